@@ -1,0 +1,75 @@
+using System.Collections.Concurrent;
+using Grpc.Core;
+
+namespace Grpc.Net.Client;
+
+/// <summary>A way to one server over HTTP/2; connects when first called. Expensive to make, free to share.</summary>
+public sealed class GrpcChannel : ChannelBase, IDisposable
+{
+    private readonly CancellationTokenSource disposed = new();
+    private readonly ConcurrentDictionary<string, Uri> addresses = new();
+    private readonly bool ownsHttp;
+
+    private GrpcChannel(Uri address, GrpcChannelOptions options)
+        : base(address.Authority)
+    {
+        if (options.HttpClient is not null && options.HttpHandler is not null)
+        {
+            throw new ArgumentException("HttpClient and HttpHandler were both given; a channel uses one of them.", nameof(options));
+        }
+
+        Address = address;
+        Options = options;
+        ownsHttp = options.DisposeHttpClient || (options.HttpClient is null && options.HttpHandler is null);
+        Http = options.HttpClient ?? new HttpMessageInvoker(options.HttpHandler ?? OwnHandler(), disposeHandler: ownsHttp);
+    }
+
+    internal Uri Address { get; }
+
+    internal GrpcChannelOptions Options { get; }
+
+    internal HttpMessageInvoker Http { get; }
+
+    internal Uri AddressOf(IMethod method) => addresses.GetOrAdd(method.FullName, static (path, root) => new Uri(root, path), Address);
+
+    internal CancellationToken Disposed => disposed.Token;
+
+    public static GrpcChannel ForAddress(string address) => ForAddress(address, new GrpcChannelOptions());
+
+    public static GrpcChannel ForAddress(string address, GrpcChannelOptions channelOptions) => ForAddress(new Uri(address), channelOptions);
+
+    public static GrpcChannel ForAddress(Uri address) => ForAddress(address, new GrpcChannelOptions());
+
+    /// <exception cref="ArgumentException">The address is neither http nor https.</exception>
+    public static GrpcChannel ForAddress(Uri address, GrpcChannelOptions channelOptions)
+    {
+        ArgumentNullException.ThrowIfNull(address);
+        ArgumentNullException.ThrowIfNull(channelOptions);
+        return address.IsAbsoluteUri && (address.Scheme == Uri.UriSchemeHttp || address.Scheme == Uri.UriSchemeHttps)
+            ? new GrpcChannel(address, channelOptions)
+            : throw new ArgumentException($"'{address}' is no address of a channel: it starts with http:// or https://.", nameof(address));
+    }
+
+    public override CallInvoker CreateCallInvoker()
+    {
+        ObjectDisposedException.ThrowIf(disposed.IsCancellationRequested, this);
+        return new HttpCallInvoker(this);
+    }
+
+    /// <summary>Cancels the calls in flight.</summary>
+    public void Dispose()
+    {
+        if (disposed.IsCancellationRequested)
+        {
+            return;
+        }
+
+        disposed.Cancel();
+        if (ownsHttp)
+        {
+            Http.Dispose();
+        }
+    }
+
+    private static SocketsHttpHandler OwnHandler() => new() { EnableMultipleHttp2Connections = true };
+}

@@ -1,0 +1,44 @@
+using System.Net;
+
+namespace Grpc.Net.Client;
+
+/// <summary>The body of a call with a stream of requests: open until the writer completes it or the call ends.</summary>
+internal sealed class RequestStreamContent : HttpContent
+{
+    private readonly TaskCompletionSource<Stream?> opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource completed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public RequestStreamContent() => Headers.TryAddWithoutValidation("Content-Type", "application/grpc");
+
+    /// <summary>Where to write; null when the call ended before there was such a place.</summary>
+    public Task<Stream?> Opened => opened.Task;
+
+    public Task CallEnded => ended.Task;
+
+    public void Complete() => completed.TrySetResult();
+
+    public void End()
+    {
+        opened.TrySetResult(null);
+        completed.TrySetResult();
+        ended.TrySetResult();
+    }
+
+    protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
+        SerializeToStreamAsync(stream, context, CancellationToken.None);
+
+    protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
+    {
+        // Sends the headers: the server may have something to say before the first request.
+        await stream.FlushAsync(cancellationToken).ConfigureAwait(false);
+        opened.TrySetResult(stream);
+        await completed.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    protected override bool TryComputeLength(out long length)
+    {
+        length = 0;
+        return false;
+    }
+}

@@ -1,0 +1,56 @@
+using Grpc.AspNetCore.Server;
+using Grpc.Net.Client;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace StandIns.GrpcTests;
+
+/// <summary>The interop service, and what a test adds, on Kestrel on a free port, with a channel to it.</summary>
+internal sealed class TestServer : IAsyncDisposable
+{
+    private readonly WebApplication app;
+
+    private TestServer(WebApplication app)
+    {
+        this.app = app;
+        Address = new Uri(app.Urls.Single());
+        Channel = GrpcChannel.ForAddress(Address);
+        Client = new Interop.Interop.InteropClient(Channel);
+    }
+
+    public Uri Address { get; }
+
+    public GrpcChannel Channel { get; }
+
+    public Interop.Interop.InteropClient Client { get; }
+
+    public IServiceProvider Services => app.Services;
+
+    public InteropScript Script => app.Services.GetRequiredService<InteropScript>();
+
+    public static async Task<TestServer> StartAsync(
+        Action<GrpcServiceOptions>? grpc = null, Action<IServiceCollection>? services = null, Action<WebApplication>? map = null)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(kestrel =>
+            kestrel.Listen(System.Net.IPAddress.Loopback, 0, listen => listen.Protocols = HttpProtocols.Http2));
+        builder.Services.AddGrpc(grpc ?? (_ => { }));
+        builder.Services.AddSingleton<InteropScript>();
+        services?.Invoke(builder.Services);
+        var app = builder.Build();
+        app.MapGrpcService<InteropService>();
+        map?.Invoke(app);
+        await app.StartAsync();
+        return new TestServer(app);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Channel.Dispose();
+        await app.DisposeAsync();
+    }
+}
