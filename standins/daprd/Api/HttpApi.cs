@@ -1,0 +1,221 @@
+using System.Text.Json;
+using Daprd.PubSub;
+using Google.Protobuf;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+
+namespace Daprd.Api;
+
+/// <summary>The sidecar's API over HTTP: what the product's people try with curl, and what SDKs wait for.</summary>
+internal sealed class HttpApi(Sidecar sidecar)
+{
+    private static readonly string[] Writes = ["POST", "PUT"];
+
+    public void Map(IEndpointRouteBuilder routes)
+    {
+        routes.MapMethods("/v1.0/state/{store}", Writes, Answer(SaveStateAsync));
+        routes.MapGet("/v1.0/state/{store}/{key}", Answer(GetStateAsync));
+        routes.MapDelete("/v1.0/state/{store}/{key}", Answer(DeleteStateAsync));
+        routes.MapMethods("/v1.0/state/{store}/bulk", Writes, Answer(GetBulkStateAsync));
+        routes.MapMethods("/v1.0/state/{store}/transaction", Writes, Answer(TransactAsync));
+        routes.MapMethods("/v1.0/publish/{pubsub}/{**topic}", Writes, Answer(PublishAsync));
+        routes.MapMethods("/v1.0/publish/bulk/{pubsub}/{**topic}", Writes, Answer(PublishManyAsync));
+        routes.MapMethods("/v1.0-alpha1/publish/bulk/{pubsub}/{**topic}", Writes, Answer(PublishManyAsync));
+        routes.MapGet("/v1.0/healthz", Answer(HealthAsync));
+        routes.MapGet("/v1.0/healthz/outbound", Answer(context => NoContent(context)));
+        routes.MapGet("/v1.0/metadata", Answer(MetadataAsync));
+        routes.MapPut("/v1.0/metadata/{key}", Answer(SetMetadataAsync));
+        routes.MapPost("/v1.0/shutdown", Answer(ShutdownAsync));
+        routes.MapFallback(Answer(_ => throw NotFound()));
+    }
+
+    private static ApiException NotFound() => new(
+        Grpc.Core.StatusCode.NotFound, 404, "ERR_DIRECT_INVOKE",
+        "failed getting app id either from the URL path or the header dapr-app-id; service invocation over HTTP is not in this stand-in");
+
+    private async Task SaveStateAsync(HttpContext context)
+    {
+        using var body = await BodyAsync(context);
+        if (body.RootElement.ValueKind != JsonValueKind.Array) throw Malformed("a list of items is expected");
+        var metadata = QueryMetadata(context);
+        var items = body.RootElement.EnumerateArray().Select(item => HttpState.ReadItem(item, metadata)).ToList();
+        await sidecar.State.SaveAsync(Route(context, "store"), items, context.RequestAborted);
+        await NoContent(context);
+    }
+
+    private async Task GetStateAsync(HttpContext context)
+    {
+        var value = await sidecar.State.GetAsync(Route(context, "store"), Route(context, "key"), context.RequestAborted);
+        if (value is null || value.Data.Length == 0)
+        {
+            await NoContent(context);
+            return;
+        }
+
+        context.Response.ContentType = "application/json";
+        if (value.Etag is { } etag) context.Response.Headers["ETag"] = etag;
+        if (value.ExpiresAt is { } time) context.Response.Headers["metadata.ttlExpireTime"] = time;
+        await context.Response.BodyWriter.WriteAsync(value.Data, context.RequestAborted);
+    }
+
+    private async Task DeleteStateAsync(HttpContext context)
+    {
+        var query = context.Request.Query;
+        var item = HttpState.Item(
+            Route(context, "key"), context.Request.Headers.IfMatch.ToString(), query["concurrency"].ToString(), query["consistency"].ToString());
+        await sidecar.State.DeleteAsync(Route(context, "store"), [item], context.RequestAborted);
+        await NoContent(context);
+    }
+
+    private async Task GetBulkStateAsync(HttpContext context)
+    {
+        using var body = await BodyAsync(context);
+        var keys = body.RootElement.TryGetProperty("keys", out var list) ? list.EnumerateArray().Select(k => k.GetString() ?? "").ToList() : [];
+        var parallelism = body.RootElement.TryGetProperty("parallelism", out var number) ? number.GetInt32() : 0;
+        var items = await sidecar.State.GetManyAsync(Route(context, "store"), keys, parallelism, context.RequestAborted);
+        await WriteJsonAsync(context, writer => HttpState.WriteItems(writer, items));
+    }
+
+    private async Task TransactAsync(HttpContext context)
+    {
+        using var body = await BodyAsync(context);
+        var metadata = QueryMetadata(context);
+        var operations = body.RootElement.TryGetProperty("operations", out var list)
+            ? list.EnumerateArray().Select(operation => HttpState.ReadOperation(operation, metadata)).ToList()
+            : [];
+        await sidecar.State.TransactAsync(Route(context, "store"), operations, context.RequestAborted);
+        await NoContent(context);
+    }
+
+    private async Task PublishAsync(HttpContext context)
+    {
+        var bytes = await BytesAsync(context);
+        // Over HTTP a message carries metadata even when there is none to carry: an empty object stands in the stream.
+        await sidecar.Publisher.PublishAsync(
+            new Publication(Route(context, "pubsub"), Topic(context), bytes, context.Request.ContentType ?? "", QueryMetadata(context), Trace(context)),
+            context.RequestAborted);
+        await NoContent(context);
+    }
+
+    private async Task PublishManyAsync(HttpContext context)
+    {
+        using var body = await BodyAsync(context);
+        var (pubsub, topic, trace) = (Route(context, "pubsub"), Topic(context), Trace(context));
+        var request = QueryMetadata(context);
+        var entries = body.RootElement.EnumerateArray().Select(entry => HttpBulk.ReadEntry(entry, pubsub, topic, request, trace)).ToList();
+        var failures = await sidecar.Publisher.PublishManyAsync(pubsub, topic, entries, context.RequestAborted);
+        if (failures.Count == 0)
+        {
+            await NoContent(context);
+            return;
+        }
+
+        context.Response.StatusCode = StatusCodes.Status500InternalServerError;
+        await WriteJsonAsync(context, writer => HttpBulk.WriteFailures(writer, failures));
+    }
+
+    private Task HealthAsync(HttpContext context)
+    {
+        if (!sidecar.IsReady) throw new ApiException(Grpc.Core.StatusCode.Unavailable, 500, "ERR_HEALTH_NOT_READY", "dapr is not ready");
+        var asked = context.Request.Query["appid"].ToString();
+        return asked.Length == 0 || asked == sidecar.Options.AppId
+            ? NoContent(context)
+            : throw new ApiException(Grpc.Core.StatusCode.NotFound, 500, "ERR_HEALTH_APPID_NOT_MATCH", "dapr app-id does not match");
+    }
+
+    private Task MetadataAsync(HttpContext context) => WriteJsonAsync(context, writer => HttpMetadata.Write(writer, sidecar.Describe()));
+
+    private async Task SetMetadataAsync(HttpContext context)
+    {
+        sidecar.ExtendedMetadata[Route(context, "key")] = System.Text.Encoding.UTF8.GetString(await BytesAsync(context));
+        await NoContent(context);
+    }
+
+    private Task ShutdownAsync(HttpContext context)
+    {
+        sidecar.RequestShutdown(forced: context.Request.Headers["dapr-force-shutdown"] == "true");
+        return NoContent(context);
+    }
+
+    private static RequestDelegate Answer(RequestDelegate work) => async context =>
+    {
+        try
+        {
+            await work(context);
+        }
+        catch (ApiException failure)
+        {
+            await FailAsync(context, failure);
+        }
+        catch (Exception wrong) when (wrong is JsonException or InvalidOperationException or KeyNotFoundException or FormatException)
+        {
+            await FailAsync(context, Malformed(wrong.Message));
+        }
+    };
+
+    private static Task FailAsync(HttpContext context, ApiException failure)
+    {
+        context.Response.StatusCode = failure.HttpStatus;
+        return WriteJsonAsync(context, writer =>
+        {
+            writer.WriteStartObject();
+            writer.WriteString("errorCode", failure.Code);
+            writer.WriteString("message", failure.Message);
+            if (failure.Reason is { } reason)
+            {
+                writer.WriteStartArray("details");
+                writer.WriteStartObject();
+                writer.WriteString("@type", "type.googleapis.com/google.rpc.ErrorInfo");
+                writer.WriteString("domain", RichStatus.Domain);
+                writer.WriteString("reason", reason);
+                writer.WriteEndObject();
+                writer.WriteEndArray();
+            }
+
+            writer.WriteEndObject();
+        });
+    }
+
+    private static ApiException Malformed(string message) => new(
+        Grpc.Core.StatusCode.InvalidArgument, 400, "ERR_MALFORMED_REQUEST", $"failed deserializing HTTP body: {message}");
+
+    private static async Task WriteJsonAsync(HttpContext context, Action<Utf8JsonWriter> write)
+    {
+        context.Response.ContentType = "application/json";
+        await using var writer = new Utf8JsonWriter(context.Response.BodyWriter);
+        write(writer);
+        await writer.FlushAsync();
+    }
+
+    private static Task NoContent(HttpContext context)
+    {
+        context.Response.StatusCode = StatusCodes.Status204NoContent;
+        return Task.CompletedTask;
+    }
+
+    private static async Task<byte[]> BytesAsync(HttpContext context)
+    {
+        using var whole = new MemoryStream();
+        await context.Request.Body.CopyToAsync(whole, context.RequestAborted);
+        return whole.ToArray();
+    }
+
+    private static async Task<JsonDocument> BodyAsync(HttpContext context) => JsonDocument.Parse(await BytesAsync(context));
+
+    private TraceContext Trace(HttpContext context) => sidecar.PassesTracesOn
+        ? TraceContext.FromHttp(context.Request.Headers.TraceParent.ToString(), context.Request.Headers.TraceState.ToString())
+        : TraceContext.None;
+
+    private static string Topic(HttpContext context) => Route(context, "topic");
+
+    private static string Route(HttpContext context, string name) => Uri.UnescapeDataString(context.GetRouteValue(name)?.ToString() ?? "");
+
+    private static Dictionary<string, string> QueryMetadata(HttpContext context)
+    {
+        const string prefix = "metadata.";
+        return context.Request.Query
+            .Where(q => q.Key.StartsWith(prefix, StringComparison.Ordinal))
+            .ToDictionary(q => q.Key[prefix.Length..], q => q.Value.ToString());
+    }
+}

@@ -1,0 +1,45 @@
+using System.Text;
+using System.Text.Json;
+using Daprd.PubSub;
+
+namespace Daprd.Api;
+
+/// <summary>The entries of a bulk publication as the HTTP API spells them.</summary>
+internal static class HttpBulk
+{
+    public static (string EntryId, Publication Event) ReadEntry(
+        JsonElement entry, string pubsub, string topic, IDictionary<string, string> request, TraceContext trace)
+    {
+        var contentType = entry.TryGetProperty("contentType", out var type) ? type.GetString() ?? "" : "";
+        var own = entry.TryGetProperty("metadata", out var metadata) && metadata.ValueKind == JsonValueKind.Object
+            ? metadata.EnumerateObject().ToDictionary(m => m.Name, m => m.Value.ToString())
+            : null;
+        return (
+            entry.TryGetProperty("entryId", out var id) ? id.GetString() ?? "" : "",
+            new Publication(pubsub, topic, Data(entry.GetProperty("event"), contentType), contentType, BulkMetadata.OfEntry(own, request), trace));
+    }
+
+    public static void WriteFailures(Utf8JsonWriter writer, IReadOnlyDictionary<string, ApiException> failures)
+    {
+        writer.WriteStartObject();
+        writer.WriteStartArray("failedEntries");
+        foreach (var (entry, failure) in failures)
+        {
+            writer.WriteStartObject();
+            writer.WriteString("entryId", entry);
+            writer.WriteString("error", failure.Message);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+        writer.WriteString("errorCode", "ERR_PUBSUB_PUBLISH_MESSAGE");
+        writer.WriteEndObject();
+    }
+
+    private static byte[] Data(JsonElement data, string contentType) => Envelope.MediaType(contentType) switch
+    {
+        "application/json" or "application/cloudevents+json" => Encoding.UTF8.GetBytes(data.GetRawText()),
+        "application/octet-stream" => data.GetBytesFromBase64(),
+        _ => Encoding.UTF8.GetBytes(data.GetString() ?? ""),
+    };
+}

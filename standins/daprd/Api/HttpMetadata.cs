@@ -1,0 +1,66 @@
+using System.Text.Json;
+using Dapr.Client.Autogen.Grpc.v1;
+
+namespace Daprd.Api;
+
+/// <summary>What a sidecar says about itself, in the HTTP API's JSON: not the protobuf mapping, its names differ.</summary>
+internal static class HttpMetadata
+{
+    public static void Write(Utf8JsonWriter writer, GetMetadataResponse metadata)
+    {
+        writer.WriteStartObject();
+        writer.WriteString("id", metadata.Id);
+        writer.WriteString("runtimeVersion", metadata.RuntimeVersion);
+        Each(writer, "components", metadata.RegisteredComponents, component =>
+        {
+            writer.WriteString("name", component.Name);
+            writer.WriteString("type", component.Type);
+            writer.WriteString("version", component.Version);
+            writer.WriteStartArray("capabilities");
+            foreach (var capability in component.Capabilities) writer.WriteStringValue(capability);
+            writer.WriteEndArray();
+        });
+        writer.WriteStartObject("extended");
+        foreach (var (name, value) in metadata.ExtendedMetadata) writer.WriteString(name, value);
+        writer.WriteEndObject();
+        Each(writer, "subscriptions", metadata.Subscriptions, subscription =>
+        {
+            writer.WriteString("pubsubname", subscription.PubsubName);
+            writer.WriteString("topic", subscription.Topic);
+            Each(writer, "rules", subscription.Rules.Rules, rule =>
+            {
+                if (rule.Match.Length > 0) writer.WriteString("match", rule.Match);
+                writer.WriteString("path", rule.Path);
+            });
+            if (subscription.DeadLetterTopic.Length > 0) writer.WriteString("deadLetterTopic", subscription.DeadLetterTopic);
+            writer.WriteString("type", subscription.Type.ToString().ToUpperInvariant());
+        });
+        if (metadata.AppConnectionProperties is { } app)
+        {
+            writer.WriteStartObject("appConnectionProperties");
+            writer.WriteNumber("port", app.Port);
+            writer.WriteString("protocol", app.Protocol);
+            writer.WriteString("channelAddress", app.ChannelAddress);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteStartObject("actorRuntime");
+        writer.WriteString("runtimeStatus", "DISABLED");
+        writer.WriteEndObject();
+        writer.WriteEndObject();
+    }
+
+    private static void Each<T>(Utf8JsonWriter writer, string name, IReadOnlyCollection<T> items, Action<T> write)
+    {
+        if (items.Count == 0) return;
+        writer.WriteStartArray(name);
+        foreach (var item in items)
+        {
+            writer.WriteStartObject();
+            write(item);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+    }
+}

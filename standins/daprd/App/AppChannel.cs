@@ -1,0 +1,108 @@
+using System.Net.Sockets;
+using Dapr.AppCallback.Autogen.Grpc.v1;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Grpc.Net.Client;
+
+namespace Daprd.App;
+
+/// <summary>The way from a sidecar to its app. The app need not be there yet.</summary>
+internal sealed class AppChannel : IDisposable
+{
+    private static readonly TimeSpan DialTimeout = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan DialPause = TimeSpan.FromMilliseconds(100);
+
+    private readonly string _host;
+    private readonly int _port;
+    private readonly GrpcChannel _channel;
+    private readonly AppCallback.AppCallbackClient _callback;
+    private readonly AppCallbackHealthCheck.AppCallbackHealthCheckClient _health;
+
+    public AppChannel(string host, int port)
+    {
+        _host = host;
+        _port = port;
+        Address = new Uri($"http://{host}:{port}");
+        var handler = NewHandler();
+        Invoker = new HttpMessageInvoker(handler);
+        _channel = GrpcChannel.ForAddress(Address, new GrpcChannelOptions { HttpHandler = handler });
+        _callback = new AppCallback.AppCallbackClient(_channel);
+        _health = new AppCallbackHealthCheck.AppCallbackHealthCheckClient(_channel);
+    }
+
+    public Uri Address { get; }
+
+    /// <summary>For calls that are passed on as they are.</summary>
+    public HttpMessageInvoker Invoker { get; }
+
+    /// <summary>False while an app whose health is checked does not pass.</summary>
+    public bool IsHealthy { get; set; } = true;
+
+    /// <summary>Many calls on few connections, and no trace headers of our own making.</summary>
+    public static SocketsHttpHandler NewHandler() => new()
+    {
+        EnableMultipleHttp2Connections = true,
+        PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan,
+        ConnectTimeout = TimeSpan.FromSeconds(5),
+        ActivityHeadersPropagator = null,
+        UseProxy = false,
+        UseCookies = false,
+        AllowAutoRedirect = false,
+    };
+
+    /// <summary>Completes when something accepts connections on the app's port.</summary>
+    public async Task WaitForPortAsync(CancellationToken stop)
+    {
+        while (!await AnswersAsync(stop)) await Task.Delay(DialPause, stop);
+    }
+
+    public async Task<ListTopicSubscriptionsResponse> ListSubscriptionsAsync(CancellationToken stop) =>
+        await _callback.ListTopicSubscriptionsAsync(new Empty(), cancellationToken: stop);
+
+    public async Task<TopicEventResponse> DeliverAsync(TopicEventRequest request, Metadata headers, CancellationToken stop) =>
+        await _callback.OnTopicEventAsync(request, headers, cancellationToken: stop);
+
+    public async Task<Dapr.Client.Autogen.Grpc.v1.InvokeResponse> InvokeAsync(
+        Dapr.Client.Autogen.Grpc.v1.InvokeRequest request, Metadata headers, CancellationToken stop) =>
+        await _callback.OnInvokeAsync(request, headers, cancellationToken: stop);
+
+    /// <summary>Anything but an answer counts as unhealthy, UNIMPLEMENTED too.</summary>
+    public async Task<bool> ProbeAsync(TimeSpan limit, CancellationToken stop)
+    {
+        try
+        {
+            await _health.HealthCheckAsync(new Empty(), deadline: DateTime.UtcNow + limit, cancellationToken: stop);
+            return true;
+        }
+        catch (RpcException)
+        {
+            return false;
+        }
+    }
+
+    public void Dispose()
+    {
+        _channel.Dispose();
+        Invoker.Dispose();
+    }
+
+    private async Task<bool> AnswersAsync(CancellationToken stop)
+    {
+        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        limit.CancelAfter(DialTimeout);
+        try
+        {
+            await socket.ConnectAsync(_host, _port, limit.Token);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,38 @@
+namespace Daprd.App;
+
+/// <param name="Threshold">Failures in a row that make an app unhealthy. One success makes it healthy again.</param>
+internal sealed record HealthSettings(bool Enabled, TimeSpan Interval, TimeSpan Timeout, int Threshold)
+{
+    public static readonly HealthSettings Off = new(false, TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(500), 3);
+}
+
+/// <summary>Asks an app again and again whether it is well.</summary>
+internal sealed class AppHealth(AppChannel app, HealthSettings settings)
+{
+    /// <summary>Runs until stopped. The app counts as unhealthy before its first success.</summary>
+    public async Task WatchAsync(Func<bool, Task> changed, CancellationToken stop)
+    {
+        var failures = 0;
+        app.IsHealthy = false;
+        using var timer = new PeriodicTimer(settings.Interval);
+        do
+        {
+            if (await app.ProbeAsync(settings.Timeout, stop))
+            {
+                failures = 0;
+                if (!app.IsHealthy) await BecomeAsync(true);
+            }
+            else if (++failures >= settings.Threshold && app.IsHealthy)
+            {
+                await BecomeAsync(false);
+            }
+        }
+        while (await timer.WaitForNextTickAsync(stop));
+
+        async Task BecomeAsync(bool healthy)
+        {
+            app.IsHealthy = healthy;
+            await changed(healthy);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+using Daprd.Files;
+using Daprd.PubSub;
+using Daprd.Redis;
+using Daprd.State;
+
+namespace Daprd;
+
+/// <summary>The components of one app, opened.</summary>
+internal sealed class Components : IAsyncDisposable
+{
+    private readonly List<IAsyncDisposable> _open = [];
+
+    public List<(Component Component, IReadOnlyList<string> Capabilities)> Registered { get; } = [];
+
+    /// <summary>Throws <see cref="FileProblem"/>, with one sentence, when a component is unknown or its server is not there.</summary>
+    public async Task OpenAsync(
+        IEnumerable<Component> components, SidecarOptions options, SharedMemory memory, StateApi state, Publisher publisher, Action<string> warn)
+    {
+        foreach (var component in components)
+        {
+            switch (options.Embedded ? component.Type.Replace(".redis", ".in-memory") : component.Type)
+            {
+                case "state.redis":
+                    var redisState = new RedisState(component);
+                    _open.Add(redisState);
+                    await ReachAsync(component, redisState.OpenAsync);
+                    AddState(component, redisState);
+                    break;
+                case "state.in-memory":
+                    AddState(component, memory.Store(component.Name));
+                    break;
+                case "pubsub.redis":
+                    var redisPubSub = new RedisPubSub(component, options.AppId, warn);
+                    _open.Add(redisPubSub);
+                    await ReachAsync(component, redisPubSub.OpenAsync);
+                    AddPubSub(component, redisPubSub);
+                    break;
+                case "pubsub.in-memory":
+                    AddPubSub(component, memory.Broker(component.Name, warn));
+                    break;
+                case var type when Secrets.IsSecretStore(type):
+                    Registered.Add((component, []));
+                    break;
+                default:
+                    throw component.Place.Problem(
+                        $"component {component.Name} is a {component.Type}, and this stand-in has only state.redis, state.in-memory, pubsub.redis, "
+                        + "pubsub.in-memory, secretstores.local.file and secretstores.local.env");
+            }
+        }
+
+        void AddState(Component component, IStateStore store)
+        {
+            state.Add(component, store, options.AppId);
+            Registered.Add((component, store.Capabilities));
+        }
+
+        void AddPubSub(Component component, IPubSub pubSub)
+        {
+            publisher.Add(component, pubSub);
+            Registered.Add((component, []));
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var one in _open) await one.DisposeAsync();
+    }
+
+    private static async Task ReachAsync(Component component, Func<Task> open)
+    {
+        try
+        {
+            await open();
+        }
+        catch (RedisUnreachableException)
+        {
+            throw new FileProblem(
+                $"Redis, which the component {component.Name} needs, does not answer at {RedisAddress.Of(component)}; "
+                + "start one with 'redis-server', or run without Redis by adding --embedded.");
+        }
+        catch (RedisException refusal)
+        {
+            throw component.Place.Problem($"Redis at {RedisAddress.Of(component)} refuses the component {component.Name}: {refusal.Message}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+namespace Daprd.Files;
+
+/// <summary>
+/// One component as its file describes it, with every value found: secrets and variables looked up, placeholders replaced.
+/// </summary>
+/// <param name="Type">Lower case, for example <c>state.redis</c>.</param>
+/// <param name="Metadata">Names compare without case, as the components read them.</param>
+internal sealed record Component(string Name, string Type, string Version, IReadOnlyDictionary<string, string> Metadata, YamlPlace Place)
+{
+    /// <summary>Empty when the name is absent.</summary>
+    public string Value(string name) => Metadata.GetValueOrDefault(name, "");
+
+    public int Integer(string name, int absent) =>
+        Value(name) is { Length: > 0 } text
+            ? int.TryParse(text, out var number) ? number : throw Wrong(name, "a whole number")
+            : absent;
+
+    public bool Flag(string name) => Value(name).ToLowerInvariant() is "true" or "1" or "y" or "yes" or "t" or "on";
+
+    /// <summary>A bare number counts milliseconds.</summary>
+    public TimeSpan Duration(string name, TimeSpan absent) =>
+        Value(name) is { Length: > 0 } text
+            ? GoDuration.TryParse(text, out var duration) ? duration : throw Wrong(name, "a duration such as 500ms or 5s")
+            : absent;
+
+    private FileProblem Wrong(string name, string expected) => Place.Problem($"{name} of {Name} is '{Value(name)}', which is not {expected}");
+}

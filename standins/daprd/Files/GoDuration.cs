@@ -1,0 +1,51 @@
+using System.Globalization;
+
+namespace Daprd.Files;
+
+/// <summary>Durations as Go writes them: <c>1h2m3.5s</c>, <c>250ms</c>; a bare integer counts milliseconds.</summary>
+internal static class GoDuration
+{
+    private static readonly (string Unit, double Seconds)[] Units =
+        [("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1), ("m", 60), ("h", 3600)];
+
+    public static bool TryParse(string text, out TimeSpan duration)
+    {
+        duration = default;
+        if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var milliseconds))
+        {
+            duration = TimeSpan.FromMilliseconds(milliseconds);
+            return true;
+        }
+
+        var rest = text.AsSpan().TrimStart('-');
+        if (rest.IsEmpty) return false;
+        var seconds = 0.0;
+        while (!rest.IsEmpty)
+        {
+            var digits = rest.IndexOfAnyExcept("0123456789.");
+            if (digits <= 0 || !double.TryParse(rest[..digits], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var amount)) return false;
+            rest = rest[digits..];
+            var letters = rest.IndexOfAny("0123456789.");
+            var unit = letters < 0 ? rest : rest[..letters];
+            if (!TryUnit(unit, out var size)) return false;
+            seconds += amount * size;
+            rest = rest[unit.Length..];
+        }
+
+        duration = TimeSpan.FromSeconds(text[0] == '-' ? -seconds : seconds);
+        return true;
+    }
+
+    private static bool TryUnit(ReadOnlySpan<char> text, out double seconds)
+    {
+        foreach (var (unit, size) in Units)
+        {
+            if (!text.SequenceEqual(unit)) continue;
+            seconds = size;
+            return true;
+        }
+
+        seconds = 0;
+        return false;
+    }
+}

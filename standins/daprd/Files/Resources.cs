@@ -1,0 +1,62 @@
+using Daprd.Resiliency;
+
+namespace Daprd.Files;
+
+/// <summary>Everything the YAML files of the resource folders say to one app.</summary>
+internal sealed record Resources(List<Component> Components, List<SubscriptionFile> Subscriptions, Policies Policies)
+{
+    /// <summary>Reads <c>*.yaml</c> and <c>*.yml</c> directly in each folder. Throws <see cref="FileProblem"/> at the first thing that is wrong.</summary>
+    public static Resources Read(IEnumerable<string> folders, string appId, Action<string> warn)
+    {
+        var components = new List<ComponentFile>();
+        var subscriptions = new List<SubscriptionFile>();
+        var policies = new List<ResiliencyFile>();
+        foreach (var document in folders.SelectMany(Files).SelectMany(f => YamlPlace.Documents(f)))
+        {
+            switch (document.Field("kind")?.Text())
+            {
+                case "Component":
+                    var component = ComponentFile.Read(document);
+                    if (!component.Concerns(appId)) break;
+                    if (components.Any(c => c.Name == component.Name)) throw document.Problem($"there is already a component named {component.Name}");
+                    components.Add(component);
+                    break;
+                case "Subscription":
+                    var subscription = SubscriptionFile.Read(document);
+                    if (!subscription.Concerns(appId)) break;
+                    if (subscriptions.Any(s => s.Name == subscription.Name)) throw document.Problem($"there is already a subscription named {subscription.Name}");
+                    subscriptions.Add(subscription);
+                    break;
+                case "Resiliency":
+                    var resiliency = ResiliencyFile.Read(document);
+                    if (resiliency.Concerns(appId)) policies.Add(resiliency);
+                    break;
+            }
+        }
+
+        return new Resources(Resolve(components, appId, warn), subscriptions, new Policies(policies));
+    }
+
+    private static IEnumerable<string> Files(string folder)
+    {
+        if (!Directory.Exists(folder)) throw new FileProblem($"{folder}: there is no such folder to read components from.");
+        return Directory.EnumerateFiles(folder)
+            .Where(f => Path.GetExtension(f) is ".yaml" or ".yml")
+            .Order(StringComparer.Ordinal);
+    }
+
+    /// <summary>Secret stores come first, because the others may need them.</summary>
+    private static List<Component> Resolve(List<ComponentFile> files, string appId, Action<string> warn)
+    {
+        var secrets = new Secrets();
+        var resolved = new List<Component>();
+        foreach (var file in files.OrderByDescending(f => Secrets.IsSecretStore(f.Type)))
+        {
+            var component = file.For(appId, secrets.Find, warn);
+            if (Secrets.IsSecretStore(component.Type)) secrets.Add(component);
+            resolved.Add(component);
+        }
+
+        return resolved;
+    }
+}

@@ -1,0 +1,66 @@
+using System.Text.Json;
+
+namespace Daprd.Files;
+
+/// <summary>The development secret stores: a local JSON file, and the environment.</summary>
+internal sealed class Secrets
+{
+    private readonly Dictionary<string, Func<string, string?>> _stores = [];
+
+    public static bool IsSecretStore(string type) => type.StartsWith("secretstores.", StringComparison.Ordinal);
+
+    public void Add(Component component)
+    {
+        _stores[component.Name] = component.Type switch
+        {
+            "secretstores.local.file" => LocalFile(component),
+            "secretstores.local.env" => LocalEnvironment(component),
+            _ => throw component.Place.Problem($"{component.Type} is not in this stand-in, which knows secretstores.local.file and secretstores.local.env"),
+        };
+    }
+
+    public string? Find(string store, string name, string key)
+    {
+        if (!_stores.TryGetValue(store, out var find)) return null;
+        return find(name) ?? (key == name ? null : find(key));
+    }
+
+    private static Func<string, string?> LocalFile(Component component)
+    {
+        var path = component.Value("secretsFile");
+        var separator = component.Value("nestedSeparator") is { Length: > 0 } given ? given : ":";
+        try
+        {
+            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+            var flat = new Dictionary<string, string>();
+            Flatten(document.RootElement, "", separator, flat);
+            return name => flat.GetValueOrDefault(name);
+        }
+        catch (Exception broken) when (broken is IOException or UnauthorizedAccessException or JsonException or ArgumentException)
+        {
+            throw component.Place.Problem($"secretsFile '{path}' of {component.Name} cannot be read: {broken.Message}");
+        }
+    }
+
+    private static void Flatten(JsonElement element, string prefix, string separator, Dictionary<string, string> into)
+    {
+        if (element.ValueKind != JsonValueKind.Object)
+        {
+            into[prefix] = element.ValueKind == JsonValueKind.String ? element.GetString()! : element.GetRawText();
+            return;
+        }
+
+        foreach (var member in element.EnumerateObject())
+        {
+            Flatten(member.Value, prefix.Length == 0 ? member.Name : prefix + separator + member.Name, separator, into);
+        }
+    }
+
+    private static Func<string, string?> LocalEnvironment(Component component)
+    {
+        var prefix = component.Value("prefix");
+        return name => name == "APP_API_TOKEN" || name.StartsWith("DAPR_", StringComparison.Ordinal)
+            ? null
+            : Environment.GetEnvironmentVariable(prefix + name);
+    }
+}

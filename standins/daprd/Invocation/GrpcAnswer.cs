@@ -1,0 +1,25 @@
+using System.Globalization;
+using Grpc.Core;
+using Microsoft.AspNetCore.Http;
+
+namespace Daprd.Invocation;
+
+/// <summary>Answers a gRPC call without a message, by a status alone.</summary>
+internal static class GrpcAnswer
+{
+    public static bool IsGrpc(HttpRequest request) => request.ContentType?.StartsWith("application/grpc", StringComparison.Ordinal) == true;
+
+    public static void Write(HttpResponse response, StatusCode code, string message)
+    {
+        var trailers = response.HasStarted ? response.HttpContext.Features.Get<Microsoft.AspNetCore.Http.Features.IHttpResponseTrailersFeature>()?.Trailers : null;
+        var target = trailers ?? response.Headers;
+        if (!response.HasStarted)
+        {
+            response.StatusCode = StatusCodes.Status200OK;
+            response.ContentType = "application/grpc";
+        }
+
+        target["grpc-status"] = ((int)code).ToString(CultureInfo.InvariantCulture);
+        target["grpc-message"] = Uri.EscapeDataString(message).Replace("%20", " ");
+    }
+}

@@ -1,0 +1,53 @@
+using System.IO.Pipelines;
+using System.Net;
+using Microsoft.AspNetCore.Http;
+
+namespace Daprd.Invocation;
+
+/// <summary>A caller's body on its way to the app, chunk by chunk as it comes.</summary>
+internal sealed class RequestBody(HttpRequest request, CancellationToken stop) : HttpContent
+{
+    private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private bool _begun;
+
+    /// <summary>Completes when the caller's body is no longer read; at once when it never was.</summary>
+    public Task Finished => Volatile.Read(ref _begun) ? _finished.Task : Task.CompletedTask;
+
+    protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => CopyAsync(stream);
+
+    protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken) => CopyAsync(stream);
+
+    protected override bool TryComputeLength(out long length)
+    {
+        length = 0;
+        return false;
+    }
+
+    private async Task CopyAsync(Stream to)
+    {
+        Volatile.Write(ref _begun, true);
+        try
+        {
+            var from = request.BodyReader;
+            if (!from.TryRead(out var read))
+            {
+                // A caller may wait for the app's headers before it sends anything.
+                await to.FlushAsync(stop);
+                read = await from.ReadAsync(stop);
+            }
+
+            while (true)
+            {
+                foreach (var segment in read.Buffer) await to.WriteAsync(segment, stop);
+                from.AdvanceTo(read.Buffer.End);
+                if (read.IsCompleted) return;
+                await to.FlushAsync(stop);
+                read = await from.ReadAsync(stop);
+            }
+        }
+        finally
+        {
+            _finished.TrySetResult();
+        }
+    }
+}

@@ -1,0 +1,105 @@
+using System.Globalization;
+using System.Text.Json;
+using Dapr.AppCallback.Autogen.Grpc.v1;
+using Daprd.Json;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using Value = Google.Protobuf.WellKnownTypes.Value;
+
+namespace Daprd.PubSub;
+
+/// <summary>An envelope as it was read back from a broker.</summary>
+internal sealed class CloudEvent : IDisposable
+{
+    private static readonly JsonDocumentOptions Deep = new() { MaxDepth = 1000 };
+    private static readonly HashSet<string> Attributes = ["id", "source", "datacontenttype", "type", "specversion", "data", "data_base64"];
+
+    private readonly JsonDocument _document;
+
+    private CloudEvent(JsonDocument document) => _document = document;
+
+    /// <summary>Throws <see cref="JsonException"/> when the bytes are no JSON object.</summary>
+    public static CloudEvent Parse(ReadOnlyMemory<byte> bytes)
+    {
+        var document = JsonDocument.Parse(bytes, Deep);
+        if (document.RootElement.ValueKind == JsonValueKind.Object) return new CloudEvent(document);
+        document.Dispose();
+        throw new JsonException("the message is not a JSON object");
+    }
+
+    /// <summary>Empty when there is no trace.</summary>
+    public string TraceParent => Text("traceparent") is { Length: > 0 } parent ? parent : Text("traceid");
+
+    public bool HasExpired(DateTimeOffset now) =>
+        DateTimeOffset.TryParse(Text("expiration"), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var expiration) && now > expiration;
+
+    /// <summary>Throws <see cref="FormatException"/> when the data does not fit its content type.</summary>
+    public TopicEventRequest ForApp(string topic, string pubSubName, string path)
+    {
+        var request = new TopicEventRequest
+        {
+            Id = Text("id"),
+            Source = Text("source"),
+            Type = Text("type"),
+            SpecVersion = Text("specversion"),
+            DataContentType = Text("datacontenttype"),
+            Topic = topic,
+            PubsubName = pubSubName,
+            Path = path,
+            Data = Data(),
+            Extensions = new Struct(),
+        };
+        foreach (var member in _document.RootElement.EnumerateObject())
+        {
+            if (!Attributes.Contains(member.Name)) request.Extensions.Fields[member.Name] = ToValue(member.Value);
+        }
+
+        return request;
+    }
+
+    public void Dispose() => _document.Dispose();
+
+    private string Text(string name) =>
+        _document.RootElement.TryGetProperty(name, out var member) && member.ValueKind == JsonValueKind.String ? member.GetString()! : "";
+
+    // Other content types reach a gRPC app with no data at all: so does daprd.
+    private ByteString Data()
+    {
+        if (_document.RootElement.TryGetProperty("data_base64", out var encoded) && encoded.ValueKind == JsonValueKind.String)
+        {
+            return UnsafeByteOperations.UnsafeWrap(encoded.GetBytesFromBase64());
+        }
+
+        if (!_document.RootElement.TryGetProperty("data", out var data)) return ByteString.Empty;
+        return Envelope.MediaType(Text("datacontenttype")) switch
+        {
+            "application/json" or "application/cloudevents+json" => UnsafeByteOperations.UnsafeWrap(
+                GoJson.Bytes(data, static (writer, value) => GoJson.WriteSorted(writer, value, NumberForm.Float64))),
+            "application/xml" => TextData(data),
+            var other when other.StartsWith("text/", StringComparison.Ordinal) => TextData(data),
+            _ => ByteString.Empty,
+        };
+    }
+
+    private static ByteString TextData(JsonElement data) => data.ValueKind == JsonValueKind.String
+        ? ByteString.CopyFromUtf8(data.GetString()!)
+        : throw new FormatException("the data of a text event is not a string");
+
+    private static Value ToValue(JsonElement element) => element.ValueKind switch
+    {
+        JsonValueKind.String => Value.ForString(element.GetString()!),
+        JsonValueKind.Number => Value.ForNumber(element.GetDouble()),
+        JsonValueKind.True => Value.ForBool(true),
+        JsonValueKind.False => Value.ForBool(false),
+        JsonValueKind.Array => Value.ForList([.. element.EnumerateArray().Select(ToValue)]),
+        JsonValueKind.Object => Value.ForStruct(ToStruct(element)),
+        _ => Value.ForNull(),
+    };
+
+    private static Struct ToStruct(JsonElement element)
+    {
+        var made = new Struct();
+        foreach (var member in element.EnumerateObject()) made.Fields[member.Name] = ToValue(member.Value);
+        return made;
+    }
+}

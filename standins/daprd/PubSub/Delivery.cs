@@ -1,0 +1,96 @@
+using Daprd.App;
+using Daprd.Resiliency;
+using Grpc.Core;
+using static Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types;
+
+namespace Daprd.PubSub;
+
+/// <summary>
+/// Brings the messages of one subscription to the app: once, or as often as the inbound policy says. What then still fails,
+/// what the app drops, and what cannot be delivered at all goes to the dead letter topic if there is one.
+/// </summary>
+internal sealed class Delivery(
+    Subscription subscription, AppChannel app, string appApiToken, Publisher publisher, Policy policy, bool passesTracesOn, Action<string> warn, TimeProvider time)
+{
+    private static readonly TimeSpan DeadLetterLimit = TimeSpan.FromSeconds(30);
+    private static readonly IReadOnlyDictionary<string, string> NoMetadata = new Dictionary<string, string>();
+
+    /// <summary>Throws when the message was neither handled nor dead-lettered.</summary>
+    public async Task HandleAsync(Message message, CancellationToken stopping)
+    {
+        string? givenUp;
+        try
+        {
+            using var cloudEvent = CloudEvent.Parse(subscription.IsRaw ? Envelope.WrapRaw(message, subscription.PubSubName) : message.Data);
+            givenUp = await DispatchAsync(cloudEvent, message, stopping);
+        }
+        catch (Exception failure) when (!stopping.IsCancellationRequested && subscription.DeadLetterTopic.Length > 0)
+        {
+            givenUp = failure.Message;
+        }
+
+        if (givenUp is null) return;
+        if (subscription.DeadLetterTopic.Length > 0) await DeadLetterAsync(message, givenUp);
+        else warn($"an event of topic {message.Topic} was dropped: {givenUp}");
+    }
+
+    /// <summary>Null when the app has handled the event; otherwise why it is given up without being a failure.</summary>
+    private async Task<string?> DispatchAsync(CloudEvent cloudEvent, Message message, CancellationToken stopping)
+    {
+        if (cloudEvent.HasExpired(time.GetUtcNow())) return "it had expired";
+        if (subscription.Routes.Count == 0) return "no route matches it";
+        var status = await policy.RunAsync(limit => AttemptAsync(cloudEvent, message, limit), stopping);
+        return status == TopicEventResponseStatus.Drop ? "the app dropped it" : null;
+    }
+
+    private async Task<TopicEventResponseStatus> AttemptAsync(CloudEvent cloudEvent, Message message, CancellationToken limit)
+    {
+        var request = cloudEvent.ForApp(message.Topic, subscription.PubSubName, subscription.Routes[0].Path);
+        try
+        {
+            var response = await app.DeliverAsync(request, Headers(message, cloudEvent.TraceParent), limit);
+            return response.Status is TopicEventResponseStatus.Success or TopicEventResponseStatus.Drop
+                ? response.Status
+                : throw new RetryRequestedException();
+        }
+        catch (RpcException unknown) when (unknown.StatusCode == StatusCode.Unimplemented)
+        {
+            warn($"the app does not implement OnTopicEvent; an event of topic {message.Topic} counts as processed");
+            return TopicEventResponseStatus.Success;
+        }
+    }
+
+    private Metadata Headers(Message message, string traceParent)
+    {
+        var headers = new Metadata();
+        foreach (var (name, value) in message.Metadata ?? NoMetadata)
+        {
+            var lower = name.ToLowerInvariant();
+            if (lower is not ("content-type" or "content-length" or "pubsubname") && !lower.EndsWith("-bin", StringComparison.Ordinal)) headers.Add(lower, value);
+        }
+
+        headers.Add("pubsubname", subscription.PubSubName);
+        if (appApiToken.Length > 0) headers.Add("dapr-api-token", appApiToken);
+        if (!passesTracesOn) return headers;
+        if (!TraceContext.IsParent(traceParent))
+        {
+            headers.Add("traceparent", TraceContext.Zero);
+            return headers;
+        }
+
+        headers.Add("traceparent", traceParent);
+        headers.Add("grpc-trace-bin", TraceContext.ToBinary(traceParent));
+        return headers;
+    }
+
+    private async Task DeadLetterAsync(Message message, string reason)
+    {
+        warn($"an event of topic {message.Topic} goes to the dead letter topic {subscription.DeadLetterTopic}: {reason}");
+        using var limit = new CancellationTokenSource(DeadLetterLimit, time);
+        var metadata = new Dictionary<string, string>(message.Metadata ?? NoMetadata) { ["pubsubName"] = subscription.PubSubName };
+        await publisher.ForwardAsync(subscription.PubSubName, new Message(subscription.DeadLetterTopic, message.Data, metadata), limit.Token);
+    }
+}
+
+/// <summary>The app asked for the event again.</summary>
+internal sealed class RetryRequestedException() : Exception("the app answered RETRY");

@@ -1,0 +1,177 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Daprd.Files;
+using Daprd.Json;
+
+namespace Daprd.PubSub;
+
+/// <summary>What an app asks to be published.</summary>
+/// <param name="ContentType">As it was sent; empty means text/plain.</param>
+/// <param name="Metadata">Names compare without case where the sidecar reads them. Null when there is none; an empty one still travels with the message.</param>
+internal sealed record Publication(
+    string PubSubName, string Topic, ReadOnlyMemory<byte> Data, string ContentType, IReadOnlyDictionary<string, string>? Metadata, TraceContext Trace)
+{
+    public string? Find(string name)
+    {
+        if (Metadata is null) return null;
+        foreach (var (key, value) in Metadata)
+        {
+            if (key.Equals(name, StringComparison.OrdinalIgnoreCase)) return value;
+        }
+
+        return null;
+    }
+
+    /// <summary>How long the event is worth delivering; null for ever. An unreadable value counts as none.</summary>
+    public TimeSpan? TimeToLive()
+    {
+        var text = Find("ttlInSeconds") ?? Find("ttl");
+        if (text is null) return null;
+        if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds)) return seconds > 0 ? TimeSpan.FromSeconds(seconds) : null;
+        return GoDuration.TryParse(text, out var duration) && duration > TimeSpan.Zero ? duration : null;
+    }
+}
+
+/// <summary>The CloudEvent that wraps what was published: one JSON object, its members sorted by name.</summary>
+internal static class Envelope
+{
+    private const string DefaultType = "com.dapr.event.sent";
+    private static readonly JsonDocumentOptions Lenient = new() { MaxDepth = 1000 };
+
+    /// <summary>Throws <see cref="JsonException"/> when the event calls itself a CloudEvent and is none.</summary>
+    public static byte[] Wrap(Publication publication, string appId, DateTimeOffset now) =>
+        MediaType(publication.ContentType) == "application/cloudevents+json" ? Complete(publication, now) : Make(publication, appId, now);
+
+    /// <summary>The envelope around a payload that was published without one.</summary>
+    public static byte[] WrapRaw(Message message, string pubSubName) => GoJson.Bytes((message, pubSubName), static (writer, raw) =>
+    {
+        var metadata = raw.message.Metadata;
+        var traceParent = metadata?.GetValueOrDefault("traceparent") ?? metadata?.GetValueOrDefault("traceid") ?? "";
+        writer.WriteStartObject();
+        writer.WriteBase64String("data_base64", raw.message.Data.Span);
+        writer.WriteString("datacontenttype", "application/octet-stream");
+        writer.WriteString("id", Guid.NewGuid().ToString());
+        writer.WriteString("pubsubname", raw.pubSubName);
+        writer.WriteString("source", "Dapr");
+        writer.WriteString("specversion", "1.0");
+        writer.WriteString("topic", raw.message.Topic);
+        writer.WriteString("traceid", traceParent);
+        writer.WriteString("traceparent", traceParent);
+        writer.WriteString("tracestate", metadata?.GetValueOrDefault("tracestate") ?? "");
+        writer.WriteString("type", DefaultType);
+        writer.WriteEndObject();
+    });
+
+    /// <summary>Lower case, without parameters.</summary>
+    public static string MediaType(string contentType)
+    {
+        var end = contentType.IndexOf(';');
+        return (end < 0 ? contentType : contentType[..end]).Trim().ToLowerInvariant();
+    }
+
+    private static byte[] Make(Publication publication, string appId, DateTimeOffset now) => GoJson.Bytes((publication, appId, now), static (writer, source) =>
+    {
+        var (publication, appId, now) = source;
+        var contentType = publication.ContentType.Length > 0 ? publication.ContentType : "text/plain";
+        var trace = publication.Find("cloudevent.traceparent") ?? publication.Find("cloudevent.traceid") ?? publication.Trace.Parent;
+        writer.WriteStartObject();
+        WriteData(writer, MediaType(contentType), publication.Data);
+        writer.WriteString("datacontenttype", contentType);
+        if (publication.TimeToLive() is { } lifetime) writer.WriteString("expiration", Rfc3339(now.ToUniversalTime() + lifetime));
+        writer.WriteString("id", publication.Find("cloudevent.id") ?? Guid.NewGuid().ToString());
+        writer.WriteString("pubsubname", publication.PubSubName);
+        writer.WriteString("source", publication.Find("cloudevent.source") ?? appId);
+        writer.WriteString("specversion", "1.0");
+        if (publication.Find("cloudevent.subject") is { } subject) writer.WriteString("subject", subject);
+        writer.WriteString("time", Rfc3339(now));
+        writer.WriteString("topic", publication.Topic);
+        writer.WriteString("traceid", trace);
+        writer.WriteString("traceparent", trace);
+        writer.WriteString("tracestate", publication.Find("cloudevent.tracestate") ?? publication.Trace.State);
+        writer.WriteString("type", publication.Find("cloudevent.type") ?? DefaultType);
+        writer.WriteEndObject();
+    });
+
+    private static void WriteData(Utf8JsonWriter writer, string mediaType, ReadOnlyMemory<byte> data)
+    {
+        switch (mediaType)
+        {
+            case "application/json" when TryFirstValue(data.Span) is { } first:
+                using (first)
+                {
+                    writer.WritePropertyName("data");
+                    GoJson.WriteSorted(writer, first.RootElement, NumberForm.AsWritten);
+                }
+
+                break;
+            case "application/octet-stream" or "application/cloudevents+protobuf":
+                writer.WriteBase64String("data_base64", data.Span);
+                break;
+            default:
+                writer.WriteString("data", Encoding.UTF8.GetString(data.Span));
+                break;
+        }
+    }
+
+    /// <summary>Only the first value counts; what follows it is ignored.</summary>
+    private static JsonDocument? TryFirstValue(ReadOnlySpan<byte> data)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(data, new JsonReaderOptions { MaxDepth = 1000, AllowMultipleValues = true });
+            return JsonDocument.TryParseValue(ref reader, out var document) ? document : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static byte[] Complete(Publication publication, DateTimeOffset now)
+    {
+        using var document = JsonDocument.Parse(publication.Data, Lenient);
+        if (document.RootElement.ValueKind != JsonValueKind.Object) throw new JsonException("a CloudEvent is a JSON object");
+        var members = new SortedDictionary<string, Action<Utf8JsonWriter>>(StringComparer.Ordinal);
+        foreach (var member in document.RootElement.EnumerateObject())
+        {
+            members[member.Name] = writer => GoJson.WriteSorted(writer, member.Value, NumberForm.AsWritten);
+        }
+
+        Text("topic", publication.Topic);
+        Text("pubsubname", publication.PubSubName);
+        if (!members.ContainsKey("traceid"))
+        {
+            Text("traceid", publication.Trace.Parent);
+            Text("traceparent", publication.Trace.Parent);
+        }
+
+        TextIfAbsent("tracestate", publication.Trace.State);
+        TextIfAbsent("time", Rfc3339(now));
+        TextIfAbsent("source", "Dapr");
+        TextIfAbsent("type", DefaultType);
+        TextIfAbsent("specversion", "1.0");
+        if (publication.TimeToLive() is { } lifetime) Text("expiration", Rfc3339(now.ToUniversalTime() + lifetime));
+        return GoJson.Bytes(members, static (writer, all) =>
+        {
+            writer.WriteStartObject();
+            foreach (var (name, write) in all)
+            {
+                writer.WritePropertyName(name);
+                write(writer);
+            }
+
+            writer.WriteEndObject();
+        });
+
+        void Text(string name, string value) => members[name] = writer => writer.WriteStringValue(value);
+
+        void TextIfAbsent(string name, string value)
+        {
+            if (!members.ContainsKey(name)) Text(name, value);
+        }
+    }
+
+    private static string Rfc3339(DateTimeOffset time) =>
+        time.ToString(time.Offset == TimeSpan.Zero ? "yyyy-MM-dd'T'HH:mm:ss'Z'" : "yyyy-MM-dd'T'HH:mm:sszzz", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,73 @@
+using System.Collections.Immutable;
+
+namespace Daprd.PubSub;
+
+/// <summary>
+/// pubsub.in-memory: every subscription gets every event, one at a time and in order; without a subscriber an event is gone,
+/// and a failed one is not delivered again. Publishing waits until the subscriber is done with the event before.
+/// </summary>
+internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
+{
+    private readonly Lock _gate = new();
+    private ImmutableList<Subscriber> _subscribers = [];
+
+    public async Task PublishAsync(Message message)
+    {
+        foreach (var subscriber in _subscribers)
+        {
+            if (subscriber.Hears(message.Topic)) await subscriber.TakeAsync(message, warn);
+        }
+    }
+
+    public Task<IAsyncDisposable> SubscribeAsync(string topic, MessageHandler handler, CancellationToken stop)
+    {
+        var subscriber = new Subscriber(topic, handler, Forget);
+        lock (_gate) _subscribers = _subscribers.Add(subscriber);
+        return Task.FromResult<IAsyncDisposable>(subscriber);
+    }
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    private void Forget(Subscriber subscriber)
+    {
+        lock (_gate) _subscribers = _subscribers.Remove(subscriber);
+    }
+
+    private sealed class Subscriber(string topic, MessageHandler handler, Action<Subscriber> forget) : IAsyncDisposable
+    {
+        private readonly SemaphoreSlim _turn = new(1, 1);
+        private readonly CancellationTokenSource _stopping = new();
+
+        /// <summary>A topic that ends in * is a prefix.</summary>
+        public bool Hears(string published) =>
+            topic.EndsWith('*') ? published.StartsWith(topic.AsSpan(0, topic.Length - 1), StringComparison.Ordinal) : published == topic;
+
+        public async Task TakeAsync(Message message, Action<string> warn)
+        {
+            await _turn.WaitAsync();
+            _ = Task.Run(async () =>
+            {
+                try
+                {
+                    if (!_stopping.IsCancellationRequested) await handler(message, _stopping.Token);
+                }
+                catch (Exception failure)
+                {
+                    warn($"an event of topic {message.Topic} was not handled and is gone: {failure.Message}");
+                }
+                finally
+                {
+                    _turn.Release();
+                }
+            });
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            forget(this);
+            await _stopping.CancelAsync();
+            await _turn.WaitAsync();
+            _turn.Release();
+        }
+    }
+}

@@ -1,0 +1,131 @@
+using System.Text.Json;
+using Daprd.Api;
+using Daprd.Files;
+using Daprd.Resiliency;
+using Grpc.Core;
+
+namespace Daprd.PubSub;
+
+/// <summary>The brokers of one app, and publishing to them. Every failure of a request is an <see cref="ApiException"/>.</summary>
+internal sealed class Publisher(string appId, Policies policies, TimeProvider time)
+{
+    private readonly Dictionary<string, Broker> _brokers = [];
+
+    private sealed record Broker(IPubSub PubSub, TopicScopes Scopes, Policy Policy);
+
+    public void Add(Component component, IPubSub pubSub) => _brokers[component.Name] = new Broker(
+        pubSub, new TopicScopes(component, appId), policies.ForComponent(component.Name, "Pubsub", Direction.Outbound));
+
+    /// <summary>Null when the app has no such broker.</summary>
+    public IPubSub? Find(string pubSubName) => _brokers.GetValueOrDefault(pubSubName)?.PubSub;
+
+    public bool MaySubscribe(string pubSubName, string topic) => _brokers[pubSubName].Scopes.MaySubscribe(topic);
+
+    public async Task PublishAsync(Publication publication, CancellationToken stop)
+    {
+        var broker = Check(publication.PubSubName, publication.Topic);
+        await SendAsync(broker, Prepare(publication), publication.PubSubName, stop);
+    }
+
+    /// <summary>Publishes a message once more, unchanged, under another topic.</summary>
+    public async Task ForwardAsync(string pubSubName, Message message, CancellationToken stop) =>
+        await SendAsync(Check(pubSubName, message.Topic), message, pubSubName, stop);
+
+    /// <summary>Checks every entry, then publishes them in no particular order. The failures, by entry.</summary>
+    public async Task<IReadOnlyDictionary<string, ApiException>> PublishManyAsync(
+        string pubSubName, string topic, IReadOnlyList<(string EntryId, Publication Event)> entries, CancellationToken stop)
+    {
+        var broker = Check(pubSubName, topic);
+        var seen = new HashSet<string>();
+        if (entries.Any(e => e.EntryId.Length == 0 || !seen.Add(e.EntryId)))
+        {
+            throw new ApiException(
+                StatusCode.InvalidArgument, 400, "ERR_PUBSUB_EVENTS_SER",
+                $"error when unmarshaling the request for topic {topic} pubsub {pubSubName}: entryId is duplicated or not present for entry",
+                "DAPR_PUBSUB_EVENTS_SER");
+        }
+
+        var messages = entries.Select(e => (e.EntryId, Message: Prepare(e.Event))).ToList();
+        using var permits = new SemaphoreSlim(100);
+        var failures = await Task.WhenAll(messages.Select(async entry =>
+        {
+            await permits.WaitAsync(stop);
+            try
+            {
+                await SendAsync(broker, entry.Message, pubSubName, stop);
+                return (entry.EntryId, Failure: (ApiException?)null);
+            }
+            catch (ApiException failure)
+            {
+                return (entry.EntryId, Failure: failure);
+            }
+            finally
+            {
+                permits.Release();
+            }
+        }));
+        return failures.Where(f => f.Failure is not null).ToDictionary(f => f.EntryId, f => f.Failure!);
+    }
+
+    private static async Task SendAsync(Broker broker, Message message, string pubSubName, CancellationToken stop)
+    {
+        try
+        {
+            await broker.Policy.RunAsync(_ => broker.PubSub.PublishAsync(message), stop);
+        }
+        catch (Exception failure)
+        {
+            throw new ApiException(
+                StatusCode.Internal, 500, "ERR_PUBSUB_PUBLISH_MESSAGE",
+                $"error when publishing to topic {message.Topic} in pubsub {pubSubName}: {failure.Message}", "DAPR_PUBSUB_PUBLISH_MESSAGE");
+        }
+    }
+
+    private Message Prepare(Publication publication)
+    {
+        if (IsRaw(publication)) return new Message(publication.Topic, publication.Data, publication.Metadata);
+        try
+        {
+            return new Message(publication.Topic, Envelope.Wrap(publication, appId, time.GetLocalNow()), publication.Metadata);
+        }
+        catch (JsonException broken)
+        {
+            throw new ApiException(
+                StatusCode.InvalidArgument, 500, "ERR_PUBSUB_CLOUD_EVENTS_SER",
+                $"cannot create cloudevent: {broken.Message}", "DAPR_PUBSUB_CLOUD_EVENTS_SER");
+        }
+    }
+
+    /// <summary>Whether the publisher asks that no envelope be made.</summary>
+    public static bool IsRaw(Publication publication) => publication.Find("rawPayload")?.ToLowerInvariant() switch
+    {
+        null or "" or "false" or "f" or "0" => false,
+        "true" or "t" or "1" => true,
+        var other => throw new ApiException(
+            StatusCode.InvalidArgument, 400, "ERR_PUBSUB_REQUEST_METADATA",
+            $"failed deserializing metadata: rawPayload is '{other}', which is neither true nor false", "DAPR_PUBSUB_METADATA_DESERIALIZATION"),
+    };
+
+    private Broker Check(string pubSubName, string topic)
+    {
+        if (pubSubName.Length == 0)
+        {
+            throw new ApiException(StatusCode.InvalidArgument, 404, "ERR_PUBSUB_EMPTY", "pubsub name is empty", "DAPR_PUBSUB_NAME_EMPTY");
+        }
+
+        if (!_brokers.TryGetValue(pubSubName, out var broker))
+        {
+            throw new ApiException(StatusCode.InvalidArgument, 404, "ERR_PUBSUB_NOT_FOUND", $"pubsub {pubSubName} is not found", "DAPR_PUBSUB_NOT_FOUND");
+        }
+
+        if (topic.Length == 0)
+        {
+            throw new ApiException(StatusCode.InvalidArgument, 404, "ERR_TOPIC_NAME_EMPTY", $"topic is empty in pubsub {pubSubName}", "DAPR_PUBSUB_TOPIC_EMPTY");
+        }
+
+        return broker.Scopes.MayPublish(topic)
+            ? broker
+            : throw new ApiException(
+                StatusCode.PermissionDenied, 403, "ERR_PUBSUB_FORBIDDEN", $"topic {topic} is not allowed for app id {appId}", "DAPR_PUBSUB_FORBIDDEN");
+    }
+}

@@ -1,0 +1,214 @@
+using System.Threading.Channels;
+using Daprd.Redis;
+
+namespace Daprd.PubSub;
+
+/// <summary>
+/// One topic's way from Redis to the workers: a loop that reads what is new, on a connection of its own because it blocks there,
+/// and a loop that takes back what was read by somebody who never finished it.
+/// </summary>
+internal sealed class RedisFeed(
+    string topic, RedisClient redis, RedisPubSubSettings settings, MessageHandler handler, ChannelWriter<RedisDelivery> queue, Action<string> warn, TimeProvider time)
+    : IAsyncDisposable
+{
+    private static readonly TimeSpan ReconnectPause = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(30);
+
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Lock _gate = new();
+    private readonly TaskCompletionSource _idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private RedisConnection? _connection;
+    private Task _loops = Task.CompletedTask;
+    private int _underWay;
+
+    public MessageHandler Handler => handler;
+
+    public CancellationToken Stopping => _stopping.Token;
+
+    /// <summary>Completes when the consumer group exists; a Redis that is away is waited for.</summary>
+    public async Task StartAsync(CancellationToken stop)
+    {
+        while (!await TryCreateGroupAsync()) await Task.Delay(ReconnectPause, time, stop);
+        _loops = Task.WhenAll(Task.Run(ReadAsync), Task.Run(ReclaimAsync));
+    }
+
+    /// <summary>Marks a message as under way until disposed; null when the subscription is stopped and the message must be left alone.</summary>
+    public Work? Begin()
+    {
+        lock (_gate)
+        {
+            if (_stopping.IsCancellationRequested) return null;
+            _underWay++;
+            return new Work(this);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        lock (_gate)
+        {
+            _stopping.Cancel();
+            if (_underWay == 0) _idle.TrySetResult();
+        }
+
+        if (_connection is { } connection) await connection.DisposeAsync();
+        await _loops;
+        try
+        {
+            await _idle.Task.WaitAsync(DrainLimit, time);
+        }
+        catch (TimeoutException)
+        {
+            warn($"topic {topic}: handlers are still busy {DrainLimit.TotalSeconds} s after the subscription was stopped");
+        }
+    }
+
+    private void End()
+    {
+        lock (_gate)
+        {
+            if (--_underWay == 0 && _stopping.IsCancellationRequested) _idle.TrySetResult();
+        }
+    }
+
+    private async Task<bool> TryCreateGroupAsync()
+    {
+        try
+        {
+            await CreateGroupAsync();
+            return true;
+        }
+        catch (RedisUnreachableException away)
+        {
+            warn($"topic {topic} cannot be subscribed to yet: {away.Message}");
+            return false;
+        }
+    }
+
+    private async Task CreateGroupAsync()
+    {
+        try
+        {
+            await redis.SendAsync("XGROUP", "CREATE", topic, settings.Group, "0", "MKSTREAM");
+        }
+        catch (RedisException exists) when (exists.Message.StartsWith("BUSYGROUP", StringComparison.Ordinal))
+        {
+        }
+    }
+
+    private async Task ReadAsync()
+    {
+        while (!_stopping.IsCancellationRequested)
+        {
+            try
+            {
+                if (_connection is not { IsBroken: false })
+                {
+                    _connection = await RedisConnection.OpenAsync(redis.Address, _stopping.Token);
+                    if (_stopping.IsCancellationRequested) await _connection.DisposeAsync();
+                }
+
+                var reply = await _connection.SendAsync(
+                    "XREADGROUP", "GROUP", settings.Group, settings.Group, "COUNT", settings.QueueDepth,
+                    "BLOCK", (long)settings.ReadTimeout.TotalMilliseconds, "STREAMS", topic, ">");
+                if (!reply.OrThrow().IsNull) await EnqueueAsync(reply.Items[0].Items[1].Items);
+            }
+            catch (RedisException gone) when (gone.Message.StartsWith("NOGROUP", StringComparison.Ordinal))
+            {
+                await AttemptAsync(CreateGroupAsync);
+            }
+            catch (Exception failure) when (!_stopping.IsCancellationRequested)
+            {
+                warn($"topic {topic} cannot be read: {failure.Message}");
+                await PauseAsync(ReconnectPause);
+            }
+            catch (Exception)
+            {
+                // Stopping closes the connection under a blocked read.
+            }
+        }
+    }
+
+    private async Task ReclaimAsync()
+    {
+        if (settings.ProcessingTimeout <= TimeSpan.Zero || settings.RedeliverInterval <= TimeSpan.Zero) return;
+        while (!_stopping.IsCancellationRequested)
+        {
+            await AttemptAsync(ReclaimOnceAsync);
+            await PauseAsync(settings.RedeliverInterval);
+        }
+    }
+
+    private async Task ReclaimOnceAsync()
+    {
+        var idleMs = (long)settings.ProcessingTimeout.TotalMilliseconds;
+        while (!_stopping.IsCancellationRequested)
+        {
+            var pending = await redis.SendAsync("XPENDING", topic, settings.Group, "-", "+", settings.QueueDepth);
+            var old = pending.Items.Where(p => p.Items[2].Integer >= idleMs).Select(p => (RedisArgument)p.Items[0].Bytes).ToList();
+            if (old.Count == 0) return;
+            var claimed = await redis.SendAsync(["XCLAIM", topic, settings.Group, settings.Group, idleMs, .. old]);
+            if (claimed.Items.Length == 0) return;
+            await EnqueueAsync(claimed.Items);
+        }
+    }
+
+    private async Task EnqueueAsync(RedisReply[] entries)
+    {
+        foreach (var entry in entries)
+        {
+            if (entry.IsNull) continue;
+            var id = entry.Items[0].ToString();
+            if (entry.Items[1].IsNull)
+            {
+                // Trimmed away while it was pending: there is nothing left to deliver.
+                await redis.SendAsync("XACK", topic, settings.Group, id);
+                continue;
+            }
+
+            await queue.WriteAsync(new RedisDelivery(this, id, Read(entry.Items[1].Items)), _stopping.Token);
+        }
+    }
+
+    private Message Read(RedisReply[] fields)
+    {
+        byte[] data = [];
+        IReadOnlyDictionary<string, string>? metadata = null;
+        for (var i = 0; i + 1 < fields.Length; i += 2)
+        {
+            var name = fields[i].Bytes.AsSpan();
+            if (name.SequenceEqual("data"u8)) data = fields[i + 1].Bytes;
+            else if (name.SequenceEqual("metadata"u8)) metadata = MessageMetadata.FromJson(fields[i + 1].Bytes);
+        }
+
+        return new Message(topic, data, metadata);
+    }
+
+    private async Task AttemptAsync(Func<Task> step)
+    {
+        try
+        {
+            await step();
+        }
+        catch (Exception failure)
+        {
+            if (!_stopping.IsCancellationRequested && !failure.Message.StartsWith("NOGROUP", StringComparison.Ordinal)) warn($"topic {topic}: {failure.Message}");
+        }
+    }
+
+    private async Task PauseAsync(TimeSpan pause)
+    {
+        try
+        {
+            await Task.Delay(pause, time, _stopping.Token);
+        }
+        catch (OperationCanceledException)
+        {
+        }
+    }
+
+    internal sealed class Work(RedisFeed feed) : IDisposable
+    {
+        public void Dispose() => feed.End();
+    }
+}

@@ -1,0 +1,126 @@
+using System.Threading.Channels;
+using Daprd.Files;
+using Daprd.Redis;
+
+namespace Daprd.PubSub;
+
+/// <param name="Group">The consumer group and the consumer within it, both.</param>
+/// <param name="QueueDepth">Messages read at once, and messages waiting for a worker.</param>
+/// <param name="MaxLength">Zero never trims a stream by length.</param>
+/// <param name="StreamTtl">Zero never trims a stream by age.</param>
+/// <param name="ProcessingTimeout">A message unacknowledged for this long is taken back. Zero takes nothing back.</param>
+/// <param name="RedeliverInterval">How often such messages are looked for. Zero never looks.</param>
+internal sealed record RedisPubSubSettings(
+    string Group,
+    int Concurrency,
+    int QueueDepth,
+    long MaxLength,
+    TimeSpan StreamTtl,
+    TimeSpan ReadTimeout,
+    TimeSpan ProcessingTimeout,
+    TimeSpan RedeliverInterval)
+{
+    public static RedisPubSubSettings Of(Component component, string appId) => new(
+        component.Value("consumerID") is { Length: > 0 } id ? id : appId,
+        Math.Max(1, component.Integer("concurrency", 10)),
+        Math.Max(1, component.Integer("queueDepth", 100)),
+        component.Integer("maxLenApprox", 0),
+        component.Duration("streamTTL", TimeSpan.Zero),
+        component.Duration("readTimeout", TimeSpan.Zero) is { Ticks: > 0 } timeout ? timeout : TimeSpan.Zero,
+        component.Duration("processingTimeout", TimeSpan.FromSeconds(60)),
+        // daprd reads plain milliseconds here and silently ignores anything else.
+        int.TryParse(component.Value("redeliverInterval"), out var interval) ? TimeSpan.FromMilliseconds(interval) : TimeSpan.FromSeconds(15));
+}
+
+/// <summary>
+/// pubsub.redis: a stream for each topic, a consumer group for each app. All topics of the component share one queue and its workers.
+/// A message is acknowledged after its handler has failed, too, unless its subscription was stopped meanwhile or the handler
+/// took longer than the processing timeout.
+/// </summary>
+internal sealed class RedisPubSub : IPubSub
+{
+    private readonly RedisClient _redis;
+    private readonly RedisPubSubSettings _settings;
+    private readonly Action<string> _warn;
+    private readonly TimeProvider _time = TimeProvider.System;
+    private readonly Channel<RedisDelivery> _queue;
+    private readonly Task[] _workers;
+
+    public RedisPubSub(Component component, string appId, Action<string> warn)
+    {
+        _redis = new RedisClient(RedisAddress.Of(component));
+        _settings = RedisPubSubSettings.Of(component, appId);
+        _warn = warn;
+        _queue = Channel.CreateBounded<RedisDelivery>(_settings.QueueDepth);
+        _workers = [.. Enumerable.Range(0, _settings.Concurrency).Select(_ => Task.Run(WorkAsync))];
+    }
+
+    /// <summary>Throws <see cref="RedisUnreachableException"/> when Redis is not there.</summary>
+    public async Task OpenAsync() => await _redis.SendAsync("PING");
+
+    public async Task PublishAsync(Message message)
+    {
+        var command = new List<RedisArgument>(8) { "XADD", message.Topic };
+        if (_settings.MaxLength > 0) command.AddRange(["MAXLEN", "~", _settings.MaxLength]);
+        else if (_settings.StreamTtl > TimeSpan.Zero)
+        {
+            var oldest = (_time.GetUtcNow() - _settings.StreamTtl).ToUnixTimeMilliseconds();
+            command.AddRange(["MINID", "~", $"{oldest}-1"]);
+        }
+
+        command.AddRange(["*", "data", message.Data]);
+        if (message.Metadata is { } metadata) command.AddRange(["metadata", MessageMetadata.ToJson(metadata)]);
+        await _redis.SendAsync([.. command]);
+    }
+
+    public async Task<IAsyncDisposable> SubscribeAsync(string topic, MessageHandler handler, CancellationToken stop)
+    {
+        var feed = new RedisFeed(topic, _redis, _settings, handler, _queue.Writer, _warn, _time);
+        await feed.StartAsync(stop);
+        return feed;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _queue.Writer.TryComplete();
+        await Task.WhenAll(_workers);
+        await _redis.DisposeAsync();
+    }
+
+    private async Task WorkAsync()
+    {
+        await foreach (var delivery in _queue.Reader.ReadAllAsync())
+        {
+            try
+            {
+                await HandleAsync(delivery);
+            }
+            catch (Exception failure)
+            {
+                _warn($"message {delivery.Id} of topic {delivery.Message.Topic} could not be acknowledged: {failure.Message}");
+            }
+        }
+    }
+
+    private async Task HandleAsync(RedisDelivery delivery)
+    {
+        using var work = delivery.Feed.Begin();
+        if (work is null) return;
+        var taken = _time.GetTimestamp();
+        try
+        {
+            await delivery.Feed.Handler(delivery.Message, delivery.Feed.Stopping);
+        }
+        catch (Exception failure)
+        {
+            _warn($"message {delivery.Id} of topic {delivery.Message.Topic} was not handled: {failure.Message}");
+            var late = _settings.ProcessingTimeout > TimeSpan.Zero && _time.GetElapsedTime(taken) > _settings.ProcessingTimeout;
+            if (late || delivery.Feed.Stopping.IsCancellationRequested) return;
+        }
+
+        await _redis.SendAsync("XACK", delivery.Message.Topic, _settings.Group, delivery.Id);
+    }
+}
+
+/// <param name="Id">The id of the entry in its stream.</param>
+internal readonly record struct RedisDelivery(RedisFeed Feed, string Id, Message Message);

@@ -1,0 +1,137 @@
+using Dapr.AppCallback.Autogen.Grpc.v1;
+using Daprd.App;
+using Daprd.Files;
+using Daprd.Resiliency;
+using Grpc.Core;
+
+namespace Daprd.PubSub;
+
+/// <summary>What an app hears: found out once, started and stopped with the app's health.</summary>
+internal sealed class Subscriptions(
+    AppChannel app, string appApiToken, Publisher publisher, Resources resources, bool passesTracesOn, Action<string> warn, TimeProvider time) : IAsyncDisposable
+{
+    private const int DiscoveryRetries = 3;
+    private static readonly TimeSpan FirstDiscoveryPause = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan LongestDiscoveryPause = TimeSpan.FromSeconds(1);
+
+    private readonly SemaphoreSlim _gate = new(1, 1);
+    private readonly List<IAsyncDisposable> _active = [];
+    private IReadOnlyList<Subscription>? _known;
+
+    /// <summary>Empty until the app has been asked.</summary>
+    public IReadOnlyList<Subscription> Known => _known ?? [];
+
+    public async Task StartAsync(CancellationToken stop)
+    {
+        await _gate.WaitAsync(stop);
+        try
+        {
+            _known ??= Merge(await DiscoverAsync(stop));
+            foreach (var subscription in _known)
+            {
+                var policy = resources.Policies.ForComponent(subscription.PubSubName, "Pubsub", Direction.Inbound);
+                var delivery = new Delivery(subscription, app, appApiToken, publisher, policy, passesTracesOn, warn, time);
+                _active.Add(await publisher.Find(subscription.PubSubName)!.SubscribeAsync(subscription.Topic, delivery.HandleAsync, stop));
+            }
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    public async Task StopAsync()
+    {
+        await _gate.WaitAsync();
+        try
+        {
+            await Task.WhenAll(_active.Select(a => a.DisposeAsync().AsTask()));
+            _active.Clear();
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    public async ValueTask DisposeAsync() => await StopAsync();
+
+    /// <summary>What the app says wins over what the files say about the same topic.</summary>
+    private List<Subscription> Merge(List<Subscription> programmatic)
+    {
+        var merged = new List<Subscription>(programmatic);
+        foreach (var declared in resources.Subscriptions.Select(f => f.Subscription))
+        {
+            if (!merged.Any(s => s.PubSubName == declared.PubSubName && s.Topic == declared.Topic)) merged.Add(declared);
+        }
+
+        return [.. merged.Where(CanServe)];
+    }
+
+    private bool CanServe(Subscription subscription)
+    {
+        var name = $"topic {subscription.Topic} of {subscription.PubSubName}";
+        if (publisher.Find(subscription.PubSubName) is null)
+        {
+            warn($"{name} cannot be subscribed to: there is no such pubsub component");
+            return false;
+        }
+
+        if (!publisher.MaySubscribe(subscription.PubSubName, subscription.Topic))
+        {
+            warn($"{name} cannot be subscribed to: its scopes do not allow it");
+            return false;
+        }
+
+        if (subscription.Routes.Any(r => r.Match.Length > 0))
+        {
+            warn($"{name} cannot be subscribed to: routing by CEL expressions is not in this stand-in");
+            return false;
+        }
+
+        if (subscription.Bulk is not null) warn($"{name}: bulk subscriptions are not in this stand-in, events are delivered one by one");
+        return true;
+    }
+
+    private async Task<List<Subscription>> DiscoverAsync(CancellationToken stop)
+    {
+        var pause = FirstDiscoveryPause;
+        for (var retries = 0; ; retries++)
+        {
+            try
+            {
+                return [.. (await app.ListSubscriptionsAsync(stop)).Subscriptions.Select(Read)];
+            }
+            catch (RpcException none) when (none.StatusCode == StatusCode.Unimplemented)
+            {
+                return [];
+            }
+            catch (RpcException failure) when (!stop.IsCancellationRequested)
+            {
+                if (retries == DiscoveryRetries)
+                {
+                    warn($"failed to subscribe to topics: the app does not say which it wants: {failure.Status.Detail}");
+                    return [];
+                }
+
+                await Task.Delay(pause, time, stop);
+                pause = pause * 1.5 < LongestDiscoveryPause ? pause * 1.5 : LongestDiscoveryPause;
+            }
+        }
+    }
+
+    private static Subscription Read(TopicSubscription wanted)
+    {
+        var routes = new List<Route>((wanted.Routes?.Rules ?? []).Select(r => new Route(r.Match, r.Path)));
+        if (wanted.Routes?.Default is { Length: > 0 } path) routes.Add(new Route("", path));
+        if (routes.Count == 0) routes.Add(new Route("", ""));
+        return new Subscription(
+            wanted.PubsubName,
+            wanted.Topic,
+            new Dictionary<string, string>(wanted.Metadata),
+            routes,
+            wanted.DeadLetterTopic,
+            wanted.BulkSubscribe is { Enabled: true } bulk ? BulkOptions.From(bulk.MaxMessagesCount, bulk.MaxAwaitDurationMs) : null,
+            SubscriptionOrigin.Programmatic);
+    }
+}

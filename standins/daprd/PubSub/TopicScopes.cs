@@ -1,0 +1,44 @@
+using Daprd.Files;
+
+namespace Daprd.PubSub;
+
+/// <summary>Which topics of a broker an app may use.</summary>
+internal sealed class TopicScopes
+{
+    private readonly HashSet<string> _allowed;
+    private readonly HashSet<string> _protected;
+    private readonly HashSet<string>? _publishing;
+    private readonly HashSet<string>? _subscribing;
+
+    public TopicScopes(Component component, string appId)
+    {
+        _allowed = [.. List(component.Value("allowedTopics"))];
+        _protected = [.. List(component.Value("protectedTopics"))];
+        _publishing = Scope(component.Value("publishingScopes"), appId);
+        _subscribing = Scope(component.Value("subscriptionScopes"), appId);
+    }
+
+    public bool MayPublish(string topic) => May(topic, _publishing);
+
+    public bool MaySubscribe(string topic) => May(topic, _subscribing);
+
+    private bool May(string topic, HashSet<string>? scope)
+    {
+        if (_allowed.Count > 0 && !_allowed.Contains(topic)) return false;
+        return scope?.Contains(topic) ?? !_protected.Contains(topic);
+    }
+
+    /// <summary>Null when the app is not mentioned.</summary>
+    private static HashSet<string>? Scope(string text, string appId)
+    {
+        foreach (var part in text.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        {
+            var sides = part.Split('=', 2, StringSplitOptions.TrimEntries);
+            if (sides[0] == appId) return [.. List(sides.Length > 1 ? sides[1] : "")];
+        }
+
+        return null;
+    }
+
+    private static string[] List(string text) => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+}

@@ -1,0 +1,37 @@
+using System.Globalization;
+
+namespace Daprd.PubSub;
+
+/// <summary>A caller's W3C trace context, passed on as it came.</summary>
+/// <param name="Parent">A traceparent; empty when there is no trace.</param>
+internal readonly record struct TraceContext(string Parent, string State)
+{
+    public static readonly TraceContext None = new("", "");
+
+    /// <summary>Sent to an app when there is no trace at all.</summary>
+    public const string Zero = "00-00000000000000000000000000000000-0000000000000000-00";
+
+    /// <summary>grpc-trace-bin comes first, then traceparent. A tracestate does not survive gRPC.</summary>
+    public static TraceContext FromGrpc(byte[]? binary, string? text) =>
+        FromBinary(binary) is { } parent ? new TraceContext(parent, "") : IsParent(text) ? new TraceContext(text!, "") : None;
+
+    public static TraceContext FromHttp(string? parent, string? state) => IsParent(parent) ? new TraceContext(parent!, state ?? "") : None;
+
+    public static bool IsParent(string? text) => text is { Length: 55 } && text[2] == '-' && text[35] == '-' && text[52] == '-';
+
+    /// <summary>The 29 bytes of grpc-trace-bin for a traceparent.</summary>
+    public static byte[] ToBinary(string parent)
+    {
+        var bytes = new byte[29];
+        Convert.FromHexString(parent.AsSpan(3, 32), bytes.AsSpan(2), out _, out _);
+        bytes[18] = 1;
+        Convert.FromHexString(parent.AsSpan(36, 16), bytes.AsSpan(19), out _, out _);
+        bytes[27] = 2;
+        bytes[28] = byte.Parse(parent.AsSpan(53, 2), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+        return bytes;
+    }
+
+    private static string? FromBinary(byte[]? bytes) => bytes is [0, 0, .., 2, _] and { Length: 29 } && bytes[18] == 1
+        ? $"00-{Convert.ToHexStringLower(bytes.AsSpan(2, 16))}-{Convert.ToHexStringLower(bytes.AsSpan(19, 8))}-{bytes[28]:x2}"
+        : null;
+}

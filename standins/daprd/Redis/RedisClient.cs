@@ -1,0 +1,70 @@
+namespace Daprd.Redis;
+
+/// <summary>
+/// A connection that is opened when it is needed and again after it broke. Like daprd's client it sends a command again when
+/// the network failed, up to three times, also when the first copy may have arrived.
+/// </summary>
+internal sealed class RedisClient(RedisAddress address) : IAsyncDisposable
+{
+    private const int Retries = 3;
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(8);
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(5);
+
+    private readonly SemaphoreSlim _opening = new(1, 1);
+    private RedisConnection? _connection;
+    private bool _disposed;
+
+    public RedisAddress Address => address;
+
+    /// <summary>The reply, or <see cref="RedisException"/> when Redis refuses.</summary>
+    public async Task<RedisReply> SendAsync(params RedisArgument[] command) =>
+        (await RetriedAsync(connection => connection.SendAsync(command))).OrThrow();
+
+    /// <summary>Runs the commands between MULTI and EXEC. The array that EXEC answers; errors in it are not thrown.</summary>
+    public async Task<RedisReply[]> TransactAsync(IEnumerable<RedisArgument[]> commands)
+    {
+        RedisArgument[][] all = [["MULTI"], .. commands, ["EXEC"]];
+        return (await RetriedAsync(connection => connection.SendTogetherAsync(all))).OrThrow().Items;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _disposed = true;
+        if (_connection is { } connection) await connection.DisposeAsync();
+    }
+
+    private async Task<RedisReply> RetriedAsync(Func<RedisConnection, Task<RedisReply>> send)
+    {
+        for (var attempt = 0; ; attempt++)
+        {
+            try
+            {
+                return await send(_connection is { IsBroken: false } open ? open : await OpenAsync());
+            }
+            catch (RedisUnreachableException) when (attempt < Retries && !_disposed)
+            {
+                await Task.Delay(FirstPause * (1 << (2 * attempt)));
+            }
+        }
+    }
+
+    private async Task<RedisConnection> OpenAsync()
+    {
+        await _opening.WaitAsync();
+        try
+        {
+            if (_disposed) throw new RedisUnreachableException("this client is closed");
+            if (_connection is { IsBroken: false } open) return open;
+            using var limit = new CancellationTokenSource(ConnectTimeout);
+            return _connection = await RedisConnection.OpenAsync(address, limit.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            throw new RedisUnreachableException($"no Redis answers at {address} within {ConnectTimeout.TotalSeconds} s");
+        }
+        finally
+        {
+            _opening.Release();
+        }
+    }
+}

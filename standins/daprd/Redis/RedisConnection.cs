@@ -1,0 +1,187 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Net.Security;
+using System.Net.Sockets;
+
+namespace Daprd.Redis;
+
+/// <summary>
+/// One connection, on which many commands may be under way: they are answered in the order they were sent.
+/// Commands sent while another write is going out travel together in the next one.
+/// </summary>
+internal sealed class RedisConnection : IAsyncDisposable
+{
+    private readonly Stream _stream;
+    private readonly RedisReplyReader _replies;
+    private readonly Queue<Pending> _pending = new();
+    private readonly Lock _gate = new();
+    private ArrayBufferWriter<byte> _filling = new(4096);
+    private ArrayBufferWriter<byte> _sending = new(4096);
+    private Exception? _broken;
+    private bool _writing;
+
+    private RedisConnection(Stream stream)
+    {
+        _stream = stream;
+        _replies = new RedisReplyReader(PipeReader.Create(stream, new StreamPipeReaderOptions(bufferSize: 16 * 1024)));
+        _ = ReadAsync();
+    }
+
+    public bool IsBroken => Volatile.Read(ref _broken) is not null;
+
+    public static async Task<RedisConnection> OpenAsync(RedisAddress address, CancellationToken stop)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        RedisConnection? connection = null;
+        try
+        {
+            await socket.ConnectAsync(address.Host, address.Port, stop);
+            Stream stream = new NetworkStream(socket, ownsSocket: true);
+            if (address.Tls) stream = await SecureAsync(stream, address, stop);
+            connection = new RedisConnection(stream);
+            await connection.IntroduceAsync(address);
+            return connection;
+        }
+        catch (Exception failure) when (failure is SocketException or IOException or RedisUnreachableException)
+        {
+            socket.Dispose();
+            throw new RedisUnreachableException($"no Redis answers at {address}: {failure.Message}", failure);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Sends one command. The reply may be an error; <see cref="RedisUnreachableException"/> means there was none.</summary>
+    public Task<RedisReply> SendAsync(params ReadOnlySpan<RedisArgument> command)
+    {
+        var pending = new Pending();
+        lock (_gate)
+        {
+            if (_broken is { } broken) return Task.FromException<RedisReply>(Unreachable(broken));
+            RedisCommand.Write(_filling, command);
+            _pending.Enqueue(pending);
+            if (_writing) return pending.Task;
+            _writing = true;
+        }
+
+        _ = WriteAsync();
+        return pending.Task;
+    }
+
+    /// <summary>Sends commands with nothing in between, and gives back the reply of the last.</summary>
+    public Task<RedisReply> SendTogetherAsync(IReadOnlyList<RedisArgument[]> commands)
+    {
+        var last = new Pending();
+        lock (_gate)
+        {
+            if (_broken is { } broken) return Task.FromException<RedisReply>(Unreachable(broken));
+            for (var i = 0; i < commands.Count; i++)
+            {
+                RedisCommand.Write(_filling, commands[i]);
+                _pending.Enqueue(i == commands.Count - 1 ? last : new Pending());
+            }
+
+            if (_writing) return last.Task;
+            _writing = true;
+        }
+
+        _ = WriteAsync();
+        return last.Task;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Break(new ObjectDisposedException(nameof(RedisConnection)));
+        await _stream.DisposeAsync();
+    }
+
+    private static async Task<Stream> SecureAsync(Stream plain, RedisAddress address, CancellationToken stop)
+    {
+        var secure = new SslStream(plain);
+        var options = new SslClientAuthenticationOptions { TargetHost = address.Host };
+        if (address.TrustAnyCertificate) options.RemoteCertificateValidationCallback = (_, _, _, _) => true;
+        await secure.AuthenticateAsClientAsync(options, stop);
+        return secure;
+    }
+
+    private async Task IntroduceAsync(RedisAddress address)
+    {
+        if (address.Password.Length > 0)
+        {
+            var reply = address.User.Length > 0
+                ? await SendAsync("AUTH", address.User, address.Password)
+                : await SendAsync("AUTH", address.Password);
+            reply.OrThrow();
+        }
+
+        if (address.Database != 0) (await SendAsync("SELECT", address.Database)).OrThrow();
+    }
+
+    private async Task WriteAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                lock (_gate)
+                {
+                    if (_filling.WrittenCount == 0 || _broken is not null)
+                    {
+                        _writing = false;
+                        return;
+                    }
+
+                    (_filling, _sending) = (_sending, _filling);
+                }
+
+                await _stream.WriteAsync(_sending.WrittenMemory);
+                _sending.ResetWrittenCount();
+            }
+        }
+        catch (Exception failure)
+        {
+            Break(failure);
+        }
+    }
+
+    private async Task ReadAsync()
+    {
+        await Task.Yield();
+        try
+        {
+            while (true)
+            {
+                var reply = await _replies.ReadAsync(CancellationToken.None);
+                Pending answered;
+                lock (_gate) answered = _pending.Dequeue();
+                answered.SetResult(reply);
+            }
+        }
+        catch (Exception failure)
+        {
+            Break(failure);
+        }
+    }
+
+    private void Break(Exception failure)
+    {
+        Pending[] unanswered;
+        lock (_gate)
+        {
+            if (_broken is not null) return;
+            _broken = failure;
+            unanswered = [.. _pending];
+            _pending.Clear();
+        }
+
+        foreach (var pending in unanswered) pending.SetException(Unreachable(failure));
+        _stream.Dispose();
+    }
+
+    private static RedisUnreachableException Unreachable(Exception cause) => new($"the connection to Redis broke: {cause.Message}", cause);
+
+    private sealed class Pending() : TaskCompletionSource<RedisReply>(TaskCreationOptions.RunContinuationsAsynchronously);
+}

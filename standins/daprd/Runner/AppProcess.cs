@@ -1,0 +1,79 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace Daprd.Runner;
+
+/// <summary>An app and everything it starts, in a process group of its own so that all of it can be ended.</summary>
+internal sealed class AppProcess : IDisposable
+{
+    private const int SigTerm = 15;
+    private const int SigKill = 9;
+
+    // Not everywhere; without it the app is ended by its process id and its descendants one by one.
+    private static readonly string? Setsid = new[] { "/usr/bin/setsid", "/bin/setsid" }.FirstOrDefault(File.Exists);
+
+    private readonly Process _process;
+    private readonly Task _output;
+
+    private AppProcess(Process process, Task output)
+    {
+        _process = process;
+        _output = output;
+    }
+
+    public int Id => _process.Id;
+
+    public bool HasExited => _process.HasExited;
+
+    /// <summary>Completes with the exit code when the process has ended and its output has been read.</summary>
+    public async Task<int> WaitAsync()
+    {
+        await _process.WaitForExitAsync();
+        return _process.ExitCode;
+    }
+
+    /// <summary>Throws <see cref="System.ComponentModel.Win32Exception"/> when there is no such command.</summary>
+    /// <param name="line">Takes each line of the app's output.</param>
+    public static AppProcess Start(IReadOnlyList<string> command, string folder, IReadOnlyDictionary<string, string> environment, Action<string> line)
+    {
+        // setsid makes the group; sh finds the command as daprd's own runner does.
+        var start = new ProcessStartInfo(Setsid ?? "sh") { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        string[] shell = ["-c", "exec \"$@\"", "sh", .. command];
+        foreach (var word in Setsid is null ? shell : ["sh", .. shell]) start.ArgumentList.Add(word);
+        foreach (var (name, value) in environment) start.Environment[name] = value;
+        var process = Process.Start(start)!;
+        process.StandardInput.Close();
+        return new AppProcess(process, Task.WhenAll(ReadAsync(process.StandardOutput, line), ReadAsync(process.StandardError, line)));
+    }
+
+    /// <summary>Asks the group to end, and ends it when it has not after <paramref name="grace"/>.</summary>
+    public async Task StopAsync(TimeSpan grace)
+    {
+        Signal(SigTerm);
+        try
+        {
+            await _process.WaitForExitAsync().WaitAsync(grace);
+        }
+        catch (TimeoutException)
+        {
+        }
+
+        // Also whatever the app has left behind.
+        if (Setsid is not null) Signal(SigKill);
+        else _process.Kill(entireProcessTree: true);
+        await _process.WaitForExitAsync();
+        await Task.WhenAny(_output, Task.Delay(TimeSpan.FromSeconds(1)));
+    }
+
+    public void Dispose() => _process.Dispose();
+
+    private void Signal(int signal) => _ = Kill(Setsid is null ? _process.Id : -_process.Id, signal);
+
+    private static async Task ReadAsync(StreamReader output, Action<string> line)
+    {
+        while (await output.ReadLineAsync() is { } text) line(text);
+    }
+
+    [DllImport("libc", EntryPoint = "kill", SetLastError = true)]
+    private static extern int Kill(int process, int signal);
+}

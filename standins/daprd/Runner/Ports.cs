@@ -1,0 +1,69 @@
+using System.Net;
+using System.Net.Sockets;
+using Daprd.Files;
+
+namespace Daprd.Runner;
+
+/// <summary>The ports of a run: given ones must be free, the others are found.</summary>
+internal static class Ports
+{
+    /// <summary>The apps with a port in every place. Throws <see cref="FileProblem"/>, with one sentence, when a given one is taken.</summary>
+    public static List<RunApp> Assign(IReadOnlyList<RunApp> apps)
+    {
+        var used = new Dictionary<int, string>();
+        foreach (var app in apps)
+        {
+            Claim(app, app.AppPort, "appPort", used);
+            Claim(app, app.GrpcPort, "daprGRPCPort", used);
+            Claim(app, app.HttpPort, "daprHTTPPort", used);
+        }
+
+        return [.. apps.Select(app => app with
+        {
+            GrpcPort = app.GrpcPort != 0 ? app.GrpcPort : Free(used),
+            HttpPort = app.HttpPort != 0 ? app.HttpPort : Free(used),
+        })];
+    }
+
+    private static void Claim(RunApp app, int port, string field, Dictionary<int, string> used)
+    {
+        if (port == 0) return;
+        if (used.TryGetValue(port, out var other)) throw app.Place.Problem($"port {port} is the {field} of {app.AppId} and the {other}; give one of them another port");
+        used[port] = $"{field} of {app.AppId}";
+        if (!IsFree(port)) throw new FileProblem($"Port {port}, the {field} of {app.AppId}, is already taken; end the process that has it, or choose another {field} in the run file.");
+    }
+
+    private static bool IsFree(int port)
+    {
+        try
+        {
+            using var listener = new TcpListener(IPAddress.Loopback, port) { ExclusiveAddressUse = true };
+            listener.Start();
+            return !IsAnswered(port);
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+
+        // Somebody may hold the port on all IPv6 addresses only.
+        static bool IsAnswered(int port)
+        {
+            if (!Socket.OSSupportsIPv6) return false;
+            using var listener = new TcpListener(IPAddress.IPv6Loopback, port) { ExclusiveAddressUse = true };
+            listener.Start();
+            return false;
+        }
+    }
+
+    private static int Free(Dictionary<int, string> used)
+    {
+        while (true)
+        {
+            using var listener = new TcpListener(IPAddress.Loopback, 0);
+            listener.Start();
+            var port = ((IPEndPoint)listener.LocalEndpoint).Port;
+            if (used.TryAdd(port, "a free port")) return port;
+        }
+    }
+}

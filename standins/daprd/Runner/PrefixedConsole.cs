@@ -1,0 +1,22 @@
+namespace Daprd.Runner;
+
+/// <summary>The runner's own output: whole lines, one writer at a time.</summary>
+internal sealed class PrefixedConsole(TextWriter output)
+{
+    private readonly Lock _gate = new();
+
+    public void App(string appId, string text) => Write($"== APP - {appId} == {text}");
+
+    public void Sidecar(string appId, string text) => Write($"== DAPRD - {appId} == {text}");
+
+    public void Dapr(string text) => Write($"== DAPR == {text}");
+
+    public void Write(string line)
+    {
+        lock (_gate)
+        {
+            output.WriteLine(line);
+            output.Flush();
+        }
+    }
+}

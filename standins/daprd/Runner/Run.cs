@@ -1,0 +1,139 @@
+using System.ComponentModel;
+using System.Globalization;
+using Daprd.App;
+using Daprd.Files;
+using Daprd.Invocation;
+
+namespace Daprd.Runner;
+
+/// <summary>Runs the apps of a run file, each with its sidecar, all sidecars in this process.</summary>
+internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole console)
+{
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
+
+    private readonly SharedMemory _memory = new();
+    private readonly Neighbours _neighbours = new();
+    private readonly List<Running> _running = [];
+    private readonly TaskCompletionSource<int> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private sealed record Running(RunApp App, Sidecar Sidecar, RunLog Log)
+    {
+        public AppProcess? Process { get; set; }
+    }
+
+    /// <summary>Returns the exit code when everything it started has ended.</summary>
+    public async Task<int> RunAsync(CancellationToken stop)
+    {
+        using var stopped = stop.Register(() => _ended.TrySetResult(0));
+        try
+        {
+            // All files are read, and all ports are checked, before anything starts.
+            foreach (var app in Ports.Assign(file.Apps)) _running.Add(Prepare(app));
+            foreach (var running in _running) await running.Sidecar.StartAsync();
+            foreach (var running in _running) StartApp(running);
+            _ = WatchAsync();
+            return await _ended.Task;
+        }
+        finally
+        {
+            await StopAsync();
+        }
+    }
+
+    private Running Prepare(RunApp app)
+    {
+        var options = new SidecarOptions(
+            app.AppId, app.AppPort, app.AppProtocol, app.AppHost, app.HttpPort, app.GrpcPort, app.ListenAddresses, app.ResourcesPaths, app.ConfigFiles,
+            ByteSize.Parse(app.MaxBodySize),
+            new HealthSettings(
+                app.HealthCheck, TimeSpan.FromSeconds(app.ProbeIntervalSeconds), TimeSpan.FromMilliseconds(app.ProbeTimeoutMilliseconds), app.HealthThreshold),
+            SidecarOptions.EnvironmentApiToken, SidecarOptions.EnvironmentAppApiToken, arguments.Has("embedded"), arguments.Peers(), arguments.NamesFolder());
+        if (options.Problem() is { } problem) throw app.Place.Problem(problem);
+        var log = new RunLog(app, console, DateTime.Now);
+        var sidecar = new Sidecar(options, _memory, _neighbours, log.Sidecar);
+        sidecar.ShutdownRequested += forced => _ended.TrySetResult(forced ? 1 : 0);
+        return new Running(app, sidecar, log);
+    }
+
+    private void StartApp(Running running)
+    {
+        var app = running.App;
+        if (app.Command.Count == 0) return;
+        var environment = new Dictionary<string, string>(app.Environment)
+        {
+            ["APP_ID"] = app.AppId,
+            ["APP_CHANNEL_ADDRESS"] = app.AppHost,
+            ["APP_PROTOCOL"] = app.AppProtocol,
+            ["DAPR_HTTP_PORT"] = app.HttpPort.ToString(CultureInfo.InvariantCulture),
+            ["DAPR_GRPC_PORT"] = app.GrpcPort.ToString(CultureInfo.InvariantCulture),
+        };
+        if (app.AppPort != 0) environment["APP_PORT"] = app.AppPort.ToString(CultureInfo.InvariantCulture);
+        try
+        {
+            running.Process = AppProcess.Start(app.Command, app.Folder, environment, running.Log.App);
+        }
+        catch (Win32Exception failure)
+        {
+            throw new FileProblem($"The app {app.AppId} cannot be started: {failure.Message}");
+        }
+
+        running.Sidecar.ExtendedMetadata["appPID"] = running.Process.Id.ToString(CultureInfo.InvariantCulture);
+        running.Sidecar.ExtendedMetadata["cliPID"] = Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
+        running.Sidecar.ExtendedMetadata["appCommand"] = string.Join(' ', app.Command);
+        console.Dapr($"{app.AppId} was started with process id {running.Process.Id}; its gRPC port is {app.GrpcPort}, its HTTP port {app.HttpPort}");
+    }
+
+    private async Task WatchAsync()
+    {
+        try
+        {
+            var exits = _running.Where(r => r.Process is not null).Select(WatchProcessAsync).ToList();
+            await Task.WhenAll(_running.Select(AnnounceAsync));
+            console.Dapr("dapr initialized. Status: Running.");
+            if (exits.Count == 0) return;
+            var codes = await Task.WhenAll(exits);
+            _ended.TrySetResult(codes.All(code => code == 0) ? 0 : 1);
+        }
+        catch (Exception failure)
+        {
+            console.Dapr(failure.Message);
+            _ended.TrySetResult(1);
+        }
+    }
+
+    private async Task<int> WatchProcessAsync(Running running)
+    {
+        var code = await running.Process!.WaitAsync();
+        if (_ended.Task.IsCompleted) return code;
+        if (running.App.AppPort != 0 && !running.Sidecar.IsReady)
+        {
+            console.Dapr($"{running.App.AppId} ended with code {code} before it could be reached; everything is stopped");
+            _ended.TrySetResult(1);
+        }
+        else
+        {
+            console.Dapr($"{running.App.AppId} ended with code {code}; its sidecar goes on");
+        }
+
+        return code;
+    }
+
+    private async Task AnnounceAsync(Running running)
+    {
+        await running.Sidecar.Ready;
+        var topics = running.Sidecar.Subscriptions.Select(s => s.Topic).ToList();
+        console.Dapr($"{running.App.AppId} is ready{(topics.Count > 0 ? $" and subscribed to {string.Join(", ", topics)}" : "")}");
+    }
+
+    private async Task StopAsync()
+    {
+        if (_running.Any(r => r.Process is not null)) console.Dapr("stopping");
+        await Task.WhenAll(_running.Where(r => r.Process is not null).Select(r => r.Process!.StopAsync(Grace)));
+        await Task.WhenAll(_running.Select(r => r.Sidecar.DisposeAsync().AsTask()));
+        foreach (var running in _running)
+        {
+            running.Process?.Dispose();
+            running.Log.Dispose();
+        }
+    }
+}

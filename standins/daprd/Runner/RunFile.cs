@@ -1,0 +1,167 @@
+using Daprd.Files;
+
+namespace Daprd.Runner;
+
+internal enum LogDestination
+{
+    Console,
+    File,
+    FileAndConsole,
+}
+
+/// <summary>One app of a run file, with what the common section says where the app itself says nothing.</summary>
+/// <param name="Place">Where the app stands in the file.</param>
+/// <param name="HttpPort">Zero asks for any free port; so does <paramref name="GrpcPort"/>.</param>
+internal sealed record RunApp(
+    string AppId,
+    string Folder,
+    int AppPort,
+    string AppProtocol,
+    string AppHost,
+    int HttpPort,
+    int GrpcPort,
+    IReadOnlyList<string> ResourcesPaths,
+    IReadOnlyList<string> ConfigFiles,
+    IReadOnlyList<string> ListenAddresses,
+    string MaxBodySize,
+    bool HealthCheck,
+    int ProbeIntervalSeconds,
+    int ProbeTimeoutMilliseconds,
+    int HealthThreshold,
+    IReadOnlyDictionary<string, string> Environment,
+    IReadOnlyList<string> Command,
+    LogDestination AppLog,
+    LogDestination SidecarLog,
+    YamlPlace Place);
+
+/// <summary>A <c>dapr.yaml</c>: the apps to run together.</summary>
+internal sealed record RunFile(string Path, List<RunApp> Apps)
+{
+    private static readonly HashSet<string> SharedNames =
+    [
+        "configFilePath", "appProtocol", "apiListenAddresses", "enableProfiling", "logLevel", "appMaxConcurrency", "placementHostAddress",
+        "schedulerHostAddress", "resourcesPath", "resourcesPaths", "appSSL", "maxBodySize", "readBufferSize", "enableAppHealthCheck",
+        "appHealthCheckPath", "appHealthProbeInterval", "appHealthProbeTimeout", "appHealthThreshold", "enableApiLogging", "runtimePath", "env",
+        "daprdLogDestination", "appLogDestination",
+    ];
+
+    private static readonly HashSet<string> AppNames =
+    [
+        .. SharedNames, "appDirPath", "appID", "appPort", "appChannelAddress", "daprHTTPPort", "daprGRPCPort", "daprInternalGRPCPort", "profilePort",
+        "metricsPort", "unixDomainSocket", "command", "containerImage", "containerImagePullPolicy", "createService",
+    ];
+
+    /// <param name="resources">Folders that replace all those the file names; empty leaves the file's.</param>
+    public static RunFile Read(string path, IReadOnlyList<string> resources, Action<string> warn)
+    {
+        var file = System.IO.Path.GetFullPath(Directory.Exists(path) ? System.IO.Path.Combine(path, "dapr.yaml") : path);
+        if (!File.Exists(file)) throw new FileProblem($"{file}: there is no such file.");
+        var root = YamlPlace.Documents(file).FirstOrDefault() ?? throw new FileProblem($"{file}: the file is empty.");
+        if (root.Required("version").Integer() == 0) throw root.Required("version").Problem("the version must be 1");
+        var common = root.Field("common");
+        if (common is not null) WarnOfUnknown(common, SharedNames, warn);
+        var apps = new List<RunApp>();
+        foreach (var place in root.Required("apps").Items())
+        {
+            WarnOfUnknown(place, AppNames, warn);
+            var app = new Layers(place, common, System.IO.Path.GetDirectoryName(file)!).Read(resources);
+            if (apps.Any(a => a.AppId == app.AppId)) throw place.Problem($"there is already an app named {app.AppId}");
+            apps.Add(app);
+        }
+
+        return apps.Count > 0 ? new RunFile(file, apps) : throw root.Required("apps").Problem("there is no app to run");
+    }
+
+    private static void WarnOfUnknown(YamlPlace place, HashSet<string> known, Action<string> warn)
+    {
+        foreach (var (name, value) in place.Fields())
+        {
+            if (!known.Contains(name)) warn(value.Problem("nobody knows this field; it is ignored (names are case-sensitive)").Message);
+        }
+    }
+
+    /// <summary>An app's fields over the common ones.</summary>
+    private sealed class Layers(YamlPlace app, YamlPlace? common, string root)
+    {
+        public RunApp Read(IReadOnlyList<string> resources)
+        {
+            var folder = Existing(app.Required("appDirPath"), root);
+            return new RunApp(
+                app.Field("appID")?.Text() is { Length: > 0 } id ? id : System.IO.Path.GetFileName(folder.TrimEnd('/')),
+                folder,
+                app.Field("appPort")?.Integer() ?? 0,
+                Either("appProtocol")?.Text() ?? "http",
+                app.Field("appChannelAddress")?.Text() is { Length: > 0 } host ? host : SidecarOptions.DefaultAppHost,
+                app.Field("daprHTTPPort")?.Integer() ?? 0,
+                app.Field("daprGRPCPort")?.Integer() ?? 0,
+                resources.Count > 0 ? [.. resources.Select(System.IO.Path.GetFullPath)] : Resources(folder),
+                Configs(folder),
+                (Either("apiListenAddresses")?.Text() ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries),
+                Either("maxBodySize")?.Text() ?? "4Mi",
+                Either("enableAppHealthCheck")?.Boolean() ?? false,
+                Number("appHealthProbeInterval", 5),
+                Number("appHealthProbeTimeout", 500),
+                Number("appHealthThreshold", 3),
+                Environment(),
+                app.Texts("command"),
+                Destination("appLogDestination", LogDestination.FileAndConsole),
+                Destination("daprdLogDestination", LogDestination.File),
+                app);
+        }
+
+        private YamlPlace? Either(string name) => app.Field(name) ?? common?.Field(name);
+
+        private int Number(string name, int absent) => Either(name)?.Integer() is { } number and not 0 ? number : absent;
+
+        private Dictionary<string, string> Environment()
+        {
+            var all = common?.TextMap("env") ?? [];
+            foreach (var (name, value) in app.TextMap("env")) all[name] = value;
+            return all;
+        }
+
+        private List<string> Resources(string folder)
+        {
+            if (Folders(app, folder) is { Count: > 0 } own) return own;
+            var beside = System.IO.Path.Combine(folder, ".dapr", "resources");
+            if (Directory.Exists(beside)) return [beside];
+            if (common is not null && Folders(common, root) is { Count: > 0 } shared) return shared;
+            var home = Home("components");
+            return Directory.Exists(home) ? [home] : [];
+        }
+
+        private static List<string> Folders(YamlPlace place, string from) =>
+            [.. (place.Field("resourcesPaths")?.Items() ?? (place.Field("resourcesPath") is { } one ? [one] : [])).Select(p => Existing(p, from))];
+
+        private List<string> Configs(string folder)
+        {
+            if (app.Field("configFilePath") is { } own) return [Existing(own, folder)];
+            var beside = System.IO.Path.Combine(folder, ".dapr", "config.yaml");
+            if (File.Exists(beside)) return [beside];
+            if (common?.Field("configFilePath") is { } shared) return [Existing(shared, root)];
+            var home = Home("config.yaml");
+            return File.Exists(home) ? [home] : [];
+        }
+
+        private static string Home(string name) =>
+            System.IO.Path.Combine(System.Environment.GetFolderPath(System.Environment.SpecialFolder.UserProfile), ".dapr", name);
+
+        private LogDestination Destination(string name, LogDestination absent) => Either(name) switch
+        {
+            null => absent,
+            var place => place.Text() switch
+            {
+                "console" => LogDestination.Console,
+                "file" => LogDestination.File,
+                "fileAndConsole" => LogDestination.FileAndConsole,
+                _ => throw place.Problem($"'{place.Text()}' is none of console, file and fileAndConsole"),
+            },
+        };
+
+        private static string Existing(YamlPlace place, string from)
+        {
+            var path = System.IO.Path.GetFullPath(place.Text(), from);
+            return File.Exists(path) || Directory.Exists(path) ? path : throw place.Problem($"there is no {path}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+using System.Globalization;
+using System.Text;
+
+namespace Daprd.Runner;
+
+/// <summary>Where one app's lines and its sidecar's go: the console, a file in the app's folder, or both.</summary>
+internal sealed class RunLog : IDisposable
+{
+    private readonly TextWriter? _appFile;
+    private readonly TextWriter? _sidecarFile;
+    private readonly RunApp _app;
+    private readonly PrefixedConsole _console;
+
+    public RunLog(RunApp app, PrefixedConsole console, DateTime now)
+    {
+        _app = app;
+        _console = console;
+        var folder = Path.Combine(app.Folder, ".dapr", "logs");
+        Directory.CreateDirectory(folder);
+        var stamp = now.ToString("yyyyMMddHHmmss", CultureInfo.InvariantCulture);
+        if (app.AppLog != LogDestination.Console) _appFile = Open(folder, $"{app.AppId}_app_{stamp}.log");
+        if (app.SidecarLog != LogDestination.Console) _sidecarFile = Open(folder, $"{app.AppId}_daprd_{stamp}.log");
+        var writers = new List<TextWriter>();
+        if (_sidecarFile is not null) writers.Add(_sidecarFile);
+        if (app.SidecarLog != LogDestination.File) writers.Add(new Lines(text => console.Sidecar(app.AppId, text)));
+        Sidecar = new SidecarLog(app.AppId, [.. writers]);
+    }
+
+    public SidecarLog Sidecar { get; }
+
+    public void App(string line)
+    {
+        if (_appFile is not null)
+        {
+            lock (_appFile)
+            {
+                _appFile.WriteLine(line);
+                _appFile.Flush();
+            }
+        }
+
+        if (_app.AppLog != LogDestination.File) _console.App(_app.AppId, line);
+    }
+
+    public void Dispose()
+    {
+        _appFile?.Dispose();
+        _sidecarFile?.Dispose();
+    }
+
+    private static StreamWriter Open(string folder, string name) =>
+        new(new FileStream(Path.Combine(folder, name), FileMode.Append, FileAccess.Write, FileShare.ReadWrite));
+
+    private sealed class Lines(Action<string> write) : TextWriter
+    {
+        public override Encoding Encoding => Encoding.UTF8;
+
+        public override void WriteLine(string? value) => write(value ?? "");
+    }
+}

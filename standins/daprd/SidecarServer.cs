@@ -1,0 +1,111 @@
+using System.Net;
+using Daprd.Api;
+using Daprd.Files;
+using Daprd.Invocation;
+using Grpc.Core;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace Daprd;
+
+/// <summary>The ports of one sidecar: gRPC with everything that is proxied, and HTTP.</summary>
+internal sealed class SidecarServer(Sidecar sidecar) : IAsyncDisposable
+{
+    private const string DaprService = "/dapr.proto.runtime.v1.Dapr/";
+    private const string ReflectionServices = "/grpc.reflection.";
+
+    private WebApplication? _app;
+
+    /// <summary>Throws <see cref="FileProblem"/>, with one sentence, when a port is taken.</summary>
+    public async Task StartAsync()
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(Listen);
+        builder.Services.AddRoutingCore();
+        builder.Services.AddLogging();
+        builder.Services.AddSingleton<IHostLifetime, UnheardSignals>();
+        builder.Services.AddSingleton(new DaprApi(sidecar));
+        builder.Services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = sidecar.Options.MaxBodyBytes);
+        builder.Services.AddGrpcReflection();
+        _app = builder.Build();
+        if (sidecar.Options.ApiToken.Length > 0) _app.Use(new ApiToken(sidecar.Options.ApiToken).CheckAsync);
+        _app.Use(ChooseAsync);
+        _app.UseRouting();
+        _app.MapGrpcService<DaprApi>();
+        _app.MapGrpcReflectionService();
+        new HttpApi(sidecar).Map(_app);
+        try
+        {
+            await _app.StartAsync();
+        }
+        catch (IOException taken)
+        {
+            throw new FileProblem($"The ports {sidecar.Options.GrpcPort} and {sidecar.Options.HttpPort} of {sidecar.Options.AppId} cannot both be opened: {taken.Message}");
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_app is null) return;
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5));
+        await _app.StopAsync(limit.Token);
+        await _app.DisposeAsync();
+    }
+
+    private void Listen(KestrelServerOptions kestrel)
+    {
+        var options = sidecar.Options;
+        kestrel.AddServerHeader = false;
+        kestrel.Limits.MaxRequestBodySize = null;
+        kestrel.Limits.MinRequestBodyDataRate = null;
+        kestrel.Limits.MinResponseDataRate = null;
+        kestrel.Limits.Http2.MaxStreamsPerConnection = int.MaxValue;
+        if (options.ListenAddresses.Count == 0)
+        {
+            kestrel.ListenLocalhost(options.GrpcPort, listen => listen.Protocols = HttpProtocols.Http2);
+            kestrel.ListenLocalhost(options.HttpPort, listen => listen.Protocols = HttpProtocols.Http1);
+        }
+
+        foreach (var address in options.ListenAddresses)
+        {
+            var ip = IPAddress.Parse(address);
+            kestrel.Listen(ip, options.GrpcPort, listen => listen.Protocols = HttpProtocols.Http2);
+            kestrel.Listen(ip, options.HttpPort, listen => listen.Protocols = HttpProtocols.Http1);
+        }
+    }
+
+    /// <summary>Dapr's own rpcs are served here, those not in this stand-in say so, and all other services belong to apps.</summary>
+    private Task ChooseAsync(HttpContext context, RequestDelegate next)
+    {
+        if (!GrpcAnswer.IsGrpc(context.Request)) return LimitBody(context, next);
+        var path = context.Request.Path.Value ?? "";
+        if (path.StartsWith(ReflectionServices, StringComparison.Ordinal)) return next(context);
+        if (!path.StartsWith(DaprService, StringComparison.Ordinal)) return sidecar.Proxy.ForwardAsync(context);
+        var method = path[DaprService.Length..];
+        if (DaprApi.Serves(method)) return next(context);
+        GrpcAnswer.Write(context.Response, StatusCode.Unimplemented, $"{method} is not in this stand-in for daprd");
+        return Task.CompletedTask;
+    }
+
+    private Task LimitBody(HttpContext context, RequestDelegate next)
+    {
+        if (context.Features.Get<Microsoft.AspNetCore.Http.Features.IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+        {
+            limit.MaxRequestBodySize = sidecar.Options.MaxBodyBytes;
+        }
+
+        return next(context);
+    }
+
+    /// <summary>The process listens to signals, not each of its servers.</summary>
+    private sealed class UnheardSignals : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

@@ -1,0 +1,84 @@
+using System.Globalization;
+
+namespace Daprd.State;
+
+/// <summary>
+/// state.in-memory: gone with the process. Unlike Redis it refuses an etag for a missing key, refuses every first-write
+/// without etag on an existing one, and its transactions are all or nothing.
+/// </summary>
+internal sealed class InMemoryState(TimeProvider time) : IStateStore
+{
+    private readonly Dictionary<string, Entry> _entries = [];
+    private readonly Lock _gate = new();
+    private long _nextSweep;
+
+    private sealed record Entry(byte[] Data, string Etag, DateTimeOffset? ExpiresAt);
+
+    public IReadOnlyList<string> Capabilities { get; } = ["ETAG", "TRANSACTIONAL", "TTL", "DELETE_WITH_PREFIX", "ACTOR"];
+
+    public Task<StateValue?> GetAsync(string key)
+    {
+        lock (_gate)
+        {
+            var entry = Living(key);
+            return Task.FromResult(entry is null ? null : new StateValue(
+                entry.Data,
+                entry.Etag,
+                entry.ExpiresAt?.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture)));
+        }
+    }
+
+    public Task SetAsync(StateWrite write) => TransactAsync([new StateOperation(write, null)]);
+
+    public Task DeleteAsync(StateRemoval removal) => TransactAsync([new StateOperation(null, removal)]);
+
+    public Task TransactAsync(IReadOnlyList<StateOperation> operations)
+    {
+        lock (_gate)
+        {
+            SweepNowAndThen();
+            foreach (var (write, removal) in operations)
+            {
+                if (write is not null) Check(write.Key, write.Etag, write.FirstWrite);
+                if (removal is not null) Check(removal.Key, removal.Etag, firstWrite: false);
+            }
+
+            foreach (var (write, removal) in operations)
+            {
+                if (removal is not null) _entries.Remove(removal.Key);
+                if (write is null) continue;
+                DateTimeOffset? expiresAt = write.TtlSeconds is > 0 and var seconds ? time.GetUtcNow().AddSeconds(seconds) : null;
+                _entries[write.Key] = new Entry(write.Data.ToArray(), Guid.NewGuid().ToString(), expiresAt);
+            }
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    private void Check(string key, string? etag, bool firstWrite)
+    {
+        var entry = Living(key);
+        if (etag is not null && entry?.Etag != etag)
+        {
+            throw new EtagException(invalid: false, $"state etag of {key} is {entry?.Etag ?? "absent"}, not {etag}");
+        }
+
+        if (etag is null && firstWrite && entry is not null) throw new EtagException(invalid: false, $"{key} was already written");
+    }
+
+    private Entry? Living(string key) =>
+        _entries.TryGetValue(key, out var entry) && !(entry.ExpiresAt <= time.GetUtcNow()) ? entry : null;
+
+    private void SweepNowAndThen()
+    {
+        var now = time.GetUtcNow();
+        if (now.ToUnixTimeSeconds() < _nextSweep) return;
+        _nextSweep = now.ToUnixTimeSeconds() + 1;
+        foreach (var (key, entry) in _entries)
+        {
+            if (entry.ExpiresAt <= now) _entries.Remove(key);
+        }
+    }
+}

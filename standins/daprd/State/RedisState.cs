@@ -1,0 +1,154 @@
+using System.Globalization;
+using Daprd.Files;
+using Daprd.Redis;
+
+namespace Daprd.State;
+
+/// <summary>
+/// state.redis: a hash for each key, with the fields data, version and, once somebody wrote with first-write, first-write.
+/// A transaction that fails at one etag keeps everything else it did, because Redis never rolls back.
+/// </summary>
+internal sealed class RedisState : IStateStore
+{
+    private const string SetScript = """
+        local key = KEYS[1]
+        local version = redis.pcall('HGET', key, 'version')
+        if type(version) == 'table' then
+          redis.call('DEL', key)
+          version = false
+        end
+        local marked = redis.call('HGET', key, 'first-write')
+        local free = not version or version == '' or version == ARGV[1]
+        if not free and (marked or ARGV[1] ~= '0') then
+          error('failed to set key ' .. key)
+        end
+        redis.call('HSET', key, 'data', ARGV[2])
+        if ARGV[3] == '0' then redis.call('HSET', key, 'first-write', 0) end
+        return redis.call('HINCRBY', key, 'version', 1)
+        """;
+
+    private const string DeleteScript = """
+        local version = redis.pcall('HGET', KEYS[1], 'version')
+        local known = version and type(version) ~= 'table' and version ~= ''
+        if known and version ~= ARGV[1] and ARGV[1] ~= '0' then
+          error('failed to delete ' .. KEYS[1])
+        end
+        return redis.call('DEL', KEYS[1])
+        """;
+
+    // Only servers with the RedisJSON module know the command; elsewhere the operation fails inside its transaction.
+    private const string SetJsonScript = "return redis.call('JSON.SET', KEYS[1], '$', ARGV[2])";
+
+    private readonly RedisClient _redis;
+    private readonly int? _defaultTtlSeconds;
+    private int _replicas;
+
+    public RedisState(Component component)
+    {
+        _redis = new RedisClient(RedisAddress.Of(component));
+        _defaultTtlSeconds = component.Value("ttlInSeconds").Length > 0 ? component.Integer("ttlInSeconds", 0) : null;
+    }
+
+    public IReadOnlyList<string> Capabilities { get; } = ["ETAG", "TRANSACTIONAL", "TTL", "KEYS_LIKE", "ACTOR"];
+
+    /// <summary>Throws <see cref="RedisUnreachableException"/> when Redis is not there.</summary>
+    public async Task OpenAsync()
+    {
+        var replication = (await _redis.SendAsync("INFO", "replication")).ToString();
+        var line = replication.Split("\r\n").FirstOrDefault(l => l.StartsWith("connected_slaves:", StringComparison.Ordinal));
+        _replicas = line is null ? 0 : int.Parse(line.AsSpan(line.IndexOf(':') + 1), CultureInfo.InvariantCulture);
+    }
+
+    public async Task<StateValue?> GetAsync(string key)
+    {
+        RedisReply[] fields;
+        try
+        {
+            fields = (await _redis.SendAsync("HGETALL", key)).Items;
+        }
+        catch (RedisException)
+        {
+            var plain = await _redis.SendAsync("GET", key);
+            return plain.IsNull ? null : new StateValue(plain.Bytes, null);
+        }
+
+        if (fields.Length == 0) return null;
+        byte[]? data = null;
+        string? version = null;
+        for (var i = 0; i + 1 < fields.Length; i += 2)
+        {
+            var name = fields[i].Bytes.AsSpan();
+            if (name.SequenceEqual("data"u8)) data = fields[i + 1].Bytes;
+            else if (name.SequenceEqual("version"u8)) version = fields[i + 1].ToString();
+        }
+
+        if (data is null || version is null) throw new RedisException($"required hash field {(data is null ? "data" : "version")} was not found");
+        return new StateValue(data, version);
+    }
+
+    public async Task SetAsync(StateWrite write)
+    {
+        var script = Upsert(write, inTransaction: false);
+        try
+        {
+            await _redis.SendAsync(script);
+        }
+        catch (Exception failure) when (failure is RedisException or RedisUnreachableException)
+        {
+            if (write.Etag is not null) throw new EtagException(invalid: false, failure.Message);
+            throw new RedisException($"failed to set key {write.Key}: {failure.Message}");
+        }
+
+        if (Expiry(write) is { } expiry) await _redis.SendAsync(expiry);
+        if (write.Strong && _replicas > 0) await _redis.SendAsync("WAIT", _replicas, 1000);
+    }
+
+    public async Task DeleteAsync(StateRemoval removal)
+    {
+        try
+        {
+            await _redis.SendAsync(Delete(removal));
+        }
+        catch (Exception failure) when (failure is RedisException or RedisUnreachableException)
+        {
+            throw new EtagException(invalid: false, failure.Message);
+        }
+    }
+
+    public async Task TransactAsync(IReadOnlyList<StateOperation> operations)
+    {
+        var commands = new List<RedisArgument[]>(operations.Count);
+        foreach (var (write, removal) in operations)
+        {
+            if (removal is not null) commands.Add(Delete(removal));
+            if (write is null) continue;
+            commands.Add(Upsert(write, inTransaction: true));
+            if (Expiry(write) is { } expiry) commands.Add(expiry);
+        }
+
+        foreach (var reply in await _redis.TransactAsync(commands)) reply.OrThrow();
+    }
+
+    public ValueTask DisposeAsync() => _redis.DisposeAsync();
+
+    private static RedisArgument[] Upsert(StateWrite write, bool inTransaction)
+    {
+        var etag = write.LastWrite || write.Etag is null ? 0 : Version(write.Etag);
+        if (inTransaction) return ["EVAL", write.Json ? SetJsonScript : SetScript, 1, write.Key, etag, write.Data];
+        return ["EVAL", SetScript, 1, write.Key, etag, write.Data, write.FirstWrite ? 0 : 1];
+    }
+
+    private static RedisArgument[] Delete(StateRemoval removal) => ["EVAL", DeleteScript, 1, removal.Key, removal.Etag ?? "0"];
+
+    private RedisArgument[]? Expiry(StateWrite write) => (write.TtlSeconds ?? _defaultTtlSeconds) switch
+    {
+        null => null,
+        > 0 and var seconds => ["EXPIRE", write.Key, seconds],
+        _ => ["PERSIST", write.Key],
+    };
+
+    private static long Version(string etag) =>
+        long.TryParse(etag, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var version)
+            ? version
+            : throw new EtagException(invalid: true, $"strconv.Atoi: parsing \"{etag}\": invalid syntax");
+}

@@ -1,0 +1,33 @@
+using Daprd.Api;
+using Daprd.Files;
+using Grpc.Core;
+
+namespace Daprd.State;
+
+/// <summary>How an app's keys are told apart from those of others in the same store.</summary>
+internal sealed class StateKeys
+{
+    private const string Separator = "||";
+    private readonly string _prefix;
+
+    public StateKeys(Component component, string appId)
+    {
+        var given = component.Value("keyPrefix").ToLowerInvariant();
+        if (given.Contains(Separator)) throw component.Place.Problem($"keyPrefix of {component.Name} can't contain '{Separator}'");
+        var space = Environment.GetEnvironmentVariable("NAMESPACE") ?? "";
+        _prefix = given switch
+        {
+            "" or "appid" => appId + Separator,
+            "name" => component.Name + Separator,
+            "namespace" => space.Length == 0 ? appId + Separator : $"{space}.{appId}{Separator}",
+            "none" => "",
+            _ => given + Separator,
+        };
+    }
+
+    /// <summary>The key as the store sees it. Throws <see cref="ApiException"/> for a key that would look like a prefixed one.</summary>
+    public string Full(string key) => key.Contains(Separator)
+        ? throw new ApiException(
+            StatusCode.InvalidArgument, 400, "ERR_MALFORMED_REQUEST", $"input key/keyPrefix '{key}' can't contain '{Separator}'", "DAPR_STATE_ILLEGAL_KEY")
+        : _prefix + key;
+}

@@ -1,0 +1,39 @@
+namespace Daprd.State;
+
+/// <param name="Etag">Null when the stored value has none.</param>
+internal sealed record StateValue(ReadOnlyMemory<byte> Data, string? Etag, string? ExpiresAt = null);
+
+/// <param name="Key">With its prefix, as the store sees it.</param>
+/// <param name="Etag">Null for an unconditional write; never empty.</param>
+/// <param name="TtlSeconds">Zero or less removes an expiry; null leaves it as it is.</param>
+internal sealed record StateWrite(
+    string Key, ReadOnlyMemory<byte> Data, string? Etag, bool FirstWrite, bool LastWrite, bool Strong, int? TtlSeconds, bool Json);
+
+internal sealed record StateRemoval(string Key, string? Etag);
+
+/// <summary>One step of a transaction: exactly one of the two is there.</summary>
+internal readonly record struct StateOperation(StateWrite? Write, StateRemoval? Removal);
+
+/// <summary>Where state is kept. Failures of the etag are <see cref="EtagException"/>, all others whatever the store throws.</summary>
+internal interface IStateStore : IAsyncDisposable
+{
+    /// <summary>Names that GetMetadata lists.</summary>
+    IReadOnlyList<string> Capabilities { get; }
+
+    /// <summary>Null when there is no such key.</summary>
+    Task<StateValue?> GetAsync(string key);
+
+    Task SetAsync(StateWrite write);
+
+    Task DeleteAsync(StateRemoval removal);
+
+    Task TransactAsync(IReadOnlyList<StateOperation> operations);
+}
+
+/// <summary>The write was refused because of its etag.</summary>
+/// <param name="invalid">True when the etag cannot be an etag of this store; false when it is not the current one.</param>
+internal sealed class EtagException(bool invalid, string cause) : Exception(
+    invalid ? $"invalid etag value: {cause}" : $"possible etag mismatch. error from state store: {cause}")
+{
+    public bool Invalid => invalid;
+}

@@ -1,0 +1,236 @@
+using System.Text.Json;
+using Grpc.Core;
+using StackExchange.Redis;
+using static Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types;
+
+namespace StandIns.Daprd;
+
+/// <summary>What must hold of every broker between a publisher and an app.</summary>
+public abstract class DeliveryTests : IAsyncLifetime
+{
+    private const string Parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    private Sidecar _sidecar = null!;
+
+    protected TestApp App { get; private set; } = null!;
+
+    protected Sidecar Sidecar => _sidecar;
+
+    public virtual async Task InitializeAsync()
+    {
+        App = await TestApp.StartAsync(
+            TestApp.Wants("pubsub", "plain"),
+            TestApp.Wants("pubsub", "guarded", "dead"),
+            TestApp.Wants("pubsub", "dead"),
+            TestApp.Wants("pubsub", "stubborn", "dead"),
+            TestApp.Wants("pubsub", "raw", metadata: ("rawPayload", "true")));
+        _sidecar = await Sidecar.StartAsync("app", Components(), App.Port);
+    }
+
+    public virtual async Task DisposeAsync()
+    {
+        await _sidecar.DisposeAsync();
+        await App.DisposeAsync();
+    }
+
+    protected abstract string Components();
+
+    [Fact]
+    public async Task An_event_arrives_with_its_attributes_its_data_written_anew_and_the_rest_as_extensions()
+    {
+        await _sidecar.Dapr.PublishAsync(
+            "plain", """{"b": 1.0, "a": 9007199254740993, "c": "<"}""", headers: new Metadata { { "traceparent", Parent } }, metadata: [("cloudevent.subject", "s"), ("Custom", "x")]);
+        var (got, headers) = await App.NextAsync();
+        Assert.Equal("""{"a":9007199254740992,"b":1,"c":"\u003c"}""", got.Data.ToStringUtf8());
+        Assert.Equal(("app", "com.dapr.event.sent", "1.0", "application/json", "plain", "pubsub", "/plain"), (got.Source, got.Type, got.SpecVersion, got.DataContentType, got.Topic, got.PubsubName, got.Path));
+        Assert.Equal(["pubsubname", "subject", "time", "topic", "traceid", "traceparent", "tracestate"], got.Extensions.Fields.Keys.Order());
+        Assert.Equal((Parent, "s"), (got.Extensions.Fields["traceparent"].StringValue, got.Extensions.Fields["subject"].StringValue));
+        Assert.Equal((Parent, "pubsub", "x"), (headers.GetValue("traceparent"), headers.GetValue("pubsubname"), headers.GetValue("custom")));
+        Assert.Equal(29, headers.GetValueBytes("grpc-trace-bin")!.Length);
+    }
+
+    [Theory]
+    [InlineData("text/plain", "hello", "hello")]
+    [InlineData("application/xml", "<a/>", "<a/>")]
+    [InlineData("application/octet-stream", "abc", "abc")]
+    [InlineData("application/vnd.x+json", "{}", "")]
+    [InlineData("application/json", "1e21", "1e+21")]
+    [InlineData("application/json", "[0.000001, 1e-7, 123456789012345678, -0.5]", "[0.000001,1e-7,123456789012345680,-0.5]")]
+    public async Task The_content_type_decides_which_data_arrives(string contentType, string data, string arrives)
+    {
+        await _sidecar.Dapr.PublishAsync("plain", data, contentType);
+        Assert.Equal(arrives, (await App.NextAsync()).Event.Data.ToStringUtf8());
+    }
+
+    [Fact]
+    public async Task Without_a_trace_the_app_is_told_of_an_empty_one()
+    {
+        await _sidecar.Dapr.PublishAsync("plain", "1");
+        Assert.Equal("00-00000000000000000000000000000000-0000000000000000-00", (await App.NextAsync()).Headers.GetValue("traceparent"));
+    }
+
+    [Fact]
+    public async Task A_raw_subscription_wraps_what_comes()
+    {
+        await _sidecar.Dapr.PublishAsync("raw", "bytes", metadata: ("rawPayload", "true"));
+        var got = (await App.NextAsync()).Event;
+        Assert.Equal(("bytes", "application/octet-stream", "Dapr"), (got.Data.ToStringUtf8(), got.DataContentType, got.Source));
+    }
+
+    [Fact]
+    public async Task What_the_app_drops_goes_to_the_dead_letter_topic_unchanged()
+    {
+        App.OnTopic("guarded", TopicEventResponseStatus.Drop);
+        await _sidecar.Dapr.PublishAsync("guarded", "1");
+        var first = await App.NextAsync("guarded");
+        var dead = await App.NextAsync("dead");
+        Assert.Equal((first.Event.Id, "guarded"), (dead.Event.Id, dead.Event.Extensions.Fields["topic"].StringValue));
+    }
+
+    [Theory]
+    [InlineData(TopicEventResponseStatus.Retry)]
+    [InlineData((TopicEventResponseStatus)9)]
+    public async Task What_the_app_wants_again_goes_to_the_dead_letter_topic_when_no_policy_retries(TopicEventResponseStatus status)
+    {
+        App.OnTopic("guarded", status);
+        await _sidecar.Dapr.PublishAsync("guarded", "1");
+        Assert.Equal("guarded", (await App.NextAsync()).Event.Topic);
+        Assert.Equal("dead", (await App.NextAsync()).Event.Topic);
+    }
+
+    [Fact]
+    public async Task A_failing_app_sends_events_to_the_dead_letter_topic()
+    {
+        App.OnTopic("guarded", StatusCode.Internal);
+        await _sidecar.Dapr.PublishAsync("guarded", "1");
+        Assert.Equal("dead", (await App.NextAsync("dead")).Event.Topic);
+    }
+
+    [Fact]
+    public async Task An_app_that_does_not_implement_it_has_processed_it()
+    {
+        App.OnTopic("guarded", StatusCode.Unimplemented);
+        await _sidecar.Dapr.PublishAsync("guarded", "1");
+        await App.NextAsync("guarded");
+        App.OnTopic("guarded", TopicEventResponseStatus.Drop);
+        await _sidecar.Dapr.PublishAsync("guarded", "2");
+        Assert.Equal("2", (await App.NextAsync("dead")).Event.Data.ToStringUtf8());
+    }
+
+    [Fact]
+    public async Task An_expired_event_never_reaches_the_app()
+    {
+        await _sidecar.Dapr.PublishAsync("guarded", """{"expiration":"2001-01-01T00:00:00Z","data":1}""", "application/cloudevents+json");
+        await _sidecar.Dapr.PublishAsync("guarded", "2");
+        Assert.Equal("2", (await App.NextAsync()).Event.Data.ToStringUtf8());
+    }
+
+    [Fact]
+    public async Task What_is_no_envelope_is_dead_lettered()
+    {
+        await _sidecar.Dapr.PublishAsync("guarded", "no json", metadata: ("rawPayload", "true"));
+        await _sidecar.Dapr.PublishAsync("plain", "after");
+        Assert.Equal("plain", (await App.NextAsync()).Event.Topic);
+    }
+
+    [Fact]
+    public async Task The_sidecar_tells_what_its_app_hears()
+    {
+        var metadata = await _sidecar.Dapr.GetMetadataAsync(new());
+        Assert.Equal(["dead", "guarded", "plain", "raw", "stubborn"], metadata.Subscriptions.Select(s => s.Topic).Order());
+        Assert.Equal(App.Port, metadata.AppConnectionProperties.Port);
+        using var json = JsonDocument.Parse(await _sidecar.Http.GetStringAsync("/v1.0/metadata"));
+        Assert.Equal("PROGRAMMATIC", json.RootElement.GetProperty("subscriptions")[0].GetProperty("type").GetString());
+    }
+}
+
+public sealed class InMemoryDeliveryTests : DeliveryTests
+{
+    [Fact]
+    public async Task Events_of_a_topic_arrive_one_at_a_time_and_in_order()
+    {
+        for (var i = 0; i < 50; i++) await Sidecar.Dapr.PublishAsync("plain", $"{i}");
+        for (var i = 0; i < 50; i++) Assert.Equal($"{i}", (await App.NextAsync()).Event.Data.ToStringUtf8());
+    }
+
+    protected override string Components() => Yaml.Component("pubsub", "pubsub.in-memory");
+}
+
+public sealed class RedisDeliveryTests : DeliveryTests
+{
+    private RedisServer _redis = null!;
+
+    public override async Task InitializeAsync()
+    {
+        _redis = await RedisServer.StartAsync();
+        await base.InitializeAsync();
+    }
+
+    public override async Task DisposeAsync()
+    {
+        await base.DisposeAsync();
+        await _redis.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData("success")]
+    [InlineData("drop")]
+    [InlineData("retry")]
+    [InlineData("error")]
+    public async Task Whatever_the_app_answers_the_message_is_acknowledged_and_not_delivered_again(string answer)
+    {
+        if (answer == "error") App.OnTopic("plain", StatusCode.Unavailable);
+        else App.OnTopic("plain", Enum.Parse<TopicEventResponseStatus>(answer, ignoreCase: true));
+        await Sidecar.Dapr.PublishAsync("plain", "1");
+        await App.NextAsync("plain");
+        await _redis.Database.AllAcknowledgedAsync("plain", "app");
+        App.OnTopic("plain", TopicEventResponseStatus.Success);
+        await Sidecar.Dapr.PublishAsync("plain", "2");
+        Assert.Equal("2", (await App.NextAsync("plain")).Event.Data.ToStringUtf8());
+    }
+
+    [Fact]
+    public async Task An_event_for_an_app_that_is_down_is_acknowledged_and_lost()
+    {
+        await App.StopAsync();
+        await Sidecar.Dapr.PublishAsync("plain", "lost");
+        await Sidecar.Process.LineAsync("was not handled");
+        await _redis.Database.AllAcknowledgedAsync("plain", "app");
+        await App.StartAsync();
+        await Sidecar.Dapr.PublishAsync("plain", "kept");
+        Assert.Equal("\"kept\"", (await App.NextAsync("plain")).Event.Data.ToStringUtf8());
+    }
+
+    [Fact]
+    public async Task Group_and_consumer_are_the_app_id()
+    {
+        await Sidecar.Dapr.PublishAsync("plain", "1");
+        await App.NextAsync("plain");
+        await _redis.Database.AllAcknowledgedAsync("plain", "app");
+        var consumer = (RedisResult[])((RedisResult[])(await _redis.Database.ExecuteAsync("XINFO", "CONSUMERS", "plain", "app"))!)[0]!;
+        Assert.Equal("app", (string?)consumer[1]);
+    }
+
+    [Fact]
+    public async Task A_copy_in_the_dead_letter_topic_names_the_component_in_its_metadata()
+    {
+        App.OnTopic("guarded", TopicEventResponseStatus.Drop);
+        await Sidecar.Dapr.PublishAsync("guarded", "1");
+        await App.NextAsync("dead");
+        var original = Assert.Single(await _redis.Database.StreamAsync("guarded"));
+        var copy = Assert.Single(await _redis.Database.StreamAsync("dead"));
+        Assert.Equal(original["data"], copy["data"]);
+        Assert.Equal("""{"pubsubName":"pubsub"}""", copy["metadata"]);
+    }
+
+    [Fact]
+    public async Task An_expired_event_lies_in_the_dead_letter_topic()
+    {
+        await Sidecar.Dapr.PublishAsync("guarded", """{"expiration":"2001-01-01T00:00:00Z","data":1}""", "application/cloudevents+json");
+        await Sidecar.Process.LineAsync("goes to the dead letter topic");
+        await _redis.Database.AllAcknowledgedAsync("guarded", "app");
+        Assert.Single(await _redis.Database.StreamAsync("dead"));
+    }
+
+    protected override string Components() => Yaml.Redis("pubsub", "pubsub.redis", _redis);
+}

@@ -1,0 +1,63 @@
+using Grpc.Core;
+
+namespace StandIns.Daprd;
+
+internal sealed class EchoService : Echo.EchoBase
+{
+    private static readonly TaskCompletionSource Hanging = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Completes when a call of Hang was cancelled by its caller.</summary>
+    public static Task Cancelled => Hanging.Task;
+
+    /// <summary>Says back the text and, in the headers and trailers, what came in the metadata "mark" and "blob-bin".</summary>
+    public override async Task<EchoMessage> Say(EchoMessage request, ServerCallContext context)
+    {
+        var mark = context.RequestHeaders.GetValue("mark") ?? "";
+        await context.WriteResponseHeadersAsync(new Metadata { { "header-mark", mark } });
+        context.ResponseTrailers.Add("trailer-mark", mark);
+        if (context.RequestHeaders.GetValueBytes("blob-bin") is { } blob) context.ResponseTrailers.Add("blob-bin", blob);
+        foreach (var name in (string[])["dapr-app-id", "dapr-caller-app-id", "dapr-callee-app-id", "dapr-api-token"])
+        {
+            if (context.RequestHeaders.GetValue(name) is { } value) context.ResponseTrailers.Add("saw-" + name, value);
+        }
+
+        return request;
+    }
+
+    public override async Task Count(EchoMessage request, IServerStreamWriter<EchoMessage> responses, ServerCallContext context)
+    {
+        for (var i = 1; i <= int.Parse(request.Text); i++) await responses.WriteAsync(new EchoMessage { Text = i.ToString() });
+    }
+
+    public override async Task<EchoMessage> Join(IAsyncStreamReader<EchoMessage> requests, ServerCallContext context)
+    {
+        var all = new List<string>();
+        await foreach (var request in requests.ReadAllAsync()) all.Add(request.Text);
+        return new EchoMessage { Text = string.Join('+', all) };
+    }
+
+    public override async Task Chat(IAsyncStreamReader<EchoMessage> requests, IServerStreamWriter<EchoMessage> responses, ServerCallContext context)
+    {
+        await foreach (var request in requests.ReadAllAsync()) await responses.WriteAsync(new EchoMessage { Text = "re: " + request.Text });
+    }
+
+    public override Task<EchoMessage> Fail(EchoMessage request, ServerCallContext context)
+    {
+        context.ResponseTrailers.Add("why", "because");
+        throw new RpcException(new Status(StatusCode.ResourceExhausted, request.Text + " 한글"));
+    }
+
+    public override async Task<EchoMessage> Hang(EchoMessage request, ServerCallContext context)
+    {
+        try
+        {
+            await Task.Delay(Timeout.Infinite, context.CancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            Hanging.TrySetResult();
+        }
+
+        return request;
+    }
+}

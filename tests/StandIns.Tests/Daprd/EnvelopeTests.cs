@@ -1,0 +1,240 @@
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using Dapr.Client.Autogen.Grpc.v1;
+using Google.Protobuf;
+using Grpc.Core;
+using StackExchange.Redis;
+using DaprService = Dapr.Client.Autogen.Grpc.v1.Dapr;
+
+namespace StandIns.Daprd;
+
+public sealed class EnvelopeFixture : IAsyncLifetime
+{
+    public RedisServer Redis { get; private set; } = null!;
+
+    public Sidecar Sidecar { get; private set; } = null!;
+
+    public async Task InitializeAsync()
+    {
+        Redis = await RedisServer.StartAsync();
+        Sidecar = await Sidecar.StartAsync(
+            "app",
+            Yaml.Redis("pubsub", "pubsub.redis", Redis)
+            + Yaml.Redis("trimmed", "pubsub.redis", Redis, ("maxLenApprox", "1"))
+            + Yaml.Redis("scoped", "pubsub.redis", Redis, ("publishingScopes", "app=mine;other=theirs"), ("protectedTopics", "secret")));
+    }
+
+    public async Task DisposeAsync()
+    {
+        await Sidecar.DisposeAsync();
+        await Redis.DisposeAsync();
+    }
+}
+
+/// <summary>What lies in a stream after something was published.</summary>
+public sealed class EnvelopeTests(EnvelopeFixture fixture) : IClassFixture<EnvelopeFixture>
+{
+    private const string Parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    private readonly string _topic = Guid.NewGuid().ToString("N");
+
+    private DaprService.DaprClient Dapr => fixture.Sidecar.Dapr;
+
+    private IDatabase Redis => fixture.Redis.Database;
+
+    [Fact]
+    public async Task Json_is_wrapped_with_sorted_members_and_escaped_as_go_does()
+    {
+        await Dapr.PublishAsync(_topic, """{"b": 1.0, "a": {"d": "<&>", "c": 12345678901234567890}} and more""");
+        var entry = Assert.Single(await Redis.StreamAsync(_topic));
+        Assert.Equal("data", Assert.Single(entry.Keys));
+        var envelope = JsonDocument.Parse(entry["data"]).RootElement;
+        var (id, time) = (envelope.GetProperty("id").GetString(), envelope.GetProperty("time").GetString());
+        Assert.Equal(
+            """{"data":{"a":{"c":12345678901234567890,"d":"\u003c\u0026\u003e"},"b":1.0},"datacontenttype":"application/json","id":"ID","pubsubname":"pubsub","source":"app","specversion":"1.0","time":"TIME","topic":"TOPIC","traceid":"","traceparent":"","tracestate":"","type":"com.dapr.event.sent"}"""
+                .Replace("ID", id).Replace("TIME", time).Replace("TOPIC", _topic),
+            entry["data"]);
+        Assert.Equal('4', id![14]);
+        Assert.True(DateTimeOffset.TryParse(time, out _));
+        Assert.DoesNotContain('.', time!);
+    }
+
+    [Theory]
+    [InlineData("application/json", "no json", "data", "no json", "application/json")]
+    [InlineData("application/json", "", "data", "", "application/json")]
+    [InlineData("APPLICATION/JSON; charset=utf-8", "7", "data", "7", "APPLICATION/JSON; charset=utf-8")]
+    [InlineData("", "text", "data", "text", "text/plain")]
+    [InlineData("application/vnd.x+json", "{}", "data", "{}", "application/vnd.x+json")]
+    [InlineData("application/octet-stream", "abc", "data_base64", "YWJj", "application/octet-stream")]
+    public async Task The_content_type_decides_how_data_is_kept(string contentType, string data, string member, string kept, string told)
+    {
+        await Dapr.PublishAsync(_topic, data, contentType);
+        var envelope = await Redis.EnvelopeAsync(_topic);
+        Assert.Equal(kept, envelope.GetProperty(member).ToString());
+        Assert.False(envelope.TryGetProperty(member == "data" ? "data_base64" : "data", out _));
+        Assert.Equal(told, envelope.GetProperty("datacontenttype").GetString());
+    }
+
+    [Fact]
+    public async Task Bytes_that_are_no_text_are_replaced()
+    {
+        await Dapr.PublishEventAsync(new PublishEventRequest { PubsubName = "pubsub", Topic = _topic, Data = ByteString.CopyFrom(0x61, 0xff), DataContentType = "text/plain" });
+        Assert.Equal("a\ufffd", (await Redis.EnvelopeAsync(_topic)).GetProperty("data").GetString());
+    }
+
+    [Fact]
+    public async Task Metadata_overrides_attributes_without_regard_to_case_and_travels_along()
+    {
+        await Dapr.PublishAsync(
+            _topic, "1", metadata:
+            [
+                ("cloudevent.id", "my-id"), ("CloudEvent.Source", "my-source"), ("cloudevent.type", "my-type"), ("cloudevent.subject", "my-subject"),
+                ("cloudevent.traceid", "lost"), ("cloudevent.traceparent", Parent), ("cloudevent.tracestate", "a=b"), ("cloudevent.topic", "no"), ("cloudevent.other", "no"),
+            ]);
+        var entry = Assert.Single(await Redis.StreamAsync(_topic));
+        var envelope = JsonDocument.Parse(entry["data"]).RootElement;
+        Assert.Equal(
+            ["my-id", "my-source", "my-type", "my-subject", Parent, Parent, "a=b", _topic],
+            new[] { "id", "source", "type", "subject", "traceid", "traceparent", "tracestate", "topic" }.Select(name => envelope.GetProperty(name).GetString()));
+        Assert.False(envelope.TryGetProperty("other", out _));
+        Assert.Equal("my-id", JsonDocument.Parse(entry["metadata"]).RootElement.GetProperty("cloudevent.id").GetString());
+    }
+
+    [Theory]
+    [InlineData("ttlInSeconds", "100", true)]
+    [InlineData("TTL", "1m40s", true)]
+    [InlineData("ttl", "soon", false)]
+    [InlineData("ttl", "0", false)]
+    public async Task A_time_to_live_becomes_an_expiration(string name, string value, bool expires)
+    {
+        var before = DateTimeOffset.UtcNow;
+        await Dapr.PublishAsync(_topic, "1", metadata: (name, value));
+        var envelope = await Redis.EnvelopeAsync(_topic);
+        Assert.Equal(expires, envelope.TryGetProperty("expiration", out var expiration));
+        if (expires) Assert.InRange((expiration.GetDateTimeOffset() - before).TotalSeconds, 98, 110);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_callers_trace_is_passed_on_as_it_came(bool binary)
+    {
+        var headers = new Metadata { { "tracestate", "lost=1" } };
+        if (binary) headers.Add("grpc-trace-bin", (byte[])[0, 0, .. Convert.FromHexString("0af7651916cd43dd8448eb211c80319c"), 1, .. Convert.FromHexString("b7ad6b7169203331"), 2, 1]);
+        else headers.Add("traceparent", Parent);
+        await Dapr.PublishAsync(_topic, "1", headers: headers);
+        var envelope = await Redis.EnvelopeAsync(_topic);
+        Assert.Equal((Parent, Parent, ""), (Text("traceid"), Text("traceparent"), Text("tracestate")));
+
+        string? Text(string name) => envelope.GetProperty(name).GetString();
+    }
+
+    [Fact]
+    public async Task A_cloud_event_is_kept_and_only_completed()
+    {
+        await Dapr.PublishAsync(_topic, """{"z":1,"data":{"x":1},"traceparent":"theirs"}""", "application/cloudevents+json", new Metadata { { "traceparent", Parent } }, ("cloudevent.id", "ignored"));
+        var envelope = await Redis.EnvelopeAsync(_topic);
+        Assert.Equal(
+            ["data", "pubsubname", "source", "specversion", "time", "topic", "traceid", "traceparent", "tracestate", "type", "z"],
+            envelope.EnumerateObject().Select(m => m.Name));
+        Assert.Equal(("Dapr", Parent, Parent), (envelope.GetProperty("source").GetString(), envelope.GetProperty("traceid").GetString(), envelope.GetProperty("traceparent").GetString()));
+    }
+
+    [Fact]
+    public async Task Something_that_only_calls_itself_a_cloud_event_is_an_invalid_argument()
+    {
+        var failure = await Failure.OfAsync(() => Dapr.PublishAsync(_topic, "[]", "application/cloudevents+json"));
+        Assert.Equal(StatusCode.InvalidArgument, failure.StatusCode);
+        Assert.StartsWith("cannot create cloudevent", failure.Status.Detail);
+    }
+
+    [Fact]
+    public async Task A_raw_payload_goes_without_envelope_and_takes_its_trace_along_as_metadata()
+    {
+        await Dapr.PublishAsync(_topic, "just this", headers: new Metadata { { "traceparent", Parent } }, metadata: ("rawPayload", "true"));
+        var entry = Assert.Single(await Redis.StreamAsync(_topic));
+        Assert.Equal("just this", entry["data"]);
+        Assert.Equal($$"""{"rawPayload":"true","traceid":"{{Parent}}","tracestate":""}""", entry["metadata"]);
+    }
+
+    [Theory]
+    [InlineData("other", "t", StatusCode.InvalidArgument, "pubsub other is not found")]
+    [InlineData("", "t", StatusCode.InvalidArgument, "pubsub name is empty")]
+    [InlineData("pubsub", "", StatusCode.InvalidArgument, "topic is empty in pubsub pubsub")]
+    [InlineData("scoped", "theirs", StatusCode.PermissionDenied, "topic theirs is not allowed for app id app")]
+    [InlineData("scoped", "secret", StatusCode.PermissionDenied, "topic secret is not allowed for app id app")]
+    public async Task What_may_not_be_published_is_refused(string pubsub, string topic, StatusCode status, string message)
+    {
+        var failure = await Failure.OfAsync(Dapr.PublishEventAsync(new PublishEventRequest { PubsubName = pubsub, Topic = topic }));
+        Assert.Equal((status, message), (failure.StatusCode, failure.Status.Detail));
+    }
+
+    [Fact]
+    public async Task A_topic_within_the_apps_scope_may_be_published()
+    {
+        await Dapr.PublishEventAsync(new PublishEventRequest { PubsubName = "scoped", Topic = "mine" });
+        Assert.Single(await Redis.StreamAsync("mine"));
+    }
+
+    [Fact]
+    public async Task Raw_payload_is_true_or_false()
+    {
+        var failure = await Failure.OfAsync(() => Dapr.PublishAsync(_topic, "1", metadata: ("rawPayload", "maybe")));
+        Assert.Equal(StatusCode.InvalidArgument, failure.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_stream_is_trimmed_only_where_the_component_says_so()
+    {
+        for (var i = 0; i < 300; i++)
+        {
+            await Dapr.PublishEventAsync(new PublishEventRequest { PubsubName = "trimmed", Topic = _topic });
+            await Dapr.PublishEventAsync(new PublishEventRequest { PubsubName = "pubsub", Topic = _topic + "whole" });
+        }
+
+        Assert.InRange((await Redis.StreamAsync(_topic)).Count, 1, 299);
+        Assert.Equal(300, (await Redis.StreamAsync(_topic + "whole")).Count);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Many_are_published_each_in_its_envelope_under_either_name(bool stable)
+    {
+        var request = new BulkPublishRequest { PubsubName = "pubsub", Topic = _topic, Metadata = { ["cloudevent.type"] = "of-request" } };
+        request.Entries.Add(new BulkPublishRequestEntry { EntryId = "1", Event = ByteString.CopyFromUtf8("1"), ContentType = PubSubCalls.Json });
+        request.Entries.Add(new BulkPublishRequestEntry { EntryId = "2", Event = ByteString.CopyFromUtf8("2"), ContentType = PubSubCalls.Json, Metadata = { ["cloudevent.id"] = "two" } });
+        var response = stable ? await Dapr.BulkPublishEventAsync(request) : await Dapr.BulkPublishEventAlpha1Async(request);
+        Assert.Empty(response.FailedEntries);
+        var envelopes = (await Redis.StreamAsync(_topic)).Select(e => JsonDocument.Parse(e["data"]).RootElement).OrderBy(e => e.GetProperty("data").GetInt32()).ToList();
+        Assert.Equal(["com.dapr.event.sent", "of-request"], envelopes.Select(e => e.GetProperty("type").GetString()));
+        Assert.Equal("two", envelopes[1].GetProperty("id").GetString());
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("1")]
+    public async Task Entries_without_an_id_of_their_own_are_refused_and_nothing_is_published(string second)
+    {
+        var request = new BulkPublishRequest { PubsubName = "pubsub", Topic = _topic, Entries = { new BulkPublishRequestEntry { EntryId = "1" }, new BulkPublishRequestEntry { EntryId = second } } };
+        var failure = await Failure.OfAsync(Dapr.BulkPublishEventAlpha1Async(request));
+        Assert.Equal(StatusCode.InvalidArgument, failure.StatusCode);
+        Assert.Empty(await Redis.StreamAsync(_topic));
+    }
+
+    [Fact]
+    public async Task Http_publishes_too_and_always_leaves_metadata()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"/v1.0/publish/pubsub/{_topic}") { Content = new StringContent("{}", Encoding.UTF8, "application/json") };
+        request.Headers.Add("traceparent", Parent);
+        request.Headers.Add("tracestate", "a=b");
+        Assert.Equal(HttpStatusCode.NoContent, (await fixture.Sidecar.Http.SendAsync(request)).StatusCode);
+        var entry = Assert.Single(await Redis.StreamAsync(_topic));
+        Assert.Equal("{}", entry["metadata"]);
+        var envelope = JsonDocument.Parse(entry["data"]).RootElement;
+        Assert.Equal((Parent, "a=b"), (envelope.GetProperty("traceparent").GetString(), envelope.GetProperty("tracestate").GetString()));
+        var unknown = await fixture.Sidecar.Http.PostAsync("/v1.0/publish/other/t", null);
+        Assert.Equal(HttpStatusCode.NotFound, unknown.StatusCode);
+        Assert.Contains("ERR_PUBSUB_NOT_FOUND", await unknown.Content.ReadAsStringAsync());
+    }
+}

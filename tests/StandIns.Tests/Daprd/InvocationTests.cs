@@ -1,0 +1,169 @@
+using Dapr.Client.Autogen.Grpc.v1;
+using Grpc.Core;
+using Grpc.Net.Client;
+
+namespace StandIns.Daprd;
+
+/// <summary>Two apps with a sidecar each, in processes of their own.</summary>
+public sealed class InvocationFixture : IAsyncLifetime
+{
+    private readonly DirectoryInfo _names = Directory.CreateTempSubdirectory("names-");
+
+    public TestApp App { get; private set; } = null!;
+
+    public Sidecar Callee { get; private set; } = null!;
+
+    public Sidecar Caller { get; private set; } = null!;
+
+    public async Task InitializeAsync()
+    {
+        App = await TestApp.StartAsync();
+        Callee = await Sidecar.StartAsync("callee", "", App.Port, ["--names-folder", _names.FullName]);
+        Caller = await Sidecar.StartAsync("caller", "", 0, ["--names-folder", _names.FullName]);
+    }
+
+    public async Task DisposeAsync()
+    {
+        await Caller.DisposeAsync();
+        await Callee.DisposeAsync();
+        await App.DisposeAsync();
+        _names.Delete(recursive: true);
+    }
+}
+
+public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<InvocationFixture>
+{
+    private static readonly Metadata ToCallee = new() { { "dapr-app-id", "callee" } };
+
+    private Echo.EchoClient Echo => new(fixture.Caller.Channel);
+
+    [Fact]
+    public async Task A_call_reaches_the_app_that_is_named_with_its_metadata_and_comes_back_with_headers_and_trailers()
+    {
+        var call = Echo.SayAsync(new EchoMessage { Text = "hello" }, new Metadata { { "dapr-app-id", "callee" }, { "mark", "m" }, { "blob-bin", (byte[])[1, 2, 3] } });
+        Assert.Equal("m", (await call.ResponseHeadersAsync).GetValue("header-mark"));
+        Assert.Equal("hello", (await call).Text);
+        var trailers = call.GetTrailers();
+        Assert.Equal("m", trailers.GetValue("trailer-mark"));
+        Assert.Equal([1, 2, 3], trailers.GetValueBytes("blob-bin"));
+        Assert.Equal(("caller", "callee", null), (trailers.GetValue("saw-dapr-caller-app-id"), trailers.GetValue("saw-dapr-callee-app-id"), trailers.GetValue("saw-dapr-app-id")));
+    }
+
+    [Fact]
+    public async Task An_app_is_reached_through_its_own_sidecar_too()
+    {
+        var call = new Echo.EchoClient(fixture.Callee.Channel).SayAsync(new EchoMessage { Text = "hello" }, ToCallee);
+        Assert.Equal("hello", (await call).Text);
+        Assert.Null(call.GetTrailers().GetValue("saw-dapr-caller-app-id"));
+    }
+
+    [Fact]
+    public async Task A_big_message_is_carried_whole()
+    {
+        var text = new string('x', 3_000_000);
+        Assert.Equal(text, (await Echo.SayAsync(new EchoMessage { Text = text }, ToCallee)).Text);
+    }
+
+    [Fact]
+    public async Task A_stream_of_answers_is_carried()
+    {
+        using var call = Echo.Count(new EchoMessage { Text = "1000" }, ToCallee);
+        var numbers = new List<string>();
+        await foreach (var answer in call.ResponseStream.ReadAllAsync()) numbers.Add(answer.Text);
+        Assert.Equal(Enumerable.Range(1, 1000).Select(i => i.ToString()), numbers);
+    }
+
+    [Fact]
+    public async Task A_stream_of_requests_is_carried()
+    {
+        using var call = Echo.Join(ToCallee);
+        foreach (var text in (string[])["a", "b", "c"]) await call.RequestStream.WriteAsync(new EchoMessage { Text = text });
+        await call.RequestStream.CompleteAsync();
+        Assert.Equal("a+b+c", (await call).Text);
+    }
+
+    [Fact]
+    public async Task Two_streams_alternate()
+    {
+        using var call = Echo.Chat(ToCallee);
+        foreach (var text in (string[])["a", "b", "c"])
+        {
+            await call.RequestStream.WriteAsync(new EchoMessage { Text = text });
+            Assert.True(await call.ResponseStream.MoveNext(CancellationToken.None));
+            Assert.Equal("re: " + text, call.ResponseStream.Current.Text);
+        }
+
+        await call.RequestStream.CompleteAsync();
+        Assert.False(await call.ResponseStream.MoveNext(CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task The_apps_own_failure_comes_back_unchanged()
+    {
+        var failure = await Failure.OfAsync(Echo.FailAsync(new EchoMessage { Text = "too much" }, ToCallee));
+        Assert.Equal((StatusCode.ResourceExhausted, "too much 한글"), (failure.StatusCode, failure.Status.Detail));
+        Assert.Equal("because", failure.Trailers.GetValue("why"));
+    }
+
+    [Fact]
+    public async Task A_deadline_ends_the_call_in_the_app_too()
+    {
+        var failure = await Failure.OfAsync(Echo.HangAsync(new EchoMessage(), ToCallee, deadline: DateTime.UtcNow.AddMilliseconds(200)));
+        Assert.Equal(StatusCode.DeadlineExceeded, failure.StatusCode);
+        await EchoService.Cancelled.WaitAsync(TimeSpan.FromSeconds(30));
+    }
+
+    [Fact]
+    public async Task Nobody_of_that_name_is_an_unknown_error()
+    {
+        var failure = await Failure.OfAsync(Echo.SayAsync(new EchoMessage(), new Metadata { { "dapr-app-id", "nobody" } }));
+        Assert.Equal(StatusCode.Unknown, failure.StatusCode);
+        Assert.Contains("couldn't find service: nobody", failure.Status.Detail);
+    }
+
+    [Fact]
+    public async Task Without_a_name_the_call_goes_nowhere()
+    {
+        var failure = await Failure.OfAsync(Echo.SayAsync(new EchoMessage()));
+        Assert.Equal(
+            (StatusCode.Unknown, "failed to proxy request: required metadata dapr-callee-app-id or dapr-app-id not found"), (failure.StatusCode, failure.Status.Detail));
+    }
+
+    [Fact]
+    public async Task An_app_that_is_down_is_unavailable()
+    {
+        await using var app = await TestApp.StartAsync();
+        await using var sidecar = await Sidecar.StartAsync("down", "", app.Port);
+        await app.StopAsync();
+        var failure = await Failure.OfAsync(new Echo.EchoClient(sidecar.Channel).SayAsync(new EchoMessage(), new Metadata { { "dapr-app-id", "down" } }));
+        Assert.Equal(StatusCode.Unavailable, failure.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_sidecar_that_is_gone_is_an_app_that_cannot_be_found()
+    {
+        await using var app = await TestApp.StartAsync();
+        var names = Directory.CreateTempSubdirectory("names-");
+        await using var caller = await Sidecar.StartAsync("caller", "", 0, ["--names-folder", names.FullName]);
+        await using var gone = await Sidecar.StartAsync("gone", "", app.Port, ["--names-folder", names.FullName]);
+        await gone.KillAsync();
+        var failure = await Failure.OfAsync(new Echo.EchoClient(caller.Channel).SayAsync(new EchoMessage(), new Metadata { { "dapr-app-id", "gone" } }));
+        Assert.Equal(StatusCode.Unknown, failure.StatusCode);
+        names.Delete(recursive: true);
+    }
+
+    [Fact]
+    public async Task What_the_stand_in_lacks_is_unimplemented_and_named()
+    {
+        using var streaming = fixture.Caller.Dapr.SubscribeTopicEventsAlpha1();
+        var failure = await Failure.OfAsync(() => streaming.ResponseStream.MoveNext(CancellationToken.None));
+        Assert.Equal(StatusCode.Unimplemented, failure.StatusCode);
+        Assert.Contains("SubscribeTopicEventsAlpha1", failure.Status.Detail);
+        var foreign = new Method<GetStateRequest, GetStateResponse>(
+            MethodType.Unary, "dapr.proto.runtime.v1.Dapr", "GetSecret",
+            Marshallers.Create(m => Google.Protobuf.MessageExtensions.ToByteArray(m), GetStateRequest.Parser.ParseFrom),
+            Marshallers.Create(m => Google.Protobuf.MessageExtensions.ToByteArray(m), GetStateResponse.Parser.ParseFrom));
+        var other = await Failure.OfAsync(fixture.Caller.Channel.CreateCallInvoker().AsyncUnaryCall(foreign, null, default, new GetStateRequest()));
+        Assert.Equal((StatusCode.Unimplemented, true), (other.StatusCode, other.Status.Detail.Contains("GetSecret")));
+    }
+}

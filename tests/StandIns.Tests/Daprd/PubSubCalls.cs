@@ -1,0 +1,47 @@
+using System.Text.Json;
+using Dapr.Client.Autogen.Grpc.v1;
+using Google.Protobuf;
+using Grpc.Core;
+using StackExchange.Redis;
+using DaprService = Dapr.Client.Autogen.Grpc.v1.Dapr;
+
+namespace StandIns.Daprd;
+
+/// <summary>Publishing, and looking at what was published, in the short words of a test.</summary>
+internal static class PubSubCalls
+{
+    public const string Json = "application/json";
+
+    public static async Task PublishAsync(
+        this DaprService.DaprClient dapr, string topic, string data, string contentType = Json, Metadata? headers = null, params (string Name, string Value)[] metadata)
+    {
+        var request = new PublishEventRequest { PubsubName = "pubsub", Topic = topic, Data = ByteString.CopyFromUtf8(data), DataContentType = contentType };
+        foreach (var (name, value) in metadata) request.Metadata[name] = value;
+        await dapr.PublishEventAsync(request, headers);
+    }
+
+    /// <summary>The fields of the entries of a stream.</summary>
+    public static async Task<List<Dictionary<string, string>>> StreamAsync(this IDatabase redis, string topic)
+    {
+        var entries = (RedisResult[])(await redis.ExecuteAsync("XRANGE", topic, "-", "+"))!;
+        return [.. entries.Select(entry =>
+        {
+            var fields = (string[])((RedisResult[])entry!)[1]!;
+            return Enumerable.Range(0, fields.Length / 2).ToDictionary(i => fields[2 * i], i => fields[(2 * i) + 1]);
+        })];
+    }
+
+    public static async Task<JsonElement> EnvelopeAsync(this IDatabase redis, string topic) =>
+        JsonDocument.Parse(Assert.Single(await redis.StreamAsync(topic))["data"]).RootElement;
+
+    /// <summary>How many messages of the topic the group has read and not acknowledged.</summary>
+    public static async Task<int> PendingAsync(this IDatabase redis, string topic, string group) =>
+        (int)((RedisResult[])(await redis.ExecuteAsync("XPENDING", topic, group))!)[0];
+
+    /// <summary>Completes when the group has acknowledged everything.</summary>
+    public static async Task AllAcknowledgedAsync(this IDatabase redis, string topic, string group)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (await redis.PendingAsync(topic, group) > 0) limit.Token.ThrowIfCancellationRequested();
+    }
+}

@@ -1,0 +1,143 @@
+using Dapr.AppCallback.Autogen.Grpc.v1;
+using Grpc.Core;
+using static Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types;
+
+namespace StandIns.Daprd;
+
+/// <summary>Events that come more than once, or late: by policy, after a crash, after a pause of the app.</summary>
+public sealed class RedeliveryTests : IAsyncLifetime
+{
+    private RedisServer _redis = null!;
+
+    public async Task InitializeAsync() => _redis = await RedisServer.StartAsync();
+
+    public async Task DisposeAsync() => await _redis.DisposeAsync();
+
+    [Fact]
+    public async Task A_policy_tries_again_as_often_as_it_says_and_then_gives_up_to_the_dead_letter_topic()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work", "dead"), TestApp.Wants("pubsub", "dead"));
+        app.OnTopic("work", TopicEventResponseStatus.Retry);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + Yaml.Retries("pubsub", 2), app.Port);
+        await sidecar.Dapr.PublishAsync("work", "1");
+        var topics = new List<string>();
+        for (var i = 0; i < 4; i++) topics.Add((await app.NextAsync()).Event.Topic);
+        Assert.Equal(["work", "work", "work", "dead"], topics);
+    }
+
+    [Fact]
+    public async Task A_policy_ends_with_the_first_success()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work", "dead"), TestApp.Wants("pubsub", "dead"));
+        var calls = 0;
+        app.OnTopic("work", _ => Task.FromResult(new TopicEventResponse { Status = ++calls < 3 ? TopicEventResponseStatus.Retry : TopicEventResponseStatus.Success }));
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + Yaml.Retries("pubsub", 9), app.Port);
+        await sidecar.Dapr.PublishAsync("work", "1");
+        for (var i = 0; i < 3; i++) await app.NextAsync("work");
+        await _redis.Database.AllAcknowledgedAsync("work", "app");
+        Assert.Equal(3, calls);
+        Assert.Empty(await _redis.Database.StreamAsync("dead"));
+    }
+
+    [Theory]
+    [InlineData(StatusCode.NotFound, 1)]
+    [InlineData(StatusCode.Unavailable, 3)]
+    public async Task A_policy_tries_again_only_after_the_codes_it_names(StatusCode code, int attempts)
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work", "dead"), TestApp.Wants("pubsub", "dead"));
+        var calls = 0;
+        app.OnTopic("work", _ =>
+        {
+            calls++;
+            throw new RpcException(new Status(code, "as the test wants it"));
+        });
+        var policy = Yaml.Retries("pubsub", 2, matching: ", matching: {gRPCStatusCodes: \"1-3,14\"}");
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + policy, app.Port);
+        await sidecar.Dapr.PublishAsync("work", "1");
+        await app.NextAsync("dead");
+        Assert.Equal(attempts, calls);
+    }
+
+    [Fact]
+    public async Task What_a_killed_sidecar_left_unfinished_is_taken_back_by_the_next()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        var gate = new TaskCompletionSource<TopicEventResponse>();
+        app.OnTopic("work", _ => gate.Task);
+        var components = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("processingTimeout", "200"), ("redeliverInterval", "100"));
+        await using var first = await Sidecar.StartAsync("app", components, app.Port);
+        await first.Dapr.PublishAsync("work", "1", metadata: ("cloudevent.id", "the-one"));
+        await app.NextAsync("work");
+        await first.KillAsync();
+        Assert.Equal(1, await _redis.Database.PendingAsync("work", "app"));
+        app.OnTopic("work", TopicEventResponseStatus.Success);
+        await using var second = await Sidecar.StartAsync("app", components, app.Port);
+        Assert.Equal("the-one", (await app.NextAsync("work")).Event.Id);
+        await _redis.Database.AllAcknowledgedAsync("work", "app");
+        gate.SetResult(new TopicEventResponse());
+    }
+
+    [Fact]
+    public async Task A_new_group_hears_everything_the_stream_still_has()
+    {
+        await using var publisher = await Sidecar.StartAsync("publisher", Yaml.Redis("pubsub", "pubsub.redis", _redis));
+        await publisher.Dapr.PublishAsync("work", "1");
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis), app.Port);
+        Assert.Equal("1", (await app.NextAsync("work")).Event.Data.ToStringUtf8());
+    }
+
+    [Fact]
+    public async Task A_stream_that_vanishes_is_subscribed_to_again()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis), app.Port);
+        await sidecar.Dapr.PublishAsync("work", "1");
+        await app.NextAsync("work");
+        await _redis.Database.ExecuteAsync("DEL", "work");
+        await sidecar.Dapr.PublishAsync("work", "2");
+        Assert.Equal("2", (await app.NextAsync("work")).Event.Data.ToStringUtf8());
+    }
+
+    [Fact]
+    public async Task An_unhealthy_app_hears_nothing_until_it_is_well_again()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        await using var sidecar = await Sidecar.StartAsync(
+            "app", Yaml.Redis("pubsub", "pubsub.redis", _redis), app.Port,
+            ["--enable-app-health-check", "--app-health-probe-interval", "1", "--app-health-threshold", "1"]);
+        app.IsHealthy = false;
+        await sidecar.Process.LineAsync("unhealthy");
+        await sidecar.Dapr.PublishAsync("work", "1");
+        var waiting = app.NextAsync("work");
+        Assert.False(waiting.IsCompleted);
+        var refused = await Failure.OfAsync(new Echo.EchoClient(sidecar.Channel).SayAsync(new EchoMessage(), new Metadata { { "dapr-app-id", "app" } }));
+        Assert.Equal(StatusCode.Internal, refused.StatusCode);
+        Assert.False(waiting.IsCompleted);
+        app.IsHealthy = true;
+        Assert.Equal("1", (await waiting).Event.Data.ToStringUtf8());
+    }
+
+    [Fact]
+    public async Task A_declared_subscription_counts_unless_the_app_says_otherwise()
+    {
+        const string declared = """
+            ---
+            apiVersion: dapr.io/v2alpha1
+            kind: Subscription
+            metadata: {name: more}
+            spec: {pubsubname: pubsub, topic: declared, routes: {default: /declared}}
+            ---
+            apiVersion: dapr.io/v2alpha1
+            kind: Subscription
+            metadata: {name: same}
+            spec: {pubsubname: pubsub, topic: work, routes: {default: /other}}
+            """;
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + declared, app.Port);
+        await sidecar.Dapr.PublishAsync("declared", "1");
+        Assert.Equal("/declared", (await app.NextAsync("declared")).Event.Path);
+        await sidecar.Dapr.PublishAsync("work", "1");
+        Assert.Equal("/work", (await app.NextAsync("work")).Event.Path);
+    }
+}

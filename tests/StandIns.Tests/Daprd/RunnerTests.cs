@@ -1,0 +1,215 @@
+using System.Net;
+using System.Net.Sockets;
+using Grpc.Net.Client;
+using DaprService = Dapr.Client.Autogen.Grpc.v1.Dapr;
+using static StandIns.Daprd.StateCalls;
+
+namespace StandIns.Daprd;
+
+/// <summary>Running several apps from one file. The apps are shells: they need no port unless the test gives them one.</summary>
+public sealed class RunnerTests : IDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("run-");
+
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    [Fact]
+    public async Task Each_app_gets_its_environment_its_folder_and_its_prefix()
+    {
+        Write("statestore.yaml", Yaml.Component("statestore", "state.in-memory"));
+        var (grpc, http) = (FreePort.Take(), FreePort.Take());
+        Write("dapr.yaml", $$"""
+            version: 1
+            common:
+              resourcesPath: .
+              env: {SHARED: common, OWN: common}
+            apps:
+              - appID: one
+                appDirPath: .
+                daprGRPCPort: {{grpc}}
+                daprHTTPPort: {{http}}
+                env: {OWN: "app"}
+                command: [sh, -c, 'echo "$APP_ID $DAPR_GRPC_PORT $DAPR_HTTP_PORT $SHARED $OWN $PWD"; exec sleep 1000']
+            """);
+        await using var run = Run();
+        var line = await run.LineAsync("== APP - one ==");
+        Assert.Equal($"== APP - one == one {grpc} {http} common app {_folder.FullName}", line);
+        await run.LineAsync("== DAPR == one is ready");
+        await run.LineAsync("dapr initialized. Status: Running.");
+        Assert.Single(Directory.GetFiles(Path.Combine(_folder.FullName, ".dapr", "logs"), "one_app_*.log"), f => File.ReadAllText(f).Contains("common app"));
+        Assert.Single(Directory.GetFiles(Path.Combine(_folder.FullName, ".dapr", "logs"), "one_daprd_*.log"));
+    }
+
+    [Theory]
+    [InlineData("INT")]
+    [InlineData("TERM")]
+    public async Task A_signal_ends_everything_the_apps_have_started(string signal)
+    {
+        var port = FreePort.Take();
+        Write("dapr.yaml", $$"""
+            version: 1
+            apps:
+              - appID: one
+                appDirPath: .
+                command: [sh, -c, 'sleep 1000 & echo "child $!"; wait']
+              - appID: deaf
+                appDirPath: .
+                daprGRPCPort: {{port}}
+                command: [sh, -c, 'trap "" TERM; echo "self $$"; sleep 1000; sleep 1000']
+            """);
+        await using var run = Run();
+        var child = int.Parse((await run.LineAsync("child ")).Split(' ')[^1]);
+        var deaf = int.Parse((await run.LineAsync("self ")).Split(' ')[^1]);
+        run.Signal(signal);
+        Assert.Equal(0, await run.ExitAsync());
+        Assert.False(Directory.Exists($"/proc/{child}"), run.Output);
+        Assert.False(Directory.Exists($"/proc/{deaf}"), run.Output);
+        using var listener = new TcpListener(IPAddress.Loopback, port);
+        listener.Start();
+    }
+
+    [Fact]
+    public async Task Apps_of_one_run_share_their_in_memory_components()
+    {
+        Write("components.yaml", Yaml.Component("store", "state.in-memory", ("keyPrefix", "none")));
+        var (one, two) = (FreePort.Take(), FreePort.Take());
+        Write("dapr.yaml", $$"""
+            version: 1
+            common: {resourcesPath: .}
+            apps:
+              - {appID: one, appDirPath: ., daprGRPCPort: {{one}}, command: [sleep, "1000"]}
+              - {appID: two, appDirPath: ., daprGRPCPort: {{two}}, command: [sleep, "1000"]}
+            """);
+        await using var run = Run();
+        await run.LineAsync("Status: Running.");
+        using var channelOne = GrpcChannel.ForAddress($"http://localhost:{one}");
+        using var channelTwo = GrpcChannel.ForAddress($"http://localhost:{two}");
+        await new DaprService.DaprClient(channelOne).SaveAsync("store", Item("k", "shared"));
+        Assert.Equal("shared", (await new DaprService.DaprClient(channelTwo).GetAsync("store", "k")).Value);
+    }
+
+    [Fact]
+    public async Task A_port_that_is_taken_stops_the_run_before_it_starts()
+    {
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        other.Start();
+        var port = ((IPEndPoint)other.LocalEndpoint).Port;
+        Write("dapr.yaml", $$"""
+            version: 1
+            apps:
+              - {appID: one, appDirPath: ., appPort: {{port}}, appProtocol: grpc, command: [touch, started]}
+            """);
+        var output = await FailsAsync();
+        Assert.Contains($"Port {port}, the appPort of one, is already taken; end the process that has it, or choose another appPort", output);
+        Assert.False(File.Exists(Path.Combine(_folder.FullName, "started")));
+    }
+
+    [Fact]
+    public async Task A_redis_that_is_not_there_is_named_with_what_to_do()
+    {
+        var port = FreePort.Take();
+        Write("statestore.yaml", Yaml.Component("statestore", "state.redis", ("redisHost", $"localhost:{port}")));
+        Write("dapr.yaml", "{version: 1, common: {resourcesPath: .}, apps: [{appID: one, appDirPath: ., command: [touch, started]}]}");
+        var output = await FailsAsync();
+        Assert.Contains(
+            $"Redis, which the component statestore needs, does not answer at localhost:{port}; start one with 'redis-server', or run without Redis by adding --embedded.", output);
+        Assert.False(File.Exists(Path.Combine(_folder.FullName, "started")));
+        await using var embedded = Run("--embedded");
+        await embedded.LineAsync("one is ready");
+    }
+
+    [Fact]
+    public async Task An_app_that_ends_before_it_can_be_reached_ends_the_run()
+    {
+        Write("dapr.yaml", $$"""
+            version: 1
+            apps:
+              - {appID: one, appDirPath: ., command: [sleep, "1000"]}
+              - {appID: two, appDirPath: ., appPort: {{FreePort.Take()}}, appProtocol: grpc, command: [sh, -c, "exit 3"]}
+            """);
+        Assert.Contains("two ended with code 3 before it could be reached", await FailsAsync());
+    }
+
+    [Theory]
+    [InlineData("{version: 1, apps: [{appID: one}]}", "line 1, apps[0]: appDirPath is missing")]
+    [InlineData("{version: 1, apps: [{appDirPath: nowhere}]}", "apps[0].appDirPath: there is no ")]
+    [InlineData("{version: 1,\napps: [{appDirPath: .,\nappPort: many}]}", "line 3, apps[0].appPort: 'many' is not a whole number")]
+    [InlineData("{version: 1, apps: [{appDirPath: ., appID: a}, {appDirPath: ., appID: a}]}", "there is already an app named a")]
+    [InlineData("{version: 1, apps: [{appDirPath: ., appID: a, appPort: 65000}]}", "set appProtocol (--app-protocol) to grpc")]
+    [InlineData("version: [", "this is not valid YAML")]
+    [InlineData("apps: []", "version is missing")]
+    public async Task A_wrong_run_file_is_answered_with_the_place(string file, string sentence)
+    {
+        Write("dapr.yaml", file);
+        Assert.Contains(sentence, await FailsAsync());
+    }
+
+    [Theory]
+    [InlineData("kind: Component\nspec: {type: state.in-memory}", "line 1, top level: metadata is missing")]
+    [InlineData("kind: Component\nmetadata: {name: a}\nspec: {type: state.mongodb}", "component a is a state.mongodb, and this stand-in has only state.redis")]
+    [InlineData("kind: Component\nmetadata: {name: a}\nspec:\n  type: state.redis\n  metadata:\n  - value: x", "line 6, spec.metadata[0]: name is missing")]
+    [InlineData("kind: Component\nmetadata: {name: a}\nspec: {type: state.redis}", "redisHost of a is missing")]
+    [InlineData("kind: Component\nmetadata: {name: a}\nspec: {type: pubsub.redis, metadata: [{name: redisHost, value: x}, {name: concurrency, value: many}]}", "concurrency of a is 'many', which is not a whole number")]
+    [InlineData("kind: Resiliency\nmetadata: {name: a}\nspec: {policies: {retries: {r: {policy: sometimes}}}}", "line 3, spec.policies.retries.r.policy: 'sometimes' is neither constant nor exponential")]
+    [InlineData("kind: Resiliency\nmetadata: {name: a}\nspec: {targets: {components: {c: {inbound: {retry: r}}}}}", "there is no retry named r")]
+    [InlineData("kind: Resiliency\nmetadata: {name: a}\nspec: {policies: {timeouts: {t: soon}}}", "spec.policies.timeouts.t: 'soon' is not a duration")]
+    [InlineData("kind: Subscription\nmetadata: {name: a}\nspec: {pubsubname: p}", "spec: topic is missing")]
+    public async Task A_wrong_resource_is_answered_with_the_place(string file, string sentence)
+    {
+        Write("resource.yaml", file);
+        Write("dapr.yaml", "{version: 1, common: {resourcesPath: .}, apps: [{appID: one, appDirPath: ., command: [touch, started]}]}");
+        var output = await FailsAsync();
+        Assert.Contains("resource.yaml, line ", output);
+        Assert.Contains(sentence, output);
+        Assert.False(File.Exists(Path.Combine(_folder.FullName, "started")));
+    }
+
+    [Fact]
+    public async Task Secrets_and_variables_find_their_way_into_a_component()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        Write("secrets.json", $$"""{"redis": {"host": "{{redis.Address}}"} }""");
+        Write("components.yaml", $$"""
+            kind: Component
+            metadata: {name: store}
+            auth: {secretStore: secrets}
+            spec:
+              type: state.redis
+              metadata:
+              - {name: redisHost, secretKeyRef: {name: "redis:host"} }
+              - {name: keyPrefix, envRef: PREFIX_OF_TEST}
+            ---
+            kind: Component
+            metadata: {name: secrets}
+            spec: {type: secretstores.local.file, metadata: [{name: secretsFile, value: "{{_folder.FullName}}/secrets.json" }]}
+            ---
+            kind: Component
+            metadata: {name: foreign}
+            spec: {type: state.mongodb}
+            scopes: [two]
+            """);
+        var port = FreePort.Take();
+        Write("dapr.yaml", $$"""{version: 1, common: {resourcesPath: .}, apps: [{appID: one, appDirPath: ., daprGRPCPort: {{port}}, command: [sleep, "1000"]} ]}""");
+        await using var run = Run(environment: new() { ["PREFIX_OF_TEST"] = "from-env" });
+        await run.LineAsync("one is ready");
+        using var channel = GrpcChannel.ForAddress($"http://localhost:{port}");
+        await new DaprService.DaprClient(channel).SaveAsync("store", Item("k", "one"));
+        Assert.True(redis.Database.KeyExists("from-env||k"));
+    }
+
+    private void Write(string name, string content) => File.WriteAllText(Path.Combine(_folder.FullName, name), content);
+
+    private ChildProcess Run(string more = "", Dictionary<string, string>? environment = null)
+    {
+        List<string> words = [Path.Combine(AppContext.BaseDirectory, "daprd.dll"), "run", "-f", _folder.FullName, "--names-folder", Path.Combine(_folder.FullName, "names")];
+        if (more.Length > 0) words.Add(more);
+        return ChildProcess.Start("dotnet", words, environment);
+    }
+
+    private async Task<string> FailsAsync()
+    {
+        await using var run = Run();
+        Assert.Equal(1, await run.ExitAsync());
+        return run.Output;
+    }
+}

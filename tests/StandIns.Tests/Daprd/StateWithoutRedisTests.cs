@@ -1,0 +1,29 @@
+using Grpc.Core;
+using static StandIns.Daprd.StateCalls;
+
+namespace StandIns.Daprd;
+
+/// <summary>What a sidecar says when its store is gone, or was never there.</summary>
+public sealed class StateWithoutRedisTests
+{
+    [Fact]
+    public async Task A_redis_that_went_away_looks_like_a_conflict_to_deletions_and_like_a_fault_to_everything_else()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("store", "state.redis", redis));
+        await sidecar.Dapr.SaveAsync("store", Item("k", "one"));
+        await redis.KillAsync();
+        Assert.Equal(StatusCode.Internal, (await Failure.OfAsync(() => sidecar.Dapr.GetAsync("store", "k"))).StatusCode);
+        Assert.Equal(StatusCode.Internal, (await Failure.OfAsync(() => sidecar.Dapr.SaveAsync("store", Item("k", "two")))).StatusCode);
+        Assert.Equal(StatusCode.Internal, (await Failure.OfAsync(() => sidecar.Dapr.TransactAsync("store", ("delete", Item("k", ""))))).StatusCode);
+        Assert.Equal(StatusCode.Aborted, (await Failure.OfAsync(() => sidecar.Dapr.DeleteAsync("store", "k"))).StatusCode);
+    }
+
+    [Fact]
+    public async Task Without_any_store_a_request_is_a_failed_precondition()
+    {
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Component("pubsub", "pubsub.in-memory"));
+        var failure = await Failure.OfAsync(() => sidecar.Dapr.GetAsync("store", "k"));
+        Assert.Equal((StatusCode.FailedPrecondition, "state store store is not configured"), (failure.StatusCode, failure.Status.Detail));
+    }
+}
