@@ -1,0 +1,63 @@
+using System.Collections.Immutable;
+using Google.Protobuf;
+
+namespace Saga;
+
+/// <summary>A command that was carried out, and what was answered.</summary>
+/// <param name="Key">The client's idempotency key.</param>
+/// <param name="Content">A fingerprint of the request.</param>
+/// <param name="Answer">The response, as protobuf bytes in base64.</param>
+public sealed record Done(string Key, string Content, string Answer);
+
+/// <summary>A document that remembers the last commands that changed it.</summary>
+public interface IRemembers<TSelf> where TSelf : class, IRemembers<TSelf>
+{
+    /// <summary>Oldest first.</summary>
+    ImmutableArray<Done> Commands { get; }
+
+    TSelf Remember(ImmutableArray<Done> commands);
+}
+
+/// <summary>What a command does to a document: a new state and an answer, or a refusal.</summary>
+public readonly record struct Outcome<T, TResponse>(T? State, TResponse? Response, Rejection? Rejection)
+    where T : class
+    where TResponse : class
+{
+    public static implicit operator Outcome<T, TResponse>(Rejection rejection) => new(null, null, rejection);
+}
+
+/// <summary>Carries out commands of clients on one document, each key once.</summary>
+public sealed class Commands(ISidecar sidecar, Patience patience)
+{
+    /// <summary>A document remembers this many; a key that is older is a new command.</summary>
+    public const int RememberedMax = 32;
+
+    /// <param name="idempotencyKey">Empty: a key is made up, so that at least this call's own retries are one command.</param>
+    /// <param name="decide">Pure. Null: there is no such document yet.</param>
+    /// <exception cref="RejectedException">The command is refused, or the key was used with other content.</exception>
+    public async Task<TResponse> RunAsync<T, TResponse>(
+        string key, string idempotencyKey, IMessage request, Func<T?, Outcome<T, TResponse>> decide, CancellationToken stop)
+        where T : class, IRemembers<T>
+        where TResponse : class, IMessage<TResponse>, new()
+    {
+        var commandKey = idempotencyKey.Length > 0 ? idempotencyKey : $"once:{Guid.CreateVersion7()}";
+        var content = Fingerprint.Of(request.ToByteArray());
+        for (var lost = 0; ; await patience.AfterAsync(++lost, stop))
+        {
+            var read = await sidecar.ReadAsync<T>(key, stop);
+            if (read.Value?.Commands.FirstOrDefault(done => done.Key == commandKey) is { } done)
+            {
+                if (done.Content != content) throw new RejectedException(Rejection.KeyReused(idempotencyKey));
+                var again = new TResponse();
+                again.MergeFrom(Convert.FromBase64String(done.Answer));
+                return again;
+            }
+            var outcome = decide(read.Value);
+            if (outcome.Rejection is { } rejection) throw new RejectedException(rejection);
+
+            var commands = (read.Value?.Commands ?? []).Add(new(commandKey, content, Convert.ToBase64String(outcome.Response!.ToByteArray())));
+            if (commands.Length > RememberedMax) commands = commands.RemoveRange(0, commands.Length - RememberedMax);
+            if (await sidecar.TryWriteAsync(read, outcome.State!.Remember(commands), null, stop)) return outcome.Response!;
+        }
+    }
+}

@@ -1,0 +1,58 @@
+using Dapr;
+using Grpc.Core;
+using Grpc.Core.Interceptors;
+using Microsoft.Extensions.Logging;
+
+namespace Saga;
+
+/// <summary>The one place where an exception becomes a client's status: a refusal passes, a fault is UNAVAILABLE, a bug is loud.</summary>
+internal sealed class FaultsToStatus(ILogger<FaultsToStatus> log) : Interceptor
+{
+    public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
+        TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
+    {
+        try
+        {
+            return await continuation(request, context);
+        }
+        catch (Exception fault) when (StatusOf(fault, context) is { } status)
+        {
+            throw new RpcException(status);
+        }
+    }
+
+    public override async Task ServerStreamingServerHandler<TRequest, TResponse>(
+        TRequest request, IServerStreamWriter<TResponse> responseStream, ServerCallContext context,
+        ServerStreamingServerMethod<TRequest, TResponse> continuation)
+    {
+        try
+        {
+            await continuation(request, responseStream, context);
+        }
+        catch (Exception fault) when (StatusOf(fault, context) is { } status)
+        {
+            throw new RpcException(status);
+        }
+    }
+
+    private Status? StatusOf(Exception fault, ServerCallContext context)
+    {
+        switch (fault)
+        {
+            case RejectedException:
+                return null;
+            case OperationCanceledException when context.CancellationToken.IsCancellationRequested:
+                return new Status(StatusCode.Cancelled, "The caller went away.");
+            case ContentionException:
+                return new Status(StatusCode.Aborted, fault.Message);
+            case DaprException or RpcException:
+                var cause = (fault.InnerException as RpcException ?? fault as RpcException)?.Status.Detail ?? fault.Message;
+                SagaLog.WorldFault(log, fault, context.Method, cause);
+                return new Status(StatusCode.Unavailable,
+                    $"The sidecar, or the store or broker behind it, did not answer; nothing is lost, try again. It said: {cause}");
+            default:
+                SagaLog.Bug(log, fault, context.Method);
+                return new Status(StatusCode.Internal, "This is a bug in the service; its log has the details under this method and time.");
+        }
+    }
+}

@@ -1,0 +1,261 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Logging;
+
+namespace Saga;
+
+/// <summary>The instances that have an open log. One document for all of them.</summary>
+public sealed record OpenInstances(ImmutableSortedSet<string> Ids)
+{
+    public const string Key = "open:instances";
+}
+
+/// <summary>One instance's log: alive at <paramref name="Beat"/>, its segments start at <paramref name="First"/>; before Next all are written.</summary>
+public sealed record OpenHead(DateTimeOffset Beat, long First, long Next)
+{
+    public static string KeyOf(string instance) => $"open:{instance}";
+}
+
+/// <summary>Orders that were open when it was written. Written once.</summary>
+/// <param name="Closed">The end of the log: another instance has taken it over, and nothing can be written behind it.</param>
+public sealed record OpenSegment(ImmutableArray<string> Orders, DateTimeOffset Written, bool Closed)
+{
+    public static string KeyOf(string instance, long sequence) => $"open:{instance}:{sequence}";
+}
+
+/// <summary>An order that is in some instance's log.</summary>
+/// <param name="Since">When it was put there.</param>
+public sealed record OpenEntry(string OrderId, DateTimeOffset Since);
+
+/// <summary>
+/// Which orders have not come to rest: so that an order is found again whatever died since. An order's id is here before its own
+/// document exists, and it stays until somebody has seen that nothing more will happen.
+/// </summary>
+/// <remarks>
+/// Ids that come at the same time share one write. A log has one writer; when that falls silent, others close the log by writing its end
+/// where the next segment would be, and look after what is in it. A writer that was only asleep finds the end and starts a new log.
+/// </remarks>
+/// <param name="newInstance">A name that no log ever had.</param>
+public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> newInstance, ILogger<OpenLog> log)
+{
+    /// <summary>At most this many orders in one segment.</summary>
+    private const int SegmentMax = 500;
+
+    /// <summary>An instance that has not been heard of for so long is taken for dead.</summary>
+    public static readonly TimeSpan Silence = TimeSpan.FromSeconds(20);
+
+    private readonly Lock gate = new();
+    private Batch? waiting;
+    private bool writing;
+
+    private readonly Lock ownGate = new();
+    private readonly SortedDictionary<long, OpenSegment> own = [];
+    private string? instance;
+    private Versioned<OpenHead> head;
+    private long next;
+
+    private sealed class Batch
+    {
+        public readonly List<string> Orders = [];
+        public readonly TaskCompletionSource Written = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+
+    /// <summary>Puts an order in the log. When this returns, it will be looked after.</summary>
+    public Task AddAsync(string orderId, CancellationToken stop)
+    {
+        lock (gate)
+        {
+            var batch = waiting ??= new();
+            batch.Orders.Add(orderId);
+            if (!writing)
+            {
+                writing = true;
+                _ = WriteWaitingAsync();
+            }
+            return batch.Written.Task.WaitAsync(stop);
+        }
+    }
+
+    /// <summary>Shows every order of the own log, and of logs whose writer is silent, to <paramref name="visit"/>.</summary>
+    /// <param name="visit">Answers which of them are still open. The others are dropped, once their whole segment is.</param>
+    /// <param name="youngest">An order that was put in the log more recently is left in peace: most come to rest by themselves.</param>
+    public async Task SweepAsync(
+        TimeSpan youngest, Func<IReadOnlyList<OpenEntry>, CancellationToken, Task<IReadOnlySet<string>>> visit, CancellationToken stop)
+    {
+        await BeatAsync(stop);
+        KeyValuePair<long, OpenSegment>[] mine;
+        lock (ownGate) mine = [.. own];
+        foreach (var (sequence, segment) in mine)
+        {
+            // A gap behind what the head says is written would look like the end to others.
+            if (sequence >= head.Value?.Next || clock.GetUtcNow() - segment.Written < youngest || !await IsOverAsync(segment, visit, stop)) continue;
+            await sidecar.DeleteAsync(OpenSegment.KeyOf(instance!, sequence), stop);
+            lock (ownGate) own.Remove(sequence);
+        }
+
+        foreach (var (other, beat) in await OthersAsync(stop))
+        {
+            if (clock.GetUtcNow() - beat.Value!.Beat > Silence) await AdoptAsync(other, beat, visit, stop);
+        }
+    }
+
+    /// <summary>All orders in all logs, in each log the oldest first.</summary>
+    public async Task<IReadOnlyList<OpenEntry>> ReadAllAsync(CancellationToken stop)
+    {
+        List<OpenEntry> all = [];
+        lock (ownGate) all.AddRange(own.Values.SelectMany(EntriesOf));
+        foreach (var (other, beat) in await OthersAsync(stop))
+        {
+            await foreach (var (_, segment) in WalkAsync(other, beat.Value!, close: false, stop)) all.AddRange(EntriesOf(segment));
+        }
+        return all;
+    }
+
+    private async Task WriteWaitingAsync()
+    {
+        while (true)
+        {
+            Batch batch;
+            lock (gate)
+            {
+                if (waiting is null)
+                {
+                    writing = false;
+                    return;
+                }
+                batch = waiting;
+                waiting = null;
+            }
+            try
+            {
+                foreach (var part in batch.Orders.Chunk(SegmentMax)) await AppendAsync([.. part]);
+                batch.Written.SetResult();
+            }
+            catch (Exception fault)
+            {
+                batch.Written.SetException(fault);
+            }
+        }
+    }
+
+    private async Task AppendAsync(ImmutableArray<string> orders)
+    {
+        while (true)
+        {
+            if (instance is null) await StartAsync();
+            var segment = new OpenSegment(orders, clock.GetUtcNow(), Closed: false);
+            var key = OpenSegment.KeyOf(instance!, next);
+            if (await sidecar.TryWriteAsync(new(key, null, ""), segment, null, default))
+            {
+                lock (ownGate) own.Add(next++, segment);
+                return;
+            }
+            var there = (await sidecar.ReadAsync<OpenSegment>(key, default)).Value;
+            if (there is { Closed: false })
+            {
+                // A write that was reported as failed had been done. Its orders are looked after like all others.
+                lock (ownGate) own.Add(next++, there);
+            }
+            else
+            {
+                List<string> open;
+                lock (ownGate)
+                {
+                    open = [.. own.Values.SelectMany(mine => mine.Orders)];
+                    own.Clear();
+                }
+                SagaLog.LogClosed(log, instance!, open.Count);
+                instance = null;
+            }
+        }
+    }
+
+    private async Task StartAsync()
+    {
+        var started = newInstance();
+        var none = new Versioned<OpenHead>(OpenHead.KeyOf(started), null, "");
+        await sidecar.TryWriteAsync(none, new(clock.GetUtcNow(), 0, 0), null, default);
+        await ChangeInstancesAsync(ids => ids.Add(started), default);
+        head = await sidecar.ReadAsync<OpenHead>(none.Key, default);
+        next = 0;
+        instance = started;
+    }
+
+    private async Task BeatAsync(CancellationToken stop)
+    {
+        if (instance is not { } mine || head.Value is null) return;
+        long first;
+        lock (ownGate) first = own.Count > 0 ? own.Keys.First() : next;
+        var beat = new OpenHead(clock.GetUtcNow(), first, Math.Max(next, head.Value.Next));
+        await sidecar.TryWriteAsync(head, beat, null, stop);
+        head = await sidecar.ReadAsync<OpenHead>(OpenHead.KeyOf(mine), stop);
+    }
+
+    private async Task AdoptAsync(
+        string other, Versioned<OpenHead> beat, Func<IReadOnlyList<OpenEntry>, CancellationToken, Task<IReadOnlySet<string>>> visit, CancellationToken stop)
+    {
+        List<(long Sequence, OpenSegment Segment)> segments = [];
+        await foreach (var segment in WalkAsync(other, beat.Value!, close: true, stop)) segments.Add(segment);
+
+        // First everybody can know where the log ends; only then gaps may come into it.
+        var end = Math.Max(beat.Value!.Next, segments.Count > 0 ? segments[^1].Sequence + 1 : 0);
+        if (end > beat.Value.Next)
+        {
+            SagaLog.Adopted(log, other, beat.Value.Beat);
+            if (!await sidecar.TryWriteAsync(beat, beat.Value with { Next = end }, null, stop)) return;
+        }
+
+        var left = 0;
+        foreach (var (sequence, segment) in segments)
+        {
+            if (await IsOverAsync(segment, visit, stop)) await sidecar.DeleteAsync(OpenSegment.KeyOf(other, sequence), stop);
+            else left++;
+        }
+        if (left > 0) return;
+        await ChangeInstancesAsync(ids => ids.Remove(other), stop);
+        await sidecar.DeleteAsync(OpenHead.KeyOf(other), stop);
+    }
+
+    /// <summary>The segments of another's log that are still there.</summary>
+    /// <param name="close">Write its end where the next segment would be.</param>
+    private async IAsyncEnumerable<(long Sequence, OpenSegment Segment)> WalkAsync(
+        string other, OpenHead beat, bool close, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken stop)
+    {
+        for (var sequence = beat.First; ; sequence++)
+        {
+            var read = await sidecar.ReadAsync<OpenSegment>(OpenSegment.KeyOf(other, sequence), stop);
+            if (read.Value is null && sequence >= beat.Next)
+            {
+                if (!close) yield break;
+                if (await sidecar.TryWriteAsync(read, new([], clock.GetUtcNow(), Closed: true), Retention.OfFinished, stop)) yield break;
+                read = await sidecar.ReadAsync<OpenSegment>(read.Key, stop);
+            }
+            if (read.Value is { Closed: true } && sequence >= beat.Next) yield break;
+            if (read.Value is { Closed: false } segment) yield return (sequence, segment);
+        }
+    }
+
+    private static async Task<bool> IsOverAsync(
+        OpenSegment segment, Func<IReadOnlyList<OpenEntry>, CancellationToken, Task<IReadOnlySet<string>>> visit, CancellationToken stop) =>
+        (await visit([.. EntriesOf(segment)], stop)).Count == 0;
+
+    private static IEnumerable<OpenEntry> EntriesOf(OpenSegment segment) => segment.Orders.Select(id => new OpenEntry(id, segment.Written));
+
+    private async Task<IReadOnlyList<(string Instance, Versioned<OpenHead> Head)>> OthersAsync(CancellationToken stop)
+    {
+        var ids = (await sidecar.ReadAsync<OpenInstances>(OpenInstances.Key, stop)).Value?.Ids ?? [];
+        var others = ids.Where(id => id != instance).ToArray();
+        var heads = await sidecar.ReadManyAsync<OpenHead>([.. others.Select(OpenHead.KeyOf)], stop);
+        return [.. others.Zip(heads).Where(pair => pair.Second.Value is not null).Select(pair => (pair.First, pair.Second))];
+    }
+
+    private async Task ChangeInstancesAsync(Func<ImmutableSortedSet<string>, ImmutableSortedSet<string>> change, CancellationToken stop)
+    {
+        while (true)
+        {
+            var read = await sidecar.ReadAsync<OpenInstances>(OpenInstances.Key, stop);
+            var before = read.Value?.Ids ?? [];
+            var after = change(before);
+            if (after == before || await sidecar.TryWriteAsync(read, new(after), null, stop)) return;
+        }
+    }
+}

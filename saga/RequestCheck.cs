@@ -1,0 +1,42 @@
+namespace Saga;
+
+/// <summary>Checks the fields of a request and collects everything that is wrong, so that a client need not find out one by one.</summary>
+public sealed class RequestCheck
+{
+    private readonly List<(string Field, string Description)> violations = [];
+
+    /// <summary>Ids name state keys and appear in events: letters, digits and - _ . : @ only, 1 to 64 of them.</summary>
+    public RequestCheck Id(string field, string value) => Must(
+        value.Length is >= 1 and <= 64 && value.All(letter => char.IsAsciiLetterOrDigit(letter) || "-_.:@".Contains(letter)),
+        field, $"must be 1 to 64 characters of A-Z a-z 0-9 - _ . : @, {Seen(value)}.");
+
+    public RequestCheck OrderId(string value) => Must(
+        Guid.TryParseExact(value, "D", out _), "order_id", $"must be a UUID in its 36-character form, {Seen(value)}.");
+
+    public RequestCheck Text(string field, string value, int min, int max) => Must(
+        value.Length >= min && value.Length <= max, field, $"must be {min} to {max} characters long, not {value.Length}.");
+
+    public RequestCheck Range(string field, long value, long min, long max) => Must(
+        value >= min && value <= max, field, $"must be {min} to {max}, not {value}.");
+
+    public RequestCheck IdempotencyKey(string value) => Text("idempotency_key", value, 0, 128);
+
+    public RequestCheck Must(bool holds, string field, string description)
+    {
+        if (!holds) violations.Add((field, description));
+        return this;
+    }
+
+    /// <exception cref="RejectedException">INVALID_ARGUMENT naming every field that is wrong.</exception>
+    public void Done()
+    {
+        if (violations.Count > 0) throw new RejectedException(Rejection.Invalid(violations));
+    }
+
+    private static string Seen(string value) => value.Length switch
+    {
+        0 => "and it is empty",
+        > 64 => $"and it has {value.Length}",
+        _ => $"not '{value}'",
+    };
+}

@@ -1,0 +1,156 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+using Dapr.Client;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Saga;
+
+/// <summary>What every service of the saga stands on: gRPC with reflection and health, the sidecar, and the building block.</summary>
+public static class SagaHost
+{
+    /// <summary>A service on its gRPC port.</summary>
+    /// <param name="appId">Its name at the sidecar.</param>
+    /// <param name="grpcPort">Unless APP_PORT, which a runner sets, says otherwise.</param>
+    /// <param name="states">How its documents are written as JSON.</param>
+    public static WebApplicationBuilder CreateBuilder(string[] args, string appId, int grpcPort, IJsonTypeInfoResolver states)
+    {
+        var builder = WebApplication.CreateSlimBuilder(args);
+        builder.Logging.AddSimpleConsole(console =>
+        {
+            console.SingleLine = true;
+            console.TimestampFormat = "HH:mm:ss.fff ";
+        });
+        builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
+        builder.Logging.AddFilter("Microsoft.Hosting.Lifetime", LogLevel.Information);
+        // Said once, in a sentence, by RunToExitAsync.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
+        // Not being ready is an answer, not an error.
+        builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
+        builder.WebHost.UseKestrelCore();
+        builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, PortOf("APP_PORT", grpcPort), HttpProtocols.Http2));
+
+        var services = builder.Services;
+        services.AddGrpc(grpc => grpc.Interceptors.Add<FaultsToStatus>());
+        services.AddGrpcReflection();
+        services.AddGrpcHealthChecks().AddCheck<Readiness>("sidecar");
+        services.AddDaprClient(dapr => dapr.UseJsonSerializationOptions(JsonOf(states)));
+        services.AddSingleton(new AppId(appId));
+        services.AddSingleton<Subscriptions>();
+        services.AddSingleton<ISidecar, DaprSidecar>();
+        services.AddSingleton(TimeProvider.System);
+        services.AddSingleton(Random.Shared);
+        services.AddSingleton<Patience>();
+        services.AddSingleton<Transition>();
+        services.AddSingleton<Commands>();
+        services.AddSingleton<IdIndex>();
+        return builder;
+    }
+
+    /// <summary>Listens on a port in addition, for HTTP/1.1 and browsers.</summary>
+    /// <param name="variable">The environment variable that may name another port.</param>
+    public static void ListenHttp(this WebApplicationBuilder builder, string variable, int port) =>
+        builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, PortOf(variable, port), HttpProtocols.Http1));
+
+    /// <summary>This service takes from documents of the kind <typeparamref name="T"/> for orders.</summary>
+    public static void AddParticipant<T>(this WebApplicationBuilder builder, Func<string, string> keyOf) where T : class, IShared<T>
+    {
+        builder.AddOpenLog();
+        builder.Services.AddSingleton(services => new Participant<T>(
+            services.GetRequiredService<ISidecar>(), keyOf, services.GetRequiredService<TimeProvider>(), services.GetRequiredService<Patience>()));
+        builder.Services.AddSingleton(services => new HoldSweep<T>(
+            services.GetRequiredService<Participant<T>>(), services.GetRequiredService<ISidecar>(), services.GetRequiredService<OpenLog>(),
+            new OrdersClient().FateAsync, services.GetRequiredService<IConfiguration>().GetSection("Saga").GetValue("Deadline", TimeSpan.FromSeconds(60))));
+        builder.AddSweep<HoldSweep<T>>((sweep, stop) => sweep.RunAsync(stop));
+    }
+
+    /// <summary>This service keeps a log of what is open.</summary>
+    public static void AddOpenLog(this WebApplicationBuilder builder) => builder.Services.AddSingleton(services => new OpenLog(
+        services.GetRequiredService<ISidecar>(), services.GetRequiredService<TimeProvider>(),
+        () => Guid.CreateVersion7().ToString("N"), services.GetRequiredService<ILogger<OpenLog>>()));
+
+    /// <summary>Runs <paramref name="run"/> every Saga:SweepPeriod, 2 seconds unless configured otherwise.</summary>
+    public static void AddSweep<T>(this WebApplicationBuilder builder, Func<T, CancellationToken, Task> run) where T : class
+    {
+        var period = builder.Configuration.GetSection("Saga").GetValue("SweepPeriod", TimeSpan.FromSeconds(2));
+        builder.Services.AddHostedService(services => new Sweep(
+            stop => run(services.GetRequiredService<T>(), stop), period,
+            services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<Sweep>>()));
+    }
+
+    /// <summary>Serves what the sidecar calls, and says what this service hears.</summary>
+    public static Subscriptions MapSubscriptions(this WebApplication app)
+    {
+        app.MapGrpcService<AppCallbackService>();
+        app.MapGrpcService<AppHealthService>();
+        app.MapGrpcReflectionService();
+        app.MapGrpcHealthChecksService();
+        return app.Services.GetRequiredService<Subscriptions>();
+    }
+
+    /// <summary>Runs until it is told to stop.</summary>
+    /// <returns>The process's exit code: 1 when it could not start, with a sentence on standard error.</returns>
+    public static async Task<int> RunToExitAsync(this WebApplication app)
+    {
+        try
+        {
+            await app.RunAsync();
+            return 0;
+        }
+        catch (IOException taken) when (taken.InnerException is AddressInUseException)
+        {
+            await Console.Error.WriteLineAsync(
+                $"{taken.Message.TrimEnd('.')}. Stop the other process, or give this service another port (APP_PORT; Orders also HTTP_PORT).");
+            return 1;
+        }
+    }
+
+    /// <summary>How documents look in the store: camelCase, enums by name, what is null left out.</summary>
+    public static JsonSerializerOptions JsonOf(IJsonTypeInfoResolver states) => new(JsonSerializerDefaults.Web)
+    {
+        TypeInfoResolver = JsonTypeInfoResolver.Combine(states, SagaStates.Default),
+        // Names in any language stay readable in the store.
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        Converters = { new JsonStringEnumConverter() },
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    };
+
+    private static int PortOf(string variable, int port)
+    {
+        var said = Environment.GetEnvironmentVariable(variable);
+        if (string.IsNullOrEmpty(said)) return port;
+        return int.TryParse(said, out var other) && other is > 0 and < 65536
+            ? other
+            : throw new InvalidOperationException($"{variable} must be a port, 1 to 65535, not '{said}'.");
+    }
+
+    // On a developer's machine the ports are nobody else's business; in a container they are there to be reached.
+    private static void Listen(KestrelServerOptions kestrel, int port, HttpProtocols protocols)
+    {
+        if (Environment.GetEnvironmentVariable("DOTNET_RUNNING_IN_CONTAINER") == "true") kestrel.ListenAnyIP(port, endpoint => endpoint.Protocols = protocols);
+        else kestrel.ListenLocalhost(port, endpoint => endpoint.Protocols = protocols);
+    }
+}
+
+/// <summary>Ready means: the sidecar answers and has asked what this service hears.</summary>
+internal sealed class Readiness(DaprClient dapr, Subscriptions subscriptions) : IHealthCheck
+{
+    public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+    {
+        if (!subscriptions.Asked.IsCompleted) return HealthCheckResult.Unhealthy("The sidecar has not asked for the subscriptions yet.");
+        return await dapr.CheckHealthAsync(cancellationToken)
+            ? HealthCheckResult.Healthy()
+            : HealthCheckResult.Unhealthy("The sidecar does not answer, or is not ready.");
+    }
+}

@@ -1,0 +1,31 @@
+using Microsoft.Extensions.Logging;
+
+namespace Saga;
+
+/// <summary>Every line the building block can log. Numbers 1 to 99; the services start at 100.</summary>
+internal static partial class SagaLog
+{
+    [LoggerMessage(1, LogLevel.Error, "Event {EventId} on {Topic} could not be handled and will be delivered again.", EventName = "HandlerFailed")]
+    public static partial void HandlerFailed(ILogger log, Exception fault, string eventId, string topic);
+
+    [LoggerMessage(2, LogLevel.Error, "Event {EventId} on {Topic} cannot be read and goes to the dead letters: {Problem}", EventName = "Unreadable")]
+    public static partial void Unreadable(ILogger log, string eventId, string topic, string problem);
+
+    [LoggerMessage(3, LogLevel.Error, "Event {EventId} came on {Topic}, which this service does not hear; it goes to the dead letters.", EventName = "NotHeardHere")]
+    public static partial void NotHeardHere(ILogger log, string eventId, string topic);
+
+    [LoggerMessage(4, LogLevel.Warning, "{Method} failed: {Problem}", EventName = "WorldFault")]
+    public static partial void WorldFault(ILogger log, Exception fault, string method, string problem);
+
+    [LoggerMessage(5, LogLevel.Error, "{Method} met a bug.", EventName = "Bug")]
+    public static partial void Bug(ILogger log, Exception bug, string method);
+
+    [LoggerMessage(6, LogLevel.Warning, "The sweep of open orders failed and runs again in {Period}.", EventName = "SweepFailed")]
+    public static partial void SweepFailed(ILogger log, Exception fault, TimeSpan period);
+
+    [LoggerMessage(7, LogLevel.Warning, "The open log of instance {Instance} was closed by another; its {Orders} open orders move to a new one.", EventName = "LogClosed")]
+    public static partial void LogClosed(ILogger log, string instance, int orders);
+
+    [LoggerMessage(8, LogLevel.Information, "Adopted the open log of instance {Instance}, silent since {Beat}.", EventName = "Adopted")]
+    public static partial void Adopted(ILogger log, string instance, DateTimeOffset beat);
+}

@@ -1,0 +1,11 @@
+using System.Text.Json.Serialization;
+
+namespace Saga;
+
+/// <summary>How the documents of the building block are written as JSON.</summary>
+[JsonSerializable(typeof(Claim))]
+[JsonSerializable(typeof(IdList))]
+[JsonSerializable(typeof(OpenInstances))]
+[JsonSerializable(typeof(OpenHead))]
+[JsonSerializable(typeof(OpenSegment))]
+internal sealed partial class SagaStates : JsonSerializerContext;

@@ -1,0 +1,92 @@
+using Dapr.AppCallback.Autogen.Grpc.v1;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Microsoft.Extensions.Logging;
+using Status = Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types.TopicEventResponseStatus;
+
+namespace Saga;
+
+/// <summary>The events a service hears, and what it does on each.</summary>
+public sealed class Subscriptions
+{
+    private readonly Dictionary<string, Func<ByteString, CancellationToken, Task>> handlers = [];
+    private readonly TaskCompletionSource asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public IReadOnlyCollection<string> Topics => handlers.Keys;
+
+    /// <summary>Completes when the sidecar has asked what to subscribe to. Until then nothing is delivered.</summary>
+    public Task Asked => asked.Task;
+
+    /// <summary>Hears an event on its topic. When <paramref name="handle"/> throws, the event is delivered again.</summary>
+    public Subscriptions On<T>(Func<T, CancellationToken, Task> handle) where T : IMessage<T>, new()
+    {
+        handlers.Add(Event.TopicOf(new T().Descriptor.Name), (json, stop) => handle(Event.FromJson<T>(json), stop));
+        return this;
+    }
+
+    internal Func<ByteString, CancellationToken, Task>? HandlerOf(string topic) => handlers.GetValueOrDefault(topic);
+
+    internal void WereAsked() => asked.TrySetResult();
+}
+
+/// <summary>What the sidecar calls: says what this service hears, and hears it.</summary>
+/// <remarks>
+/// An empty reply would mean success, and a gRPC error such as UNIMPLEMENTED would drop the event; so whatever goes wrong in a handler is
+/// answered RETRY, and what can never be read is answered DROP, which puts it on the dead-letter topic at once.
+/// </remarks>
+internal sealed class AppCallbackService(Subscriptions subscriptions, AppId appId, ILogger<AppCallbackService> log) : AppCallback.AppCallbackBase
+{
+    public override Task<ListTopicSubscriptionsResponse> ListTopicSubscriptions(Empty request, ServerCallContext context)
+    {
+        var answer = new ListTopicSubscriptionsResponse();
+        answer.Subscriptions.AddRange(subscriptions.Topics.Select(topic => new TopicSubscription
+        {
+            PubsubName = DaprSidecar.PubSub,
+            Topic = topic,
+            DeadLetterTopic = appId.DeadLetterTopic,
+        }));
+        subscriptions.WereAsked();
+        return Task.FromResult(answer);
+    }
+
+    public override async Task<TopicEventResponse> OnTopicEvent(TopicEventRequest request, ServerCallContext context)
+    {
+        if (subscriptions.HandlerOf(request.Topic) is not { } handle)
+        {
+            SagaLog.NotHeardHere(log, request.Id, request.Topic);
+            return new() { Status = Status.Drop };
+        }
+        try
+        {
+            await handle(request.Data, context.CancellationToken);
+            return new() { Status = Status.Success };
+        }
+        catch (UnreadableEventException unreadable)
+        {
+            SagaLog.Unreadable(log, request.Id, request.Topic, unreadable.Message);
+            return new() { Status = Status.Drop };
+        }
+        catch (Exception fault)
+        {
+            SagaLog.HandlerFailed(log, fault, request.Id, request.Topic);
+            return new() { Status = Status.Retry };
+        }
+    }
+
+    public override Task<ListInputBindingsResponse> ListInputBindings(Empty request, ServerCallContext context) =>
+        Task.FromResult(new ListInputBindingsResponse());
+}
+
+/// <summary>Lets the sidecar hold deliveries back while this process cannot take them.</summary>
+internal sealed class AppHealthService : AppCallbackHealthCheck.AppCallbackHealthCheckBase
+{
+    public override Task<HealthCheckResponse> HealthCheck(Empty request, ServerCallContext context) => Task.FromResult(new HealthCheckResponse());
+}
+
+/// <summary>The name under which the sidecar knows this service.</summary>
+public sealed record AppId(string Name)
+{
+    /// <summary>Where events go that this service could not handle.</summary>
+    public string DeadLetterTopic => $"{Name}-dead-letters";
+}
