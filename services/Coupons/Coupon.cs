@@ -1,0 +1,23 @@
+using System.Collections.Immutable;
+using System.Text.Json.Serialization;
+using Saga;
+
+namespace Coupons;
+
+/// <summary>A user's coupon as it is stored: one use, available, taken by an open order, or gone.</summary>
+/// <param name="AmountOff">Won; 0: it takes off a percentage.</param>
+/// <param name="Percent">1 to 100; 0: it takes off an amount.</param>
+/// <param name="MaxAmount">Won, the most a percentage takes off; 0: no cap.</param>
+internal sealed record Coupon(
+    string Id, string UserId, long AmountOff, int Percent, long MaxAmount, DateTimeOffset ValidUntil,
+    Holdings Holdings, ImmutableArray<Done> Commands) : IShared<Coupon>, IRemembers<Coupon>
+{
+    public static string KeyOf(string userCouponId) => $"coupon:{userCouponId}";
+
+    public Coupon With(Holdings holdings) => this with { Holdings = holdings };
+
+    public Coupon Remember(ImmutableArray<Done> commands) => this with { Commands = commands };
+}
+
+[JsonSerializable(typeof(Coupon))]
+internal sealed partial class CouponStates : JsonSerializerContext;

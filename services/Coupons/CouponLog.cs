@@ -1,0 +1,23 @@
+namespace Coupons;
+
+/// <summary>Every line Coupons can log. Numbers 400 to 499.</summary>
+internal static partial class CouponLog
+{
+    [LoggerMessage(400, LogLevel.Information, "Coupon {UserCouponId} is being used for order {OrderId}.", EventName = "Using")]
+    public static partial void Using(ILogger log, string userCouponId, string orderId);
+
+    [LoggerMessage(401, LogLevel.Information, "Coupon {UserCouponId} is used for order {OrderId}.", EventName = "Used")]
+    public static partial void Used(ILogger log, string userCouponId, string orderId);
+
+    [LoggerMessage(402, LogLevel.Information, "Coupon {UserCouponId} is not used for order {OrderId}: {Detail}", EventName = "NotUsed")]
+    public static partial void NotUsed(ILogger log, string userCouponId, string orderId, string detail);
+
+    [LoggerMessage(403, LogLevel.Information, "Restoring coupon {UserCouponId} of order {OrderId}, which failed: {Reason}.", EventName = "Restoring")]
+    public static partial void Restoring(ILogger log, string userCouponId, string orderId, string reason);
+
+    [LoggerMessage(404, LogLevel.Information, "Coupon {UserCouponId} is not taken by order {OrderId} any more (it had been: {Undone}).", EventName = "Restored")]
+    public static partial void Restored(ILogger log, string userCouponId, string orderId, bool undone);
+
+    [LoggerMessage(405, LogLevel.Information, "The coupon of order {OrderId} is gone for good.", EventName = "Gone")]
+    public static partial void Gone(ILogger log, string orderId);
+}

@@ -1,0 +1,85 @@
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Saga;
+using Wire = Shop.V1;
+
+namespace Coupons;
+
+/// <summary>What clients ask of Coupons.</summary>
+internal sealed class CouponService(ISidecar sidecar, Commands commands, IdIndex index) : Wire.CouponService.CouponServiceBase
+{
+    public override async Task<Wire.IssueCouponResponse> IssueCoupon(Wire.IssueCouponRequest request, ServerCallContext context)
+    {
+        var check = new RequestCheck()
+            .Id("user_id", request.UserId)
+            .Must(request.DiscountCase != Wire.IssueCouponRequest.DiscountOneofCase.None, "discount", "amount_off or percent_off must be set.")
+            .Must(request.ValidUntil is not null, "valid_until", "must be set, such as 2030-12-31T23:59:59Z.")
+            .IdempotencyKey(request.IdempotencyKey);
+        if (request.UserCouponId.Length > 0) check.Id("user_coupon_id", request.UserCouponId);
+        switch (request.DiscountCase)
+        {
+            case Wire.IssueCouponRequest.DiscountOneofCase.AmountOff:
+                check.Range("amount_off", request.AmountOff, 1, 1_000_000_000);
+                break;
+            case Wire.IssueCouponRequest.DiscountOneofCase.PercentOff:
+                check.Range("percent_off.percent", request.PercentOff.Percent, 1, 100).Range("percent_off.max_amount", request.PercentOff.MaxAmount, 0, 1_000_000_000);
+                break;
+            case Wire.IssueCouponRequest.DiscountOneofCase.None:
+                break;
+        }
+        check.Done();
+
+        var id = request.UserCouponId.Length > 0 ? request.UserCouponId : MadeUpId(request.UserId, request.IdempotencyKey);
+        await index.AddAsync(IndexOf(request.UserId), id, context.CancellationToken);
+        return await commands.RunAsync<Coupon, Wire.IssueCouponResponse>(Coupon.KeyOf(id), request.IdempotencyKey, request, kept =>
+        {
+            if (kept is not null) return Rejection.AlreadyExists("coupon", id);
+            var coupon = new Coupon(id, request.UserId, request.AmountOff, request.PercentOff?.Percent ?? 0, request.PercentOff?.MaxAmount ?? 0,
+                request.ValidUntil!.ToDateTimeOffset(), Holdings.Of(1), []);
+            return new(coupon, new() { Coupon = ToWire(coupon) }, null);
+        }, context.CancellationToken);
+    }
+
+    public override async Task<Wire.GetCouponResponse> GetCoupon(Wire.GetCouponRequest request, ServerCallContext context)
+    {
+        new RequestCheck().Id("user_coupon_id", request.UserCouponId).Done();
+        var coupon = (await sidecar.ReadAsync<Coupon>(Coupon.KeyOf(request.UserCouponId), context.CancellationToken)).Value
+            ?? throw new RejectedException(Rejection.NotFound("coupon", request.UserCouponId));
+        return new() { Coupon = ToWire(coupon) };
+    }
+
+    public override async Task<Wire.ListCouponsResponse> ListCoupons(Wire.ListCouponsRequest request, ServerCallContext context)
+    {
+        new RequestCheck().Id("user_id", request.UserId).Done();
+        var ids = await index.ReadAsync([IndexOf(request.UserId)], context.CancellationToken);
+        var found = await sidecar.ReadManyAsync<Coupon>([.. ids.Select(Coupon.KeyOf)], context.CancellationToken);
+        var response = new Wire.ListCouponsResponse();
+        response.Coupons.AddRange(found.Select(read => read.Value).OfType<Coupon>().Where(coupon => coupon.UserId == request.UserId).Select(ToWire));
+        return response;
+    }
+
+    private static string IndexOf(string userId) => $"coupons-of:{userId}";
+
+    private static string MadeUpId(string userId, string idempotencyKey) => idempotencyKey.Length == 0
+        ? $"cpn-{Guid.CreateVersion7()}"
+        : $"cpn-{Fingerprint.Of($"{userId}\n{idempotencyKey}")}";
+
+    private static Wire.Coupon ToWire(Coupon coupon)
+    {
+        var wire = new Wire.Coupon
+        {
+            UserCouponId = coupon.Id,
+            UserId = coupon.UserId,
+            ValidUntil = Timestamp.FromDateTimeOffset(coupon.ValidUntil),
+            Status = coupon.Holdings switch
+            {
+                { Available: > 0 } => Wire.CouponStatus.Available,
+                { Held: > 0 } => Wire.CouponStatus.Held,
+                _ => Wire.CouponStatus.Used,
+            },
+        };
+        if (coupon.Percent > 0) wire.PercentOff = new() { Percent = coupon.Percent, MaxAmount = coupon.MaxAmount };
+        else wire.AmountOff = coupon.AmountOff;
+        return wire;
+    }
+}

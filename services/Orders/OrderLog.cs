@@ -1,0 +1,26 @@
+namespace Orders;
+
+/// <summary>Every line Orders can log. Numbers 100 to 199.</summary>
+internal static partial class OrderLog
+{
+    [LoggerMessage(100, LogLevel.Information, "Order {OrderId} is placed: {Items} products for {FinalAmount} won.", EventName = "Placed")]
+    public static partial void Placed(ILogger log, string orderId, int items, long finalAmount);
+
+    [LoggerMessage(101, LogLevel.Information, "Heard {Event} of order {OrderId}.", EventName = "Heard")]
+    public static partial void Heard(ILogger log, string @event, string orderId);
+
+    [LoggerMessage(102, LogLevel.Information, "Order {OrderId} is CONFIRMED.", EventName = "Confirmed")]
+    public static partial void Confirmed(ILogger log, string orderId);
+
+    [LoggerMessage(103, LogLevel.Information, "Order {OrderId} has FAILED: {Reason}. Completed steps: {CompletedSteps}.", EventName = "Failed")]
+    public static partial void Failed(ILogger log, string orderId, string reason, string completedSteps);
+
+    [LoggerMessage(104, LogLevel.Warning, "Order {OrderId} is accepted, but order-created could not be said; the sweep will say it.", EventName = "NotSaidYet")]
+    public static partial void NotSaidYet(ILogger log, Exception fault, string orderId);
+
+    [LoggerMessage(105, LogLevel.Warning, "Order {OrderId} was noted but not placed in time; it is void.", EventName = "Voided")]
+    public static partial void Voided(ILogger log, string orderId);
+
+    [LoggerMessage(106, LogLevel.Warning, "Order {OrderId} was quiet; what was said last was said again.", EventName = "Reminded")]
+    public static partial void Reminded(ILogger log, string orderId);
+}

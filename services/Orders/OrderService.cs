@@ -1,0 +1,103 @@
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Saga;
+using Wire = Shop.V1;
+
+namespace Orders;
+
+/// <summary>What clients ask of Orders.</summary>
+internal sealed class OrderService(Placing placing, OrderSteps orders, ISidecar sidecar, OpenLog openLog, Limits limits, TimeProvider clock)
+    : Wire.OrderService.OrderServiceBase
+{
+    /// <summary>A change made by another instance is seen after this time.</summary>
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500);
+
+    public override async Task<Wire.PlaceOrderResponse> PlaceOrder(Wire.PlaceOrderRequest request, ServerCallContext context) =>
+        new() { Order = OrderWire.From(await placing.PlaceAsync(request, context.CancellationToken)) };
+
+    public override async Task<Wire.GetOrderResponse> GetOrder(Wire.GetOrderRequest request, ServerCallContext context) =>
+        new() { Order = OrderWire.From(await ReadAsync(request.Order, context.CancellationToken)) };
+
+    public override async Task<Wire.CancelOrderResponse> CancelOrder(Wire.CancelOrderRequest request, ServerCallContext context)
+    {
+        new RequestCheck().Text("comment", request.Comment, 0, 200).Done();
+        var known = await ReadAsync(request.Order, context.CancellationToken);
+        var order = await orders.RunAsync(known.Id, (kept, at) => OrderDecisions.Cancel(kept, request.Comment, at), context.CancellationToken);
+        return order is { Status: OrderStatus.Failed, Failure.Reason: "CANCELLED" }
+            ? new() { Order = OrderWire.From(order) }
+            : throw new RejectedException(Rejection.Precondition(($"order/{order.Id}", new Refusal("ORDER_IS_FINAL",
+                $"The order is {order.Status.ToString().ToUpperInvariant()} already; only a PENDING order can be cancelled."))));
+    }
+
+    public override async Task WatchOrder(Wire.WatchOrderRequest request, IServerStreamWriter<Wire.WatchOrderResponse> responseStream, ServerCallContext context)
+    {
+        new RequestCheck().Range("after_revision", request.AfterRevision, 0, int.MaxValue).Done();
+        var stop = context.CancellationToken;
+        var order = await ReadAsync(request.Order, stop);
+        for (var seen = (int)request.AfterRevision; ;)
+        {
+            var change = orders.ChangeOf(order.Id);
+            order = await ReadAsync(order.Id, stop);
+            while (seen < order.Timeline.Length) await responseStream.WriteAsync(new() { Entry = OrderWire.From(order, ++seen) }, stop);
+            if (order.Settled) return;
+            await Task.WhenAny(change, Task.Delay(LookAgain, clock, stop));
+            stop.ThrowIfCancellationRequested();
+        }
+    }
+
+    public override async Task<Wire.ExplainOrderResponse> ExplainOrder(Wire.ExplainOrderRequest request, ServerCallContext context)
+    {
+        var order = await ReadAsync(request.Order, context.CancellationToken);
+        var explanation = Explanation.Of(order, limits, clock.GetUtcNow());
+        return new()
+        {
+            Order = OrderWire.From(order),
+            Timeline = { Enumerable.Range(1, order.Timeline.Length).Select(revision => OrderWire.From(order, revision)) },
+            WaitsFor = { explanation.WaitsFor },
+            Next = explanation.Next,
+        };
+    }
+
+    public override async Task<Wire.ListOpenOrdersResponse> ListOpenOrders(Wire.ListOpenOrdersRequest request, ServerCallContext context)
+    {
+        new RequestCheck().Range("page_size", request.PageSize, 0, 1000).Done();
+        var size = request.PageSize == 0 ? 100 : request.PageSize;
+        var entries = await openLog.ReadAllAsync(context.CancellationToken);
+        List<Order> open = [];
+        foreach (var part in entries.Chunk(200))
+        {
+            var read = await sidecar.ReadManyAsync<Order>([.. part.Select(entry => Order.KeyOf(entry.OrderId))], context.CancellationToken);
+            open.AddRange(read.Select(order => order.Value).OfType<Order>().Where(order => !order.Settled));
+        }
+        var now = clock.GetUtcNow();
+        return new()
+        {
+            Orders =
+            {
+                open.DistinctBy(order => order.Id).OrderBy(order => order.Placed).Take(size).Select(order =>
+                {
+                    var explanation = Explanation.Of(order, limits, now);
+                    return new Wire.OpenOrder
+                    {
+                        OrderId = order.Id,
+                        OrderNumber = OrderNumber.Of(Guid.Parse(order.Id)),
+                        Status = OrderWire.From(order.Status),
+                        PlacedTime = Timestamp.FromDateTimeOffset(order.Placed),
+                        Age = Duration.FromTimeSpan(now - order.Placed),
+                        WaitsFor = { explanation.WaitsFor },
+                        Next = explanation.Next,
+                    };
+                }),
+            },
+            More = Math.Max(0, open.Count - size),
+        };
+    }
+
+    private async Task<Order> ReadAsync(string idOrNumber, CancellationToken stop)
+    {
+        new RequestCheck().Must(OrderNumber.TryParse(idOrNumber, out var id, out var wrong), "order", $"'{idOrNumber}' {wrong}").Done();
+        return (await sidecar.ReadAsync<Order>(Order.KeyOf(id.ToString()), stop)).Value is { Status: not OrderStatus.Void } order
+            ? order
+            : throw new RejectedException(Rejection.NotFound("order", idOrNumber));
+    }
+}

@@ -1,0 +1,77 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Saga;
+using Shop.V1;
+
+namespace Orders;
+
+/// <summary>Carries decisions on orders: saves, lets watchers know, says.</summary>
+internal sealed class OrderSteps(Transition transition, TimeProvider clock, ILoggerFactory logs)
+{
+    private readonly ILogger log = logs.CreateLogger("Orders");
+    private readonly ConcurrentDictionary<string, TaskCompletionSource> watched = new();
+
+    public Moment Now() => new(clock.GetUtcNow(), Activity.Current is { } activity ? activity.TraceId.ToHexString() : null);
+
+    /// <returns>The order as it is now.</returns>
+    /// <param name="decide">Pure; gets the order and the moment of deciding.</param>
+    public async Task<Order> RunAsync(string orderId, Func<Order?, Moment, Decision<Order>> decide, CancellationToken stop)
+    {
+        var decision = await SaveAsync(orderId, order => decide(order, Now()), stop);
+        await transition.SayAsync(decision, stop);
+        return decision.State!;
+    }
+
+    /// <summary>Saves a new order and says so. When it cannot be said now it is all the same accepted: the sweep says it again.</summary>
+    public async Task<Order> PlaceAsync(Order placed, CancellationToken stop)
+    {
+        var decision = await SaveAsync(placed.Id, kept => OrderDecisions.Place(kept, placed), stop);
+        try
+        {
+            await transition.SayAsync(decision, stop);
+        }
+        catch (Dapr.DaprException fault)
+        {
+            OrderLog.NotSaidYet(log, fault, placed.Id);
+        }
+        return decision.State!;
+    }
+
+    /// <summary>Completes at the order's next change in this process.</summary>
+    public Task ChangeOf(string orderId) =>
+        watched.GetOrAdd(orderId, _ => new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+
+    private async Task<Decision<Order>> SaveAsync(string orderId, Func<Order?, Decision<Order>> decide, CancellationToken stop)
+    {
+        Order? before = null;
+        var decision = await transition.SaveAsync<Order>(Order.KeyOf(orderId), kept => decide(before = kept), KeepFor, stop);
+        if (!ReferenceEquals(before, decision.State))
+        {
+            if (before?.Status != decision.State!.Status) LogStatus(decision.State);
+            if (watched.TryRemove(orderId, out var watchers)) watchers.SetResult();
+        }
+        return decision;
+    }
+
+    private static TimeSpan? KeepFor(Order order) => order.Settled ? Retention.OfFinished : null;
+
+    private void LogStatus(Order order)
+    {
+        switch (order.Status)
+        {
+            case OrderStatus.Pending:
+                OrderLog.Placed(log, order.Id, order.Items.Length, order.Amounts.Final);
+                break;
+            case OrderStatus.Confirmed:
+                OrderLog.Confirmed(log, order.Id);
+                break;
+            case OrderStatus.Failed:
+                OrderLog.Failed(log, order.Id, order.Failure!.Reason,
+                    string.Join(", ", Order.Steps.Where(done => order[done].State == StepState.Done).Select(OrderDecisions.Name)));
+                break;
+            case OrderStatus.Void:
+                OrderLog.Voided(log, order.Id);
+                break;
+        }
+    }
+}

@@ -1,0 +1,43 @@
+using Saga;
+
+namespace Orders;
+
+/// <summary>Looks after orders that have not come to rest: reminds, and ends them at their deadline.</summary>
+internal sealed class OrderSweep(OrderSteps orders, ISidecar sidecar, OpenLog openLog, Limits limits, TimeProvider clock, ILoggerFactory logs)
+{
+    private readonly ILogger log = logs.CreateLogger("Orders");
+
+    /// <summary>Once over all open orders. Each costs a read; a quiet one also what is said again.</summary>
+    public Task RunAsync(CancellationToken stop) => openLog.SweepAsync(limits.Quiet, VisitAsync, stop);
+
+    private async Task<IReadOnlySet<string>> VisitAsync(IReadOnlyList<OpenEntry> entries, CancellationToken stop)
+    {
+        var read = await sidecar.ReadManyAsync<Order>([.. entries.Select(entry => Order.KeyOf(entry.OrderId))], stop);
+        HashSet<string> open = [];
+        foreach (var (entry, order) in entries.Zip(read))
+        {
+            if (!await IsOverAsync(entry, order, stop)) open.Add(entry.OrderId);
+        }
+        return open;
+    }
+
+    private async Task<bool> IsOverAsync(OpenEntry entry, Versioned<Order> order, CancellationToken stop)
+    {
+        if (order.Value is null)
+        {
+            // Noted, but not placed. Whoever is still about to place it must find that it is too late.
+            if (clock.GetUtcNow() - entry.Since < limits.Deadline) return false;
+            var none = new Order(entry.OrderId, "", OrderStatus.Void, [], new(0, 0, 0), null, new("", "", ""), "",
+                StepRecord.Waiting, StepRecord.Waiting, StepRecord.Waiting, null, clock.GetUtcNow(), []);
+            if (!await sidecar.TryWriteAsync(order, none, Retention.OfFinished, stop)) return false;
+            OrderLog.Voided(log, entry.OrderId);
+            return true;
+        }
+        if (order.Value.Settled) return true;
+
+        if (OrderDecisions.Remind(order.Value, limits, orders.Now()) is { Says.Count: 0 }) return false;
+        var now = await orders.RunAsync(entry.OrderId, (kept, at) => OrderDecisions.Remind(kept, limits, at), stop);
+        OrderLog.Reminded(log, entry.OrderId);
+        return now.Settled;
+    }
+}

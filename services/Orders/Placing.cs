@@ -1,0 +1,97 @@
+using Google.Protobuf;
+using Grpc.Core;
+using Saga;
+using Wire = Shop.V1;
+
+namespace Orders;
+
+/// <summary>From a client's request to a stored PENDING order.</summary>
+internal sealed class Placing(
+    OrderSteps orders, ISidecar sidecar, OpenLog openLog, TimeProvider clock,
+    Wire.StockService.StockServiceClient stock, Wire.PaymentService.PaymentServiceClient payments, Wire.CouponService.CouponServiceClient coupons)
+{
+    /// <summary>A look-up that takes longer is given up; the client may try again.</summary>
+    private static readonly TimeSpan LookUpMax = TimeSpan.FromSeconds(5);
+
+    /// <exception cref="RejectedException">The request is wrong, or the order could not succeed now.</exception>
+    public async Task<Order> PlaceAsync(Wire.PlaceOrderRequest request, CancellationToken stop)
+    {
+        Check(request);
+        var content = Fingerprint.Of(request.ToByteArray());
+        var id = request.IdempotencyKey.Length > 0 ? OrderNumber.Derive(request.UserId, request.IdempotencyKey) : Guid.CreateVersion7(clock.GetUtcNow());
+        if (request.IdempotencyKey.Length > 0
+            && (await sidecar.ReadAsync<Order>(Order.KeyOf(id.ToString()), stop)).Value is { Status: not OrderStatus.Void } kept)
+        {
+            return kept.Content == content ? await orders.PlaceAsync(kept, stop) : throw new RejectedException(Rejection.KeyReused(request.IdempotencyKey));
+        }
+
+        var quote = await QuoteAsync(request, stop);
+        if (!request.SkipPrecheck && !quote.Doubts.IsEmpty) throw new RejectedException(Rejection.Precondition(quote.Doubts));
+
+        var at = orders.Now();
+        var order = await AcceptAsync(new(
+            id.ToString(), request.UserId, OrderStatus.Pending, quote.Items, quote.Amounts,
+            string.IsNullOrEmpty(request.UserCouponId) ? null : request.UserCouponId,
+            new(request.RecipientName, request.ShippingAddress, request.ShippingPhone), content,
+            StepRecord.Waiting, StepRecord.Waiting, StepRecord.Waiting, null, at.Now,
+            [new(at.Now, "order-created", $"Placed for {quote.Amounts.Final} won.", OrderStatus.Pending, at.TraceId)]), stop);
+        return order.Content == content ? order : throw new RejectedException(Rejection.KeyReused(request.IdempotencyKey));
+    }
+
+    /// <summary>From here on the order is looked after, whatever dies: first its id is noted, then it is stored, then it is said.</summary>
+    public async Task<Order> AcceptAsync(Order placed, CancellationToken stop)
+    {
+        await openLog.AddAsync(placed.Id, stop);
+        return await orders.PlaceAsync(placed, stop);
+    }
+
+    private static void Check(Wire.PlaceOrderRequest request)
+    {
+        var check = new RequestCheck()
+            .Id("user_id", request.UserId)
+            .Range("items", request.Items.Count, 1, 100)
+            .Text("recipient_name", request.RecipientName, 0, 100)
+            .Text("shipping_address", request.ShippingAddress, 0, 500)
+            .Text("shipping_phone", request.ShippingPhone, 0, 32)
+            .IdempotencyKey(request.IdempotencyKey);
+        if (!string.IsNullOrEmpty(request.UserCouponId)) check.Id("user_coupon_id", request.UserCouponId);
+        HashSet<string> seen = [];
+        for (var at = 0; at < request.Items.Count; at++)
+        {
+            check
+                .Id($"items[{at}].product_id", request.Items[at].ProductId)
+                .Range($"items[{at}].quantity", request.Items[at].Quantity, 1, 1000)
+                .Must(seen.Add(request.Items[at].ProductId), $"items[{at}].product_id", $"'{request.Items[at].ProductId}' is in the order twice; add up the quantities.");
+        }
+        check.Done();
+    }
+
+    private async Task<Quote> QuoteAsync(Wire.PlaceOrderRequest request, CancellationToken stop)
+    {
+        var options = new CallOptions(deadline: DateTime.UtcNow + LookUpMax, cancellationToken: stop);
+        var productsAsked = stock.BatchGetProductsAsync(new() { ProductIds = { request.Items.Select(item => item.ProductId) } }, options).ResponseAsync;
+        var accountAsked = request.SkipPrecheck ? null : payments.GetAccountAsync(new() { UserId = request.UserId }, options).ResponseAsync;
+        var couponAsked = string.IsNullOrEmpty(request.UserCouponId) ? null : coupons.GetCouponAsync(new() { UserCouponId = request.UserCouponId }, options).ResponseAsync;
+
+        var products = await productsAsked;
+        var account = accountAsked is null ? null : await FoundAsync(accountAsked);
+        var coupon = couponAsked is null ? null : await FoundAsync(couponAsked);
+
+        if (products.MissingProductIds is [var missing, ..]) throw new RejectedException(Rejection.NotFound("product", missing));
+        if (accountAsked is not null && account is null) throw new RejectedException(Rejection.NotFound("account", request.UserId));
+        if (couponAsked is not null && coupon is null && !request.SkipPrecheck) throw new RejectedException(Rejection.NotFound("coupon", request.UserCouponId));
+        return Quote.For(request, products.Products.ToDictionary(product => product.ProductId), account?.Account, coupon?.Coupon, clock.GetUtcNow());
+    }
+
+    private static async Task<T?> FoundAsync<T>(Task<T> asked) where T : class
+    {
+        try
+        {
+            return await asked;
+        }
+        catch (RpcException notFound) when (notFound.StatusCode == StatusCode.NotFound)
+        {
+            return null;
+        }
+    }
+}

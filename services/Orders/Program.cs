@@ -1,0 +1,42 @@
+using Dapr.Client;
+using Orders;
+using Saga;
+using Shop.V1;
+
+var builder = SagaHost.CreateBuilder(args, "orders", grpcPort: 5001, OrderStates.Default);
+builder.ListenHttp("HTTP_PORT", 8080);
+builder.AddOpenLog();
+
+var saga = builder.Configuration.GetSection("Saga");
+builder.Services.AddSingleton(new Limits(
+    saga.GetValue("Deadline", TimeSpan.FromSeconds(60)),
+    saga.GetValue("Quiet", TimeSpan.FromSeconds(5))));
+builder.Services.AddSingleton<OrderSweep>();
+builder.AddSweep<OrderSweep>((sweep, stop) => sweep.RunAsync(stop));
+
+builder.Services.AddSingleton<OrderSteps>();
+builder.Services.AddSingleton<OrderHandlers>();
+builder.Services.AddSingleton<Placing>();
+builder.Services.AddSingleton(_ => new Shop.V1.StockService.StockServiceClient(DaprClient.CreateInvocationInvoker("stock")));
+builder.Services.AddSingleton(_ => new PaymentService.PaymentServiceClient(DaprClient.CreateInvocationInvoker("payments")));
+builder.Services.AddSingleton(_ => new CouponService.CouponServiceClient(DaprClient.CreateInvocationInvoker("coupons")));
+var app = builder.Build();
+
+// Asked by clients.
+app.MapGrpcService<Orders.OrderService>();
+app.MapOrderHttp();
+
+// Told by the broker.
+var handlers = app.Services.GetRequiredService<OrderHandlers>();
+app.MapSubscriptions()
+    .On<StockReservedEvent>(handlers.OnAsync)
+    .On<StockReservationFailedEvent>(handlers.OnAsync)
+    .On<PaymentCompletedEvent>(handlers.OnAsync)
+    .On<PaymentFailedEvent>(handlers.OnAsync)
+    .On<CouponUsedEvent>(handlers.OnAsync)
+    .On<CouponUsageFailedEvent>(handlers.OnAsync)
+    .On<StockReleasedEvent>(handlers.OnAsync)
+    .On<PaymentRefundedEvent>(handlers.OnAsync)
+    .On<CouponRestoredEvent>(handlers.OnAsync);
+
+return await app.RunToExitAsync();

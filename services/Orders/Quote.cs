@@ -1,0 +1,58 @@
+using System.Collections.Immutable;
+using Saga;
+using Wire = Shop.V1;
+
+namespace Orders;
+
+/// <summary>What an order would cost, and what speaks against it. Pure.</summary>
+/// <param name="Doubts">Why the saga would fail if nothing changed; subject such as product/p-1.</param>
+internal sealed record Quote(ImmutableArray<Item> Items, Amounts Amounts, ImmutableArray<(string Subject, Refusal Refusal)> Doubts)
+{
+    /// <param name="account">Null: there is none.</param>
+    /// <param name="coupon">Null: there is none, or the order has none.</param>
+    public static Quote For(
+        Wire.PlaceOrderRequest request, IReadOnlyDictionary<string, Wire.Product> products, Wire.Account? account, Wire.Coupon? coupon, DateTimeOffset now)
+    {
+        var items = request.Items.Select(item => new Item(item.ProductId, item.Quantity, products[item.ProductId].Price)).ToImmutableArray();
+        var total = items.Sum(item => item.Quantity * item.UnitPrice);
+        var discount = coupon is null ? 0 : DiscountOf(coupon, total);
+        var amounts = new Amounts(total, discount, total - discount);
+
+        List<(string, Refusal)> doubts = [];
+        foreach (var item in items)
+        {
+            var available = products[item.ProductId].Available;
+            if (available < item.Quantity)
+            {
+                doubts.Add(($"product/{item.ProductId}", new("OUT_OF_STOCK",
+                    $"{item.Quantity} of product '{item.ProductId}' were asked for and {available} are available.")));
+            }
+        }
+        if (account is not null && account.Balance < amounts.Final)
+        {
+            doubts.Add(($"account/{account.UserId}", new("BALANCE_TOO_LOW",
+                $"The order costs {amounts.Final} won and user '{account.UserId}' has {account.Balance}.")));
+        }
+        if (coupon is not null && WhyNot(coupon, request.UserId, now) is { } refusal) doubts.Add(($"coupon/{coupon.UserCouponId}", refusal));
+        return new(items, amounts, [.. doubts]);
+    }
+
+    private static long DiscountOf(Wire.Coupon coupon, long total) => coupon.DiscountCase switch
+    {
+        Wire.Coupon.DiscountOneofCase.AmountOff => Math.Min(coupon.AmountOff, total),
+        Wire.Coupon.DiscountOneofCase.PercentOff => coupon.PercentOff switch
+        {
+            { MaxAmount: 0, Percent: var percent } => total * percent / 100,
+            { MaxAmount: var most, Percent: var percent } => Math.Min(total * percent / 100, most),
+        },
+        Wire.Coupon.DiscountOneofCase.None => 0,
+    };
+
+    private static Refusal? WhyNot(Wire.Coupon coupon, string userId, DateTimeOffset now) => coupon switch
+    {
+        _ when coupon.UserId != userId => new("COUPON_OF_ANOTHER_USER", $"Coupon '{coupon.UserCouponId}' was not issued to user '{userId}'."),
+        _ when coupon.ValidUntil.ToDateTimeOffset() < now => new("COUPON_EXPIRED", $"Coupon '{coupon.UserCouponId}' was valid until {coupon.ValidUntil.ToDateTimeOffset():u}."),
+        { Status: not Wire.CouponStatus.Available } => new("COUPON_ALREADY_USED", $"Coupon '{coupon.UserCouponId}' is used, or taken by another order."),
+        _ => null,
+    };
+}

@@ -1,0 +1,19 @@
+using System.Collections.Immutable;
+using System.Text.Json.Serialization;
+using Saga;
+
+namespace Payments;
+
+/// <summary>A user's account as it is stored.</summary>
+/// <param name="Holdings">Won: the balance, what is charged for open orders, what is spent.</param>
+internal sealed record Account(string UserId, Holdings Holdings, ImmutableArray<Done> Commands) : IShared<Account>, IRemembers<Account>
+{
+    public static string KeyOf(string userId) => $"account:{userId}";
+
+    public Account With(Holdings holdings) => this with { Holdings = holdings };
+
+    public Account Remember(ImmutableArray<Done> commands) => this with { Commands = commands };
+}
+
+[JsonSerializable(typeof(Account))]
+internal sealed partial class PaymentStates : JsonSerializerContext;

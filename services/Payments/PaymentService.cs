@@ -1,0 +1,87 @@
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Saga;
+using Wire = Shop.V1;
+
+namespace Payments;
+
+/// <summary>What clients ask of Payments.</summary>
+internal sealed class PaymentService(ISidecar sidecar, Commands commands, Participant<Account> participant)
+    : Wire.PaymentService.PaymentServiceBase
+{
+    private const long DepositMax = 1_000_000_000_000;
+
+    public override async Task<Wire.OpenAccountResponse> OpenAccount(Wire.OpenAccountRequest request, ServerCallContext context)
+    {
+        new RequestCheck()
+            .Id("user_id", request.UserId)
+            .Range("initial_deposit", request.InitialDeposit, 0, DepositMax)
+            .IdempotencyKey(request.IdempotencyKey)
+            .Done();
+        return await commands.RunAsync<Account, Wire.OpenAccountResponse>(Account.KeyOf(request.UserId), request.IdempotencyKey, request, kept =>
+        {
+            if (kept is not null) return Rejection.AlreadyExists("account", request.UserId);
+            var account = new Account(request.UserId, Holdings.Of(request.InitialDeposit), []);
+            return new(account, new() { Account = ToWire(account) }, null);
+        }, context.CancellationToken);
+    }
+
+    public override async Task<Wire.DepositResponse> Deposit(Wire.DepositRequest request, ServerCallContext context)
+    {
+        new RequestCheck()
+            .Id("user_id", request.UserId)
+            .Range("amount", request.Amount, 1, DepositMax)
+            .IdempotencyKey(request.IdempotencyKey)
+            .Done();
+        return await commands.RunAsync<Account, Wire.DepositResponse>(Account.KeyOf(request.UserId), request.IdempotencyKey, request, kept =>
+        {
+            if (kept is null) return Rejection.NotFound("account", request.UserId);
+            var account = kept.With(kept.Holdings.Add(request.Amount));
+            return new(account, new() { Account = ToWire(account) }, null);
+        }, context.CancellationToken);
+    }
+
+    public override async Task<Wire.GetAccountResponse> GetAccount(Wire.GetAccountRequest request, ServerCallContext context)
+    {
+        new RequestCheck().Id("user_id", request.UserId).Done();
+        var account = (await sidecar.ReadAsync<Account>(Account.KeyOf(request.UserId), context.CancellationToken)).Value
+            ?? throw new RejectedException(Rejection.NotFound("account", request.UserId));
+        return new() { Account = ToWire(account) };
+    }
+
+    public override async Task<Wire.GetPaymentResponse> GetPayment(Wire.GetPaymentRequest request, ServerCallContext context)
+    {
+        new RequestCheck().OrderId(request.OrderId).Done();
+        var claim = await participant.FindAsync(request.OrderId, context.CancellationToken)
+            ?? throw new RejectedException(Rejection.NotFound("payment", request.OrderId));
+        return new()
+        {
+            Payment = new()
+            {
+                OrderId = claim.OrderId,
+                PaymentId = PaymentDecisions.PaymentIdOf(claim.OrderId),
+                UserId = claim.Lines[0].Of,
+                Amount = claim.Lines[0].Amount,
+                Status = claim.Status switch
+                {
+                    ClaimStatus.Held => Wire.PaymentStatus.Charged,
+                    ClaimStatus.Refused => Wire.PaymentStatus.Declined,
+                    ClaimStatus.GivenBack => Wire.PaymentStatus.Refunded,
+                    ClaimStatus.Settled => Wire.PaymentStatus.Settled,
+                },
+                Reason = claim.Refusal?.Reason ?? "",
+                Detail = claim.Refusal?.Detail ?? "",
+                UpdateTime = Timestamp.FromDateTimeOffset(claim.Changed),
+            },
+        };
+    }
+
+    private static Wire.Account ToWire(Account account) => new()
+    {
+        UserId = account.UserId,
+        Balance = account.Holdings.Available,
+        Held = account.Holdings.Held,
+        Spent = account.Holdings.Gone,
+        Deposited = account.Holdings.Total,
+    };
+}

@@ -1,0 +1,134 @@
+using System.Collections.Immutable;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Saga;
+using Wire = Shop.V1;
+
+namespace Stock;
+
+/// <summary>What clients ask of Stock.</summary>
+internal sealed class StockService(ISidecar sidecar, Commands commands, IdIndex index, Participant<Product> participant)
+    : Wire.StockService.StockServiceBase
+{
+    private const int IndexShards = 64;
+
+    public override async Task<Wire.PutProductResponse> PutProduct(Wire.PutProductRequest request, ServerCallContext context)
+    {
+        new RequestCheck()
+            .Id("product_id", request.ProductId)
+            .Text("name", request.Name, 1, 200)
+            .Range("price", request.Price, 0, 1_000_000_000)
+            .Range("initial_stock", request.InitialStock, 0, 1_000_000_000)
+            .IdempotencyKey(request.IdempotencyKey)
+            .Done();
+        await index.AddAsync(IndexOf(request.ProductId), request.ProductId, context.CancellationToken);
+        return await commands.RunAsync<Product, Wire.PutProductResponse>(Product.KeyOf(request.ProductId), request.IdempotencyKey, request, kept =>
+        {
+            var product = kept is null
+                ? new Product(request.ProductId, request.Name, request.Price, Holdings.Of(request.InitialStock), [])
+                : kept with { Name = request.Name, Price = request.Price };
+            return new(product, new() { Product = ToWire(product) }, null);
+        }, context.CancellationToken);
+    }
+
+    public override async Task<Wire.AdjustStockResponse> AdjustStock(Wire.AdjustStockRequest request, ServerCallContext context)
+    {
+        new RequestCheck()
+            .Id("product_id", request.ProductId)
+            .Range("delta", request.Delta, -1_000_000_000, 1_000_000_000)
+            .Must(request.Delta != 0, "delta", "must not be 0.")
+            .IdempotencyKey(request.IdempotencyKey)
+            .Done();
+        return await commands.RunAsync<Product, Wire.AdjustStockResponse>(Product.KeyOf(request.ProductId), request.IdempotencyKey, request, kept =>
+        {
+            if (kept is null) return Rejection.NotFound("product", request.ProductId);
+            if (kept.Holdings.Available + request.Delta < 0)
+            {
+                return Rejection.Precondition(($"product/{request.ProductId}", new Refusal("OUT_OF_STOCK",
+                    $"{-request.Delta} of product '{request.ProductId}' cannot be taken away: {kept.Holdings.Available} are available.")));
+            }
+            var product = kept.With(kept.Holdings.Add(request.Delta));
+            return new(product, new() { Product = ToWire(product) }, null);
+        }, context.CancellationToken);
+    }
+
+    public override async Task<Wire.GetProductResponse> GetProduct(Wire.GetProductRequest request, ServerCallContext context)
+    {
+        new RequestCheck().Id("product_id", request.ProductId).Done();
+        var product = (await sidecar.ReadAsync<Product>(Product.KeyOf(request.ProductId), context.CancellationToken)).Value
+            ?? throw new RejectedException(Rejection.NotFound("product", request.ProductId));
+        return new() { Product = ToWire(product) };
+    }
+
+    public override async Task<Wire.BatchGetProductsResponse> BatchGetProducts(Wire.BatchGetProductsRequest request, ServerCallContext context)
+    {
+        var check = new RequestCheck().Range("product_ids", request.ProductIds.Count, 1, 100);
+        for (var at = 0; at < request.ProductIds.Count; at++) check.Id($"product_ids[{at}]", request.ProductIds[at]);
+        check.Done();
+        var found = await ReadAsync(request.ProductIds, context.CancellationToken);
+        var response = new Wire.BatchGetProductsResponse();
+        foreach (var (id, product) in request.ProductIds.Zip(found))
+        {
+            if (product is null) response.MissingProductIds.Add(id);
+            else response.Products.Add(ToWire(product));
+        }
+        return response;
+    }
+
+    public override async Task<Wire.ListProductsResponse> ListProducts(Wire.ListProductsRequest request, ServerCallContext context)
+    {
+        var check = new RequestCheck().Range("page_size", request.PageSize, 0, 1000);
+        if (request.PageToken.Length > 0) check.Id("page_token", request.PageToken);
+        check.Done();
+        var size = request.PageSize == 0 ? 100 : request.PageSize;
+        var ids = await index.ReadAsync([.. Enumerable.Range(0, IndexShards).Select(IndexKey)], context.CancellationToken);
+        var page = ids.Where(id => string.CompareOrdinal(id, request.PageToken) > 0).Take(size + 1).ToArray();
+        var response = new Wire.ListProductsResponse { NextPageToken = page.Length > size ? page[size - 1] : "" };
+        var products = await ReadAsync([.. page.Take(size)], context.CancellationToken);
+        response.Products.AddRange(products.OfType<Product>().Select(ToWire));
+        return response;
+    }
+
+    public override async Task<Wire.GetReservationResponse> GetReservation(Wire.GetReservationRequest request, ServerCallContext context)
+    {
+        new RequestCheck().OrderId(request.OrderId).Done();
+        var claim = await participant.FindAsync(request.OrderId, context.CancellationToken)
+            ?? throw new RejectedException(Rejection.NotFound("reservation", request.OrderId));
+        var reservation = new Wire.Reservation
+        {
+            OrderId = claim.OrderId,
+            ReservationId = StockDecisions.ReservationIdOf(claim.OrderId),
+            Status = claim.Status switch
+            {
+                ClaimStatus.Held => Wire.ReservationStatus.Reserved,
+                ClaimStatus.Refused => Wire.ReservationStatus.Rejected,
+                ClaimStatus.GivenBack => Wire.ReservationStatus.Released,
+                ClaimStatus.Settled => Wire.ReservationStatus.Settled,
+            },
+            Reason = claim.Refusal?.Reason ?? "",
+            Detail = claim.Refusal?.Detail ?? "",
+            UpdateTime = Timestamp.FromDateTimeOffset(claim.Changed),
+        };
+        reservation.Items.AddRange(claim.Lines.Select(line => new Wire.OrderLine { ProductId = line.Of, Quantity = (int)line.Amount }));
+        return new() { Reservation = reservation };
+    }
+
+    private async Task<IReadOnlyList<Product?>> ReadAsync(IReadOnlyList<string> ids, CancellationToken stop) =>
+        [.. (await sidecar.ReadManyAsync<Product>([.. ids.Select(Product.KeyOf)], stop)).Select(read => read.Value)];
+
+    private static string IndexKey(int shard) => $"products:{shard}";
+
+    // string.GetHashCode differs from process to process.
+    private static string IndexOf(string productId) => IndexKey(productId.Aggregate(17, (hash, letter) => (hash * 31 + letter) & 0xFFFF) % IndexShards);
+
+    private static Wire.Product ToWire(Product product) => new()
+    {
+        ProductId = product.Id,
+        Name = product.Name,
+        Price = product.Price,
+        Available = product.Holdings.Available,
+        Held = product.Holdings.Held,
+        Sold = product.Holdings.Gone,
+        Stocked = product.Holdings.Total,
+    };
+}
