@@ -1,0 +1,48 @@
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Shop.V1;
+
+namespace Shop;
+
+/// <summary>A few things to buy, somebody to buy them, and a coupon: to try commands on. Filling it twice is filling it once.</summary>
+internal static class DemoShop
+{
+    public const string User = "mina";
+    public const string Coupon = "welcome-mina";
+
+    private static readonly (string Id, string Name, long Price, long Stock)[] Products =
+    [
+        ("keyboard", "Mechanical keyboard", 89_000, 50),
+        ("mouse", "Vertical mouse", 45_000, 80),
+        ("lamp", "Desk lamp", 32_000, 25),
+        ("last-chair", "Office chair, the last one", 310_000, 1),
+    ];
+
+    public static async Task FillAsync(ShopClients shop, CancellationToken stop)
+    {
+        foreach (var (id, name, price, stock) in Products)
+        {
+            await shop.Stock.PutProductAsync(new() { ProductId = id, Name = name, Price = price, InitialStock = stock }, cancellationToken: stop);
+        }
+        await OnceAsync(shop.Payments.OpenAccountAsync(new() { UserId = User, InitialDeposit = 1_000_000 }, cancellationToken: stop));
+        await OnceAsync(shop.Payments.OpenAccountAsync(new() { UserId = "jun", InitialDeposit = 20_000 }, cancellationToken: stop));
+        await OnceAsync(shop.Coupons.IssueCouponAsync(new()
+        {
+            UserCouponId = Coupon,
+            UserId = User,
+            PercentOff = new() { Percent = 10, MaxAmount = 20_000 },
+            ValidUntil = Timestamp.FromDateTime(new(2035, 12, 31, 23, 59, 59, DateTimeKind.Utc)),
+        }, cancellationToken: stop));
+    }
+
+    private static async Task OnceAsync<T>(AsyncUnaryCall<T> call)
+    {
+        try
+        {
+            await call;
+        }
+        catch (RpcException there) when (there.StatusCode == StatusCode.AlreadyExists)
+        {
+        }
+    }
+}

@@ -1,0 +1,56 @@
+using Grpc.Core;
+using Grpc.Health.V1;
+using Grpc.Net.Client;
+using Shop.V1;
+
+namespace Shop;
+
+/// <summary>The four services as a client reaches them.</summary>
+internal sealed class ShopClients
+{
+    private readonly (string Name, string Address, GrpcChannel Channel)[] channels;
+
+    /// <param name="orders">Its address, such as http://localhost:5001; the others alike.</param>
+    public ShopClients(string orders, string stock, string payments, string coupons)
+    {
+        channels = [Open("Orders", orders), Open("Stock", stock), Open("Payments", payments), Open("Coupons", coupons)];
+        Orders = new(channels[0].Channel);
+        Stock = new(channels[1].Channel);
+        Payments = new(channels[2].Channel);
+        Coupons = new(channels[3].Channel);
+    }
+
+    public OrderService.OrderServiceClient Orders { get; }
+
+    public StockService.StockServiceClient Stock { get; }
+
+    public PaymentService.PaymentServiceClient Payments { get; }
+
+    public CouponService.CouponServiceClient Coupons { get; }
+
+    /// <summary>Waits until all four say that they serve: each runs, has its sidecar, and hears events.</summary>
+    /// <exception cref="TimeoutException">Names who did not, and why.</exception>
+    public async Task WaitUntilReadyAsync(TimeSpan most, CancellationToken stop)
+    {
+        var until = DateTime.UtcNow + most;
+        foreach (var (name, address, channel) in channels)
+        {
+            var health = new Health.HealthClient(channel);
+            for (var seen = ""; seen != nameof(HealthCheckResponse.Types.ServingStatus.Serving);)
+            {
+                if (DateTime.UtcNow > until) throw new TimeoutException($"{name} at {address} is not ready after {most.TotalSeconds:0} s: {seen}.");
+                try
+                {
+                    seen = (await health.CheckAsync(new(), deadline: DateTime.UtcNow.AddSeconds(2), cancellationToken: stop)).Status.ToString();
+                }
+                catch (RpcException fault) when (!stop.IsCancellationRequested)
+                {
+                    seen = fault.Status.Detail;
+                }
+                if (seen != nameof(HealthCheckResponse.Types.ServingStatus.Serving)) await Task.Delay(50, stop);
+            }
+        }
+    }
+
+    private static (string, string, GrpcChannel) Open(string name, string address) => (name, address, GrpcChannel.ForAddress(address));
+}

@@ -1,0 +1,23 @@
+# What the scripts need on this machine. Sourced, not run.
+
+# need_dotnet: the SDK, or a sentence and exit 1.
+need_dotnet() {
+  command -v dotnet >/dev/null && return
+  echo "The .NET SDK 10 is needed and 'dotnet' was not found: https://dotnet.microsoft.com/download" >&2
+  exit 1
+}
+
+# need_redis: true when redis-server is there, or could be installed.
+need_redis() {
+  command -v redis-server >/dev/null && return
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then return 1; fi
+  echo "Installing redis-server with apt-get (it is not on this machine)." >&2
+  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server; } >/dev/null 2>&1
+  command -v redis-server >/dev/null
+}
+
+# redis_answers PORT: true when a Redis answers there.
+redis_answers() {
+  { exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'PING\r\n' >&3 && IFS= read -r -t 2 answer <&3 && exec 3>&-; } 2>/dev/null || return 1
+  case "$answer" in +PONG* | -NOAUTH*) return 0 ;; *) return 1 ;; esac
+}

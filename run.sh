@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# Starts the shop: Redis if there is none, a sidecar for each service, the four services.
+#
+#   ./run.sh                   stays up until Ctrl-C
+#   ./run.sh demo [--json]     plays the four scenarios against the real services, and stops; exit code 1 if one differs
+#   ./run.sh --embedded ...    without Redis: everything is in memory, and gone at the end
+set -euo pipefail
+cd "$(dirname "$0")"
+. ./needs.sh
+
+embedded="" demo="" json=""
+for word in "$@"; do
+  case "$word" in
+    --embedded) embedded=--embedded ;;
+    demo) demo=1 ;;
+    --json) json=--json ;;
+    -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "I do not know '$word'. Try: ./run.sh [--embedded] [demo [--json]]" >&2; exit 1 ;;
+  esac
+done
+
+need_dotnet
+mkdir -p .data
+redis_pid="" runner_pid=""
+
+stop() {
+  trap - EXIT INT TERM
+  [ -z "$runner_pid" ] || { kill -TERM "$runner_pid" 2>/dev/null && wait "$runner_pid" 2>/dev/null; } || true
+  [ -z "$redis_pid" ] || { kill -TERM "$redis_pid" 2>/dev/null && wait "$redis_pid" 2>/dev/null; } || true
+}
+trap stop EXIT
+trap 'stop; exit 130' INT
+trap 'stop; exit 143' TERM
+
+if [ -z "$embedded" ] && ! redis_answers 6379; then
+  if need_redis; then
+    # Its own session: Ctrl-C is for the services first.
+    if ! redis_answers 6379; then
+      setsid redis-server --port 6379 --bind 127.0.0.1 --dir "$PWD/.data" --appendonly yes --appendfsync everysec --save "" >.data/redis.log 2>&1 &
+      redis_pid=$!
+      until redis_answers 6379; do
+        kill -0 "$redis_pid" 2>/dev/null || { echo "redis-server could not start on port 6379; .data/redis.log says why." >&2; exit 1; }
+        sleep 0.05
+      done
+    fi
+  else
+    echo "There is no Redis on localhost:6379 and no right to install one: running with everything in memory (--embedded)." >&2
+    embedded=--embedded
+  fi
+fi
+
+echo "Building (the first time this takes a minute or two)." >&2
+if ! dotnet build services/Services.slnf -c Release -v q --nologo -clp:NoSummary >.data/build.log 2>&1; then
+  cat .data/build.log >&2
+  exit 1
+fi
+
+runner=(dotnet artifacts/bin/daprd/release/daprd.dll run -f dapr.yaml $embedded)
+shop() { dotnet artifacts/bin/Shop/release/Shop.dll "$@"; }
+
+# ready: waits until the services serve; when the runner has ended instead, its exit code is ours.
+ready() {
+  shop wait --timeout 60 &
+  local wait_pid=$!
+  while kill -0 "$wait_pid" 2>/dev/null; do
+    if ! kill -0 "$runner_pid" 2>/dev/null; then
+      kill "$wait_pid" 2>/dev/null || true
+      return 1
+    fi
+    sleep 0.1
+  done
+  wait "$wait_pid"
+}
+
+if [ -n "$demo" ]; then
+  "${runner[@]}" >.data/demo.log 2>&1 &
+  runner_pid=$!
+  ready || { tail -n 5 .data/demo.log >&2; exit 1; }
+  shop demo $json
+  exit
+fi
+
+"${runner[@]}" &
+runner_pid=$!
+ready || exit 1
+shop fill
+cat <<TXT
+
+  The shop is open.
+
+    Orders     gRPC localhost:5001   JSON http://localhost:8080/api/orders
+    Stock      gRPC localhost:5002
+    Payments   gRPC localhost:5003
+    Coupons    gRPC localhost:5004
+    sidecars   gRPC localhost:50001-50004, HTTP 3501-3504
+    log files  services/*/.dapr/logs/
+
+  Try:
+    curl -s -X POST http://localhost:8080/api/orders/choreography/mina \\
+         -d '{"items":[{"productId":"mouse","quantity":2}],"userCouponId":"welcome-mina","recipientName":"Mina"}'
+    grpcurl -plaintext -d '{"order":"ORD-..."}' localhost:5001 shop.v1.OrderService/ExplainOrder
+
+  Ctrl-C stops everything.
+
+TXT
+wait "$runner_pid"
