@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Runs all tests and ends with a line 'N passed, N failed'. Installs what they need and says so.
+#
+#   ./test.sh               everything
+#   ./test.sh simulation    the simulation of the whole saga only; SIMULATION_SEED=n replays one run with its trace
+set -uo pipefail
+cd "$(dirname "$0")"
+. ./needs.sh
+
+need_dotnet
+need_redis || { echo "redis-server is needed for the tests and could not be installed; install it and try again." >&2; exit 1; }
+
+only=()
+case "${1:-}" in
+  "") ;;
+  simulation) only=(tests/Saga.Tests --filter "FullyQualifiedName~SimulationTests" --logger "console;verbosity=detailed") ;;
+  *) echo "I do not know '$1'. Try: ./test.sh [simulation]" >&2; exit 1 ;;
+esac
+
+if [ ${#only[@]} = 0 ] && [ ! -x tests/node/node_modules/.bin/buf ]; then
+  command -v npm >/dev/null || { echo "npm is needed for buf, which checks the contracts and plays a foreign gRPC client." >&2; exit 1; }
+  echo "Installing buf with npm (tests/node)."
+  npm install --prefix tests/node --no-package-lock --no-audit --no-fund --loglevel=error || exit 1
+fi
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+dotnet build DaprSaga.sln -c Release -v q --nologo -clp:NoSummary || { echo "0 passed, 1 failed"; exit 1; }
+# One after the other: they share two cores, and some watch the clock.
+dotnet test "${only[@]:-DaprSaga.sln}" -c Release --no-build --nologo -m:1 2>&1 | tee "$log"
+code=${PIPESTATUS[0]}
+
+read -r passed failed < <(awk '
+  /(Passed|Failed)! +- Failed:/ { for (i = 1; i <= NF; i++) { if ($i == "Failed:") f += $(i + 1); if ($i == "Passed:") p += $(i + 1) } }
+  /^ +Passed: [0-9]+$/ { p += $2 } /^ +Failed: [0-9]+$/ { f += $2 }
+  END { print p + 0, f + 0 }' "$log")
+if [ "$code" != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
+if [ "$passed" = 0 ]; then echo "No test ran."; failed=$((failed + 1)); fi
+echo
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

@@ -1,0 +1,110 @@
+using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
+using Grpc.Core;
+using Grpc.Net.Client;
+using Shop;
+using StandIns.Daprd;
+using StackExchange.Redis;
+
+namespace Live;
+
+/// <summary>The whole shop as a user starts it: a Redis, a runner with four sidecars, four services, each a process, on free ports.</summary>
+public class RunningShop : IAsyncLifetime
+{
+    public static readonly string Root = RootOf();
+
+    /// <summary>Where this build put the programs: artifacts/bin.</summary>
+    private static readonly string Bin = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../.."));
+
+    private static readonly string Configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
+
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("shop-");
+    private readonly bool embedded;
+    private RedisServer? redis;
+    private ChildProcess? runner;
+
+    public RunningShop() : this(embedded: false)
+    {
+    }
+
+    protected RunningShop(bool embedded) => this.embedded = embedded;
+
+    internal ShopClients Clients { get; private set; } = null!;
+
+    public IDatabase Redis => redis!.Database;
+
+    public Dictionary<string, int> Ports { get; } = new[]
+    {
+        "5001", "5002", "5003", "5004", "8080", "50001", "50002", "50003", "50004", "3501", "3502", "3503", "3504",
+    }.ToDictionary(port => port, _ => FreePort.Take());
+
+    /// <summary>Everything that the runner and the services have written.</summary>
+    public string Output => runner!.Output;
+
+    public string AddressOf(string port) => $"http://localhost:{Ports[port]}";
+
+    public static string ProgramOf(string project) => Path.Combine(Bin, project, Configuration, $"{project}.dll");
+
+    internal ChildProcess Runner => runner!;
+
+    public async Task InitializeAsync()
+    {
+        redis = embedded ? null : await RedisServer.StartAsync();
+        var runFile = WriteFiles();
+        runner = Daprd(["run", "-f", runFile, .. embedded ? ["--embedded"] : Array.Empty<string>()]);
+        Clients = new(AddressOf("5001"), AddressOf("5002"), AddressOf("5003"), AddressOf("5004"));
+        try
+        {
+            await Clients.WaitUntilReadyAsync(TimeSpan.FromSeconds(60), default);
+        }
+        catch (TimeoutException late)
+        {
+            throw new InvalidOperationException($"{late.Message} The runner wrote:\n{runner.Output}");
+        }
+    }
+
+    public async Task DisposeAsync()
+    {
+        if (runner is not null)
+        {
+            runner.Signal("TERM");
+            await runner.ExitAsync();
+            await runner.DisposeAsync();
+        }
+        if (redis is not null) await redis.DisposeAsync();
+        folder.Delete(recursive: true);
+    }
+
+    internal static ChildProcess Daprd(params IEnumerable<string> arguments) => ChildProcess.Start("dotnet", [ProgramOf("daprd"), .. arguments]);
+
+    /// <summary>A call of any method with any bytes, as a client of another language could make it.</summary>
+    public AsyncUnaryCall<byte[]> Call(string port, string service, string method, byte[] request)
+    {
+        var bytes = Marshallers.Create(content => content, content => content);
+        var channel = GrpcChannel.ForAddress(AddressOf(port));
+        return channel.CreateCallInvoker().AsyncUnaryCall(new Method<byte[], byte[]>(MethodType.Unary, service, method, bytes, bytes), null, new(), request);
+    }
+
+    /// <summary>The project's own dapr.yaml and components, with other ports, and folders that exist for real.</summary>
+    private string WriteFiles()
+    {
+        var components = folder.CreateSubdirectory("components").FullName;
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(Root, "components")))
+        {
+            var text = File.ReadAllText(file).Replace("localhost:6379", redis?.Address ?? "localhost:1");
+            File.WriteAllText(Path.Combine(components, Path.GetFileName(file)), text);
+        }
+        var run = File.ReadAllText(Path.Combine(Root, "dapr.yaml"));
+        foreach (var (port, free) in Ports) run = Regex.Replace(run, $@"(?<=: ""?){port}\b", free.ToString());
+        run = Regex.Replace(run, @"services/(\w+)", match => folder.CreateSubdirectory(match.Groups[1].Value).FullName);
+        run = Regex.Replace(run, @"\.\./\.\./artifacts/bin/(\w+)/release/\w+\.dll", match => ProgramOf(match.Groups[1].Value));
+        var path = Path.Combine(folder.FullName, "dapr.yaml");
+        File.WriteAllText(path, run);
+        return path;
+    }
+
+    private static string RootOf([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../.."));
+}
+
+/// <summary>The same without Redis: everything in the memory of the runner.</summary>
+public sealed class EmbeddedShop() : RunningShop(embedded: true);

@@ -1,0 +1,80 @@
+using Orders;
+
+namespace Saga.Tests;
+
+public sealed class OrderNumberTests
+{
+    private static readonly Guid Id = Guid.Parse("0198c0de-1234-7abc-8def-0123456789ab");
+
+    [Fact]
+    public void Both_forms_lead_to_the_same_order()
+    {
+        for (var at = 0; at < 1_000; at++)
+        {
+            var id = OrderNumber.Derive("user", at.ToString());
+            Assert.True(OrderNumber.TryParse(OrderNumber.Of(id), out var byNumber, out _));
+            Assert.True(OrderNumber.TryParse(id.ToString(), out var byId, out _));
+            Assert.Equal((id, id), (byNumber, byId));
+        }
+    }
+
+    [Fact]
+    public void Every_mistake_in_one_character_is_caught()
+    {
+        var number = OrderNumber.Of(Id);
+        var caught = 0;
+        for (var at = 4; at < number.Length; at++)
+        {
+            foreach (var letter in "0123456789ABCDEFGHJKMNPQRSTVWXYZ".Where(letter => letter != number[at]))
+            {
+                var mistyped = number[..at] + letter + number[(at + 1)..];
+                Assert.False(OrderNumber.TryParse(mistyped, out _, out var wrong), mistyped);
+                Assert.NotEmpty(wrong!);
+                caught++;
+            }
+        }
+        Assert.InRange(caught, 27 * 31, 27 * 32);
+    }
+
+    [Fact]
+    public void Two_neighbours_that_changed_places_are_caught()
+    {
+        var number = OrderNumber.Of(Id).ToCharArray();
+        for (var at = 4; at + 1 < number.Length; at++)
+        {
+            if (number[at] == number[at + 1]) continue;
+            var swapped = number.ToArray();
+            (swapped[at], swapped[at + 1]) = (swapped[at + 1], swapped[at]);
+            Assert.False(OrderNumber.TryParse(new(swapped), out _, out _), new(swapped));
+        }
+    }
+
+    [Fact]
+    public void What_people_write_for_zero_and_one_is_understood()
+    {
+        var number = OrderNumber.Of(Id);
+        var written = number.ToLowerInvariant().Replace('0', 'o').Replace('1', 'l').Replace("ord-", "ord-", StringComparison.Ordinal);
+        Assert.True(OrderNumber.TryParse("ord-" + written[4..], out var id, out _));
+        Assert.Equal(Id, id);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("ORD-")]
+    [InlineData("12345")]
+    [InlineData("ORD-ÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅ")]
+    public void Anything_else_is_refused_with_a_sentence(string text)
+    {
+        Assert.False(OrderNumber.TryParse(text, out _, out var wrong));
+        Assert.EndsWith(".", wrong);
+    }
+
+    [Fact]
+    public void The_same_user_and_key_are_the_same_order_and_others_are_not()
+    {
+        Assert.Equal(OrderNumber.Derive("u", "k"), OrderNumber.Derive("u", "k"));
+        Assert.NotEqual(OrderNumber.Derive("u", "k"), OrderNumber.Derive("u", "k2"));
+        Assert.NotEqual(OrderNumber.Derive("u", "k"), OrderNumber.Derive("u2", "k"));
+        Assert.Equal(8, OrderNumber.Derive("u", "k").Version);
+    }
+}

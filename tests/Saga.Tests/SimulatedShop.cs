@@ -1,0 +1,308 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Coupons;
+using Google.Protobuf;
+using Microsoft.Extensions.Logging.Abstractions;
+using Orders;
+using Payments;
+using Shop.V1;
+using Stock;
+using Account = Payments.Account;
+using Coupon = Coupons.Coupon;
+using Order = Orders.Order;
+using OrderStatus = Orders.OrderStatus;
+using Product = Stock.Product;
+
+namespace Saga.Tests;
+
+/// <summary>What goes wrong in a run, each as a probability: per operation, per event, per second of an instance.</summary>
+internal sealed record Faults(SidecarFaults Sidecar, double Lost, double Doubled, double Crash, bool Replay)
+{
+    public static readonly Faults None = new(SidecarFaults.None, 0, 0, 0, false);
+}
+
+/// <summary>The real decisions, handlers and sweeps of all four services in a simulated world, in two instances each.</summary>
+internal sealed class SimulatedShop
+{
+    private const int Instances = 2;
+
+    /// <summary>A delivery is tried so often before it goes to the dead letters, as components/resiliency.yaml has it.</summary>
+    private const int AttemptsMax = 8;
+
+    private static readonly Limits Limits = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5));
+    private static readonly TimeSpan SweepPeriod = TimeSpan.FromSeconds(2);
+
+    private static readonly JsonSerializerOptions Json = SagaHost.JsonOf(
+        JsonTypeInfoResolver.Combine(OrderStates.Default, StockStates.Default, PaymentStates.Default, CouponStates.Default));
+
+    private readonly World world;
+    private readonly Faults faults;
+    private readonly SimulatedStore store = new();
+    private readonly List<(string App, string Topic, ByteString Json, string Id)> said = [];
+    private readonly Dictionary<string, List<Instance>> apps = [];
+    private readonly Dictionary<string, IReadOnlyCollection<string>> topics = [];
+    private readonly List<string> accepted = [];
+    private bool calm;
+
+    public SimulatedShop(World world, Faults faults)
+    {
+        this.world = world;
+        this.faults = faults;
+        foreach (var app in (string[])["orders", "stock", "payments", "coupons"])
+        {
+            apps[app] = [.. Enumerable.Range(0, Instances).Select(_ => new Instance(this, app))];
+            topics[app] = apps[app][0].Subscriptions.Topics;
+        }
+    }
+
+    public int Crashes { get; private set; }
+
+    public int DeadLetters { get; private set; }
+
+    public int Deliveries { get; private set; }
+
+    public IReadOnlyList<string> Accepted => accepted;
+
+    public void Put(Product product) => Put("stock", Product.KeyOf(product.Id), product);
+
+    public void Put(Account account) => Put("payments", Account.KeyOf(account.UserId), account);
+
+    public void Put(Coupon coupon) => Put("coupons", Coupon.KeyOf(coupon.Id), coupon);
+
+    public IEnumerable<T> All<T>(string app, string kind) =>
+        store.All($"{app}||{kind}:").Select(document => JsonSerializer.Deserialize(document.Json, (JsonTypeInfo<T>)Json.GetTypeInfo(typeof(T)))!);
+
+    public IReadOnlyList<Order> Orders => [.. All<Order>("orders", "order").Where(order => order.Status != OrderStatus.Void)];
+
+    public Order? Find(string orderId) => Orders.FirstOrDefault(order => order.Id == orderId);
+
+    /// <summary>A client places an order some time from now, and tries again when it hears an error.</summary>
+    public void PlaceLater(Order order, TimeSpan delay) => world.Later($"place {order.Id}", delay, async () =>
+    {
+        if (Pick("orders") is not { } instance)
+        {
+            PlaceLater(order, TimeSpan.FromSeconds(1));
+            return;
+        }
+        try
+        {
+            await instance.Placing!.AcceptAsync(order with { Placed = world.Clock.GetUtcNow(), Timeline = [new(world.Clock.GetUtcNow(), "order-created", "", OrderStatus.Pending, null)] }, default);
+            accepted.Add(order.Id);
+        }
+        catch (Exception fault) when (IsFault(fault))
+        {
+            PlaceLater(order, TimeSpan.FromSeconds(1));
+        }
+    });
+
+    /// <summary>A client cancels an order some time from now.</summary>
+    public void CancelLater(string orderId, TimeSpan delay) => world.Later($"cancel {orderId}", delay, async () =>
+    {
+        if (Find(orderId) is null || Pick("orders") is not { } instance) return;
+        try
+        {
+            await instance.Steps!.RunAsync(orderId, (kept, at) => OrderDecisions.Cancel(kept, "", at), default);
+        }
+        catch (Exception fault) when (IsFault(fault))
+        {
+        }
+    });
+
+    /// <summary>Runs with faults for a while, then calmly until everything is at rest.</summary>
+    /// <returns>False: it does not come to rest within the time that the rules promise.</returns>
+    public bool RunToRest(TimeSpan stormy)
+    {
+        var storm = world.Clock.GetUtcNow() + stormy;
+        world.Later("calm", stormy, Calm);
+        foreach (var instance in apps.Values.SelectMany(instances => instances))
+        {
+            SweepLater(instance);
+            CrashLater(instance);
+        }
+        // Deadline and quiet time, an adopted log, a hold older than the deadline, and sweeps in between.
+        var latest = storm + 6 * Limits.Deadline;
+        world.Run(() => calm && world.Clock.GetUtcNow() > storm + TimeSpan.FromSeconds(1) && AtRest() || world.Clock.GetUtcNow() > latest);
+        return AtRest();
+    }
+
+    private bool AtRest() =>
+        Orders.All(order => order.Settled)
+        && accepted.All(id => Find(id) is not null)
+        && topics.Keys.All(app => All<Claim>(app, "claim").All(claim => claim.Status != ClaimStatus.Held))
+        && All<Product>("stock", "product").All(product => product.Holdings.Held == 0)
+        && All<Account>("payments", "account").All(account => account.Holdings.Held == 0)
+        && All<Coupon>("coupons", "coupon").All(coupon => coupon.Holdings.Held == 0);
+
+    private void Calm()
+    {
+        calm = true;
+        world.Note("--- the faults stop ---");
+        // A broker that comes back delivers again whatever it still has.
+        if (faults.Replay) foreach (var (app, topic, json, id) in said.OrderBy(_ => world.Chance.Next()).ToArray()) DeliverLater(app, topic, json, id, 1, Jitter(2_000));
+    }
+
+    private void Publish(Event e)
+    {
+        var json = ByteString.CopyFrom(e.ToJson());
+        foreach (var app in topics.Keys.Where(app => topics[app].Contains(e.Topic)))
+        {
+            said.Add((app, e.Topic, json, e.Id));
+            if (!calm && world.Happens(faults.Lost)) continue;
+            DeliverLater(app, e.Topic, json, e.Id, 1, Jitter(20));
+            if (!calm && world.Happens(faults.Doubled)) DeliverLater(app, e.Topic, json, e.Id, 1, Jitter(30_000));
+        }
+    }
+
+    private void DeliverLater(string app, string topic, ByteString json, string id, int attempt, TimeSpan delay) => world.Later($"deliver {id} to {app}", delay, async () =>
+    {
+        if (Pick(app) is not { } instance)
+        {
+            DeliverLater(app, topic, json, id, attempt, TimeSpan.FromSeconds(1));
+            return;
+        }
+        Deliveries++;
+        world.Note($"{app} hears {id}");
+        // Not acknowledged when its reader died: delivered again.
+        instance.OnCrash += Again;
+        try
+        {
+            await instance.Subscriptions.HandlerOf(topic)!(json, default);
+        }
+        catch (Exception fault) when (IsFault(fault))
+        {
+            if (attempt < AttemptsMax) DeliverLater(app, topic, json, id, attempt + 1, TimeSpan.FromMilliseconds(500 * attempt));
+            else DeadLetters++;
+        }
+        finally
+        {
+            instance.OnCrash -= Again;
+        }
+
+        void Again() => DeliverLater(app, topic, json, id, attempt, TimeSpan.FromSeconds(world.Chance.Next(1, 60)));
+    });
+
+    private void SweepLater(Instance instance) => world.Later($"{instance.App} sweeps", SweepPeriod, async () =>
+    {
+        if (instance.Dead) return;
+        try
+        {
+            await instance.SweepAsync!(default);
+        }
+        catch (Exception fault) when (IsFault(fault))
+        {
+        }
+        SweepLater(instance);
+    });
+
+    private void CrashLater(Instance instance) => world.Later($"{instance.App} may crash", TimeSpan.FromSeconds(1), () =>
+    {
+        if (calm || instance.Dead) return;
+        if (!world.Happens(faults.Crash))
+        {
+            CrashLater(instance);
+            return;
+        }
+        Crashes++;
+        world.Note($"--- an instance of {instance.App} crashes ---");
+        instance.Crash();
+        apps[instance.App].Remove(instance);
+        world.Later($"{instance.App} restarts", TimeSpan.FromSeconds(world.Chance.Next(1, 30)), () =>
+        {
+            var restarted = new Instance(this, instance.App);
+            apps[instance.App].Add(restarted);
+            SweepLater(restarted);
+            CrashLater(restarted);
+        });
+    });
+
+    private Instance? Pick(string app) => apps[app] is { Count: > 0 } instances ? instances[world.Chance.Next(instances.Count)] : null;
+
+    private TimeSpan Jitter(int mostMs) => TimeSpan.FromMilliseconds(world.Chance.Next(mostMs));
+
+    // What a delivery or a client meets when the world is at fault. Anything else is a bug and ends the run.
+    private static bool IsFault(Exception fault) => fault is SidecarDownException or ContentionException;
+
+    private void Put<T>(string app, string key, T value) => store.TryWrite($"{app}||{key}", JsonSerializer.Serialize(value, (JsonTypeInfo<T>)Json.GetTypeInfo(typeof(T))), "");
+
+    /// <summary>One process of one service. When it has crashed, none of its operations is ever answered.</summary>
+    private sealed class Instance
+    {
+        public Instance(SimulatedShop shop, string app)
+        {
+            App = app;
+            var world = shop.world;
+            var sidecar = new SimulatedSidecar(world, shop.store, app, Json, () => shop.calm ? SidecarFaults.None : shop.faults.Sidecar, () => Dead, shop.Publish);
+            var patience = new Patience(world.Clock, world.Chance);
+            var openLog = new OpenLog(sidecar, world.Clock, () => world.Chance.Next().ToString("x"), NullLogger<OpenLog>.Instance);
+            switch (app)
+            {
+                case "orders":
+                    Steps = new OrderSteps(new Transition(sidecar, patience), world.Clock, NullLoggerFactory.Instance);
+                    Placing = new Placing(Steps, sidecar, openLog, world.Clock, null!, null!, null!);
+                    SweepAsync = new OrderSweep(Steps, sidecar, openLog, Limits, world.Clock, NullLoggerFactory.Instance).RunAsync;
+                    var orders = new OrderHandlers(Steps, NullLoggerFactory.Instance);
+                    Subscriptions
+                        .On<StockReservedEvent>(orders.OnAsync).On<StockReservationFailedEvent>(orders.OnAsync).On<StockReleasedEvent>(orders.OnAsync)
+                        .On<PaymentCompletedEvent>(orders.OnAsync).On<PaymentFailedEvent>(orders.OnAsync).On<PaymentRefundedEvent>(orders.OnAsync)
+                        .On<CouponUsedEvent>(orders.OnAsync).On<CouponUsageFailedEvent>(orders.OnAsync).On<CouponRestoredEvent>(orders.OnAsync);
+                    break;
+                case "stock":
+                    var products = Holder<Product>(Product.KeyOf);
+                    var stock = new StockHandlers(products, openLog, sidecar, NullLoggerFactory.Instance);
+                    Subscriptions.On<OrderCreatedEvent>(stock.ReserveAsync).On<OrderConfirmedEvent>(stock.SettleAsync).On<OrderFailedEvent>(stock.ReleaseAsync);
+                    break;
+                case "payments":
+                    var accounts = Holder<Account>(Account.KeyOf);
+                    var payments = new PaymentHandlers(accounts, openLog, sidecar, NullLoggerFactory.Instance);
+                    Subscriptions.On<OrderCreatedEvent>(payments.ChargeAsync).On<OrderConfirmedEvent>(payments.SettleAsync).On<OrderFailedEvent>(payments.RefundAsync);
+                    break;
+                case "coupons":
+                    var held = Holder<Coupon>(Coupon.KeyOf);
+                    var coupons = new CouponHandlers(held, openLog, sidecar, world.Clock, NullLoggerFactory.Instance);
+                    Subscriptions.On<OrderCreatedEvent>(coupons.UseAsync).On<OrderConfirmedEvent>(coupons.SettleAsync).On<OrderFailedEvent>(coupons.RestoreAsync);
+                    break;
+            }
+
+            Participant<T> Holder<T>(Func<string, string> keyOf) where T : class, IShared<T>
+            {
+                var participant = new Participant<T>(sidecar, keyOf, world.Clock, patience);
+                SweepAsync = new HoldSweep<T>(participant, sidecar, openLog, AskAsync, Limits.Deadline).RunAsync;
+                return participant;
+            }
+
+            async Task<OrderFate> AskAsync(string orderId, CancellationToken stop)
+            {
+                await world.TurnAsync($"{app} asks about {orderId}", () => Dead);
+                return shop.Find(orderId) switch
+                {
+                    null => OrderFate.Over,
+                    { Status: OrderStatus.Confirmed } => OrderFate.Confirmed,
+                    { Status: OrderStatus.Failed, Settled: true } => OrderFate.Over,
+                    { Status: OrderStatus.Failed } => OrderFate.Failing,
+                    _ => OrderFate.Pending,
+                };
+            }
+        }
+
+        public string App { get; }
+
+        public Subscriptions Subscriptions { get; } = new();
+
+        public Placing? Placing { get; }
+
+        public OrderSteps? Steps { get; }
+
+        public Func<CancellationToken, Task>? SweepAsync { get; private set; }
+
+        public bool Dead { get; private set; }
+
+        public event Action? OnCrash;
+
+        public void Crash()
+        {
+            Dead = true;
+            OnCrash?.Invoke();
+        }
+    }
+}

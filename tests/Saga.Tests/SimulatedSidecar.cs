@@ -1,0 +1,106 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace Saga.Tests;
+
+/// <summary>What can go wrong at a sidecar, each as a probability per operation.</summary>
+/// <param name="Fails">The operation fails and nothing was done.</param>
+/// <param name="FailsAfter">The operation fails although it was done.</param>
+/// <param name="Pauses">The caller sleeps for up to two minutes before the operation.</param>
+public sealed record SidecarFaults(double Fails, double FailsAfter, double Pauses)
+{
+    public static readonly SidecarFaults None = new(0, 0, 0);
+}
+
+/// <summary>A sidecar or what is behind it did not answer.</summary>
+public sealed class SidecarDownException() : Exception("The sidecar did not answer.");
+
+/// <summary>The documents of all services, with ETags as Redis keeps them under first-write concurrency.</summary>
+public sealed class SimulatedStore
+{
+    private readonly Dictionary<string, (string Json, long Version)> documents = [];
+
+    public (string? Json, string ETag) Read(string key) => documents.TryGetValue(key, out var kept) ? (kept.Json, kept.Version.ToString()) : (null, "");
+
+    /// <summary>A write with any ETag to a key that is gone succeeds: Redis does so.</summary>
+    public bool TryWrite(string key, string json, string etag)
+    {
+        if (!documents.TryGetValue(key, out var kept))
+        {
+            documents[key] = (json, 1);
+            return true;
+        }
+        if (etag != kept.Version.ToString()) return false;
+        documents[key] = (json, kept.Version + 1);
+        return true;
+    }
+
+    public void Delete(string key) => documents.Remove(key);
+
+    public IEnumerable<(string Key, string Json)> All(string prefix) =>
+        documents.Where(document => document.Key.StartsWith(prefix, StringComparison.Ordinal)).Select(document => (document.Key, document.Value.Json));
+}
+
+/// <summary>One instance's sidecar in a world.</summary>
+/// <param name="prefix">The app id: services share the store, not the keys.</param>
+/// <param name="dead">True: the instance has crashed, and none of its operations is ever answered.</param>
+public sealed class SimulatedSidecar(
+    World world, SimulatedStore store, string prefix, JsonSerializerOptions json, Func<SidecarFaults> faults, Func<bool> dead, Action<Event> publish) : ISidecar
+{
+    public Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken stop) where T : class => DoAsync($"read {key}", () => Read<T>(key));
+
+    public Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken stop) where T : class =>
+        DoAsync<IReadOnlyList<Versioned<T>>>($"read {string.Join(' ', keys)}", () => [.. keys.Select(Read<T>)]);
+
+    public Task<bool> TryWriteAsync<T>(Versioned<T> read, T value, TimeSpan? keepFor, CancellationToken stop) where T : class
+    {
+        var text = JsonSerializer.Serialize(value, (JsonTypeInfo<T>)json.GetTypeInfo(typeof(T)));
+        return DoAsync($"write {read.Key} {text}", () =>
+        {
+            var written = store.TryWrite($"{prefix}||{read.Key}", text, read.ETag);
+            // Redis errors are reported as conflicts too.
+            return written && !world.Happens(faults().FailsAfter);
+        });
+    }
+
+    public Task DeleteAsync(string key, CancellationToken stop) => DoAsync($"delete {key}", () =>
+    {
+        store.Delete($"{prefix}||{key}");
+        return true;
+    });
+
+    public Task PublishAsync(Event said, CancellationToken stop) => DoAsync($"publish {said.Id}", () =>
+    {
+        publish(said);
+        return true;
+    });
+
+    private Versioned<T> Read<T>(string key) where T : class
+    {
+        var (text, etag) = store.Read($"{prefix}||{key}");
+        return new(key, text is null ? null : JsonSerializer.Deserialize(text, (JsonTypeInfo<T>)json.GetTypeInfo(typeof(T))), etag);
+    }
+
+    private async Task<T> DoAsync<T>(string what, Func<T> operation)
+    {
+        var chances = faults();
+        if (world.Happens(chances.Pauses)) await world.TurnAsync($"{prefix} sleeps before {what}", dead, TimeSpan.FromSeconds(world.Chance.Next(1, 120)));
+        await world.TurnAsync(what, dead);
+        if (world.Happens(chances.Fails))
+        {
+            world.Note($"{prefix}: {what} FAILED");
+            throw new SidecarDownException();
+        }
+        var result = operation();
+        if (world.Happens(chances.FailsAfter))
+        {
+            world.Note($"{prefix}: {what} => {Shown(result)}, REPORTED AS FAILED");
+            throw new SidecarDownException();
+        }
+        world.Note($"{prefix}: {what} => {Shown(result)}");
+        await world.TurnAsync($"answer to {what}", dead);
+        return result;
+    }
+
+    private static string Shown(object? result) => result is bool done ? done.ToString() : "";
+}
