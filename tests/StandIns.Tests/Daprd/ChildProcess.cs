@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Text;
-using System.Threading.Channels;
 
 namespace StandIns.Daprd;
 
@@ -10,8 +8,10 @@ internal sealed class ChildProcess : IAsyncDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     private readonly Process _process;
-    private readonly Channel<string> _lines = Channel.CreateUnbounded<string>();
-    private readonly StringBuilder _output = new();
+    private readonly List<string> _lines = [];
+    private TaskCompletionSource _more = NewSignal();
+
+    // Two outputs, each of which ends once.
     private int _open = 2;
 
     private ChildProcess(Process process)
@@ -29,7 +29,7 @@ internal sealed class ChildProcess : IAsyncDisposable
     {
         get
         {
-            lock (_output) return _output.ToString();
+            lock (_lines) return string.Join('\n', _lines);
         }
     }
 
@@ -41,21 +41,31 @@ internal sealed class ChildProcess : IAsyncDisposable
         return new ChildProcess(Process.Start(start)!);
     }
 
-    /// <summary>The first line from here on that contains the text.</summary>
+    /// <summary>The first line, already written or still to come, that contains the text.</summary>
     public async Task<string> LineAsync(string text)
     {
         using var limit = new CancellationTokenSource(Patience);
-        try
+        for (var next = 0; ;)
         {
-            while (true)
+            Task more;
+            lock (_lines)
             {
-                var line = await _lines.Reader.ReadAsync(limit.Token);
-                if (line.Contains(text, StringComparison.Ordinal)) return line;
+                for (; next < _lines.Count; next++)
+                {
+                    if (_lines[next].Contains(text, StringComparison.Ordinal)) return _lines[next];
+                }
+
+                more = _open > 0 ? _more.Task : Task.FromCanceled(new CancellationToken(canceled: true));
             }
-        }
-        catch (Exception ended) when (ended is ChannelClosedException or OperationCanceledException)
-        {
-            throw new InvalidOperationException($"'{text}' was never written. All that was:\n{Output}");
+
+            try
+            {
+                await more.WaitAsync(limit.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                throw new InvalidOperationException($"'{text}' was never written. All that was:\n{Output}");
+            }
         }
     }
 
@@ -82,13 +92,14 @@ internal sealed class ChildProcess : IAsyncDisposable
 
     private void Take(string? line)
     {
-        if (line is null)
+        lock (_lines)
         {
-            if (Interlocked.Decrement(ref _open) == 0) _lines.Writer.TryComplete();
-            return;
+            if (line is null) _open--;
+            else _lines.Add(line);
+            _more.SetResult();
+            _more = NewSignal();
         }
-
-        lock (_output) _output.AppendLine(line);
-        _lines.Writer.TryWrite(line);
     }
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

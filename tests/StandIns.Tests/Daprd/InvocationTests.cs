@@ -1,4 +1,6 @@
 using Dapr.Client.Autogen.Grpc.v1;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Grpc.Net.Client;
 
@@ -113,6 +115,23 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
         await EchoService.Cancelled.WaitAsync(TimeSpan.FromSeconds(30));
     }
 
+    [Theory]
+    [InlineData("caller")]
+    [InlineData("callee")]
+    public async Task The_sidecars_own_rpc_reaches_the_app_from_near_and_far(string asked)
+    {
+        var dapr = asked == "caller" ? fixture.Caller.Dapr : fixture.Callee.Dapr;
+        var data = new Any { Value = ByteString.CopyFromUtf8("hello") };
+        var request = new InvokeServiceRequest { Id = "callee", Message = new InvokeRequest { Method = "greet", Data = data } };
+#pragma warning disable CS0612 // Deprecated, and still served.
+        var response = await dapr.InvokeServiceAsync(request);
+        var failure = await Failure.OfAsync(dapr.InvokeServiceAsync(new InvokeServiceRequest { Id = "nobody" }));
+#pragma warning restore CS0612
+        Assert.Equal("hello", response.Data.Value.ToStringUtf8());
+        Assert.StartsWith("greet for ", response.ContentType);
+        Assert.Contains("couldn't find service: nobody", failure.Status.Detail);
+    }
+
     [Fact]
     public async Task Nobody_of_that_name_is_an_unknown_error()
     {
@@ -161,8 +180,8 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
         Assert.Contains("SubscribeTopicEventsAlpha1", failure.Status.Detail);
         var foreign = new Method<GetStateRequest, GetStateResponse>(
             MethodType.Unary, "dapr.proto.runtime.v1.Dapr", "GetSecret",
-            Marshallers.Create(m => Google.Protobuf.MessageExtensions.ToByteArray(m), GetStateRequest.Parser.ParseFrom),
-            Marshallers.Create(m => Google.Protobuf.MessageExtensions.ToByteArray(m), GetStateResponse.Parser.ParseFrom));
+            Marshallers.Create(m => m.ToByteArray(), GetStateRequest.Parser.ParseFrom),
+            Marshallers.Create(m => m.ToByteArray(), GetStateResponse.Parser.ParseFrom));
         var other = await Failure.OfAsync(fixture.Caller.Channel.CreateCallInvoker().AsyncUnaryCall(foreign, null, default, new GetStateRequest()));
         Assert.Equal((StatusCode.Unimplemented, true), (other.StatusCode, other.Status.Detail.Contains("GetSecret")));
     }

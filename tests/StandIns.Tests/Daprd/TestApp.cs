@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Dapr.AppCallback.Autogen.Grpc.v1;
+using Dapr.Client.Autogen.Grpc.v1;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Microsoft.AspNetCore.Builder;
@@ -111,6 +112,9 @@ public sealed class TestApp : IAsyncDisposable
     {
         public override Task<ListTopicSubscriptionsResponse> ListTopicSubscriptions(Empty request, ServerCallContext context) =>
             Task.FromResult(new ListTopicSubscriptionsResponse { Subscriptions = { app.Subscriptions } });
+
+        public override Task<InvokeResponse> OnInvoke(InvokeRequest request, ServerCallContext context) =>
+            Task.FromResult(new InvokeResponse { Data = request.Data, ContentType = $"{request.Method} for {context.RequestHeaders.GetValue("dapr-caller-app-id")}" });
 
         public override Task<TopicEventResponse> OnTopicEvent(TopicEventRequest request, ServerCallContext context) => app.HearAsync(request, context.RequestHeaders);
     }
