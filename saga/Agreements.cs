@@ -19,16 +19,16 @@ internal sealed class Agreements
         byKey.AddOrUpdate(key, _ => ImmutableDictionary<string, Mark>.Empty.Add(orderId, mark), (_, marks) => marks.SetItem(orderId, mark));
     }
 
-    public ImmutableDictionary<string, Mark> Of(string key) =>
-        byKey.TryGetValue(key, out var marks) ? marks : ImmutableDictionary<string, Mark>.Empty;
-
-    /// <summary>The document was written without these marks.</summary>
-    public void Forget(string key, ImmutableDictionary<string, Mark> dropped)
+    /// <summary>What is known about the marks that a document has; what is known about others is forgotten.</summary>
+    public ImmutableDictionary<string, Mark> Of(string key, ImmutableSortedDictionary<string, Mark> marks)
     {
-        while (byKey.TryGetValue(key, out var marks))
-        {
-            var left = marks.RemoveRange(dropped.Where(mark => marks.Contains(mark)).Select(mark => mark.Key));
-            if (left.IsEmpty ? byKey.TryRemove(new(key, marks)) : byKey.TryUpdate(key, left, marks)) return;
-        }
+        if (!byKey.TryGetValue(key, out var known)) return ImmutableDictionary<string, Mark>.Empty;
+        var gone = known.Keys.Where(orderId => !marks.ContainsKey(orderId)).ToArray();
+        if (gone.Length == 0) return known;
+        var left = known.RemoveRange(gone);
+        // When somebody added to it meanwhile, the next write forgets.
+        if (left.IsEmpty) byKey.TryRemove(new(key, known));
+        else byKey.TryUpdate(key, left, known);
+        return left;
     }
 }

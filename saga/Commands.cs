@@ -27,7 +27,7 @@ public readonly record struct Outcome<T, TResponse>(T? State, TResponse? Respons
 }
 
 /// <summary>Carries out commands of clients on one document, each key once.</summary>
-public sealed class Commands(ISidecar sidecar, Patience patience)
+public sealed class Commands(Documents documents)
 {
     /// <summary>A document remembers this many; a key that is older is a new command.</summary>
     public const int RememberedMax = 32;
@@ -42,22 +42,22 @@ public sealed class Commands(ISidecar sidecar, Patience patience)
     {
         var commandKey = idempotencyKey.Length > 0 ? idempotencyKey : $"once:{Guid.CreateVersion7()}";
         var content = Fingerprint.Of(request.ToByteArray());
-        for (var lost = 0; ; await patience.AfterAsync(++lost, stop))
+        var (response, rejection) = await documents.ChangeAsync<T, (TResponse?, Rejection?)>(key, kept =>
         {
-            var read = await sidecar.ReadAsync<T>(key, stop);
-            if (read.Value?.Commands.FirstOrDefault(done => done.Key == commandKey) is { } done)
+            if (kept?.Commands.FirstOrDefault(done => done.Key == commandKey) is { } done)
             {
-                if (done.Content != content) throw new RejectedException(Rejection.KeyReused(idempotencyKey));
+                if (done.Content != content) return new(null, (null, Rejection.KeyReused(idempotencyKey)));
                 var again = new TResponse();
                 again.MergeFrom(Convert.FromBase64String(done.Answer));
-                return again;
+                return new(null, (again, null));
             }
-            var outcome = decide(read.Value);
-            if (outcome.Rejection is { } rejection) throw new RejectedException(rejection);
+            var outcome = decide(kept);
+            if (outcome.Rejection is not null) return new(null, (null, outcome.Rejection));
 
-            var commands = (read.Value?.Commands ?? []).Add(new(commandKey, content, Convert.ToBase64String(outcome.Response!.ToByteArray())));
+            var commands = (kept?.Commands ?? []).Add(new(commandKey, content, Convert.ToBase64String(outcome.Response!.ToByteArray())));
             if (commands.Length > RememberedMax) commands = commands.RemoveRange(0, commands.Length - RememberedMax);
-            if (await sidecar.TryWriteAsync(read, outcome.State!.Remember(commands), null, stop)) return outcome.Response!;
-        }
+            return new(outcome.State!.Remember(commands), (outcome.Response, null));
+        }, stop);
+        return response ?? throw new RejectedException(rejection!);
     }
 }

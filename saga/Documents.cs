@@ -1,30 +1,160 @@
+using System.Collections.Concurrent;
+
 namespace Saga;
 
-/// <summary>A document as it was read: its value (null: there is none) and the version to write it back with.</summary>
-/// <param name="ETag">Empty when there is no document: writing with it creates one.</param>
-public readonly record struct Versioned<T>(string Key, T? Value, string ETag) where T : class;
+/// <summary>What somebody wants of a document.</summary>
+/// <param name="Next">The document from now on, even when it is the same. Null: nothing is to be written.</param>
+/// <param name="Result">What to tell whoever wanted it.</param>
+/// <param name="KeepFor">How long the document lives; null: for ever, or as long as said before.</param>
+public readonly record struct Change<T, TResult>(T? Next, TResult Result, TimeSpan? KeepFor = null) where T : class;
 
 /// <summary>
-/// What the saga asks of its sidecar: documents changed by compare-and-set, and topics. Dapr in production;
-/// in tests a simulation that reorders, loses and crashes.
+/// Changes documents by compare-and-set. Changes of one document that are wanted at the same time share one read and one write,
+/// so that a document everybody wants costs less for each, not more.
 /// </summary>
-/// <remarks>Every member throws when the sidecar or what is behind it cannot be reached; the effect is then unknown.</remarks>
-public interface ISidecar
+public sealed class Documents(ISidecar sidecar, Patience patience)
 {
-    /// <summary>Reads one document.</summary>
-    Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken stop) where T : class;
+    /// <summary>At most this many changes share a write.</summary>
+    private const int SharedMax = 64;
 
-    /// <summary>Reads many documents, answered in the order of the keys.</summary>
-    Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken stop) where T : class;
+    private readonly ConcurrentDictionary<string, object> lanes = new();
 
-    /// <summary>Writes what was decided from <paramref name="read"/>.</summary>
-    /// <param name="keepFor">How long the document lives; null: for ever, or as long as said before.</param>
-    /// <returns>False: somebody wrote since it was read. Read again and decide anew.</returns>
-    Task<bool> TryWriteAsync<T>(Versioned<T> read, T value, TimeSpan? keepFor, CancellationToken stop) where T : class;
+    /// <param name="decide">Pure. Gets the document (null: there is none); called again with a newer one when somebody else wrote first.</param>
+    /// <exception cref="ContentionException">Others wrote first too many times.</exception>
+    public Task<TResult> ChangeAsync<T, TResult>(string key, Func<T?, Change<T, TResult>> decide, CancellationToken stop) where T : class =>
+        WantAsync(key, new Wanted<T, TResult>(null, (document, _) => decide(document), null), stop);
 
-    /// <summary>Deletes a document that nobody else writes any more.</summary>
-    Task DeleteAsync(string key, CancellationToken stop);
+    /// <param name="witness">The key of a claim that is read after the document and before deciding. Null: none.</param>
+    /// <param name="decide">Pure. Gets the document and the claim (null: there is none).</param>
+    /// <param name="tidy">What can be dropped, once all who share the write have decided: what one drops, another may still have to see.</param>
+    /// <exception cref="ContentionException">Others wrote first too many times.</exception>
+    public Task<TResult> ChangeAsync<T, TResult>(
+        string key, string? witness, Func<T?, Claim?, Change<T, TResult>> decide, Func<T, T> tidy, CancellationToken stop) where T : class =>
+        WantAsync(key, new Wanted<T, TResult>(witness, decide, tidy), stop);
 
-    /// <summary>Says an event on its topic.</summary>
-    Task PublishAsync(Event said, CancellationToken stop);
+    private Task<TResult> WantAsync<T, TResult>(string key, Wanted<T, TResult> wanted, CancellationToken stop) where T : class
+    {
+        while (true)
+        {
+            var lane = (Lane<T>)lanes.GetOrAdd(key, _ => new Lane<T>());
+            lock (lane)
+            {
+                if (lane.Closed) continue;
+                lane.Waiting.Enqueue(wanted);
+                if (!lane.Busy)
+                {
+                    lane.Busy = true;
+                    _ = ServeAsync(key, lane);
+                }
+            }
+            return wanted.Done.Task.WaitAsync(stop);
+        }
+    }
+
+    private async Task ServeAsync<T>(string key, Lane<T> lane) where T : class
+    {
+        List<Wanted<T>> together = [];
+        while (true)
+        {
+            lock (lane)
+            {
+                if (lane.Waiting.Count == 0)
+                {
+                    lane.Closed = true;
+                    lanes.TryRemove(key, out _);
+                    return;
+                }
+                while (together.Count < SharedMax && lane.Waiting.TryDequeue(out var next)) together.Add(next);
+            }
+            try
+            {
+                await ChangeTogetherAsync(key, together);
+                foreach (var wanted in together) wanted.Complete();
+            }
+            catch (Exception fault)
+            {
+                foreach (var wanted in together) wanted.Fail(fault);
+            }
+            together.Clear();
+        }
+    }
+
+    private async Task ChangeTogetherAsync<T>(string key, List<Wanted<T>> together) where T : class
+    {
+        for (var lost = 0; ; await patience.AfterAsync(++lost, default))
+        {
+            var read = await sidecar.ReadAsync<T>(key, default);
+            var claims = await ReadWitnessesAsync(together);
+            var (document, keepFor, changed) = (read.Value, default(TimeSpan?), false);
+            foreach (var wanted in together)
+            {
+                if (wanted.Decide(document, wanted.Witness is { } witness ? claims[witness] : null) is not { } change) continue;
+                (document, keepFor, changed) = (change.Next, change.KeepFor ?? keepFor, true);
+            }
+            if (!changed) return;
+            if (together.FirstOrDefault(wanted => wanted.Tidy is not null)?.Tidy is { } tidy) document = tidy(document!);
+            if (await sidecar.TryWriteAsync(read, document!, keepFor, default)) return;
+        }
+    }
+
+    private async Task<Dictionary<string, Claim?>> ReadWitnessesAsync<T>(List<Wanted<T>> together) where T : class
+    {
+        var keys = together.Select(wanted => wanted.Witness).OfType<string>().Distinct().ToArray();
+        var read = keys.Length == 1 ? [await sidecar.ReadAsync<Claim>(keys[0], default)] : await sidecar.ReadManyAsync<Claim>(keys, default);
+        return read.ToDictionary(claim => claim.Key, claim => claim.Value);
+    }
+
+    /// <summary>The changes of one document that wait for each other.</summary>
+    private sealed class Lane<T> where T : class
+    {
+        public readonly Queue<Wanted<T>> Waiting = new();
+        public bool Busy;
+        public bool Closed;
+    }
+
+    private abstract class Wanted<T>(string? witness, Func<T, T>? tidy) where T : class
+    {
+        public string? Witness => witness;
+
+        public Func<T, T>? Tidy => tidy;
+
+        /// <summary>Null: nothing is to be written for it.</summary>
+        public abstract (T Next, TimeSpan? KeepFor)? Decide(T? document, Claim? claim);
+
+        public abstract void Complete();
+
+        public abstract void Fail(Exception fault);
+    }
+
+    private sealed class Wanted<T, TResult>(string? witness, Func<T?, Claim?, Change<T, TResult>> decide, Func<T, T>? tidy)
+        : Wanted<T>(witness, tidy) where T : class
+    {
+        private Change<T, TResult> change;
+        private Exception? bug;
+
+        public TaskCompletionSource<TResult> Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        // A bug or a refusal in one change is not the others' concern.
+        public override (T Next, TimeSpan? KeepFor)? Decide(T? document, Claim? claim)
+        {
+            try
+            {
+                (change, bug) = (decide(document, claim), null);
+                return change.Next is { } next ? (next, change.KeepFor) : null;
+            }
+            catch (Exception thrown)
+            {
+                bug = thrown;
+                return null;
+            }
+        }
+
+        public override void Complete()
+        {
+            if (bug is null) Done.TrySetResult(change.Result);
+            else Done.TrySetException(bug);
+        }
+
+        public override void Fail(Exception fault) => Done.TrySetException(fault);
+    }
 }

@@ -6,18 +6,14 @@ namespace Saga;
 public sealed record IdList(ImmutableSortedSet<string> Ids);
 
 /// <summary>Keeps lists of ids.</summary>
-public sealed class IdIndex(ISidecar sidecar, Patience patience)
+public sealed class IdIndex(Documents documents, ISidecar sidecar)
 {
     /// <summary>Adds an id. Done before the document exists: an id too many is harmless, one too few is lost.</summary>
-    public async Task AddAsync(string list, string id, CancellationToken stop)
+    public Task AddAsync(string list, string id, CancellationToken stop) => documents.ChangeAsync<IdList, bool>(list, kept =>
     {
-        for (var lost = 0; ; await patience.AfterAsync(++lost, stop))
-        {
-            var read = await sidecar.ReadAsync<IdList>(list, stop);
-            var ids = read.Value?.Ids ?? [];
-            if (ids.Contains(id) || await sidecar.TryWriteAsync(read, new(ids.Add(id)), null, stop)) return;
-        }
-    }
+        var ids = kept?.Ids ?? [];
+        return ids.Contains(id) ? new(null, true) : new(new(ids.Add(id)), true);
+    }, stop);
 
     /// <summary>The ids of these lists together, sorted.</summary>
     public async Task<IReadOnlyList<string>> ReadAsync(IReadOnlyList<string> lists, CancellationToken stop)

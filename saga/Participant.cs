@@ -12,7 +12,7 @@ namespace Saga;
 /// Both are fences: whoever slept in between finds another version and starts over.
 /// </remarks>
 /// <param name="keyOf">The state key of a shared document, from its id.</param>
-public sealed class Participant<T>(ISidecar sidecar, Func<string, string> keyOf, TimeProvider clock, Patience patience) where T : class, IShared<T>
+public sealed class Participant<T>(Documents documents, ISidecar sidecar, Func<string, string> keyOf, TimeProvider clock, Patience patience) where T : class, IShared<T>
 {
     /// <summary>More marks than this in one document, and the claims of those that other instances left are looked up.</summary>
     private const int MarksMax = 32;
@@ -113,22 +113,24 @@ public sealed class Participant<T>(ISidecar sidecar, Func<string, string> keyOf,
     private async Task<(Refusal? Refusal, bool Overtaken)> TakeLineAsync(
         string orderId, ClaimLine line, Func<T?, ClaimLine, Refusal?> refuse, CancellationToken stop)
     {
-        for (var lost = 0; ; await patience.AfterAsync(++lost, stop))
+        var (refusal, overtaken, marks) = await ChangeAsync<(Refusal?, bool, int)>(line, Claim.KeyOf(orderId), (shared, claim) =>
         {
-            var shared = await sidecar.ReadAsync<T>(keyOf(line.Of), stop);
-            if ((await ReadClaimAsync(orderId, stop)).Value is not null) return (null, true);
-            switch (shared.Value?.Holdings.MarkOf(orderId))
+            if (claim is not null) return new(null, (null, true, 0));
+            switch (shared?.Holdings.MarkOf(orderId))
             {
                 case Mark.Held:
-                    return (null, false);
+                    return new(null, (null, false, 0));
                 case Mark.Returned or Mark.Settled:
-                    return (new("ORDER_IS_OVER", $"Order {orderId} ended so long ago that its record is gone."), false);
+                    return new(null, (new("ORDER_IS_OVER", $"Order {orderId} ended so long ago that its record is gone."), false, 0));
                 case null:
                     break;
             }
-            if (refuse(shared.Value, line) is { } refusal) return (refusal, false);
-            if (await TryWriteAsync(shared, holdings => holdings.Take(orderId, line.Amount), stop)) return (null, false);
-        }
+            if (refuse(shared, line) is { } refused) return new(null, (refused, false, 0));
+            var holdings = shared!.Holdings.Take(orderId, line.Amount);
+            return new(shared.With(holdings), (null, false, holdings.Marks.Count));
+        }, stop);
+        if (marks > MarksMax) await TidyAsync(line, stop);
+        return (refusal, overtaken);
     }
 
     /// <summary>Moves what is held, line by line, to where <paramref name="to"/> says. False: the claim is not Held any more.</summary>
@@ -136,18 +138,19 @@ public sealed class Participant<T>(ISidecar sidecar, Func<string, string> keyOf,
     {
         foreach (var line in held.Lines)
         {
-            for (var lost = 0; ; await patience.AfterAsync(++lost, stop))
+            var moved = await ChangeAsync<bool>(line, Claim.KeyOf(held.OrderId), (shared, claim) =>
             {
-                var shared = await ReadSharedAsync(line, stop);
-                if (shared.Value!.Holdings.MarkOf(held.OrderId) == to) break;
-                if ((await ReadClaimAsync(held.OrderId, stop)).Value is not { Status: ClaimStatus.Held }) return false;
-                if (await TryWriteAsync(shared, holdings => to switch
+                if (shared is null) throw new InvalidOperationException($"{keyOf(line.Of)} is held from, but it is gone.");
+                if (shared.Holdings.MarkOf(held.OrderId) == to) return new(null, true);
+                if (claim is not { Status: ClaimStatus.Held }) return new(null, false);
+                return new(shared.With(to switch
                 {
-                    Mark.Returned => holdings.GiveBack(held.OrderId, line.Amount),
-                    Mark.Settled => holdings.Settle(held.OrderId, line.Amount),
+                    Mark.Returned => shared.Holdings.GiveBack(held.OrderId, line.Amount),
+                    Mark.Settled => shared.Holdings.Settle(held.OrderId, line.Amount),
                     Mark.Held => throw new ArgumentOutOfRangeException(nameof(to)),
-                }, stop)) break;
-            }
+                }), true);
+            }, stop);
+            if (!moved) return false;
         }
         return true;
     }
@@ -166,15 +169,28 @@ public sealed class Participant<T>(ISidecar sidecar, Func<string, string> keyOf,
     {
         foreach (var line in never.Lines)
         {
-            for (var lost = 0; ; await patience.AfterAsync(++lost, stop))
-            {
-                var shared = await sidecar.ReadAsync<T>(keyOf(line.Of), stop);
-                if (shared.Value is null) break;
-                var held = shared.Value.Holdings.MarkOf(never.OrderId) == Mark.Held;
-                if (await TryWriteAsync(shared, holdings => held ? holdings.GiveBack(never.OrderId, line.Amount) : holdings, stop)) break;
-            }
+            await ChangeAsync<bool>(line, null, (shared, _) => new(
+                shared?.Holdings.MarkOf(never.OrderId) == Mark.Held ? shared.With(shared.Holdings.GiveBack(never.OrderId, line.Amount)) : shared, true), stop);
         }
         Agree(never, Mark.Returned);
+    }
+
+    /// <summary>Looks up the claims behind the marks that other instances, or this one before it restarted, have left, and drops what it can.</summary>
+    private async Task TidyAsync(ClaimLine line, CancellationToken stop)
+    {
+        if ((await sidecar.ReadAsync<T>(keyOf(line.Of), stop)).Value is not { } shared) return;
+        var claims = await sidecar.ReadManyAsync<Claim>([.. shared.Holdings.Marks.Keys.Select(Claim.KeyOf)], stop);
+        foreach (var ((orderId, mark), claim) in shared.Holdings.Marks.Zip(claims))
+        {
+            if (claim.Value?.Agrees(mark) == true) agreements.Add(keyOf(line.Of), orderId, mark);
+        }
+        await ChangeAsync<bool>(line, null, (kept, _) => new(kept, true), stop);
+    }
+
+    private Task<TResult> ChangeAsync<TResult>(ClaimLine line, string? witness, Func<T?, Claim?, Change<T, TResult>> decide, CancellationToken stop)
+    {
+        var key = keyOf(line.Of);
+        return documents.ChangeAsync(key, witness, decide, shared => shared.With(shared.Holdings.Without(agreements.Of(key, shared.Holdings.Marks))), stop);
     }
 
     private Task<Versioned<Claim>> ReadClaimAsync(string orderId, CancellationToken stop) =>
@@ -182,28 +198,6 @@ public sealed class Participant<T>(ISidecar sidecar, Func<string, string> keyOf,
 
     private Task<bool> TryWriteAsync(Versioned<Claim> record, Claim claim, CancellationToken stop) =>
         sidecar.TryWriteAsync(record, claim, claim.Status == ClaimStatus.Held ? null : Retention.OfFinished, stop);
-
-    private async Task<Versioned<T>> ReadSharedAsync(ClaimLine line, CancellationToken stop)
-    {
-        var shared = await sidecar.ReadAsync<T>(keyOf(line.Of), stop);
-        return shared.Value is not null ? shared : throw new InvalidOperationException($"{shared.Key} is held from, but it is gone.");
-    }
-
-    private async Task<bool> TryWriteAsync(Versioned<T> shared, Func<Holdings, Holdings> move, CancellationToken stop)
-    {
-        var agreed = agreements.Of(shared.Key);
-        var holdings = shared.Value!.Holdings.Without(agreed);
-        if (holdings.Marks.Count > MarksMax)
-        {
-            var claims = await sidecar.ReadManyAsync<Claim>([.. holdings.Marks.Keys.Select(Claim.KeyOf)], stop);
-            holdings = holdings.Without([.. holdings.Marks.Zip(claims)
-                .Where(pair => pair.Second.Value?.Agrees(pair.First.Value) == true)
-                .Select(pair => pair.First)]);
-        }
-        var written = await sidecar.TryWriteAsync(shared, shared.Value.With(move(holdings)), null, stop);
-        if (written) agreements.Forget(shared.Key, agreed);
-        return written;
-    }
 
     private void Agree(Claim claim, Mark mark)
     {

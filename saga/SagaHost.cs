@@ -52,6 +52,7 @@ public static class SagaHost
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton(Random.Shared);
         services.AddSingleton<Patience>();
+        services.AddSingleton<Documents>();
         services.AddSingleton<Transition>();
         services.AddSingleton<Commands>();
         services.AddSingleton<IdIndex>();
@@ -68,7 +69,8 @@ public static class SagaHost
     {
         builder.AddOpenLog();
         builder.Services.AddSingleton(services => new Participant<T>(
-            services.GetRequiredService<ISidecar>(), keyOf, services.GetRequiredService<TimeProvider>(), services.GetRequiredService<Patience>()));
+            services.GetRequiredService<Documents>(), services.GetRequiredService<ISidecar>(), keyOf,
+            services.GetRequiredService<TimeProvider>(), services.GetRequiredService<Patience>()));
         builder.Services.AddSingleton(services => new HoldSweep<T>(
             services.GetRequiredService<Participant<T>>(), services.GetRequiredService<ISidecar>(), services.GetRequiredService<OpenLog>(),
             new OrdersClient().FateAsync, services.GetRequiredService<IConfiguration>().GetSection("Saga").GetValue("Deadline", TimeSpan.FromSeconds(60))));

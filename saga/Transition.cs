@@ -9,30 +9,21 @@ public sealed record Decision<T>(T? State, params IReadOnlyList<Event> Says) whe
 /// A crash after the save loses nothing: the same message is delivered again, finds its effect, and what is said is decided from what is
 /// remembered. So a decision must say the same again when asked again.
 /// </remarks>
-public sealed class Transition(ISidecar sidecar, Patience patience)
+public sealed class Transition(Documents documents, ISidecar sidecar)
 {
-    /// <summary>Decides and saves, then says what was decided.</summary>
+    /// <summary>Decides and saves. What was decided is still to be said.</summary>
     /// <param name="decide">Pure. Called again with a newer state when somebody else wrote first.</param>
     /// <param name="keepFor">How long a state lives; null: for ever.</param>
-    /// <returns>The state as it is now.</returns>
-    public async Task<T?> RunAsync<T>(string key, Func<T?, Decision<T>> decide, Func<T, TimeSpan?> keepFor, CancellationToken stop) where T : class
-    {
-        var decision = await SaveAsync(key, decide, keepFor, stop);
-        await SayAsync(decision, stop);
-        return decision.State;
-    }
-
-    /// <summary>Decides and saves. What was decided is still to be said.</summary>
-    public async Task<Decision<T>> SaveAsync<T>(string key, Func<T?, Decision<T>> decide, Func<T, TimeSpan?> keepFor, CancellationToken stop) where T : class
-    {
-        for (var lost = 0; ; await patience.AfterAsync(++lost, stop))
+    /// <returns>What was decided, and the state it was decided from.</returns>
+    public Task<(T? Before, Decision<T> Decision)> SaveAsync<T>(
+        string key, Func<T?, Decision<T>> decide, Func<T, TimeSpan?> keepFor, CancellationToken stop) where T : class =>
+        documents.ChangeAsync<T, (T?, Decision<T>)>(key, before =>
         {
-            var read = await sidecar.ReadAsync<T>(key, stop);
-            var decision = decide(read.Value);
-            if (decision.State is not { } state || ReferenceEquals(state, read.Value)) return decision;
-            if (await sidecar.TryWriteAsync(read, state, keepFor(state), stop)) return decision;
-        }
-    }
+            var decision = decide(before);
+            return decision.State is { } state && !ReferenceEquals(state, before)
+                ? new(state, (before, decision), keepFor(state))
+                : new(null, (before, decision));
+        }, stop);
 
     /// <summary>Says what was decided and is saved.</summary>
     public async Task SayAsync<T>(Decision<T> decision, CancellationToken stop) where T : class

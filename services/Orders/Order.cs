@@ -13,7 +13,7 @@ internal enum OrderStatus
     Confirmed,
     /// <summary>Final; what was done is undone.</summary>
     Failed,
-    /// <summary>Its id was noted, but nobody placed it in time. There is no order; one can still be placed under this id by reading this first.</summary>
+    /// <summary>Its id was noted, but nobody placed it in time. There is no order; one can be placed once the id is noted again.</summary>
     Void,
 }
 

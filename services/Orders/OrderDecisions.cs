@@ -18,9 +18,12 @@ internal static class OrderDecisions
 {
     /// <summary>Places an order, once.</summary>
     /// <param name="kept">What is kept under its id. When its content is another, it stays as it is and nothing is said.</param>
-    public static Decision<Order> Place(Order? kept, Order placed) => kept switch
+    /// <param name="seenVoid">The void order that was seen before the id was noted again. Any other void one came after the id was noted:
+    /// nobody would look after an order placed over it. Null: none was seen.</param>
+    public static Decision<Order> Place(Order? kept, Order placed, Order? seenVoid) => kept switch
     {
-        null or { Status: OrderStatus.Void } => new(placed, Created(placed)),
+        null => new(placed, Created(placed)),
+        { Status: OrderStatus.Void } => kept.Placed == seenVoid?.Placed ? new(placed, Created(placed)) : new(kept),
         { Status: OrderStatus.Pending } when kept.Content == placed.Content => new(kept, Created(kept)),
         _ => new(kept),
     };

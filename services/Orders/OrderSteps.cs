@@ -23,9 +23,10 @@ internal sealed class OrderSteps(Transition transition, TimeProvider clock, ILog
     }
 
     /// <summary>Saves a new order and says so. When it cannot be said now it is all the same accepted: the sweep says it again.</summary>
-    public async Task<Order> PlaceAsync(Order placed, CancellationToken stop)
+    /// <returns>The order; or the void one that stands in its way, when that is not <paramref name="seenVoid"/>.</returns>
+    public async Task<Order> PlaceAsync(Order placed, Order? seenVoid, CancellationToken stop)
     {
-        var decision = await SaveAsync(placed.Id, kept => OrderDecisions.Place(kept, placed), stop);
+        var decision = await SaveAsync(placed.Id, kept => OrderDecisions.Place(kept, placed, seenVoid), stop);
         try
         {
             await transition.SayAsync(decision, stop);
@@ -43,8 +44,7 @@ internal sealed class OrderSteps(Transition transition, TimeProvider clock, ILog
 
     private async Task<Decision<Order>> SaveAsync(string orderId, Func<Order?, Decision<Order>> decide, CancellationToken stop)
     {
-        Order? before = null;
-        var decision = await transition.SaveAsync<Order>(Order.KeyOf(orderId), kept => decide(before = kept), KeepFor, stop);
+        var (before, decision) = await transition.SaveAsync(Order.KeyOf(orderId), decide, KeepFor, stop);
         if (!ReferenceEquals(before, decision.State))
         {
             if (before?.Status != decision.State!.Status) LogStatus(decision.State);

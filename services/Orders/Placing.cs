@@ -22,7 +22,7 @@ internal sealed class Placing(
         if (request.IdempotencyKey.Length > 0
             && (await sidecar.ReadAsync<Order>(Order.KeyOf(id.ToString()), stop)).Value is { Status: not OrderStatus.Void } kept)
         {
-            return kept.Content == content ? await orders.PlaceAsync(kept, stop) : throw new RejectedException(Rejection.KeyReused(request.IdempotencyKey));
+            return kept.Content == content ? await orders.PlaceAsync(kept, null, stop) : throw new RejectedException(Rejection.KeyReused(request.IdempotencyKey));
         }
 
         var quote = await QuoteAsync(request, stop);
@@ -41,8 +41,15 @@ internal sealed class Placing(
     /// <summary>From here on the order is looked after, whatever dies: first its id is noted, then it is stored, then it is said.</summary>
     public async Task<Order> AcceptAsync(Order placed, CancellationToken stop)
     {
-        await openLog.AddAsync(placed.Id, stop);
-        return await orders.PlaceAsync(placed, stop);
+        Order? seenVoid = null;
+        while (true)
+        {
+            await openLog.AddAsync(placed.Id, stop);
+            var order = await orders.PlaceAsync(placed, seenVoid, stop);
+            if (order.Status != OrderStatus.Void) return order;
+            // So much time had passed since the id was noted that the sweep has given it up.
+            seenVoid = order;
+        }
     }
 
     private static void Check(Wire.PlaceOrderRequest request)

@@ -149,10 +149,19 @@ public sealed class OrderDecisionsTests
     public void Placing_the_same_again_says_order_created_again_and_placing_another_under_its_id_says_nothing()
     {
         var placed = Placed();
-        Assert.Equal("order-created", Assert.Single(OrderDecisions.Place(placed, placed).Says).Topic);
-        var other = OrderDecisions.Place(placed, placed with { Content = "other" });
+        Assert.Equal("order-created", Assert.Single(OrderDecisions.Place(placed, placed, null).Says).Topic);
+        var other = OrderDecisions.Place(placed, placed with { Content = "other" }, null);
         Assert.Same(placed, other.State);
         Assert.Empty(other.Says);
+    }
+
+    [Fact]
+    public void Over_a_void_order_one_is_placed_only_by_whoever_has_noted_the_id_since()
+    {
+        var given = Placed() with { Status = OrderStatus.Void, Placed = Start.AddSeconds(60) };
+        Assert.Same(given, OrderDecisions.Place(given, Placed(), null).State);
+        Assert.Same(given, OrderDecisions.Place(given, Placed(), given with { Placed = Start }).State);
+        Assert.Equal(OrderStatus.Pending, OrderDecisions.Place(given, Placed(), given).State!.Status);
     }
 
     [Fact]

@@ -109,7 +109,7 @@ public sealed class ParticipantTests
     public void Marks_that_another_instance_left_are_looked_up_and_dropped()
     {
         Put("p", 1_000);
-        for (var at = 0; at < 100; at++) Run(() => new Participant<Product>(Sidecar(), Product.KeyOf, world.Clock, new(world.Clock, world.Chance)).TakeAsync($"o{at}", Lines(("p", 1)), StockDecisions.Refuse, default));
+        for (var at = 0; at < 100; at++) Run(() => NewParticipant().TakeAsync($"o{at}", Lines(("p", 1)), StockDecisions.Refuse, default));
         Assert.InRange(Read("p").Marks.Count, 1, 33);
     }
 
@@ -163,7 +163,13 @@ public sealed class ParticipantTests
 
     private Participant<Product>? participant;
 
-    private Participant<Product> Stock => participant ??= new(Sidecar(), Product.KeyOf, world.Clock, new Patience(world.Clock, world.Chance));
+    private Participant<Product> Stock => participant ??= NewParticipant();
+
+    private Participant<Product> NewParticipant()
+    {
+        var (sidecar, patience) = (Sidecar(), new Patience(world.Clock, world.Chance));
+        return new(new(sidecar, patience), sidecar, Product.KeyOf, world.Clock, patience);
+    }
 
     private Claim Take(string order, params (string Product, int Quantity)[] lines) => Run(() => Stock.TakeAsync(order, Lines(lines), StockDecisions.Refuse, default));
 
@@ -180,10 +186,10 @@ public sealed class ParticipantTests
     private void Put(string product, long available)
     {
         store.Delete($"stock||{Product.KeyOf(product)}");
-        store.TryWrite($"stock||{Product.KeyOf(product)}", JsonSerializer.Serialize(new Product(product, "", 1, Holdings.Of(available), []), Json), "");
+        store.TryWrite($"stock||{Product.KeyOf(product)}", new Product(product, "", 1, Holdings.Of(available), []), "");
     }
 
-    private Holdings Read(string product) => JsonSerializer.Deserialize<Product>(store.Read($"stock||{Product.KeyOf(product)}").Json!, Json)!.Holdings;
+    private Holdings Read(string product) => ((Product)store.Read($"stock||{Product.KeyOf(product)}").Value!).Holdings;
 
     private (int Available, int Held, int Gone) Of(string product) => Read(product) is var holdings ? ((int)holdings.Available, (int)holdings.Held, (int)holdings.Gone) : default;
 

@@ -30,8 +30,8 @@ internal sealed class SimulatedShop
     /// <summary>A delivery is tried so often before it goes to the dead letters, as components/resiliency.yaml has it.</summary>
     private const int AttemptsMax = 8;
 
-    private static readonly Limits Limits = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5));
-    private static readonly TimeSpan SweepPeriod = TimeSpan.FromSeconds(2);
+    private static readonly Limits Limits = new(TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(5));
+    private static readonly TimeSpan SweepPeriod = TimeSpan.FromSeconds(4);
 
     private static readonly JsonSerializerOptions Json = SagaHost.JsonOf(
         JsonTypeInfoResolver.Combine(OrderStates.Default, StockStates.Default, PaymentStates.Default, CouponStates.Default));
@@ -43,10 +43,13 @@ internal sealed class SimulatedShop
     private readonly Dictionary<string, List<Instance>> apps = [];
     private readonly Dictionary<string, IReadOnlyCollection<string>> topics = [];
     private readonly List<string> accepted = [];
+    private readonly bool throughJson;
     private bool calm;
 
-    public SimulatedShop(World world, Faults faults)
+    /// <param name="throughJson">Write every document as JSON and read it back, as a store does.</param>
+    public SimulatedShop(World world, Faults faults, bool throughJson)
     {
+        this.throughJson = throughJson;
         this.world = world;
         this.faults = faults;
         foreach (var app in (string[])["orders", "stock", "payments", "coupons"])
@@ -70,15 +73,14 @@ internal sealed class SimulatedShop
 
     public void Put(Coupon coupon) => Put("coupons", Coupon.KeyOf(coupon.Id), coupon);
 
-    public IEnumerable<T> All<T>(string app, string kind) =>
-        store.All($"{app}||{kind}:").Select(document => JsonSerializer.Deserialize(document.Json, (JsonTypeInfo<T>)Json.GetTypeInfo(typeof(T)))!);
+    public IEnumerable<T> All<T>(string app, string kind) => store.All<T>($"{app}||{kind}:");
 
     public IReadOnlyList<Order> Orders => [.. All<Order>("orders", "order").Where(order => order.Status != OrderStatus.Void)];
 
-    public Order? Find(string orderId) => Orders.FirstOrDefault(order => order.Id == orderId);
+    public Order? Find(string orderId) => store.Read($"orders||{Order.KeyOf(orderId)}").Value is Order { Status: not OrderStatus.Void } order ? order : null;
 
     /// <summary>A client places an order some time from now, and tries again when it hears an error.</summary>
-    public void PlaceLater(Order order, TimeSpan delay) => world.Later($"place {order.Id}", delay, async () =>
+    public void PlaceLater(Order order, TimeSpan delay) => world.Later(delay, async () =>
     {
         if (Pick("orders") is not { } instance)
         {
@@ -97,7 +99,7 @@ internal sealed class SimulatedShop
     });
 
     /// <summary>A client cancels an order some time from now.</summary>
-    public void CancelLater(string orderId, TimeSpan delay) => world.Later($"cancel {orderId}", delay, async () =>
+    public void CancelLater(string orderId, TimeSpan delay) => world.Later(delay, async () =>
     {
         if (Find(orderId) is null || Pick("orders") is not { } instance) return;
         try
@@ -114,14 +116,14 @@ internal sealed class SimulatedShop
     public bool RunToRest(TimeSpan stormy)
     {
         var storm = world.Clock.GetUtcNow() + stormy;
-        world.Later("calm", stormy, Calm);
+        world.Later(stormy, Calm);
         foreach (var instance in apps.Values.SelectMany(instances => instances))
         {
             SweepLater(instance);
             CrashLater(instance);
         }
         // Deadline and quiet time, an adopted log, a hold older than the deadline, and sweeps in between.
-        var latest = storm + 6 * Limits.Deadline;
+        var latest = storm + 12 * Limits.Deadline;
         world.Run(() => calm && world.Clock.GetUtcNow() > storm + TimeSpan.FromSeconds(1) && AtRest() || world.Clock.GetUtcNow() > latest);
         return AtRest();
     }
@@ -137,7 +139,7 @@ internal sealed class SimulatedShop
     private void Calm()
     {
         calm = true;
-        world.Note("--- the faults stop ---");
+        world.Note(() => "--- the faults stop ---");
         // A broker that comes back delivers again whatever it still has.
         if (faults.Replay) foreach (var (app, topic, json, id) in said.OrderBy(_ => world.Chance.Next()).ToArray()) DeliverLater(app, topic, json, id, 1, Jitter(2_000));
     }
@@ -154,7 +156,7 @@ internal sealed class SimulatedShop
         }
     }
 
-    private void DeliverLater(string app, string topic, ByteString json, string id, int attempt, TimeSpan delay) => world.Later($"deliver {id} to {app}", delay, async () =>
+    private void DeliverLater(string app, string topic, ByteString json, string id, int attempt, TimeSpan delay) => world.Later(delay, async () =>
     {
         if (Pick(app) is not { } instance)
         {
@@ -162,7 +164,7 @@ internal sealed class SimulatedShop
             return;
         }
         Deliveries++;
-        world.Note($"{app} hears {id}");
+        world.Note(() => $"{app} hears {id}");
         // Not acknowledged when its reader died: delivered again.
         instance.OnCrash += Again;
         try
@@ -182,7 +184,7 @@ internal sealed class SimulatedShop
         void Again() => DeliverLater(app, topic, json, id, attempt, TimeSpan.FromSeconds(world.Chance.Next(1, 60)));
     });
 
-    private void SweepLater(Instance instance) => world.Later($"{instance.App} sweeps", SweepPeriod, async () =>
+    private void SweepLater(Instance instance) => world.Later(SweepPeriod, async () =>
     {
         if (instance.Dead) return;
         try
@@ -195,7 +197,7 @@ internal sealed class SimulatedShop
         SweepLater(instance);
     });
 
-    private void CrashLater(Instance instance) => world.Later($"{instance.App} may crash", TimeSpan.FromSeconds(1), () =>
+    private void CrashLater(Instance instance) => world.Later(TimeSpan.FromSeconds(1), () =>
     {
         if (calm || instance.Dead) return;
         if (!world.Happens(faults.Crash))
@@ -204,10 +206,10 @@ internal sealed class SimulatedShop
             return;
         }
         Crashes++;
-        world.Note($"--- an instance of {instance.App} crashes ---");
+        world.Note(() => $"--- an instance of {instance.App} crashes ---");
         instance.Crash();
         apps[instance.App].Remove(instance);
-        world.Later($"{instance.App} restarts", TimeSpan.FromSeconds(world.Chance.Next(1, 30)), () =>
+        world.Later(TimeSpan.FromSeconds(world.Chance.Next(1, 30)), () =>
         {
             var restarted = new Instance(this, instance.App);
             apps[instance.App].Add(restarted);
@@ -223,7 +225,7 @@ internal sealed class SimulatedShop
     // What a delivery or a client meets when the world is at fault. Anything else is a bug and ends the run.
     private static bool IsFault(Exception fault) => fault is SidecarDownException or ContentionException;
 
-    private void Put<T>(string app, string key, T value) => store.TryWrite($"{app}||{key}", JsonSerializer.Serialize(value, (JsonTypeInfo<T>)Json.GetTypeInfo(typeof(T))), "");
+    private void Put(string app, string key, object value) => store.TryWrite($"{app}||{key}", value, "");
 
     /// <summary>One process of one service. When it has crashed, none of its operations is ever answered.</summary>
     private sealed class Instance
@@ -232,13 +234,14 @@ internal sealed class SimulatedShop
         {
             App = app;
             var world = shop.world;
-            var sidecar = new SimulatedSidecar(world, shop.store, app, Json, () => shop.calm ? SidecarFaults.None : shop.faults.Sidecar, () => Dead, shop.Publish);
+            var sidecar = new SimulatedSidecar(world, shop.store, app, shop.throughJson ? Json : null, () => shop.calm ? SidecarFaults.None : shop.faults.Sidecar, () => Dead, shop.Publish);
             var patience = new Patience(world.Clock, world.Chance);
+            var documents = new Documents(sidecar, patience);
             var openLog = new OpenLog(sidecar, world.Clock, () => world.Chance.Next().ToString("x"), NullLogger<OpenLog>.Instance);
             switch (app)
             {
                 case "orders":
-                    Steps = new OrderSteps(new Transition(sidecar, patience), world.Clock, NullLoggerFactory.Instance);
+                    Steps = new OrderSteps(new Transition(documents, sidecar), world.Clock, NullLoggerFactory.Instance);
                     Placing = new Placing(Steps, sidecar, openLog, world.Clock, null!, null!, null!);
                     SweepAsync = new OrderSweep(Steps, sidecar, openLog, Limits, world.Clock, NullLoggerFactory.Instance).RunAsync;
                     var orders = new OrderHandlers(Steps, NullLoggerFactory.Instance);
@@ -266,14 +269,14 @@ internal sealed class SimulatedShop
 
             Participant<T> Holder<T>(Func<string, string> keyOf) where T : class, IShared<T>
             {
-                var participant = new Participant<T>(sidecar, keyOf, world.Clock, patience);
+                var participant = new Participant<T>(documents, sidecar, keyOf, world.Clock, patience);
                 SweepAsync = new HoldSweep<T>(participant, sidecar, openLog, AskAsync, Limits.Deadline).RunAsync;
                 return participant;
             }
 
             async Task<OrderFate> AskAsync(string orderId, CancellationToken stop)
             {
-                await world.TurnAsync($"{app} asks about {orderId}", () => Dead);
+                await world.TurnAsync(() => Dead);
                 return shop.Find(orderId) switch
                 {
                     null => OrderFate.Over,

@@ -18,58 +18,58 @@ public sealed class SidecarDownException() : Exception("The sidecar did not answ
 /// <summary>The documents of all services, with ETags as Redis keeps them under first-write concurrency.</summary>
 public sealed class SimulatedStore
 {
-    private readonly Dictionary<string, (string Json, long Version)> documents = [];
+    private readonly Dictionary<string, (object Value, long Version)> documents = [];
 
-    public (string? Json, string ETag) Read(string key) => documents.TryGetValue(key, out var kept) ? (kept.Json, kept.Version.ToString()) : (null, "");
+    public (object? Value, string ETag) Read(string key) => documents.TryGetValue(key, out var kept) ? (kept.Value, kept.Version.ToString()) : (null, "");
 
     /// <summary>A write with any ETag to a key that is gone succeeds: Redis does so.</summary>
-    public bool TryWrite(string key, string json, string etag)
+    public bool TryWrite(string key, object value, string etag)
     {
         if (!documents.TryGetValue(key, out var kept))
         {
-            documents[key] = (json, 1);
+            documents[key] = (value, 1);
             return true;
         }
         if (etag != kept.Version.ToString()) return false;
-        documents[key] = (json, kept.Version + 1);
+        documents[key] = (value, kept.Version + 1);
         return true;
     }
 
     public void Delete(string key) => documents.Remove(key);
 
-    public IEnumerable<(string Key, string Json)> All(string prefix) =>
-        documents.Where(document => document.Key.StartsWith(prefix, StringComparison.Ordinal)).Select(document => (document.Key, document.Value.Json));
+    public IEnumerable<T> All<T>(string prefix) =>
+        documents.Where(document => document.Key.StartsWith(prefix, StringComparison.Ordinal)).Select(document => (T)document.Value.Value);
 }
 
 /// <summary>One instance's sidecar in a world.</summary>
 /// <param name="prefix">The app id: services share the store, not the keys.</param>
+/// <param name="json">How documents are written; null: they are kept as they are, which is faster.</param>
 /// <param name="dead">True: the instance has crashed, and none of its operations is ever answered.</param>
 public sealed class SimulatedSidecar(
-    World world, SimulatedStore store, string prefix, JsonSerializerOptions json, Func<SidecarFaults> faults, Func<bool> dead, Action<Event> publish) : ISidecar
+    World world, SimulatedStore store, string prefix, JsonSerializerOptions? json, Func<SidecarFaults> faults, Func<bool> dead, Action<Event> publish) : ISidecar
 {
-    public Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken stop) where T : class => DoAsync($"read {key}", () => Read<T>(key));
+    public Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken stop) where T : class => DoAsync(() => $"read {key}", () => Read<T>(key));
 
     public Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken stop) where T : class =>
-        DoAsync<IReadOnlyList<Versioned<T>>>($"read {string.Join(' ', keys)}", () => [.. keys.Select(Read<T>)]);
+        keys.Count == 0
+            ? Task.FromResult<IReadOnlyList<Versioned<T>>>([])
+            : DoAsync<IReadOnlyList<Versioned<T>>>(() => $"read {string.Join(' ', keys)}", () => [.. keys.Select(Read<T>)]);
 
-    public Task<bool> TryWriteAsync<T>(Versioned<T> read, T value, TimeSpan? keepFor, CancellationToken stop) where T : class
-    {
-        var text = JsonSerializer.Serialize(value, (JsonTypeInfo<T>)json.GetTypeInfo(typeof(T)));
-        return DoAsync($"write {read.Key} {text}", () =>
+    public Task<bool> TryWriteAsync<T>(Versioned<T> read, T value, TimeSpan? keepFor, CancellationToken stop) where T : class =>
+        DoAsync(() => $"write {read.Key} {read.ETag} {value}", () =>
         {
-            var written = store.TryWrite($"{prefix}||{read.Key}", text, read.ETag);
+            var written = store.TryWrite($"{prefix}||{read.Key}", ThroughJson(value), read.ETag);
             // Redis errors are reported as conflicts too.
             return written && !world.Happens(faults().FailsAfter);
         });
-    }
 
-    public Task DeleteAsync(string key, CancellationToken stop) => DoAsync($"delete {key}", () =>
+    public Task DeleteAsync(string key, CancellationToken stop) => DoAsync(() => $"delete {key}", () =>
     {
         store.Delete($"{prefix}||{key}");
         return true;
     });
 
-    public Task PublishAsync(Event said, CancellationToken stop) => DoAsync($"publish {said.Id}", () =>
+    public Task PublishAsync(Event said, CancellationToken stop) => DoAsync(() => $"publish {said.Id}", () =>
     {
         publish(said);
         return true;
@@ -77,28 +77,35 @@ public sealed class SimulatedSidecar(
 
     private Versioned<T> Read<T>(string key) where T : class
     {
-        var (text, etag) = store.Read($"{prefix}||{key}");
-        return new(key, text is null ? null : JsonSerializer.Deserialize(text, (JsonTypeInfo<T>)json.GetTypeInfo(typeof(T))), etag);
+        var (value, etag) = store.Read($"{prefix}||{key}");
+        return new(key, (T?)value, etag);
     }
 
-    private async Task<T> DoAsync<T>(string what, Func<T> operation)
+    private T ThroughJson<T>(T value) where T : class
+    {
+        if (json is null) return value;
+        var type = (JsonTypeInfo<T>)json.GetTypeInfo(typeof(T));
+        return JsonSerializer.Deserialize(JsonSerializer.Serialize(value, type), type)!;
+    }
+
+    private async Task<T> DoAsync<T>(Func<string> what, Func<T> operation)
     {
         var chances = faults();
-        if (world.Happens(chances.Pauses)) await world.TurnAsync($"{prefix} sleeps before {what}", dead, TimeSpan.FromSeconds(world.Chance.Next(1, 120)));
-        await world.TurnAsync(what, dead);
+        if (world.Happens(chances.Pauses)) await world.TurnAsync(dead, TimeSpan.FromSeconds(world.Chance.Next(1, 60)));
+        await world.TurnAsync(dead);
         if (world.Happens(chances.Fails))
         {
-            world.Note($"{prefix}: {what} FAILED");
+            world.Note(() => $"{prefix}: {what()} FAILED");
             throw new SidecarDownException();
         }
         var result = operation();
         if (world.Happens(chances.FailsAfter))
         {
-            world.Note($"{prefix}: {what} => {Shown(result)}, REPORTED AS FAILED");
+            world.Note(() => $"{prefix}: {what()} => {Shown(result)}, REPORTED AS FAILED");
             throw new SidecarDownException();
         }
-        world.Note($"{prefix}: {what} => {Shown(result)}");
-        await world.TurnAsync($"answer to {what}", dead);
+        world.Note(() => $"{prefix}: {what()} => {Shown(result)}");
+        await world.TurnAsync(dead);
         return result;
     }
 

@@ -11,14 +11,14 @@ namespace Saga.Tests;
 /// <summary>One run of the whole saga, decided by its seed: a few orders that want the same few things, and a storm of faults.</summary>
 internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, World World, SimulatedShop Shop)
 {
-    private static readonly TimeSpan Storm = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan Storm = TimeSpan.FromSeconds(40);
 
-    public static Simulation Run(int seed)
+    public static Simulation Run(int seed, bool traced = false)
     {
-        var world = new World(seed);
+        var world = new World(seed, traced);
         var faults = FaultsOf(world);
-        world.Note($"seed {seed}: {faults}");
-        var shop = new SimulatedShop(world, faults);
+        world.Note(() => $"seed {seed}: {faults}");
+        var shop = new SimulatedShop(world, faults, throughJson: seed % 50 == 0);
 
         var products = Enumerable.Range(0, world.Chance.Next(1, 4))
             .Select(at => new Product($"p{at}", "", 1_000, Holdings.Of(world.Chance.Next(1, 6)), [])).ToArray();

@@ -6,14 +6,16 @@ namespace Saga.Tests;
 /// One thread, one seed, no real time: whatever waits for the world waits here, and the seed decides who goes on next.
 /// The same seed gives the same run, operation by operation.
 /// </summary>
-public sealed class World(int seed) : SynchronizationContext
+/// <param name="traced">Keep a readable line of every operation.</param>
+public sealed class World(int seed, bool traced = false) : SynchronizationContext
 {
     private readonly Queue<(SendOrPostCallback Callback, object? State)> posted = new();
-    private readonly List<Waiting> waiting = [];
+    private readonly List<Waiting> ready = [];
+    private readonly PriorityQueue<Waiting, (DateTimeOffset, long)> later = new();
     private readonly StringBuilder trace = new();
     private long number;
 
-    private sealed record Waiting(long Number, DateTimeOffset From, string What, Action Go, Func<bool> Gone);
+    private readonly record struct Waiting(Action Go, Func<bool>? Gone);
 
     public Random Chance { get; } = new(seed);
 
@@ -24,22 +26,25 @@ public sealed class World(int seed) : SynchronizationContext
     public int Operations { get; private set; }
 
     /// <summary>True with the given probability, 0 to 1.</summary>
-    public bool Happens(double probability) => Chance.NextDouble() < probability;
+    public bool Happens(double probability) => probability > 0 && Chance.NextDouble() < probability;
 
-    public void Note(string line) => trace.Append(Clock.GetUtcNow().ToString("mm:ss.fff")).Append("  ").AppendLine(line);
+    public void Note(Func<string> line)
+    {
+        if (traced) trace.Append(Clock.GetUtcNow().ToString("mm:ss.fff")).Append("  ").AppendLine(line());
+    }
 
     /// <summary>Goes on when the seed says so, not before the delay is over.</summary>
     /// <param name="gone">True: whoever waits is dead and never goes on.</param>
-    public Task TurnAsync(string what, Func<bool> gone, TimeSpan delay = default)
+    public Task TurnAsync(Func<bool> gone, TimeSpan delay = default)
     {
         var turn = new TaskCompletionSource();
-        waiting.Add(new(++number, Clock.GetUtcNow() + delay, what, turn.SetResult, gone));
+        Wait(new(turn.SetResult, gone), delay);
         return turn.Task;
     }
 
-    public void Later(string what, TimeSpan delay, Action go) => waiting.Add(new(++number, Clock.GetUtcNow() + delay, what, go, () => false));
+    public void Later(TimeSpan delay, Action go) => Wait(new(go, null), delay);
 
-    /// <summary>Runs until <paramref name="until"/> or until nothing waits any more.</summary>
+    /// <summary>Runs until <paramref name="until"/>, which is asked whenever time moves on, or until nothing waits any more.</summary>
     /// <returns>False: nothing waits any more.</returns>
     public bool Run(Func<bool> until)
     {
@@ -47,33 +52,25 @@ public sealed class World(int seed) : SynchronizationContext
         SetSynchronizationContext(this);
         try
         {
-            while (!until())
+            while (true)
             {
                 while (posted.TryDequeue(out var next)) next.Callback(next.State);
-                if (until()) break;
-                waiting.RemoveAll(one => one.Gone());
-                var timer = Clock.Next;
-                if (waiting.Count == 0 && timer is null) return false;
-
-                var ready = waiting.Where(one => one.From <= Clock.GetUtcNow()).ToArray();
-                if (ready.Length == 0)
+                if (ready.Count == 0)
                 {
-                    var next = waiting.Count == 0 ? DateTimeOffset.MaxValue : waiting.Min(one => one.From);
-                    Clock.AdvanceTo(timer is { } due && due < next ? due : next);
+                    if (until()) return true;
+                    if (!AdvanceToNext()) return false;
                     continue;
                 }
-                if (timer is { } now && now <= Clock.GetUtcNow())
-                {
-                    Clock.AdvanceTo(Clock.GetUtcNow());
-                    continue;
-                }
-                var chosen = ready[Chance.Next(ready.Length)];
-                waiting.Remove(chosen);
+                var at = Chance.Next(ready.Count);
+                var chosen = ready[at];
+                ready[at] = ready[^1];
+                ready.RemoveAt(ready.Count - 1);
+                if (chosen.Gone?.Invoke() == true) continue;
                 Operations++;
                 Clock.AdvanceTo(Clock.GetUtcNow() + TimeSpan.FromTicks(Chance.Next(10_000)));
+                MoveReady();
                 chosen.Go();
             }
-            return true;
         }
         finally
         {
@@ -93,6 +90,31 @@ public sealed class World(int seed) : SynchronizationContext
     public override void Post(SendOrPostCallback d, object? state) => posted.Enqueue((d, state));
 
     public override void Send(SendOrPostCallback d, object? state) => throw new NotSupportedException();
+
+    private void Wait(Waiting waiting, TimeSpan delay)
+    {
+        if (delay <= TimeSpan.Zero) ready.Add(waiting);
+        else later.Enqueue(waiting, (Clock.GetUtcNow() + delay, ++number));
+    }
+
+    private bool AdvanceToNext()
+    {
+        DateTimeOffset? next = later.TryPeek(out _, out var first) ? first.Item1 : null;
+        if (Clock.Next is { } timer && (next is null || timer < next)) next = timer;
+        if (next is null) return false;
+        Clock.AdvanceTo(next.Value);
+        MoveReady();
+        return true;
+    }
+
+    private void MoveReady()
+    {
+        while (later.TryPeek(out var waiting, out var from) && from.Item1 <= Clock.GetUtcNow())
+        {
+            later.Dequeue();
+            ready.Add(waiting);
+        }
+    }
 }
 
 /// <summary>A clock that moves only when the world says so.</summary>
@@ -113,7 +135,7 @@ public sealed class VirtualClock : TimeProvider
     public void AdvanceTo(DateTimeOffset time)
     {
         if (time > now) now = time;
-        foreach (var timer in timers.Where(timer => timer.Due <= now).OrderBy(timer => timer.Due).ToArray()) timer.Fire();
+        while (timers.Count > 0 && timers.Where(timer => timer.Due <= now).MinBy(timer => timer.Due) is { } due) due.Fire();
     }
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)

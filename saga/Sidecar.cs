@@ -1,0 +1,30 @@
+namespace Saga;
+
+/// <summary>A document as it was read: its value (null: there is none) and the version to write it back with.</summary>
+/// <param name="ETag">Empty when there is no document: writing with it creates one.</param>
+public readonly record struct Versioned<T>(string Key, T? Value, string ETag) where T : class;
+
+/// <summary>
+/// What the saga asks of its sidecar: documents changed by compare-and-set, and topics. Dapr in production;
+/// in tests a simulation that reorders, loses and crashes.
+/// </summary>
+/// <remarks>Every member throws when the sidecar or what is behind it cannot be reached; the effect is then unknown.</remarks>
+public interface ISidecar
+{
+    /// <summary>Reads one document.</summary>
+    Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken stop) where T : class;
+
+    /// <summary>Reads many documents, answered in the order of the keys.</summary>
+    Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken stop) where T : class;
+
+    /// <summary>Writes what was decided from <paramref name="read"/>.</summary>
+    /// <param name="keepFor">How long the document lives; null: for ever, or as long as said before.</param>
+    /// <returns>False: somebody wrote since it was read. Read again and decide anew.</returns>
+    Task<bool> TryWriteAsync<T>(Versioned<T> read, T value, TimeSpan? keepFor, CancellationToken stop) where T : class;
+
+    /// <summary>Deletes a document that nobody else writes any more.</summary>
+    Task DeleteAsync(string key, CancellationToken stop);
+
+    /// <summary>Says an event on its topic.</summary>
+    Task PublishAsync(Event said, CancellationToken stop);
+}
