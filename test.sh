@@ -3,6 +3,8 @@
 #
 #   ./test.sh               everything
 #   ./test.sh simulation    the simulation of the whole saga only; SIMULATION_SEED=n replays one run with its trace
+#   ./test.sh soak 600      the simulation with ever new seeds, for so many seconds
+#   ./test.sh chaos 300     the real system under kill -9 and frozen processes, for so many seconds
 set -uo pipefail
 cd "$(dirname "$0")"
 . ./needs.sh
@@ -14,8 +16,14 @@ only=()
 case "${1:-}" in
   "") ;;
   simulation) only=(tests/Saga.Tests --filter "FullyQualifiedName~SimulationTests" --logger "console;verbosity=detailed") ;;
-  *) echo "I do not know '$1'. Try: ./test.sh [simulation]" >&2; exit 1 ;;
+  soak)
+    only=(tests/Saga.Tests --filter "FullyQualifiedName~SimulationTests.Whatever" --logger "console;verbosity=detailed")
+    export SIMULATION_SECONDS=${2:-600} SIMULATION_FRESH=$(date +%s)
+    ;;
+  *) echo "I do not know '$1'. Try: ./test.sh [simulation | soak SECONDS | chaos SECONDS]" >&2; exit 1 ;;
 esac
+# New seeds with every commit, and the same ones again for the same commit.
+export SIMULATION_FRESH=${SIMULATION_FRESH:-$((16#$(git rev-parse --short=7 HEAD 2>/dev/null || echo 4e20)))}
 
 if [ ${#only[@]} = 0 ] && [ ! -x tests/node/node_modules/.bin/buf ]; then
   command -v npm >/dev/null || { echo "npm is needed for buf, which checks the contracts and plays a foreign gRPC client." >&2; exit 1; }

@@ -43,7 +43,8 @@ internal sealed record Scenario(
     {
         var suffix = $"{Name.Replace(' ', '-')}-{run}";
         string product = $"product-{suffix}", user = $"user-{suffix}", coupon = $"coupon-{suffix}";
-        await shop.Stock.PutProductAsync(new() { ProductId = product, Name = "Demo product", Price = Price, InitialStock = InitialStock }, cancellationToken: stop);
+        await shop.Stock.PutProductAsync(
+            new() { ProductId = product, Name = "Demo product", Price = Price, InitialStock = InitialStock }, cancellationToken: stop);
         await shop.Payments.OpenAccountAsync(new() { UserId = user, InitialDeposit = Balance }, cancellationToken: stop);
         await shop.Coupons.IssueCouponAsync(new()
         {

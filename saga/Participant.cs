@@ -12,7 +12,8 @@ namespace Saga;
 /// Both are fences: whoever slept in between finds another version and starts over.
 /// </remarks>
 /// <param name="keyOf">The state key of a shared document, from its id.</param>
-public sealed class Participant<T>(Documents documents, ISidecar sidecar, Func<string, string> keyOf, TimeProvider clock, Patience patience) where T : class, IShared<T>
+public sealed class Participant<T>(Documents documents, ISidecar sidecar, Func<string, string> keyOf, TimeProvider clock, Patience patience)
+    where T : class, IShared<T>
 {
     /// <summary>More marks than this in one document, and the claims of those that other instances left are looked up.</summary>
     private const int MarksMax = 32;

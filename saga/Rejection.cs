@@ -14,7 +14,8 @@ public sealed record Rejection(StatusCode Code, string Message, params IReadOnly
     public const string Domain = "shop.v1";
 
     /// <summary>The code as gRPC writes it, such as INVALID_ARGUMENT.</summary>
-    public string Title => string.Concat(Code.ToString().Select((letter, at) => at > 0 && char.IsUpper(letter) ? $"_{letter}" : $"{char.ToUpperInvariant(letter)}"));
+    public string Title => string.Concat(Code.ToString().Select((letter, at) =>
+        at > 0 && char.IsUpper(letter) ? $"_{letter}" : $"{char.ToUpperInvariant(letter)}"));
 
     public static Rejection NotFound(string what, string id) => new(StatusCode.NotFound, $"There is no {what} '{id}'.",
         new ErrorInfo { Domain = Domain, Reason = $"{what.ToUpperInvariant()}_NOT_FOUND", Metadata = { [what] = id } });

@@ -11,7 +11,7 @@ internal static partial class SagaLog
     [LoggerMessage(2, LogLevel.Error, "Event {EventId} on {Topic} cannot be read and goes to the dead letters: {Problem}", EventName = "Unreadable")]
     public static partial void Unreadable(ILogger log, string eventId, string topic, string problem);
 
-    [LoggerMessage(3, LogLevel.Error, "Event {EventId} came on {Topic}, which this service does not hear; it goes to the dead letters.", EventName = "NotHeardHere")]
+    [LoggerMessage(3, LogLevel.Error, "Event {EventId} came on {Topic}, which is not heard here; it goes to the dead letters.", EventName = "NotHeardHere")]
     public static partial void NotHeardHere(ILogger log, string eventId, string topic);
 
     [LoggerMessage(4, LogLevel.Warning, "{Method} failed: {Problem}", EventName = "WorldFault")]
@@ -23,7 +23,7 @@ internal static partial class SagaLog
     [LoggerMessage(6, LogLevel.Warning, "The sweep of open orders failed and runs again in {Period}.", EventName = "SweepFailed")]
     public static partial void SweepFailed(ILogger log, Exception fault, TimeSpan period);
 
-    [LoggerMessage(7, LogLevel.Warning, "The open log of instance {Instance} was closed by another; its {Orders} open orders move to a new one.", EventName = "LogClosed")]
+    [LoggerMessage(7, LogLevel.Warning, "The open log {Instance} with {Orders} orders was taken over; a new one is started.", EventName = "LogClosed")]
     public static partial void LogClosed(ILogger log, string instance, int orders);
 
     [LoggerMessage(8, LogLevel.Information, "Adopted the open log of instance {Instance}, silent since {Beat}.", EventName = "Adopted")]

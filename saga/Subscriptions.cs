@@ -10,10 +10,10 @@ namespace Saga;
 /// <summary>The events a service hears, and what it does on each.</summary>
 public sealed class Subscriptions
 {
-    private readonly Dictionary<string, Func<ByteString, CancellationToken, Task>> handlers = [];
+    private readonly Dictionary<string, Heard> heard = [];
     private readonly TaskCompletionSource asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public IReadOnlyCollection<string> Topics => handlers.Keys;
+    public IReadOnlyCollection<string> Topics => heard.Keys;
 
     /// <summary>Completes when the sidecar has asked what to subscribe to. Until then nothing is delivered.</summary>
     public Task Asked => asked.Task;
@@ -21,14 +21,18 @@ public sealed class Subscriptions
     /// <summary>Hears an event on its topic. When <paramref name="handle"/> throws, the event is delivered again.</summary>
     public Subscriptions On<T>(Func<T, CancellationToken, Task> handle) where T : IMessage<T>, new()
     {
-        handlers.Add(Event.TopicOf(new T().Descriptor.Name), (json, stop) => handle(Event.FromJson<T>(json), stop));
+        heard.Add(Event.TopicOf(new T().Descriptor.Name), new(json => Event.FromJson<T>(json), (message, stop) => handle((T)message, stop)));
         return this;
     }
 
-    internal Func<ByteString, CancellationToken, Task>? HandlerOf(string topic) => handlers.GetValueOrDefault(topic);
+    /// <summary>Null: nothing is heard on this topic.</summary>
+    internal Heard? On(string topic) => heard.GetValueOrDefault(topic);
 
     internal void WereAsked() => asked.TrySetResult();
 }
+
+/// <summary>How an event of one topic is read, and what is done about it.</summary>
+internal sealed record Heard(Func<ByteString, IMessage> Read, Func<IMessage, CancellationToken, Task> Handle);
 
 /// <summary>What the sidecar calls: says what this service hears, and hears it.</summary>
 /// <remarks>
@@ -52,14 +56,14 @@ internal sealed class AppCallbackService(Subscriptions subscriptions, AppId appI
 
     public override async Task<TopicEventResponse> OnTopicEvent(TopicEventRequest request, ServerCallContext context)
     {
-        if (subscriptions.HandlerOf(request.Topic) is not { } handle)
+        if (subscriptions.On(request.Topic) is not { } heard)
         {
             SagaLog.NotHeardHere(log, request.Id, request.Topic);
             return new() { Status = Status.Drop };
         }
         try
         {
-            await handle(request.Data, context.CancellationToken);
+            await heard.Handle(heard.Read(request.Data), context.CancellationToken);
             return new() { Status = Status.Success };
         }
         catch (UnreadableEventException unreadable)

@@ -15,7 +15,7 @@ internal static partial class CouponLog
     [LoggerMessage(403, LogLevel.Information, "Restoring coupon {UserCouponId} of order {OrderId}, which failed: {Reason}.", EventName = "Restoring")]
     public static partial void Restoring(ILogger log, string userCouponId, string orderId, string reason);
 
-    [LoggerMessage(404, LogLevel.Information, "Coupon {UserCouponId} is not taken by order {OrderId} any more (it had been: {Undone}).", EventName = "Restored")]
+    [LoggerMessage(404, LogLevel.Information, "Coupon {UserCouponId} is free of order {OrderId} (it had been taken: {Undone}).", EventName = "Restored")]
     public static partial void Restored(ILogger log, string userCouponId, string orderId, bool undone);
 
     [LoggerMessage(405, LogLevel.Information, "The coupon of order {OrderId} is gone for good.", EventName = "Gone")]

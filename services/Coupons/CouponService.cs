@@ -22,7 +22,8 @@ internal sealed class CouponService(ISidecar sidecar, Commands commands, IdIndex
                 check.Range("amount_off", request.AmountOff, 1, 1_000_000_000);
                 break;
             case Wire.IssueCouponRequest.DiscountOneofCase.PercentOff:
-                check.Range("percent_off.percent", request.PercentOff.Percent, 1, 100).Range("percent_off.max_amount", request.PercentOff.MaxAmount, 0, 1_000_000_000);
+                check.Range("percent_off.percent", request.PercentOff.Percent, 1, 100)
+                    .Range("percent_off.max_amount", request.PercentOff.MaxAmount, 0, 1_000_000_000);
                 break;
             case Wire.IssueCouponRequest.DiscountOneofCase.None:
                 break;

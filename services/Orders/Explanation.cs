@@ -10,13 +10,16 @@ internal sealed record Explanation(IReadOnlyList<string> WaitsFor, string Next)
     {
         OrderStatus.Pending => new(
             [.. OrderDecisions.Missing(order).Select(step =>
-                $"{OrderDecisions.Name(step)} has answered neither {OrderDecisions.SuccessOf(step)} nor {OrderDecisions.FailureOf(step)}, since {Seconds(now - order.Placed)}.")],
+                $"{OrderDecisions.Name(step)} has answered neither {OrderDecisions.SuccessOf(step)} nor {OrderDecisions.FailureOf(step)}, "
+                + $"since {Seconds(now - order.Placed)}.")],
             now - order.Placed >= limits.Deadline
                 ? "Its deadline has passed; the next sweep ends it as FAILED, and whatever was done is undone."
-                : $"When nothing is heard for {Seconds(limits.Quiet)}, order-created is said again; {Seconds(order.Placed + limits.Deadline - now)} from now the order fails with reason DEADLINE."),
+                : $"When nothing is heard for {Seconds(limits.Quiet)}, order-created is said again; "
+                + $"{Seconds(order.Placed + limits.Deadline - now)} from now the order fails with reason DEADLINE."),
         OrderStatus.Failed when !order.Settled => new(
             [.. OrderDecisions.Missing(order).Select(step =>
-                $"{OrderDecisions.Name(step)} has not said {OrderDecisions.CompensationOf(step)} ({Compensation(order, step)}), {Seconds(now - order.FinalAt!.Value)} after the order failed.")],
+                $"{OrderDecisions.Name(step)} has not said {OrderDecisions.CompensationOf(step)} ({Compensation(order, step)}), "
+                + $"{Seconds(now - order.FinalAt!.Value)} after the order failed.")],
             $"When nothing is heard for {Seconds(limits.Quiet)}, order-failed is said again, until everybody has answered."),
         OrderStatus.Failed => new([], "Nothing: it has failed, and everybody has said that nothing of it is left."),
         OrderStatus.Confirmed => new([], "Nothing: it is confirmed; what the participants held becomes final."),

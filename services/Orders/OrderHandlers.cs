@@ -15,11 +15,14 @@ internal sealed class OrderHandlers(OrderSteps orders, ILoggerFactory logs)
     public Task OnAsync(CouponUsedEvent heard, CancellationToken stop) =>
         DoneAsync(heard.OrderId, Step.Coupon, heard.HasUserCouponId ? heard.UserCouponId : null, stop);
 
-    public Task OnAsync(StockReservationFailedEvent heard, CancellationToken stop) => RefusedAsync(heard.OrderId, Step.Stock, new(heard.Reason, heard.Detail), stop);
+    public Task OnAsync(StockReservationFailedEvent heard, CancellationToken stop) =>
+        RefusedAsync(heard.OrderId, Step.Stock, new(heard.Reason, heard.Detail), stop);
 
-    public Task OnAsync(PaymentFailedEvent heard, CancellationToken stop) => RefusedAsync(heard.OrderId, Step.Payment, new(heard.Reason, heard.Detail), stop);
+    public Task OnAsync(PaymentFailedEvent heard, CancellationToken stop) =>
+        RefusedAsync(heard.OrderId, Step.Payment, new(heard.Reason, heard.Detail), stop);
 
-    public Task OnAsync(CouponUsageFailedEvent heard, CancellationToken stop) => RefusedAsync(heard.OrderId, Step.Coupon, new(heard.Reason, heard.Detail), stop);
+    public Task OnAsync(CouponUsageFailedEvent heard, CancellationToken stop) =>
+        RefusedAsync(heard.OrderId, Step.Coupon, new(heard.Reason, heard.Detail), stop);
 
     public Task OnAsync(StockReleasedEvent heard, CancellationToken stop) => CompensatedAsync(heard.OrderId, Step.Stock, heard.Undone, stop);
 

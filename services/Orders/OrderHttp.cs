@@ -46,7 +46,7 @@ internal static class OrderHttp
 
     private static Task<IResult> GetAsync(string orderNumber, ISidecar sidecar, CancellationToken stop) => AnswerAsync(async () =>
     {
-        if (!OrderNumber.TryParse(orderNumber, out var id, out var wrong)) throw new RejectedException(Rejection.Invalid([("orderNumber", $"'{orderNumber}' {wrong}")]));
+        new RequestCheck().Must(OrderNumber.TryParse(orderNumber, out var id, out var wrong), "orderNumber", $"'{orderNumber}' {wrong}").Done();
         var order = (await sidecar.ReadAsync<Order>(Order.KeyOf(id.ToString()), stop)).Value;
         if (order is null or { Status: OrderStatus.Void }) throw new RejectedException(Rejection.NotFound("order", orderNumber));
         return TypedResults.Json(OrderJson.From(order), OrderJsonContext.Readable.OrderJson);
@@ -73,7 +73,8 @@ internal static class OrderHttp
         }
         catch (Exception fault) when (fault is Dapr.DaprException or RpcException)
         {
-            return Problem(StatusCodes.Status503ServiceUnavailable, "UNAVAILABLE", "The sidecar, or what is behind it, did not answer; nothing is lost, try again.", []);
+            return Problem(StatusCodes.Status503ServiceUnavailable, "UNAVAILABLE",
+                "The sidecar, or what is behind it, did not answer; nothing is lost, try again.", []);
         }
     }
 
@@ -83,7 +84,8 @@ internal static class OrderHttp
     private static IEnumerable<ErrorJson> ErrorsOf(IMessage detail) => detail switch
     {
         Google.Rpc.BadRequest bad => bad.FieldViolations.Select(violation => new ErrorJson(violation.Field, violation.Description)),
-        Google.Rpc.PreconditionFailure failure => failure.Violations.Select(violation => new ErrorJson(violation.Subject, $"{violation.Type}: {violation.Description}")),
+        Google.Rpc.PreconditionFailure failure => failure.Violations.Select(violation =>
+            new ErrorJson(violation.Subject, $"{violation.Type}: {violation.Description}")),
         Google.Rpc.ErrorInfo info => [new(info.Reason, string.Join(", ", info.Metadata.Select(pair => $"{pair.Key}={pair.Value}")))],
         _ => [],
     };

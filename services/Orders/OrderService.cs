@@ -29,19 +29,19 @@ internal sealed class OrderService(Placing placing, OrderSteps orders, ISidecar 
                 $"The order is {order.Status.ToString().ToUpperInvariant()} already; only a PENDING order can be cancelled."))));
     }
 
-    public override async Task WatchOrder(Wire.WatchOrderRequest request, IServerStreamWriter<Wire.WatchOrderResponse> responseStream, ServerCallContext context)
+    public override async Task WatchOrder(
+        Wire.WatchOrderRequest request, IServerStreamWriter<Wire.WatchOrderResponse> responseStream, ServerCallContext context)
     {
         new RequestCheck().Range("after_revision", request.AfterRevision, 0, int.MaxValue).Done();
         var stop = context.CancellationToken;
         var order = await ReadAsync(request.Order, stop);
         for (var seen = (int)request.AfterRevision; ;)
         {
-            var change = orders.ChangeOf(order.Id);
+            using var watch = orders.WatchNext(order.Id);
             order = await ReadAsync(order.Id, stop);
             while (seen < order.Timeline.Length) await responseStream.WriteAsync(new() { Entry = OrderWire.From(order, ++seen) }, stop);
             if (order.Settled) return;
-            await Task.WhenAny(change, Task.Delay(LookAgain, clock, stop));
-            stop.ThrowIfCancellationRequested();
+            await watch.ChangeAsync(LookAgain, stop);
         }
     }
 

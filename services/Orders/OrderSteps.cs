@@ -8,6 +8,7 @@ namespace Orders;
 /// <summary>Carries decisions on orders: saves, lets watchers know, says.</summary>
 internal sealed class OrderSteps(Transition transition, TimeProvider clock, ILoggerFactory logs)
 {
+    private readonly TimeProvider clock = clock;
     private readonly ILogger log = logs.CreateLogger("Orders");
     private readonly ConcurrentDictionary<string, TaskCompletionSource> watched = new();
 
@@ -38,9 +39,22 @@ internal sealed class OrderSteps(Transition transition, TimeProvider clock, ILog
         return decision.State!;
     }
 
-    /// <summary>Completes at the order's next change in this process.</summary>
-    public Task ChangeOf(string orderId) =>
-        watched.GetOrAdd(orderId, _ => new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+    /// <summary>Watches an order from now on for its next change in this process. Dispose it when it is of no more interest.</summary>
+    public Watch WatchNext(string orderId) =>
+        new(this, orderId, watched.GetOrAdd(orderId, _ => new(TaskCreationOptions.RunContinuationsAsynchronously)));
+
+    internal readonly struct Watch(OrderSteps orders, string orderId, TaskCompletionSource change) : IDisposable
+    {
+        /// <summary>Returns at the change, or after a while: the order may have changed in another process.</summary>
+        public async Task ChangeAsync(TimeSpan atMost, CancellationToken stop)
+        {
+            await Task.WhenAny(change.Task, Task.Delay(atMost, orders.clock, stop));
+            stop.ThrowIfCancellationRequested();
+        }
+
+        // Others who watch the same order look again after a while all the same.
+        public void Dispose() => orders.watched.TryRemove(new(orderId, change));
+    }
 
     private async Task<Decision<Order>> SaveAsync(string orderId, Func<Order?, Decision<Order>> decide, CancellationToken stop)
     {

@@ -22,7 +22,8 @@ internal sealed class Placing(
         if (request.IdempotencyKey.Length > 0
             && (await sidecar.ReadAsync<Order>(Order.KeyOf(id.ToString()), stop)).Value is { Status: not OrderStatus.Void } kept)
         {
-            return kept.Content == content ? await orders.PlaceAsync(kept, null, stop) : throw new RejectedException(Rejection.KeyReused(request.IdempotencyKey));
+            if (kept.Content != content) throw new RejectedException(Rejection.KeyReused(request.IdempotencyKey));
+            return await orders.PlaceAsync(kept, null, stop);
         }
 
         var quote = await QuoteAsync(request, stop);
@@ -68,7 +69,8 @@ internal sealed class Placing(
             check
                 .Id($"items[{at}].product_id", request.Items[at].ProductId)
                 .Range($"items[{at}].quantity", request.Items[at].Quantity, 1, 1000)
-                .Must(seen.Add(request.Items[at].ProductId), $"items[{at}].product_id", $"'{request.Items[at].ProductId}' is in the order twice; add up the quantities.");
+                .Must(seen.Add(request.Items[at].ProductId), $"items[{at}].product_id",
+                    $"'{request.Items[at].ProductId}' is in the order twice; add up the quantities.");
         }
         check.Done();
     }
@@ -78,7 +80,9 @@ internal sealed class Placing(
         var options = new CallOptions(deadline: DateTime.UtcNow + LookUpMax, cancellationToken: stop);
         var productsAsked = stock.BatchGetProductsAsync(new() { ProductIds = { request.Items.Select(item => item.ProductId) } }, options).ResponseAsync;
         var accountAsked = request.SkipPrecheck ? null : payments.GetAccountAsync(new() { UserId = request.UserId }, options).ResponseAsync;
-        var couponAsked = string.IsNullOrEmpty(request.UserCouponId) ? null : coupons.GetCouponAsync(new() { UserCouponId = request.UserCouponId }, options).ResponseAsync;
+        var couponAsked = string.IsNullOrEmpty(request.UserCouponId)
+            ? null
+            : coupons.GetCouponAsync(new() { UserCouponId = request.UserCouponId }, options).ResponseAsync;
 
         var products = await productsAsked;
         var account = accountAsked is null ? null : await FoundAsync(accountAsked);

@@ -51,7 +51,8 @@ internal sealed record Quote(ImmutableArray<Item> Items, Amounts Amounts, Immuta
     private static Refusal? WhyNot(Wire.Coupon coupon, string userId, DateTimeOffset now) => coupon switch
     {
         _ when coupon.UserId != userId => new("COUPON_OF_ANOTHER_USER", $"Coupon '{coupon.UserCouponId}' was not issued to user '{userId}'."),
-        _ when coupon.ValidUntil.ToDateTimeOffset() < now => new("COUPON_EXPIRED", $"Coupon '{coupon.UserCouponId}' was valid until {coupon.ValidUntil.ToDateTimeOffset():u}."),
+        _ when coupon.ValidUntil.ToDateTimeOffset() < now =>
+            new("COUPON_EXPIRED", $"Coupon '{coupon.UserCouponId}' was valid until {coupon.ValidUntil.ToDateTimeOffset():u}."),
         { Status: not Wire.CouponStatus.Available } => new("COUPON_ALREADY_USED", $"Coupon '{coupon.UserCouponId}' is used, or taken by another order."),
         _ => null,
     };

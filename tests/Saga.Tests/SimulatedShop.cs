@@ -25,10 +25,13 @@ internal sealed record Faults(SidecarFaults Sidecar, double Lost, double Doubled
 /// <summary>The real decisions, handlers and sweeps of all four services in a simulated world, in two instances each.</summary>
 internal sealed class SimulatedShop
 {
-    private const int Instances = 2;
+    private const int InstancesMax = 2;
 
     /// <summary>A delivery is tried so often before it goes to the dead letters, as components/resiliency.yaml has it.</summary>
     private const int AttemptsMax = 8;
+
+    /// <summary>A handler that takes longer is not waited for.</summary>
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(4);
 
     private static readonly Limits Limits = new(TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(5));
     private static readonly TimeSpan SweepPeriod = TimeSpan.FromSeconds(4);
@@ -39,7 +42,7 @@ internal sealed class SimulatedShop
     private readonly World world;
     private readonly Faults faults;
     private readonly SimulatedStore store = new();
-    private readonly List<(string App, string Topic, ByteString Json, string Id)> said = [];
+    private readonly List<(string App, Event Event)> said = [];
     private readonly Dictionary<string, List<Instance>> apps = [];
     private readonly Dictionary<string, IReadOnlyCollection<string>> topics = [];
     private readonly List<string> accepted = [];
@@ -54,7 +57,7 @@ internal sealed class SimulatedShop
         this.faults = faults;
         foreach (var app in (string[])["orders", "stock", "payments", "coupons"])
         {
-            apps[app] = [.. Enumerable.Range(0, Instances).Select(_ => new Instance(this, app))];
+            apps[app] = [.. Enumerable.Range(0, world.Chance.Next(1, InstancesMax + 1)).Select(_ => new Instance(this, app))];
             topics[app] = apps[app][0].Subscriptions.Topics;
         }
     }
@@ -124,7 +127,13 @@ internal sealed class SimulatedShop
         }
         // Deadline and quiet time, an adopted log, a hold older than the deadline, and sweeps in between.
         var latest = storm + 12 * Limits.Deadline;
-        world.Run(() => calm && world.Clock.GetUtcNow() > storm + TimeSpan.FromSeconds(1) && AtRest() || world.Clock.GetUtcNow() > latest);
+        var look = storm + TimeSpan.FromSeconds(1);
+        world.Run(() =>
+        {
+            if (world.Clock.GetUtcNow() < look) return false;
+            look = world.Clock.GetUtcNow() + TimeSpan.FromSeconds(1);
+            return AtRest() || world.Clock.GetUtcNow() > latest;
+        });
         return AtRest();
     }
 
@@ -141,47 +150,61 @@ internal sealed class SimulatedShop
         calm = true;
         world.Note(() => "--- the faults stop ---");
         // A broker that comes back delivers again whatever it still has.
-        if (faults.Replay) foreach (var (app, topic, json, id) in said.OrderBy(_ => world.Chance.Next()).ToArray()) DeliverLater(app, topic, json, id, 1, Jitter(2_000));
+        if (faults.Replay) foreach (var (app, e) in said.OrderBy(_ => world.Chance.Next()).ToArray()) DeliverLater(app, e, 1, Jitter(2_000));
     }
 
     private void Publish(Event e)
     {
-        var json = ByteString.CopyFrom(e.ToJson());
         foreach (var app in topics.Keys.Where(app => topics[app].Contains(e.Topic)))
         {
-            said.Add((app, e.Topic, json, e.Id));
+            said.Add((app, e));
             if (!calm && world.Happens(faults.Lost)) continue;
-            DeliverLater(app, e.Topic, json, e.Id, 1, Jitter(20));
-            if (!calm && world.Happens(faults.Doubled)) DeliverLater(app, e.Topic, json, e.Id, 1, Jitter(30_000));
+            DeliverLater(app, e, 1, Jitter(20));
+            if (!calm && world.Happens(faults.Doubled)) DeliverLater(app, e, 1, Jitter(30_000));
         }
     }
 
-    private void DeliverLater(string app, string topic, ByteString json, string id, int attempt, TimeSpan delay) => world.Later(delay, async () =>
+    private void DeliverLater(string app, Event e, int attempt, TimeSpan delay) => world.Later(delay, async () =>
     {
         if (Pick(app) is not { } instance)
         {
-            DeliverLater(app, topic, json, id, attempt, TimeSpan.FromSeconds(1));
+            DeliverLater(app, e, attempt, TimeSpan.FromSeconds(1));
             return;
         }
         Deliveries++;
-        world.Note(() => $"{app} hears {id}");
-        // Not acknowledged when its reader died: delivered again.
-        instance.OnCrash += Again;
+        world.Note(() => $"{app} hears {e.Id}");
+        var isOver = false;
+        // Not acknowledged when its reader died: delivered again. Not answered in time: tried again, while the first handler goes on.
+        instance.OnCrash += Redeliver;
+        world.Later(Timeout, TryAgain);
         try
         {
-            await instance.Subscriptions.HandlerOf(topic)!(json, default);
+            var heard = instance.Subscriptions.On(e.Topic)!;
+            await heard.Handle(throughJson ? heard.Read(ByteString.CopyFrom(e.ToJson())) : e.Message, default);
+            isOver = true;
         }
         catch (Exception fault) when (IsFault(fault))
         {
-            if (attempt < AttemptsMax) DeliverLater(app, topic, json, id, attempt + 1, TimeSpan.FromMilliseconds(500 * attempt));
-            else DeadLetters++;
+            TryAgain();
         }
         finally
         {
-            instance.OnCrash -= Again;
+            instance.OnCrash -= Redeliver;
         }
 
-        void Again() => DeliverLater(app, topic, json, id, attempt, TimeSpan.FromSeconds(world.Chance.Next(1, 60)));
+        void Redeliver()
+        {
+            if (!isOver) DeliverLater(app, e, attempt, TimeSpan.FromSeconds(world.Chance.Next(1, 60)));
+            isOver = true;
+        }
+
+        void TryAgain()
+        {
+            if (isOver) return;
+            isOver = true;
+            if (attempt < AttemptsMax) DeliverLater(app, e, attempt + 1, TimeSpan.FromMilliseconds(500 * attempt));
+            else DeadLetters++;
+        }
     });
 
     private void SweepLater(Instance instance) => world.Later(SweepPeriod, async () =>

@@ -91,7 +91,7 @@ public sealed class SimulatedSidecar(
     private async Task<T> DoAsync<T>(Func<string> what, Func<T> operation)
     {
         var chances = faults();
-        if (world.Happens(chances.Pauses)) await world.TurnAsync(dead, TimeSpan.FromSeconds(world.Chance.Next(1, 60)));
+        if (world.Happens(chances.Pauses)) await world.TurnAsync(dead, TimeSpan.FromSeconds(world.Chance.Next(1, 90)));
         await world.TurnAsync(dead);
         if (world.Happens(chances.Fails))
         {

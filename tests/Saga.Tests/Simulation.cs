@@ -11,7 +11,7 @@ namespace Saga.Tests;
 /// <summary>One run of the whole saga, decided by its seed: a few orders that want the same few things, and a storm of faults.</summary>
 internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, World World, SimulatedShop Shop)
 {
-    private static readonly TimeSpan Storm = TimeSpan.FromSeconds(40);
+    private static readonly TimeSpan Storm = TimeSpan.FromSeconds(30);
 
     public static Simulation Run(int seed, bool traced = false)
     {
@@ -28,7 +28,7 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
         foreach (var account in accounts) shop.Put(account);
         foreach (var coupon in coupons) shop.Put(coupon);
 
-        for (var at = 0; at < 5; at++)
+        for (var at = 0; at < 4; at++)
         {
             var order = OrderOf(world, at, products);
             shop.PlaceLater(order, TimeSpan.FromMilliseconds(world.Chance.Next(10_000)));
@@ -46,8 +46,8 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
     {
         double Sometimes(double most) => world.Happens(0.5) ? world.Chance.NextDouble() * most : 0;
         return new(
-            new(Fails: Sometimes(0.1), FailsAfter: Sometimes(0.1), Pauses: Sometimes(0.02)),
-            Lost: Sometimes(0.2), Doubled: Sometimes(0.5), Crash: Sometimes(0.05), Replay: world.Happens(0.5));
+            new(Fails: Sometimes(0.1), FailsAfter: Sometimes(0.1), Pauses: Sometimes(0.04)),
+            Lost: Sometimes(0.2), Doubled: Sometimes(0.5), Crash: Sometimes(0.05), Replay: world.Happens(0.25));
     }
 
     private static Order OrderOf(World world, int number, Product[] products)

@@ -1,0 +1,141 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using Xunit.Abstractions;
+
+namespace Saga.Tests;
+
+/// <summary>Puts a bug into the product, one at a time, and sees that the simulation finds it.</summary>
+public sealed class MutationTests(ITestOutputHelper output)
+{
+    private static readonly string Root = RootOf();
+
+    /// <summary>That of this build: what a mutant references is built in it already.</summary>
+    private static readonly string Configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
+
+    public static TheoryData<string, string, string, string, int> Mutants => new()
+    {
+        {
+            "a refused claim does not write the document once more", "saga/Participant.cs",
+            "shared.With(shared.Holdings.GiveBack(never.OrderId, line.Amount)) : shared, true)",
+            "shared.With(shared.Holdings.GiveBack(never.OrderId, line.Amount)) : null, true)", 10_000
+        },
+        {
+            "the claim is not checked after the document was read", "saga/Participant.cs",
+            "if (claim is not null) return new(null, (null, true, 0));", "", 2_000
+        },
+        {
+            "a delivery does not see that another has taken", "saga/Participant.cs",
+            "switch (shared?.Holdings.MarkOf(orderId))", "switch (default(Mark?))", 2_000
+        },
+        {
+            "a refusal is forgotten", "saga/Participant.cs",
+            "if (await TryWriteAsync(new(Claim.KeyOf(orderId), null, \"\"), claim, stop))",
+            "if (refusal is not null || await TryWriteAsync(new(Claim.KeyOf(orderId), null, \"\"), claim, stop))", 2_000
+        },
+        {
+            "an order-failed that comes first leaves no record", "saga/Participant.cs",
+            "if (!await TryWriteAsync(record, never, stop)) continue;", "", 2_000
+        },
+        {
+            "giving back does not look at whether it was given back", "saga/Participant.cs",
+            "if (shared.Holdings.MarkOf(held.OrderId) == to) return new(null, true);", "", 2_000
+        },
+        {
+            "marks are dropped before all who share a write have decided", "saga/Documents.cs",
+            "foreach (var wanted in together)\n            {\n                if (wanted.Decide",
+            "foreach (var wanted in together)\n            {\n                if (document is not null && wanted.Tidy is not null) document = wanted.Tidy(document);\n                if (wanted.Decide", 5_000
+        },
+        {
+            "a lost compare-and-set is taken for a save", "saga/Documents.cs",
+            "if (await sidecar.TryWriteAsync(read, document!, keepFor, default)) return;",
+            "await sidecar.TryWriteAsync(read, document!, keepFor, default);\n            return;", 1_000
+        },
+        {
+            "a late success revives a failed order", "services/Orders/OrderDecisions.cs",
+            "OrderStatus.Failed => new(done),",
+            "OrderStatus.Failed => Order.Steps.All(other => done[other].State == StepState.Done) ? Confirm(done, at) : new(done),", 5_000
+        },
+        {
+            "only the completed steps of order-failed are undone", "services/Stock/StockHandlers.cs",
+            "var claim = await participant.GiveBackAsync(",
+            "if (!order.CompletedSteps.Contains(Step.Stock)) { await sidecar.PublishAsync(new(order.OrderId, new StockReleasedEvent { OrderId = order.OrderId }), stop); return; }\n        var claim = await participant.GiveBackAsync(", 1_000
+        },
+        {
+            "an order is stored before its id is in the open log", "services/Orders/Placing.cs",
+            "await openLog.AddAsync(placed.Id, stop);\n            var order = await orders.PlaceAsync(placed, seenVoid, stop);",
+            "var order = await orders.PlaceAsync(placed, seenVoid, stop);\n            await openLog.AddAsync(placed.Id, stop);", 5_000
+        },
+        {
+            "an order is placed over a void one that came after its id was noted", "services/Orders/OrderDecisions.cs",
+            "kept.Placed == seenVoid?.Placed ? new(placed, Created(placed)) : new(kept)", "new(placed, Created(placed))", 20_000
+        },
+        {
+            "gaps come into an adopted log before its end is known", "saga/OpenLog.cs",
+            "if (!await sidecar.TryWriteAsync(beat, beat.Value with { Next = end }, null, stop)) return;", "", 5_000
+        },
+        {
+            "nobody settles a hold whose order-confirmed was lost", "saga/HoldSweep.cs",
+            "if (fate == OrderFate.Confirmed) await participant.SettleAsync(orderId, stop);", "", 1_000
+        },
+        {
+            "order-failed is not said again", "services/Orders/OrderDecisions.cs",
+            "OrderStatus.Failed when !order.Settled => quiet ? new(order, FinalWord(order)) : new(order),", "", 1_000
+        },
+    };
+
+    [Fact]
+    public async Task The_product_as_it_is_survives()
+    {
+        var (code, said) = await BuildAndRunAsync(null, null, 500);
+        Assert.True(code == 0, said);
+    }
+
+    /// <param name="seeds">So many seeds must be enough to find it.</param>
+    [Theory, MemberData(nameof(Mutants))]
+    public async Task A_bug_is_found(string bug, string file, string from, string to, int seeds)
+    {
+        var text = await File.ReadAllTextAsync(Path.Combine(Root, file));
+        Assert.True(text.Contains(from, StringComparison.Ordinal), $"{file} has changed: there is no\n{from}");
+        var copy = Path.Combine(Directory.CreateTempSubdirectory("mutant-").FullName, Path.GetFileName(file));
+        await File.WriteAllTextAsync(copy, text.Replace(from, to, StringComparison.Ordinal));
+        try
+        {
+            var (code, said) = await BuildAndRunAsync(file, copy, seeds);
+            output.WriteLine($"{bug}: {said}");
+            Assert.True(code == 1, $"{bug}: {said}");
+        }
+        finally
+        {
+            Directory.Delete(Path.GetDirectoryName(copy)!, recursive: true);
+        }
+    }
+
+    private static async Task<(int Code, string Said)> BuildAndRunAsync(string? replaced, string? replacement, int seeds)
+    {
+        var folder = Directory.CreateTempSubdirectory("mutant-").FullName;
+        try
+        {
+            string[] replacing = replaced is null ? [] : [$"-p:Replaced={replaced}", $"-p:Replacement={replacement}"];
+            var (built, log) = await RunAsync(["build", "tests/Mutants", "-c", Configuration, "--no-restore", "--no-dependencies", "-v", "q", "--nologo", $"-p:MutantFolder={folder}/", .. replacing]);
+            Assert.True(built == 0, log);
+            return await RunAsync([Path.Combine(folder, "Mutants.dll"), seeds.ToString(CultureInfo.InvariantCulture)]);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static async Task<(int Code, string Said)> RunAsync(string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = Root };
+        foreach (var argument in arguments) start.ArgumentList.Add(argument);
+        using var process = Process.Start(start)!;
+        var said = await process.StandardOutput.ReadToEndAsync() + await process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        return (process.ExitCode, said.Trim());
+    }
+
+    private static string RootOf([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../.."));
+}
