@@ -16,6 +16,15 @@ need_redis() {
   command -v redis-server >/dev/null
 }
 
+# need_grpcio: true when Debian's Python has gRPC, or could get it.
+need_grpcio() {
+  /usr/bin/python3 -c 'import grpc' 2>/dev/null && return
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then return 1; fi
+  echo "Installing python3-grpcio with apt-get (it is not on this machine)." >&2
+  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-grpcio; } >/dev/null 2>&1
+  /usr/bin/python3 -c 'import grpc' 2>/dev/null
+}
+
 # redis_answers PORT: true when a Redis answers there.
 redis_answers() {
   { exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'PING\r\n' >&3 && IFS= read -r -t 2 answer <&3 && exec 3>&-; } 2>/dev/null || return 1
