@@ -32,12 +32,12 @@ internal sealed class TestServer : IAsyncDisposable
     public InteropScript Script => app.Services.GetRequiredService<InteropScript>();
 
     public static async Task<TestServer> StartAsync(
-        Action<GrpcServiceOptions>? grpc = null, Action<IServiceCollection>? services = null, Action<WebApplication>? map = null)
+        Action<GrpcServiceOptions>? grpc = null, Action<IServiceCollection>? services = null, Action<WebApplication>? map = null, int port = 0)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(kestrel =>
-            kestrel.Listen(System.Net.IPAddress.Loopback, 0, listen => listen.Protocols = HttpProtocols.Http2));
+            kestrel.Listen(System.Net.IPAddress.Loopback, port, listen => listen.Protocols = HttpProtocols.Http2));
         builder.Services.AddGrpc(grpc ?? (_ => { }));
         builder.Services.AddSingleton<InteropScript>();
         services?.Invoke(builder.Services);
@@ -47,6 +47,9 @@ internal sealed class TestServer : IAsyncDisposable
         await app.StartAsync();
         return new TestServer(app);
     }
+
+    /// <summary>Takes no more calls, and ends when those in flight have.</summary>
+    public Task StopAsync() => app.StopAsync();
 
     public async ValueTask DisposeAsync()
     {
