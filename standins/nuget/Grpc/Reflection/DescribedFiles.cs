@@ -6,6 +6,10 @@ namespace Grpc.Reflection;
 /// <summary>The proto files behind a set of services, and where each symbol is declared.</summary>
 internal sealed class DescribedFiles
 {
+    /// <summary>A resource that an assembly may have beside its generated code: its files with their comments, as protoc describes them.</summary>
+    private const string WithComments = "protos.pb";
+
+    private readonly Dictionary<string, ByteString> commented = [];
     private readonly Dictionary<string, FileDescriptor> byName = [];
     private readonly Dictionary<string, FileDescriptor> bySymbol = [];
     private readonly Dictionary<(string Type, int Number), FileDescriptor> byExtension = [];
@@ -30,13 +34,13 @@ internal sealed class DescribedFiles
         : null;
 
     /// <summary>The file itself, then all it depends on.</summary>
-    public static IEnumerable<ByteString> WithDependencies(FileDescriptor file)
+    public IEnumerable<ByteString> WithDependencies(FileDescriptor file)
     {
         var seen = new HashSet<string> { file.Name };
         var files = new Queue<FileDescriptor>([file]);
         while (files.TryDequeue(out var next))
         {
-            yield return next.SerializedData;
+            yield return commented.GetValueOrDefault(next.Name, next.SerializedData);
             foreach (var dependency in next.Dependencies.Where(dependency => seen.Add(dependency.Name)))
             {
                 files.Enqueue(dependency);
@@ -56,6 +60,7 @@ internal sealed class DescribedFiles
             Add(dependency);
         }
 
+        AddComments(file);
         foreach (var service in file.Services)
         {
             Declare(service);
@@ -119,6 +124,21 @@ internal sealed class DescribedFiles
         {
             Declare(extension);
             byExtension[(extension.ExtendeeType.FullName, extension.FieldNumber)] = extension.File;
+        }
+    }
+
+    private void AddComments(FileDescriptor file)
+    {
+        if (!commented.ContainsKey(file.Name)
+            && file.MessageTypes.FirstOrDefault()?.ClrType.Assembly.GetManifestResourceStream(WithComments) is { } resource)
+        {
+            using (resource)
+            {
+                foreach (var whole in FileDescriptorSet.Parser.ParseFrom(resource).File)
+                {
+                    commented[whole.Name] = whole.ToByteString();
+                }
+            }
         }
     }
 

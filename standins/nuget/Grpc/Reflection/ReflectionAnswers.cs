@@ -18,9 +18,10 @@ internal sealed class ReflectionAnswers(EndpointDataSource endpoints)
         var response = request.MessageRequestCase switch
         {
             Question.ListServices => Services(services),
-            Question.FileByFilename => File(files.ByName(request.FileByFilename), request.FileByFilename),
-            Question.FileContainingSymbol => File(files.BySymbol(request.FileContainingSymbol), request.FileContainingSymbol),
+            Question.FileByFilename => File(files, files.ByName(request.FileByFilename), request.FileByFilename),
+            Question.FileContainingSymbol => File(files, files.BySymbol(request.FileContainingSymbol), request.FileContainingSymbol),
             Question.FileContainingExtension => File(
+                files,
                 files.ByExtension(request.FileContainingExtension.ContainingType, request.FileContainingExtension.ExtensionNumber),
                 $"extension {request.FileContainingExtension.ExtensionNumber} of {request.FileContainingExtension.ContainingType}"),
             Question.AllExtensionNumbersOfType => Extensions(
@@ -50,9 +51,9 @@ internal sealed class ReflectionAnswers(EndpointDataSource endpoints)
         ListServicesResponse = new() { Service = { names.Select(name => new ServiceResponse { Name = name }) } },
     };
 
-    private static ServerReflectionResponse File(FileDescriptor? file, string sought) => file is null
+    private static ServerReflectionResponse File(DescribedFiles files, FileDescriptor? file, string sought) => file is null
         ? Error(StatusCode.NotFound, $"There is no {sought}.")
-        : new() { FileDescriptorResponse = new() { FileDescriptorProto = { DescribedFiles.WithDependencies(file) } } };
+        : new() { FileDescriptorResponse = new() { FileDescriptorProto = { files.WithDependencies(file) } } };
 
     private static ServerReflectionResponse Extensions(IEnumerable<int>? numbers, string type) => numbers is null
         ? Error(StatusCode.NotFound, $"There is no {type}.")
