@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Grpc.Core;
 using Grpc.Wire;
 
@@ -12,7 +13,6 @@ internal abstract class ClientCall : IDisposable
     private readonly GrpcChannel channel;
     private readonly CancellationTokenSource source;
     private readonly HttpRequestMessage request;
-    private readonly Lock ending = new();
     private HttpResponseMessage? response;
     private Task<MessageReader?>? responding;
     private Task<Metadata>? responseHeaders;
@@ -45,7 +45,7 @@ internal abstract class ClientCall : IDisposable
     {
         get
         {
-            lock (ending)
+            lock (request)
             {
                 return finished ? status : null;
             }
@@ -104,6 +104,7 @@ internal abstract class ClientCall : IDisposable
 
     /// <returns>The next message; null at the end, when the call has its status.</returns>
     /// <exception cref="RpcException">The call failed.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     protected async ValueTask<T?> ReadAsync<T>(Marshaller<T> marshaller)
         where T : class
     {
@@ -219,7 +220,7 @@ internal abstract class ClientCall : IDisposable
 
     private bool Finish(Status final)
     {
-        lock (ending)
+        lock (request)
         {
             if (finished)
             {

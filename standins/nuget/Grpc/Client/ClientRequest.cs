@@ -14,7 +14,11 @@ internal static class ClientRequest
             Version = HttpVersion.Version20,
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
         };
-        request.Headers.Host = host;
+        if (host is not null)
+        {
+            request.Headers.Host = host;
+        }
+
         request.Headers.TryAddWithoutValidation("TE", "trailers");
         request.Headers.TryAddWithoutValidation("User-Agent", "grpc-dotnet/2.80.0");
         request.Headers.TryAddWithoutValidation(Frame.AcceptEncodingHeader, Frame.Encodings);

@@ -71,5 +71,11 @@ public sealed class GrpcChannel : ChannelBase, IDisposable
         }
     }
 
-    private static SocketsHttpHandler OwnHandler() => new() { EnableMultipleHttp2Connections = true };
+    /// <summary>Without what no gRPC server asks for, each of which costs every call something.</summary>
+    private static SocketsHttpHandler OwnHandler() => new()
+    {
+        EnableMultipleHttp2Connections = true,
+        AllowAutoRedirect = false,
+        UseCookies = false,
+    };
 }

@@ -16,7 +16,7 @@ internal sealed class RequestContent : HttpContent
     public RequestContent(PooledFrame frame)
     {
         this.frame = frame;
-        Headers.TryAddWithoutValidation("Content-Type", "application/grpc");
+        Headers.TryAddWithoutValidation("Content-Type", Frame.ContentType);
     }
 
     protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>

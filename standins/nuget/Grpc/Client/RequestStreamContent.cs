@@ -1,4 +1,5 @@
 using System.Net;
+using Grpc.Wire;
 
 namespace Grpc.Net.Client;
 
@@ -9,7 +10,7 @@ internal sealed class RequestStreamContent : HttpContent
     private readonly TaskCompletionSource completed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public RequestStreamContent() => Headers.TryAddWithoutValidation("Content-Type", "application/grpc");
+    public RequestStreamContent() => Headers.TryAddWithoutValidation("Content-Type", Frame.ContentType);
 
     /// <summary>Where to write; null when the call ended before there was such a place.</summary>
     public Task<Stream?> Opened => opened.Task;

@@ -22,9 +22,8 @@ internal static class ResponseStatus
             return (new Status(Mapped(response.StatusCode), $"Bad gRPC response. HTTP status code: {(int)response.StatusCode}"), []);
         }
 
-        var type = response.Content.Headers.ContentType?.MediaType;
-        return type is null || !(type.Equals("application/grpc", StringComparison.OrdinalIgnoreCase)
-            || type.StartsWith("application/grpc+", StringComparison.OrdinalIgnoreCase))
+        var type = response.Content.Headers.NonValidated.TryGetValues("Content-Type", out var types) ? types.ToString() : null;
+        return !Frame.IsContentType(type)
             ? (new Status(StatusCode.Cancelled, $"Bad gRPC response. Invalid content-type value: {type}"), [])
             : null;
     }
@@ -35,11 +34,12 @@ internal static class ResponseStatus
 
     public static Metadata Metadata(HttpResponseHeaders headers)
     {
-        var metadata = new Metadata();
+        var metadata = Core.Metadata.Empty;
         foreach (var (name, values) in headers.NonValidated)
         {
             if (!MetadataHeaders.IsReserved(name))
             {
+                metadata = metadata.IsReadOnly ? [] : metadata;
                 foreach (var value in values)
                 {
                     MetadataHeaders.Add(metadata, name, value);

@@ -1,4 +1,5 @@
 using Grpc.Core;
+using Grpc.Wire;
 using Microsoft.AspNetCore.Http;
 
 namespace Grpc.AspNetCore.Server;
@@ -6,8 +7,6 @@ namespace Grpc.AspNetCore.Server;
 /// <summary>Whether an HTTP request is a gRPC call at all.</summary>
 internal static class GrpcRequest
 {
-    public const string ContentType = "application/grpc";
-
     /// <summary>Answers a request that is none: 426 when it is not HTTP/2, 415 when its content type is another.</summary>
     /// <returns>True when it was answered.</returns>
     public static bool Refuse(HttpContext http)
@@ -28,10 +27,7 @@ internal static class GrpcRequest
         return false;
     }
 
-    public static bool HasContentType(HttpRequest request) =>
-        request.ContentType is { } type
-        && type.StartsWith(ContentType, StringComparison.OrdinalIgnoreCase)
-        && (type.Length == ContentType.Length || type[ContentType.Length] is ';' or '+');
+    public static bool HasContentType(HttpRequest request) => Frame.IsContentType(request.ContentType);
 
     private static void Answer(HttpContext http, int httpStatus, string detail)
     {

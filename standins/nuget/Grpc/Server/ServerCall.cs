@@ -53,7 +53,7 @@ internal sealed class ServerCall(HttpContext http, string method, GrpcServiceOpt
     /// <summary>Prepares the response and starts the clock of a call that has a deadline.</summary>
     public void Start()
     {
-        http.Response.ContentType = GrpcRequest.ContentType;
+        http.Response.ContentType = Frame.ContentType;
         if (http.Request.Headers.TryGetValue(GrpcTimeout.Header, out var text) && GrpcTimeout.TryParse(text.ToString(), out var timeout))
         {
             deadline = new ServerDeadline(timeout, http.RequestAborted);

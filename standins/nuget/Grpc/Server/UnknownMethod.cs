@@ -1,4 +1,5 @@
 using Grpc.Core;
+using Grpc.Wire;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 
@@ -11,7 +12,7 @@ internal static class UnknownMethod
     {
         if (!GrpcRequest.Refuse(http))
         {
-            http.Response.ContentType = GrpcRequest.ContentType;
+            http.Response.ContentType = Frame.ContentType;
             var what = http.GetRouteValue("service") is { } service
                 ? $"Service '{service}' is unimplemented."
                 : $"Method '{http.GetRouteValue("method")}' is unimplemented.";

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using System.Diagnostics.CodeAnalysis;
 using System.IO.Compression;
 using Grpc.Core;
 
@@ -9,10 +10,16 @@ namespace Grpc.Wire;
 internal static class Frame
 {
     public const int HeaderLength = 5;
+    public const string ContentType = "application/grpc";
     public const string Encodings = "identity,gzip";
     public const string EncodingHeader = "grpc-encoding";
     public const string AcceptEncodingHeader = "grpc-accept-encoding";
     public const int DefaultMaxLength = 4 * 1024 * 1024;
+
+    public static bool IsContentType([NotNullWhen(true)] string? type) =>
+        type is not null
+        && type.StartsWith(ContentType, StringComparison.OrdinalIgnoreCase)
+        && (type.Length == ContentType.Length || type[ContentType.Length] is ';' or '+');
 
     public static void WriteHeader(Span<byte> header, int length)
     {

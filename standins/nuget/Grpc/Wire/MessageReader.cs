@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
 using Grpc.Core;
 
 namespace Grpc.Wire;
@@ -12,6 +13,7 @@ internal sealed class MessageReader(PipeReader body, string? encoding, int? maxL
 
     /// <returns>Null at the end of the body.</returns>
     /// <exception cref="RpcException">The body is not a series of messages, or one is too long or cannot be read.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<T?> ReadAsync<T>(Marshaller<T> marshaller, CancellationToken cancellationToken)
         where T : class
     {
