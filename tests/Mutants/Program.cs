@@ -1,7 +1,20 @@
 using System.Globalization;
 using Saga.Tests;
 
-// Runs seeds until one finds something wrong, and says how many it took: exit code 1. Nothing found: exit code 0.
+// Walks the interleavings, then runs seeds until one finds something wrong, and says which: exit code 1. Nothing found: exit code 0.
+try
+{
+    if (Interleavings.Walk().Wrong is [var first, ..])
+    {
+        Console.WriteLine($"caught by an interleaving: {first}");
+        return 1;
+    }
+}
+catch (Exception bug)
+{
+    Console.WriteLine($"caught by an interleaving: {bug.Message}");
+    return 1;
+}
 var most = int.Parse(args[0], CultureInfo.InvariantCulture);
 for (var seed = 0; seed < most; seed++)
 {

@@ -148,6 +148,14 @@ public sealed class ParticipantTests
         Assert.InRange(crashes, 12, 40);
     }
 
+    [Fact]
+    public void A_handler_that_sleeps_anywhere_while_another_runs_and_then_dies_anywhere_leaves_no_trace()
+    {
+        var (ways, wrong) = Interleavings.Walk();
+        Assert.InRange(ways, 1_000, 10_000);
+        Assert.Empty(wrong);
+    }
+
     private bool Survives(Func<Claim> work)
     {
         try

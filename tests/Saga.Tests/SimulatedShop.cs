@@ -33,7 +33,7 @@ internal sealed class SimulatedShop
     /// <summary>A handler that takes longer is not waited for.</summary>
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(4);
 
-    private static readonly Limits Limits = new(TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(5));
+    private static readonly Limits Limits = new(TimeSpan.FromSeconds(15), TimeSpan.FromSeconds(4));
     private static readonly TimeSpan SweepPeriod = TimeSpan.FromSeconds(4);
 
     private static readonly JsonSerializerOptions Json = SagaHost.JsonOf(
@@ -126,7 +126,7 @@ internal sealed class SimulatedShop
             CrashLater(instance);
         }
         // Deadline and quiet time, an adopted log, a hold older than the deadline, and sweeps in between.
-        var latest = storm + 12 * Limits.Deadline;
+        var latest = storm + 24 * Limits.Deadline;
         var look = storm + TimeSpan.FromSeconds(1);
         world.Run(() =>
         {
