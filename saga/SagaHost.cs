@@ -145,14 +145,14 @@ public static class SagaHost
     }
 }
 
-/// <summary>Ready means: the sidecar answers and has asked what this service hears.</summary>
-internal sealed class Readiness(DaprClient dapr, Subscriptions subscriptions) : IHealthCheck
+/// <summary>
+/// Ready means: the sidecar is. It becomes so once it has asked this app what to subscribe to; one that outlives the app does not ask
+/// the next process again, and delivers to it all the same.
+/// </summary>
+internal sealed class Readiness(DaprClient dapr) : IHealthCheck
 {
-    public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
-    {
-        if (!subscriptions.Asked.IsCompleted) return HealthCheckResult.Unhealthy("The sidecar has not asked for the subscriptions yet.");
-        return await dapr.CheckHealthAsync(cancellationToken)
+    public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
+        await dapr.CheckHealthAsync(cancellationToken)
             ? HealthCheckResult.Healthy()
             : HealthCheckResult.Unhealthy("The sidecar does not answer, or is not ready.");
-    }
 }

@@ -11,12 +11,8 @@ namespace Saga;
 public sealed class Subscriptions
 {
     private readonly Dictionary<string, Heard> heard = [];
-    private readonly TaskCompletionSource asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public IReadOnlyCollection<string> Topics => heard.Keys;
-
-    /// <summary>Completes when the sidecar has asked what to subscribe to. Until then nothing is delivered.</summary>
-    public Task Asked => asked.Task;
 
     /// <summary>Hears an event on its topic. When <paramref name="handle"/> throws, the event is delivered again.</summary>
     public Subscriptions On<T>(Func<T, CancellationToken, Task> handle) where T : IMessage<T>, new()
@@ -27,8 +23,6 @@ public sealed class Subscriptions
 
     /// <summary>Null: nothing is heard on this topic.</summary>
     internal Heard? On(string topic) => heard.GetValueOrDefault(topic);
-
-    internal void WereAsked() => asked.TrySetResult();
 }
 
 /// <summary>How an event of one topic is read, and what is done about it.</summary>
@@ -50,7 +44,6 @@ internal sealed class AppCallbackService(Subscriptions subscriptions, AppId appI
             Topic = topic,
             DeadLetterTopic = appId.DeadLetterTopic,
         }));
-        subscriptions.WereAsked();
         return Task.FromResult(answer);
     }
 
