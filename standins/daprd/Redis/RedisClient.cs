@@ -2,7 +2,7 @@ namespace Daprd.Redis;
 
 /// <summary>
 /// A connection that is opened when it is needed and again after it broke. Like daprd's client it sends a command again when
-/// the network failed, up to three times, also when the first copy may have arrived.
+/// the network failed, up to three times, also when the first copy may have arrived; and likewise when Redis is still loading its data.
 /// </summary>
 internal sealed class RedisClient(RedisAddress address) : IAsyncDisposable
 {
@@ -39,7 +39,8 @@ internal sealed class RedisClient(RedisAddress address) : IAsyncDisposable
         {
             try
             {
-                return await send(_connection is { IsBroken: false } open ? open : await OpenAsync());
+                var reply = await send(_connection is { IsBroken: false } open ? open : await OpenAsync());
+                return IsLoading(reply) ? throw new RedisUnreachableException(reply.ToString()) : reply;
             }
             catch (RedisUnreachableException) when (attempt < Retries && !_disposed)
             {
@@ -47,6 +48,8 @@ internal sealed class RedisClient(RedisAddress address) : IAsyncDisposable
             }
         }
     }
+
+    private static bool IsLoading(RedisReply reply) => reply.Kind == RedisReplyKind.Error && reply.Bytes.AsSpan().StartsWith("LOADING "u8);
 
     private async Task<RedisConnection> OpenAsync()
     {
