@@ -22,8 +22,10 @@ public sealed class DaprSidecar(DaprClient dapr) : ISidecar
     {
         if (keys.Count == 0) return [];
         var found = await dapr.GetBulkStateAsync<T?>(StateStore, keys, parallelism: null, cancellationToken: stop);
-        var byKey = found.ToDictionary(item => item.Key);
-        return [.. keys.Select(key => byKey.TryGetValue(key, out var item) ? new Versioned<T>(key, item.Value, item.ETag) : new(key, null, ""))];
+        var byKey = found.Where(item => item.Value is not null).ToDictionary(item => item.Key);
+        // What could not be read looks like what is not there: the client drops the error of a single item. A read of its own tells them apart.
+        return await Task.WhenAll(keys.Select(key =>
+            byKey.TryGetValue(key, out var item) ? Task.FromResult(new Versioned<T>(key, item.Value, item.ETag)) : ReadAsync<T>(key, stop)));
     }
 
     public async Task<bool> TryWriteAsync<T>(Versioned<T> read, T value, TimeSpan? keepFor, CancellationToken stop) where T : class
