@@ -71,10 +71,6 @@ public sealed class MutationTests(ITestOutputHelper output)
             "kept.Placed == seenVoid?.Placed ? new(placed, Created(placed)) : new(kept)", "new(placed, Created(placed))", 20_000
         },
         {
-            "gaps come into an adopted log before its end is known", "saga/OpenLog.cs",
-            "if (!await sidecar.TryWriteAsync(beat, beat.Value with { Next = end }, null, stop)) return;", "", 5_000
-        },
-        {
             "nobody settles a hold whose order-confirmed was lost", "saga/HoldSweep.cs",
             "if (fate == OrderFate.Confirmed) await participant.SettleAsync(orderId, stop);", "", 1_000
         },

@@ -1,0 +1,119 @@
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Saga.Tests;
+
+/// <summary>The log of what is open: it outlives its writer, and loses nothing to those who take it over.</summary>
+public sealed class OpenLogTests
+{
+    private readonly World world = new(1);
+    private readonly SimulatedStore store = new();
+    private readonly HashSet<string> over = [];
+    private readonly List<string> visited = [];
+    private int instances;
+
+    [Fact]
+    public void Orders_that_come_together_share_a_write()
+    {
+        var log = New();
+        Do(async () =>
+        {
+            var added = Enumerable.Range(0, 100).Select(at => log.AddAsync($"o{at}", default)).ToArray();
+            foreach (var one in added) await one;
+        });
+        Assert.InRange(store.All<OpenSegment>("app||open:i1:").Count(), 1, 3);
+        Assert.Equal(100, Read(log).Count);
+    }
+
+    [Fact]
+    public void What_is_over_is_dropped_and_what_is_open_stays()
+    {
+        var log = New();
+        Add(log, "a", "b");
+        over.Add("a");
+        Sweep(log);
+        Assert.Equal(["b"], Read(log));
+    }
+
+    [Fact]
+    public void The_orders_of_an_instance_that_fell_silent_are_looked_after_until_each_is_over()
+    {
+        Add(New(), "a", "b", "c", "d");
+        over.UnionWith(["a", "b", "d"]);
+        var heir = New();
+        for (var turn = 0; turn < 3; turn++)
+        {
+            Pass(OpenLog.Silence + TimeSpan.FromSeconds(1));
+            visited.Clear();
+            Sweep(heir);
+            Assert.Contains("c", visited);
+        }
+        over.Add("c");
+        Sweep(heir);
+        visited.Clear();
+        Sweep(heir);
+        Assert.Empty(visited);
+    }
+
+    [Fact]
+    public void Two_who_take_over_the_same_log_lose_nothing_either()
+    {
+        Add(New(), "a", "b", "c");
+        over.Add("a");
+        OpenLog[] heirs = [New(), New()];
+        Pass(OpenLog.Silence + TimeSpan.FromSeconds(1));
+        Do(async () =>
+        {
+            var sweeps = heirs.Select(heir => heir.SweepAsync(TimeSpan.Zero, VisitAsync, default)).ToArray();
+            foreach (var sweep in sweeps) await sweep;
+        });
+        visited.Clear();
+        Sweep(heirs[0]);
+        Assert.Equal(["b", "c"], visited.Distinct().Order());
+    }
+
+    [Fact]
+    public void A_writer_that_was_only_asleep_starts_a_new_log_and_all_its_orders_are_seen()
+    {
+        var sleeper = New();
+        Add(sleeper, "a");
+        Pass(OpenLog.Silence + TimeSpan.FromSeconds(1));
+        var heir = New();
+        Sweep(heir);
+        Add(sleeper, "b");
+        Assert.Equal(["a", "b"], Read(heir).Order());
+        visited.Clear();
+        Pass(OpenLog.Silence + TimeSpan.FromSeconds(1));
+        Sweep(heir);
+        Assert.Equal(["a", "b"], visited.Distinct().Order());
+    }
+
+    private OpenLog New()
+    {
+        var sidecar = new SimulatedSidecar(world, store, "app", null, () => SidecarFaults.None, () => false, _ => { });
+        return new(sidecar, world.Clock, () => $"i{++instances}", NullLogger<OpenLog>.Instance);
+    }
+
+    /// <summary>Each in a segment of its own.</summary>
+    private void Add(OpenLog log, params string[] orders)
+    {
+        foreach (var order in orders) Do(() => log.AddAsync(order, default));
+    }
+
+    private void Sweep(OpenLog log) => Do(() => log.SweepAsync(TimeSpan.Zero, VisitAsync, default));
+
+    private List<string> Read(OpenLog log) => [.. world.Run(() => log.ReadAllAsync(default)).Select(entry => entry.OrderId)];
+
+    private Task<IReadOnlySet<string>> VisitAsync(IReadOnlyList<OpenEntry> entries, CancellationToken stop)
+    {
+        visited.AddRange(entries.Select(entry => entry.OrderId));
+        return Task.FromResult<IReadOnlySet<string>>(entries.Select(entry => entry.OrderId).Where(id => !over.Contains(id)).ToHashSet());
+    }
+
+    private void Pass(TimeSpan time) => world.Clock.AdvanceTo(world.Clock.GetUtcNow() + time);
+
+    private void Do(Func<Task> work) => world.Run(async () =>
+    {
+        await work();
+        return true;
+    });
+}
