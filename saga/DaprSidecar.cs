@@ -21,7 +21,8 @@ public sealed class DaprSidecar(DaprClient dapr) : ISidecar
     public async Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken stop) where T : class
     {
         if (keys.Count == 0) return [];
-        var found = await dapr.GetBulkStateAsync<T?>(StateStore, keys, parallelism: null, cancellationToken: stop);
+        // An order can be in an open log twice; asked for twice it would be answered twice.
+        var found = await dapr.GetBulkStateAsync<T?>(StateStore, [.. keys.Distinct()], parallelism: null, cancellationToken: stop);
         var byKey = found.Where(item => item.Value is not null).ToDictionary(item => item.Key);
         // What could not be read looks like what is not there: the client drops the error of a single item. A read of its own tells them apart.
         return await Task.WhenAll(keys.Select(key =>

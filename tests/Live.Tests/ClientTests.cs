@@ -117,6 +117,18 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_same_key_many_times_at_once_is_one_order_and_listed_once()
+    {
+        var request = new PlaceOrderRequest { UserId = User, Items = { Item(Product, 1) }, IdempotencyKey = "k" };
+        var placed = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => shop.Clients.Orders.PlaceOrderAsync(request).ResponseAsync));
+        var order = Assert.Single(placed.Select(answer => answer.Order.OrderId).Distinct());
+        var open = (await shop.Clients.Orders.ListOpenOrdersAsync(new() { PageSize = 1000 })).Orders;
+        Assert.InRange(open.Count(listed => listed.OrderId == order), 0, 1);
+        await FinalAsync(order);
+        Assert.Equal(4, (await shop.Clients.Stock.GetProductAsync(new() { ProductId = Product })).Product.Available);
+    }
+
+    [Fact]
     public async Task Commands_with_a_key_are_carried_out_once_and_answer_the_same_again()
     {
         var adjust = new AdjustStockRequest { ProductId = Product, Delta = 7, IdempotencyKey = "a" };
