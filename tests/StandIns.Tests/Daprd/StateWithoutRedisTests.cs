@@ -20,6 +20,15 @@ public sealed class StateWithoutRedisTests
     }
 
     [Fact]
+    public async Task A_redis_that_is_still_loading_its_data_is_asked_again()
+    {
+        using var redis = new LoadingRedis(commands: 2);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Component("store", "state.redis", ("redisHost", redis.Address)));
+        Assert.Equal(0, redis.Left);
+        Assert.Empty((await sidecar.Dapr.GetAsync("store", "k")).Value);
+    }
+
+    [Fact]
     public async Task Without_any_store_a_request_is_a_failed_precondition()
     {
         await using var sidecar = await Sidecar.StartAsync("app", Yaml.Component("pubsub", "pubsub.in-memory"));
