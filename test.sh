@@ -4,11 +4,12 @@
 #   ./test.sh               everything
 #   ./test.sh simulation    the simulation of the whole saga only; SIMULATION_SEED=n replays one run with its trace
 #   ./test.sh soak 600      the simulation with ever new seeds, for so many seconds
-#   ./test.sh chaos 300     the real system under kill -9 and frozen processes, for so many seconds
+#   ./test.sh chaos 300     the real system under kill -9 and frozen processes, for so many seconds; CHAOS_SEED=n repeats what is done, not when
 set -uo pipefail
 cd "$(dirname "$0")"
 . ./needs.sh
 
+rm -f artifacts/chaos.txt
 need_dotnet
 need_redis || { echo "redis-server is needed for the tests and could not be installed; install it and try again." >&2; exit 1; }
 
@@ -19,6 +20,10 @@ case "${1:-}" in
   soak)
     only=(tests/Saga.Tests --filter "FullyQualifiedName~SimulationTests.Whatever" --logger "console;verbosity=detailed")
     export SIMULATION_SECONDS=${2:-600} SIMULATION_FRESH=$(date +%s)
+    ;;
+  chaos)
+    only=(tests/Live.Tests --filter "FullyQualifiedName~ChaosTests" --logger "console;verbosity=detailed")
+    export CHAOS_SECONDS=${2:-300}
     ;;
   *) echo "I do not know '$1'. Try: ./test.sh [simulation | soak SECONDS | chaos SECONDS]" >&2; exit 1 ;;
 esac
@@ -48,6 +53,8 @@ read -r passed failed < <(awk '
   END { print p + 0, f + 0 }' "$log")
 if [ "$code" != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
 if [ "$passed" = 0 ]; then echo "No test ran."; failed=$((failed + 1)); fi
+# A passing test's own output is not shown; this report is worth it.
+if [ ${#only[@]} = 0 ] && [ -f artifacts/chaos.txt ]; then echo; cat artifacts/chaos.txt; fi
 echo
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -25,6 +25,9 @@ internal sealed class ChildProcess : IAsyncDisposable
 
     public int Id => _process.Id;
 
+    /// <summary>Completes when it has ended and everything it wrote has been read.</summary>
+    public Task Ended => _process.WaitForExitAsync();
+
     public string Output
     {
         get

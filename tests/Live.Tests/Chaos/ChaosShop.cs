@@ -1,0 +1,108 @@
+using System.Text.RegularExpressions;
+using Shop;
+using StandIns.Daprd;
+
+namespace Live.Chaos;
+
+/// <summary>
+/// The whole shop as processes that can die one by one: a Redis that keeps every write, four services and the sidecar of each.
+/// Its times are short, so that a run ends soon.
+/// </summary>
+internal sealed class ChaosShop : IAsyncDisposable
+{
+    public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(15);
+    public static readonly TimeSpan SweepPeriod = TimeSpan.FromSeconds(1);
+
+    /// <summary>An event that was read and not acknowledged for so long is read again.</summary>
+    public static readonly TimeSpan ProcessingTimeout = TimeSpan.FromSeconds(5);
+
+    private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(2);
+
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("chaos-");
+    private readonly int redisPort = SteadyPort.Take();
+
+    private ChaosShop()
+    {
+        Redis = new("redis", StartRedis);
+        WriteComponents();
+    }
+
+    public Supervised Redis { get; }
+
+    public string RedisAddress => $"127.0.0.1:{redisPort}";
+
+    public List<Supervised> Services { get; } = [];
+
+    public List<Supervised> Sidecars { get; } = [];
+
+    public IEnumerable<Supervised> All => [Redis, .. Services, .. Sidecars];
+
+    /// <summary>The four services as clients reach them: not through sidecars.</summary>
+    public ShopClients Clients { get; private set; } = null!;
+
+    public static async Task<ChaosShop> OpenAsync()
+    {
+        var shop = new ChaosShop();
+        try
+        {
+            await shop.Redis.Now.LineAsync("Ready to accept connections");
+            var addresses = new[] { "Orders", "Stock", "Payments", "Coupons" }.Select(shop.AddService).ToArray();
+            shop.Clients = new(addresses[0], addresses[1], addresses[2], addresses[3]);
+            await shop.Clients.WaitUntilReadyAsync(TimeSpan.FromSeconds(60), default);
+            return shop;
+        }
+        catch
+        {
+            await shop.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var process in All.Reverse()) await process.DisposeAsync();
+        folder.Delete(recursive: true);
+    }
+
+    private ChildProcess StartRedis() => ChildProcess.Start("redis-server",
+        ["--port", $"{redisPort}", "--bind", "127.0.0.1", "--dir", folder.FullName, "--save", "", "--appendonly", "yes", "--appendfsync", "always"]);
+
+    /// <returns>The address of the service.</returns>
+    private string AddService(string project)
+    {
+        var (appPort, httpPort, daprGrpcPort, daprHttpPort) = (SteadyPort.Take(), SteadyPort.Take(), SteadyPort.Take(), SteadyPort.Take());
+        var appId = project.ToLowerInvariant();
+        Dictionary<string, string> environment = new()
+        {
+            ["APP_PORT"] = $"{appPort}",
+            ["HTTP_PORT"] = $"{httpPort}",
+            ["DAPR_GRPC_PORT"] = $"{daprGrpcPort}",
+            ["DAPR_HTTP_PORT"] = $"{daprHttpPort}",
+            ["Saga__Deadline"] = $"{Deadline:c}",
+            ["Saga__Quiet"] = $"{Quiet:c}",
+            ["Saga__SweepPeriod"] = $"{SweepPeriod:c}",
+        };
+        var components = Path.Combine(folder.FullName, "components");
+        Services.Add(new(project, () => ChildProcess.Start("dotnet", [RunningShop.ProgramOf(project)], environment)));
+        Sidecars.Add(new($"daprd of {appId}", () => RunningShop.Daprd(
+            "--app-id", appId, "--app-port", $"{appPort}", "--app-protocol", "grpc",
+            "--dapr-grpc-port", $"{daprGrpcPort}", "--dapr-http-port", $"{daprHttpPort}",
+            "--resources-path", components, "--config", Path.Combine(components, "config.yaml"),
+            "--enable-app-health-check", "--app-health-probe-interval", "1", "--app-health-probe-timeout", "500", "--app-health-threshold", "3",
+            "--names-folder", Path.Combine(folder.FullName, "names"))));
+        return $"http://localhost:{appPort}";
+    }
+
+    /// <summary>The project's own components, with this Redis and with short times.</summary>
+    private void WriteComponents()
+    {
+        var components = folder.CreateSubdirectory("components").FullName;
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(RunningShop.Root, "components")))
+        {
+            var text = File.ReadAllText(file).Replace("localhost:6379", RedisAddress);
+            text = Regex.Replace(text, @"(name: processingTimeout\s+value: )""\w+""", $"$1\"{ProcessingTimeout.TotalSeconds}s\"");
+            text = Regex.Replace(text, @"(name: redeliverInterval\s+value: )""\w+""", "$1\"1000\"");
+            File.WriteAllText(Path.Combine(components, Path.GetFileName(file)), text);
+        }
+    }
+}
