@@ -19,7 +19,7 @@ internal sealed class ChaosShop : IAsyncDisposable
     private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(2);
 
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("chaos-");
-    private readonly int redisPort = SteadyPort.Take();
+    private readonly int redisPort = FreePort.Take();
 
     private ChaosShop()
     {
@@ -70,7 +70,7 @@ internal sealed class ChaosShop : IAsyncDisposable
     /// <returns>The address of the service.</returns>
     private string AddService(string project)
     {
-        var (appPort, httpPort, daprGrpcPort, daprHttpPort) = (SteadyPort.Take(), SteadyPort.Take(), SteadyPort.Take(), SteadyPort.Take());
+        var (appPort, httpPort, daprGrpcPort, daprHttpPort) = (FreePort.Take(), FreePort.Take(), FreePort.Take(), FreePort.Take());
         var appId = project.ToLowerInvariant();
         Dictionary<string, string> environment = new()
         {
