@@ -48,14 +48,15 @@ public sealed class ForeignClientTests(RunningShop shop)
 
         var hash = (await shop.Redis.HashGetAllAsync($"orders||order:{order.OrderId}")).ToDictionary(entry => (string)entry.Name, entry => (string)entry.Value);
         Assert.Equal(order.OrderId, JsonDocument.Parse(hash["data"]).RootElement.GetProperty("id").GetString());
-        Assert.True(long.Parse(hash["version"]) >= 4);
+        // One write at placing, and at least one for the three answers: those that come together share one.
+        Assert.InRange(long.Parse(hash["version"]), 2, 4);
         Assert.True(await shop.Redis.KeyExistsAsync($"stock||claim:{order.OrderId}"));
 
         foreach (var topic in (string[])["order-created", "stock-reserved", "payment-completed", "coupon-used", "order-confirmed"])
         {
             var entries = (RedisResult[])await shop.Redis.ExecuteAsync("XRANGE", topic, "-", "+");
             var events = entries.Select(entry => (RedisResult[])((RedisResult[])entry)[1]).Select(fields => JsonDocument.Parse((string)fields[1]).RootElement);
-            var mine = Assert.Single(events, e => e.GetProperty("data").GetProperty("orderId").GetString() == order.OrderId);
+            var mine = Assert.Single(events, e => e.GetProperty("data").GetProperty("orderId").ToString() == order.OrderId);
             Assert.StartsWith($"{order.OrderId}/", mine.GetProperty("id").GetString());
             Assert.StartsWith("shop.v1.", mine.GetProperty("type").GetString());
         }
