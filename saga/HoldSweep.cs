@@ -20,7 +20,7 @@ public sealed class HoldSweep<T>(
     where T : class, IShared<T>
 {
     /// <summary>Once over everything held. Each costs a read, and an old one a question to Orders.</summary>
-    public Task RunAsync(CancellationToken stop) => openLog.SweepAsync(deadline, VisitAsync, stop);
+    public Task RunAsync(CancellationToken stop) => openLog.SweepAsync(deadline, new(VisitAsync, (_, _) => Task.CompletedTask), stop);
 
     private async Task<IReadOnlySet<string>> VisitAsync(IReadOnlyList<OpenEntry> entries, CancellationToken stop)
     {

@@ -22,6 +22,13 @@ public sealed record OpenSegment(ImmutableArray<string> Orders, DateTimeOffset W
     public static string KeyOf(string instance, long sequence) => $"open:{instance}:{sequence}";
 }
 
+/// <summary>How the orders of a log are looked after.</summary>
+/// <param name="Visit">Does what is to be done about each, and answers which are still open.</param>
+/// <param name="Ended">Told of orders that are not open any more, before the log forgets them; of some more than once.</param>
+public sealed record Care(
+    Func<IReadOnlyList<OpenEntry>, CancellationToken, Task<IReadOnlySet<string>>> Visit,
+    Func<IReadOnlyList<OpenEntry>, CancellationToken, Task> Ended);
+
 /// <summary>An order that is in some instance's log.</summary>
 /// <param name="Since">When it was put there.</param>
 public sealed record OpenEntry(string OrderId, DateTimeOffset Since);
@@ -40,6 +47,9 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
     /// <summary>At most this many orders in one segment.</summary>
     private const int SegmentMax = 500;
 
+    /// <summary>At most so many segments are visited in one sweep.</summary>
+    private const int VisitedMax = 64;
+
     /// <summary>An instance that has not been heard of for so long is taken for dead.</summary>
     public static readonly TimeSpan Silence = TimeSpan.FromSeconds(20);
 
@@ -52,6 +62,7 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
     private string? instance;
     private Versioned<OpenHead> head;
     private long next;
+    private long visited;
 
     private sealed class Batch
     {
@@ -75,26 +86,35 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
         }
     }
 
-    /// <summary>Shows every order of the own log, and of logs whose writer is silent, to <paramref name="visit"/>.</summary>
-    /// <param name="visit">Answers which of them are still open. The others are dropped, once their whole segment is.</param>
+    /// <summary>Looks after the orders of the own log, and of logs whose writer is silent; what is over is dropped, once its whole segment is.</summary>
     /// <param name="youngest">An order that was put in the log more recently is left in peace: most come to rest by themselves.</param>
-    public async Task SweepAsync(
-        TimeSpan youngest, Func<IReadOnlyList<OpenEntry>, CancellationToken, Task<IReadOnlySet<string>>> visit, CancellationToken stop)
+    /// <remarks>Visits at most <see cref="VisitedMax"/> segments of the own log; the next sweep goes on where this one stops.</remarks>
+    public async Task SweepAsync(TimeSpan youngest, Care care, CancellationToken stop)
     {
         await BeatAsync(stop);
-        KeyValuePair<long, OpenSegment>[] mine;
-        lock (ownGate) mine = [.. own];
-        foreach (var (sequence, segment) in mine)
+        string? writer;
+        List<(long, OpenSegment)> due;
+        lock (ownGate)
         {
+            writer = instance;
             // A gap behind what the head says is written would look like the end to others.
-            if (sequence >= head.Value?.Next || clock.GetUtcNow() - segment.Written < youngest || !await IsOverAsync(segment, visit, stop)) continue;
-            await sidecar.DeleteAsync(OpenSegment.KeyOf(instance!, sequence), stop);
-            lock (ownGate) own.Remove(sequence);
+            var old = own.TakeWhile(mine => mine.Key < head.Value?.Next && clock.GetUtcNow() - mine.Value.Written >= youngest).ToArray();
+            due = [.. old.SkipWhile(mine => mine.Key < visited).Take(VisitedMax).Select(mine => (mine.Key, mine.Value))];
+            visited = due.Count < VisitedMax ? 0 : due[^1].Item1 + 1;
+        }
+        if (writer is not null)
+        {
+            var dropped = await DropAsync(writer, due, care, stop);
+            lock (ownGate)
+            {
+                // Another log may have been started meanwhile, with segments of the same numbers.
+                if (instance == writer) foreach (var sequence in dropped) own.Remove(sequence);
+            }
         }
 
         foreach (var (other, beat) in await OthersAsync(stop))
         {
-            if (clock.GetUtcNow() - beat.Value!.Beat > Silence) await AdoptAsync(other, beat, visit, stop);
+            if (clock.GetUtcNow() - beat.Value!.Beat > Silence) await AdoptAsync(other, beat, care, stop);
         }
     }
 
@@ -143,7 +163,8 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
         {
             if (instance is null) await StartAsync();
             var segment = new OpenSegment(orders, clock.GetUtcNow(), Closed: false);
-            var key = OpenSegment.KeyOf(instance!, next);
+            var mine = instance!;
+            var key = OpenSegment.KeyOf(mine, next);
             if (await sidecar.TryWriteAsync(new(key, null, ""), segment, null, default))
             {
                 lock (ownGate) own.Add(next++, segment);
@@ -157,14 +178,14 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
             }
             else
             {
-                List<string> open;
+                int open;
                 lock (ownGate)
                 {
-                    open = [.. own.Values.SelectMany(mine => mine.Orders)];
+                    open = own.Values.Sum(taken => taken.Orders.Length);
                     own.Clear();
+                    instance = null;
                 }
-                SagaLog.LogClosed(log, instance!, open.Count);
-                instance = null;
+                SagaLog.LogClosed(log, mine, open);
             }
         }
     }
@@ -175,23 +196,30 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
         var none = new Versioned<OpenHead>(OpenHead.KeyOf(started), null, "");
         await sidecar.TryWriteAsync(none, new(clock.GetUtcNow(), 0, 0), null, default);
         await ChangeInstancesAsync(ids => ids.Add(started), default);
-        head = await sidecar.ReadAsync<OpenHead>(none.Key, default);
-        next = 0;
-        instance = started;
+        var read = await sidecar.ReadAsync<OpenHead>(none.Key, default);
+        lock (ownGate) (instance, head, next, visited) = (started, read, 0, 0);
     }
 
     private async Task BeatAsync(CancellationToken stop)
     {
-        if (instance is not { } mine || head.Value is null) return;
-        long first;
-        lock (ownGate) first = own.Count > 0 ? own.Keys.First() : next;
-        var beat = new OpenHead(clock.GetUtcNow(), first, Math.Max(next, head.Value.Next));
-        await sidecar.TryWriteAsync(head, beat, null, stop);
-        head = await sidecar.ReadAsync<OpenHead>(OpenHead.KeyOf(mine), stop);
+        Versioned<OpenHead> before;
+        OpenHead beat;
+        lock (ownGate)
+        {
+            if (instance is null || head.Value is null) return;
+            before = head;
+            beat = new(clock.GetUtcNow(), own.Count > 0 ? own.Keys.First() : next, Math.Max(next, head.Value.Next));
+        }
+        await sidecar.TryWriteAsync(before, beat, null, stop);
+        var after = await sidecar.ReadAsync<OpenHead>(before.Key, stop);
+        lock (ownGate)
+        {
+            // Another log may have been started meanwhile.
+            if (head.Key == before.Key) head = after;
+        }
     }
 
-    private async Task AdoptAsync(
-        string other, Versioned<OpenHead> beat, Func<IReadOnlyList<OpenEntry>, CancellationToken, Task<IReadOnlySet<string>>> visit, CancellationToken stop)
+    private async Task AdoptAsync(string other, Versioned<OpenHead> beat, Care care, CancellationToken stop)
     {
         List<(long Sequence, OpenSegment Segment)> segments = [];
         await foreach (var segment in WalkAsync(other, beat.Value!, close: true, stop)) segments.Add(segment);
@@ -204,13 +232,7 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
             if (!await sidecar.TryWriteAsync(beat, beat.Value with { Next = end }, null, stop)) return;
         }
 
-        var left = 0;
-        foreach (var (sequence, segment) in segments)
-        {
-            if (await IsOverAsync(segment, visit, stop)) await sidecar.DeleteAsync(OpenSegment.KeyOf(other, sequence), stop);
-            else left++;
-        }
-        if (left > 0) return;
+        if ((await DropAsync(other, segments, care, stop)).Count < segments.Count) return;
         await ChangeInstancesAsync(ids => ids.Remove(other), stop);
         await sidecar.DeleteAsync(OpenHead.KeyOf(other), stop);
     }
@@ -234,9 +256,24 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
         }
     }
 
-    private static async Task<bool> IsOverAsync(
-        OpenSegment segment, Func<IReadOnlyList<OpenEntry>, CancellationToken, Task<IReadOnlySet<string>>> visit, CancellationToken stop) =>
-        (await visit([.. EntriesOf(segment)], stop)).Count == 0;
+    /// <summary>Visits segments, and drops those of which nothing is open any more.</summary>
+    /// <returns>The dropped.</returns>
+    private async Task<IReadOnlyList<long>> DropAsync(
+        string writer, IReadOnlyList<(long Sequence, OpenSegment Segment)> segments, Care care, CancellationToken stop)
+    {
+        List<long> over = [];
+        List<OpenEntry> ended = [];
+        foreach (var (sequence, segment) in segments)
+        {
+            OpenEntry[] entries = [.. EntriesOf(segment)];
+            if ((await care.Visit(entries, stop)).Count > 0) continue;
+            over.Add(sequence);
+            ended.AddRange(entries);
+        }
+        if (ended.Count > 0) await care.Ended(ended, stop);
+        foreach (var sequence in over) await sidecar.DeleteAsync(OpenSegment.KeyOf(writer, sequence), stop);
+        return over;
+    }
 
     private static IEnumerable<OpenEntry> EntriesOf(OpenSegment segment) => segment.Orders.Select(id => new OpenEntry(id, segment.Written));
 

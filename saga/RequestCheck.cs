@@ -3,7 +3,12 @@ namespace Saga;
 /// <summary>Checks the fields of a request and collects everything that is wrong, so that a client need not find out one by one.</summary>
 public sealed class RequestCheck
 {
+    public const int PageMax = 1000;
+
     private readonly List<(string Field, string Description)> violations = [];
+
+    /// <summary>What a page_size asks for: 0 means 100.</summary>
+    public static int PageOf(int size) => size == 0 ? 100 : size;
 
     /// <summary>Ids name state keys and appear in events: letters, digits and - _ . : @ only, 1 to 64 of them.</summary>
     public RequestCheck Id(string field, string value) => Must(
@@ -18,6 +23,10 @@ public sealed class RequestCheck
 
     public RequestCheck Range(string field, long value, long min, long max) => Must(
         value >= min && value <= max, field, $"must be {min} to {max}, not {value}.");
+
+    /// <summary>page_size and page_token of a list by id.</summary>
+    public RequestCheck Page(int size, string token) =>
+        token.Length > 0 ? Range("page_size", size, 0, PageMax).Id("page_token", token) : Range("page_size", size, 0, PageMax);
 
     public RequestCheck IdempotencyKey(string value) => Text("idempotency_key", value, 0, 128);
 

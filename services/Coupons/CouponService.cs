@@ -8,6 +8,8 @@ namespace Coupons;
 /// <summary>What clients ask of Coupons.</summary>
 internal sealed class CouponService(ISidecar sidecar, Commands commands, IdIndex index) : Wire.CouponService.CouponServiceBase
 {
+    private static readonly IdGroup Index = new("coupons", Parts: 64);
+
     public override async Task<Wire.IssueCouponResponse> IssueCoupon(Wire.IssueCouponRequest request, ServerCallContext context)
     {
         var check = new RequestCheck()
@@ -31,7 +33,7 @@ internal sealed class CouponService(ISidecar sidecar, Commands commands, IdIndex
         check.Done();
 
         var id = request.UserCouponId.Length > 0 ? request.UserCouponId : MadeUpId(request.UserId, request.IdempotencyKey);
-        await index.AddAsync(IndexOf(request.UserId), id, context.CancellationToken);
+        await Task.WhenAll(index.AddAsync(Index, id, context.CancellationToken), index.AddAsync(IndexOf(request.UserId), id, context.CancellationToken));
         return await commands.RunAsync<Coupon, Wire.IssueCouponResponse>(Coupon.KeyOf(id), request.IdempotencyKey, request, kept =>
         {
             if (kept is not null) return Rejection.AlreadyExists("coupon", id);
@@ -51,15 +53,17 @@ internal sealed class CouponService(ISidecar sidecar, Commands commands, IdIndex
 
     public override async Task<Wire.ListCouponsResponse> ListCoupons(Wire.ListCouponsRequest request, ServerCallContext context)
     {
-        new RequestCheck().Id("user_id", request.UserId).Done();
-        var ids = await index.ReadAsync([IndexOf(request.UserId)], context.CancellationToken);
+        var check = new RequestCheck().Page(request.PageSize, request.PageToken);
+        if (request.UserId.Length > 0) check.Id("user_id", request.UserId);
+        check.Done();
+        var list = request.UserId.Length > 0 ? IndexOf(request.UserId) : Index;
+        var (ids, next) = await index.ReadPageAsync(list, request.PageToken, RequestCheck.PageOf(request.PageSize), context.CancellationToken);
         var found = await sidecar.ReadManyAsync<Coupon>([.. ids.Select(Coupon.KeyOf)], context.CancellationToken);
-        var response = new Wire.ListCouponsResponse();
-        response.Coupons.AddRange(found.Select(read => read.Value).OfType<Coupon>().Where(coupon => coupon.UserId == request.UserId).Select(ToWire));
-        return response;
+        var coupons = found.Select(read => read.Value).OfType<Coupon>().Where(coupon => request.UserId.Length == 0 || coupon.UserId == request.UserId);
+        return new() { Coupons = { coupons.Select(ToWire) }, NextPageToken = next };
     }
 
-    private static string IndexOf(string userId) => $"coupons-of:{userId}";
+    private static IdGroup IndexOf(string userId) => new($"coupons-of:{userId}", Parts: 1);
 
     private static string MadeUpId(string userId, string idempotencyKey) => idempotencyKey.Length == 0
         ? $"cpn-{Guid.CreateVersion7()}"

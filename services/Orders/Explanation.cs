@@ -26,6 +26,10 @@ internal sealed record Explanation(IReadOnlyList<string> WaitsFor, string Next)
         OrderStatus.Void => new([], "Nothing: it was never placed."),
     };
 
+    /// <summary>How far a failed order is undone, step by step. Empty: it has not failed.</summary>
+    public static string CompensationOf(Order order) => order.Status != OrderStatus.Failed ? "" : string.Join(", ", Order.Steps.Select(step =>
+        $"{step.ToString().ToUpperInvariant()} {(!order[step].Compensated ? "waiting" : order[step].State == StepState.Undone ? "done" : "nothing to undo")}"));
+
     private static string Compensation(Order order, Step step) => order[step].State switch
     {
         StepState.Waiting => "it has not been heard at all",

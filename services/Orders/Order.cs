@@ -104,4 +104,7 @@ internal sealed record Order(
 }
 
 [JsonSerializable(typeof(Order))]
+[JsonSerializable(typeof(PastBegin))]
+[JsonSerializable(typeof(PastHour))]
+[JsonSerializable(typeof(PastPage))]
 internal sealed partial class OrderStates : JsonSerializerContext;

@@ -6,7 +6,7 @@ using Wire = Shop.V1;
 namespace Orders;
 
 /// <summary>What clients ask of Orders.</summary>
-internal sealed class OrderService(Placing placing, OrderSteps orders, ISidecar sidecar, OpenLog openLog, Limits limits, TimeProvider clock)
+internal sealed class OrderService(Placing placing, OrderSteps orders, OrderList list, ISidecar sidecar, Limits limits, TimeProvider clock)
     : Wire.OrderService.OrderServiceBase
 {
     /// <summary>A change made by another instance is seen after this time.</summary>
@@ -60,37 +60,18 @@ internal sealed class OrderService(Placing placing, OrderSteps orders, ISidecar 
 
     public override async Task<Wire.ListOpenOrdersResponse> ListOpenOrders(Wire.ListOpenOrdersRequest request, ServerCallContext context)
     {
-        new RequestCheck().Range("page_size", request.PageSize, 0, 1000).Done();
-        var size = request.PageSize == 0 ? 100 : request.PageSize;
-        var entries = await openLog.ReadAllAsync(context.CancellationToken);
-        List<Order> open = [];
-        foreach (var part in entries.Chunk(200))
-        {
-            var read = await sidecar.ReadManyAsync<Order>([.. part.Select(entry => Order.KeyOf(entry.OrderId))], context.CancellationToken);
-            open.AddRange(read.Select(order => order.Value).OfType<Order>().Where(order => !order.Settled));
-        }
-        var now = clock.GetUtcNow();
-        return new()
-        {
-            Orders =
-            {
-                open.DistinctBy(order => order.Id).OrderBy(order => order.Placed).Take(size).Select(order =>
-                {
-                    var explanation = Explanation.Of(order, limits, now);
-                    return new Wire.OpenOrder
-                    {
-                        OrderId = order.Id,
-                        OrderNumber = OrderNumber.Of(Guid.Parse(order.Id)),
-                        Status = OrderWire.From(order.Status),
-                        PlacedTime = Timestamp.FromDateTimeOffset(order.Placed),
-                        Age = Duration.FromTimeSpan(now - order.Placed),
-                        WaitsFor = { explanation.WaitsFor },
-                        Next = explanation.Next,
-                    };
-                }),
-            },
-            More = Math.Max(0, open.Count - size),
-        };
+        new RequestCheck().Page(request.PageSize, "").Done();
+        return await list.OpenAsync(RequestCheck.PageOf(request.PageSize), context.CancellationToken);
+    }
+
+    public override async Task<Wire.ListOrdersResponse> ListOrders(Wire.ListOrdersRequest request, ServerCallContext context)
+    {
+        ListPlace place = default;
+        new RequestCheck()
+            .Page(request.PageSize, "")
+            .Must(ListPlace.TryParse(request.PageToken, out place), "page_token", $"'{request.PageToken}' is not a token of an answer before.")
+            .Done();
+        return await list.AllAsync(place, RequestCheck.PageOf(request.PageSize), [.. request.Statuses], context.CancellationToken);
     }
 
     private async Task<Order> ReadAsync(string idOrNumber, CancellationToken stop)

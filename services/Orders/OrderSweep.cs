@@ -3,12 +3,13 @@ using Saga;
 namespace Orders;
 
 /// <summary>Looks after orders that have not come to rest: reminds, and ends them at their deadline.</summary>
-internal sealed class OrderSweep(OrderSteps orders, ISidecar sidecar, OpenLog openLog, Limits limits, TimeProvider clock, ILoggerFactory logs)
+internal sealed class OrderSweep(
+    OrderSteps orders, ISidecar sidecar, OpenLog openLog, PastOrders past, Limits limits, TimeProvider clock, ILoggerFactory logs)
 {
     private readonly ILogger log = logs.CreateLogger("Orders");
 
     /// <summary>Once over all open orders. Each costs a read; a quiet one also what is said again.</summary>
-    public Task RunAsync(CancellationToken stop) => openLog.SweepAsync(limits.Quiet, VisitAsync, stop);
+    public Task RunAsync(CancellationToken stop) => openLog.SweepAsync(limits.Quiet, new(VisitAsync, EndedAsync), stop);
 
     private async Task<IReadOnlySet<string>> VisitAsync(IReadOnlyList<OpenEntry> entries, CancellationToken stop)
     {
@@ -20,6 +21,9 @@ internal sealed class OrderSweep(OrderSteps orders, ISidecar sidecar, OpenLog op
         }
         return open;
     }
+
+    private Task EndedAsync(IReadOnlyList<OpenEntry> entries, CancellationToken stop) =>
+        past.AddAsync([.. entries.Select(entry => entry.OrderId).Distinct()], stop);
 
     private async Task<bool> IsOverAsync(OpenEntry entry, Versioned<Order> order, CancellationToken stop)
     {

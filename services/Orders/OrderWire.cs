@@ -28,8 +28,16 @@ internal static class OrderWire
             FinalTime = order.FinalAt is { } final ? Timestamp.FromDateTimeOffset(final) : null,
             Revision = order.Timeline.Length,
             Settled = order.Settled,
+            Compensation = Explanation.CompensationOf(order),
         };
         if (order.UserCouponId is { } coupon) wire.UserCouponId = coupon;
+        return wire;
+    }
+
+    public static Wire.Order WithoutRecipient(Order order)
+    {
+        var wire = From(order);
+        (wire.RecipientName, wire.ShippingAddress, wire.ShippingPhone) = ("", "", "");
         return wire;
     }
 

@@ -11,6 +11,8 @@ var saga = builder.Configuration.GetSection("Saga");
 builder.Services.AddSingleton(new Limits(
     saga.GetValue("Deadline", TimeSpan.FromSeconds(60)),
     saga.GetValue("Quiet", TimeSpan.FromSeconds(5))));
+builder.Services.AddSingleton<PastOrders>();
+builder.Services.AddSingleton<OrderList>();
 builder.Services.AddSingleton<OrderSweep>();
 builder.AddSweep<OrderSweep>((sweep, stop) => sweep.RunAsync(stop));
 

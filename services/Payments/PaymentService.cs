@@ -6,9 +6,10 @@ using Wire = Shop.V1;
 namespace Payments;
 
 /// <summary>What clients ask of Payments.</summary>
-internal sealed class PaymentService(ISidecar sidecar, Commands commands, Participant<Account> participant)
+internal sealed class PaymentService(ISidecar sidecar, Commands commands, IdIndex index, Participant<Account> participant)
     : Wire.PaymentService.PaymentServiceBase
 {
+    private static readonly IdGroup Index = new("accounts", Parts: 64);
     private const long DepositMax = 1_000_000_000_000;
 
     public override async Task<Wire.OpenAccountResponse> OpenAccount(Wire.OpenAccountRequest request, ServerCallContext context)
@@ -18,6 +19,7 @@ internal sealed class PaymentService(ISidecar sidecar, Commands commands, Partic
             .Range("initial_deposit", request.InitialDeposit, 0, DepositMax)
             .IdempotencyKey(request.IdempotencyKey)
             .Done();
+        await index.AddAsync(Index, request.UserId, context.CancellationToken);
         return await commands.RunAsync<Account, Wire.OpenAccountResponse>(Account.KeyOf(request.UserId), request.IdempotencyKey, request, kept =>
         {
             if (kept is not null) return Rejection.AlreadyExists("account", request.UserId);
@@ -47,6 +49,14 @@ internal sealed class PaymentService(ISidecar sidecar, Commands commands, Partic
         var account = (await sidecar.ReadAsync<Account>(Account.KeyOf(request.UserId), context.CancellationToken)).Value
             ?? throw new RejectedException(Rejection.NotFound("account", request.UserId));
         return new() { Account = ToWire(account) };
+    }
+
+    public override async Task<Wire.ListAccountsResponse> ListAccounts(Wire.ListAccountsRequest request, ServerCallContext context)
+    {
+        new RequestCheck().Page(request.PageSize, request.PageToken).Done();
+        var (ids, next) = await index.ReadPageAsync(Index, request.PageToken, RequestCheck.PageOf(request.PageSize), context.CancellationToken);
+        var accounts = await sidecar.ReadManyAsync<Account>([.. ids.Select(Account.KeyOf)], context.CancellationToken);
+        return new() { Accounts = { accounts.Select(read => read.Value).OfType<Account>().Select(ToWire) }, NextPageToken = next };
     }
 
     public override async Task<Wire.GetPaymentResponse> GetPayment(Wire.GetPaymentRequest request, ServerCallContext context)

@@ -10,7 +10,7 @@ namespace Stock;
 internal sealed class StockService(ISidecar sidecar, Commands commands, IdIndex index, Participant<Product> participant)
     : Wire.StockService.StockServiceBase
 {
-    private const int IndexShards = 64;
+    private static readonly IdGroup Index = new("products", Parts: 64);
 
     public override async Task<Wire.PutProductResponse> PutProduct(Wire.PutProductRequest request, ServerCallContext context)
     {
@@ -21,7 +21,7 @@ internal sealed class StockService(ISidecar sidecar, Commands commands, IdIndex 
             .Range("initial_stock", request.InitialStock, 0, 1_000_000_000)
             .IdempotencyKey(request.IdempotencyKey)
             .Done();
-        await index.AddAsync(IndexOf(request.ProductId), request.ProductId, context.CancellationToken);
+        await index.AddAsync(Index, request.ProductId, context.CancellationToken);
         return await commands.RunAsync<Product, Wire.PutProductResponse>(Product.KeyOf(request.ProductId), request.IdempotencyKey, request, kept =>
         {
             var product = kept is null
@@ -77,16 +77,10 @@ internal sealed class StockService(ISidecar sidecar, Commands commands, IdIndex 
 
     public override async Task<Wire.ListProductsResponse> ListProducts(Wire.ListProductsRequest request, ServerCallContext context)
     {
-        var check = new RequestCheck().Range("page_size", request.PageSize, 0, 1000);
-        if (request.PageToken.Length > 0) check.Id("page_token", request.PageToken);
-        check.Done();
-        var size = request.PageSize == 0 ? 100 : request.PageSize;
-        var ids = await index.ReadAsync([.. Enumerable.Range(0, IndexShards).Select(IndexKey)], context.CancellationToken);
-        var page = ids.Where(id => string.CompareOrdinal(id, request.PageToken) > 0).Take(size + 1).ToArray();
-        var response = new Wire.ListProductsResponse { NextPageToken = page.Length > size ? page[size - 1] : "" };
-        var products = await ReadAsync([.. page.Take(size)], context.CancellationToken);
-        response.Products.AddRange(products.OfType<Product>().Select(ToWire));
-        return response;
+        new RequestCheck().Page(request.PageSize, request.PageToken).Done();
+        var (ids, next) = await index.ReadPageAsync(Index, request.PageToken, RequestCheck.PageOf(request.PageSize), context.CancellationToken);
+        var products = await ReadAsync(ids, context.CancellationToken);
+        return new() { Products = { products.OfType<Product>().Select(ToWire) }, NextPageToken = next };
     }
 
     public override async Task<Wire.GetReservationResponse> GetReservation(Wire.GetReservationRequest request, ServerCallContext context)
@@ -115,11 +109,6 @@ internal sealed class StockService(ISidecar sidecar, Commands commands, IdIndex 
 
     private async Task<IReadOnlyList<Product?>> ReadAsync(IReadOnlyList<string> ids, CancellationToken stop) =>
         [.. (await sidecar.ReadManyAsync<Product>([.. ids.Select(Product.KeyOf)], stop)).Select(read => read.Value)];
-
-    private static string IndexKey(int shard) => $"products:{shard}";
-
-    // string.GetHashCode differs from process to process.
-    private static string IndexOf(string productId) => IndexKey(productId.Aggregate(17, (hash, letter) => (hash * 31 + letter) & 0xFFFF) % IndexShards);
 
     private static Wire.Product ToWire(Product product) => new()
     {

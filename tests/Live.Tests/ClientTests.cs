@@ -274,6 +274,35 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
         }
     }
 
+    [Fact]
+    public async Task Every_order_is_in_the_list_of_all_page_by_page()
+    {
+        List<string> placed = [];
+        for (var at = 0; at < 3; at++) placed.Add((await shop.Clients.Orders.PlaceOrderAsync(new() { UserId = User, Items = { Item(Product, 1) }, ShippingPhone = "010" })).Order.OrderId);
+        foreach (var order in placed) await FinalAsync(order);
+        List<Order> listed = [];
+        for (var token = ""; ;)
+        {
+            var page = await shop.Clients.Orders.ListOrdersAsync(new() { PageSize = 2, PageToken = token });
+            Assert.InRange(page.Orders.Count, 0, 2);
+            Assert.Null(page.CompleteSince);
+            listed.AddRange(page.Orders);
+            if ((token = page.NextPageToken).Length == 0) break;
+        }
+        Assert.Empty(placed.Except(listed.Select(order => order.OrderId)));
+        Assert.All(listed, order => Assert.Empty(order.ShippingPhone));
+        var confirmed = await shop.Clients.Orders.ListOrdersAsync(new() { PageSize = 1000, Statuses = { OrderStatus.Confirmed } });
+        Assert.All(confirmed.Orders, order => Assert.Equal(OrderStatus.Confirmed, order.Status));
+    }
+
+    [Fact]
+    public async Task Accounts_and_coupons_of_all_can_be_listed()
+    {
+        Assert.Contains((await shop.Clients.Payments.ListAccountsAsync(new() { PageSize = 1000 })).Accounts, account => account.UserId == User);
+        Assert.Contains((await shop.Clients.Coupons.ListCouponsAsync(new() { PageSize = 1000 })).Coupons, coupon => coupon.UserCouponId == Coupon);
+        Assert.Equal([Coupon], (await shop.Clients.Coupons.ListCouponsAsync(new() { UserId = User })).Coupons.Select(coupon => coupon.UserCouponId));
+    }
+
     private static OrderItem Item(string product, int quantity) => new() { ProductId = product, Quantity = quantity };
 
     private static T DetailOf<T>(RpcException refused) where T : Google.Protobuf.IMessage<T>, new()

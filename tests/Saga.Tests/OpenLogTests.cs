@@ -9,6 +9,7 @@ public sealed class OpenLogTests
     private readonly SimulatedStore store = new();
     private readonly HashSet<string> over = [];
     private readonly List<string> visited = [];
+    private readonly List<string> ended = [];
     private int instances;
 
     [Fact]
@@ -32,6 +33,7 @@ public sealed class OpenLogTests
         over.Add("a");
         Sweep(log);
         Assert.Equal(["b"], Read(log));
+        Assert.Equal(["a"], ended);
     }
 
     [Fact]
@@ -63,7 +65,7 @@ public sealed class OpenLogTests
         Pass(OpenLog.Silence + TimeSpan.FromSeconds(1));
         Do(async () =>
         {
-            var sweeps = heirs.Select(heir => heir.SweepAsync(TimeSpan.Zero, VisitAsync, default)).ToArray();
+            var sweeps = heirs.Select(heir => heir.SweepAsync(TimeSpan.Zero, new(VisitAsync, EndedAsync), default)).ToArray();
             foreach (var sweep in sweeps) await sweep;
         });
         visited.Clear();
@@ -87,6 +89,17 @@ public sealed class OpenLogTests
         Assert.Equal(["a", "b"], visited.Distinct().Order());
     }
 
+    [Fact]
+    public void A_sweep_visits_only_so_many_and_the_next_goes_on_where_it_stopped()
+    {
+        var log = New();
+        Add(log, [.. Enumerable.Range(0, 150).Select(at => $"o{at}")]);
+        Sweep(log);
+        Assert.InRange(visited.Count, 1, 64);
+        for (var turn = 0; turn < 2; turn++) Sweep(log);
+        Assert.Equal(150, visited.Distinct().Count());
+    }
+
     private OpenLog New()
     {
         var sidecar = new SimulatedSidecar(world, store, "app", null, () => SidecarFaults.None, () => false, _ => { });
@@ -99,7 +112,7 @@ public sealed class OpenLogTests
         foreach (var order in orders) Do(() => log.AddAsync(order, default));
     }
 
-    private void Sweep(OpenLog log) => Do(() => log.SweepAsync(TimeSpan.Zero, VisitAsync, default));
+    private void Sweep(OpenLog log) => Do(() => log.SweepAsync(TimeSpan.Zero, new(VisitAsync, EndedAsync), default));
 
     private List<string> Read(OpenLog log) => [.. world.Run(() => log.ReadAllAsync(default)).Select(entry => entry.OrderId)];
 
@@ -107,6 +120,12 @@ public sealed class OpenLogTests
     {
         visited.AddRange(entries.Select(entry => entry.OrderId));
         return Task.FromResult<IReadOnlySet<string>>(entries.Select(entry => entry.OrderId).Where(id => !over.Contains(id)).ToHashSet());
+    }
+
+    private Task EndedAsync(IReadOnlyList<OpenEntry> entries, CancellationToken stop)
+    {
+        ended.AddRange(entries.Select(entry => entry.OrderId));
+        return Task.CompletedTask;
     }
 
     private void Pass(TimeSpan time) => world.Clock.AdvanceTo(world.Clock.GetUtcNow() + time);

@@ -80,6 +80,10 @@ internal sealed class SimulatedShop
 
     public IReadOnlyList<Order> Orders => [.. All<Order>("orders", "order").Where(order => order.Status != OrderStatus.Void)];
 
+    /// <summary>The orders that a list of all would find.</summary>
+    public IEnumerable<string> Listed => store.Find<OpenSegment>("orders||open:").SelectMany(segment => segment.Orders)
+        .Concat(store.Find<PastPage>("orders||past:").SelectMany(page => page.OrderIds));
+
     public Order? Find(string orderId) => store.Read($"orders||{Order.KeyOf(orderId)}").Value is Order { Status: not OrderStatus.Void } order ? order : null;
 
     /// <summary>A client places an order some time from now, and tries again when it hears an error.</summary>
@@ -266,7 +270,7 @@ internal sealed class SimulatedShop
                 case "orders":
                     Steps = new OrderSteps(new Transition(documents, sidecar), world.Clock, NullLoggerFactory.Instance);
                     Placing = new Placing(Steps, sidecar, openLog, world.Clock, null!, null!, null!);
-                    SweepAsync = new OrderSweep(Steps, sidecar, openLog, Limits, world.Clock, NullLoggerFactory.Instance).RunAsync;
+                    SweepAsync = new OrderSweep(Steps, sidecar, openLog, new(documents, sidecar, world.Clock), Limits, world.Clock, NullLoggerFactory.Instance).RunAsync;
                     var orders = new OrderHandlers(Steps, NullLoggerFactory.Instance);
                     Subscriptions
                         .On<StockReservedEvent>(orders.OnAsync).On<StockReservationFailedEvent>(orders.OnAsync).On<StockReleasedEvent>(orders.OnAsync)

@@ -39,6 +39,10 @@ public sealed class SimulatedStore
 
     public IEnumerable<T> All<T>(string prefix) =>
         documents.Where(document => document.Key.StartsWith(prefix, StringComparison.Ordinal)).Select(document => (T)document.Value.Value);
+
+    /// <summary>Those of this kind under keys that others share.</summary>
+    public IEnumerable<T> Find<T>(string prefix) =>
+        documents.Where(document => document.Key.StartsWith(prefix, StringComparison.Ordinal)).Select(document => document.Value.Value).OfType<T>();
 }
 
 /// <summary>One instance's sidecar in a world.</summary>

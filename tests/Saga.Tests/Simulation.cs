@@ -75,6 +75,8 @@ internal static class Audit
         var confirmed = orders.Where(order => order.Status == OrderStatus.Confirmed).ToArray();
 
         foreach (var lost in shop.Accepted.Where(id => shop.Find(id) is null)) yield return $"Order {lost} was accepted and is lost.";
+        var listed = shop.Listed.ToHashSet();
+        foreach (var unlisted in shop.Accepted.Where(id => !listed.Contains(id))) yield return $"Order {unlisted} is neither in an open log nor in the list of past orders.";
         foreach (var order in orders)
         {
             if (!order.Settled) yield return $"Order {order.Id} is {order.Status} and not settled.";
