@@ -18,6 +18,7 @@ internal sealed class ShopClients
         Stock = new(channels[1].Channel);
         Payments = new(channels[2].Channel);
         Coupons = new(channels[3].Channel);
+        DeadLetters = [.. channels.Select(service => new DeadLetterService.DeadLetterServiceClient(service.Channel))];
     }
 
     public OrderService.OrderServiceClient Orders { get; }
@@ -27,6 +28,9 @@ internal sealed class ShopClients
     public PaymentService.PaymentServiceClient Payments { get; }
 
     public CouponService.CouponServiceClient Coupons { get; }
+
+    /// <summary>Each service keeps its own: of Orders, Stock, Payments, Coupons.</summary>
+    public IReadOnlyList<DeadLetterService.DeadLetterServiceClient> DeadLetters { get; }
 
     /// <summary>Waits until all four say that they serve: each runs, has its sidecar, and hears events.</summary>
     /// <exception cref="TimeoutException">Names who did not, and why.</exception>

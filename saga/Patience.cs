@@ -27,4 +27,7 @@ public static class Retention
 {
     /// <summary>Far beyond any deadline or redelivery: as long as it lives, a record also recognises what comes late or again.</summary>
     public static readonly TimeSpan OfFinished = TimeSpan.FromDays(7);
+
+    /// <summary>Shorter: what is redriven must still be recognised.</summary>
+    public static readonly TimeSpan OfDeadLetters = TimeSpan.FromDays(6);
 }

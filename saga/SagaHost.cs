@@ -45,9 +45,10 @@ public static class SagaHost
         services.AddGrpc(grpc => grpc.Interceptors.Add<FaultsToStatus>());
         services.AddGrpcReflection();
         services.AddGrpcHealthChecks().AddCheck<Readiness>("sidecar");
-        services.AddDaprClient(dapr => dapr.UseJsonSerializationOptions(JsonOf(states)));
+        var json = JsonOf(states);
+        services.AddSingleton(json);
+        services.AddDaprClient(dapr => dapr.UseJsonSerializationOptions(json));
         services.AddSingleton(new AppId(appId));
-        services.AddSingleton<Subscriptions>();
         services.AddSingleton<ISidecar, DaprSidecar>();
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton(Random.Shared);
@@ -56,6 +57,7 @@ public static class SagaHost
         services.AddSingleton<Transition>();
         services.AddSingleton<Commands>();
         services.AddSingleton<IdIndex>();
+        services.AddSingleton<DeadLetters>();
         return builder;
     }
 
@@ -91,14 +93,30 @@ public static class SagaHost
             services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<Sweep>>()));
     }
 
-    /// <summary>Serves what the sidecar calls, and says what this service hears.</summary>
-    public static Subscriptions MapSubscriptions(this WebApplication app)
+    /// <summary>This service hears events.</summary>
+    /// <param name="hear">Says which, and what <typeparamref name="THandlers"/> does on each.</param>
+    public static void AddSubscriptions<THandlers>(this WebApplicationBuilder builder, Action<Subscriptions, THandlers> hear) where THandlers : class
+    {
+        Subscriptions HeardBy(IServiceProvider services)
+        {
+            var subscriptions = new Subscriptions();
+            hear(subscriptions, services.GetRequiredService<THandlers>());
+            return subscriptions;
+        }
+        builder.Services.AddSingleton<THandlers>();
+        builder.Services.AddSingleton(HeardBy);
+        builder.Services.AddSingleton(services => new Rehearsal(
+            builder.Services, HeardBy, services.GetRequiredService<ISidecar>(), services.GetRequiredService<JsonSerializerOptions>()));
+    }
+
+    /// <summary>Serves what the sidecar calls, and what every service answers: dead letters, health, reflection.</summary>
+    public static void MapSaga(this WebApplication app)
     {
         app.MapGrpcService<AppCallbackService>();
         app.MapGrpcService<AppHealthService>();
+        app.MapGrpcService<DeadLetterService>();
         app.MapGrpcReflectionService();
         app.MapGrpcHealthChecksService();
-        return app.Services.GetRequiredService<Subscriptions>();
     }
 
     /// <summary>Runs until it is told to stop.</summary>

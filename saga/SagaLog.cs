@@ -28,4 +28,16 @@ internal static partial class SagaLog
 
     [LoggerMessage(8, LogLevel.Information, "Adopted the open log of instance {Instance}, silent since {Beat}.", EventName = "Adopted")]
     public static partial void Adopted(ILogger log, string instance, DateTimeOffset beat);
+
+    [LoggerMessage(9, LogLevel.Warning, "Event {EventId} of {Topic} is kept as dead letter {DeadLetterId}.", EventName = "KeptDeadLetter")]
+    public static partial void KeptDeadLetter(ILogger log, string eventId, string topic, string deadLetterId);
+
+    [LoggerMessage(10, LogLevel.Information, "Event {EventId} was redriven from dead letter {DeadLetterId}.", EventName = "Redriven")]
+    public static partial void Redriven(ILogger log, string eventId, string deadLetterId);
+
+    [LoggerMessage(11, LogLevel.Error, "Event {EventId} failed again when it was redriven from dead letter {DeadLetterId}.", EventName = "RedriveFailed")]
+    public static partial void RedriveFailed(ILogger log, Exception fault, string eventId, string deadLetterId);
+
+    [LoggerMessage(12, LogLevel.Information, "Event {EventId} in dead letter {DeadLetterId} was discarded.", EventName = "Discarded")]
+    public static partial void Discarded(ILogger log, string eventId, string deadLetterId);
 }

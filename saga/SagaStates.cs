@@ -8,4 +8,5 @@ namespace Saga;
 [JsonSerializable(typeof(OpenInstances))]
 [JsonSerializable(typeof(OpenHead))]
 [JsonSerializable(typeof(OpenSegment))]
+[JsonSerializable(typeof(DeadLetter))]
 internal sealed partial class SagaStates : JsonSerializerContext;

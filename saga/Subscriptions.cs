@@ -33,7 +33,7 @@ internal sealed record Heard(Func<ByteString, IMessage> Read, Func<IMessage, Can
 /// An empty reply would mean success, and a gRPC error such as UNIMPLEMENTED would drop the event; so whatever goes wrong in a handler is
 /// answered RETRY, and what can never be read is answered DROP, which puts it on the dead-letter topic at once.
 /// </remarks>
-internal sealed class AppCallbackService(Subscriptions subscriptions, AppId appId, ILogger<AppCallbackService> log) : AppCallback.AppCallbackBase
+internal sealed class AppCallbackService(Subscriptions subscriptions, DeadLetters deadLetters, AppId appId, ILogger<AppCallbackService> log) : AppCallback.AppCallbackBase
 {
     public override Task<ListTopicSubscriptionsResponse> ListTopicSubscriptions(Empty request, ServerCallContext context)
     {
@@ -44,11 +44,14 @@ internal sealed class AppCallbackService(Subscriptions subscriptions, AppId appI
             Topic = topic,
             DeadLetterTopic = appId.DeadLetterTopic,
         }));
+        // As it is: what is no CloudEvent would not be delivered otherwise.
+        answer.Subscriptions.Add(new TopicSubscription { PubsubName = DaprSidecar.PubSub, Topic = appId.DeadLetterTopic, Metadata = { ["rawPayload"] = "true" } });
         return Task.FromResult(answer);
     }
 
     public override async Task<TopicEventResponse> OnTopicEvent(TopicEventRequest request, ServerCallContext context)
     {
+        if (request.Topic == appId.DeadLetterTopic) return await KeepAsync(request, context.CancellationToken);
         if (subscriptions.On(request.Topic) is not { } heard)
         {
             SagaLog.NotHeardHere(log, request.Id, request.Topic);
@@ -63,6 +66,21 @@ internal sealed class AppCallbackService(Subscriptions subscriptions, AppId appI
         {
             SagaLog.Unreadable(log, request.Id, request.Topic, unreadable.Message);
             return new() { Status = Status.Drop };
+        }
+        catch (Exception fault)
+        {
+            SagaLog.HandlerFailed(log, fault, request.Id, request.Topic);
+            return new() { Status = Status.Retry };
+        }
+    }
+
+    private async Task<TopicEventResponse> KeepAsync(TopicEventRequest request, CancellationToken stop)
+    {
+        try
+        {
+            var letter = await deadLetters.KeepAsync(request.Data.ToByteArray(), stop);
+            SagaLog.KeptDeadLetter(log, letter.EventId, letter.Topic, letter.Id);
+            return new() { Status = Status.Success };
         }
         catch (Exception fault)
         {

@@ -17,28 +17,27 @@ builder.Services.AddSingleton<OrderSweep>();
 builder.AddSweep<OrderSweep>((sweep, stop) => sweep.RunAsync(stop));
 
 builder.Services.AddSingleton<OrderSteps>();
-builder.Services.AddSingleton<OrderHandlers>();
 builder.Services.AddSingleton<Placing>();
 builder.Services.AddSingleton(_ => new Shop.V1.StockService.StockServiceClient(DaprClient.CreateInvocationInvoker("stock")));
 builder.Services.AddSingleton(_ => new PaymentService.PaymentServiceClient(DaprClient.CreateInvocationInvoker("payments")));
 builder.Services.AddSingleton(_ => new CouponService.CouponServiceClient(DaprClient.CreateInvocationInvoker("coupons")));
+
+// Told by the broker.
+builder.AddSubscriptions<OrderHandlers>((heard, orders) => heard
+    .On<StockReservedEvent>(orders.OnAsync)
+    .On<StockReservationFailedEvent>(orders.OnAsync)
+    .On<PaymentCompletedEvent>(orders.OnAsync)
+    .On<PaymentFailedEvent>(orders.OnAsync)
+    .On<CouponUsedEvent>(orders.OnAsync)
+    .On<CouponUsageFailedEvent>(orders.OnAsync)
+    .On<StockReleasedEvent>(orders.OnAsync)
+    .On<PaymentRefundedEvent>(orders.OnAsync)
+    .On<CouponRestoredEvent>(orders.OnAsync));
 var app = builder.Build();
 
 // Asked by clients.
 app.MapGrpcService<Orders.OrderService>();
 app.MapOrderHttp();
-
-// Told by the broker.
-var handlers = app.Services.GetRequiredService<OrderHandlers>();
-app.MapSubscriptions()
-    .On<StockReservedEvent>(handlers.OnAsync)
-    .On<StockReservationFailedEvent>(handlers.OnAsync)
-    .On<PaymentCompletedEvent>(handlers.OnAsync)
-    .On<PaymentFailedEvent>(handlers.OnAsync)
-    .On<CouponUsedEvent>(handlers.OnAsync)
-    .On<CouponUsageFailedEvent>(handlers.OnAsync)
-    .On<StockReleasedEvent>(handlers.OnAsync)
-    .On<PaymentRefundedEvent>(handlers.OnAsync)
-    .On<CouponRestoredEvent>(handlers.OnAsync);
+app.MapSaga();
 
 return await app.RunToExitAsync();

@@ -4,17 +4,16 @@ using Stock;
 
 var builder = SagaHost.CreateBuilder(args, "stock", grpcPort: 5002, StockStates.Default);
 builder.AddParticipant<Stock.Product>(Stock.Product.KeyOf);
-builder.Services.AddSingleton<StockHandlers>();
+
+// Told by the broker.
+builder.AddSubscriptions<StockHandlers>((heard, stock) => heard
+    .On<OrderCreatedEvent>(stock.ReserveAsync)
+    .On<OrderConfirmedEvent>(stock.SettleAsync)
+    .On<OrderFailedEvent>(stock.ReleaseAsync));
 var app = builder.Build();
 
 // Asked by clients and by Orders.
 app.MapGrpcService<Stock.StockService>();
-
-// Told by the broker.
-var handlers = app.Services.GetRequiredService<StockHandlers>();
-app.MapSubscriptions()
-    .On<OrderCreatedEvent>(handlers.ReserveAsync)
-    .On<OrderConfirmedEvent>(handlers.SettleAsync)
-    .On<OrderFailedEvent>(handlers.ReleaseAsync);
+app.MapSaga();
 
 return await app.RunToExitAsync();

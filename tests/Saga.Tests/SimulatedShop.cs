@@ -207,7 +207,12 @@ internal sealed class SimulatedShop
             if (isOver) return;
             isOver = true;
             if (attempt < AttemptsMax) DeliverLater(app, e, attempt + 1, TimeSpan.FromMilliseconds(500 * attempt));
-            else DeadLetters++;
+            else
+            {
+                DeadLetters++;
+                // Somebody may redrive it at any time, or never.
+                if (world.Happens(0.5)) DeliverLater(app, e, AttemptsMax, TimeSpan.FromSeconds(world.Chance.Next(1, 120)));
+            }
         }
     });
 

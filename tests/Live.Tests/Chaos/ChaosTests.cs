@@ -1,4 +1,5 @@
 using System.Globalization;
+using Shop;
 using Shop.V1;
 using Xunit.Abstractions;
 
@@ -67,7 +68,9 @@ public sealed class ChaosTests(ITestOutputHelper output)
         var toRest = DateTime.UtcNow - calm;
         var audit = new Audit(shop.Clients, goods, insistence, placed);
         await audit.RunAsync();
-        Breach[] breaches = [.. stuck, .. audit.Breaches, .. Bugs(shop)];
+        var books = await Books.ReadAsync(shop.Clients, _ => { }, giveUp.Token);
+        var broken = global::Shop.Audit.Of(books, ChaosShop.Deadline).SelectMany(invariant => invariant.Breaches.Select(what => new Breach(Harm.Contradiction, null, $"{invariant.Name}: {what}")));
+        Breach[] breaches = [.. stuck, .. audit.Breaches, .. broken, .. Bugs(shop)];
 
         var report = new Report(seed, torment, toRest, audit.Orders, insistence.Again, tormentor, new(shop),
             await pending.DeadLettersAsync(), shop.Sidecars.Sum(sidecar => sidecar.EndedByItself), breaches);
