@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Measures the whole system: sagas per second, latency, processor time, Redis commands, memory; beside the floor, measured in the same run.
+#
+#   ./bench.sh              about four minutes; prints a table and writes artifacts/bench.json
+#   ./bench.sh --quick      half a minute: 1 and 128 in flight only
+#   ./bench.sh --json       prints the JSON too
+set -euo pipefail
+cd "$(dirname "$0")"
+. ./needs.sh
+
+case "${1:-}" in -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
+need_dotnet
+need_redis || { echo "redis-server is needed for the bench and could not be installed; install it and try again." >&2; exit 1; }
+dotnet build services/Services.slnf -c Release -v q --nologo -clp:NoSummary >&2
+dotnet build bench/Shop/Bench.Shop.csproj -c Release -v q --nologo -clp:NoSummary >&2
+exec dotnet artifacts/bin/Bench.Shop/release/Bench.Shop.dll "$@"

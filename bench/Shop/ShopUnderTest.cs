@@ -1,0 +1,143 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Text.RegularExpressions;
+using Daprd.Redis;
+using Shop;
+
+namespace Bench;
+
+/// <summary>The whole system as ./run.sh starts it, on ports and a Redis of its own, logging warnings only and without traces.</summary>
+internal sealed class ShopUnderTest : IAsyncDisposable
+{
+    private static readonly string[] PortsOfTheProject = ["5001", "5002", "5003", "5004", "8080", "50001", "50002", "50003", "50004", "3501", "3502", "3503", "3504"];
+
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("bench-");
+    private readonly Dictionary<string, int> ports = PortsOfTheProject.ToDictionary(port => port, _ => FreePort());
+    private readonly int redisPort = FreePort();
+    private Process? redis;
+    private Process? runner;
+
+    public RedisClient Redis { get; private set; } = null!;
+
+    public ShopClients Clients { get; private set; } = null!;
+
+    /// <summary>By the name of their program, and how much processor time each has used.</summary>
+    public IReadOnlyDictionary<string, Process> Processes { get; private set; } = new Dictionary<string, Process>();
+
+    public RedisAddress RedisAddress => new("127.0.0.1", redisPort, "", "", 0, Tls: false, TrustAnyCertificate: false);
+
+    /// <param name="root">Where the project is.</param>
+    public static async Task<ShopUnderTest> StartAsync(string root)
+    {
+        var shop = new ShopUnderTest();
+        try
+        {
+            await shop.StartRedisAsync();
+            shop.StartRunner(root);
+            shop.Clients = new(shop.AddressOf("5001"), shop.AddressOf("5002"), shop.AddressOf("5003"), shop.AddressOf("5004"));
+            await shop.Clients.WaitUntilReadyAsync(TimeSpan.FromSeconds(60), default);
+            shop.Processes = shop.FindProcesses();
+            return shop;
+        }
+        catch
+        {
+            await shop.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Redis is not null) await Redis.DisposeAsync();
+        foreach (var process in new[] { runner, redis }.OfType<Process>())
+        {
+            // SIGTERM: the runner stops its services.
+            using (var kill = Process.Start("kill", ["-TERM", $"{process.Id}"])) await kill.WaitForExitAsync();
+            await process.WaitForExitAsync();
+            process.Dispose();
+        }
+        folder.Delete(recursive: true);
+    }
+
+    private async Task StartRedisAsync()
+    {
+        redis = Process.Start(new ProcessStartInfo("redis-server",
+            ["--port", $"{redisPort}", "--bind", "127.0.0.1", "--dir", folder.FullName, "--save", "", "--appendonly", "yes", "--appendfsync", "everysec"]) { RedirectStandardOutput = true })!;
+        while (await redis.StandardOutput.ReadLineAsync() is { } line)
+        {
+            if (!line.Contains("Ready to accept connections", StringComparison.Ordinal)) continue;
+            _ = redis.StandardOutput.ReadToEndAsync();
+            Redis = new(RedisAddress);
+            return;
+        }
+        throw new InvalidOperationException("redis-server did not start.");
+    }
+
+    private void StartRunner(string root)
+    {
+        var components = folder.CreateSubdirectory("components").FullName;
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(root, "components")))
+        {
+            var text = File.ReadAllText(file).Replace("localhost:6379", $"127.0.0.1:{redisPort}").Replace("samplingRate: \"1\"", "samplingRate: \"0\"");
+            File.WriteAllText(Path.Combine(components, Path.GetFileName(file)), text);
+        }
+        var run = File.ReadAllText(Path.Combine(root, "dapr.yaml"));
+        foreach (var (port, free) in ports) run = Regex.Replace(run, $@"(?<=: ""?){port}\b", $"{free}");
+        run = Regex.Replace(run, @"services/(\w+)", match => folder.CreateSubdirectory(match.Groups[1].Value).FullName);
+        run = run.Replace("../../artifacts", Path.Combine(root, "artifacts"));
+        var file2 = Path.Combine(folder.FullName, "dapr.yaml");
+        File.WriteAllText(file2, run);
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(root, "artifacts/bin/daprd/release/daprd.dll"), "run", "-f", file2, "--names-folder", Path.Combine(folder.FullName, "names")])
+        {
+            RedirectStandardOutput = true,
+            Environment = { ["Logging__LogLevel__Default"] = "Warning", ["OTEL_TRACES_EXPORTER"] = "none" },
+        };
+        runner = Process.Start(start)!;
+        _ = ForwardAsync(runner.StandardOutput);
+    }
+
+    /// <summary>What goes wrong there is wanted here.</summary>
+    private static async Task ForwardAsync(StreamReader output)
+    {
+        while (await output.ReadLineAsync() is { } line)
+        {
+            if (line.Contains("warn:") || line.Contains("fail:") || line.Contains("crit:")) await Console.Error.WriteLineAsync(line);
+        }
+    }
+
+    private Dictionary<string, Process> FindProcesses()
+    {
+        Dictionary<string, Process> found = new() { ["redis"] = redis!, ["sidecars"] = runner!, ["driver"] = Process.GetCurrentProcess() };
+        foreach (var child in Directory.EnumerateDirectories("/proc").Select(Path.GetFileName).Where(name => int.TryParse(name, out _)).Select(name => int.Parse(name!)))
+        {
+            if (!File.Exists($"/proc/{child}/cmdline") || !IsChildOfRunner(child)) continue;
+            var name = Path.GetFileNameWithoutExtension(File.ReadAllText($"/proc/{child}/cmdline").Split('\0').LastOrDefault(word => word.EndsWith(".dll", StringComparison.Ordinal)) ?? "");
+            if (name.Length > 0) found[name.ToLowerInvariant()] = Process.GetProcessById(child);
+        }
+        return found;
+    }
+
+    private bool IsChildOfRunner(int child)
+    {
+        try
+        {
+            // The parent is the second word after the name, which stands in parentheses.
+            var stat = File.ReadAllText($"/proc/{child}/stat");
+            return stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[1] == $"{runner!.Id}";
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
+    private string AddressOf(string port) => $"http://localhost:{ports[port]}";
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}
