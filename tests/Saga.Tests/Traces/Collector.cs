@@ -1,0 +1,121 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Traces;
+
+/// <summary>A span as a collector got it.</summary>
+/// <param name="ParentId">Null: it is the root.</param>
+/// <param name="Kind">Null: internal.</param>
+/// <param name="Peer">Who was called; null: nobody.</param>
+internal sealed record Span(
+    string TraceId, string? ParentId, string Id, string Name, string? Kind, string Service, string? Peer, long Start, long Duration, IReadOnlyDictionary<string, string> Tags)
+{
+    /// <summary>Who made it: an instrumentation's name.</summary>
+    public string Scope => Tags.GetValueOrDefault("otel.scope.name", "");
+
+    public static Span Read(JsonElement span) => new(
+        span.GetProperty("traceId").GetString()!, Text(span, "parentId"), span.GetProperty("id").GetString()!, span.GetProperty("name").GetString()!,
+        Text(span, "kind"), span.GetProperty("localEndpoint").GetProperty("serviceName").GetString()!,
+        span.TryGetProperty("remoteEndpoint", out var peer) ? peer.GetProperty("serviceName").GetString() : null,
+        span.GetProperty("timestamp").GetInt64(), span.GetProperty("duration").GetInt64(),
+        span.GetProperty("tags").EnumerateObject().ToDictionary(tag => tag.Name, tag => tag.Value.GetString()!));
+
+    private static string? Text(JsonElement span, string name) => span.TryGetProperty(name, out var value) ? value.GetString() : null;
+}
+
+/// <summary>Takes spans as a Zipkin does, and keeps them. What a Zipkin would refuse is kept as a problem.</summary>
+internal sealed class Collector : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private readonly WebApplication app;
+    private readonly List<Span> spans = [];
+    private readonly List<string> problems = [];
+    private TaskCompletionSource more = NewSignal();
+
+    private Collector(WebApplication app) => this.app = app;
+
+    public Uri Endpoint => new($"{app.Urls.First()}/api/v2/spans");
+
+    /// <summary>What is answered; 202 unless the test says otherwise.</summary>
+    public Func<Task<int>> Answer { get; set; } = () => Task.FromResult(StatusCodes.Status202Accepted);
+
+    public IReadOnlyList<Span> Spans
+    {
+        get
+        {
+            lock (spans) return [.. spans];
+        }
+    }
+
+    public IReadOnlyList<string> Problems
+    {
+        get
+        {
+            lock (spans) return [.. problems];
+        }
+    }
+
+    public static async Task<Collector> StartAsync()
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new());
+        builder.WebHost.UseKestrelCore().UseUrls("http://127.0.0.1:0");
+        builder.Services.AddRoutingCore();
+        builder.Services.AddLogging(logging => logging.ClearProviders());
+        var app = builder.Build();
+        var collector = new Collector(app);
+        app.UseRouting();
+        app.MapPost("/api/v2/spans", collector.TakeAsync);
+        await app.StartAsync();
+        return collector;
+    }
+
+    /// <summary>Waits until all of what has come satisfies <paramref name="complete"/>.</summary>
+    public async Task<IReadOnlyList<Span>> UntilAsync(Func<IReadOnlyList<Span>, bool> complete)
+    {
+        using var limit = new CancellationTokenSource(Patience);
+        while (true)
+        {
+            Task next;
+            IReadOnlyList<Span> come;
+            lock (spans) (come, next) = ([.. spans], more.Task);
+            if (complete(come)) return come;
+            try
+            {
+                await next.WaitAsync(limit.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                throw new TimeoutException($"These {come.Count} spans are not all:\n{string.Join('\n', come.Select(span => $"{span.Service} {span.Name}").Order())}");
+            }
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        using var now = new CancellationTokenSource(TimeSpan.Zero);
+        await app.StopAsync(now.Token);
+        await app.DisposeAsync();
+    }
+
+    private async Task TakeAsync(HttpContext http)
+    {
+        using var body = await JsonDocument.ParseAsync(http.Request.Body, cancellationToken: http.RequestAborted);
+        var wrong = ZipkinSchema.ProblemsOf(body.RootElement);
+        if (http.Request.ContentType != "application/json") wrong = [.. wrong, $"content type {http.Request.ContentType}"];
+        lock (spans)
+        {
+            problems.AddRange(wrong);
+            if (wrong.Count == 0) spans.AddRange(body.RootElement.EnumerateArray().Select(Span.Read));
+            more.SetResult();
+            more = NewSignal();
+        }
+        http.Response.StatusCode = await Answer();
+    }
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+}
