@@ -25,8 +25,9 @@ public sealed record ClaimLine(string Of, long Amount);
 /// <param name="EverHeld">False: nothing was ever taken under this record.</param>
 /// <param name="Refusal">Why it was refused. Null unless refused.</param>
 /// <param name="Changed">When it last changed.</param>
+/// <param name="TraceId">The trace in which it was made, 32 hex digits. Null: no trace.</param>
 public sealed record Claim(
-    string OrderId, ClaimStatus Status, bool EverHeld, ImmutableArray<ClaimLine> Lines, Refusal? Refusal, DateTimeOffset Changed)
+    string OrderId, ClaimStatus Status, bool EverHeld, ImmutableArray<ClaimLine> Lines, Refusal? Refusal, DateTimeOffset Changed, string? TraceId = null)
 {
     public static string KeyOf(string orderId) => $"claim:{orderId}";
 

@@ -50,7 +50,10 @@ public sealed class DaprSidecar(DaprClient dapr) : ISidecar
     public Task DeleteAsync(string key, CancellationToken stop) =>
         dapr.DeleteStateAsync(StateStore, key, cancellationToken: stop);
 
-    public Task PublishAsync(Event said, CancellationToken stop) =>
-        dapr.PublishByteEventAsync(PubSub, said.Topic, said.ToJson(), "application/json",
+    public Task PublishAsync(Event said, CancellationToken stop)
+    {
+        SagaTrace.Outcome(said.Topic);
+        return dapr.PublishByteEventAsync(PubSub, said.Topic, said.ToJson(), "application/json",
             new Dictionary<string, string> { ["cloudevent.id"] = said.Id, ["cloudevent.type"] = said.Type }, stop);
+    }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 
 namespace Saga;
 
@@ -68,6 +69,8 @@ public sealed class Documents(ISidecar sidecar, Patience patience)
             }
             try
             {
+                // A trace shows what is shared where the first of them is.
+                SagaTrace.Continue(together[0].Step);
                 await ChangeTogetherAsync(key, together);
                 foreach (var wanted in together) wanted.Complete();
             }
@@ -114,6 +117,9 @@ public sealed class Documents(ISidecar sidecar, Patience patience)
 
     private abstract class Wanted<T>(string? witness, Func<T, T>? tidy) where T : class
     {
+        /// <summary>What it is wanted for. Null: there is no trace.</summary>
+        public Activity? Step { get; } = Activity.Current;
+
         public string? Witness => witness;
 
         public Func<T, T>? Tidy => tidy;

@@ -29,6 +29,9 @@ public sealed record Event(string OrderId, IMessage Message)
     /// <summary>The same fact always has the same id, however often it is said.</summary>
     public string Id => $"{OrderId}/{Message.Descriptor.Name}";
 
+    /// <summary>The order that an event is about, from the event's id.</summary>
+    public static string OrderIdOf(string id) => id.Split('/')[0];
+
     /// <summary>The full protobuf name.</summary>
     public string Type => Message.Descriptor.FullName;
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 
 namespace Saga;
@@ -66,6 +67,8 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
 
     private sealed class Batch
     {
+        /// <summary>What the first of them is put there for. Null: there is no trace.</summary>
+        public readonly Activity? Step = Activity.Current;
         public readonly List<string> Orders = [];
         public readonly TaskCompletionSource Written = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
@@ -147,6 +150,7 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
             }
             try
             {
+                SagaTrace.Continue(batch.Step);
                 foreach (var part in batch.Orders.Chunk(SegmentMax)) await AppendAsync([.. part]);
                 batch.Written.SetResult();
             }

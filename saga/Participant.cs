@@ -36,7 +36,8 @@ public sealed class Participant<T>(Documents documents, ISidecar sidecar, Func<s
 
             if (!overtaken)
             {
-                var claim = new Claim(orderId, refusal is null ? ClaimStatus.Held : ClaimStatus.Refused, refusal is null, lines, refusal, clock.GetUtcNow());
+                var claim = new Claim(
+                    orderId, refusal is null ? ClaimStatus.Held : ClaimStatus.Refused, refusal is null, lines, refusal, clock.GetUtcNow(), SagaTrace.TraceId);
                 if (await TryWriteAsync(new(Claim.KeyOf(orderId), null, ""), claim, stop))
                 {
                     if (refusal is not null) await UndoAsync(claim, stop);
@@ -61,7 +62,7 @@ public sealed class Participant<T>(Documents documents, ISidecar sidecar, Func<s
             switch (record.Value)
             {
                 case null:
-                    var never = new Claim(orderId, ClaimStatus.GivenBack, EverHeld: false, lines, null, clock.GetUtcNow());
+                    var never = new Claim(orderId, ClaimStatus.GivenBack, EverHeld: false, lines, null, clock.GetUtcNow(), SagaTrace.TraceId);
                     if (!await TryWriteAsync(record, never, stop)) continue;
                     await UndoAsync(never, stop);
                     return never;

@@ -41,6 +41,8 @@ public static class SagaHost
         builder.WebHost.UseKestrelCore();
         builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, PortOf("APP_PORT", grpcPort), HttpProtocols.Http2));
 
+        TraceExport.Add(builder, appId);
+
         var services = builder.Services;
         services.AddGrpc(grpc => grpc.Interceptors.Add<FaultsToStatus>());
         services.AddGrpcReflection();

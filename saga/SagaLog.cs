@@ -40,4 +40,7 @@ internal static partial class SagaLog
 
     [LoggerMessage(12, LogLevel.Information, "Event {EventId} in dead letter {DeadLetterId} was discarded.", EventName = "Discarded")]
     public static partial void Discarded(ILogger log, string eventId, string deadLetterId);
+
+    [LoggerMessage(13, LogLevel.Warning, "{Problem}", EventName = "TracesLost")]
+    public static partial void TracesLost(ILogger log, string problem);
 }

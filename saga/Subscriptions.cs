@@ -15,9 +15,10 @@ public sealed class Subscriptions
     public IReadOnlyCollection<string> Topics => heard.Keys;
 
     /// <summary>Hears an event on its topic. When <paramref name="handle"/> throws, the event is delivered again.</summary>
-    public Subscriptions On<T>(Func<T, CancellationToken, Task> handle) where T : IMessage<T>, new()
+    /// <param name="step">What it does on it, as a trace shows it. Null: it takes note.</param>
+    public Subscriptions On<T>(Func<T, CancellationToken, Task> handle, string? step = null) where T : IMessage<T>, new()
     {
-        heard.Add(Event.TopicOf(new T().Descriptor.Name), new(json => Event.FromJson<T>(json), (message, stop) => handle((T)message, stop)));
+        heard.Add(Event.TopicOf(new T().Descriptor.Name), new(json => Event.FromJson<T>(json), (message, stop) => handle((T)message, stop), step));
         return this;
     }
 
@@ -26,7 +27,7 @@ public sealed class Subscriptions
 }
 
 /// <summary>How an event of one topic is read, and what is done about it.</summary>
-internal sealed record Heard(Func<ByteString, IMessage> Read, Func<IMessage, CancellationToken, Task> Handle);
+internal sealed record Heard(Func<ByteString, IMessage> Read, Func<IMessage, CancellationToken, Task> Handle, string? Step);
 
 /// <summary>What the sidecar calls: says what this service hears, and hears it.</summary>
 /// <remarks>
@@ -57,6 +58,7 @@ internal sealed class AppCallbackService(Subscriptions subscriptions, DeadLetter
             SagaLog.NotHeardHere(log, request.Id, request.Topic);
             return new() { Status = Status.Drop };
         }
+        using var step = SagaTrace.Hear(heard.Step, request.Topic, request.Id);
         try
         {
             await heard.Handle(heard.Read(request.Data), context.CancellationToken);
@@ -65,11 +67,13 @@ internal sealed class AppCallbackService(Subscriptions subscriptions, DeadLetter
         catch (UnreadableEventException unreadable)
         {
             SagaLog.Unreadable(log, request.Id, request.Topic, unreadable.Message);
+            step.Fail("dropped", unreadable.Message);
             return new() { Status = Status.Drop };
         }
         catch (Exception fault)
         {
             SagaLog.HandlerFailed(log, fault, request.Id, request.Topic);
+            step.Fail("to be delivered again", fault.Message);
             return new() { Status = Status.Retry };
         }
     }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -12,6 +13,8 @@ internal sealed class Sweep(Func<CancellationToken, Task> run, TimeSpan period, 
         using var timer = new PeriodicTimer(period, clock);
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {
+            // Looking around is nobody's trace: what is read under this one is not recorded. What is then done begins its own.
+            using var looking = new Activity("sweep").Start();
             try
             {
                 await run(stoppingToken);

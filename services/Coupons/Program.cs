@@ -7,9 +7,9 @@ builder.AddParticipant<Coupons.Coupon>(Coupons.Coupon.KeyOf);
 
 // Told by the broker.
 builder.AddSubscriptions<CouponHandlers>((heard, coupons) => heard
-    .On<OrderCreatedEvent>(coupons.UseAsync)
-    .On<OrderConfirmedEvent>(coupons.SettleAsync)
-    .On<OrderFailedEvent>(coupons.RestoreAsync));
+    .On<OrderCreatedEvent>(coupons.UseAsync, "use coupon")
+    .On<OrderConfirmedEvent>(coupons.SettleAsync, "settle coupon")
+    .On<OrderFailedEvent>(coupons.RestoreAsync, "restore coupon"));
 var app = builder.Build();
 
 // Asked by clients and by Orders.

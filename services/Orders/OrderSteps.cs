@@ -12,13 +12,14 @@ internal sealed class OrderSteps(Transition transition, TimeProvider clock, ILog
     private readonly ILogger log = logs.CreateLogger("Orders");
     private readonly ConcurrentDictionary<string, TaskCompletionSource> watched = new();
 
-    public Moment Now() => new(clock.GetUtcNow(), Activity.Current is { } activity ? activity.TraceId.ToHexString() : null);
+    public Moment Now() => new(clock.GetUtcNow(), SagaTrace.TraceId);
 
     /// <returns>The order as it is now.</returns>
     /// <param name="decide">Pure; gets the order and the moment of deciding.</param>
     public async Task<Order> RunAsync(string orderId, Func<Order?, Moment, Decision<Order>> decide, CancellationToken stop)
     {
-        var decision = await SaveAsync(orderId, order => decide(order, Now()), stop);
+        var (before, decision) = await SaveAsync(orderId, order => decide(order, Now()), stop);
+        using var step = EndOf(decision.State!, before);
         await transition.SayAsync(decision, stop);
         return decision.State!;
     }
@@ -27,7 +28,7 @@ internal sealed class OrderSteps(Transition transition, TimeProvider clock, ILog
     /// <returns>The order; or the void one that stands in its way, when that is not <paramref name="seenVoid"/>.</returns>
     public async Task<Order> PlaceAsync(Order placed, Order? seenVoid, CancellationToken stop)
     {
-        var decision = await SaveAsync(placed.Id, kept => OrderDecisions.Place(kept, placed, seenVoid), stop);
+        var (_, decision) = await SaveAsync(placed.Id, kept => OrderDecisions.Place(kept, placed, seenVoid), stop);
         try
         {
             await transition.SayAsync(decision, stop);
@@ -56,7 +57,7 @@ internal sealed class OrderSteps(Transition transition, TimeProvider clock, ILog
         public void Dispose() => orders.watched.TryRemove(new(orderId, change));
     }
 
-    private async Task<Decision<Order>> SaveAsync(string orderId, Func<Order?, Decision<Order>> decide, CancellationToken stop)
+    private async Task<(Order? Before, Decision<Order> Decision)> SaveAsync(string orderId, Func<Order?, Decision<Order>> decide, CancellationToken stop)
     {
         var (before, decision) = await transition.SaveAsync(Order.KeyOf(orderId), decide, KeepFor, stop);
         if (!ReferenceEquals(before, decision.State))
@@ -64,8 +65,16 @@ internal sealed class OrderSteps(Transition transition, TimeProvider clock, ILog
             if (before?.Status != decision.State!.Status) LogStatus(decision.State);
             if (watched.TryRemove(orderId, out var watchers)) watchers.SetResult();
         }
-        return decision;
+        return (before, decision);
     }
+
+    /// <summary>The step in which an order becomes final. Null: it did not just now, or nobody listens.</summary>
+    private static Activity? EndOf(Order now, Order? before) => now.Status == before?.Status ? null : now.Status switch
+    {
+        OrderStatus.Confirmed => SagaTrace.Start("confirm order", now.Id),
+        OrderStatus.Failed => SagaTrace.Start("fail order", now.Id)?.SetTag("order.failure", now.Failure!.Reason),
+        OrderStatus.Pending or OrderStatus.Void => null,
+    };
 
     private static TimeSpan? KeepFor(Order order) => order.Settled ? Retention.OfFinished : null;
 

@@ -40,6 +40,7 @@ internal sealed class OrderSweep(
         if (order.Value.Settled) return true;
 
         if (OrderDecisions.Remind(order.Value, limits, orders.Now()) is { Says.Count: 0 }) return false;
+        using var step = SagaTrace.StartAnew("remind order", entry.OrderId, order.Value.Timeline[0].TraceId);
         var now = await orders.RunAsync(entry.OrderId, (kept, at) => OrderDecisions.Remind(kept, limits, at), stop);
         OrderLog.Reminded(log, entry.OrderId);
         return now.Settled;

@@ -16,9 +16,11 @@ internal sealed class Placing(
     /// <exception cref="RejectedException">The request is wrong, or the order could not succeed now.</exception>
     public async Task<Order> PlaceAsync(Wire.PlaceOrderRequest request, CancellationToken stop)
     {
+        using var step = SagaTrace.Start("place order", orderId: null);
         Check(request);
         var content = Fingerprint.Of(request.ToByteArray());
         var id = request.IdempotencyKey.Length > 0 ? OrderNumber.Derive(request.UserId, request.IdempotencyKey) : Guid.CreateVersion7(clock.GetUtcNow());
+        step.Name(id.ToString());
         if (request.IdempotencyKey.Length > 0
             && (await sidecar.ReadAsync<Order>(Order.KeyOf(id.ToString()), stop)).Value is { Status: not OrderStatus.Void } kept)
         {

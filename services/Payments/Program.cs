@@ -7,9 +7,9 @@ builder.AddParticipant<Payments.Account>(Payments.Account.KeyOf);
 
 // Told by the broker.
 builder.AddSubscriptions<PaymentHandlers>((heard, payments) => heard
-    .On<OrderCreatedEvent>(payments.ChargeAsync)
-    .On<OrderConfirmedEvent>(payments.SettleAsync)
-    .On<OrderFailedEvent>(payments.RefundAsync));
+    .On<OrderCreatedEvent>(payments.ChargeAsync, "charge payment")
+    .On<OrderConfirmedEvent>(payments.SettleAsync, "settle payment")
+    .On<OrderFailedEvent>(payments.RefundAsync, "refund payment"));
 var app = builder.Build();
 
 // Asked by clients and by Orders.

@@ -7,9 +7,9 @@ builder.AddParticipant<Stock.Product>(Stock.Product.KeyOf);
 
 // Told by the broker.
 builder.AddSubscriptions<StockHandlers>((heard, stock) => heard
-    .On<OrderCreatedEvent>(stock.ReserveAsync)
-    .On<OrderConfirmedEvent>(stock.SettleAsync)
-    .On<OrderFailedEvent>(stock.ReleaseAsync));
+    .On<OrderCreatedEvent>(stock.ReserveAsync, "reserve stock")
+    .On<OrderConfirmedEvent>(stock.SettleAsync, "settle stock")
+    .On<OrderFailedEvent>(stock.ReleaseAsync, "release stock"));
 var app = builder.Build();
 
 // Asked by clients and by Orders.

@@ -1,0 +1,61 @@
+using System.Diagnostics;
+
+namespace Saga;
+
+/// <summary>What the saga shows of an order's way in a trace: its steps, named as people name them. While nobody listens, nothing is made.</summary>
+public static class SagaTrace
+{
+    /// <summary>Under this name its spans can be listened to.</summary>
+    public const string SourceName = "DaprSaga";
+
+    private const string OrderTag = "order.id", StepTag = "saga.step", HeardTag = "saga.heard", OutcomeTag = "saga.outcome";
+
+    private static readonly ActivitySource Source = new(SourceName);
+
+    /// <summary>The trace that is going on, in 32 hex digits. Null: none.</summary>
+    public static string? TraceId => Activity.Current?.TraceId.ToHexString();
+
+    /// <summary>A step, within whatever is going on. Dispose it when it is over.</summary>
+    /// <param name="orderId">Null: not known yet; <see cref="Name"/> will say it.</param>
+    /// <returns>Null: nobody listens.</returns>
+    public static Activity? Start(string step, string? orderId)
+    {
+        var span = Source.StartActivity(step)?.SetTag(StepTag, step);
+        return orderId is null ? span : span.Name(orderId);
+    }
+
+    /// <summary>A step on an event heard.</summary>
+    /// <param name="step">Null: it is only heard.</param>
+    internal static Activity? Hear(string? step, string topic, string eventId) =>
+        Source.HasListeners() ? Start(step ?? $"heard {topic}", Event.OrderIdOf(eventId))?.SetTag(HeardTag, topic) : null;
+
+    /// <summary>A step that nobody asked for now. It begins a trace of its own, with a link to the one in which the order came here.</summary>
+    /// <param name="traceId">32 hex digits. Null: that one is not known.</param>
+    /// <returns>Null: nobody listens.</returns>
+    public static Activity? StartAnew(string step, string orderId, string? traceId)
+    {
+        if (!Source.HasListeners()) return null;
+        Activity.Current = null;
+        // Which span of that trace is not kept.
+        ActivityLink[] links = traceId is null ? [] : [new(new(ActivityTraceId.CreateFromString(traceId), default, ActivityTraceFlags.None))];
+        return Source.StartActivity(ActivityKind.Internal, name: step, links: links)?.SetTag(StepTag, step).Name(orderId);
+    }
+
+    /// <summary>Says which order a step is about.</summary>
+    public static Activity? Name(this Activity? step, string orderId) => step?.SetTag(OrderTag, orderId);
+
+    /// <summary>Says what came of the step that is going on.</summary>
+    public static void Outcome(string outcome)
+    {
+        if (Activity.Current is { IsAllDataRequested: true } step && ReferenceEquals(step.Source, Source)) step.SetTag(OutcomeTag, outcome);
+    }
+
+    /// <summary>The step could not be done.</summary>
+    internal static void Fail(this Activity? step, string outcome, string why) => step?.SetTag(OutcomeTag, outcome).SetStatus(ActivityStatusCode.Error, why);
+
+    /// <summary>What follows is done for this step, not for the one that happened to start it. Null, or over: for nobody's.</summary>
+    internal static void Continue(Activity? step)
+    {
+        if (!ReferenceEquals(Activity.Current, step)) Activity.Current = step is { IsStopped: false } ? step : null;
+    }
+}

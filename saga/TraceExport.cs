@@ -1,0 +1,111 @@
+using System.Diagnostics;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using OpenTelemetry;
+using OpenTelemetry.Trace;
+using Zipkin;
+
+namespace Saga;
+
+/// <summary>Sends the spans of a service to a Zipkin: those of the saga, of its server and of its clients.</summary>
+/// <remarks>
+/// OpenTelemetry's own environment variables say how: OTEL_TRACES_EXPORTER (zipkin unless it says none), OTEL_EXPORTER_ZIPKIN_ENDPOINT,
+/// OTEL_SERVICE_NAME (otherwise the app id), OTEL_TRACES_SAMPLER, OTEL_BSP_*.
+/// </remarks>
+internal sealed class TraceExport(string serviceName, Uri endpoint, ILogger<TraceExport> log) : IHostedService
+{
+    /// <summary>How long the last spans may take on their way out.</summary>
+    private const int FarewellMilliseconds = 1000;
+
+    private TracerProvider? provider;
+
+    /// <summary>Adds the export, unless it is switched off; then nothing listens and no span is made.</summary>
+    public static void Add(WebApplicationBuilder builder, string appId)
+    {
+        string SettingOf(string variable, string otherwise) => builder.Configuration[variable] is { Length: > 0 } said ? said : otherwise;
+
+        var exporter = SettingOf("OTEL_TRACES_EXPORTER", "zipkin");
+        if (exporter == "none") return;
+        if (exporter != "zipkin") throw new InvalidOperationException($"OTEL_TRACES_EXPORTER must be zipkin or none, not '{exporter}'.");
+        var endpoint = SettingOf("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "http://localhost:9411/api/v2/spans");
+        if (!Uri.TryCreate(endpoint, UriKind.Absolute, out var uri)) throw new InvalidOperationException($"OTEL_EXPORTER_ZIPKIN_ENDPOINT must be a URL, not '{endpoint}'.");
+
+        // ASP.NET Core says only when asked what a request is about.
+        AppContext.SetSwitch("Microsoft.AspNetCore.Hosting.SuppressActivityOpenTelemetryData", false);
+        builder.Services.AddHostedService(services =>
+            new TraceExport(SettingOf("OTEL_SERVICE_NAME", appId), uri, services.GetRequiredService<ILogger<TraceExport>>()));
+        builder.Services.AddSingleton<IStartupFilter, RequestNames>();
+    }
+
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        provider = Sdk.CreateTracerProviderBuilder()
+            .AddSource(SagaTrace.SourceName, "Microsoft.AspNetCore", "System.Net.Http")
+            .AddProcessor(new Probes())
+            .AddProcessor(ZipkinExporter.Batched(endpoint, serviceName, problem => SagaLog.TracesLost(log, problem)))
+            .Build();
+        return Task.CompletedTask;
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken)
+    {
+        provider?.Shutdown(FarewellMilliseconds);
+        provider?.Dispose();
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Leaves out what asks every second whether this process is well, and everything it causes.</summary>
+    private sealed class Probes : BaseProcessor<Activity>
+    {
+        public override void OnStart(Activity data)
+        {
+            if (data.Kind != ActivityKind.Server || data.GetTagItem("url.path") is not string path) return;
+            if (!path.EndsWith("/HealthCheck", StringComparison.Ordinal) && !path.StartsWith("/grpc.health.", StringComparison.Ordinal)) return;
+            data.IsAllDataRequested = false;
+            data.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded;
+        }
+
+        /// <summary>A call is known by what it calls; its verb is always POST.</summary>
+        public override void OnEnd(Activity data)
+        {
+            if (data.Kind == ActivityKind.Client && data.GetTagItem("url.full") is string url) data.DisplayName = new Uri(url).AbsolutePath.TrimStart('/');
+        }
+    }
+
+    /// <summary>Gives the span of a request the name of what was asked, and its end.</summary>
+    private sealed class RequestNames : IStartupFilter
+    {
+        /// <summary>The gRPC statuses that are the server's fault: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS.</summary>
+        private static readonly string[] Faults = ["2", "4", "12", "13", "14", "15"];
+
+        public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
+        {
+            app.Use(NameAsync);
+            next(app);
+        };
+
+        private static async Task NameAsync(HttpContext http, RequestDelegate next)
+        {
+            await next(http);
+            if (http.Features.Get<IHttpActivityFeature>()?.Activity is not { IsAllDataRequested: true } span) return;
+            var route = (http.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? http.Request.Path.Value ?? "";
+            if (span.GetTagItem("grpc.status_code")?.ToString() is { } code)
+            {
+                span.DisplayName = route.TrimStart('/');
+                if (Faults.Contains(code)) span.SetStatus(ActivityStatusCode.Error);
+            }
+            else
+            {
+                span.DisplayName = $"{http.Request.Method} {route}";
+                span.SetTag("http.response.status_code", http.Response.StatusCode);
+                if (http.Response.StatusCode >= StatusCodes.Status500InternalServerError) span.SetStatus(ActivityStatusCode.Error);
+            }
+        }
+    }
+}
