@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using Dapr.Client.Autogen.Grpc.v1;
 using Daprd.Api;
 using Daprd.App;
@@ -6,6 +7,7 @@ using Daprd.Files;
 using Daprd.Invocation;
 using Daprd.PubSub;
 using Daprd.State;
+using Daprd.Tracing;
 using Grpc.Core;
 using Grpc.Net.Client;
 using DaprService = Dapr.Client.Autogen.Grpc.v1.Dapr;
@@ -40,14 +42,14 @@ internal sealed class Sidecar : IAsyncDisposable
         _names = new Names(options.NamesFolder, options.Peers);
         _resources = Resources.Read(options.ResourcesPaths, options.AppId, log.Warn);
         foreach (var app in _resources.Policies.Apps) log.Warn($"resiliency policies for calls of the app {app} are not in this stand-in and not applied");
-        PassesTracesOn = Configuration.Read(options.ConfigFiles).PassesTracesOn;
+        Spans = new Spans(Configuration.Read(options.ConfigFiles), options.AppId, log.Warn);
         State = new StateApi(_resources.Policies);
         Publisher = new Publisher(options.AppId, _resources.Policies, TimeProvider.System);
-        Proxy = new GrpcProxy(options.AppId, neighbours, _names);
+        Proxy = new GrpcProxy(options.AppId, neighbours, _names, Spans);
         _server = new SidecarServer(this);
         if (options.AppPort == 0) return;
         _app = new AppChannel(options.AppHost, options.AppPort);
-        _subscriptions = new Subscriptions(_app, options.AppApiToken, Publisher, _resources, PassesTracesOn, log.Warn, TimeProvider.System);
+        _subscriptions = new Subscriptions(_app, options.AppApiToken, Publisher, _resources, Spans, log.Warn, TimeProvider.System);
     }
 
     public SidecarOptions Options { get; }
@@ -58,7 +60,7 @@ internal sealed class Sidecar : IAsyncDisposable
 
     public GrpcProxy Proxy { get; }
 
-    public bool PassesTracesOn { get; }
+    public Spans Spans { get; }
 
     public ConcurrentDictionary<string, string> ExtendedMetadata { get; } = new() { ["daprRuntimeVersion"] = RuntimeVersion };
 
@@ -77,7 +79,7 @@ internal sealed class Sidecar : IAsyncDisposable
     public async Task StartAsync()
     {
         await _components.OpenAsync(_resources.Components, Options, _memory, State, Publisher, _log.Warn);
-        if (_app is not null) _neighbours.Add(Options.AppId, _app, Options.AppApiToken);
+        if (_app is not null) _neighbours.Add(Options.AppId, new Neighbour(_app, Options.AppApiToken, Spans));
         await _server.StartAsync();
         _names.Register(Options.AppId, Options.GrpcPort);
         _log.Info($"gRPC API on port {Options.GrpcPort}, HTTP API on port {Options.HttpPort}");
@@ -86,16 +88,25 @@ internal sealed class Sidecar : IAsyncDisposable
 
     public void RequestShutdown(bool forced) => ShutdownRequested?.Invoke(forced);
 
-    public async Task<InvokeResponse> InvokeAsync(InvokeServiceRequest request, Metadata headers, CancellationToken stop)
+    /// <param name="trace">Of the call that asks for it.</param>
+    public async Task<InvokeResponse> InvokeAsync(InvokeServiceRequest request, TraceContext trace, CancellationToken stop)
     {
-        if (_neighbours.TryFind(request.Id, out var app, out var appApiToken))
+        if (_neighbours.TryFind(request.Id, out var callee))
         {
+            using var span = callee.Spans.Start($"CallLocal/{request.Id}/{request.Message?.Method}", ActivityKind.Server, trace);
+            span.Set("rpc.service", "ServiceInvocation");
+            span.Set("dapr.invoke_method", request.Message?.Method ?? "");
             var passed = new Metadata();
-            foreach (var entry in headers.Where(h => !h.IsBinary && h.Key.StartsWith("trace", StringComparison.Ordinal))) passed.Add(entry);
-            if (appApiToken.Length > 0) passed.Add("dapr-api-token", appApiToken);
+            if (span.Context.Parent.Length > 0)
+            {
+                passed.Add("traceparent", span.Context.Parent);
+                passed.Add("grpc-trace-bin", TraceContext.ToBinary(span.Context.Parent));
+            }
+
+            if (callee.AppApiToken.Length > 0) passed.Add("dapr-api-token", callee.AppApiToken);
             passed.Add("dapr-caller-app-id", Options.AppId);
             passed.Add("dapr-callee-app-id", request.Id);
-            return await app.InvokeAsync(request.Message ?? new InvokeRequest(), passed, stop);
+            return await callee.App.InvokeAsync(request.Message ?? new InvokeRequest(), passed, stop);
         }
 
         if (request.Id == Options.AppId || _names.Find(request.Id) is not { } address)
@@ -105,8 +116,10 @@ internal sealed class Sidecar : IAsyncDisposable
         }
 
         using var channel = GrpcChannel.ForAddress(address);
+        var headers = new Metadata();
+        if (trace.Parent.Length > 0) headers.Add("traceparent", trace.Parent);
 #pragma warning disable CS0612 // Deprecated, and still what the caller asked for.
-        return await new DaprService.DaprClient(channel).InvokeServiceAsync(request, cancellationToken: stop);
+        return await new DaprService.DaprClient(channel).InvokeServiceAsync(request, headers, cancellationToken: stop);
 #pragma warning restore CS0612
     }
 
@@ -154,6 +167,7 @@ internal sealed class Sidecar : IAsyncDisposable
         await _components.DisposeAsync();
         Proxy.Dispose();
         _app?.Dispose();
+        Spans.Dispose();
     }
 
     private async Task WatchAppAsync()

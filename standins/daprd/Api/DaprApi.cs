@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using Dapr.Client.Autogen.Grpc.v1;
 using Daprd.PubSub;
 using Daprd.State;
+using Daprd.Tracing;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
@@ -12,6 +14,10 @@ namespace Daprd.Api;
 internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
 {
     private const string ForceShutdownHeader = "dapr-force-shutdown";
+
+    /// <summary>The name of the span of each entry that is published with others.</summary>
+    private const string EntrySpan = "/dapr.proto.runtime.v1.Dapr/BulkPublishEvent/";
+
     private static readonly Empty Nothing = new();
 
     /// <summary>Rpcs that are described but not served.</summary>
@@ -20,8 +26,9 @@ internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
     /// <summary>Whether a method of Dapr's service, by its short name, is served here.</summary>
     public static bool Serves(string method) => !Missing.Contains(method) && DaprService.Descriptor.FindMethodByName(method) is not null;
 
-    public override Task<GetStateResponse> GetState(GetStateRequest request, ServerCallContext context) => Answer(async () =>
+    public override Task<GetStateResponse> GetState(GetStateRequest request, ServerCallContext context) => Answer(context, async span =>
     {
+        span.SetStore(request.StoreName, context.Method);
         var response = new GetStateResponse();
         if (await sidecar.State.GetAsync(request.StoreName, request.Key, context.CancellationToken) is not { } value) return response;
         response.Data = UnsafeByteOperations.UnsafeWrap(value.Data);
@@ -30,82 +37,108 @@ internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
         return response;
     });
 
-    public override Task<GetBulkStateResponse> GetBulkState(GetBulkStateRequest request, ServerCallContext context) => Answer(async () =>
+    public override Task<GetBulkStateResponse> GetBulkState(GetBulkStateRequest request, ServerCallContext context) => Answer(context, async _ =>
         new GetBulkStateResponse { Items = { await sidecar.State.GetManyAsync(request.StoreName, request.Keys, request.Parallelism, context.CancellationToken) } });
 
-    public override Task<Empty> SaveState(SaveStateRequest request, ServerCallContext context) =>
-        Answer(() => sidecar.State.SaveAsync(request.StoreName, request.States, context.CancellationToken));
-
-    public override Task<Empty> DeleteState(DeleteStateRequest request, ServerCallContext context)
+    public override Task<Empty> SaveState(SaveStateRequest request, ServerCallContext context) => Answer(context, span =>
     {
+        span.SetStore(request.StoreName, context.Method);
+        return sidecar.State.SaveAsync(request.StoreName, request.States, context.CancellationToken);
+    });
+
+    public override Task<Empty> DeleteState(DeleteStateRequest request, ServerCallContext context) => Answer(context, span =>
+    {
+        span.SetStore(request.StoreName, context.Method);
         var item = new StateItem { Key = request.Key, Etag = request.Etag, Options = request.Options };
-        return Answer(() => sidecar.State.DeleteAsync(request.StoreName, [item], context.CancellationToken));
-    }
+        return sidecar.State.DeleteAsync(request.StoreName, [item], context.CancellationToken);
+    });
 
     public override Task<Empty> DeleteBulkState(DeleteBulkStateRequest request, ServerCallContext context) =>
-        Answer(() => sidecar.State.DeleteAsync(request.StoreName, request.States, context.CancellationToken));
+        Answer(context, _ => sidecar.State.DeleteAsync(request.StoreName, request.States, context.CancellationToken));
 
     public override Task<Empty> ExecuteStateTransaction(ExecuteStateTransactionRequest request, ServerCallContext context) =>
-        Answer(() => sidecar.State.TransactAsync(request.StoreName, request.Operations, context.CancellationToken));
+        Answer(context, _ => sidecar.State.TransactAsync(request.StoreName, request.Operations, context.CancellationToken));
 
-    public override Task<Empty> PublishEvent(PublishEventRequest request, ServerCallContext context) => Answer(() =>
+    public override Task<Empty> PublishEvent(PublishEventRequest request, ServerCallContext context) => Answer(context, span =>
     {
+        span.SetPublishing(request.Topic);
+        var metadata = request.Metadata.Count > 0 ? new Dictionary<string, string>(request.Metadata) : null;
         var publication = WithRawTrace(new Publication(
-            request.PubsubName, request.Topic, request.Data.Memory, request.DataContentType, request.Metadata.Count > 0 ? new Dictionary<string, string>(request.Metadata) : null, Trace(context)));
+            request.PubsubName, request.Topic, request.Data.Memory, request.DataContentType, metadata, span.Context));
         return sidecar.Publisher.PublishAsync(publication, context.CancellationToken);
     });
 
-    public override Task<BulkPublishResponse> BulkPublishEvent(BulkPublishRequest request, ServerCallContext context) => Answer(async () =>
+    public override Task<BulkPublishResponse> BulkPublishEvent(BulkPublishRequest request, ServerCallContext context) => Answer(context, async span =>
     {
-        var trace = Trace(context);
-        var entries = request.Entries.Select(entry => (entry.EntryId, WithRawTrace(new Publication(
-            request.PubsubName, request.Topic, entry.Event.Memory, entry.ContentType, BulkMetadata.OfEntry(entry.Metadata, request.Metadata), trace)))).ToList();
-        var failures = await sidecar.Publisher.PublishManyAsync(request.PubsubName, request.Topic, entries, context.CancellationToken);
-        return failures.Count == 0 ? new BulkPublishResponse() : throw failures.Values.First();
+        span.SetPublishing(request.Topic);
+        var spans = request.Entries.Select(_ => sidecar.Spans.Start(EntrySpan, ActivityKind.Producer, span.Context)).ToList();
+        try
+        {
+            var entries = request.Entries.Select((entry, at) => (entry.EntryId, WithRawTrace(new Publication(
+                request.PubsubName, request.Topic, entry.Event.Memory, entry.ContentType, BulkMetadata.OfEntry(entry.Metadata, request.Metadata), spans[at].Context)))).ToList();
+            var failures = await sidecar.Publisher.PublishManyAsync(request.PubsubName, request.Topic, entries, context.CancellationToken);
+            return failures.Count == 0 ? new BulkPublishResponse() : throw failures.Values.First();
+        }
+        finally
+        {
+            foreach (var entry in spans) entry.Dispose();
+        }
     });
 
     public override Task<BulkPublishResponse> BulkPublishEventAlpha1(BulkPublishRequest request, ServerCallContext context) => BulkPublishEvent(request, context);
 
     [Obsolete("Proxying needs no rpc of its own.")]
-    public override Task<InvokeResponse> InvokeService(InvokeServiceRequest request, ServerCallContext context) => Answer(() =>
-        sidecar.InvokeAsync(request, context.RequestHeaders, context.CancellationToken));
+    public override Task<InvokeResponse> InvokeService(InvokeServiceRequest request, ServerCallContext context) => Answer(context, span =>
+    {
+        span.Set("rpc.service", "ServiceInvocation");
+        return sidecar.InvokeAsync(request, span.Context, context.CancellationToken);
+    }, $"CallLocal/{request.Id}/{request.Message?.Method}");
 
-    public override Task<GetMetadataResponse> GetMetadata(GetMetadataRequest request, ServerCallContext context) => Task.FromResult(sidecar.Describe());
+    public override Task<GetMetadataResponse> GetMetadata(GetMetadataRequest request, ServerCallContext context) =>
+        Answer(context, _ => Task.FromResult(sidecar.Describe()));
 
-    public override Task<Empty> SetMetadata(SetMetadataRequest request, ServerCallContext context)
+    public override Task<Empty> SetMetadata(SetMetadataRequest request, ServerCallContext context) => Answer(context, _ =>
     {
         if (request.Key.Length > 0) sidecar.ExtendedMetadata[request.Key] = request.Value;
-        return Task.FromResult(Nothing);
-    }
+        return Task.CompletedTask;
+    });
 
-    public override Task<Empty> Shutdown(ShutdownRequest request, ServerCallContext context)
+    public override Task<Empty> Shutdown(ShutdownRequest request, ServerCallContext context) => Answer(context, _ =>
     {
         sidecar.RequestShutdown(forced: context.RequestHeaders.GetValue(ForceShutdownHeader) == "true");
-        return Task.FromResult(Nothing);
-    }
+        return Task.CompletedTask;
+    });
 
-    private static async Task<T> Answer<T>(Func<Task<T>> work)
+    /// <param name="name">Of the span; null for the method's.</param>
+    private async Task<T> Answer<T>(ServerCallContext context, Func<Span, Task<T>> work, string? name = null)
     {
+        using var span = Start(context, name);
         try
         {
-            return await work();
+            return await work(span);
         }
         catch (ApiException failure)
         {
+            span.Fail(failure.Message);
             throw RichStatus.Of(failure);
         }
     }
 
-    private static Task<Empty> Answer(Func<Task> work) => Answer(async () =>
+    private Task<Empty> Answer(ServerCallContext context, Func<Span, Task> work) => Answer(context, async span =>
     {
-        await work();
+        await work(span);
         return Nothing;
     });
 
-    private TraceContext Trace(ServerCallContext context)
+    private Span Start(ServerCallContext context, string? name)
     {
-        if (!sidecar.PassesTracesOn) return TraceContext.None;
-        return TraceContext.FromGrpc(context.RequestHeaders.GetValueBytes("grpc-trace-bin"), context.RequestHeaders.GetValue("traceparent"));
+        var parent = TraceContext.FromGrpc(context.RequestHeaders.GetValueBytes("grpc-trace-bin"), context.RequestHeaders.GetValue("traceparent"));
+        var span = sidecar.Spans.Start(name ?? context.Method, ActivityKind.Client, parent);
+        if (!sidecar.Spans.AreMade) return span;
+        span.SetApi("grpc", context.Method, context.RequestHeaders.Where(header => !header.IsBinary).Select(header => KeyValuePair.Create(header.Key, header.Value)));
+        // The answer to an invocation is the app's.
+        if (name is null) context.GetHttpContext().Response.Headers["grpc-trace-bin"] = Convert.ToBase64String(TraceContext.ToBinary(span.Context.Parent));
+        return span;
     }
 
     /// <summary>A payload without envelope takes its trace along in the metadata.</summary>

@@ -1,9 +1,14 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Daprd.PubSub;
+using Daprd.Tracing;
 using Google.Protobuf;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Extensions;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.WebUtilities;
 
 namespace Daprd.Api;
 
@@ -14,19 +19,19 @@ internal sealed class HttpApi(Sidecar sidecar)
 
     public void Map(IEndpointRouteBuilder routes)
     {
-        routes.MapMethods("/v1.0/state/{store}", Writes, Answer(SaveStateAsync));
-        routes.MapGet("/v1.0/state/{store}/{key}", Answer(GetStateAsync));
-        routes.MapDelete("/v1.0/state/{store}/{key}", Answer(DeleteStateAsync));
-        routes.MapMethods("/v1.0/state/{store}/bulk", Writes, Answer(GetBulkStateAsync));
-        routes.MapMethods("/v1.0/state/{store}/transaction", Writes, Answer(TransactAsync));
-        routes.MapMethods("/v1.0/publish/{pubsub}/{**topic}", Writes, Answer(PublishAsync));
-        routes.MapMethods("/v1.0/publish/bulk/{pubsub}/{**topic}", Writes, Answer(PublishManyAsync));
-        routes.MapMethods("/v1.0-alpha1/publish/bulk/{pubsub}/{**topic}", Writes, Answer(PublishManyAsync));
+        routes.MapMethods("/v1.0/state/{store}", Writes, Traced(SaveStateAsync));
+        routes.MapGet("/v1.0/state/{store}/{key}", Traced(GetStateAsync));
+        routes.MapDelete("/v1.0/state/{store}/{key}", Traced(DeleteStateAsync));
+        routes.MapMethods("/v1.0/state/{store}/bulk", Writes, Traced(GetBulkStateAsync));
+        routes.MapMethods("/v1.0/state/{store}/transaction", Writes, Traced(TransactAsync));
+        routes.MapMethods("/v1.0/publish/{pubsub}/{**topic}", Writes, Traced(PublishAsync));
+        routes.MapMethods("/v1.0/publish/bulk/{pubsub}/{**topic}", Writes, Traced(PublishManyAsync));
+        routes.MapMethods("/v1.0-alpha1/publish/bulk/{pubsub}/{**topic}", Writes, Traced(PublishManyAsync));
         routes.MapGet("/v1.0/healthz", Answer(HealthAsync));
         routes.MapGet("/v1.0/healthz/outbound", Answer(context => NoContent(context)));
-        routes.MapGet("/v1.0/metadata", Answer(MetadataAsync));
-        routes.MapPut("/v1.0/metadata/{key}", Answer(SetMetadataAsync));
-        routes.MapPost("/v1.0/shutdown", Answer(ShutdownAsync));
+        routes.MapGet("/v1.0/metadata", Traced(MetadataAsync));
+        routes.MapPut("/v1.0/metadata/{key}", Traced(SetMetadataAsync));
+        routes.MapPost("/v1.0/shutdown", Traced(ShutdownAsync));
         routes.MapFallback(Answer(_ => throw NotFound()));
     }
 
@@ -103,16 +108,25 @@ internal sealed class HttpApi(Sidecar sidecar)
         using var body = await BodyAsync(context);
         var (pubsub, topic, trace) = (Route(context, "pubsub"), Topic(context), Trace(context));
         var request = QueryMetadata(context);
-        var entries = body.RootElement.EnumerateArray().Select(entry => HttpBulk.ReadEntry(entry, pubsub, topic, request, trace)).ToList();
-        var failures = await sidecar.Publisher.PublishManyAsync(pubsub, topic, entries, context.RequestAborted);
-        if (failures.Count == 0)
+        var given = body.RootElement.EnumerateArray().ToList();
+        var spans = given.Select(_ => sidecar.Spans.Start(context.Request.Path, ActivityKind.Producer, trace)).ToList();
+        try
         {
-            await NoContent(context);
-            return;
-        }
+            var entries = given.Select((entry, at) => HttpBulk.ReadEntry(entry, pubsub, topic, request, spans[at].Context)).ToList();
+            var failures = await sidecar.Publisher.PublishManyAsync(pubsub, topic, entries, context.RequestAborted);
+            if (failures.Count == 0)
+            {
+                await NoContent(context);
+                return;
+            }
 
-        context.Response.StatusCode = StatusCodes.Status500InternalServerError;
-        await WriteJsonAsync(context, writer => HttpBulk.WriteFailures(writer, failures));
+            context.Response.StatusCode = StatusCodes.Status500InternalServerError;
+            await WriteJsonAsync(context, writer => HttpBulk.WriteFailures(writer, failures));
+        }
+        finally
+        {
+            foreach (var span in spans) span.Dispose();
+        }
     }
 
     private Task HealthAsync(HttpContext context)
@@ -136,6 +150,37 @@ internal sealed class HttpApi(Sidecar sidecar)
     {
         sidecar.RequestShutdown(forced: context.Request.Headers["dapr-force-shutdown"] == "true");
         return NoContent(context);
+    }
+
+    private RequestDelegate Traced(RequestDelegate work)
+    {
+        var answer = Answer(work);
+        return async context =>
+        {
+            var request = context.Request;
+            var parent = TraceContext.FromHttp(request.Headers.TraceParent.ToString(), request.Headers.TraceState.ToString());
+            using var span = sidecar.Spans.Start(request.Path, ActivityKind.Client, parent);
+            context.Features.Set(new TraceFeature(span.Context));
+            if (sidecar.Spans.AreMade) context.Response.Headers.TraceParent = span.Context.Parent;
+            if (span.IsRecorded) Describe(context, span);
+            await answer(context);
+            var status = context.Response.StatusCode;
+            if (status >= StatusCodes.Status400BadRequest) span.Fail($"Code({status}): {ReasonPhrases.GetReasonPhrase(status)}");
+            if (span.IsRecorded) span.Set("dapr.status_code", $"{status}");
+        };
+    }
+
+    private void Describe(HttpContext context, Span span)
+    {
+        var request = context.Request;
+        var api = $"{request.Method} {request.Path}";
+        span.SetApi("http", api, request.Headers.Select(header => KeyValuePair.Create(header.Key, header.Value.ToString())));
+        span.Set("http.request.method", request.Method);
+        span.Set("url.full", request.GetDisplayUrl());
+        span.Set("server.address", request.Host.Host);
+        span.Set("server.port", $"{request.Host.Port ?? 80}");
+        if (request.RouteValues.ContainsKey("store")) span.SetStore(Route(context, "store"), api);
+        if (request.RouteValues.ContainsKey("topic")) span.SetTopic(Topic(context));
     }
 
     private static RequestDelegate Answer(RequestDelegate work) => async context =>
@@ -203,9 +248,7 @@ internal sealed class HttpApi(Sidecar sidecar)
 
     private static async Task<JsonDocument> BodyAsync(HttpContext context) => JsonDocument.Parse(await BytesAsync(context));
 
-    private TraceContext Trace(HttpContext context) => sidecar.PassesTracesOn
-        ? TraceContext.FromHttp(context.Request.Headers.TraceParent.ToString(), context.Request.Headers.TraceState.ToString())
-        : TraceContext.None;
+    private static TraceContext Trace(HttpContext context) => context.Features.GetRequiredFeature<TraceFeature>().Context;
 
     private static string Topic(HttpContext context) => Route(context, "topic");
 
@@ -218,4 +261,7 @@ internal sealed class HttpApi(Sidecar sidecar)
             .Where(q => q.Key.StartsWith(prefix, StringComparison.Ordinal))
             .ToDictionary(q => q.Key[prefix.Length..], q => q.Value.ToString());
     }
+
+    /// <summary>The context of the span of a request.</summary>
+    private sealed record TraceFeature(TraceContext Context);
 }

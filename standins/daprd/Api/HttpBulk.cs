@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Daprd.PubSub;
+using Daprd.Tracing;
 
 namespace Daprd.Api;
 

@@ -5,11 +5,10 @@ namespace Daprd.Files;
 
 /// <summary>What this stand-in reads of a Configuration file.</summary>
 /// <param name="SamplingRate">0 to 1; null when the file does not say. 0 switches the passing on of trace contexts off altogether.</param>
-internal sealed partial record Configuration(double? SamplingRate)
+/// <param name="ZipkinEndpoint">Where spans go. Null: nowhere.</param>
+internal sealed partial record Configuration(double? SamplingRate, Uri? ZipkinEndpoint)
 {
-    public static readonly Configuration None = new((double?)null);
-
-    public bool PassesTracesOn => SamplingRate is not 0;
+    public static readonly Configuration None = new(null, null);
 
     /// <summary>Later files win.</summary>
     public static Configuration Read(IEnumerable<string> files)
@@ -18,17 +17,23 @@ internal sealed partial record Configuration(double? SamplingRate)
         foreach (var document in files.SelectMany(f => YamlPlace.Documents(f, Expand)))
         {
             if (document.Field("kind")?.Text() != "Configuration") continue;
-            if (document.Field("spec")?.Field("tracing")?.Field("samplingRate") is not { } rate) continue;
-            found = found with
-            {
-                SamplingRate = double.TryParse(rate.Text(), NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value is >= 0 and <= 1
-                    ? value
-                    : throw rate.Problem($"'{rate.Text()}' is not a sampling rate from 0 to 1"),
-            };
+            var tracing = document.Field("spec")?.Field("tracing");
+            if (tracing?.Field("samplingRate") is { } rate) found = found with { SamplingRate = RateOf(rate) };
+            if (tracing?.Field("zipkin")?.Field("endpointAddress") is { } endpoint) found = found with { ZipkinEndpoint = EndpointOf(endpoint) };
         }
 
         return found;
     }
+
+    private static double RateOf(YamlPlace rate) =>
+        double.TryParse(rate.Text(), NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value is >= 0 and <= 1
+            ? value
+            : throw rate.Problem($"'{rate.Text()}' is not a sampling rate from 0 to 1");
+
+    private static Uri? EndpointOf(YamlPlace endpoint) =>
+        endpoint.Text().Length == 0 ? null
+        : Uri.TryCreate(endpoint.Text(), UriKind.Absolute, out var address) && address.Scheme is "http" or "https" ? address
+        : throw endpoint.Problem($"'{endpoint.Text()}' is not the URL of a Zipkin");
 
     private static string Expand(string text) =>
         Variable().Replace(text, found => Environment.GetEnvironmentVariable(found.Groups[1].Value) ?? "");

@@ -1,18 +1,21 @@
 using System.Buffers;
+using System.Diagnostics;
 using System.Net;
 using Daprd.App;
+using Daprd.Tracing;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http;
 
 namespace Daprd.Invocation;
 
 /// <summary>Carries calls of any gRPC service to the app that the metadata names: bytes and headers both ways, no message is parsed.</summary>
-internal sealed class GrpcProxy(string appId, Neighbours neighbours, Names names) : IDisposable
+internal sealed class GrpcProxy(string appId, Neighbours neighbours, Names names, Spans spans) : IDisposable
 {
     private const string TargetHeader = "dapr-app-id";
     private const string CalleeHeader = "dapr-callee-app-id";
     private const string CallerHeader = "dapr-caller-app-id";
     private const string TokenHeader = "dapr-api-token";
+    private static readonly string[] TraceHeaders = ["traceparent", "tracestate", "grpc-trace-bin"];
 
     private readonly HttpMessageInvoker _toSidecars = new(AppChannel.NewHandler());
 
@@ -28,31 +31,64 @@ internal sealed class GrpcProxy(string appId, Neighbours neighbours, Names names
 
         // An id may carry a namespace; there is only one here.
         target = target.Split('.')[0];
-        if (neighbours.TryFind(target, out var app, out var appApiToken))
+        using var span = Start(spans, context, target == appId ? ActivityKind.Server : ActivityKind.Client, spans.AreMade ? TraceOf(headers) : TraceContext.None);
+        // The app that is called sees the span of the caller's sidecar, not that of its own: so it is in daprd.
+        TraceContext? trace = spans.AreMade && target != appId ? span.Context : null;
+        if (neighbours.TryFind(target, out var callee))
         {
-            if (app.IsHealthy) await ForwardAsync(context, app.Invoker, app.Address, target, appApiToken);
-            else GrpcAnswer.Write(context.Response, StatusCode.Internal, "app is not in a healthy state");
+            using var arrival = target == appId ? default : Start(callee.Spans, context, ActivityKind.Server, span.Context);
+            if (!callee.App.IsHealthy) GrpcAnswer.Write(context.Response, StatusCode.Internal, "app is not in a healthy state");
+            else await ForwardAsync(context, callee.App.Invoker, callee.App.Address, target, callee.AppApiToken, trace);
+            if (FailureOf(context.Response) is { } failure) arrival.Fail(failure);
         }
         else if (target != appId && names.Find(target) is { } sidecar)
         {
-            await ForwardAsync(context, _toSidecars, sidecar, target, appApiToken: null);
+            await ForwardAsync(context, _toSidecars, sidecar, target, appApiToken: null, trace);
         }
         else
         {
             GrpcAnswer.Write(context.Response, StatusCode.Unknown, $"failed to invoke, id: {target}, err: couldn't find service: {target}");
         }
+
+        if (FailureOf(context.Response) is { } why) span.Fail(why);
     }
 
     public void Dispose() => _toSidecars.Dispose();
 
+    private static Span Start(Spans spans, HttpContext context, ActivityKind kind, TraceContext parent)
+    {
+        var path = context.Request.Path.Value ?? "";
+        var span = spans.Start(path, kind, parent);
+        if (span.IsRecorded) span.SetApi("grpc", path, context.Request.Headers.Select(header => KeyValuePair.Create(header.Key, header.Value.ToString())));
+        return span;
+    }
+
+    private static TraceContext TraceOf(IHeaderDictionary headers)
+    {
+        var text = headers["grpc-trace-bin"].ToString();
+        var binary = new byte[text.Length];
+        // Padding is optional in gRPC.
+        var isBinary = text.Length > 0 && Convert.TryFromBase64String(text.PadRight((text.Length + 3) / 4 * 4, '='), binary, out var length) && length == 29;
+        return TraceContext.FromGrpc(isBinary ? binary[..29] : null, headers["traceparent"].ToString());
+    }
+
+    /// <summary>What the gRPC status of an answer says; null when it is OK, or still unknown.</summary>
+    private static string? FailureOf(HttpResponse response)
+    {
+        var trailers = response.HttpContext.Features.Get<Microsoft.AspNetCore.Http.Features.IHttpResponseTrailersFeature>()?.Trailers;
+        var from = trailers?.ContainsKey("grpc-status") == true ? trailers : response.Headers;
+        return from["grpc-status"].ToString() is "" or "0" ? null : Uri.UnescapeDataString(from["grpc-message"].ToString());
+    }
+
     /// <param name="appApiToken">Null when the next hop is a sidecar, which is to see who is meant.</param>
-    private async Task ForwardAsync(HttpContext context, HttpMessageInvoker invoker, Uri address, string target, string? appApiToken)
+    /// <param name="trace">Instead of what the caller sent. Null: that is passed on.</param>
+    private async Task ForwardAsync(HttpContext context, HttpMessageInvoker invoker, Uri address, string target, string? appApiToken, TraceContext? trace)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         var body = new RequestBody(context.Request, ended.Token);
         try
         {
-            using var request = Request(context, body, address, target, appApiToken);
+            using var request = Request(context, body, address, target, appApiToken, trace);
             using var response = await invoker.SendAsync(request, ended.Token);
             await AnswerAsync(context, response, ended.Token);
         }
@@ -75,7 +111,7 @@ internal sealed class GrpcProxy(string appId, Neighbours neighbours, Names names
         }
     }
 
-    private HttpRequestMessage Request(HttpContext context, RequestBody body, Uri address, string target, string? appApiToken)
+    private HttpRequestMessage Request(HttpContext context, RequestBody body, Uri address, string target, string? appApiToken, TraceContext? trace)
     {
         var request = new HttpRequestMessage(HttpMethod.Post, new Uri(address, context.Request.Path.ToUriComponent()))
         {
@@ -85,8 +121,14 @@ internal sealed class GrpcProxy(string appId, Neighbours neighbours, Names names
         };
         foreach (var (name, values) in context.Request.Headers)
         {
-            if (IsOwn(name)) continue;
+            if (IsOwn(name) || (trace is not null && TraceHeaders.Contains(name, StringComparer.OrdinalIgnoreCase))) continue;
             if (!request.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values)) body.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
+        }
+
+        if (trace is { Parent: { Length: > 0 } parent })
+        {
+            request.Headers.TryAddWithoutValidation("traceparent", parent);
+            request.Headers.TryAddWithoutValidation("grpc-trace-bin", Convert.ToBase64String(TraceContext.ToBinary(parent)));
         }
 
         if (target != appId && !request.Headers.Contains(CallerHeader))

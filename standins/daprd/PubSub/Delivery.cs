@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using Daprd.App;
 using Daprd.Resiliency;
+using Daprd.Tracing;
 using Grpc.Core;
 using static Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types;
 
@@ -10,7 +12,7 @@ namespace Daprd.PubSub;
 /// what the app drops, and what cannot be delivered at all goes to the dead letter topic if there is one.
 /// </summary>
 internal sealed class Delivery(
-    Subscription subscription, AppChannel app, string appApiToken, Publisher publisher, Policy policy, bool passesTracesOn, Action<string> warn, TimeProvider time)
+    Subscription subscription, AppChannel app, string appApiToken, Publisher publisher, Policy policy, Spans spans, Action<string> warn, TimeProvider time)
 {
     private static readonly TimeSpan DeadLetterLimit = TimeSpan.FromSeconds(30);
     private static readonly IReadOnlyDictionary<string, string> NoMetadata = new Dictionary<string, string>();
@@ -46,15 +48,23 @@ internal sealed class Delivery(
     private async Task<TopicEventResponseStatus> AttemptAsync(CloudEvent cloudEvent, Message message, CancellationToken limit)
     {
         var request = cloudEvent.ForApp(message.Topic, subscription.PubSubName, subscription.Routes[0].Path);
+        using var span = spans.Start($"pubsub/{message.Topic}", ActivityKind.Client, TraceContext.FromEnvelope(cloudEvent.TraceParent));
+        span.SetTopic(message.Topic);
         try
         {
-            var response = await app.DeliverAsync(request, Headers(message, cloudEvent.TraceParent), limit);
+            var response = await app.DeliverAsync(request, Headers(message, span.Context.Parent), limit);
             return response.Status is TopicEventResponseStatus.Success or TopicEventResponseStatus.Drop
                 ? response.Status
                 : throw new RetryRequestedException();
         }
-        catch (RpcException unknown) when (unknown.StatusCode == StatusCode.Unimplemented)
+        catch (RpcException failure) when (failure.StatusCode != StatusCode.Unimplemented)
         {
+            span.Fail(failure.Status.Detail);
+            throw;
+        }
+        catch (RpcException unknown)
+        {
+            span.Fail(unknown.Status.Detail);
             warn($"the app does not implement OnTopicEvent; an event of topic {message.Topic} counts as processed");
             return TopicEventResponseStatus.Success;
         }
@@ -71,7 +81,7 @@ internal sealed class Delivery(
 
         headers.Add("pubsubname", subscription.PubSubName);
         if (appApiToken.Length > 0) headers.Add("dapr-api-token", appApiToken);
-        if (!passesTracesOn) return headers;
+        if (!spans.PassesOn) return headers;
         if (!TraceContext.IsParent(traceParent))
         {
             headers.Add("traceparent", TraceContext.Zero);

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Daprd.Files;
 using Daprd.Json;
+using Daprd.Tracing;
 
 namespace Daprd.PubSub;
 

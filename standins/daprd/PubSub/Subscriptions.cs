@@ -2,13 +2,14 @@ using Dapr.AppCallback.Autogen.Grpc.v1;
 using Daprd.App;
 using Daprd.Files;
 using Daprd.Resiliency;
+using Daprd.Tracing;
 using Grpc.Core;
 
 namespace Daprd.PubSub;
 
 /// <summary>What an app hears: found out once, started and stopped with the app's health.</summary>
 internal sealed class Subscriptions(
-    AppChannel app, string appApiToken, Publisher publisher, Resources resources, bool passesTracesOn, Action<string> warn, TimeProvider time) : IAsyncDisposable
+    AppChannel app, string appApiToken, Publisher publisher, Resources resources, Spans spans, Action<string> warn, TimeProvider time) : IAsyncDisposable
 {
     private const int DiscoveryRetries = 3;
     private static readonly TimeSpan FirstDiscoveryPause = TimeSpan.FromMilliseconds(500);
@@ -30,7 +31,7 @@ internal sealed class Subscriptions(
             foreach (var subscription in _known)
             {
                 var policy = resources.Policies.ForComponent(subscription.PubSubName, "Pubsub", Direction.Inbound);
-                var delivery = new Delivery(subscription, app, appApiToken, publisher, policy, passesTracesOn, warn, time);
+                var delivery = new Delivery(subscription, app, appApiToken, publisher, policy, spans, warn, time);
                 _active.Add(await publisher.Find(subscription.PubSubName)!.SubscribeAsync(subscription.Topic, delivery.HandleAsync, stop));
             }
         }

@@ -16,7 +16,7 @@ internal sealed class EchoService : Echo.EchoBase
         await context.WriteResponseHeadersAsync(new Metadata { { "header-mark", mark } });
         context.ResponseTrailers.Add("trailer-mark", mark);
         if (context.RequestHeaders.GetValueBytes("blob-bin") is { } blob) context.ResponseTrailers.Add("blob-bin", blob);
-        foreach (var name in (string[])["dapr-app-id", "dapr-caller-app-id", "dapr-callee-app-id", "dapr-api-token"])
+        foreach (var name in (string[])["dapr-app-id", "dapr-caller-app-id", "dapr-callee-app-id", "dapr-api-token", "traceparent"])
         {
             if (context.RequestHeaders.GetValue(name) is { } value) context.ResponseTrailers.Add("saw-" + name, value);
         }

@@ -1,8 +1,8 @@
 using System.Globalization;
 
-namespace Daprd.PubSub;
+namespace Daprd.Tracing;
 
-/// <summary>A caller's W3C trace context, passed on as it came.</summary>
+/// <summary>A W3C trace context.</summary>
 /// <param name="Parent">A traceparent; empty when there is no trace.</param>
 internal readonly record struct TraceContext(string Parent, string State)
 {
@@ -16,6 +16,9 @@ internal readonly record struct TraceContext(string Parent, string State)
         FromBinary(binary) is { } parent ? new TraceContext(parent, "") : IsParent(text) ? new TraceContext(text!, "") : None;
 
     public static TraceContext FromHttp(string? parent, string? state) => IsParent(parent) ? new TraceContext(parent!, state ?? "") : None;
+
+    /// <summary>What an envelope says; empty says nothing.</summary>
+    public static TraceContext FromEnvelope(string parent) => IsParent(parent) ? new TraceContext(parent, "") : None;
 
     public static bool IsParent(string? text) => text is { Length: 55 } && text[2] == '-' && text[35] == '-' && text[52] == '-';
 
