@@ -69,8 +69,8 @@ public sealed class Documents(ISidecar sidecar, Patience patience)
             }
             try
             {
-                // A trace shows what is shared where the first of them is.
-                SagaTrace.Continue(together[0].Step);
+                // A trace shows what is shared where the first is who still waits.
+                SagaTrace.Continue(together.Find(wanted => wanted.Step is { IsStopped: false })?.Step);
                 await ChangeTogetherAsync(key, together);
                 foreach (var wanted in together) wanted.Complete();
             }

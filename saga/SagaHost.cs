@@ -171,8 +171,11 @@ public static class SagaHost
 /// </summary>
 internal sealed class Readiness(DaprClient dapr) : IHealthCheck
 {
-    public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
-        await dapr.CheckHealthAsync(cancellationToken)
+    public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+    {
+        using var asking = SagaTrace.Nobodys();
+        return await dapr.CheckHealthAsync(cancellationToken)
             ? HealthCheckResult.Healthy()
             : HealthCheckResult.Unhealthy("The sidecar does not answer, or is not ready.");
+    }
 }

@@ -41,6 +41,9 @@ public static class SagaTrace
         return Source.StartActivity(ActivityKind.Internal, name: step, links: links)?.SetTag(StepTag, step).Name(orderId);
     }
 
+    /// <summary>What is done under this is in no trace; with nothing around it every call would begin one. Dispose it afterwards.</summary>
+    internal static Activity Nobodys() => new Activity("nobody's").Start();
+
     /// <summary>Says which order a step is about.</summary>
     public static Activity? Name(this Activity? step, string orderId) => step?.SetTag(OrderTag, orderId);
 
@@ -53,9 +56,6 @@ public static class SagaTrace
     /// <summary>The step could not be done.</summary>
     internal static void Fail(this Activity? step, string outcome, string why) => step?.SetTag(OutcomeTag, outcome).SetStatus(ActivityStatusCode.Error, why);
 
-    /// <summary>What follows is done for this step, not for the one that happened to start it. Null, or over: for nobody's.</summary>
-    internal static void Continue(Activity? step)
-    {
-        if (!ReferenceEquals(Activity.Current, step)) Activity.Current = step is { IsStopped: false } ? step : null;
-    }
+    /// <summary>What follows is done for this step, not for the one that happened to begin it. Null, or over: for nobody's.</summary>
+    internal static void Continue(Activity? step) => Activity.Current = step is { IsStopped: false } ? step : null;
 }

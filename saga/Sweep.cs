@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -13,8 +12,8 @@ internal sealed class Sweep(Func<CancellationToken, Task> run, TimeSpan period, 
         using var timer = new PeriodicTimer(period, clock);
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {
-            // Looking around is nobody's trace: what is read under this one is not recorded. What is then done begins its own.
-            using var looking = new Activity("sweep").Start();
+            // Looking around is nobody's; what is then done begins a trace of its own.
+            using var looking = SagaTrace.Nobodys();
             try
             {
                 await run(stoppingToken);

@@ -33,6 +33,11 @@ public class RunningShop : IAsyncLifetime
 
     public IDatabase Redis => redis!.Database;
 
+    /// <summary>Where traces go; nowhere unless a test collects them.</summary>
+    protected Uri Zipkin { get; set; } = Nowhere;
+
+    internal static Uri Nowhere { get; } = new("http://localhost:1/api/v2/spans");
+
     public Dictionary<string, int> Ports { get; } = new[]
     {
         "5001", "5002", "5003", "5004", "8080", "50001", "50002", "50003", "50004", "3501", "3502", "3503", "3504",
@@ -47,11 +52,12 @@ public class RunningShop : IAsyncLifetime
 
     internal ChildProcess Runner => runner!;
 
-    public async Task InitializeAsync()
+    public virtual async Task InitializeAsync()
     {
         redis = embedded ? null : await RedisServer.StartAsync();
         var runFile = WriteFiles();
-        runner = Daprd(["run", "-f", runFile, .. embedded ? ["--embedded"] : Array.Empty<string>()]);
+        Dictionary<string, string> environment = new() { ["OTEL_EXPORTER_ZIPKIN_ENDPOINT"] = $"{Zipkin}", ["OTEL_BSP_SCHEDULE_DELAY"] = "100" };
+        runner = ChildProcess.Start("dotnet", [ProgramOf("daprd"), "run", "-f", runFile, .. embedded ? ["--embedded"] : Array.Empty<string>()], environment);
         Clients = new(AddressOf("5001"), AddressOf("5002"), AddressOf("5003"), AddressOf("5004"));
         try
         {
@@ -63,7 +69,7 @@ public class RunningShop : IAsyncLifetime
         }
     }
 
-    public async Task DisposeAsync()
+    public virtual async Task DisposeAsync()
     {
         if (runner is not null)
         {
@@ -91,7 +97,8 @@ public class RunningShop : IAsyncLifetime
         var components = folder.CreateSubdirectory("components").FullName;
         foreach (var file in Directory.EnumerateFiles(Path.Combine(Root, "components")))
         {
-            var text = File.ReadAllText(file).Replace("localhost:6379", redis?.Address ?? "localhost:1");
+            var text = File.ReadAllText(file).Replace("localhost:6379", redis?.Address ?? "localhost:1")
+                .Replace("http://localhost:9411/api/v2/spans", $"{Zipkin}");
             File.WriteAllText(Path.Combine(components, Path.GetFileName(file)), text);
         }
         var run = File.ReadAllText(Path.Combine(Root, "dapr.yaml"));

@@ -78,6 +78,7 @@ internal sealed class ChaosShop : IAsyncDisposable
             ["HTTP_PORT"] = $"{httpPort}",
             ["DAPR_GRPC_PORT"] = $"{daprGrpcPort}",
             ["DAPR_HTTP_PORT"] = $"{daprHttpPort}",
+            ["OTEL_EXPORTER_ZIPKIN_ENDPOINT"] = $"{RunningShop.Nowhere}",
             ["Saga__Deadline"] = $"{Deadline:c}",
             ["Saga__Quiet"] = $"{Quiet:c}",
             ["Saga__SweepPeriod"] = $"{SweepPeriod:c}",
@@ -99,7 +100,7 @@ internal sealed class ChaosShop : IAsyncDisposable
         var components = folder.CreateSubdirectory("components").FullName;
         foreach (var file in Directory.EnumerateFiles(Path.Combine(RunningShop.Root, "components")))
         {
-            var text = File.ReadAllText(file).Replace("localhost:6379", RedisAddress);
+            var text = File.ReadAllText(file).Replace("localhost:6379", RedisAddress).Replace("http://localhost:9411/api/v2/spans", $"{RunningShop.Nowhere}");
             text = Regex.Replace(text, @"(name: processingTimeout\s+value: )""\w+""", $"$1\"{ProcessingTimeout.TotalSeconds}s\"");
             text = Regex.Replace(text, @"(name: redeliverInterval\s+value: )""\w+""", "$1\"1000\"");
             File.WriteAllText(Path.Combine(components, Path.GetFileName(file)), text);

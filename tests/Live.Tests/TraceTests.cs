@@ -1,0 +1,153 @@
+using Google.Protobuf.WellKnownTypes;
+using Shop.V1;
+using Traces;
+
+namespace Live;
+
+/// <summary>The shop, with a collector where a Zipkin would be.</summary>
+public sealed class TracedShop() : RunningShop(embedded: true)
+{
+    internal Collector Collector { get; private set; } = null!;
+
+    public override async Task InitializeAsync()
+    {
+        Collector = await Collector.StartAsync();
+        Zipkin = Collector.Endpoint;
+        await base.InitializeAsync();
+    }
+
+    public override async Task DisposeAsync()
+    {
+        await base.DisposeAsync();
+        await Collector.DisposeAsync();
+    }
+}
+
+/// <summary>An order is one trace: from the client's call through every sidecar and participant to the last event.</summary>
+public sealed class TraceTests(TracedShop shop) : IClassFixture<TracedShop>
+{
+    private const string Saga = "DaprSaga", Sidecar = "dapr-diagnostics", Client = "System.Net.Http", Server = "Microsoft.AspNetCore";
+    private const string Callback = "dapr.proto.runtime.v1.AppCallback/OnTopicEvent", Publish = "dapr.proto.runtime.v1.Dapr/PublishEvent";
+
+    private readonly string run = Guid.CreateVersion7().ToString("N")[^8..];
+
+    [Fact]
+    public async Task A_confirmed_order_is_one_trace()
+    {
+        var order = await PlaceAsync(balance: 100_000);
+        var tree = await TreeAsync(order, ["settle stock", "settle payment", "settle coupon"]);
+        Assert.Equal(
+            [
+                "coupons: settle coupon after confirm order", "coupons: use coupon after place order",
+                "orders: confirm order after the last heard", "orders: heard coupon-used after use coupon", "orders: heard payment-completed after charge payment",
+                "orders: heard stock-reserved after reserve stock", "orders: place order after nothing",
+                "payments: charge payment after place order", "payments: settle payment after confirm order",
+                "stock: reserve stock after place order", "stock: settle stock after confirm order",
+            ],
+            StepsOf(tree));
+
+        // Each hop of one event, outermost last.
+        Assert.Equal(
+            [
+                $"stock {Saga} reserve stock", $"stock {Server} {Callback}", $"stock {Sidecar} pubsub/order-created", $"orders {Sidecar} /{Publish}",
+                $"orders {Client} {Publish}", $"orders {Saga} place order", $"orders {Server} shop.v1.OrderService/PlaceOrder",
+            ],
+            WayTo(tree, tree.Single(span => span.Name == "reserve stock")).Select(span => $"{span.Service} {span.Scope} {span.Name}"));
+
+        // A look-up: the caller's sidecar is called by the client, and its span is whose child both the callee's sidecar and the callee are.
+        const string lookUp = "shop.v1.StockService/BatchGetProducts";
+        var called = tree.Single(span => (span.Service, span.Scope, span.Name) == ("orders", Sidecar, $"/{lookUp}"));
+        Assert.Equal($"orders {Client} {lookUp}", WayTo(tree, called).Skip(1).Select(span => $"{span.Service} {span.Scope} {span.Name}").First());
+        Assert.Equal([$"stock {Server} {lookUp}", $"stock {Sidecar} /{lookUp}"],
+            tree.Where(span => span.ParentId == called.Id).Select(span => $"{span.Service} {span.Scope} {span.Name}").Order());
+        Assert.Equal(("coupon-used", "coupons"), (tree.First(span => span.Name == "use coupon").Tags["saga.outcome"], tree.First(span => span.Name == "use coupon").Service));
+    }
+
+    [Fact]
+    public async Task A_failed_order_with_its_compensation_is_one_trace()
+    {
+        var order = await PlaceAsync(balance: 5_000);
+        var tree = await TreeAsync(order, ["heard stock-released", "heard payment-refunded", "heard coupon-restored"]);
+        Assert.Equal(
+            [
+                "coupons: restore coupon after fail order", "coupons: use coupon after place order",
+                "orders: fail order after heard payment-failed", "orders: heard coupon-answered after use coupon", "orders: heard coupon-restored after restore coupon",
+                "orders: heard payment-failed after charge payment", "orders: heard payment-refunded after refund payment",
+                "orders: heard stock-answered after reserve stock", "orders: heard stock-released after release stock", "orders: place order after nothing",
+                "payments: charge payment after place order", "payments: refund payment after fail order",
+                "stock: release stock after fail order", "stock: reserve stock after place order",
+            ],
+            // The failure may overtake the other two, which then refuse.
+            StepsOf(tree).Select(step => step
+                .Replace("stock-reserved", "stock-answered").Replace("stock-reservation-failed", "stock-answered")
+                .Replace("coupon-used", "coupon-answered").Replace("coupon-usage-failed", "coupon-answered")).Order(StringComparer.Ordinal));
+        var failed = tree.First(span => span.Name == "fail order");
+        Assert.Equal(("BALANCE_TOO_LOW", "order-failed"), (failed.Tags["order.failure"], failed.Tags["saga.outcome"]));
+    }
+
+    [Fact]
+    public async Task Nobody_looking_around_is_in_a_trace()
+    {
+        await TreeAsync(await PlaceAsync(balance: 100_000), ["settle stock", "settle payment", "settle coupon"]);
+        // Sweeps read the open logs every 2 s. Sidecars ask every second whether their app is well, and had to before the shop was open.
+        Assert.Empty(shop.Collector.Spans
+            .Where(span => span.Name.Contains("Health") || (span.ParentId is null && span.Scope == Client)).Select(span => $"{span.Service} {span.Scope} {span.Name}"));
+    }
+
+    /// <returns>The order's id; at rest.</returns>
+    private async Task<string> PlaceAsync(long balance)
+    {
+        var key = $"{run}-{Guid.CreateVersion7():N}"[..30];
+        await shop.Clients.Stock.PutProductAsync(new() { ProductId = key, Name = "Traced", Price = 10_000, InitialStock = 5 });
+        await shop.Clients.Payments.OpenAccountAsync(new() { UserId = key, InitialDeposit = balance });
+        await shop.Clients.Coupons.IssueCouponAsync(new()
+        {
+            UserCouponId = key, UserId = key, AmountOff = 1_000, ValidUntil = Timestamp.FromDateTime(DateTime.UtcNow.AddDays(1)),
+        });
+        var request = new PlaceOrderRequest { UserId = key, UserCouponId = key, SkipPrecheck = balance < 10_000, Items = { new OrderItem { ProductId = key, Quantity = 1 } } };
+        var order = (await shop.Clients.Orders.PlaceOrderAsync(request)).Order.OrderId;
+        using var watch = shop.Clients.Orders.WatchOrder(new() { Order = order }, deadline: DateTime.UtcNow.AddSeconds(90));
+        while (await watch.ResponseStream.MoveNext(default))
+        {
+        }
+        return order;
+    }
+
+    /// <summary>All spans of an order, once its last steps are there and every parent is.</summary>
+    private async Task<List<Span>> TreeAsync(string order, IReadOnlyList<string> last)
+    {
+        List<Span> tree = [];
+        await shop.Collector.UntilAsync(spans =>
+        {
+            var traces = spans.Where(span => span.Tags.GetValueOrDefault("order.id") == order && span.Name == "place order").Select(span => span.TraceId).ToHashSet();
+            tree = [.. spans.Where(span => traces.Contains(span.TraceId))];
+            var ids = tree.Select(span => span.Id).ToHashSet();
+            return last.All(name => tree.Any(span => span.Name == name)) && tree.All(span => span.ParentId is null || ids.Contains(span.ParentId));
+        });
+        Assert.Empty(shop.Collector.Problems);
+        Assert.Single(tree.Select(span => span.TraceId).Distinct());
+        Assert.Single(tree, span => span.ParentId is null);
+        Assert.Equal(tree.Count, tree.DistinctBy(span => span.Id).Count());
+        var timeline = (await shop.Clients.Orders.ExplainOrderAsync(new() { Order = order })).Timeline;
+        Assert.All(timeline, entry => Assert.Equal(tree[0].TraceId, entry.TraceId));
+        Assert.All(tree.Where(span => span.Scope == Saga), span => Assert.Equal((order, span.Name), (span.Tags["order.id"], span.Tags["saga.step"])));
+        return tree;
+    }
+
+    /// <summary>Each step of the saga with the step that led to it, sorted. A step that was delivered twice is there once.</summary>
+    private static IEnumerable<string> StepsOf(List<Span> tree) => tree
+        .Where(span => span.Scope == Saga)
+        .Select(step =>
+        {
+            var before = WayTo(tree, step).Skip(1).FirstOrDefault(span => span.Scope == Saga)?.Name ?? "nothing";
+            return $"{step.Service}: {step.Name} after {(step.Name == "confirm order" && before.StartsWith("heard ") ? "the last heard" : before)}";
+        })
+        .Distinct()
+        .Order(StringComparer.Ordinal);
+
+    /// <summary>A span and everything that led to it, the root last.</summary>
+    private static IEnumerable<Span> WayTo(List<Span> tree, Span span)
+    {
+        for (var at = span; at is not null; at = tree.SingleOrDefault(other => other.Id == at.ParentId)) yield return at;
+    }
+}

@@ -1,0 +1,225 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using Dapr.Client;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging.Abstractions;
+using Orders;
+using Saga;
+using Saga.Tests;
+using Shop.V1;
+using Stock;
+using Order = Orders.Order;
+using OrderStatus = Orders.OrderStatus;
+using Product = Stock.Product;
+
+namespace Traces;
+
+/// <summary>Which trace a step belongs to when nobody asked for it, or when several share what is done.</summary>
+public sealed class SagaTraceTests : IDisposable
+{
+    private const string OrderId = "0198c0de-0000-7000-8000-000000000001", First = "0af7651916cd43dd8448eb211c80319c";
+    private static readonly Limits Limits = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5));
+
+    private readonly World world = new(1);
+    private readonly SimulatedStore store = new();
+    private readonly List<Activity> steps = [];
+    private readonly List<Event> said = [];
+    private readonly List<string?> operations = [];
+    private ActivityListener? listener;
+
+    public void Dispose() => listener?.Dispose();
+
+    [Fact]
+    public void A_reminder_begins_a_trace_of_its_own_and_points_to_the_one_the_order_came_in()
+    {
+        Listen();
+        var sidecar = Sidecar();
+        var openLog = new OpenLog(sidecar, world.Clock, () => "i", NullLogger<OpenLog>.Instance);
+        var at = world.Clock.GetUtcNow();
+        store.TryWrite($"app||{Order.KeyOf(OrderId)}", new Order(
+            OrderId, "u", OrderStatus.Pending, [new("p", 1, 100)], new(100, 0, 100), null, new("", "", ""), "content",
+            StepRecord.Waiting, StepRecord.Waiting, StepRecord.Waiting, null, at, [new(at, "order-created", "", OrderStatus.Pending, First)]), "");
+        var sweep = new OrderSweep(
+            new(new(new(sidecar, Patience()), sidecar), world.Clock, NullLoggerFactory.Instance), sidecar, openLog, Limits, world.Clock, NullLoggerFactory.Instance);
+        Run(() => openLog.AddAsync(OrderId, default));
+        world.Clock.AdvanceTo(world.Clock.GetUtcNow() + Limits.Quiet);
+        Run(() => sweep.RunAsync(default));
+        Assert.Equal("order-created", Assert.Single(said).Topic);
+        BeganAnew("remind order");
+    }
+
+    [Fact]
+    public void A_hold_that_is_looked_after_points_to_the_trace_it_was_made_in()
+    {
+        Listen();
+        var sidecar = Sidecar();
+        var openLog = new OpenLog(sidecar, world.Clock, () => "i", NullLogger<OpenLog>.Instance);
+        var participant = new Participant<Product>(new(sidecar, Patience()), sidecar, Product.KeyOf, world.Clock, Patience());
+        store.TryWrite($"app||{Product.KeyOf("p")}", new Product("p", "", 1, Holdings.Of(60), []), "");
+        Within("reserve stock", () => participant.TakeAsync(OrderId, [new("p", 1)], StockDecisions.Refuse, default), First);
+        Run(() => openLog.AddAsync(OrderId, default));
+        world.Clock.AdvanceTo(world.Clock.GetUtcNow() + Limits.Deadline);
+        var sweep = new HoldSweep<Product>(participant, sidecar, openLog, (_, _) => Task.FromResult(OrderFate.Confirmed), Limits.Deadline);
+        Run(() => sweep.RunAsync(default));
+        Assert.Equal(1, ((Product)store.Read($"app||{Product.KeyOf("p")}").Value!).Holdings.Gone);
+        Assert.Equal("order is Confirmed", BeganAnew("look after hold").GetTagItem("saga.outcome"));
+    }
+
+    [Fact]
+    public void What_is_read_and_written_together_belongs_to_the_first_who_wanted_it_and_not_to_whoever_began()
+    {
+        var documents = new Documents(Sidecar(), Patience());
+        world.Run(async () =>
+        {
+            Task<bool>[] changes = [Change("a"), Change("b"), Change("c")];
+            foreach (var change in changes) await change;
+            return true;
+        });
+        // The first is alone; the two who waited meanwhile share what comes after.
+        Assert.Equal(["a", "b"], operations.Distinct());
+        Assert.Equal(["a", "b", "c"], ((IdList)store.Read("app||list").Value!).Ids);
+
+        async Task<bool> Change(string name)
+        {
+            using var outer = new Activity(name).Start();
+            return await documents.ChangeAsync<IdList, bool>("list", kept => new(new((kept?.Ids ?? []).Add(name)), true), default);
+        }
+    }
+
+    [Fact]
+    public void What_is_shared_by_one_who_has_gone_belongs_to_the_next()
+    {
+        var documents = new Documents(Sidecar(), Patience());
+        world.Run(async () =>
+        {
+            using var here = new Activity("here").Start();
+            Task<bool>[] changes = [Change("first"), Change("gone"), Change("here")];
+            foreach (var change in changes) await change;
+            return true;
+        });
+        Assert.Equal(["first", "here"], operations.Distinct());
+
+        Task<bool> Change(string name)
+        {
+            if (name == "here") return ChangeAsync(name);
+            using var outer = new Activity(name).Start();
+            return ChangeAsync(name);
+        }
+
+        Task<bool> ChangeAsync(string name) => documents.ChangeAsync<IdList, bool>("list", kept => new(new((kept?.Ids ?? []).Add(name)), true), default);
+    }
+
+    [Fact]
+    public void While_nobody_listens_no_step_is_made()
+    {
+        using var outer = new Activity("request").Start();
+        Assert.Null(SagaTrace.Start("place order", OrderId));
+        Assert.Null(SagaTrace.StartAnew("remind order", OrderId, First));
+        SagaTrace.Outcome("order-created");
+        Assert.Same(outer, Activity.Current);
+        Assert.Empty(outer.TagObjects);
+    }
+
+    [Fact]
+    public async Task What_a_sweep_reads_is_in_no_trace()
+    {
+        var seen = new TaskCompletionSource<Activity?>();
+        var sweep = new Sweep(_ =>
+        {
+            seen.TrySetResult(Activity.Current);
+            return Task.CompletedTask;
+        }, TimeSpan.FromMilliseconds(1), TimeProvider.System, NullLogger<Sweep>.Instance);
+        await sweep.StartAsync(default);
+        var around = await seen.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        await sweep.StopAsync(default);
+        // With no activity at all each call would begin a trace; with this one they inherit that they are not recorded.
+        Assert.NotNull(around);
+        Assert.False(around.Recorded);
+    }
+
+    [Fact]
+    public async Task What_is_asked_about_health_is_in_no_trace()
+    {
+        using var sidecar = new HttpListener();
+        sidecar.Prefixes.Add(Free(out var address));
+        sidecar.Start();
+        using var dapr = new DaprClientBuilder().UseHttpEndpoint(address).Build();
+        var asking = new Readiness(dapr).CheckHealthAsync(new());
+        var asked = await sidecar.GetContextAsync().WaitAsync(TimeSpan.FromSeconds(30));
+        asked.Response.StatusCode = 204;
+        asked.Response.Close();
+        Assert.Equal(HealthStatus.Healthy, (await asking).Status);
+        Assert.EndsWith("-00", asked.Request.Headers["traceparent"]);
+    }
+
+    [Theory]
+    [InlineData("none", 0)]
+    [InlineData("zipkin", 2)]
+    [InlineData("", 2)]
+    public void The_export_can_be_switched_off_altogether(string exporter, int added) =>
+        Assert.Equal(added, ServicesWith(exporter) - ServicesWith("none"));
+
+    [Fact]
+    public void An_exporter_that_is_not_there_is_named() =>
+        Assert.Contains("'otlp'", Assert.Throws<InvalidOperationException>(() => ServicesWith("otlp")).Message);
+
+    private static int ServicesWith(string exporter) => SagaHost.CreateBuilder([$"--OTEL_TRACES_EXPORTER={exporter}"], "stock", 5002, StockStates.Default).Services.Count;
+
+    private static string Free(out string address)
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return address = $"http://localhost:{((IPEndPoint)listener.LocalEndpoint).Port}/";
+    }
+
+    private void Listen()
+    {
+        listener = new()
+        {
+            ShouldListenTo = source => source.Name == SagaTrace.SourceName,
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
+            // Simulations run beside these tests, on other orders.
+            ActivityStopped = step =>
+            {
+                if (Equals(step.GetTagItem("order.id"), OrderId)) steps.Add(step);
+            },
+        };
+        ActivitySource.AddActivityListener(listener);
+    }
+
+    /// <summary>The step was made, once, as a root with a link.</summary>
+    private Activity BeganAnew(string name)
+    {
+        var step = Assert.Single(steps);
+        Assert.Equal((name, default(ActivitySpanId)), (step.OperationName, step.ParentSpanId));
+        Assert.NotEqual(First, step.TraceId.ToHexString());
+        Assert.Equal(First, Assert.Single(step.Links).Context.TraceId.ToHexString());
+        return step;
+    }
+
+    /// <summary>As a sweep would.</summary>
+    private void Run(Func<Task> work) => Within("sweep", work, null);
+
+    private void Within(string name, Func<Task> work, string? trace)
+    {
+        using var outer = new Activity(name);
+        if (trace is not null) outer.SetParentId(ActivityTraceId.CreateFromString(trace), ActivitySpanId.CreateRandom());
+        outer.Start();
+        world.Run(async () =>
+        {
+            await work();
+            return true;
+        });
+    }
+
+    private Patience Patience() => new(world.Clock, world.Chance);
+
+    private SimulatedSidecar Sidecar() => new(world, store, "app", null, () =>
+    {
+        // Asked at each operation.
+        operations.Add(Activity.Current?.OperationName);
+        return SidecarFaults.None;
+    }, () => false, said.Add);
+}
