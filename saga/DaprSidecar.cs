@@ -1,59 +1,211 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using Dapr;
-using Dapr.Client;
+using Dapr.Client.Autogen.Grpc.v1;
+using Google.Protobuf;
+using Grpc.Core;
+using Grpc.Net.Client;
+using DaprApi = Dapr.Client.Autogen.Grpc.v1.Dapr;
 
 namespace Saga;
 
 /// <summary>The sidecar beside this process. The only place that knows the names of its components.</summary>
-public sealed class DaprSidecar(DaprClient dapr) : ISidecar
+/// <remarks>
+/// It speaks Dapr's API as it is and not through DaprClient, which drops what a bulk call says of its single items: an unreachable store
+/// would look like a document that is not there, and events published together could not have their own ids.
+/// </remarks>
+public sealed class DaprSidecar : ISidecar
 {
     public const string StateStore = "statestore";
     public const string PubSub = "pubsub";
 
-    private static readonly StateOptions FirstWrite = new() { Concurrency = ConcurrencyMode.FirstWrite };
+    /// <summary>Calls of one kind under way before others share the next.</summary>
+    private const int AtOnce = 2;
+
+    /// <summary>At most so many share a call: daprd publishes 100 at a time.</summary>
+    private const int Most = 100;
+
+    private static readonly StateOptions FirstWrite = new() { Concurrency = StateOptions.Types.StateConcurrency.ConcurrencyFirstWrite };
+
+    /// <summary>What a sidecar with an API token demands on every call. Null: there is none.</summary>
+    private static readonly Metadata? Token =
+        Environment.GetEnvironmentVariable("DAPR_API_TOKEN") is { Length: > 0 } token ? new Metadata { { "dapr-api-token", token } } : null;
+
+    private readonly DaprApi.DaprClient dapr;
+    private readonly JsonSerializerOptions json;
+    private readonly Together<string, BulkStateItem> reads;
+    private readonly Together<StateItem, bool> writes;
+    private readonly ConcurrentDictionary<string, Together<BulkPublishRequestEntry, bool>> says = new();
+
+    /// <param name="json">How documents are written.</param>
+    public DaprSidecar(DaprApi.DaprClient dapr, JsonSerializerOptions json)
+    {
+        (this.dapr, this.json) = (dapr, json);
+        reads = new(ReadTogetherAsync, AtOnce, Most);
+        writes = new(WriteTogetherAsync, AtOnce, Most);
+    }
+
+    /// <summary>The sidecar that DAPR_GRPC_ENDPOINT or DAPR_GRPC_PORT names.</summary>
+    public static DaprApi.DaprClient Connect()
+    {
+        var address = Environment.GetEnvironmentVariable("DAPR_GRPC_ENDPOINT") is { Length: > 0 } endpoint
+            ? endpoint
+            : $"http://127.0.0.1:{(Environment.GetEnvironmentVariable("DAPR_GRPC_PORT") is { Length: > 0 } port ? port : "50001")}";
+        return new(GrpcChannel.ForAddress(address));
+    }
 
     public async Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken stop) where T : class
     {
-        var (value, etag) = await dapr.GetStateAndETagAsync<T?>(StateStore, key, cancellationToken: stop);
-        return new(key, value, etag);
+        var item = await reads.DoAsync(key, stop);
+        if (item.Error.Length > 0) throw new DaprException($"{key} could not be read: {item.Error}");
+        return new(key, item.Data.IsEmpty ? null : JsonSerializer.Deserialize(item.Data.Span, TypeOf<T>()), item.Etag);
     }
 
-    public async Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken stop) where T : class
+    public async Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken stop) where T : class =>
+        await Task.WhenAll(keys.Select(key => ReadAsync<T>(key, stop)));
+
+    public Task<bool> TryWriteAsync<T>(Versioned<T> read, T value, TimeSpan? keepFor, CancellationToken stop) where T : class
     {
-        if (keys.Count == 0) return [];
-        // An order can be in an open log twice; asked for twice it would be answered twice.
-        var found = await dapr.GetBulkStateAsync<T?>(StateStore, [.. keys.Distinct()], parallelism: null, cancellationToken: stop);
-        var byKey = found.Where(item => item.Value is not null).ToDictionary(item => item.Key);
-        // What could not be read looks like what is not there: the client drops the error of a single item. A read of its own tells them apart.
-        return await Task.WhenAll(keys.Select(key =>
-            byKey.TryGetValue(key, out var item) ? Task.FromResult(new Versioned<T>(key, item.Value, item.ETag)) : ReadAsync<T>(key, stop)));
+        var item = new StateItem
+        {
+            Key = read.Key,
+            Value = UnsafeByteOperations.UnsafeWrap(JsonSerializer.SerializeToUtf8Bytes(value, TypeOf<T>())),
+            Etag = new() { Value = read.ETag },
+            Options = FirstWrite,
+        };
+        if (keepFor is { } time) item.Metadata.Add("ttlInSeconds", ((long)time.TotalSeconds).ToString(CultureInfo.InvariantCulture));
+        return writes.DoAsync(item, stop);
     }
 
-    public async Task<bool> TryWriteAsync<T>(Versioned<T> read, T value, TimeSpan? keepFor, CancellationToken stop) where T : class
+    public async Task DeleteAsync(string key, CancellationToken stop)
     {
-        var metadata = keepFor is { } time
-            ? new Dictionary<string, string> { ["ttlInSeconds"] = ((long)time.TotalSeconds).ToString(CultureInfo.InvariantCulture) }
-            : null;
         try
         {
-            return await dapr.TrySaveStateAsync(StateStore, read.Key, value, read.ETag, FirstWrite, metadata, stop);
+            await dapr.DeleteStateAsync(new() { StoreName = StateStore, Key = key }, Token, cancellationToken: stop);
         }
-        catch (DaprException) when (read.ETag.Length == 0)
+        catch (RpcException fault)
         {
-            // Redis reports a lost create as an internal error. Only a read tells it from a fault.
-            var (there, _) = await dapr.GetStateAndETagAsync<T?>(StateStore, read.Key, cancellationToken: stop);
-            if (there is null) throw;
-            return false;
+            throw Failed($"{key} could not be deleted", fault);
         }
     }
-
-    public Task DeleteAsync(string key, CancellationToken stop) =>
-        dapr.DeleteStateAsync(StateStore, key, cancellationToken: stop);
 
     public Task PublishAsync(Event said, CancellationToken stop)
     {
         SagaTrace.Outcome(said.Topic);
-        return dapr.PublishByteEventAsync(PubSub, said.Topic, said.ToJson(), "application/json",
-            new Dictionary<string, string> { ["cloudevent.id"] = said.Id, ["cloudevent.type"] = said.Type }, stop);
+        var entry = new BulkPublishRequestEntry
+        {
+            Event = UnsafeByteOperations.UnsafeWrap(said.ToJson()),
+            ContentType = "application/json",
+            Metadata = { ["cloudevent.id"] = said.Id, ["cloudevent.type"] = said.Type },
+        };
+        if (Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } parent }) entry.Metadata.Add("cloudevent.traceparent", parent);
+        return says.GetOrAdd(said.Topic, topic => new(entries => SayTogetherAsync(topic, entries), AtOnce, Most)).DoAsync(entry, stop);
     }
+
+    private async Task<IReadOnlyList<Task<BulkStateItem>>> ReadTogetherAsync(IReadOnlyList<string> keys)
+    {
+        try
+        {
+            if (keys is [var key])
+            {
+                var one = await dapr.GetStateAsync(new() { StoreName = StateStore, Key = key }, Token);
+                return [Task.FromResult(new BulkStateItem { Key = key, Data = one.Data, Etag = one.Etag })];
+            }
+            // The same document can be wanted twice; asked for twice it would be answered twice.
+            var all = await dapr.GetBulkStateAsync(new() { StoreName = StateStore, Keys = { keys.Distinct() } }, Token);
+            var byKey = all.Items.ToDictionary(item => item.Key);
+            return [.. keys.Select(wanted => Task.FromResult(byKey[wanted]))];
+        }
+        catch (RpcException fault)
+        {
+            throw Failed($"{string.Join(", ", keys)} could not be read", fault);
+        }
+    }
+
+    private async Task<IReadOnlyList<Task<bool>>> WriteTogetherAsync(IReadOnlyList<StateItem> items)
+    {
+        if (items is [var single]) return [WriteAsync(single)];
+        try
+        {
+            await dapr.SaveStateAsync(new() { StoreName = StateStore, States = { items } }, Token);
+            return [.. items.Select(_ => Task.FromResult(true))];
+        }
+        catch (RpcException)
+        {
+            // Some may be written, and which is not said. To whoever wrote one it looks as if another had been first; the document shows its own effect.
+            return [.. items.Select(WriteAsync)];
+        }
+    }
+
+    private async Task<bool> WriteAsync(StateItem item)
+    {
+        try
+        {
+            await dapr.SaveStateAsync(new() { StoreName = StateStore, States = { item } }, Token);
+            return true;
+        }
+        catch (RpcException conflict) when (conflict.StatusCode == StatusCode.Aborted)
+        {
+            return false;
+        }
+        catch (RpcException fault)
+        {
+            // Redis reports a lost create as an internal error. Only a read tells it from a fault.
+            if (item.Etag.Value.Length == 0 && await IsThereAsync(item.Key)) return false;
+            throw Failed($"{item.Key} could not be written", fault);
+        }
+    }
+
+    private async Task<bool> IsThereAsync(string key)
+    {
+        try
+        {
+            return !(await dapr.GetStateAsync(new() { StoreName = StateStore, Key = key }, Token)).Data.IsEmpty;
+        }
+        catch (RpcException)
+        {
+            return false;
+        }
+    }
+
+    private async Task<IReadOnlyList<Task<bool>>> SayTogetherAsync(string topic, IReadOnlyList<BulkPublishRequestEntry> entries)
+    {
+        if (entries is [var single]) return [SayAsync(topic, single)];
+        var request = new BulkPublishRequest { PubsubName = PubSub, Topic = topic };
+        for (var at = 0; at < entries.Count; at++)
+        {
+            entries[at].EntryId = at.ToString(CultureInfo.InvariantCulture);
+            request.Entries.Add(entries[at]);
+        }
+        try
+        {
+            await dapr.BulkPublishEventAlpha1Async(request, Token);
+            return [.. entries.Select(_ => Task.FromResult(true))];
+        }
+        catch (RpcException)
+        {
+            // Some may have been said; said twice is said once.
+            return [.. entries.Select(entry => SayAsync(topic, entry))];
+        }
+    }
+
+    private async Task<bool> SayAsync(string topic, BulkPublishRequestEntry entry)
+    {
+        try
+        {
+            await dapr.PublishEventAsync(new() { PubsubName = PubSub, Topic = topic, Data = entry.Event, DataContentType = entry.ContentType, Metadata = { entry.Metadata } }, Token);
+            return true;
+        }
+        catch (RpcException fault)
+        {
+            throw Failed($"An event on {topic} could not be published", fault);
+        }
+    }
+
+    private JsonTypeInfo<T> TypeOf<T>() => (JsonTypeInfo<T>)json.GetTypeInfo(typeof(T));
+
+    private static DaprException Failed(string what, RpcException fault) => new($"{what}: {fault.Status.Detail}", fault);
 }

@@ -21,17 +21,18 @@ public sealed class Documents(ISidecar sidecar, Patience patience)
     private readonly ConcurrentDictionary<string, object> lanes = new();
 
     /// <param name="decide">Pure. Gets the document (null: there is none); called again with a newer one when somebody else wrote first.</param>
+    /// <param name="isNew">There is hardly a document yet: creating it is tried without a look.</param>
     /// <exception cref="ContentionException">Others wrote first too many times.</exception>
-    public Task<TResult> ChangeAsync<T, TResult>(string key, Func<T?, Change<T, TResult>> decide, CancellationToken stop) where T : class =>
-        WantAsync(key, new Wanted<T, TResult>(null, (document, _) => decide(document), null), stop);
+    public Task<TResult> ChangeAsync<T, TResult>(string key, Func<T?, Change<T, TResult>> decide, CancellationToken stop, bool isNew = false) where T : class =>
+        WantAsync(key, new Wanted<T, TResult>(null, (document, _) => decide(document), null, isNew), stop);
 
     /// <param name="witness">The key of a claim that is read after the document and before deciding. Null: none.</param>
-    /// <param name="decide">Pure. Gets the document and the claim (null: there is none).</param>
+    /// <param name="decide">Pure. Gets the document and the claim as it was read.</param>
     /// <param name="tidy">What can be dropped, once all who share the write have decided: what one drops, another may still have to see.</param>
     /// <exception cref="ContentionException">Others wrote first too many times.</exception>
     public Task<TResult> ChangeAsync<T, TResult>(
-        string key, string? witness, Func<T?, Claim?, Change<T, TResult>> decide, Func<T, T> tidy, CancellationToken stop) where T : class =>
-        WantAsync(key, new Wanted<T, TResult>(witness, decide, tidy), stop);
+        string key, string? witness, Func<T?, Versioned<Claim>, Change<T, TResult>> decide, Func<T, T> tidy, CancellationToken stop) where T : class =>
+        WantAsync(key, new Wanted<T, TResult>(witness, decide, tidy, isNew: false), stop);
 
     private Task<TResult> WantAsync<T, TResult>(string key, Wanted<T, TResult> wanted, CancellationToken stop) where T : class
     {
@@ -65,13 +66,13 @@ public sealed class Documents(ISidecar sidecar, Patience patience)
                     lanes.TryRemove(key, out _);
                     return;
                 }
-                while (together.Count < SharedMax && lane.Waiting.TryDequeue(out var next)) together.Add(next);
             }
+            Join(lane, together);
             try
             {
                 // A trace shows what is shared where the first is who still waits.
                 SagaTrace.Continue(together.Find(wanted => wanted.Step is { IsStopped: false })?.Step);
-                await ChangeTogetherAsync(key, together);
+                await ChangeTogetherAsync(key, lane, together);
                 foreach (var wanted in together) wanted.Complete();
             }
             catch (Exception fault)
@@ -82,29 +83,47 @@ public sealed class Documents(ISidecar sidecar, Patience patience)
         }
     }
 
-    private async Task ChangeTogetherAsync<T>(string key, List<Wanted<T>> together) where T : class
+    private async Task ChangeTogetherAsync<T>(string key, Lane<T> lane, List<Wanted<T>> together) where T : class
     {
-        for (var lost = 0; ; await patience.AfterAsync(++lost, default))
+        var unseen = together.TrueForAll(wanted => wanted.IsNew);
+        for (var lost = 0; ;)
         {
-            var read = await sidecar.ReadAsync<T>(key, default);
+            var read = unseen ? new(key, null, "") : await sidecar.ReadAsync<T>(key, default);
+            var before = together.Count;
+            Join(lane, together);
             var claims = await ReadWitnessesAsync(together);
             var (document, keepFor, changed) = (read.Value, default(TimeSpan?), false);
             foreach (var wanted in together)
             {
-                if (wanted.Decide(document, wanted.Witness is { } witness ? claims[witness] : null) is not { } change) continue;
+                if (wanted.Decide(document, wanted.Witness is { } witness ? claims[witness] : default) is not { } change) continue;
                 (document, keepFor, changed) = (change.Next, change.KeepFor ?? keepFor, true);
             }
-            if (!changed) return;
-            if (together.FirstOrDefault(wanted => wanted.Tidy is not null)?.Tidy is { } tidy) document = tidy(document!);
-            if (await sidecar.TryWriteAsync(read, document!, keepFor, default)) return;
+            if (changed)
+            {
+                if (together.Find(wanted => wanted.Tidy is not null)?.Tidy is { } tidy) document = tidy(document!);
+                if (await sidecar.TryWriteAsync(read, document!, keepFor, default)) return;
+                if (!unseen) await patience.AfterAsync(++lost, default);
+            }
+            // Nothing was written, so nothing has shown that those who came after the read saw the latest.
+            else if (!unseen && together.Count == before) return;
+            unseen = false;
         }
     }
 
-    private async Task<Dictionary<string, Claim?>> ReadWitnessesAsync<T>(List<Wanted<T>> together) where T : class
+    /// <summary>Who has come while the document was read shares the write.</summary>
+    private static void Join<T>(Lane<T> lane, List<Wanted<T>> together) where T : class
+    {
+        lock (lane)
+        {
+            while (together.Count < SharedMax && lane.Waiting.TryDequeue(out var next)) together.Add(next);
+        }
+    }
+
+    private async Task<Dictionary<string, Versioned<Claim>>> ReadWitnessesAsync<T>(List<Wanted<T>> together) where T : class
     {
         var keys = together.Select(wanted => wanted.Witness).OfType<string>().Distinct().ToArray();
         var read = keys.Length == 1 ? [await sidecar.ReadAsync<Claim>(keys[0], default)] : await sidecar.ReadManyAsync<Claim>(keys, default);
-        return read.ToDictionary(claim => claim.Key, claim => claim.Value);
+        return read.ToDictionary(claim => claim.Key);
     }
 
     /// <summary>The changes of one document that wait for each other.</summary>
@@ -115,7 +134,7 @@ public sealed class Documents(ISidecar sidecar, Patience patience)
         public bool Closed;
     }
 
-    private abstract class Wanted<T>(string? witness, Func<T, T>? tidy) where T : class
+    private abstract class Wanted<T>(string? witness, Func<T, T>? tidy, bool isNew) where T : class
     {
         /// <summary>What it is wanted for. Null: there is no trace.</summary>
         public Activity? Step { get; } = Activity.Current;
@@ -124,16 +143,18 @@ public sealed class Documents(ISidecar sidecar, Patience patience)
 
         public Func<T, T>? Tidy => tidy;
 
+        public bool IsNew => isNew;
+
         /// <summary>Null: nothing is to be written for it.</summary>
-        public abstract (T Next, TimeSpan? KeepFor)? Decide(T? document, Claim? claim);
+        public abstract (T Next, TimeSpan? KeepFor)? Decide(T? document, Versioned<Claim> claim);
 
         public abstract void Complete();
 
         public abstract void Fail(Exception fault);
     }
 
-    private sealed class Wanted<T, TResult>(string? witness, Func<T?, Claim?, Change<T, TResult>> decide, Func<T, T>? tidy)
-        : Wanted<T>(witness, tidy) where T : class
+    private sealed class Wanted<T, TResult>(string? witness, Func<T?, Versioned<Claim>, Change<T, TResult>> decide, Func<T, T>? tidy, bool isNew)
+        : Wanted<T>(witness, tidy, isNew) where T : class
     {
         private Change<T, TResult> change;
         private Exception? bug;
@@ -141,7 +162,7 @@ public sealed class Documents(ISidecar sidecar, Patience patience)
         public TaskCompletionSource<TResult> Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         // A bug or a refusal in one change is not the others' concern.
-        public override (T Next, TimeSpan? KeepFor)? Decide(T? document, Claim? claim)
+        public override (T Next, TimeSpan? KeepFor)? Decide(T? document, Versioned<Claim> claim)
         {
             try
             {

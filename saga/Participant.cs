@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 
 namespace Saga;
@@ -18,7 +19,13 @@ public sealed class Participant<T>(Documents documents, ISidecar sidecar, Func<s
     /// <summary>More marks than this in one document, and the claims of those that other instances left are looked up.</summary>
     private const int MarksMax = 32;
 
+    /// <summary>So many orders are remembered of which this process has taken something.</summary>
+    private const int TakenMax = 20_000;
+
     private readonly Agreements agreements = new();
+
+    /// <summary>What this process has taken for whom; it never changes. Forgetting it costs a read.</summary>
+    private readonly ConcurrentDictionary<string, ImmutableArray<ClaimLine>> taken = new();
 
     /// <summary>Takes all lines for the order, or none.</summary>
     /// <param name="refuse">Why this line cannot be taken from the document (null: there is none), or null when it can.</param>
@@ -41,7 +48,11 @@ public sealed class Participant<T>(Documents documents, ISidecar sidecar, Func<s
                 if (await TryWriteAsync(new(Claim.KeyOf(orderId), null, ""), claim, stop))
                 {
                     if (refusal is not null) await UndoAsync(claim, stop);
-                    else Agree(claim, Mark.Held);
+                    else
+                    {
+                        Agree(claim, Mark.Held);
+                        Remember(claim);
+                    }
                     return claim;
                 }
             }
@@ -75,8 +86,8 @@ public sealed class Participant<T>(Documents documents, ISidecar sidecar, Func<s
                     return said;
 
                 case { Status: ClaimStatus.Held } held:
-                    if (!await MoveAsync(held, Mark.Returned, stop)) continue;
-                    if (await FinishAsync(record, ClaimStatus.GivenBack, Mark.Returned, stop) is { } given) return given;
+                    if (await MoveAsync(orderId, held.Lines, Mark.Returned, stop) is not { } moved) continue;
+                    if (await FinishAsync(moved, ClaimStatus.GivenBack, Mark.Returned, stop) is { } given) return given;
                     continue;
 
                 case { Status: ClaimStatus.Settled or ClaimStatus.Refused } said:
@@ -88,6 +99,9 @@ public sealed class Participant<T>(Documents documents, ISidecar sidecar, Func<s
     /// <summary>Makes final what the order took.</summary>
     public async Task<Claim> SettleAsync(string orderId, CancellationToken stop)
     {
+        if (taken.TryRemove(orderId, out var lines) && await MoveAsync(orderId, lines, Mark.Settled, stop) is { } known
+            && await FinishAsync(known, ClaimStatus.Settled, Mark.Settled, stop) is { } final) return final;
+
         for (var lost = 0; ; await patience.AfterAsync(++lost, stop))
         {
             var record = await ReadClaimAsync(orderId, stop);
@@ -97,8 +111,8 @@ public sealed class Participant<T>(Documents documents, ISidecar sidecar, Func<s
                     return said;
 
                 case { Status: ClaimStatus.Held } held:
-                    if (!await MoveAsync(held, Mark.Settled, stop)) continue;
-                    if (await FinishAsync(record, ClaimStatus.Settled, Mark.Settled, stop) is { } settled) return settled;
+                    if (await MoveAsync(orderId, held.Lines, Mark.Settled, stop) is not { } moved) continue;
+                    if (await FinishAsync(moved, ClaimStatus.Settled, Mark.Settled, stop) is { } settled) return settled;
                     continue;
 
                 case null or { Status: ClaimStatus.GivenBack or ClaimStatus.Refused }:
@@ -117,7 +131,7 @@ public sealed class Participant<T>(Documents documents, ISidecar sidecar, Func<s
     {
         var (refusal, overtaken, marks) = await ChangeAsync<(Refusal?, bool, int)>(line, Claim.KeyOf(orderId), (shared, claim) =>
         {
-            if (claim is not null) return new(null, (null, true, 0));
+            if (claim.Value is not null) return new(null, (null, true, 0));
             switch (shared?.Holdings.MarkOf(orderId))
             {
                 case Mark.Held:
@@ -135,26 +149,28 @@ public sealed class Participant<T>(Documents documents, ISidecar sidecar, Func<s
         return (refusal, overtaken);
     }
 
-    /// <summary>Moves what is held, line by line, to where <paramref name="to"/> says. False: the claim is not Held any more.</summary>
-    private async Task<bool> MoveAsync(Claim held, Mark to, CancellationToken stop)
+    /// <summary>Moves what is held, line by line, to where <paramref name="to"/> says.</summary>
+    /// <returns>The claim as it was meanwhile; null: it is not Held any more.</returns>
+    private async Task<Versioned<Claim>?> MoveAsync(string orderId, ImmutableArray<ClaimLine> lines, Mark to, CancellationToken stop)
     {
-        foreach (var line in held.Lines)
+        Versioned<Claim>? seen = null;
+        foreach (var line in lines)
         {
-            var moved = await ChangeAsync<bool>(line, Claim.KeyOf(held.OrderId), (shared, claim) =>
+            seen = await ChangeAsync<Versioned<Claim>?>(line, Claim.KeyOf(orderId), (shared, claim) =>
             {
+                if (claim.Value is not { Status: ClaimStatus.Held }) return new(null, null);
                 if (shared is null) throw new InvalidOperationException($"{keyOf(line.Of)} is held from, but it is gone.");
-                if (shared.Holdings.MarkOf(held.OrderId) == to) return new(null, true);
-                if (claim is not { Status: ClaimStatus.Held }) return new(null, false);
+                if (shared.Holdings.MarkOf(orderId) == to) return new(null, claim);
                 return new(shared.With(to switch
                 {
-                    Mark.Returned => shared.Holdings.GiveBack(held.OrderId, line.Amount),
-                    Mark.Settled => shared.Holdings.Settle(held.OrderId, line.Amount),
+                    Mark.Returned => shared.Holdings.GiveBack(orderId, line.Amount),
+                    Mark.Settled => shared.Holdings.Settle(orderId, line.Amount),
                     Mark.Held => throw new ArgumentOutOfRangeException(nameof(to)),
-                }), true);
+                }), claim);
             }, stop);
-            if (!moved) return false;
+            if (seen is null) return null;
         }
-        return true;
+        return seen;
     }
 
     /// <summary>Null: somebody else changed the claim first.</summary>
@@ -162,6 +178,7 @@ public sealed class Participant<T>(Documents documents, ISidecar sidecar, Func<s
     {
         var claim = record.Value! with { Status = status, Changed = clock.GetUtcNow() };
         if (!await TryWriteAsync(record, claim, stop)) return null;
+        taken.TryRemove(claim.OrderId, out _);
         Agree(claim, mark);
         return claim;
     }
@@ -189,7 +206,7 @@ public sealed class Participant<T>(Documents documents, ISidecar sidecar, Func<s
         await ChangeAsync<bool>(line, null, (kept, _) => new(kept, true), stop);
     }
 
-    private Task<TResult> ChangeAsync<TResult>(ClaimLine line, string? witness, Func<T?, Claim?, Change<T, TResult>> decide, CancellationToken stop)
+    private Task<TResult> ChangeAsync<TResult>(ClaimLine line, string? witness, Func<T?, Versioned<Claim>, Change<T, TResult>> decide, CancellationToken stop)
     {
         var key = keyOf(line.Of);
         return documents.ChangeAsync(key, witness, decide, shared => shared.With(shared.Holdings.Without(agreements.Of(key, shared.Holdings.Marks))), stop);
@@ -200,6 +217,12 @@ public sealed class Participant<T>(Documents documents, ISidecar sidecar, Func<s
 
     private Task<bool> TryWriteAsync(Versioned<Claim> record, Claim claim, CancellationToken stop) =>
         sidecar.TryWriteAsync(record, claim, claim.Status == ClaimStatus.Held ? null : Retention.OfFinished, stop);
+
+    private void Remember(Claim claim)
+    {
+        if (taken.Count >= TakenMax) taken.Clear();
+        taken[claim.OrderId] = claim.Lines;
+    }
 
     private void Agree(Claim claim, Mark mark)
     {

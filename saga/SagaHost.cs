@@ -51,6 +51,7 @@ public static class SagaHost
         services.AddSingleton(json);
         services.AddDaprClient(dapr => dapr.UseJsonSerializationOptions(json));
         services.AddSingleton(new AppId(appId));
+        services.AddSingleton(_ => DaprSidecar.Connect());
         services.AddSingleton<ISidecar, DaprSidecar>();
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton(Random.Shared);

@@ -14,16 +14,17 @@ public sealed class Transition(Documents documents, ISidecar sidecar)
     /// <summary>Decides and saves. What was decided is still to be said.</summary>
     /// <param name="decide">Pure. Called again with a newer state when somebody else wrote first.</param>
     /// <param name="keepFor">How long a state lives; null: for ever.</param>
+    /// <param name="isNew">There is hardly a state yet: creating it is tried without a look.</param>
     /// <returns>What was decided, and the state it was decided from.</returns>
     public Task<(T? Before, Decision<T> Decision)> SaveAsync<T>(
-        string key, Func<T?, Decision<T>> decide, Func<T, TimeSpan?> keepFor, CancellationToken stop) where T : class =>
+        string key, Func<T?, Decision<T>> decide, Func<T, TimeSpan?> keepFor, CancellationToken stop, bool isNew = false) where T : class =>
         documents.ChangeAsync<T, (T?, Decision<T>)>(key, before =>
         {
             var decision = decide(before);
             return decision.State is { } state && !ReferenceEquals(state, before)
                 ? new(state, (before, decision), keepFor(state))
                 : new(null, (before, decision));
-        }, stop);
+        }, stop, isNew);
 
     /// <summary>Says what was decided and is saved.</summary>
     public async Task SayAsync<T>(Decision<T> decision, CancellationToken stop) where T : class

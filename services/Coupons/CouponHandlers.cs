@@ -38,8 +38,7 @@ internal sealed class CouponHandlers(Participant<Coupon> participant, OpenLog op
 
     public async Task SettleAsync(OrderConfirmedEvent order, CancellationToken stop)
     {
-        // The event does not say whether there was a coupon; a claim does.
-        if (await participant.FindAsync(order.OrderId, stop) is null) return;
+        if (!order.HasUserCouponId) return;
         await participant.SettleAsync(order.OrderId, stop);
         CouponLog.Gone(log, order.OrderId);
     }

@@ -196,18 +196,23 @@ internal static class OrderDecisions
         OrderStatus.Failed => order.Settled ? [] : [new(order.Id, FailedWord(order))],
     };
 
-    private static OrderConfirmedEvent ConfirmedWord(Order order) => new()
+    private static OrderConfirmedEvent ConfirmedWord(Order order)
     {
-        OrderId = order.Id,
-        Steps =
+        var confirmed = new OrderConfirmedEvent
         {
-            Order.Steps.Select(step => new StepStatus
+            OrderId = order.Id,
+            Steps =
             {
-                Step = step,
-                AfterMs = (long)(order[step].Heard!.Value - order.Placed).TotalMilliseconds,
-            }),
-        },
-    };
+                Order.Steps.Select(step => new StepStatus
+                {
+                    Step = step,
+                    AfterMs = (long)(order[step].Heard!.Value - order.Placed).TotalMilliseconds,
+                }),
+            },
+        };
+        if (order.UserCouponId is { } coupon) confirmed.UserCouponId = coupon;
+        return confirmed;
+    }
 
     private static OrderFailedEvent FailedWord(Order order)
     {

@@ -28,7 +28,7 @@ internal sealed class OrderSteps(Transition transition, TimeProvider clock, ILog
     /// <returns>The order; or the void one that stands in its way, when that is not <paramref name="seenVoid"/>.</returns>
     public async Task<Order> PlaceAsync(Order placed, Order? seenVoid, CancellationToken stop)
     {
-        var (_, decision) = await SaveAsync(placed.Id, kept => OrderDecisions.Place(kept, placed, seenVoid), stop);
+        var (_, decision) = await SaveAsync(placed.Id, kept => OrderDecisions.Place(kept, placed, seenVoid), stop, isNew: seenVoid is null);
         try
         {
             await transition.SayAsync(decision, stop);
@@ -57,9 +57,9 @@ internal sealed class OrderSteps(Transition transition, TimeProvider clock, ILog
         public void Dispose() => orders.watched.TryRemove(new(orderId, change));
     }
 
-    private async Task<(Order? Before, Decision<Order> Decision)> SaveAsync(string orderId, Func<Order?, Decision<Order>> decide, CancellationToken stop)
+    private async Task<(Order? Before, Decision<Order> Decision)> SaveAsync(string orderId, Func<Order?, Decision<Order>> decide, CancellationToken stop, bool isNew = false)
     {
-        var (before, decision) = await transition.SaveAsync(Order.KeyOf(orderId), decide, KeepFor, stop);
+        var (before, decision) = await transition.SaveAsync(Order.KeyOf(orderId), decide, KeepFor, stop, isNew);
         if (!ReferenceEquals(before, decision.State))
         {
             if (before?.Status != decision.State!.Status) LogStatus(decision.State);

@@ -41,8 +41,9 @@ public sealed class SagaTraceTests : IDisposable
         store.TryWrite($"app||{Order.KeyOf(OrderId)}", new Order(
             OrderId, "u", OrderStatus.Pending, [new("p", 1, 100)], new(100, 0, 100), null, new("", "", ""), "content",
             StepRecord.Waiting, StepRecord.Waiting, StepRecord.Waiting, null, at, [new(at, "order-created", "", OrderStatus.Pending, First)]), "");
+        var documents = new Documents(sidecar, Patience());
         var sweep = new OrderSweep(
-            new(new(new(sidecar, Patience()), sidecar), world.Clock, NullLoggerFactory.Instance), sidecar, openLog, Limits, world.Clock, NullLoggerFactory.Instance);
+            new(new(documents, sidecar), world.Clock, NullLoggerFactory.Instance), sidecar, openLog, new(documents, sidecar, world.Clock), Limits, world.Clock, NullLoggerFactory.Instance);
         Run(() => openLog.AddAsync(OrderId, default));
         world.Clock.AdvanceTo(world.Clock.GetUtcNow() + Limits.Quiet);
         Run(() => sweep.RunAsync(default));
@@ -71,20 +72,21 @@ public sealed class SagaTraceTests : IDisposable
     public void What_is_read_and_written_together_belongs_to_the_first_who_wanted_it_and_not_to_whoever_began()
     {
         var documents = new Documents(Sidecar(), Patience());
+        List<Task<bool>> changes = [];
         world.Run(async () =>
         {
-            Task<bool>[] changes = [Change("a"), Change("b"), Change("c")];
-            foreach (var change in changes) await change;
+            // The others come while the first is being written, and share what comes after.
+            changes.Add(Change("a", () => changes.AddRange([Change("b"), Change("c")])));
+            for (var at = 0; at < changes.Count; at++) await changes[at];
             return true;
         });
-        // The first is alone; the two who waited meanwhile share what comes after.
         Assert.Equal(["a", "b"], operations.Distinct());
         Assert.Equal(["a", "b", "c"], ((IdList)store.Read("app||list").Value!).Ids);
 
-        async Task<bool> Change(string name)
+        async Task<bool> Change(string name, Action? decided = null)
         {
             using var outer = new Activity(name).Start();
-            return await documents.ChangeAsync<IdList, bool>("list", kept => new(new((kept?.Ids ?? []).Add(name)), true), default);
+            return await documents.ChangeAsync<IdList, bool>("list", kept => Added(kept, name, decided), default);
         }
     }
 
@@ -92,23 +94,33 @@ public sealed class SagaTraceTests : IDisposable
     public void What_is_shared_by_one_who_has_gone_belongs_to_the_next()
     {
         var documents = new Documents(Sidecar(), Patience());
+        List<Task<bool>> changes = [];
         world.Run(async () =>
         {
             using var here = new Activity("here").Start();
-            Task<bool>[] changes = [Change("first"), Change("gone"), Change("here")];
-            foreach (var change in changes) await change;
+            changes.Add(Change("first", () => changes.AddRange([Change("gone"), ChangeAsync("here", here)])));
+            for (var at = 0; at < changes.Count; at++) await changes[at];
             return true;
         });
         Assert.Equal(["first", "here"], operations.Distinct());
 
-        Task<bool> Change(string name)
+        Task<bool> Change(string name, Action? decided = null)
         {
-            if (name == "here") return ChangeAsync(name);
             using var outer = new Activity(name).Start();
-            return ChangeAsync(name);
+            return ChangeAsync(name, outer, decided);
         }
 
-        Task<bool> ChangeAsync(string name) => documents.ChangeAsync<IdList, bool>("list", kept => new(new((kept?.Ids ?? []).Add(name)), true), default);
+        Task<bool> ChangeAsync(string name, Activity step, Action? decided = null)
+        {
+            Activity.Current = step;
+            return documents.ChangeAsync<IdList, bool>("list", kept => Added(kept, name, decided), default);
+        }
+    }
+
+    private static Change<IdList, bool> Added(IdList? kept, string name, Action? decided)
+    {
+        decided?.Invoke();
+        return new(new((kept?.Ids ?? []).Add(name)), true);
     }
 
     [Fact]
