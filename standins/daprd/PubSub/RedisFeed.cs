@@ -104,7 +104,8 @@ internal sealed class RedisFeed(
             {
                 if (_connection is not { IsBroken: false })
                 {
-                    _connection = await RedisConnection.OpenAsync(redis.Address, _stopping.Token);
+                    // A blocked read may take as long as nothing is published.
+                    _connection = await RedisConnection.OpenAsync(redis.Address, Timeout.InfiniteTimeSpan, _stopping.Token);
                     if (_stopping.IsCancellationRequested) await _connection.DisposeAsync();
                 }
 

@@ -4,8 +4,12 @@ using Daprd.Files;
 namespace Daprd.Redis;
 
 /// <summary>Where a Redis is and how to introduce oneself there.</summary>
-internal sealed record RedisAddress(string Host, int Port, string User, string Password, int Database, bool Tls, bool TrustAnyCertificate)
+/// <param name="Patience">How long a reply may take before the connection counts as broken; infinite for ever.</param>
+internal sealed record RedisAddress(
+    string Host, int Port, string User, string Password, int Database, bool Tls, bool TrustAnyCertificate, TimeSpan Patience)
 {
+    private static readonly TimeSpan UsualPatience = TimeSpan.FromSeconds(3);
+
     public override string ToString() => $"{Host}:{Port.ToString(CultureInfo.InvariantCulture)}";
 
     public static RedisAddress Of(Component component)
@@ -27,6 +31,12 @@ internal sealed record RedisAddress(string Host, int Port, string User, string P
             component.Value("redisPassword"),
             component.Integer("redisDB", 0),
             component.Flag("enableTLS"),
-            component.Flag("insecureSkipTLSVerify"));
+            component.Flag("insecureSkipTLSVerify"),
+            component.Duration("readTimeout", TimeSpan.Zero) switch
+            {
+                { Ticks: < 0 } => Timeout.InfiniteTimeSpan,
+                { Ticks: 0 } => UsualPatience,
+                var asked => asked,
+            });
     }
 }

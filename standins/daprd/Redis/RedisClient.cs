@@ -10,7 +10,8 @@ internal sealed class RedisClient(RedisAddress address) : IAsyncDisposable
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(8);
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(5);
 
-    private readonly SemaphoreSlim _opening = new(1, 1);
+    private readonly Lock _gate = new();
+    private Task<RedisConnection>? _opening;
     private RedisConnection? _connection;
     private bool _disposed;
 
@@ -51,23 +52,27 @@ internal sealed class RedisClient(RedisAddress address) : IAsyncDisposable
 
     private static bool IsLoading(RedisReply reply) => reply.Kind == RedisReplyKind.Error && reply.Bytes.AsSpan().StartsWith("LOADING "u8);
 
-    private async Task<RedisConnection> OpenAsync()
+    /// <summary>Whoever needs a connection while one is being opened waits for the same one, and fails with it.</summary>
+    private Task<RedisConnection> OpenAsync()
     {
-        await _opening.WaitAsync();
+        lock (_gate)
+        {
+            if (_connection is { IsBroken: false } open) return Task.FromResult(open);
+            return _opening is { IsCompleted: false } opening ? opening : _opening = ConnectAsync();
+        }
+    }
+
+    private async Task<RedisConnection> ConnectAsync()
+    {
+        if (_disposed) throw new RedisUnreachableException("this client is closed");
+        using var limit = new CancellationTokenSource(ConnectTimeout);
         try
         {
-            if (_disposed) throw new RedisUnreachableException("this client is closed");
-            if (_connection is { IsBroken: false } open) return open;
-            using var limit = new CancellationTokenSource(ConnectTimeout);
-            return _connection = await RedisConnection.OpenAsync(address, limit.Token);
+            return _connection = await RedisConnection.OpenAsync(address, address.Patience, limit.Token);
         }
         catch (OperationCanceledException)
         {
             throw new RedisUnreachableException($"no Redis answers at {address} within {ConnectTimeout.TotalSeconds} s");
-        }
-        finally
-        {
-            _opening.Release();
         }
     }
 }

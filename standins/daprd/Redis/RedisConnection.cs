@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics;
 using System.IO.Pipelines;
 using System.Net.Security;
 using System.Net.Sockets;
@@ -17,19 +18,24 @@ internal sealed class RedisConnection : IAsyncDisposable
     private readonly Lock _gate = new();
     private ArrayBufferWriter<byte> _filling = new(4096);
     private ArrayBufferWriter<byte> _sending = new(4096);
+    private readonly TimeSpan _patience;
+    private readonly Timer? _watch;
     private Exception? _broken;
     private bool _writing;
 
-    private RedisConnection(Stream stream)
+    private RedisConnection(Stream stream, TimeSpan patience)
     {
         _stream = stream;
         _replies = new RedisReplyReader(PipeReader.Create(stream, new StreamPipeReaderOptions(bufferSize: 16 * 1024)));
+        _patience = patience;
+        if (patience != Timeout.InfiniteTimeSpan) _watch = new Timer(_ => Watch(), null, patience / 4, patience / 4);
         _ = ReadAsync();
     }
 
     public bool IsBroken => Volatile.Read(ref _broken) is not null;
 
-    public static async Task<RedisConnection> OpenAsync(RedisAddress address, CancellationToken stop)
+    /// <param name="patience">A command that has no reply after this time, or a quarter more, breaks the connection. May be infinite.</param>
+    public static async Task<RedisConnection> OpenAsync(RedisAddress address, TimeSpan patience, CancellationToken stop)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         RedisConnection? connection = null;
@@ -38,7 +44,7 @@ internal sealed class RedisConnection : IAsyncDisposable
             await socket.ConnectAsync(address.Host, address.Port, stop);
             Stream stream = new NetworkStream(socket, ownsSocket: true);
             if (address.Tls) stream = await SecureAsync(stream, address, stop);
-            connection = new RedisConnection(stream);
+            connection = new RedisConnection(stream, patience);
             await connection.IntroduceAsync(address);
             return connection;
         }
@@ -166,6 +172,17 @@ internal sealed class RedisConnection : IAsyncDisposable
         }
     }
 
+    /// <summary>Replies come in order: when the oldest command is not late, none is.</summary>
+    private void Watch()
+    {
+        lock (_gate)
+        {
+            if (!_pending.TryPeek(out var oldest) || Stopwatch.GetElapsedTime(oldest.SentAt) < _patience) return;
+        }
+
+        Break(new TimeoutException($"no reply within {_patience.TotalSeconds} s"));
+    }
+
     private void Break(Exception failure)
     {
         Pending[] unanswered;
@@ -177,11 +194,15 @@ internal sealed class RedisConnection : IAsyncDisposable
             _pending.Clear();
         }
 
+        _watch?.Dispose();
         foreach (var pending in unanswered) pending.SetException(Unreachable(failure));
         _stream.Dispose();
     }
 
     private static RedisUnreachableException Unreachable(Exception cause) => new($"the connection to Redis broke: {cause.Message}", cause);
 
-    private sealed class Pending() : TaskCompletionSource<RedisReply>(TaskCreationOptions.RunContinuationsAsynchronously);
+    private sealed class Pending() : TaskCompletionSource<RedisReply>(TaskCreationOptions.RunContinuationsAsynchronously)
+    {
+        public long SentAt { get; } = Stopwatch.GetTimestamp();
+    }
 }

@@ -5,16 +5,18 @@ namespace StandIns.Daprd;
 /// <summary>A Redis of its own for a test class, on a free port and in a temporary folder.</summary>
 public sealed class RedisServer : IAsyncDisposable
 {
-    private readonly ChildProcess _process;
     private readonly string _folder;
-    private readonly Lazy<ConnectionMultiplexer> _connection;
+    private readonly bool _durable;
+    private ChildProcess _process;
+    private Lazy<ConnectionMultiplexer> _connection;
 
-    private RedisServer(ChildProcess process, string folder, int port)
+    private RedisServer(ChildProcess process, string folder, int port, bool durable)
     {
         _process = process;
         _folder = folder;
+        _durable = durable;
         Port = port;
-        _connection = new Lazy<ConnectionMultiplexer>(() => ConnectionMultiplexer.Connect($"127.0.0.1:{port}"));
+        _connection = Connection();
     }
 
     public int Port { get; }
@@ -24,17 +26,29 @@ public sealed class RedisServer : IAsyncDisposable
     /// <summary>An independent look at what is stored.</summary>
     public IDatabase Database => _connection.Value.GetDatabase();
 
-    public static async Task<RedisServer> StartAsync()
+    /// <param name="durable">Keeps on disk whatever it has acknowledged.</param>
+    public static async Task<RedisServer> StartAsync(bool durable = false)
     {
         var folder = Directory.CreateTempSubdirectory("redis-").FullName;
         var port = FreePort.Take();
-        var process = ChildProcess.Start("redis-server", ["--port", port.ToString(), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"]);
-        await process.LineAsync("Ready to accept connections");
-        return new RedisServer(process, folder, port);
+        return new RedisServer(await StartAsync(folder, port, durable), folder, port, durable);
     }
 
-    /// <summary>Ends it as a crash would; nothing is kept.</summary>
+    /// <summary>Ends it as a crash would; nothing is kept that is not on disk.</summary>
     public Task KillAsync() => _process.KillAsync();
+
+    /// <summary>Starts it again on the same port, with what was on disk or empty.</summary>
+    public async Task ComeBackAsync(bool withData)
+    {
+        if (!withData) Array.ForEach(Directory.GetDirectories(_folder), kept => Directory.Delete(kept, recursive: true));
+        if (_connection.IsValueCreated) _connection.Value.Dispose();
+        _connection = Connection();
+        await _process.DisposeAsync();
+        _process = await StartAsync(_folder, Port, _durable);
+    }
+
+    /// <summary>Sends a signal: STOP freezes it with its connections open, CONT lets it go on.</summary>
+    public void Signal(string name) => _process.Signal(name);
 
     public async ValueTask DisposeAsync()
     {
@@ -42,4 +56,14 @@ public sealed class RedisServer : IAsyncDisposable
         await _process.DisposeAsync();
         Directory.Delete(_folder, recursive: true);
     }
+
+    private static async Task<ChildProcess> StartAsync(string folder, int port, bool durable)
+    {
+        string[] persistence = durable ? ["--appendonly", "yes", "--appendfsync", "always"] : ["--appendonly", "no"];
+        var process = ChildProcess.Start("redis-server", ["--port", port.ToString(), "--bind", "127.0.0.1", "--dir", folder, "--save", "", .. persistence]);
+        await process.LineAsync("Ready to accept connections");
+        return process;
+    }
+
+    private Lazy<ConnectionMultiplexer> Connection() => new(() => ConnectionMultiplexer.Connect(Address));
 }
