@@ -12,6 +12,17 @@ internal sealed class AppProcess : IDisposable
     // Not everywhere; without it the app is ended by its process id and its descendants one by one.
     private static readonly string? Setsid = new[] { "/usr/bin/setsid", "/bin/setsid" }.FirstOrDefault(File.Exists);
 
+    /// <summary>
+    /// Becomes the app, and leaves a companion in its group that reads from us what never comes. When that ends, we have ended without
+    /// having stopped the app, by a kill -9: then the companion does it.
+    /// </summary>
+    private const string Companion = """
+        exec 3<&0 </dev/null
+        (trap "" TERM; read -r _ <&3; kill -s TERM -- -$$; sleep 5; kill -s KILL -- -$$) >/dev/null 2>&1 &
+        exec 3<&-
+        exec "$@"
+        """;
+
     private readonly Process _process;
     private readonly Task _output;
 
@@ -36,13 +47,12 @@ internal sealed class AppProcess : IDisposable
     /// <param name="line">Takes each line of the app's output.</param>
     public static AppProcess Start(IReadOnlyList<string> command, string folder, IReadOnlyDictionary<string, string> environment, Action<string> line)
     {
-        // setsid makes the group; sh finds the command as daprd's own runner does.
+        // setsid makes the group; sh finds the command as daprd's own runner does. Our end of the app's input closes with our process.
         var start = new ProcessStartInfo(Setsid ?? "sh") { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
-        string[] shell = ["-c", "exec \"$@\"", "sh", .. command];
+        string[] shell = ["-c", Setsid is null ? "exec \"$@\" </dev/null" : Companion, "sh", .. command];
         foreach (var word in Setsid is null ? shell : ["sh", .. shell]) start.ArgumentList.Add(word);
         foreach (var (name, value) in environment) start.Environment[name] = value;
         var process = Process.Start(start)!;
-        process.StandardInput.Close();
         return new AppProcess(process, Task.WhenAll(ReadAsync(process.StandardOutput, line), ReadAsync(process.StandardError, line)));
     }
 

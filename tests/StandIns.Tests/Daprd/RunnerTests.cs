@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Grpc.Net.Client;
@@ -66,6 +67,24 @@ public sealed class RunnerTests : IDisposable
         Assert.False(Directory.Exists($"/proc/{deaf}"), run.Output);
         using var listener = new TcpListener(IPAddress.Loopback, port);
         listener.Start();
+    }
+
+    [Fact]
+    public async Task Apps_do_not_outlive_a_run_that_is_killed()
+    {
+        Write("dapr.yaml", """
+            version: 1
+            apps:
+              - appID: one
+                appDirPath: .
+                command: [sh, -c, 'sleep 1000 & echo "child $!"; cat; echo "no input"; wait']
+            """);
+        await using var run = Run();
+        await run.LineAsync("no input");
+        using var child = Process.GetProcessById(int.Parse((await run.LineAsync("child ")).Split(' ')[^1]));
+        run.Signal("KILL");
+        await child.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(30));
+        Assert.True(child.HasExited);
     }
 
     [Fact]
