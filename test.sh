@@ -31,10 +31,10 @@ esac
 export SIMULATION_FRESH=${SIMULATION_FRESH:-$((16#$(git rev-parse --short=7 HEAD 2>/dev/null || echo 4e20)))}
 
 if [ ${#only[@]} = 0 ]; then
-  command -v npm >/dev/null || { echo "npm is needed for buf, which checks the contracts, and for grpc-js, a foreign gRPC client and server." >&2; exit 1; }
+  command -v npm >/dev/null || { echo "npm is needed for buf, which checks the contracts, and for grpc-js and Dapr's SDK, foreign clients and servers." >&2; exit 1; }
   # Fails when anything that package.json names is missing, or there in another version.
   if ! npm ls --prefix tests/node --depth=0 >/dev/null 2>&1; then
-    echo "Installing buf and grpc-js with npm (tests/node)."
+    echo "Installing buf, grpc-js and Dapr's SDK with npm (tests/node)."
     npm install --prefix tests/node --no-package-lock --no-audit --no-fund --loglevel=error || exit 1
   fi
   need_grpcio || { echo "python3-grpcio, a foreign gRPC client, is needed for the tests and could not be installed; install it and try again." >&2; exit 1; }

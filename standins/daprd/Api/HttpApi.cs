@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Daprd.Json;
 using Daprd.PubSub;
 using Daprd.Tracing;
 using Google.Protobuf;
@@ -32,12 +33,35 @@ internal sealed class HttpApi(Sidecar sidecar)
         routes.MapGet("/v1.0/metadata", Traced(MetadataAsync));
         routes.MapPut("/v1.0/metadata/{key}", Traced(SetMetadataAsync));
         routes.MapPost("/v1.0/shutdown", Traced(ShutdownAsync));
-        routes.MapFallback(Answer(_ => throw NotFound()));
+        routes.Map("/v1.0/invoke/{app}/method/{**method}", Traced(context => InvokeAsync(context, Route(context, "app"), Route(context, "method"))));
+        routes.MapFallback(Traced(FallBackAsync));
     }
 
-    private static ApiException NotFound() => new(
-        Grpc.Core.StatusCode.NotFound, 404, "ERR_DIRECT_INVOKE",
-        "failed getting app id either from the URL path or the header dapr-app-id; service invocation over HTTP is not in this stand-in");
+    /// <summary>Any other path is a method of the app that the header names.</summary>
+    private Task FallBackAsync(HttpContext context)
+    {
+        var app = context.Request.Headers["dapr-app-id"].ToString();
+        return app.Length > 0
+            ? InvokeAsync(context, app, context.Request.Path.Value!.TrimStart('/'))
+            : throw new ApiException(
+                Grpc.Core.StatusCode.NotFound, 404, "ERR_DIRECT_INVOKE", "failed getting app id either from the URL path or the header dapr-app-id");
+    }
+
+    private async Task InvokeAsync(HttpContext context, string app, string method)
+    {
+        var request = HttpInvocation.Read(context.Request, app, method, await BytesAsync(context));
+        try
+        {
+            var response = await sidecar.InvokeAsync(request, HttpInvocation.Headers(Trace(context)), context.RequestAborted);
+            if (response.ContentType.Length > 0) context.Response.ContentType = response.ContentType;
+            await context.Response.BodyWriter.WriteAsync(response.Data?.Value.Memory ?? default, context.RequestAborted);
+        }
+        catch (Grpc.Core.RpcException failure)
+        {
+            context.Response.StatusCode = HttpInvocation.StatusOf(failure.StatusCode);
+            await WriteJsonAsync(context, writer => HttpInvocation.WriteFailure(writer, failure.Status));
+        }
+    }
 
     private async Task SaveStateAsync(HttpContext context)
     {
@@ -76,8 +100,8 @@ internal sealed class HttpApi(Sidecar sidecar)
     private async Task GetBulkStateAsync(HttpContext context)
     {
         using var body = await BodyAsync(context);
-        var keys = body.RootElement.TryGetProperty("keys", out var list) ? list.EnumerateArray().Select(k => k.GetString() ?? "").ToList() : [];
-        var parallelism = body.RootElement.TryGetProperty("parallelism", out var number) ? number.GetInt32() : 0;
+        var keys = body.RootElement.TryMember("keys", out var list) ? list.EnumerateArray().Select(k => k.GetString() ?? "").ToList() : [];
+        var parallelism = body.RootElement.TryMember("parallelism", out var number) ? number.GetInt32() : 0;
         var items = await sidecar.State.GetManyAsync(Route(context, "store"), keys, parallelism, context.RequestAborted);
         await WriteJsonAsync(context, writer => HttpState.WriteItems(writer, items));
     }
@@ -86,7 +110,7 @@ internal sealed class HttpApi(Sidecar sidecar)
     {
         using var body = await BodyAsync(context);
         var metadata = QueryMetadata(context);
-        var operations = body.RootElement.TryGetProperty("operations", out var list)
+        var operations = body.RootElement.TryMember("operations", out var list)
             ? list.EnumerateArray().Select(operation => HttpState.ReadOperation(operation, metadata)).ToList()
             : [];
         await sidecar.State.TransactAsync(Route(context, "store"), operations, context.RequestAborted);

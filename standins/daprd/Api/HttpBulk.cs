@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Daprd.Json;
 using Daprd.PubSub;
 using Daprd.Tracing;
 
@@ -11,13 +12,13 @@ internal static class HttpBulk
     public static (string EntryId, Publication Event) ReadEntry(
         JsonElement entry, string pubsub, string topic, IDictionary<string, string> request, TraceContext trace)
     {
-        var contentType = entry.TryGetProperty("contentType", out var type) ? type.GetString() ?? "" : "";
-        var own = entry.TryGetProperty("metadata", out var metadata) && metadata.ValueKind == JsonValueKind.Object
+        var contentType = entry.TryMember("contentType", out var type) ? type.GetString() ?? "" : "";
+        var own = entry.TryMember("metadata", out var metadata) && metadata.ValueKind == JsonValueKind.Object
             ? metadata.EnumerateObject().ToDictionary(m => m.Name, m => m.Value.ToString())
             : null;
         return (
-            entry.TryGetProperty("entryId", out var id) ? id.GetString() ?? "" : "",
-            new Publication(pubsub, topic, Data(entry.GetProperty("event"), contentType), contentType, BulkMetadata.OfEntry(own, request), trace));
+            entry.TryMember("entryId", out var id) ? id.GetString() ?? "" : "",
+            new Publication(pubsub, topic, Data(entry.TryMember("event", out var data) ? data : default, contentType), contentType, BulkMetadata.OfEntry(own, request), trace));
     }
 
     public static void WriteFailures(Utf8JsonWriter writer, IReadOnlyDictionary<string, ApiException> failures)

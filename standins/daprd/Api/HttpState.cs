@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Dapr.Client.Autogen.Grpc.v1;
+using Daprd.Json;
 using Daprd.State;
 using Google.Protobuf;
 using Grpc.Core;
@@ -37,15 +38,15 @@ internal static class HttpState
     /// <summary>The value is decoded and encoded again, as everything that comes over HTTP.</summary>
     public static StateItem ReadItem(JsonElement element, IReadOnlyDictionary<string, string> metadata)
     {
-        var options = element.TryGetProperty("options", out var given) ? given : default;
+        var options = element.TryMember("options", out var given) ? given : default;
         var item = Item(Text(element, "key"), Text(element, "etag"), Text(options, "concurrency"), Text(options, "consistency"));
-        if (element.TryGetProperty("value", out var value))
+        if (element.TryMember("value", out var value))
         {
             item.Value = UnsafeByteOperations.UnsafeWrap(StateApi.Reencode(Encoding.UTF8.GetBytes(value.GetRawText())));
         }
 
         foreach (var (name, text) in metadata) item.Metadata[name] = text;
-        if (element.TryGetProperty("metadata", out var own))
+        if (element.TryMember("metadata", out var own) && own.ValueKind == JsonValueKind.Object)
         {
             foreach (var member in own.EnumerateObject()) item.Metadata[member.Name] = member.Value.ToString();
         }
@@ -56,7 +57,7 @@ internal static class HttpState
     public static TransactionalStateOperation ReadOperation(JsonElement element, IReadOnlyDictionary<string, string> metadata) => new()
     {
         OperationType = Text(element, "operation"),
-        Request = ReadItem(element.GetProperty("request"), metadata),
+        Request = ReadItem(element.TryMember("request", out var request) ? request : default, metadata),
     };
 
     public static void WriteItems(Utf8JsonWriter writer, IEnumerable<BulkStateItem> items)
@@ -88,7 +89,7 @@ internal static class HttpState
     }
 
     private static string Text(JsonElement element, string name) =>
-        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var member) && member.ValueKind == JsonValueKind.String ? member.GetString()! : "";
+        element.ValueKind == JsonValueKind.Object && element.TryMember(name, out var member) && member.ValueKind == JsonValueKind.String ? member.GetString()! : "";
 
     private static ApiException Unrecognised(string option, string text) =>
         new(StatusCode.InvalidArgument, 400, "ERR_MALFORMED_REQUEST", $"unrecognized {option} type '{text}'");

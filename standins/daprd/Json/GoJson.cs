@@ -35,6 +35,20 @@ internal static class GoJson
         return bytes;
     }
 
+    /// <summary>A member of an object as Go's decoder finds it: by its name or, when nobody has that, by a name that differs in case only.</summary>
+    public static bool TryMember(this JsonElement element, string name, out JsonElement member)
+    {
+        if (element.TryGetProperty(name, out member)) return true;
+        foreach (var other in element.EnumerateObject())
+        {
+            if (!other.Name.Equals(name, StringComparison.OrdinalIgnoreCase)) continue;
+            member = other.Value;
+            return true;
+        }
+
+        return false;
+    }
+
     /// <summary>Members in order of their names, also in nested objects. Of equal names the last one counts.</summary>
     public static void WriteSorted(Utf8JsonWriter writer, JsonElement element, NumberForm numbers)
     {

@@ -1,3 +1,4 @@
+using System.Net;
 using Dapr.Client.Autogen.Grpc.v1;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
@@ -38,6 +39,8 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
     private static readonly Metadata ToCallee = new() { { "dapr-app-id", "callee" } };
 
     private Echo.EchoClient Echo => new(fixture.Caller.Channel);
+
+    private HttpClient Http(string asked) => (asked == "caller" ? fixture.Caller : fixture.Callee).Http;
 
     [Fact]
     public async Task A_call_reaches_the_app_that_is_named_with_its_metadata_and_comes_back_with_headers_and_trailers()
@@ -130,6 +133,46 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
         Assert.Equal("hello", response.Data.Value.ToStringUtf8());
         Assert.StartsWith("greet for ", response.ContentType);
         Assert.Contains("couldn't find service: nobody", failure.Status.Detail);
+    }
+
+    [Theory]
+    [InlineData("caller", "/v1.0/invoke/callee/method/greet/all?loud=yes")]
+    [InlineData("callee", "/v1.0/invoke/callee/method/greet/all?loud=yes")]
+    [InlineData("caller", "/greet/all?loud=yes", "callee")]
+    public async Task A_call_over_HTTP_reaches_the_app_from_near_and_far(string asked, string path, string? header = null)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Put, path) { Content = new StringContent("hello") };
+        if (header is not null) request.Headers.Add("dapr-app-id", header);
+        using var response = await Http(asked).SendAsync(request);
+        Assert.Equal((HttpStatusCode.OK, "hello"), (response.StatusCode, await response.Content.ReadAsStringAsync()));
+        var invoked = fixture.App.Invoked!;
+        Assert.Equal(
+            ("greet/all", HTTPExtension.Types.Verb.Put, "loud=yes", "text/plain; charset=utf-8"),
+            (invoked.Method, invoked.HttpExtension.Verb, invoked.HttpExtension.Querystring, invoked.ContentType));
+    }
+
+    [Theory]
+    [InlineData("caller", nameof(StatusCode.NotFound), HttpStatusCode.NotFound)]
+    [InlineData("callee", nameof(StatusCode.NotFound), HttpStatusCode.NotFound)]
+    [InlineData("callee", nameof(StatusCode.FailedPrecondition), HttpStatusCode.BadRequest)]
+    [InlineData("callee", nameof(StatusCode.Unavailable), HttpStatusCode.ServiceUnavailable)]
+    public async Task The_apps_failure_becomes_a_status_of_HTTP(string asked, string code, HttpStatusCode status)
+    {
+        using var response = await Http(asked).GetAsync($"/v1.0/invoke/callee/method/{code}");
+        Assert.Equal(status, response.StatusCode);
+        Assert.Equal($$"""{"code":{{(int)System.Enum.Parse<StatusCode>(code)}},"message":"as the test wants it"}""", await response.Content.ReadAsStringAsync());
+    }
+
+    [Theory]
+    [InlineData("/v1.0/invoke/nobody/method/greet", HttpStatusCode.InternalServerError, "failed to invoke, id: nobody, err: ")]
+    [InlineData("/v1.0/invoke", HttpStatusCode.NotFound, "failed getting app id")]
+    public async Task A_call_over_HTTP_that_reaches_nobody_says_so(string path, HttpStatusCode status, string message)
+    {
+        using var response = await fixture.Caller.Http.GetAsync(path);
+        Assert.Equal(status, response.StatusCode);
+        var body = await response.Content.ReadAsStringAsync();
+        Assert.Contains("ERR_DIRECT_INVOKE", body);
+        Assert.Contains(message, body);
     }
 
     [Fact]

@@ -36,6 +36,9 @@ public sealed class TestApp : IAsyncDisposable
     /// <summary>Answers for HealthCheck.</summary>
     public bool IsHealthy { get; set; } = true;
 
+    /// <summary>The last request for OnInvoke.</summary>
+    internal InvokeRequest? Invoked { get; private set; }
+
     public static async Task<TestApp> StartAsync(params IEnumerable<TopicSubscription> subscriptions)
     {
         var app = new TestApp(FreePort.Take(), subscriptions);
@@ -113,8 +116,12 @@ public sealed class TestApp : IAsyncDisposable
         public override Task<ListTopicSubscriptionsResponse> ListTopicSubscriptions(Empty request, ServerCallContext context) =>
             Task.FromResult(new ListTopicSubscriptionsResponse { Subscriptions = { app.Subscriptions } });
 
-        public override Task<InvokeResponse> OnInvoke(InvokeRequest request, ServerCallContext context) =>
-            Task.FromResult(new InvokeResponse { Data = request.Data, ContentType = $"{request.Method} for {context.RequestHeaders.GetValue("dapr-caller-app-id")}" });
+        public override Task<InvokeResponse> OnInvoke(InvokeRequest request, ServerCallContext context)
+        {
+            app.Invoked = request;
+            if (System.Enum.TryParse<StatusCode>(request.Method, out var failure)) throw new RpcException(new Status(failure, "as the test wants it"));
+            return Task.FromResult(new InvokeResponse { Data = request.Data, ContentType = $"{request.Method} for {context.RequestHeaders.GetValue("dapr-caller-app-id")}" });
+        }
 
         public override Task<TopicEventResponse> OnTopicEvent(TopicEventRequest request, ServerCallContext context) => app.HearAsync(request, context.RequestHeaders);
     }

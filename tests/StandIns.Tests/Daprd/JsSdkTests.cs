@@ -1,0 +1,84 @@
+using StandIns.GrpcTests;
+
+namespace StandIns.Daprd;
+
+public sealed class JsSdkFixture : IAsyncLifetime
+{
+    private RedisServer _redis = null!;
+
+    public TestApp App { get; private set; } = null!;
+
+    public Sidecar Sidecar { get; private set; } = null!;
+
+    public async Task InitializeAsync()
+    {
+        _redis = await RedisServer.StartAsync();
+        App = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        Sidecar = await Sidecar.StartAsync("shop", Yaml.Redis("store", "state.redis", _redis) + Yaml.Redis("pubsub", "pubsub.redis", _redis), App.Port);
+    }
+
+    /// <summary>Everything stored or published is gone.</summary>
+    public Task ForgetAsync() => _redis.Database.ExecuteAsync("FLUSHALL");
+
+    public async Task DisposeAsync()
+    {
+        await Sidecar.DisposeAsync();
+        await App.DisposeAsync();
+        await _redis.DisposeAsync();
+    }
+}
+
+/// <summary>Dapr's SDK for JavaScript, which nobody here wrote, uses a sidecar over either protocol. Its script judges the answers.</summary>
+public sealed class JsSdkTests(JsSdkFixture fixture) : IClassFixture<JsSdkFixture>, IAsyncLifetime
+{
+    public Task InitializeAsync() => fixture.ForgetAsync();
+
+    public Task DisposeAsync() => Task.CompletedTask;
+
+    [Theory]
+    [InlineData("GRPC", "save_get_delete")]
+    [InlineData("GRPC", "bulk_get")]
+    [InlineData("GRPC", "etag")]
+    [InlineData("GRPC", "transaction")]
+    [InlineData("GRPC", "publish_bulk_with_an_id_twice")]
+    [InlineData("GRPC", "invoke")]
+    [InlineData("GRPC", "invoke_nobody")]
+    [InlineData("GRPC", "metadata")]
+    [InlineData("HTTP", "save_get_delete")]
+    [InlineData("HTTP", "bulk_get")]
+    [InlineData("HTTP", "etag")]
+    [InlineData("HTTP", "transaction")]
+    [InlineData("HTTP", "publish_bulk_with_an_id_twice")]
+    [InlineData("HTTP", "invoke")]
+    [InlineData("HTTP", "invoke_nobody")]
+    [InlineData("HTTP", "metadata")]
+    public Task The_SDK_gets_the_answers_it_expects(string protocol, string sdkCase) => PlayAsync(protocol, sdkCase);
+
+    [Theory]
+    [InlineData("GRPC")]
+    [InlineData("HTTP")]
+    public async Task What_the_SDK_publishes_arrives(string protocol)
+    {
+        await PlayAsync(protocol, "publish");
+        var got = (await fixture.App.NextAsync("work")).Event;
+        Assert.Equal(("""{"cups":2}""", "shop"), (got.Data.ToStringUtf8(), got.Source));
+    }
+
+    [Theory]
+    [InlineData("GRPC")]
+    [InlineData("HTTP")]
+    public async Task What_the_SDK_publishes_in_bulk_arrives(string protocol)
+    {
+        await PlayAsync(protocol, "publish_bulk");
+        var got = new List<string>();
+        for (var i = 0; i < 3; i++) got.Add((await fixture.App.NextAsync("work")).Event.Data.ToStringUtf8());
+        Assert.Equal(["""{"cups":1}""", """{"cups":2}""", """{"cups":3}"""], got.Order());
+    }
+
+    private async Task PlayAsync(string protocol, string sdkCase)
+    {
+        var address = protocol == "GRPC" ? new Uri(fixture.Sidecar.Address) : fixture.Sidecar.Http.BaseAddress!;
+        await using var process = ChildProcess.Start("node", [ForeignPeer.PathOf("node/dapr-client.mjs"), protocol, $"{address.Port}", sdkCase]);
+        Assert.True(await process.ExitAsync() == 0, process.Output);
+    }
+}
