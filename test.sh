@@ -31,7 +31,7 @@ esac
 export SIMULATION_FRESH=${SIMULATION_FRESH:-$((16#$(git rev-parse --short=7 HEAD 2>/dev/null || echo 4e20)))}
 
 if [ ${#only[@]} = 0 ]; then
-  command -v npm >/dev/null || { echo "npm is needed for buf, which checks the contracts, and for grpc-js and Dapr's SDK, foreign clients and servers." >&2; exit 1; }
+  command -v npm >/dev/null || { echo "npm is needed for buf, which checks the contracts, and for grpc-js and Dapr's SDK, foreign clients." >&2; exit 1; }
   # Fails when anything that package.json names is missing, or there in another version.
   if ! npm ls --prefix tests/node --depth=0 >/dev/null 2>&1; then
     echo "Installing buf, grpc-js and Dapr's SDK with npm (tests/node)."

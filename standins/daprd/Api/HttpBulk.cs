@@ -16,9 +16,10 @@ internal static class HttpBulk
         var own = entry.TryMember("metadata", out var metadata) && metadata.ValueKind == JsonValueKind.Object
             ? metadata.EnumerateObject().ToDictionary(m => m.Name, m => m.Value.ToString())
             : null;
+        var data = Data(entry.TryMember("event", out var given) ? given : default, contentType);
         return (
             entry.TryMember("entryId", out var id) ? id.GetString() ?? "" : "",
-            new Publication(pubsub, topic, Data(entry.TryMember("event", out var data) ? data : default, contentType), contentType, BulkMetadata.OfEntry(own, request), trace));
+            new Publication(pubsub, topic, data, contentType, BulkMetadata.OfEntry(own, request), trace));
     }
 
     public static void WriteFailures(Utf8JsonWriter writer, IReadOnlyDictionary<string, ApiException> failures)

@@ -201,7 +201,8 @@ internal sealed class RedisConnection : IAsyncDisposable
 
     private static RedisUnreachableException Unreachable(Exception cause) => new($"the connection to Redis broke: {cause.Message}", cause);
 
-    private sealed class Pending() : TaskCompletionSource<RedisReply>(TaskCreationOptions.RunContinuationsAsynchronously)
+    // Who waited goes on in the reading loop: that is short, and waking another thread for it costs more.
+    private sealed class Pending : TaskCompletionSource<RedisReply>
     {
         public long SentAt { get; } = Stopwatch.GetTimestamp();
     }

@@ -120,7 +120,8 @@ public sealed class TestApp : IAsyncDisposable
         {
             app.Invoked = request;
             if (System.Enum.TryParse<StatusCode>(request.Method, out var failure)) throw new RpcException(new Status(failure, "as the test wants it"));
-            return Task.FromResult(new InvokeResponse { Data = request.Data, ContentType = $"{request.Method} for {context.RequestHeaders.GetValue("dapr-caller-app-id")}" });
+            var caller = context.RequestHeaders.GetValue("dapr-caller-app-id");
+            return Task.FromResult(new InvokeResponse { Data = request.Data, ContentType = $"{request.Method} for {caller}" });
         }
 
         public override Task<TopicEventResponse> OnTopicEvent(TopicEventRequest request, ServerCallContext context) => app.HearAsync(request, context.RequestHeaders);
