@@ -1,0 +1,113 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Bench;
+
+/// <summary>Each load runs once until the code that matters is compiled for good, and then again to be measured.</summary>
+internal static class Measure
+{
+    private const int Many = 20_000;
+    private const int AtOnce = 64;
+
+    /// <summary>Milliseconds from the call that publishes until the app has the event, at 100 events a second.</summary>
+    public static async Task<Line[]> DeliveryLatencyAsync(Through through, Direct direct)
+    {
+        const int Events = 1000, PerSecond = 100;
+        await LatenciesAsync(Many / 4, 2000, through.PublishAsync, through.HearAsync);
+        var with = await LatenciesAsync(Events, PerSecond, through.PublishAsync, through.HearAsync);
+        await LatenciesAsync(Many / 4, 2000, direct.PublishAsync, direct.HearAsync);
+        var without = await LatenciesAsync(Events, PerSecond, direct.PublishAsync, direct.HearAsync);
+        return
+        [
+            new("publish to delivery, ms, 100 a second: p50", with[Events / 2], without[Events / 2]),
+            new("publish to delivery, ms, 100 a second: p99", with[Events * 99 / 100], without[Events * 99 / 100]),
+        ];
+    }
+
+    /// <summary>From the first publication to the last delivery.</summary>
+    public static async Task<Line> EventsPerSecondAsync(Through through, Direct direct)
+    {
+        await EventRateAsync(through.PublishAsync, through.HearAsync);
+        var with = await EventRateAsync(through.PublishAsync, through.HearAsync);
+        await EventRateAsync(direct.PublishAsync, direct.HearAsync);
+        return new("events per second, 64 publishers at once", with, await EventRateAsync(direct.PublishAsync, direct.HearAsync));
+    }
+
+    public static async Task<Line> PerSecondAsync(string what, Func<int, Task> through, Func<int, Task> direct) =>
+        new(what, await RateAsync(through), await RateAsync(direct));
+
+    /// <summary>What the process of the sidecars spends on 10,000 at a steady 1,000 a second.</summary>
+    public static async Task<Line> CpuAsync(string what, Process process, Func<int, Task> work, double bar)
+    {
+        const int Count = 10_000, PerSecond = 1000;
+        await Load.TogetherAsync(Many, AtOnce, work);
+        await Load.PacedAsync(Count / 2, PerSecond, work);
+        process.Refresh();
+        var before = process.TotalProcessorTime;
+        await Load.PacedAsync(Count, PerSecond, work);
+        process.Refresh();
+        return new(what, (process.TotalProcessorTime - before).TotalSeconds * 1000 / Count, Bar: bar);
+    }
+
+    /// <summary>The most that the process ever had resident, after all four apps have written, read, published and heard.</summary>
+    public static async Task<Line> MemoryAsync(Process process, Through through, double bar)
+    {
+        await Task.WhenAll(Enumerable.Range(0, Sidecars.AppIds.Length).Select(app => Load.TogetherAsync(Many, AtOnce / 4, async number =>
+        {
+            await through.WriteAsync(app, number);
+            await through.PublishAsync(app, Sidecars.AppIds[app], number);
+            await through.ReadAsync(app, number);
+        })));
+        var peak = File.ReadLines($"/proc/{process.Id}/status").First(l => l.StartsWith("VmHWM:", StringComparison.Ordinal));
+        var kilobytes = double.Parse(peak.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture);
+        return new("resident memory, MB, at most, four apps under load", kilobytes / 1024, Bar: bar);
+    }
+
+    private static async Task<double[]> LatenciesAsync(
+        int count, int perSecond, Func<int, Task> publish, Func<Action<ReadOnlyMemory<byte>>, Task<IAsyncDisposable>> hear)
+    {
+        var (sentAt, latencies, left) = (new long[count], new double[count], count);
+        var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using (await hear(Heard))
+        {
+            await Load.PacedAsync(count, perSecond, number =>
+            {
+                sentAt[number] = Stopwatch.GetTimestamp();
+                return publish(number);
+            });
+            await all.Task;
+        }
+
+        Array.Sort(latencies);
+        return latencies;
+
+        void Heard(ReadOnlyMemory<byte> data)
+        {
+            var number = Event.Number(data.Span);
+            latencies[number] = Stopwatch.GetElapsedTime(sentAt[number]).TotalMilliseconds;
+            if (Interlocked.Decrement(ref left) == 0) all.SetResult();
+        }
+    }
+
+    private static async Task<double> EventRateAsync(Func<int, Task> publish, Func<Action<ReadOnlyMemory<byte>>, Task<IAsyncDisposable>> hear)
+    {
+        var left = Many;
+        var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var hearing = await hear(_ =>
+        {
+            if (Interlocked.Decrement(ref left) == 0) all.SetResult();
+        });
+        var clock = Stopwatch.StartNew();
+        await Load.TogetherAsync(Many, AtOnce, publish);
+        await all.Task;
+        return Many / clock.Elapsed.TotalSeconds;
+    }
+
+    private static async Task<double> RateAsync(Func<int, Task> work)
+    {
+        await Load.TogetherAsync(Many, AtOnce, work);
+        var clock = Stopwatch.StartNew();
+        await Load.TogetherAsync(Many * 2, AtOnce, work);
+        return Many * 2 / clock.Elapsed.TotalSeconds;
+    }
+}
