@@ -15,8 +15,8 @@ await using var direct = new Direct(redis.Port);
 var through = new Through(sidecars);
 
 var lines = new List<Line>();
-lines.AddRange(await Measure.DeliveryLatencyAsync(through, direct));
 lines.Add(await Measure.EventsPerSecondAsync(through, direct));
+lines.AddRange(await Measure.DeliveryLatencyAsync(through, direct));
 lines.Add(await Measure.PerSecondAsync("state reads per second, 64 at once", through.ReadAsync, direct.ReadAsync));
 lines.Add(await Measure.PerSecondAsync("state writes per second, 64 at once", through.WriteAsync, direct.WriteAsync));
 lines.Add(await Measure.CpuAsync("CPU seconds per 1,000 publishes, 1,000 a second", sidecars.Process, through.PublishUnheardAsync, bar: 0.105));
