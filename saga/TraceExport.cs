@@ -34,7 +34,10 @@ internal sealed class TraceExport(string serviceName, Uri endpoint, ILogger<Trac
         if (exporter == "none") return;
         if (exporter != "zipkin") throw new InvalidOperationException($"OTEL_TRACES_EXPORTER must be zipkin or none, not '{exporter}'.");
         var endpoint = SettingOf("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "http://localhost:9411/api/v2/spans");
-        if (!Uri.TryCreate(endpoint, UriKind.Absolute, out var uri)) throw new InvalidOperationException($"OTEL_EXPORTER_ZIPKIN_ENDPOINT must be a URL, not '{endpoint}'.");
+        if (!Uri.TryCreate(endpoint, UriKind.Absolute, out var uri))
+        {
+            throw new InvalidOperationException($"OTEL_EXPORTER_ZIPKIN_ENDPOINT must be a URL, not '{endpoint}'.");
+        }
 
         // ASP.NET Core says only when asked what a request is about.
         AppContext.SetSwitch("Microsoft.AspNetCore.Hosting.SuppressActivityOpenTelemetryData", false);
@@ -48,6 +51,7 @@ internal sealed class TraceExport(string serviceName, Uri endpoint, ILogger<Trac
         provider = Sdk.CreateTracerProviderBuilder()
             .AddSource(SagaTrace.SourceName, "Microsoft.AspNetCore", "System.Net.Http")
             .AddProcessor(new Probes())
+            .AddProcessor(new CallNames())
             .AddProcessor(ZipkinExporter.Batched(endpoint, serviceName, problem => SagaLog.TracesLost(log, problem)))
             .Build();
         return Task.CompletedTask;
@@ -70,8 +74,11 @@ internal sealed class TraceExport(string serviceName, Uri endpoint, ILogger<Trac
             data.IsAllDataRequested = false;
             data.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded;
         }
+    }
 
-        /// <summary>A call is known by what it calls; its verb is always POST.</summary>
+    /// <summary>Gives the span of a call the name of what is called; by itself it is POST.</summary>
+    private sealed class CallNames : BaseProcessor<Activity>
+    {
         public override void OnEnd(Activity data)
         {
             if (data.Kind == ActivityKind.Client && data.GetTagItem("url.full") is string url) data.DisplayName = new Uri(url).AbsolutePath.TrimStart('/');
@@ -92,8 +99,18 @@ internal sealed class TraceExport(string serviceName, Uri endpoint, ILogger<Trac
 
         private static async Task NameAsync(HttpContext http, RequestDelegate next)
         {
-            await next(http);
-            if (http.Features.Get<IHttpActivityFeature>()?.Activity is not { IsAllDataRequested: true } span) return;
+            try
+            {
+                await next(http);
+            }
+            finally
+            {
+                if (http.Features.Get<IHttpActivityFeature>()?.Activity is { IsAllDataRequested: true } span) Name(span, http);
+            }
+        }
+
+        private static void Name(Activity span, HttpContext http)
+        {
             var route = (http.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? http.Request.Path.Value ?? "";
             if (span.GetTagItem("grpc.status_code")?.ToString() is { } code)
             {

@@ -27,7 +27,7 @@ internal sealed class Finals : IAsyncDisposable
     public long Failed => Interlocked.Read(ref failed);
 
     public static async Task<Finals> HearAsync(RedisAddress address) =>
-        new(await RedisConnection.OpenAsync(address, CancellationToken.None));
+        new(await RedisConnection.OpenAsync(address, Timeout.InfiniteTimeSpan, CancellationToken.None));
 
     /// <summary>When the order ended, in ticks of the stopwatch.</summary>
     public async Task<long> EndAsync(string orderId)

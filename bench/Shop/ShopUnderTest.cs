@@ -25,7 +25,7 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     /// <summary>By the name of their program, and how much processor time each has used.</summary>
     public IReadOnlyDictionary<string, Process> Processes { get; private set; } = new Dictionary<string, Process>();
 
-    public RedisAddress RedisAddress => new("127.0.0.1", redisPort, "", "", 0, Tls: false, TrustAnyCertificate: false);
+    public RedisAddress RedisAddress => new("127.0.0.1", redisPort, "", "", 0, Tls: false, TrustAnyCertificate: false, Timeout.InfiniteTimeSpan);
 
     /// <param name="root">Where the project is.</param>
     public static async Task<ShopUnderTest> StartAsync(string root)

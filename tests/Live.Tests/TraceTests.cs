@@ -39,8 +39,8 @@ public sealed class TraceTests(TracedShop shop) : IClassFixture<TracedShop>
         Assert.Equal(
             [
                 "coupons: settle coupon after confirm order", "coupons: use coupon after place order",
-                "orders: confirm order after the last heard", "orders: heard coupon-used after use coupon", "orders: heard payment-completed after charge payment",
-                "orders: heard stock-reserved after reserve stock", "orders: place order after nothing",
+                "orders: confirm order after the last heard", "orders: heard coupon-used after use coupon",
+                "orders: heard payment-completed after charge payment", "orders: heard stock-reserved after reserve stock", "orders: place order after nothing",
                 "payments: charge payment after place order", "payments: settle payment after confirm order",
                 "stock: reserve stock after place order", "stock: settle stock after confirm order",
             ],
@@ -60,7 +60,8 @@ public sealed class TraceTests(TracedShop shop) : IClassFixture<TracedShop>
         Assert.Equal($"orders {Client} {lookUp}", WayTo(tree, called).Skip(1).Select(span => $"{span.Service} {span.Scope} {span.Name}").First());
         Assert.Equal([$"stock {Server} {lookUp}", $"stock {Sidecar} /{lookUp}"],
             tree.Where(span => span.ParentId == called.Id).Select(span => $"{span.Service} {span.Scope} {span.Name}").Order());
-        Assert.Equal(("coupon-used", "coupons"), (tree.First(span => span.Name == "use coupon").Tags["saga.outcome"], tree.First(span => span.Name == "use coupon").Service));
+        var used = tree.First(span => span.Name == "use coupon");
+        Assert.Equal(("coupons", "order-created", "coupon-used"), (used.Service, used.Tags["saga.heard"], used.Tags["saga.outcome"]));
     }
 
     [Fact]
@@ -71,8 +72,9 @@ public sealed class TraceTests(TracedShop shop) : IClassFixture<TracedShop>
         Assert.Equal(
             [
                 "coupons: restore coupon after fail order", "coupons: use coupon after place order",
-                "orders: fail order after heard payment-failed", "orders: heard coupon-answered after use coupon", "orders: heard coupon-restored after restore coupon",
-                "orders: heard payment-failed after charge payment", "orders: heard payment-refunded after refund payment",
+                "orders: fail order after heard payment-failed", "orders: heard coupon-answered after use coupon",
+                "orders: heard coupon-restored after restore coupon", "orders: heard payment-failed after charge payment",
+                "orders: heard payment-refunded after refund payment",
                 "orders: heard stock-answered after reserve stock", "orders: heard stock-released after release stock", "orders: place order after nothing",
                 "payments: charge payment after place order", "payments: refund payment after fail order",
                 "stock: release stock after fail order", "stock: reserve stock after place order",
@@ -91,7 +93,8 @@ public sealed class TraceTests(TracedShop shop) : IClassFixture<TracedShop>
         await TreeAsync(await PlaceAsync(balance: 100_000), ["settle stock", "settle payment", "settle coupon"]);
         // Sweeps read the open logs every 2 s. Sidecars ask every second whether their app is well, and had to before the shop was open.
         Assert.Empty(shop.Collector.Spans
-            .Where(span => span.Name.Contains("Health") || (span.ParentId is null && span.Scope == Client)).Select(span => $"{span.Service} {span.Scope} {span.Name}"));
+            .Where(span => span.Name.Contains("Health") || (span.ParentId is null && span.Scope == Client))
+            .Select(span => $"{span.Service} {span.Scope} {span.Name}"));
     }
 
     /// <returns>The order's id; at rest.</returns>
@@ -104,8 +107,10 @@ public sealed class TraceTests(TracedShop shop) : IClassFixture<TracedShop>
         {
             UserCouponId = key, UserId = key, AmountOff = 1_000, ValidUntil = Timestamp.FromDateTime(DateTime.UtcNow.AddDays(1)),
         });
-        var request = new PlaceOrderRequest { UserId = key, UserCouponId = key, SkipPrecheck = balance < 10_000, Items = { new OrderItem { ProductId = key, Quantity = 1 } } };
-        var order = (await shop.Clients.Orders.PlaceOrderAsync(request)).Order.OrderId;
+        var order = (await shop.Clients.Orders.PlaceOrderAsync(new()
+        {
+            UserId = key, UserCouponId = key, SkipPrecheck = balance < 10_000, Items = { new OrderItem { ProductId = key, Quantity = 1 } },
+        })).Order.OrderId;
         using var watch = shop.Clients.Orders.WatchOrder(new() { Order = order }, deadline: DateTime.UtcNow.AddSeconds(90));
         while (await watch.ResponseStream.MoveNext(default))
         {
@@ -119,7 +124,8 @@ public sealed class TraceTests(TracedShop shop) : IClassFixture<TracedShop>
         List<Span> tree = [];
         await shop.Collector.UntilAsync(spans =>
         {
-            var traces = spans.Where(span => span.Tags.GetValueOrDefault("order.id") == order && span.Name == "place order").Select(span => span.TraceId).ToHashSet();
+            var placing = spans.Where(span => span.Name == "place order" && span.Tags["order.id"] == order);
+            var traces = placing.Select(span => span.TraceId).ToHashSet();
             tree = [.. spans.Where(span => traces.Contains(span.TraceId))];
             var ids = tree.Select(span => span.Id).ToHashSet();
             return last.All(name => tree.Any(span => span.Name == name)) && tree.All(span => span.ParentId is null || ids.Contains(span.ParentId));

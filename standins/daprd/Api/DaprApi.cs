@@ -75,7 +75,8 @@ internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
         try
         {
             var entries = request.Entries.Select((entry, at) => (entry.EntryId, WithRawTrace(new Publication(
-                request.PubsubName, request.Topic, entry.Event.Memory, entry.ContentType, BulkMetadata.OfEntry(entry.Metadata, request.Metadata), spans[at].Context)))).ToList();
+                request.PubsubName, request.Topic, entry.Event.Memory, entry.ContentType, BulkMetadata.OfEntry(entry.Metadata, request.Metadata),
+                spans[at].Context)))).ToList();
             var failures = await sidecar.Publisher.PublishManyAsync(request.PubsubName, request.Topic, entries, context.CancellationToken);
             return failures.Count == 0 ? new BulkPublishResponse() : throw failures.Values.First();
         }
@@ -135,7 +136,8 @@ internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
         var parent = TraceContext.FromGrpc(context.RequestHeaders.GetValueBytes("grpc-trace-bin"), context.RequestHeaders.GetValue("traceparent"));
         var span = sidecar.Spans.Start(name ?? context.Method, ActivityKind.Client, parent);
         if (!sidecar.Spans.AreMade) return span;
-        span.SetApi("grpc", context.Method, context.RequestHeaders.Where(header => !header.IsBinary).Select(header => KeyValuePair.Create(header.Key, header.Value)));
+        var headers = context.RequestHeaders.Where(header => !header.IsBinary).Select(header => KeyValuePair.Create(header.Key, header.Value));
+        span.SetApi("grpc", context.Method, headers);
         // The answer to an invocation is the app's.
         if (name is null) context.GetHttpContext().Response.Headers["grpc-trace-bin"] = Convert.ToBase64String(TraceContext.ToBinary(span.Context.Parent));
         return span;

@@ -31,7 +31,8 @@ internal sealed class GrpcProxy(string appId, Neighbours neighbours, Names names
 
         // An id may carry a namespace; there is only one here.
         target = target.Split('.')[0];
-        using var span = Start(spans, context, target == appId ? ActivityKind.Server : ActivityKind.Client, spans.AreMade ? TraceOf(headers) : TraceContext.None);
+        var caller = spans.AreMade ? TraceOf(headers) : TraceContext.None;
+        using var span = Start(spans, context, target == appId ? ActivityKind.Server : ActivityKind.Client, caller);
         // The app that is called sees the span of the caller's sidecar, not that of its own: so it is in daprd.
         TraceContext? trace = spans.AreMade && target != appId ? span.Context : null;
         if (neighbours.TryFind(target, out var callee))

@@ -12,7 +12,7 @@ namespace Traces;
 /// <param name="Kind">Null: internal.</param>
 /// <param name="Peer">Who was called; null: nobody.</param>
 internal sealed record Span(
-    string TraceId, string? ParentId, string Id, string Name, string? Kind, string Service, string? Peer, long Start, long Duration, IReadOnlyDictionary<string, string> Tags)
+    string TraceId, string? ParentId, string Id, string Name, string? Kind, string Service, string? Peer, IReadOnlyDictionary<string, string> Tags)
 {
     /// <summary>Who made it: an instrumentation's name.</summary>
     public string Scope => Tags.GetValueOrDefault("otel.scope.name", "");
@@ -21,7 +21,6 @@ internal sealed record Span(
         span.GetProperty("traceId").GetString()!, Text(span, "parentId"), span.GetProperty("id").GetString()!, span.GetProperty("name").GetString()!,
         Text(span, "kind"), span.GetProperty("localEndpoint").GetProperty("serviceName").GetString()!,
         span.TryGetProperty("remoteEndpoint", out var peer) ? peer.GetProperty("serviceName").GetString() : null,
-        span.GetProperty("timestamp").GetInt64(), span.GetProperty("duration").GetInt64(),
         span.GetProperty("tags").EnumerateObject().ToDictionary(tag => tag.Name, tag => tag.Value.GetString()!));
 
     private static string? Text(JsonElement span, string name) => span.TryGetProperty(name, out var value) ? value.GetString() : null;
@@ -90,7 +89,8 @@ internal sealed class Collector : IAsyncDisposable
             }
             catch (OperationCanceledException)
             {
-                throw new TimeoutException($"These {come.Count} spans are not all:\n{string.Join('\n', come.Select(span => $"{span.Service} {span.Name}").Order())}");
+                var names = string.Join('\n', come.Select(span => $"{span.Service} {span.Name}").Order());
+                throw new TimeoutException($"These {come.Count} spans are not all:\n{names}");
             }
         }
     }

@@ -42,8 +42,8 @@ public sealed class SagaTraceTests : IDisposable
             OrderId, "u", OrderStatus.Pending, [new("p", 1, 100)], new(100, 0, 100), null, new("", "", ""), "content",
             StepRecord.Waiting, StepRecord.Waiting, StepRecord.Waiting, null, at, [new(at, "order-created", "", OrderStatus.Pending, First)]), "");
         var documents = new Documents(sidecar, Patience());
-        var sweep = new OrderSweep(
-            new(new(documents, sidecar), world.Clock, NullLoggerFactory.Instance), sidecar, openLog, new(documents, sidecar, world.Clock), Limits, world.Clock, NullLoggerFactory.Instance);
+        var orders = new OrderSteps(new(documents, sidecar), world.Clock, NullLoggerFactory.Instance);
+        var sweep = new OrderSweep(orders, sidecar, openLog, new(documents, sidecar, world.Clock), Limits, world.Clock, NullLoggerFactory.Instance);
         Run(() => openLog.AddAsync(OrderId, default));
         world.Clock.AdvanceTo(world.Clock.GetUtcNow() + Limits.Quiet);
         Run(() => sweep.RunAsync(default));
@@ -177,7 +177,8 @@ public sealed class SagaTraceTests : IDisposable
     public void An_exporter_that_is_not_there_is_named() =>
         Assert.Contains("'otlp'", Assert.Throws<InvalidOperationException>(() => ServicesWith("otlp")).Message);
 
-    private static int ServicesWith(string exporter) => SagaHost.CreateBuilder([$"--OTEL_TRACES_EXPORTER={exporter}"], "stock", 5002, StockStates.Default).Services.Count;
+    private static int ServicesWith(string exporter) => SagaHost
+        .CreateBuilder([$"--OTEL_TRACES_EXPORTER={exporter}"], "stock", 5002, StockStates.Default).Services.Count;
 
     private static string Free(out string address)
     {

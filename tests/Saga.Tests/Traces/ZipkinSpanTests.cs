@@ -34,7 +34,8 @@ public sealed class ZipkinSpanTests : IDisposable
     [Fact]
     public void Everything_that_a_span_has_is_there()
     {
-        var link = new ActivityContext(ActivityTraceId.CreateFromString("00000000000000000000000000000abc"), ActivitySpanId.CreateFromString("0000000000000def"), 0);
+        var link = new ActivityContext(
+            ActivityTraceId.CreateFromString("00000000000000000000000000000abc"), ActivitySpanId.CreateFromString("0000000000000def"), ActivityTraceFlags.None);
         var span = Ended(ActivityKind.Client, TimeSpan.FromTicks(12_345), span => span
             .SetTag("text", "\"말\"").SetTag("truth", true).SetTag("number", 1.5).SetTag("list", new object[] { "a", 1, false }).SetTag("nothing", null)
             .SetTag("peer.service", "stock")

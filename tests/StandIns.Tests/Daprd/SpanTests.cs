@@ -56,9 +56,9 @@ public sealed class SpanFixture : IAsyncLifetime
     }
 
     private Task<Sidecar> StartAsync(string appId, string components, int appPort) => Sidecar.StartAsync(
-        appId, components, appPort,
-        ["--names-folder", _folder.FullName, "--config", Tracing($"{appId}.yaml", $"samplingRate: \"1\", zipkin: {{endpointAddress: \"{Collector.Endpoint}\"}}")],
-        Soon);
+        appId, components, appPort, ["--names-folder", _folder.FullName, "--config", Tracing($"{appId}.yaml", ToCollector)], Soon);
+
+    private string ToCollector => $"samplingRate: \"1\", zipkin: {{endpointAddress: \"{Collector.Endpoint}\"}}";
 }
 
 /// <summary>The spans that a sidecar makes: their names, kinds, attributes, and who is whose parent.</summary>
@@ -103,7 +103,8 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
         await fixture.Sidecar.Dapr.PublishAsync("broken", "1", headers: Traced);
         var attempts = (await SpansAsync(6)).Where(span => span.Name == "pubsub/broken").ToList();
         Assert.Equal(2, attempts.Count);
-        Assert.All(attempts, span => Tagged(span, ("error", "as the test wants it"), ("otel.status_code", "ERROR"), ("messaging.system", "pubsub"), ("messaging.destination.name", "broken")));
+        Assert.All(attempts, span => Tagged(
+            span, ("error", "as the test wants it"), ("otel.status_code", "ERROR"), ("messaging.system", "pubsub"), ("messaging.destination.name", "broken")));
     }
 
     [Fact]
@@ -115,8 +116,8 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
         var span = Assert.Single(await SpansAsync(1));
         Assert.Equal(Binary(span), carried);
         Assert.Equal((Api + "GetState", "CLIENT", "store"), (span.Name, span.Kind, span.Peer));
-        Tagged(span, ("db.name", "store"), ("rpc.service", "Dapr"), ("db.system", "state"), ("db.statement", Api + "GetState"), ("db.connection_string", "state"),
-            ("dapr.api", Api + "GetState"), ("dapr.protocol", "grpc"));
+        Tagged(span, ("db.name", "store"), ("rpc.service", "Dapr"), ("db.system", "state"), ("db.statement", Api + "GetState"),
+            ("db.connection_string", "state"), ("dapr.api", Api + "GetState"), ("dapr.protocol", "grpc"));
     }
 
     [Fact]
@@ -129,14 +130,16 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
     [Fact]
     public async Task Over_HTTP_the_span_is_named_by_the_path()
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1.0/publish/pubsub/elsewhere") { Content = new StringContent("1", Encoding.UTF8, "application/json") };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1.0/publish/pubsub/elsewhere");
+        request.Content = new StringContent("1", Encoding.UTF8, "application/json");
         request.Headers.Add("traceparent", Parent);
         var response = await fixture.Sidecar.Http.SendAsync(request);
         var span = Assert.Single(await SpansAsync(1));
         Assert.Equal(Context(span), Assert.Single(response.Headers.GetValues("traceparent")));
         Assert.Equal(("/v1.0/publish/pubsub/elsewhere", "CLIENT"), (span.Name, span.Kind));
-        Tagged(span, ("messaging.system", "pubsub"), ("messaging.destination.name", "elsewhere"), ("dapr.api", "POST /v1.0/publish/pubsub/elsewhere"), ("dapr.protocol", "http"),
-            ("http.request.method", "POST"), ("url.full", $"{fixture.Sidecar.Http.BaseAddress}v1.0/publish/pubsub/elsewhere"), ("dapr.status_code", "204"),
+        Tagged(span, ("messaging.system", "pubsub"), ("messaging.destination.name", "elsewhere"),
+            ("dapr.api", "POST /v1.0/publish/pubsub/elsewhere"), ("dapr.protocol", "http"), ("http.request.method", "POST"),
+            ("url.full", $"{fixture.Sidecar.Http.BaseAddress}v1.0/publish/pubsub/elsewhere"), ("dapr.status_code", "204"),
             ("server.address", "127.0.0.1"), ("server.port", $"{fixture.Sidecar.Http.BaseAddress!.Port}"));
     }
 
@@ -154,7 +157,11 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
     public async Task Each_of_many_published_together_has_a_span_of_its_own()
     {
         var request = new BulkPublishRequest { PubsubName = "pubsub", Topic = "heard" };
-        foreach (var id in (string[])["1", "2"]) request.Entries.Add(new BulkPublishRequestEntry { EntryId = id, Event = ByteString.CopyFromUtf8(id), ContentType = PubSubCalls.Json });
+        foreach (var id in (string[])["1", "2"])
+        {
+            request.Entries.Add(new BulkPublishRequestEntry { EntryId = id, Event = ByteString.CopyFromUtf8(id), ContentType = PubSubCalls.Json });
+        }
+
         await fixture.Sidecar.Dapr.BulkPublishEventAlpha1Async(request, Traced);
         var spans = await SpansAsync(5);
         var whole = spans.Single(span => span.Name == Api + "BulkPublishEventAlpha1");
@@ -179,7 +186,8 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
     [Fact]
     public async Task A_call_of_another_app_that_fails_is_an_error_on_each_side()
     {
-        await Failure.OfAsync(new Echo.EchoClient(fixture.Caller.Channel).FailAsync(new EchoMessage { Text = "too much" }, [.. Traced, new("dapr-app-id", "app")]));
+        var echo = new Echo.EchoClient(fixture.Caller.Channel);
+        await Failure.OfAsync(echo.FailAsync(new EchoMessage { Text = "too much" }, [.. Traced, new("dapr-app-id", "app")]));
         Assert.Equal(["too much 한글", "too much 한글"], (await SpansAsync(2)).Select(span => span.Tags["error"]));
     }
 
@@ -206,7 +214,8 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
 
         // What comes later arrives later.
         var marker = Guid.NewGuid().ToString("N");
-        await fixture.Sidecar.Dapr.GetStateAsync(new GetStateRequest { StoreName = "store", Key = "k" }, new Metadata { { "traceparent", $"00-{marker}-b7ad6b7169203331-01" } });
+        await fixture.Sidecar.Dapr.GetStateAsync(
+            new GetStateRequest { StoreName = "store", Key = "k" }, new Metadata { { "traceparent", $"00-{marker}-b7ad6b7169203331-01" } });
         var spans = await fixture.Collector.UntilAsync(come => come.Any(span => span.TraceId == marker));
         Assert.DoesNotContain(spans, span => span.TraceId == _trace);
     }
