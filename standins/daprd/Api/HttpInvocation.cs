@@ -29,9 +29,6 @@ internal static class HttpInvocation
         },
     };
 
-    /// <summary>Of the caller's headers only the trace goes along.</summary>
-    public static Metadata Headers(TraceContext trace) => trace.Parent.Length > 0 ? [new Metadata.Entry("traceparent", trace.Parent)] : [];
-
     public static int StatusOf(StatusCode code) => code switch
     {
         StatusCode.OK => StatusCodes.Status200OK,
