@@ -3,12 +3,11 @@
 #
 #   ./bench.sh              about four minutes; prints a table and writes artifacts/bench.json
 #   ./bench.sh --quick      half a minute: 1 and 128 in flight only
-#   ./bench.sh --json       prints the JSON too
+#   ./bench.sh --help       the other options
 set -euo pipefail
 cd "$(dirname "$0")"
 . ./needs.sh
 
-case "${1:-}" in -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
 need_dotnet
 need_redis || { echo "redis-server is needed for the bench and could not be installed; install it and try again." >&2; exit 1; }
 dotnet build services/Services.slnf -c Release -v q --nologo -clp:NoSummary >&2
