@@ -31,6 +31,8 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     public static async Task<ShopUnderTest> StartAsync(string root)
     {
         var shop = new ShopUnderTest();
+        // Also when the bench itself is ended.
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => shop.Terminate();
         try
         {
             await shop.StartRedisAsync();
@@ -50,14 +52,21 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         if (Redis is not null) await Redis.DisposeAsync();
-        foreach (var process in new[] { runner, redis }.OfType<Process>())
-        {
-            // SIGTERM: the runner stops its services.
-            using (var kill = Process.Start("kill", ["-TERM", $"{process.Id}"])) await kill.WaitForExitAsync();
-            await process.WaitForExitAsync();
-            process.Dispose();
-        }
+        Terminate();
+        foreach (var process in Started) await process.WaitForExitAsync();
         folder.Delete(recursive: true);
+    }
+
+    private IEnumerable<Process> Started => new[] { runner, redis }.OfType<Process>();
+
+    /// <summary>SIGTERM: the runner stops its services.</summary>
+    private void Terminate()
+    {
+        foreach (var process in Started.Where(process => !process.HasExited))
+        {
+            using var kill = Process.Start("kill", ["-TERM", $"{process.Id}"]);
+            kill.WaitForExit();
+        }
     }
 
     private async Task StartRedisAsync()
@@ -91,7 +100,14 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         var start = new ProcessStartInfo("dotnet", [Path.Combine(root, "artifacts/bin/daprd/release/daprd.dll"), "run", "-f", file2, "--names-folder", Path.Combine(folder.FullName, "names")])
         {
             RedirectStandardOutput = true,
-            Environment = { ["Logging__LogLevel__Default"] = "Warning", ["OTEL_TRACES_EXPORTER"] = "none" },
+            Environment =
+            {
+                ["Logging__LogLevel__Default"] = "Warning",
+                ["OTEL_TRACES_EXPORTER"] = "none",
+                // What waits in a burst is not given up, nor asked after.
+                ["Saga__Deadline"] = "00:05:00",
+                ["Saga__Quiet"] = "00:01:00",
+            },
         };
         runner = Process.Start(start)!;
         _ = ForwardAsync(runner.StandardOutput);
