@@ -10,7 +10,8 @@ public sealed record OpenInstances(ImmutableSortedSet<string> Ids)
     public const string Key = "open:instances";
 }
 
-/// <summary>One instance's log: alive at <paramref name="Beat"/>, its segments start at <paramref name="First"/>; before Next all are written.</summary>
+/// <summary>One instance's log: its segments start at <paramref name="First"/>; before Next all are written.</summary>
+/// <param name="Beat">By its own clock, which may be wrong: only that it changes says that the instance lives.</param>
 public sealed record OpenHead(DateTimeOffset Beat, long First, long Next)
 {
     public static string KeyOf(string instance) => $"open:{instance}";
@@ -41,6 +42,7 @@ public sealed record OpenEntry(string OrderId, DateTimeOffset Since);
 /// <remarks>
 /// Ids that come at the same time share one write. A log has one writer; when that falls silent, others close the log by writing its end
 /// where the next segment would be, and look after what is in it. A writer that was only asleep finds the end and starts a new log.
+/// Clocks may be wrong and jump: how long something takes is measured here, and never told from what another clock has written.
 /// </remarks>
 /// <param name="newInstance">A name that no log ever had.</param>
 public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> newInstance, ILogger<OpenLog> log)
@@ -51,7 +53,7 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
     /// <summary>At most so many segments are visited in one sweep.</summary>
     private const int VisitedMax = 64;
 
-    /// <summary>An instance that has not been heard of for so long is taken for dead.</summary>
+    /// <summary>An instance whose beat has not changed for so long, under the eyes of another, is taken for dead.</summary>
     public static readonly TimeSpan Silence = TimeSpan.FromSeconds(20);
 
     private readonly Lock gate = new();
@@ -59,11 +61,16 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
     private bool writing;
 
     private readonly Lock ownGate = new();
-    private readonly SortedDictionary<long, OpenSegment> own = [];
+    private readonly SortedDictionary<long, Own> own = [];
     private string? instance;
     private Versioned<OpenHead> head;
     private long next;
     private long visited;
+
+    private Dictionary<string, (DateTimeOffset Beat, long SeenFirst)> beats = [];
+
+    /// <param name="Written">A timestamp of this process.</param>
+    private sealed record Own(OpenSegment Segment, long Written);
 
     private sealed class Batch
     {
@@ -101,8 +108,8 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
         {
             writer = instance;
             // A gap behind what the head says is written would look like the end to others.
-            var old = own.TakeWhile(mine => mine.Key < head.Value?.Next && clock.GetUtcNow() - mine.Value.Written >= youngest).ToArray();
-            due = [.. old.SkipWhile(mine => mine.Key < visited).Take(VisitedMax).Select(mine => (mine.Key, mine.Value))];
+            var old = own.TakeWhile(mine => mine.Key < head.Value?.Next && clock.GetElapsedTime(mine.Value.Written) >= youngest).ToArray();
+            due = [.. old.SkipWhile(mine => mine.Key < visited).Take(VisitedMax).Select(mine => (mine.Key, mine.Value.Segment))];
             visited = due.Count < VisitedMax ? 0 : due[^1].Item1 + 1;
         }
         if (writer is not null)
@@ -115,9 +122,11 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
             }
         }
 
-        foreach (var (other, beat) in await OthersAsync(stop))
+        var others = await OthersAsync(stop);
+        beats = others.ToDictionary(other => other.Instance, other => SeenFirst(other.Instance, other.Head.Value!.Beat));
+        foreach (var (other, beat) in others)
         {
-            if (clock.GetUtcNow() - beat.Value!.Beat > Silence) await AdoptAsync(other, beat, care, stop);
+            if (clock.GetElapsedTime(beats[other].SeenFirst) > Silence) await AdoptAsync(other, beat, care, stop);
         }
     }
 
@@ -125,13 +134,16 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
     public async Task<IReadOnlyList<OpenEntry>> ReadAllAsync(CancellationToken stop)
     {
         List<OpenEntry> all = [];
-        lock (ownGate) all.AddRange(own.Values.SelectMany(EntriesOf));
+        lock (ownGate) all.AddRange(own.Values.SelectMany(mine => EntriesOf(mine.Segment)));
         foreach (var (other, beat) in await OthersAsync(stop))
         {
             await foreach (var (_, segment) in WalkAsync(other, beat.Value!, close: false, stop)) all.AddRange(EntriesOf(segment));
         }
         return all;
     }
+
+    private (DateTimeOffset Beat, long SeenFirst) SeenFirst(string other, DateTimeOffset beat) =>
+        beats.TryGetValue(other, out var before) && before.Beat == beat ? before : (beat, clock.GetTimestamp());
 
     private async Task WriteWaitingAsync()
     {
@@ -171,21 +183,21 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
             var key = OpenSegment.KeyOf(mine, next);
             if (await sidecar.TryWriteAsync(new(key, null, ""), segment, null, default))
             {
-                lock (ownGate) own.Add(next++, segment);
+                lock (ownGate) own.Add(next++, new(segment, clock.GetTimestamp()));
                 return;
             }
             var there = (await sidecar.ReadAsync<OpenSegment>(key, default)).Value;
             if (there is { Closed: false })
             {
                 // A write that was reported as failed had been done. Its orders are looked after like all others.
-                lock (ownGate) own.Add(next++, there);
+                lock (ownGate) own.Add(next++, new(there, clock.GetTimestamp()));
             }
             else
             {
                 int open;
                 lock (ownGate)
                 {
-                    open = own.Values.Sum(taken => taken.Orders.Length);
+                    open = own.Values.Sum(taken => taken.Segment.Orders.Length);
                     own.Clear();
                     instance = null;
                 }

@@ -6,7 +6,11 @@ namespace Orders;
 
 /// <summary>When something is decided, and in which trace.</summary>
 /// <param name="TraceId">32 hex digits; null: no trace.</param>
-internal sealed record Moment(DateTimeOffset Now, string? TraceId);
+internal sealed record Moment(DateTimeOffset Now, string? TraceId)
+{
+    /// <summary>How long ago something was noted. What lies ahead was noted by a clock that was wrong, and is as old as it lies ahead: nobody waits until then.</summary>
+    public TimeSpan Since(DateTimeOffset noted) => (Now - noted).Duration();
+}
 
 /// <summary>How long an order may wait.</summary>
 /// <param name="Deadline">From placing: PENDING for longer, and it fails.</param>
@@ -112,10 +116,10 @@ internal static class OrderDecisions
     public static Decision<Order> Remind(Order? kept, Limits limits, Moment at)
     {
         var order = Known(kept);
-        var quiet = at.Now - order.LastChange >= limits.Quiet;
+        var quiet = at.Since(order.LastChange) >= limits.Quiet;
         return order.Status switch
         {
-            OrderStatus.Pending when at.Now - order.Placed >= limits.Deadline => Fail(order, new("DEADLINE",
+            OrderStatus.Pending when at.Since(order.Placed) >= limits.Deadline => Fail(order, new("DEADLINE",
                 $"Not everybody had answered {limits.Deadline.TotalSeconds:0} s after placing: {string.Join(", ", Missing(order).Select(Name))}."), at),
             OrderStatus.Pending => quiet ? new(order, Created(order)) : new(order),
             OrderStatus.Failed when !order.Settled => quiet ? new(order, FinalWord(order)) : new(order),

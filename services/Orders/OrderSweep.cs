@@ -30,7 +30,7 @@ internal sealed class OrderSweep(
         if (order.Value is null)
         {
             // Noted, but not placed. Whoever is still about to place it must find that it is too late.
-            if (clock.GetUtcNow() - entry.Since < limits.Deadline) return false;
+            if (orders.Now().Since(entry.Since) < limits.Deadline) return false;
             var none = new Order(entry.OrderId, "", OrderStatus.Void, [], new(0, 0, 0), null, new("", "", ""), "",
                 StepRecord.Waiting, StepRecord.Waiting, StepRecord.Waiting, null, clock.GetUtcNow(), []);
             if (!await sidecar.TryWriteAsync(order, none, Retention.OfFinished, stop)) return false;

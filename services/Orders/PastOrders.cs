@@ -57,15 +57,16 @@ internal sealed class PastOrders(Documents documents, ISidecar sidecar, TimeProv
     }
 
     /// <summary>The next orders, going back in time: at most a page.</summary>
-    /// <param name="from">Null: from now.</param>
+    /// <param name="from">Null: from the latest.</param>
     /// <returns>Where to go on; null: that was all.</returns>
     public async Task<(IReadOnlyList<string> OrderIds, PastPlace? Next)> ReadAsync(PastPlace? from, int most, CancellationToken stop)
     {
         var now = HourOf(clock.GetUtcNow());
-        var place = from ?? new(now, 0, 0);
+        // Whoever wrote the latest may have had a clock that was ahead.
+        var place = from ?? new(now + 1, 0, 0);
         if (place.Page == 0)
         {
-            var hours = Enumerable.Range(0, (int)Math.Clamp(place.Hour - (now - HoursKept) + 1, 0, HoursKept + 1)).Select(back => place.Hour - back).ToArray();
+            var hours = Enumerable.Range(0, (int)Math.Clamp(place.Hour - (now - HoursKept) + 1, 0, HoursKept + 2)).Select(back => place.Hour - back).ToArray();
             var read = await sidecar.ReadManyAsync<PastHour>([.. hours.Select(PastHour.KeyOf)], stop);
             if (hours.Zip(read).FirstOrDefault(pair => pair.Second.Value is not null) is not { Second.Value.Pages: var pages, First: var hour }) return ([], null);
             place = new(hour, pages, 0);

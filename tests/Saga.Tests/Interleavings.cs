@@ -106,21 +106,9 @@ internal static class Interleavings
         }
     }
 
-    private sealed class GatedSidecar(ISidecar behind, Gate gate) : ISidecar
+    private sealed class GatedSidecar(ISidecar behind, Gate gate) : SidecarBetween(behind)
     {
-        public Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken stop) where T : class => PassAsync(() => behind.ReadAsync<T>(key, stop));
-
-        public Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken stop) where T : class =>
-            PassAsync(() => behind.ReadManyAsync<T>(keys, stop));
-
-        public Task<bool> TryWriteAsync<T>(Versioned<T> read, T value, TimeSpan? keepFor, CancellationToken stop) where T : class =>
-            PassAsync(() => behind.TryWriteAsync(read, value, keepFor, stop));
-
-        public Task DeleteAsync(string key, CancellationToken stop) => behind.DeleteAsync(key, stop);
-
-        public Task PublishAsync(Event said, CancellationToken stop) => behind.PublishAsync(said, stop);
-
-        private async Task<T> PassAsync<T>(Func<Task<T>> operation)
+        protected override async Task<T> DoAsync<T>(Func<Task<T>> operation)
         {
             await gate.PassAsync();
             return await operation();

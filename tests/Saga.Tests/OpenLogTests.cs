@@ -42,6 +42,7 @@ public sealed class OpenLogTests
         Add(New(), "a", "b", "c", "d");
         over.UnionWith(["a", "b", "d"]);
         var heir = New();
+        Sweep(heir);
         for (var turn = 0; turn < 3; turn++)
         {
             Pass(OpenLog.Silence + TimeSpan.FromSeconds(1));
@@ -62,6 +63,7 @@ public sealed class OpenLogTests
         Add(New(), "a", "b", "c");
         over.Add("a");
         OpenLog[] heirs = [New(), New()];
+        foreach (var heir in heirs) Sweep(heir);
         Pass(OpenLog.Silence + TimeSpan.FromSeconds(1));
         Do(async () =>
         {
@@ -78,15 +80,61 @@ public sealed class OpenLogTests
     {
         var sleeper = New();
         Add(sleeper, "a");
-        Pass(OpenLog.Silence + TimeSpan.FromSeconds(1));
         var heir = New();
+        Sweep(heir);
+        Pass(OpenLog.Silence + TimeSpan.FromSeconds(1));
         Sweep(heir);
         Add(sleeper, "b");
         Assert.Equal(["a", "b"], Read(heir).Order());
         visited.Clear();
+        Sweep(heir);
         Pass(OpenLog.Silence + TimeSpan.FromSeconds(1));
         Sweep(heir);
         Assert.Equal(["a", "b"], visited.Distinct().Order());
+    }
+
+    /// <summary>By years, ahead or behind: what a machine shows before it has asked for the time.</summary>
+    [Theory, InlineData(10), InlineData(-10), Trait("Hazard", "H21")]
+    public void A_log_is_taken_over_whatever_the_clock_of_its_writer_showed(int years)
+    {
+        Add(New(Wrong(years)), "a");
+        var heir = New();
+        Sweep(heir);
+        Assert.Empty(visited);
+        Pass(OpenLog.Silence + TimeSpan.FromSeconds(1));
+        Sweep(heir);
+        Assert.Equal(["a"], visited);
+    }
+
+    [Theory, InlineData(10), InlineData(-10), Trait("Hazard", "H21")]
+    public void The_log_of_a_writer_that_lives_is_left_to_it_however_wrong_its_clock_is(int years)
+    {
+        var (writer, other) = (New(Wrong(years)), New());
+        Add(writer, "a");
+        for (var turn = 0; turn < 5; turn++)
+        {
+            Sweep(writer);
+            visited.Clear();
+            Sweep(other);
+            Assert.Empty(visited);
+            Pass(OpenLog.Silence / 2);
+        }
+        Add(writer, "b");
+        Assert.Equal(["a", "b"], Read(writer));
+    }
+
+    [Fact, Trait("Hazard", "H21")]
+    public void Orders_are_looked_after_in_time_when_the_clock_that_noted_them_is_set_back()
+    {
+        var clock = Wrong(10);
+        var log = New(clock);
+        Add(log, "a");
+        clock.Wrong = TimeSpan.Zero;
+        Do(() => log.SweepAsync(TimeSpan.FromSeconds(5), new(VisitAsync, EndedAsync), default));
+        Assert.Empty(visited);
+        Pass(TimeSpan.FromSeconds(5));
+        Do(() => log.SweepAsync(TimeSpan.FromSeconds(5), new(VisitAsync, EndedAsync), default));
+        Assert.Equal(["a"], visited);
     }
 
     [Fact]
@@ -100,10 +148,12 @@ public sealed class OpenLogTests
         Assert.Equal(150, visited.Distinct().Count());
     }
 
-    private OpenLog New()
+    private OpenLog New() => New(world.Clock);
+
+    private OpenLog New(TimeProvider clock)
     {
         var sidecar = new SimulatedSidecar(world, store, "app", null, () => SidecarFaults.None, () => false, _ => { });
-        return new(sidecar, world.Clock, () => $"i{++instances}", NullLogger<OpenLog>.Instance);
+        return new(sidecar, clock, () => $"i{++instances}", NullLogger<OpenLog>.Instance);
     }
 
     /// <summary>Each in a segment of its own.</summary>
@@ -127,6 +177,8 @@ public sealed class OpenLogTests
         ended.AddRange(entries.Select(entry => entry.OrderId));
         return Task.CompletedTask;
     }
+
+    private LocalClock Wrong(int years) => new(world.Clock) { Wrong = years * TimeSpan.FromDays(365) };
 
     private void Pass(TimeSpan time) => world.Clock.AdvanceTo(world.Clock.GetUtcNow() + time);
 

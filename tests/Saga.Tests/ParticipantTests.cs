@@ -91,7 +91,7 @@ public sealed class ParticipantTests
         Assert.Equal((0, 1, 0), Of("p"));
     }
 
-    [Fact]
+    [Fact, Trait("Hazard", "H17")]
     public void Marks_do_not_pile_up_in_a_document_that_many_orders_take_from()
     {
         Put("p", 1_000);
@@ -148,7 +148,7 @@ public sealed class ParticipantTests
         Assert.InRange(crashes, 12, 40);
     }
 
-    [Fact]
+    [Fact, Trait("Hazard", "H18")]
     public void A_handler_that_sleeps_anywhere_while_another_runs_and_then_dies_anywhere_leaves_no_trace()
     {
         var (ways, wrong) = Interleavings.Walk();
@@ -204,21 +204,9 @@ public sealed class ParticipantTests
     private ISidecar Sidecar() => new FailingSidecar(new SimulatedSidecar(world, store, "stock", Json, () => SidecarFaults.None, () => false, _ => { }), this);
 
     /// <summary>Fails at one operation, before or after it is done.</summary>
-    private sealed class FailingSidecar(ISidecar behind, ParticipantTests test) : ISidecar
+    private sealed class FailingSidecar(ISidecar behind, ParticipantTests test) : SidecarBetween(behind)
     {
-        public Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken stop) where T : class => DoAsync(() => behind.ReadAsync<T>(key, stop));
-
-        public Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken stop) where T : class =>
-            DoAsync(() => behind.ReadManyAsync<T>(keys, stop));
-
-        public Task<bool> TryWriteAsync<T>(Versioned<T> read, T value, TimeSpan? keepFor, CancellationToken stop) where T : class =>
-            DoAsync(() => behind.TryWriteAsync(read, value, keepFor, stop));
-
-        public Task DeleteAsync(string key, CancellationToken stop) => behind.DeleteAsync(key, stop);
-
-        public Task PublishAsync(Event said, CancellationToken stop) => behind.PublishAsync(said, stop);
-
-        private async Task<T> DoAsync<T>(Func<Task<T>> operation)
+        protected override async Task<T> DoAsync<T>(Func<Task<T>> operation)
         {
             var fails = test.operations++ == test.failAt;
             if (fails && !test.failAfter) throw new SidecarDownException();

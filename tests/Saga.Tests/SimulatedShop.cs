@@ -17,9 +17,10 @@ using Product = Stock.Product;
 namespace Saga.Tests;
 
 /// <summary>What goes wrong in a run, each as a probability: per operation, per event, per second of an instance.</summary>
-internal sealed record Faults(SidecarFaults Sidecar, double Lost, double Doubled, double Crash, bool Replay)
+/// <param name="ClockJumps">The clock of an instance jumps, by up to <see cref="SimulatedShop.ClockWrongMax"/> forward or back.</param>
+internal sealed record Faults(SidecarFaults Sidecar, double Lost, double Doubled, double Crash, double ClockJumps, bool Replay)
 {
-    public static readonly Faults None = new(SidecarFaults.None, 0, 0, 0, false);
+    public static readonly Faults None = new(SidecarFaults.None, 0, 0, 0, 0, false);
 }
 
 /// <summary>The real decisions, handlers and sweeps of all four services in a simulated world, in two instances each.</summary>
@@ -33,6 +34,9 @@ internal sealed class SimulatedShop
     /// <summary>A handler that takes longer is not waited for.</summary>
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(4);
 
+    /// <summary>More than what is left of a run after its storm: who waits until a wrong clock is right waits for too long.</summary>
+    public static readonly TimeSpan ClockWrongMax = TimeSpan.FromMinutes(10);
+
     private static readonly Limits Limits = new(TimeSpan.FromSeconds(15), TimeSpan.FromSeconds(4));
     private static readonly TimeSpan SweepPeriod = TimeSpan.FromSeconds(4);
 
@@ -41,7 +45,6 @@ internal sealed class SimulatedShop
 
     private readonly World world;
     private readonly Faults faults;
-    private readonly SimulatedStore store = new();
     private readonly List<(string App, Event Event)> said = [];
     private readonly Dictionary<string, List<Instance>> apps = [];
     private readonly Dictionary<string, IReadOnlyCollection<string>> topics = [];
@@ -57,12 +60,16 @@ internal sealed class SimulatedShop
         this.faults = faults;
         foreach (var app in (string[])["orders", "stock", "payments", "coupons"])
         {
-            apps[app] = [.. Enumerable.Range(0, world.Chance.Next(1, InstancesMax + 1)).Select(_ => new Instance(this, app))];
+            apps[app] = [.. Enumerable.Range(0, world.Chance.Next(1, InstancesMax + 1)).Select(_ => Start(app))];
             topics[app] = apps[app][0].Subscriptions.Topics;
         }
     }
 
+    public SimulatedStore Store { get; } = new();
+
     public int Crashes { get; private set; }
+
+    public int ClockJumps { get; private set; }
 
     public int DeadLetters { get; private set; }
 
@@ -76,15 +83,11 @@ internal sealed class SimulatedShop
 
     public void Put(Coupon coupon) => Put("coupons", Coupon.KeyOf(coupon.Id), coupon);
 
-    public IEnumerable<T> All<T>(string app, string kind) => store.All<T>($"{app}||{kind}:");
+    public IEnumerable<T> All<T>(string app, string kind) => Store.All<T>($"{app}||{kind}:");
 
     public IReadOnlyList<Order> Orders => [.. All<Order>("orders", "order").Where(order => order.Status != OrderStatus.Void)];
 
-    /// <summary>The orders that a list of all would find.</summary>
-    public IEnumerable<string> Listed => store.Find<OpenSegment>("orders||open:").SelectMany(segment => segment.Orders)
-        .Concat(store.Find<PastPage>("orders||past:").SelectMany(page => page.OrderIds));
-
-    public Order? Find(string orderId) => store.Read($"orders||{Order.KeyOf(orderId)}").Value is Order { Status: not OrderStatus.Void } order ? order : null;
+    public Order? Find(string orderId) => Store.Read($"orders||{Order.KeyOf(orderId)}").Value is Order { Status: not OrderStatus.Void } order ? order : null;
 
     /// <summary>A client places an order some time from now, and tries again when it hears an error.</summary>
     public void PlaceLater(Order order, TimeSpan delay) => world.Later(delay, async () =>
@@ -96,7 +99,8 @@ internal sealed class SimulatedShop
         }
         try
         {
-            await instance.Placing!.AcceptAsync(order with { Placed = world.Clock.GetUtcNow(), Timeline = [new(world.Clock.GetUtcNow(), "order-created", "", OrderStatus.Pending, null)] }, default);
+            var now = instance.Clock.GetUtcNow();
+            await instance.Placing!.AcceptAsync(order with { Placed = now, Timeline = [new(now, "order-created", "", OrderStatus.Pending, null)] }, default);
             accepted.Add(order.Id);
         }
         catch (Exception fault) when (IsFault(fault))
@@ -128,6 +132,7 @@ internal sealed class SimulatedShop
         {
             SweepLater(instance);
             CrashLater(instance);
+            ClockJumpsLater(instance);
         }
         // Deadline and quiet time, an adopted log, a hold older than the deadline, and sweeps in between.
         var latest = storm + 24 * Limits.Deadline;
@@ -243,12 +248,36 @@ internal sealed class SimulatedShop
         apps[instance.App].Remove(instance);
         world.Later(TimeSpan.FromSeconds(world.Chance.Next(1, 30)), () =>
         {
-            var restarted = new Instance(this, instance.App);
+            var restarted = Start(instance.App);
             apps[instance.App].Add(restarted);
             SweepLater(restarted);
             CrashLater(restarted);
+            ClockJumpsLater(restarted);
         });
     });
+
+    private void ClockJumpsLater(Instance instance) => world.Later(TimeSpan.FromSeconds(1), () =>
+    {
+        if (calm || instance.Dead) return;
+        if (world.Happens(faults.ClockJumps)) SetWrong(instance);
+        ClockJumpsLater(instance);
+    });
+
+    // Near right more often than far off.
+    private void SetWrong(Instance instance)
+    {
+        ClockJumps++;
+        instance.Clock.Wrong = (world.Chance.Next(2) * 2 - 1) * world.Chance.NextDouble() * world.Chance.NextDouble() * ClockWrongMax;
+        world.Note(() => $"--- the clock of an instance of {instance.App} is wrong by {instance.Clock.Wrong.TotalSeconds:0.0} s ---");
+    }
+
+    private Instance Start(string app)
+    {
+        var started = new Instance(world, app, Limits, Find, instance => new SimulatedSidecar(
+            world, Store, app, throughJson ? Json : null, () => calm ? SidecarFaults.None : faults.Sidecar, () => instance.Dead, Publish));
+        if (world.Happens(faults.ClockJumps)) SetWrong(started);
+        return started;
+    }
 
     private Instance? Pick(string app) => apps[app] is { Count: > 0 } instances ? instances[world.Chance.Next(instances.Count)] : null;
 
@@ -257,87 +286,5 @@ internal sealed class SimulatedShop
     // What a delivery or a client meets when the world is at fault. Anything else is a bug and ends the run.
     private static bool IsFault(Exception fault) => fault is SidecarDownException or ContentionException;
 
-    private void Put(string app, string key, object value) => store.TryWrite($"{app}||{key}", value, "");
-
-    /// <summary>One process of one service. When it has crashed, none of its operations is ever answered.</summary>
-    private sealed class Instance
-    {
-        public Instance(SimulatedShop shop, string app)
-        {
-            App = app;
-            var world = shop.world;
-            var sidecar = new SimulatedSidecar(world, shop.store, app, shop.throughJson ? Json : null, () => shop.calm ? SidecarFaults.None : shop.faults.Sidecar, () => Dead, shop.Publish);
-            var patience = new Patience(world.Clock, world.Chance);
-            var documents = new Documents(sidecar, patience);
-            var openLog = new OpenLog(sidecar, world.Clock, () => world.Chance.Next().ToString("x"), NullLogger<OpenLog>.Instance);
-            switch (app)
-            {
-                case "orders":
-                    Steps = new OrderSteps(new Transition(documents, sidecar), world.Clock, NullLoggerFactory.Instance);
-                    Placing = new Placing(Steps, sidecar, openLog, world.Clock, null!, null!, null!);
-                    SweepAsync = new OrderSweep(Steps, sidecar, openLog, new(documents, sidecar, world.Clock), Limits, world.Clock, NullLoggerFactory.Instance).RunAsync;
-                    var orders = new OrderHandlers(Steps, NullLoggerFactory.Instance);
-                    Subscriptions
-                        .On<StockReservedEvent>(orders.OnAsync).On<StockReservationFailedEvent>(orders.OnAsync).On<StockReleasedEvent>(orders.OnAsync)
-                        .On<PaymentCompletedEvent>(orders.OnAsync).On<PaymentFailedEvent>(orders.OnAsync).On<PaymentRefundedEvent>(orders.OnAsync)
-                        .On<CouponUsedEvent>(orders.OnAsync).On<CouponUsageFailedEvent>(orders.OnAsync).On<CouponRestoredEvent>(orders.OnAsync);
-                    break;
-                case "stock":
-                    var products = Holder<Product>(Product.KeyOf);
-                    var stock = new StockHandlers(products, openLog, sidecar, NullLoggerFactory.Instance);
-                    Subscriptions.On<OrderCreatedEvent>(stock.ReserveAsync).On<OrderConfirmedEvent>(stock.SettleAsync).On<OrderFailedEvent>(stock.ReleaseAsync);
-                    break;
-                case "payments":
-                    var accounts = Holder<Account>(Account.KeyOf);
-                    var payments = new PaymentHandlers(accounts, openLog, sidecar, NullLoggerFactory.Instance);
-                    Subscriptions.On<OrderCreatedEvent>(payments.ChargeAsync).On<OrderConfirmedEvent>(payments.SettleAsync).On<OrderFailedEvent>(payments.RefundAsync);
-                    break;
-                case "coupons":
-                    var held = Holder<Coupon>(Coupon.KeyOf);
-                    var coupons = new CouponHandlers(held, openLog, sidecar, world.Clock, NullLoggerFactory.Instance);
-                    Subscriptions.On<OrderCreatedEvent>(coupons.UseAsync).On<OrderConfirmedEvent>(coupons.SettleAsync).On<OrderFailedEvent>(coupons.RestoreAsync);
-                    break;
-            }
-
-            Participant<T> Holder<T>(Func<string, string> keyOf) where T : class, IShared<T>
-            {
-                var participant = new Participant<T>(documents, sidecar, keyOf, world.Clock, patience);
-                SweepAsync = new HoldSweep<T>(participant, sidecar, openLog, AskAsync, Limits.Deadline).RunAsync;
-                return participant;
-            }
-
-            async Task<OrderFate> AskAsync(string orderId, CancellationToken stop)
-            {
-                await world.TurnAsync(() => Dead);
-                return shop.Find(orderId) switch
-                {
-                    null => OrderFate.Over,
-                    { Status: OrderStatus.Confirmed } => OrderFate.Confirmed,
-                    { Status: OrderStatus.Failed, Settled: true } => OrderFate.Over,
-                    { Status: OrderStatus.Failed } => OrderFate.Failing,
-                    _ => OrderFate.Pending,
-                };
-            }
-        }
-
-        public string App { get; }
-
-        public Subscriptions Subscriptions { get; } = new();
-
-        public Placing? Placing { get; }
-
-        public OrderSteps? Steps { get; }
-
-        public Func<CancellationToken, Task>? SweepAsync { get; private set; }
-
-        public bool Dead { get; private set; }
-
-        public event Action? OnCrash;
-
-        public void Crash()
-        {
-            Dead = true;
-            OnCrash?.Invoke();
-        }
-    }
+    private void Put(string app, string key, object value) => Store.TryWrite($"{app}||{key}", value, "");
 }

@@ -115,3 +115,29 @@ public sealed class SimulatedSidecar(
 
     private static string Shown(object? result) => result is bool done ? done.ToString() : "";
 }
+
+/// <summary>A sidecar before another, in which a test comes between the caller and each operation.</summary>
+internal abstract class SidecarBetween(ISidecar behind) : ISidecar
+{
+    protected abstract Task<T> DoAsync<T>(Func<Task<T>> operation);
+
+    public Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken stop) where T : class => DoAsync(() => behind.ReadAsync<T>(key, stop));
+
+    public Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken stop) where T : class =>
+        DoAsync(() => behind.ReadManyAsync<T>(keys, stop));
+
+    public Task<bool> TryWriteAsync<T>(Versioned<T> read, T value, TimeSpan? keepFor, CancellationToken stop) where T : class =>
+        DoAsync(() => behind.TryWriteAsync(read, value, keepFor, stop));
+
+    public Task DeleteAsync(string key, CancellationToken stop) => DoAsync(async () =>
+    {
+        await behind.DeleteAsync(key, stop);
+        return true;
+    });
+
+    public Task PublishAsync(Event said, CancellationToken stop) => DoAsync(async () =>
+    {
+        await behind.PublishAsync(said, stop);
+        return true;
+    });
+}

@@ -37,7 +37,7 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
 
         var rested = shop.RunToRest(Storm);
         List<string> violations = rested ? [] : ["It does not come to rest in time."];
-        violations.AddRange(Audit.Of(shop, products, accounts, coupons));
+        violations.AddRange(Audit.Of(shop.Store, shop.Accepted, products, accounts, coupons));
         return new(seed, violations, world, shop);
     }
 
@@ -45,12 +45,12 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
     private static Faults FaultsOf(World world)
     {
         // Sleepers that wake up late and die soon after: what only the fences of the reservation protocol hold off.
-        if (world.Happens(0.15)) return new(new(Fails: 0, FailsAfter: 0, Pauses: 0.15), Lost: 0, Doubled: 0, Crash: 0.1, Replay: false);
+        if (world.Happens(0.15)) return new(new(Fails: 0, FailsAfter: 0, Pauses: 0.15), Lost: 0, Doubled: 0, Crash: 0.1, ClockJumps: 0, Replay: false);
 
         double Sometimes(double most) => world.Happens(0.5) ? world.Chance.NextDouble() * most : 0;
         return new(
             new(Fails: Sometimes(0.1), FailsAfter: Sometimes(0.1), Pauses: Sometimes(0.04)),
-            Lost: Sometimes(0.2), Doubled: Sometimes(0.5), Crash: Sometimes(0.05), Replay: world.Happens(0.25));
+            Lost: Sometimes(0.2), Doubled: Sometimes(0.5), Crash: Sometimes(0.05), ClockJumps: Sometimes(0.1), Replay: world.Happens(0.25));
     }
 
     private static Order OrderOf(World world, int number, Product[] products)
@@ -69,14 +69,16 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
 /// <summary>What must be true once everything is at rest.</summary>
 internal static class Audit
 {
-    public static IEnumerable<string> Of(SimulatedShop shop, Product[] products, Account[] accounts, Coupon[] coupons)
+    public static IEnumerable<string> Of(SimulatedStore store, IReadOnlyList<string> accepted, IReadOnlyList<Product> products, IReadOnlyList<Account> accounts, IReadOnlyList<Coupon> coupons)
     {
-        var orders = shop.Orders;
+        Order[] orders = [.. store.All<Order>("orders||order:").Where(order => order.Status != OrderStatus.Void)];
         var confirmed = orders.Where(order => order.Status == OrderStatus.Confirmed).ToArray();
 
-        foreach (var lost in shop.Accepted.Where(id => shop.Find(id) is null)) yield return $"Order {lost} was accepted and is lost.";
-        var listed = shop.Listed.ToHashSet();
-        foreach (var unlisted in shop.Accepted.Where(id => !listed.Contains(id))) yield return $"Order {unlisted} is neither in an open log nor in the list of past orders.";
+        var there = orders.Select(order => order.Id).ToHashSet();
+        foreach (var lost in accepted.Where(id => !there.Contains(id))) yield return $"Order {lost} was accepted and is lost.";
+        var listed = store.Find<OpenSegment>("orders||open:").SelectMany(segment => segment.Orders)
+            .Concat(store.Find<PastPage>("orders||past:").SelectMany(page => page.OrderIds)).ToHashSet();
+        foreach (var unlisted in accepted.Where(id => !listed.Contains(id))) yield return $"Order {unlisted} is neither in an open log nor in the list of past orders.";
         foreach (var order in orders)
         {
             if (!order.Settled) yield return $"Order {order.Id} is {order.Status} and not settled.";
@@ -84,17 +86,17 @@ internal static class Audit
             if (ends != 1) yield return $"Order {order.Id} ended {ends} times.";
         }
 
-        foreach (var product in shop.All<Product>("stock", "product"))
+        foreach (var product in store.All<Product>("stock||product:"))
         {
             var sold = confirmed.Sum(order => order.Items.Where(item => item.ProductId == product.Id).Sum(item => item.Quantity));
             foreach (var wrong in Check($"product {product.Id}", product.Holdings, products.Single(before => before.Id == product.Id).Holdings.Total, sold)) yield return wrong;
         }
-        foreach (var account in shop.All<Account>("payments", "account"))
+        foreach (var account in store.All<Account>("payments||account:"))
         {
             var spent = confirmed.Where(order => order.UserId == account.UserId).Sum(order => order.Amounts.Final);
             foreach (var wrong in Check($"account {account.UserId}", account.Holdings, accounts.Single(before => before.UserId == account.UserId).Holdings.Total, spent)) yield return wrong;
         }
-        foreach (var coupon in shop.All<Coupon>("coupons", "coupon"))
+        foreach (var coupon in store.All<Coupon>("coupons||coupon:"))
         {
             var used = confirmed.Count(order => order.UserCouponId == coupon.Id);
             foreach (var wrong in Check($"coupon {coupon.Id}", coupon.Holdings, 1, used)) yield return wrong;
@@ -102,7 +104,7 @@ internal static class Audit
 
         foreach (var app in (string[])["stock", "payments", "coupons"])
         {
-            var claims = shop.All<Claim>(app, "claim").ToDictionary(claim => claim.OrderId);
+            var claims = store.All<Claim>($"{app}||claim:").ToDictionary(claim => claim.OrderId);
             foreach (var order in orders)
             {
                 var claim = claims.GetValueOrDefault(order.Id);

@@ -181,3 +181,18 @@ public sealed class VirtualClock : TimeProvider
         }
     }
 }
+
+/// <summary>The clock of one machine: what it shows may be wrong, how long something takes it measures right.</summary>
+public sealed class LocalClock(VirtualClock world) : TimeProvider
+{
+    /// <summary>Ahead; negative: behind.</summary>
+    public TimeSpan Wrong { get; set; }
+
+    public override DateTimeOffset GetUtcNow() => world.GetUtcNow() + Wrong;
+
+    public override long TimestampFrequency => world.TimestampFrequency;
+
+    public override long GetTimestamp() => world.GetTimestamp();
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => world.CreateTimer(callback, state, dueTime, period);
+}
