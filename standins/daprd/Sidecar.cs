@@ -161,7 +161,7 @@ internal sealed class Sidecar : IAsyncDisposable
         await _stopping.CancelAsync();
         await _watch;
         if (_subscriptions is not null) await _subscriptions.DisposeAsync();
-        _names.Forget(Options.AppId);
+        _names.Forget(Options.AppId, Options.GrpcPort);
         _neighbours.Remove(Options.AppId);
         await _server.DisposeAsync();
         await _components.DisposeAsync();

@@ -101,7 +101,7 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
         Assert.Equal(5, (await shop.Clients.Stock.GetProductAsync(new() { ProductId = Product })).Product.Available);
     }
 
-    [Fact]
+    [Fact, Trait("Hazard", "H24")]
     public async Task The_same_key_is_the_same_order_and_another_content_is_refused()
     {
         var request = new PlaceOrderRequest { UserId = User, Items = { Item(Product, 1) }, IdempotencyKey = "k" };

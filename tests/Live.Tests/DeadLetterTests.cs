@@ -10,7 +10,7 @@ public sealed class DeadLetterTests(RunningShop shop)
 {
     private readonly string run = Guid.CreateVersion7().ToString("N")[^8..];
 
-    [Fact]
+    [Fact, Trait("Hazard", "H20")]
     public async Task An_event_that_cannot_be_read_is_kept_with_the_reason_and_can_only_be_discarded()
     {
         await AddAsync("payment-completed", $$"""{"id":"poison-{{run}}","source":"test","type":"x","specversion":"1.0","datacontenttype":"application/json","data":{"amount":[]},"topic":"payment-completed","pubsubname":"pubsub"}""");
@@ -86,7 +86,7 @@ public sealed class DeadLetterTests(RunningShop shop)
         await shop.Clients.DeadLetters[2].DiscardDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId });
     }
 
-    [Fact]
+    [Fact, Trait("Hazard", "H19")]
     public async Task An_event_that_is_older_than_what_is_remembered_is_not_redriven()
     {
         var order = Guid.CreateVersion7().ToString();

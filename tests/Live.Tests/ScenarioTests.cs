@@ -7,7 +7,7 @@ public abstract class ScenarioTests(RunningShop shop)
 {
     public static TheoryData<string> Names => [.. Scenario.All.Select(scenario => scenario.Name)];
 
-    [Theory, MemberData(nameof(Names))]
+    [Theory, MemberData(nameof(Names)), Trait("Hazard", "B8")]
     public async Task It_goes_as_promised(string name)
     {
         var result = await Scenario.All.Single(scenario => scenario.Name == name).PlayAsync(shop.Clients, Guid.CreateVersion7().ToString("N")[^8..], default);

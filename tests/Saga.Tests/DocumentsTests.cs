@@ -61,7 +61,7 @@ public sealed class DocumentsTests
         Assert.Empty(Kept.Seen);
     }
 
-    [Fact]
+    [Fact, Trait("Hazard", "H16")]
     public void A_hot_product_costs_less_per_order_when_many_want_it()
     {
         var sidecar = Sidecar();

@@ -47,6 +47,22 @@ public sealed class TidyTests
     }
 
     [Fact]
+    public void Every_hazard_has_a_test_that_names_it_and_stands_in_the_table()
+    {
+        var table = Regex.Matches(File.ReadAllText(Path.Combine(Root, "docs/hazards.md")), @"^\| ([HB]\d+) \|.*\| `(\w+)\.(\w+)` \|$", RegexOptions.Multiline)
+            .ToDictionary(row => row.Groups[1].Value, row => (Class: row.Groups[2].Value, Method: row.Groups[3].Value));
+        Assert.Equal([.. Numbered("B", 14), .. Numbered("H", 25)], table.Keys.Order(StringComparer.Ordinal));
+
+        var tests = Directory.EnumerateFiles(Path.Combine(Root, "tests"), "*.cs", SearchOption.AllDirectories).Select(File.ReadAllText).ToArray();
+        Assert.All(table, row => Assert.Contains(tests, source => Regex.IsMatch(source,
+            $@"class {row.Value.Class}\b") && Regex.IsMatch(source, $@"Trait\(""Hazard"", ""{row.Key}""\)(?:(?!\bpublic\b)[\s\S])*public \S+(?: Task)? {row.Value.Method}\(")));
+        var named = tests.SelectMany(source => Regex.Matches(source, @"Trait\(""Hazard"", ""(\w+)""\)").Select(match => match.Groups[1].Value));
+        Assert.All(named, hazard => Assert.Contains(hazard, table.Keys));
+
+        static IEnumerable<string> Numbered(string letter, int count) => Enumerable.Range(1, count).Select(number => $"{letter}{number}").Order(StringComparer.Ordinal);
+    }
+
+    [Fact]
     public void Names_say_what_things_are() => Assert.All(
         Sources("services", "saga", "zipkin", "cli", "standins", "tests"), file => Assert.DoesNotMatch(@"(class|record|interface) \w*(Manager|Helper|Helpers|Util|Utils)\b", File.ReadAllText(file)));
 

@@ -4,39 +4,50 @@ using System.Globalization;
 namespace Daprd.Invocation;
 
 /// <summary>
-/// Where the sidecars of other processes are: each leaves a file with its process id and its gRPC address in a folder they share.
-/// The file of a process that is gone counts as absent.
+/// Where the sidecars of other processes are: each leaves a file with its process id in a folder they share, named after its app id and its gRPC port.
+/// The file of a process that is gone counts as absent. Several of the same app id take turns.
 /// </summary>
 internal sealed class Names(string folder, IReadOnlyDictionary<string, string> peers)
 {
+    private uint turn;
+
     public void Register(string appId, int grpcPort)
     {
         Directory.CreateDirectory(folder);
-        var content = string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId} localhost:{grpcPort}");
         var temporary = Path.Combine(folder, $".{appId}.{Environment.ProcessId}");
-        File.WriteAllText(temporary, content);
-        File.Move(temporary, FileOf(appId), overwrite: true);
+        File.WriteAllText(temporary, Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+        File.Move(temporary, FileOf(appId, grpcPort), overwrite: true);
     }
 
-    public void Forget(string appId)
+    public void Forget(string appId, int grpcPort)
     {
-        if (Read(appId) is { } entry && entry.ProcessId == Environment.ProcessId) File.Delete(FileOf(appId));
+        var file = FileOf(appId, grpcPort);
+        if (ProcessOf(file) == Environment.ProcessId) File.Delete(file);
     }
 
     /// <summary>Null when nobody answers to the name.</summary>
     public Uri? Find(string appId)
     {
         if (peers.TryGetValue(appId, out var peer)) return new Uri($"http://{peer}");
-        return Read(appId) is { } entry && IsRunning(entry.ProcessId) ? new Uri($"http://{entry.Address}") : null;
+        if (!Directory.Exists(folder)) return null;
+        var prefix = $"{appId}@";
+        string[] ports =
+        [
+            .. from file in Directory.EnumerateFiles(folder)
+               where Path.GetFileName(file).StartsWith(prefix, StringComparison.Ordinal) && ProcessOf(file) is { } process && IsRunning(process)
+               select Path.GetFileName(file)[prefix.Length..] into port
+               orderby port
+               select port,
+        ];
+        return ports.Length == 0 ? null : new Uri($"http://localhost:{ports[Interlocked.Increment(ref turn) % ports.Length]}");
     }
 
-    private (int ProcessId, string Address)? Read(string appId)
+    /// <summary>Null: the file is gone, or not yet whole.</summary>
+    private static int? ProcessOf(string file)
     {
-        if (appId.AsSpan().IndexOfAny('/', '\\') >= 0) return null;
         try
         {
-            var parts = File.ReadAllText(FileOf(appId)).Split(' ');
-            return parts.Length == 2 && int.TryParse(parts[0], out var process) ? (process, parts[1]) : null;
+            return int.TryParse(File.ReadAllText(file), out var process) ? process : null;
         }
         catch (IOException)
         {
@@ -57,5 +68,5 @@ internal sealed class Names(string folder, IReadOnlyDictionary<string, string> p
         }
     }
 
-    private string FileOf(string appId) => Path.Combine(folder, appId);
+    private string FileOf(string appId, int grpcPort) => Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"{appId}@{grpcPort}"));
 }

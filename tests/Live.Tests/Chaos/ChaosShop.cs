@@ -5,7 +5,7 @@ using StandIns.Daprd;
 namespace Live.Chaos;
 
 /// <summary>
-/// The whole shop as processes that can die one by one: a Redis that keeps every write, four services and the sidecar of each.
+/// The whole shop as processes that can die one by one: a Redis that keeps every write, one or more of each service, and the sidecar of each.
 /// Its times are short, so that a run ends soon.
 /// </summary>
 internal sealed class ChaosShop : IAsyncDisposable
@@ -20,9 +20,13 @@ internal sealed class ChaosShop : IAsyncDisposable
 
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("chaos-");
     private readonly int redisPort = FreePort.Take();
+    private readonly Dictionary<Supervised, string> appIds = [];
+    private readonly Dictionary<Supervised, string> addresses = [];
+    private readonly TimeSpan deadline;
 
-    private ChaosShop()
+    private ChaosShop(TimeSpan deadline)
     {
+        this.deadline = deadline;
         Redis = new("redis", StartRedis);
         WriteComponents();
     }
@@ -35,20 +39,29 @@ internal sealed class ChaosShop : IAsyncDisposable
 
     public List<Supervised> Sidecars { get; } = [];
 
+    /// <summary>How many there are of Orders, Stock, Payments and Coupons.</summary>
+    public IReadOnlyList<int> Instances { get; private set; } = [];
+
     public IEnumerable<Supervised> All => [Redis, .. Services, .. Sidecars];
 
-    /// <summary>The four services as clients reach them: not through sidecars.</summary>
-    public ShopClients Clients { get; private set; } = null!;
+    /// <summary>The four services as clients reach them: not through sidecars. Where there are more of one, clients differ in which they ask.</summary>
+    public IReadOnlyList<ShopClients> AllClients { get; private set; } = [];
 
-    public static async Task<ChaosShop> OpenAsync()
+    public ShopClients Clients => AllClients[0];
+
+    /// <param name="instances">How many of Orders, Stock, Payments and Coupons.</param>
+    public static async Task<ChaosShop> OpenAsync(IReadOnlyList<int> instances, TimeSpan deadline)
     {
-        var shop = new ChaosShop();
+        var shop = new ChaosShop(deadline);
         try
         {
             await shop.Redis.Now.LineAsync("Ready to accept connections");
-            var addresses = new[] { "Orders", "Stock", "Payments", "Coupons" }.Select(shop.AddService).ToArray();
-            shop.Clients = new(addresses[0], addresses[1], addresses[2], addresses[3]);
-            await shop.Clients.WaitUntilReadyAsync(TimeSpan.FromSeconds(60), default);
+            shop.Instances = instances;
+            var reached = new[] { "Orders", "Stock", "Payments", "Coupons" }
+                .Zip(instances, (project, count) => Enumerable.Range(1, count).Select(number => shop.AddService(project, number)).ToArray()).ToArray();
+            string ReachedBy(int client, int service) => reached[service][client % reached[service].Length];
+            shop.AllClients = [.. Enumerable.Range(0, instances.Max()).Select(client => new ShopClients(ReachedBy(client, 0), ReachedBy(client, 1), ReachedBy(client, 2), ReachedBy(client, 3)))];
+            await shop.WaitUntilReadyAsync();
             return shop;
         }
         catch
@@ -57,6 +70,16 @@ internal sealed class ChaosShop : IAsyncDisposable
             throw;
         }
     }
+
+    public async Task WaitUntilReadyAsync()
+    {
+        foreach (var clients in AllClients) await clients.WaitUntilReadyAsync(TimeSpan.FromSeconds(90), default);
+    }
+
+    /// <summary>The app id of a sidecar, which all of a service share, and the consumer group of what it hears.</summary>
+    public string AppIdOf(Supervised sidecar) => appIds[sidecar];
+
+    public string AddressOf(Supervised service) => addresses[service];
 
     public async ValueTask DisposeAsync()
     {
@@ -68,7 +91,7 @@ internal sealed class ChaosShop : IAsyncDisposable
         ["--port", $"{redisPort}", "--bind", "127.0.0.1", "--dir", folder.FullName, "--save", "", "--appendonly", "yes", "--appendfsync", "always"]);
 
     /// <returns>The address of the service.</returns>
-    private string AddService(string project)
+    private string AddService(string project, int number)
     {
         var (appPort, httpPort, daprGrpcPort, daprHttpPort) = (FreePort.Take(), FreePort.Take(), FreePort.Take(), FreePort.Take());
         var appId = project.ToLowerInvariant();
@@ -79,19 +102,20 @@ internal sealed class ChaosShop : IAsyncDisposable
             ["DAPR_GRPC_PORT"] = $"{daprGrpcPort}",
             ["DAPR_HTTP_PORT"] = $"{daprHttpPort}",
             ["OTEL_EXPORTER_ZIPKIN_ENDPOINT"] = $"{RunningShop.Nowhere}",
-            ["Saga__Deadline"] = $"{Deadline:c}",
+            ["Saga__Deadline"] = $"{deadline:c}",
             ["Saga__Quiet"] = $"{Quiet:c}",
             ["Saga__SweepPeriod"] = $"{SweepPeriod:c}",
         };
         var components = Path.Combine(folder.FullName, "components");
-        Services.Add(new(project, () => ChildProcess.Start("dotnet", [RunningShop.ProgramOf(project)], environment)));
-        Sidecars.Add(new($"daprd of {appId}", () => RunningShop.Daprd(
+        Services.Add(new($"{project} {number}", () => ChildProcess.Start("dotnet", [RunningShop.ProgramOf(project)], environment)));
+        Sidecars.Add(new($"daprd of {appId} {number}", () => RunningShop.Daprd(
             "--app-id", appId, "--app-port", $"{appPort}", "--app-protocol", "grpc",
             "--dapr-grpc-port", $"{daprGrpcPort}", "--dapr-http-port", $"{daprHttpPort}",
             "--resources-path", components, "--config", Path.Combine(components, "config.yaml"),
             "--enable-app-health-check", "--app-health-probe-interval", "1", "--app-health-probe-timeout", "500", "--app-health-threshold", "3",
             "--names-folder", Path.Combine(folder.FullName, "names"))));
-        return $"http://localhost:{appPort}";
+        appIds[Sidecars[^1]] = appId;
+        return addresses[Services[^1]] = $"http://localhost:{appPort}";
     }
 
     /// <summary>The project's own components, with this Redis and with short times.</summary>

@@ -26,7 +26,7 @@ public sealed class ChaosTests(ITestOutputHelper output)
         var seed = Setting("CHAOS_SEED", Random.Shared.Next());
         var torment = TimeSpan.FromSeconds(Setting("CHAOS_SECONDS", 25));
         var again = $"CHAOS_SEED={seed} ./test.sh chaos {torment.TotalSeconds:0}";
-        await using var shop = await ChaosShop.OpenAsync();
+        await using var shop = await ChaosShop.OpenAsync(InstancesOf(new(seed)), ChaosShop.Deadline);
         try
         {
             await RunAsync(shop, seed, torment);
@@ -49,7 +49,7 @@ public sealed class ChaosTests(ITestOutputHelper output)
         await goods.OpenAsync();
 
         var tormentor = new Tormentor(shop, pending, new(seed));
-        var customers = Enumerable.Range(1, Customers).Select(number => new Customer($"customer-{number}", shop.Clients, goods, insistence, new(seed + number))).ToArray();
+        var customers = Enumerable.Range(1, Customers).Select(number => new Customer($"customer-{number}", shop.AllClients[number % shop.AllClients.Count], goods, insistence, new(seed + number))).ToArray();
         var busy = Task.WhenAll([goods.SupplyAsync(new(seed + Customers + 1), over.Token), .. customers.Select(customer => customer.ShopAsync(over.Token))]);
         try
         {
@@ -60,7 +60,7 @@ public sealed class ChaosTests(ITestOutputHelper output)
             await over.CancelAsync();
         }
         var calm = DateTime.UtcNow;
-        await shop.Clients.WaitUntilReadyAsync(TimeSpan.FromSeconds(60), default);
+        await shop.WaitUntilReadyAsync();
         await busy;
 
         var placed = customers.SelectMany(customer => customer.Placed).ToArray();
@@ -72,12 +72,20 @@ public sealed class ChaosTests(ITestOutputHelper output)
         var broken = global::Shop.Audit.Of(books, ChaosShop.Deadline).SelectMany(invariant => invariant.Breaches.Select(what => new Breach(Harm.Contradiction, null, $"{invariant.Name}: {what}")));
         Breach[] breaches = [.. stuck, .. audit.Breaches, .. broken, .. Bugs(shop)];
 
-        var report = new Report(seed, torment, toRest, audit.Orders, insistence.Again, tormentor, new(shop),
+        var report = new Report(seed, shop.Instances, torment, toRest, audit.Orders, insistence.Again, tormentor, new(shop),
             await pending.DeadLettersAsync(), shop.Sidecars.Sum(sidecar => sidecar.EndedByItself), breaches);
         output.WriteLine($"{report}");
         await File.WriteAllTextAsync(ReportFile, $"{report}\n");
         if (breaches.Length > 0) Assert.Fail($"{report}\n{await Evidence.OfAsync(shop, breaches)}");
         ItWasChaos(tormentor, torment, audit.Orders);
+    }
+
+    /// <summary>One or two of each service, and two of at least one.</summary>
+    private static int[] InstancesOf(Random random)
+    {
+        int[] instances = [.. Enumerable.Range(0, 4).Select(_ => random.Next(1, 3))];
+        instances[random.Next(instances.Length)] = 2;
+        return instances;
     }
 
     /// <summary>A run in which nothing happened proves nothing.</summary>

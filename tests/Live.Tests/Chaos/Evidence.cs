@@ -37,7 +37,7 @@ internal static class Evidence
         }
         foreach (var (process, line) in shop.Services.SelectMany(service => service.Lines.Where(line => line.Contains(order, StringComparison.Ordinal)).Select(line => (service.Name, line))))
         {
-            text.AppendLine($"  {process,-8} {line}");
+            text.AppendLine($"  {process,-10} {line}");
         }
     }
 }

@@ -91,7 +91,7 @@ internal sealed class Tormentor(ChaosShop shop, PendingEntries pending, Random r
 
     private async Task LoseEventsAsync(Supervised sidecar, TimeSpan away)
     {
-        var appId = shop.Services[shop.Sidecars.IndexOf(sidecar)].Name.ToLowerInvariant();
+        var appId = shop.AppIdOf(sidecar);
         for (var until = DateTime.UtcNow + LookMax; DateTime.UtcNow < until && !await pending.AnyAsync(appId);) await Task.Delay(5);
         await sidecar.KillAsync(away, async () => Interlocked.Add(ref dropped, await pending.DropAsync(appId)));
     }

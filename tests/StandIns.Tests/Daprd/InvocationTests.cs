@@ -216,6 +216,28 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
     }
 
     [Fact]
+    public async Task Several_of_the_same_name_take_turns_and_one_that_is_gone_is_left_out()
+    {
+        await using var first = await TestApp.StartAsync();
+        await using var second = await TestApp.StartAsync();
+        var names = Directory.CreateTempSubdirectory("names-");
+        await using var caller = await Sidecar.StartAsync("caller", "", 0, ["--names-folder", names.FullName]);
+        await using var one = await Sidecar.StartAsync("twin", "", first.Port, ["--names-folder", names.FullName]);
+        await using var other = await Sidecar.StartAsync("twin", "", second.Port, ["--names-folder", names.FullName]);
+        async Task CallAsync() => await new Echo.EchoClient(caller.Channel).SayAsync(new EchoMessage(), new Metadata { { "dapr-app-id", "twin" } });
+
+        // One of the two apps is away: with turns, one call of two cannot succeed.
+        await first.StopAsync();
+        var failed = 0;
+        for (var call = 0; call < 4; call++) if (await Record.ExceptionAsync(CallAsync) is RpcException) failed++;
+        Assert.Equal(2, failed);
+
+        await one.KillAsync();
+        for (var call = 0; call < 4; call++) await CallAsync();
+        names.Delete(recursive: true);
+    }
+
+    [Fact]
     public async Task What_the_stand_in_lacks_is_unimplemented_and_named()
     {
         using var streaming = fixture.Caller.Dapr.SubscribeTopicEventsAlpha1();

@@ -1,0 +1,77 @@
+using Orders;
+using Shop.V1;
+using OrderStatus = Orders.OrderStatus;
+
+namespace Saga.Tests.Hazards;
+
+/// <summary>What others see while an order is on its way, and what it was told before.</summary>
+public sealed class LooksFromOutside
+{
+    private readonly ScriptedShop shop = new();
+
+    [Theory, InlineData(false), InlineData(true), Trait("Hazard", "H13")]
+    public void Nothing_is_gone_before_the_order_is_confirmed(bool fails)
+    {
+        if (fails) shop.Short("b", 0);
+        var order = ScriptedShop.OrderOf("c", 1, ("a", 2), ("b", 1));
+        var held = false;
+        shop.AfterEach = () =>
+        {
+            held |= shop.Won.Held > 0;
+            if (shop.Store.Read($"orders||{Orders.Order.KeyOf(order.Id)}").Value is Orders.Order { Status: OrderStatus.Confirmed }) return;
+            Assert.Equal((0, 0, 0), (shop.Pieces("a").Gone, shop.Won.Gone, shop.CouponUses.Gone));
+        };
+        shop.Place(order);
+        shop.DeliverAll();
+        shop.ComeToRest();
+        Assert.True(held);
+        Assert.Equal(fails ? (0, 0, 0) : (2, 2_500, 1), (shop.Pieces("a").Gone, shop.Won.Gone, shop.CouponUses.Gone));
+    }
+
+    [Fact, Trait("Hazard", "H14")]
+    public void Whoever_looks_between_any_two_operations_sees_all_there_ever_was()
+    {
+        var looks = 0;
+        shop.AfterEach = () =>
+        {
+            looks++;
+            foreach (var seen in ((long Available, long Held, long Gone)[])[shop.Pieces("a"), shop.Pieces("b")]) Assert.Equal(10, seen.Available + seen.Held + seen.Gone);
+            Assert.Equal(10_000, shop.Won.Available + shop.Won.Held + shop.Won.Gone);
+            Assert.Equal(1, shop.CouponUses.Available + shop.CouponUses.Held + shop.CouponUses.Gone);
+        };
+        shop.Place(ScriptedShop.OrderOf("c", 1, ("a", 4), ("b", 4)));
+        shop.Place(ScriptedShop.OrderOf("c", 2, ("a", 7)));
+        shop.DeliverTogether();
+        shop.ComeToRest();
+        Assert.InRange(looks, 50, 1_000);
+    }
+
+    [Fact, Trait("Hazard", "H15"), Trait("Hazard", "B11")]
+    public void An_order_that_looked_possible_when_it_was_checked_fails_when_somebody_else_was_quicker()
+    {
+        Assert.Empty(Checked(quantity: 8, price: 1_000).Doubts);
+        var first = shop.Place(ScriptedShop.OrderOf(null, 1, ("a", 3)));
+        var second = shop.Place(ScriptedShop.OrderOf(null, 2, ("a", 8)));
+        shop.DeliverAll();
+        shop.ComeToRest();
+        Assert.Equal((OrderStatus.Confirmed, OrderStatus.Failed, "OUT_OF_STOCK"), (shop[first].Status, shop[second].Status, shop[second].Failure!.Reason));
+    }
+
+    [Fact, Trait("Hazard", "H15")]
+    public void An_order_costs_what_it_cost_when_it_was_placed()
+    {
+        var quote = Checked(quantity: 2, price: 1_000);
+        var order = shop.Place(ScriptedShop.OrderOf(null) with { Items = quote.Items, Amounts = quote.Amounts });
+        var key = $"stock||{Stock.Product.KeyOf("a")}";
+        var (product, version) = shop.Store.Read(key);
+        shop.Store.TryWrite(key, (Stock.Product)product! with { Price = 9_000 }, version);
+        shop.ComeToRest();
+        Assert.Equal((OrderStatus.Confirmed, (8_000L, 0L, 2_000L)), (shop[order].Status, shop.Won));
+    }
+
+    /// <summary>What Orders is told before it accepts: ten pieces, 10,000 won.</summary>
+    private static Quote Checked(int quantity, long price) => Quote.For(
+        new PlaceOrderRequest { UserId = "u", Items = { new OrderItem { ProductId = "a", Quantity = quantity } } },
+        new Dictionary<string, Product> { ["a"] = new() { ProductId = "a", Price = price, Available = 10 } },
+        new() { UserId = "u", Balance = 10_000 }, null, default);
+}
