@@ -127,7 +127,7 @@ public sealed class DaprSidecar : ISidecar
 
     private async Task<IReadOnlyList<Task<bool>>> WriteTogetherAsync(IReadOnlyList<StateItem> items)
     {
-        if (items is [var single]) return [WriteAsync(single)];
+        if (items is [var single]) return [await EndAsync(WriteAsync(single))];
         try
         {
             await dapr.SaveStateAsync(new() { StoreName = StateStore, States = { items } }, Token);
@@ -173,7 +173,7 @@ public sealed class DaprSidecar : ISidecar
 
     private async Task<IReadOnlyList<Task<bool>>> SayTogetherAsync(string topic, IReadOnlyList<BulkPublishRequestEntry> entries)
     {
-        if (entries is [var single]) return [SayAsync(topic, single)];
+        if (entries is [var single]) return [await EndAsync(SayAsync(topic, single))];
         var request = new BulkPublishRequest { PubsubName = PubSub, Topic = topic };
         for (var at = 0; at < entries.Count; at++)
         {
@@ -203,6 +203,13 @@ public sealed class DaprSidecar : ISidecar
         {
             throw Failed($"An event on {topic} could not be published", fault);
         }
+    }
+
+    /// <summary>Waits for it, however it ends.</summary>
+    private static async Task<Task<bool>> EndAsync(Task<bool> call)
+    {
+        await Task.WhenAny(call);
+        return call;
     }
 
     private JsonTypeInfo<T> TypeOf<T>() => (JsonTypeInfo<T>)json.GetTypeInfo(typeof(T));
