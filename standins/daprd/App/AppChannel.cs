@@ -16,6 +16,7 @@ internal sealed class AppChannel : IDisposable
     private readonly int _port;
     private readonly GrpcChannel _channel;
     private readonly AppCallback.AppCallbackClient _callback;
+    private readonly AppCallbackAlpha.AppCallbackAlphaClient _alpha;
     private readonly AppCallbackHealthCheck.AppCallbackHealthCheckClient _health;
 
     public AppChannel(string host, int port)
@@ -27,6 +28,7 @@ internal sealed class AppChannel : IDisposable
         Invoker = new HttpMessageInvoker(handler);
         _channel = GrpcChannel.ForAddress(Address, new GrpcChannelOptions { HttpHandler = handler });
         _callback = new AppCallback.AppCallbackClient(_channel);
+        _alpha = new AppCallbackAlpha.AppCallbackAlphaClient(_channel);
         _health = new AppCallbackHealthCheck.AppCallbackHealthCheckClient(_channel);
     }
 
@@ -62,6 +64,11 @@ internal sealed class AppChannel : IDisposable
     public async Task<TopicEventResponse> DeliverAsync(TopicEventRequest request, Metadata headers, CancellationToken stop) =>
         await _callback.OnTopicEventAsync(request, headers, cancellationToken: stop);
 
+    /// <summary>Tries the rpc of each name; null when the app implements neither.</summary>
+    public async Task<TopicEventBulkResponse?> DeliverAsync(TopicEventBulkRequest request, Metadata headers, CancellationToken stop) =>
+        await IfImplementedAsync(_callback.OnBulkTopicEventAsync(request, headers, cancellationToken: stop))
+        ?? await IfImplementedAsync(_alpha.OnBulkTopicEventAlpha1Async(request, headers, cancellationToken: stop));
+
     public async Task<Dapr.Client.Autogen.Grpc.v1.InvokeResponse> InvokeAsync(
         Dapr.Client.Autogen.Grpc.v1.InvokeRequest request, Metadata headers, CancellationToken stop) =>
         await _callback.OnInvokeAsync(request, headers, cancellationToken: stop);
@@ -84,6 +91,18 @@ internal sealed class AppChannel : IDisposable
     {
         _channel.Dispose();
         Invoker.Dispose();
+    }
+
+    private static async Task<TopicEventBulkResponse?> IfImplementedAsync(AsyncUnaryCall<TopicEventBulkResponse> call)
+    {
+        try
+        {
+            return await call;
+        }
+        catch (RpcException unknown) when (unknown.StatusCode == StatusCode.Unimplemented)
+        {
+            return null;
+        }
     }
 
     private async Task<bool> AnswersAsync(CancellationToken stop)

@@ -31,8 +31,7 @@ internal sealed class Subscriptions(
             foreach (var subscription in _known)
             {
                 var policy = resources.Policies.ForComponent(subscription.PubSubName, "Pubsub", Direction.Inbound);
-                var delivery = new Delivery(subscription, app, appApiToken, publisher, policy, spans, warn, time);
-                _active.Add(await publisher.Find(subscription.PubSubName)!.SubscribeAsync(subscription.Topic, delivery.HandleAsync, stop));
+                _active.Add(await publisher.Find(subscription.PubSubName)!.SubscribeAsync(subscription.Topic, Handler(subscription, policy), stop));
             }
         }
         finally
@@ -56,6 +55,10 @@ internal sealed class Subscriptions(
     }
 
     public async ValueTask DisposeAsync() => await StopAsync();
+
+    private MessageHandler Handler(Subscription subscription, Policy policy) => subscription.Bulk is { } bulk
+        ? new Batches(bulk, new BulkDelivery(subscription, app, appApiToken, publisher, policy, warn, time).HandleAsync, time).HandleAsync
+        : new Delivery(subscription, app, appApiToken, publisher, policy, spans, warn, time).HandleAsync;
 
     /// <summary>What the app says wins over what the files say about the same topic.</summary>
     private List<Subscription> Merge(List<Subscription> programmatic)
@@ -90,7 +93,6 @@ internal sealed class Subscriptions(
             return false;
         }
 
-        if (subscription.Bulk is not null) warn($"{name}: bulk subscriptions are not in this stand-in, events are delivered one by one");
         return true;
     }
 

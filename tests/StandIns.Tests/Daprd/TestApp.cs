@@ -15,7 +15,7 @@ namespace StandIns.Daprd;
 public sealed record Received(TopicEventRequest Event, Metadata Headers);
 
 /// <summary>An app that the test plays: it says what it wants to hear, keeps what it hears, and answers as it is told.</summary>
-public sealed class TestApp : IAsyncDisposable
+public sealed partial class TestApp : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
@@ -89,6 +89,7 @@ public sealed class TestApp : IAsyncDisposable
         _server = builder.Build();
         _server.UseRouting();
         _server.MapGrpcService<Callback>();
+        _server.MapGrpcService<AlphaCallback>();
         _server.MapGrpcService<Health>();
         _server.MapGrpcService<EchoService>();
         await _server.StartAsync();
@@ -111,7 +112,7 @@ public sealed class TestApp : IAsyncDisposable
         return _answers.TryGetValue(request.Topic, out var answer) ? await answer(request) : new TopicEventResponse();
     }
 
-    private sealed class Callback(TestApp app) : AppCallback.AppCallbackBase
+    private sealed partial class Callback(TestApp app) : AppCallback.AppCallbackBase
     {
         public override Task<ListTopicSubscriptionsResponse> ListTopicSubscriptions(Empty request, ServerCallContext context) =>
             Task.FromResult(new ListTopicSubscriptionsResponse { Subscriptions = { app.Subscriptions } });
