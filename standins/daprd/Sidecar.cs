@@ -6,6 +6,7 @@ using Daprd.App;
 using Daprd.Files;
 using Daprd.Invocation;
 using Daprd.PubSub;
+using Daprd.Resiliency;
 using Daprd.State;
 using Daprd.Tracing;
 using Grpc.Core;
@@ -18,6 +19,8 @@ namespace Daprd;
 internal sealed class Sidecar : IAsyncDisposable
 {
     public const string RuntimeVersion = "1.18.3";
+
+    private const string CallerHeader = "dapr-caller-app-id";
 
     private readonly Resources _resources;
     private readonly SidecarLog _log;
@@ -41,11 +44,10 @@ internal sealed class Sidecar : IAsyncDisposable
         _neighbours = neighbours;
         _names = new Names(options.NamesFolder, options.Peers);
         _resources = Resources.Read(options.ResourcesPaths, options.AppId, log.Warn);
-        foreach (var app in _resources.Policies.Apps) log.Warn($"resiliency policies for calls of the app {app} are not in this stand-in and not applied");
         Spans = new Spans(Configuration.Read(options.ConfigFiles), options.AppId, log.Warn);
         State = new StateApi(_resources.Policies);
         Publisher = new Publisher(options.AppId, _resources.Policies, TimeProvider.System);
-        Proxy = new GrpcProxy(options.AppId, neighbours, _names, Spans);
+        Proxy = new GrpcProxy(options.AppId, neighbours, _names, _resources.Policies, Spans);
         _server = new SidecarServer(this);
         if (options.AppPort == 0) return;
         _app = new AppChannel(options.AppHost, options.AppPort);
@@ -89,7 +91,27 @@ internal sealed class Sidecar : IAsyncDisposable
     public void RequestShutdown(bool forced) => ShutdownRequested?.Invoke(forced);
 
     /// <param name="trace">Of the call that asks for it.</param>
-    public async Task<InvokeResponse> InvokeAsync(InvokeServiceRequest request, TraceContext trace, CancellationToken stop)
+    /// <param name="caller">Of the sidecar that passes it on: it was under that one's policies. Null: it is asked for here.</param>
+    public async Task<InvokeResponse> InvokeAsync(InvokeServiceRequest request, TraceContext trace, string? caller, CancellationToken stop)
+    {
+        if (caller is not null) return await InvokeOnceAsync(request, trace, caller, stop);
+        try
+        {
+            return await _resources.Policies.ForApp(request.Id, request.Message?.Method ?? "").RunAsync(
+                async limit =>
+                {
+                    using var ended = CancellationTokenSource.CreateLinkedTokenSource(limit, stop);
+                    return await InvokeOnceAsync(request, trace, caller, ended.Token);
+                },
+                stop);
+        }
+        catch (Exception given) when (given is CircuitOpenException or TimeoutException)
+        {
+            throw new RpcException(PolicyEnd.StatusOf(given));
+        }
+    }
+
+    private async Task<InvokeResponse> InvokeOnceAsync(InvokeServiceRequest request, TraceContext trace, string? caller, CancellationToken stop)
     {
         if (_neighbours.TryFind(request.Id, out var callee))
         {
@@ -104,7 +126,7 @@ internal sealed class Sidecar : IAsyncDisposable
             }
 
             if (callee.AppApiToken.Length > 0) passed.Add("dapr-api-token", callee.AppApiToken);
-            passed.Add("dapr-caller-app-id", Options.AppId);
+            passed.Add(CallerHeader, caller ?? Options.AppId);
             passed.Add("dapr-callee-app-id", request.Id);
             return await callee.App.InvokeAsync(request.Message ?? new InvokeRequest(), passed, stop);
         }
@@ -116,12 +138,33 @@ internal sealed class Sidecar : IAsyncDisposable
         }
 
         using var channel = GrpcChannel.ForAddress(address);
-        var headers = new Metadata();
-        if (trace.Parent.Length > 0) headers.Add("traceparent", trace.Parent);
+        var sidecar = new DaprService.DaprClient(channel);
+        var passedOn = new Metadata { { CallerHeader, Options.AppId } };
+        if (trace.Parent.Length > 0) passedOn.Add("traceparent", trace.Parent);
+        var attempts = 0;
+        try
+        {
 #pragma warning disable CS0612 // Deprecated, and still what the caller asked for.
-        return await new DaprService.DaprClient(channel).InvokeServiceAsync(request, headers, cancellationToken: stop);
+            return await _resources.Policies.ForUnlistedSidecar(request.Id).RunAsync(
+                async _ =>
+                {
+                    attempts++;
+                    return await sidecar.InvokeServiceAsync(request, passedOn, cancellationToken: stop);
+                },
+                stop,
+                final: failure => !IsUnreachable(failure));
 #pragma warning restore CS0612
+        }
+        catch (RpcException failure) when (IsUnreachable(failure))
+        {
+            throw new ApiException(
+                StatusCode.Internal, 500, "ERR_DIRECT_INVOKE",
+                $"failed to invoke, id: {request.Id}, err: failed to invoke target {request.Id} after {attempts - 1} retries. Error: {failure.Status.Detail}");
+        }
     }
+
+    /// <summary>Whether the other sidecar was not there, as opposed to an app that says so.</summary>
+    private static bool IsUnreachable(Exception failure) => failure is RpcException { StatusCode: StatusCode.Unavailable, Status.DebugException: not null };
 
     public GetMetadataResponse Describe()
     {

@@ -92,7 +92,7 @@ internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
     public override Task<InvokeResponse> InvokeService(InvokeServiceRequest request, ServerCallContext context) => Answer(context, span =>
     {
         span.Set("rpc.service", "ServiceInvocation");
-        return sidecar.InvokeAsync(request, span.Context, context.CancellationToken);
+        return sidecar.InvokeAsync(request, span.Context, context.RequestHeaders.GetValue("dapr-caller-app-id"), context.CancellationToken);
     }, $"CallLocal/{request.Id}/{request.Message?.Method}");
 
     public override Task<GetMetadataResponse> GetMetadata(GetMetadataRequest request, ServerCallContext context) =>

@@ -52,7 +52,7 @@ internal sealed class HttpApi(Sidecar sidecar)
         var request = HttpInvocation.Read(context.Request, app, method, await BytesAsync(context));
         try
         {
-            var response = await sidecar.InvokeAsync(request, Trace(context), context.RequestAborted);
+            var response = await sidecar.InvokeAsync(request, Trace(context), caller: null, context.RequestAborted);
             if (response.ContentType.Length > 0) context.Response.ContentType = response.ContentType;
             await context.Response.BodyWriter.WriteAsync(response.Data?.Value.Memory ?? default, context.RequestAborted);
         }

@@ -78,19 +78,21 @@ internal sealed record ResiliencyFile(
         var trip = breaker.Field("trip");
         return new BreakerRule(
             Math.Max(1, breaker.Field("maxRequests")?.Integer() ?? 1),
+            breaker.Field("interval")?.Duration() ?? TimeSpan.Zero,
             breaker.Field("timeout")?.Duration() is { Ticks: > 0 } timeout ? timeout : TimeSpan.FromSeconds(60),
-            trip is null ? 6 : TripAfter(trip));
+            trip is null ? Trip.Default : ReadTrip(trip));
     }
 
-    private static int TripAfter(YamlPlace trip)
+    private static Trip ReadTrip(YamlPlace trip)
     {
-        var words = trip.Text().Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        if (words is ["consecutiveFailures", ">" or ">=", var number] && int.TryParse(number, out var failures))
+        try
         {
-            return words[1] == ">" ? failures + 1 : failures;
+            return Trip.Parse(trip.Text());
         }
-
-        throw trip.Problem("this stand-in understands only 'consecutiveFailures > n' and 'consecutiveFailures >= n'");
+        catch (FormatException unknown)
+        {
+            throw trip.Problem(unknown.Message);
+        }
     }
 
     private void CheckNames(YamlPlace? targets)

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Diagnostics;
 using System.Net;
 using Daprd.App;
+using Daprd.Resiliency;
 using Daprd.Tracing;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http;
@@ -9,12 +10,13 @@ using Microsoft.AspNetCore.Http;
 namespace Daprd.Invocation;
 
 /// <summary>Carries calls of any gRPC service to the app that the metadata names: bytes and headers both ways, no message is parsed.</summary>
-internal sealed class GrpcProxy(string appId, Neighbours neighbours, Names names, Spans spans) : IDisposable
+internal sealed class GrpcProxy(string appId, Neighbours neighbours, Names names, Policies policies, Spans spans) : IDisposable
 {
     private const string TargetHeader = "dapr-app-id";
     private const string CalleeHeader = "dapr-callee-app-id";
     private const string CallerHeader = "dapr-caller-app-id";
     private const string TokenHeader = "dapr-api-token";
+    private const string StreamHeader = "dapr-stream";
     private static readonly string[] TraceHeaders = ["traceparent", "tracestate", "grpc-trace-bin"];
 
     private readonly HttpMessageInvoker _toSidecars = new(AppChannel.NewHandler());
@@ -35,16 +37,11 @@ internal sealed class GrpcProxy(string appId, Neighbours neighbours, Names names
         using var span = Start(spans, context, target == appId ? ActivityKind.Server : ActivityKind.Client, caller);
         // The app that is called sees the span of the caller's sidecar, not that of its own: so it is in daprd.
         TraceContext? trace = spans.AreMade && target != appId ? span.Context : null;
-        if (neighbours.TryFind(target, out var callee))
+        if (Find(target) is { } hop)
         {
-            using var arrival = target == appId ? default : Start(callee.Spans, context, ActivityKind.Server, span.Context);
-            if (!callee.App.IsHealthy) GrpcAnswer.Write(context.Response, StatusCode.Internal, "app is not in a healthy state");
-            else await ForwardAsync(context, callee.App.Invoker, callee.App.Address, target, callee.AppApiToken, trace);
+            using var arrival = hop.Spans is null || target == appId ? default : Start(hop.Spans, context, ActivityKind.Server, span.Context);
+            await PassAsync(context, hop, target, trace);
             if (FailureOf(context.Response) is { } failure) arrival.Fail(failure);
-        }
-        else if (target != appId && names.Find(target) is { } sidecar)
-        {
-            await ForwardAsync(context, _toSidecars, sidecar, target, appApiToken: null, trace);
         }
         else
         {
@@ -55,6 +52,16 @@ internal sealed class GrpcProxy(string appId, Neighbours neighbours, Names names
     }
 
     public void Dispose() => _toSidecars.Dispose();
+
+    /// <param name="trace">Instead of what the caller sent. Null: that is passed on.</param>
+    private async Task PassAsync(HttpContext context, Hop hop, string target, TraceContext? trace)
+    {
+        // A call of one's own app, and one that comes from another sidecar, is under no policy here.
+        var policy = target == appId ? Policy.None : policies.ForApp(target, context.Request.Path.Value ?? "");
+        if (policy.IsNone) await ForwardAsync(context, hop, target, trace);
+        else if (IsYes(context.Request.Headers[StreamHeader].ToString())) await ForwardStreamAsync(context, hop, target, policy, trace);
+        else await new GuardedCall(context, hop, policy, body => Request(context, body, hop, target, trace)).RunAsync();
+    }
 
     private static Span Start(Spans spans, HttpContext context, ActivityKind kind, TraceContext parent)
     {
@@ -81,16 +88,42 @@ internal sealed class GrpcProxy(string appId, Neighbours neighbours, Names names
         return from["grpc-status"].ToString() is "" or "0" ? null : Uri.UnescapeDataString(from["grpc-message"].ToString());
     }
 
-    /// <param name="appApiToken">Null when the next hop is a sidecar, which is to see who is meant.</param>
-    /// <param name="trace">Instead of what the caller sent. Null: that is passed on.</param>
-    private async Task ForwardAsync(HttpContext context, HttpMessageInvoker invoker, Uri address, string target, string? appApiToken, TraceContext? trace)
+    private Hop? Find(string target)
     {
+        if (neighbours.TryFind(target, out var callee)) return new Hop(callee.App.Invoker, callee.App.Address, callee.AppApiToken, callee.App, callee.Spans);
+        return target != appId && names.Find(target) is { } sidecar ? new Hop(_toSidecars, sidecar, null, null, null) : null;
+    }
+
+    /// <summary>Of a stream, which may be long, only the beginning is under the policy: here, that there is somebody to call.</summary>
+    private async Task ForwardStreamAsync(HttpContext context, Hop hop, string target, Policy policy, TraceContext? trace)
+    {
+        try
+        {
+            await policy.RunAsync(_ => Task.CompletedTask, context.RequestAborted);
+        }
+        catch (CircuitOpenException refused)
+        {
+            GrpcAnswer.Write(context.Response, StatusCode.Unknown, refused.Message);
+            return;
+        }
+
+        await ForwardAsync(context, hop, target, trace);
+    }
+
+    private async Task ForwardAsync(HttpContext context, Hop hop, string target, TraceContext? trace)
+    {
+        if (!hop.IsHealthy)
+        {
+            GrpcAnswer.Write(context.Response, StatusCode.Internal, Hop.Unhealthy);
+            return;
+        }
+
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         var body = new RequestBody(context.Request, ended.Token);
         try
         {
-            using var request = Request(context, body, address, target, appApiToken, trace);
-            using var response = await invoker.SendAsync(request, ended.Token);
+            using var request = Request(context, body, hop, target, trace);
+            using var response = await hop.Invoker.SendAsync(request, ended.Token);
             await AnswerAsync(context, response, ended.Token);
         }
         catch (HttpRequestException failure) when (!context.RequestAborted.IsCancellationRequested)
@@ -112,9 +145,9 @@ internal sealed class GrpcProxy(string appId, Neighbours neighbours, Names names
         }
     }
 
-    private HttpRequestMessage Request(HttpContext context, RequestBody body, Uri address, string target, string? appApiToken, TraceContext? trace)
+    private HttpRequestMessage Request(HttpContext context, RequestBody body, Hop hop, string target, TraceContext? trace)
     {
-        var request = new HttpRequestMessage(HttpMethod.Post, new Uri(address, context.Request.Path.ToUriComponent()))
+        var request = new HttpRequestMessage(HttpMethod.Post, new Uri(hop.Address, context.Request.Path.ToUriComponent()))
         {
             Version = HttpVersion.Version20,
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
@@ -138,10 +171,12 @@ internal sealed class GrpcProxy(string appId, Neighbours neighbours, Names names
             request.Headers.TryAddWithoutValidation(CalleeHeader, target);
         }
 
-        if (appApiToken is null) request.Headers.TryAddWithoutValidation(TargetHeader, target);
-        else if (appApiToken.Length > 0) request.Headers.TryAddWithoutValidation(TokenHeader, appApiToken);
+        if (hop.AppApiToken is null) request.Headers.TryAddWithoutValidation(TargetHeader, target);
+        else if (hop.AppApiToken.Length > 0) request.Headers.TryAddWithoutValidation(TokenHeader, hop.AppApiToken);
         return request;
     }
+
+    private static bool IsYes(string text) => text.ToLowerInvariant() is "y" or "yes" or "true" or "t" or "on" or "1";
 
     private static bool IsOwn(string name) =>
         name.StartsWith(':')
@@ -184,4 +219,15 @@ internal sealed class GrpcProxy(string appId, Neighbours neighbours, Names names
             ArrayPool<byte>.Shared.Return(buffer);
         }
     }
+}
+
+/// <summary>Where a call goes next: the app itself, or its sidecar.</summary>
+/// <param name="AppApiToken">Null when the next hop is a sidecar, which is to see who is meant.</param>
+/// <param name="App">Null when the next hop is a sidecar.</param>
+/// <param name="Spans">Of the app's own sidecar. Null when the next hop is a sidecar, which makes its own.</param>
+internal sealed record Hop(HttpMessageInvoker Invoker, Uri Address, string? AppApiToken, AppChannel? App, Spans? Spans)
+{
+    public const string Unhealthy = "app is not in a healthy state";
+
+    public bool IsHealthy => App is not { IsHealthy: false };
 }

@@ -5,7 +5,8 @@ using Microsoft.AspNetCore.Http;
 namespace Daprd.Invocation;
 
 /// <summary>A caller's body on its way to the app, chunk by chunk as it comes.</summary>
-internal sealed class RequestBody(HttpRequest request, CancellationToken stop) : HttpContent
+/// <param name="kept">The first message, when the call may have to be made again; then there may be no second.</param>
+internal sealed class RequestBody(HttpRequest request, CancellationToken stop, KeptMessage? kept = null) : HttpContent
 {
     private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _begun;
@@ -29,6 +30,14 @@ internal sealed class RequestBody(HttpRequest request, CancellationToken stop) :
         try
         {
             var from = request.BodyReader;
+            if (kept is not null)
+            {
+                await to.WriteAsync(kept.Bytes, stop);
+                await to.FlushAsync(stop);
+                await kept.ExpectEndAsync(from, stop);
+                return;
+            }
+
             if (!from.TryRead(out var read))
             {
                 // A caller may wait for the app's headers before it sends anything.

@@ -71,7 +71,7 @@ internal sealed class Publisher(string appId, Policies policies, TimeProvider ti
     {
         try
         {
-            await broker.Policy.RunAsync(_ => broker.PubSub.PublishAsync(message), stop);
+            await broker.Policy.RunAsync(limit => broker.PubSub.PublishAsync(message).WaitAsync(limit), stop);
         }
         catch (Exception failure)
         {

@@ -7,10 +7,13 @@ internal sealed class Policy(TimeSpan? timeout, RetryRule? retry, CircuitBreaker
 {
     public static readonly Policy None = new(null, null, null, TimeProvider.System);
 
+    /// <summary>Whether an attempt may have to be made again.</summary>
+    public bool Retries => retry is not null;
+
     public bool IsNone => timeout is null && retry is null && breaker is null;
 
     /// <summary>Runs until an attempt succeeds or the retries are used up, and then throws what the last attempt threw.</summary>
-    /// <param name="attempt">Its token ends with the policy's timeout and at nothing else.</param>
+    /// <param name="attempt">Its token ends with the policy's timeout and at nothing else. It is waited for even then, so it must heed the token.</param>
     /// <param name="stop">Ends the retrying, not an attempt under way.</param>
     /// <param name="final">Says which failures another attempt cannot cure.</param>
     public async Task<T> RunAsync<T>(Func<CancellationToken, Task<T>> attempt, CancellationToken stop, Func<Exception, bool>? final = null)
@@ -50,16 +53,17 @@ internal sealed class Policy(TimeSpan? timeout, RetryRule? retry, CircuitBreaker
 
     private async Task<T> OnceAsync<T>(Func<CancellationToken, Task<T>> attempt)
     {
-        if (breaker is { } asked && !asked.Admits()) throw new CircuitOpenException();
+        if (breaker is null) return await TimedAsync(attempt);
+        var generation = breaker.Enter();
         try
         {
             var result = await TimedAsync(attempt);
-            breaker?.Record(success: true);
+            breaker.Record(generation, success: true);
             return result;
         }
         catch
         {
-            breaker?.Record(success: false);
+            breaker.Record(generation, success: false);
             throw;
         }
     }
@@ -74,7 +78,7 @@ internal sealed class Policy(TimeSpan? timeout, RetryRule? retry, CircuitBreaker
         }
         catch (Exception) when (timer.IsCancellationRequested)
         {
-            throw new TimeoutException($"no answer within {limit.TotalMilliseconds} ms");
+            throw new TimeoutException("context deadline exceeded");
         }
     }
 }

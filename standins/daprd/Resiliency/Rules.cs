@@ -24,10 +24,10 @@ internal sealed record RetryRule(
     }
 }
 
-/// <param name="TripAfter">Failures in a row that open the breaker.</param>
-/// <param name="OpenFor">How long it then refuses everything.</param>
-/// <param name="Probes">Attempts let through at once after that, until one has succeeded.</param>
-internal sealed record BreakerRule(int Probes, TimeSpan OpenFor, int TripAfter);
+/// <param name="Probes">Attempts let through after that; as many successes in a row close the breaker.</param>
+/// <param name="Interval">How often the counts of a closed breaker begin anew. Zero never.</param>
+/// <param name="OpenFor">How long an open breaker refuses everything.</param>
+internal sealed record BreakerRule(int Probes, TimeSpan Interval, TimeSpan OpenFor, Trip Trip);
 
 /// <summary>The names a target gives; null where it gives none.</summary>
 internal sealed record PolicyNames(string? Timeout, string? Retry, string? Breaker)

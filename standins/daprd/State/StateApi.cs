@@ -27,7 +27,7 @@ internal sealed class StateApi(Policies policies)
         var full = store.Keys.Full(key);
         try
         {
-            return await store.Policy.RunAsync(_ => store.Kept.GetAsync(full), stop);
+            return await store.Policy.RunAsync(limit => store.Kept.GetAsync(full).WaitAsync(limit), stop);
         }
         catch (Exception failure) when (failure is not ApiException)
         {
@@ -48,7 +48,7 @@ internal sealed class StateApi(Policies policies)
             await permits.WaitAsync(stop);
             try
             {
-                return Item(key, await store.Policy.RunAsync(_ => store.Kept.GetAsync(full[i]), stop));
+                return Item(key, await store.Policy.RunAsync(limit => store.Kept.GetAsync(full[i]).WaitAsync(limit), stop));
             }
             catch (Exception failure)
             {
@@ -91,7 +91,7 @@ internal sealed class StateApi(Policies policies)
         try
         {
             var steps = operations.Select(operation => Step(store, operation)).ToList();
-            await store.Policy.RunAsync(_ => store.Kept.TransactAsync(steps), stop);
+            await store.Policy.RunAsync(limit => store.Kept.TransactAsync(steps).WaitAsync(limit), stop);
         }
         catch (Exception failure) when (failure is not ApiException)
         {
@@ -176,7 +176,7 @@ internal sealed class StateApi(Policies policies)
         {
             try
             {
-                await store.Policy.RunAsync(_ => change(one), stop, final: failure => failure is EtagException);
+                await store.Policy.RunAsync(limit => change(one).WaitAsync(limit), stop, final: failure => failure is EtagException);
                 return null;
             }
             catch (Exception failure)

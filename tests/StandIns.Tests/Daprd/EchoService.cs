@@ -2,7 +2,7 @@ using Grpc.Core;
 
 namespace StandIns.Daprd;
 
-internal sealed class EchoService : Echo.EchoBase
+internal sealed class EchoService(TestApp app) : Echo.EchoBase
 {
     private static readonly TaskCompletionSource Hanging = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -12,6 +12,7 @@ internal sealed class EchoService : Echo.EchoBase
     /// <summary>Says back the text and, in the headers and trailers, what came in the metadata "mark" and "blob-bin".</summary>
     public override async Task<EchoMessage> Say(EchoMessage request, ServerCallContext context)
     {
+        await app.OnCall(context.CancellationToken);
         var mark = context.RequestHeaders.GetValue("mark") ?? "";
         await context.WriteResponseHeadersAsync(new Metadata { { "header-mark", mark } });
         context.ResponseTrailers.Add("trailer-mark", mark);

@@ -140,4 +140,26 @@ public sealed class RedeliveryTests : IAsyncLifetime
         await sidecar.Dapr.PublishAsync("work", "1");
         Assert.Equal("/work", (await app.NextAsync("work")).Event.Path);
     }
+
+    [Fact]
+    public async Task A_subscription_that_routes_by_an_expression_is_refused_by_name_and_the_others_are_served()
+    {
+        const string declared = """
+            ---
+            apiVersion: dapr.io/v2alpha1
+            kind: Subscription
+            metadata: {name: choosy}
+            spec: {pubsubname: pubsub, topic: declared, routes: {rules: [{match: 'event.type == "a"', path: /a}], default: /b}}
+            """;
+        var choosy = TestApp.Wants("pubsub", "asked");
+        choosy.Routes.Rules.Add(new TopicRule { Match = "event.type == 'a'", Path = "/a" });
+        await using var app = await TestApp.StartAsync(choosy, TestApp.Wants("pubsub", "work"));
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Component("pubsub", "pubsub.in-memory") + declared, app.Port);
+        foreach (var topic in (string[])["declared", "asked"])
+        {
+            await sidecar.Process.LineAsync($"topic {topic} of pubsub cannot be subscribed to: routing by CEL expressions is not in this stand-in");
+        }
+
+        Assert.Equal("work", Assert.Single((await sidecar.Dapr.GetMetadataAsync(new())).Subscriptions).Topic);
+    }
 }

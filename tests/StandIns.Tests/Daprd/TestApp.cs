@@ -39,6 +39,9 @@ public sealed partial class TestApp : IAsyncDisposable
     /// <summary>The last request for OnInvoke.</summary>
     internal InvokeRequest? Invoked { get; private set; }
 
+    /// <summary>Comes before the answer to Say and to the sidecar's own invocation; throws as the test wants it.</summary>
+    public Func<CancellationToken, Task> OnCall { get; set; } = _ => Task.CompletedTask;
+
     public static async Task<TestApp> StartAsync(params IEnumerable<TopicSubscription> subscriptions)
     {
         var app = new TestApp(FreePort.Take(), subscriptions);
@@ -117,12 +120,12 @@ public sealed partial class TestApp : IAsyncDisposable
         public override Task<ListTopicSubscriptionsResponse> ListTopicSubscriptions(Empty request, ServerCallContext context) =>
             Task.FromResult(new ListTopicSubscriptionsResponse { Subscriptions = { app.Subscriptions } });
 
-        public override Task<InvokeResponse> OnInvoke(InvokeRequest request, ServerCallContext context)
+        public override async Task<InvokeResponse> OnInvoke(InvokeRequest request, ServerCallContext context)
         {
             app.Invoked = request;
             if (System.Enum.TryParse<StatusCode>(request.Method, out var failure)) throw new RpcException(new Status(failure, "as the test wants it"));
-            var caller = context.RequestHeaders.GetValue("dapr-caller-app-id");
-            return Task.FromResult(new InvokeResponse { Data = request.Data, ContentType = $"{request.Method} for {caller}" });
+            await app.OnCall(context.CancellationToken);
+            return new InvokeResponse { Data = request.Data, ContentType = $"{request.Method} for {context.RequestHeaders.GetValue("dapr-caller-app-id")}" };
         }
 
         public override Task<TopicEventResponse> OnTopicEvent(TopicEventRequest request, ServerCallContext context) => app.HearAsync(request, context.RequestHeaders);

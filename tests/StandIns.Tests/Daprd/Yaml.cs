@@ -20,6 +20,21 @@ internal static class Yaml
     public static string Redis(string name, string type, RedisServer redis, params (string Name, string Value)[] metadata) =>
         Component(name, type, [("redisHost", redis.Address), .. metadata]);
 
+    /// <param name="policies">The policies, as a flow mapping.</param>
+    /// <param name="targets">What they are applied to, as a flow mapping.</param>
+    public static string Resiliency(string policies, string targets) =>
+        $"""
+        ---
+        apiVersion: dapr.io/v1alpha1
+        kind: Resiliency
+        metadata:
+          name: policies
+        spec:
+          policies: {policies}
+          targets: {targets}
+
+        """;
+
     /// <summary>Deliveries from the component are tried this often again, after a millisecond each.</summary>
     public static string Retries(string component, int retries, string matching = "") =>
         $"""
