@@ -67,7 +67,7 @@ public sealed class DaprSidecar : ISidecar
     public async Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken stop) where T : class =>
         await Task.WhenAll(keys.Select(key => ReadAsync<T>(key, stop)));
 
-    public Task<bool> TryWriteAsync<T>(Versioned<T> read, T value, TimeSpan? keepFor, CancellationToken stop) where T : class
+    public async Task<bool> TryWriteAsync<T>(Versioned<T> read, T value, TimeSpan? keepFor, CancellationToken stop) where T : class
     {
         var item = new StateItem
         {
@@ -77,7 +77,9 @@ public sealed class DaprSidecar : ISidecar
             Options = FirstWrite,
         };
         if (keepFor is { } time) item.Metadata.Add("ttlInSeconds", ((long)time.TotalSeconds).ToString(CultureInfo.InvariantCulture));
-        return writes.DoAsync(item, stop);
+        if (await writes.DoAsync(item, stop)) return true;
+        SagaMetrics.Conflicts.Add(1);
+        return false;
     }
 
     public async Task DeleteAsync(string key, CancellationToken stop)

@@ -49,6 +49,7 @@ internal sealed class DeadLetters(Documents documents, ISidecar sidecar, IdIndex
         var letter = new DeadLetter(id, e?.Topic ?? "", e?.Id ?? "", e?.Data ?? came, e?.Said, clock.GetUtcNow(), e?.TraceId, DeadLetterState.Waiting);
         await documents.ChangeAsync<DeadLetter, bool>(DeadLetter.KeyOf(id), _ => new(letter, true, Retention.OfDeadLetters), stop);
         await index.AddAsync(Waiting, id, stop);
+        SagaMetrics.DeadLetters.Add(1);
         return letter;
     }
 

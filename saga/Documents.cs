@@ -92,16 +92,20 @@ public sealed class Documents(ISidecar sidecar, Patience patience)
             var before = together.Count;
             Join(lane, together);
             var claims = await ReadWitnessesAsync(together);
-            var (document, keepFor, changed) = (read.Value, default(TimeSpan?), false);
+            var (document, keepFor, changes) = (read.Value, default(TimeSpan?), 0);
             foreach (var wanted in together)
             {
                 if (wanted.Decide(document, wanted.Witness is { } witness ? claims[witness] : default) is not { } change) continue;
-                (document, keepFor, changed) = (change.Next, change.KeepFor ?? keepFor, true);
+                (document, keepFor, changes) = (change.Next, change.KeepFor ?? keepFor, changes + 1);
             }
-            if (changed)
+            if (changes > 0)
             {
                 if (together.Find(wanted => wanted.Tidy is not null)?.Tidy is { } tidy) document = tidy(document!);
-                if (await sidecar.TryWriteAsync(read, document!, keepFor, default)) return;
+                if (await sidecar.TryWriteAsync(read, document!, keepFor, default))
+                {
+                    SagaMetrics.Combined.Add(changes - 1);
+                    return;
+                }
                 if (!unseen) await patience.AfterAsync(++lost, default);
             }
             // Nothing was written, so nothing has shown that those who came after the read saw the latest.

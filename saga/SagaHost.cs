@@ -61,6 +61,7 @@ public static class SagaHost
         services.AddSingleton<Commands>();
         services.AddSingleton<IdIndex>();
         services.AddSingleton<DeadLetters>();
+        services.AddMetrics(appId);
         return builder;
     }
 
@@ -112,7 +113,7 @@ public static class SagaHost
             builder.Services, HeardBy, services.GetRequiredService<ISidecar>(), services.GetRequiredService<JsonSerializerOptions>()));
     }
 
-    /// <summary>Serves what the sidecar calls, and what every service answers: dead letters, health, reflection.</summary>
+    /// <summary>Serves what the sidecar calls, and what every service answers: dead letters, health, reflection, metrics.</summary>
     public static void MapSaga(this WebApplication app)
     {
         app.MapGrpcService<AppCallbackService>();
@@ -120,6 +121,7 @@ public static class SagaHost
         app.MapGrpcService<DeadLetterService>();
         app.MapGrpcReflectionService();
         app.MapGrpcHealthChecksService();
+        app.MapMetrics();
     }
 
     /// <summary>Runs until it is told to stop.</summary>
@@ -134,7 +136,7 @@ public static class SagaHost
         catch (IOException taken) when (taken.InnerException is AddressInUseException)
         {
             await Console.Error.WriteLineAsync(
-                $"{taken.Message.TrimEnd('.')}. Stop the other process, or give this service another port (APP_PORT; Orders also HTTP_PORT).");
+                $"{taken.Message.TrimEnd('.')}. Stop the other process, or give this service another port (APP_PORT, HTTP_PORT).");
             return 1;
         }
     }

@@ -3,6 +3,7 @@ using Saga;
 using Shop.V1;
 
 var builder = SagaHost.CreateBuilder(args, "coupons", grpcPort: 5004, CouponStates.Default);
+builder.ListenHttp("HTTP_PORT", 8084);
 builder.AddParticipant<Coupons.Coupon>(Coupons.Coupon.KeyOf);
 
 // Told by the broker.

@@ -99,6 +99,12 @@ internal sealed record Order(
     [JsonIgnore]
     public DateTimeOffset? FinalAt => Status == OrderStatus.Pending ? null : Timeline.FirstOrDefault(entry => entry.Status == Status)?.At;
 
+    /// <summary>It was placed between <paramref name="before"/> (null: there was none) and now.</summary>
+    public bool IsNewSince(Order? before) => before is null or { Status: OrderStatus.Void } && Status != OrderStatus.Void;
+
+    /// <summary>It became CONFIRMED or FAILED between <paramref name="before"/> (null: there was none) and now.</summary>
+    public bool IsFinalSince(Order? before) => Status is OrderStatus.Confirmed or OrderStatus.Failed && before?.Status != Status;
+
     [JsonIgnore]
     public DateTimeOffset LastChange => Timeline.IsEmpty ? Placed : Timeline[^1].At;
 }

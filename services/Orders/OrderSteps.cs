@@ -12,6 +12,10 @@ internal sealed class OrderSteps(Transition transition, TimeProvider clock, ILog
     private readonly ILogger log = logs.CreateLogger("Orders");
     private readonly ConcurrentDictionary<string, TaskCompletionSource> watched = new();
 
+    /// <summary>An order was changed by this process, from what it was (null: there was none) to what it is. Of two changes the later may be told first.</summary>
+    /// <remarks>Whoever listens neither waits nor throws.</remarks>
+    public event Action<Order?, Order>? Changed;
+
     public Moment Now() => new(clock.GetUtcNow(), SagaTrace.TraceId);
 
     /// <returns>The order as it is now.</returns>
@@ -63,6 +67,7 @@ internal sealed class OrderSteps(Transition transition, TimeProvider clock, ILog
         if (!ReferenceEquals(before, decision.State))
         {
             if (before?.Status != decision.State!.Status) LogStatus(decision.State);
+            Changed?.Invoke(before, decision.State);
             if (watched.TryRemove(orderId, out var watchers)) watchers.SetResult();
         }
         return (before, decision);

@@ -8,6 +8,14 @@ internal sealed class OrderSweep(
 {
     private readonly ILogger log = logs.CreateLogger("Orders");
 
+    /// <summary>An order that this instance looks after is as told.</summary>
+    /// <remarks>Whoever listens neither waits nor throws.</remarks>
+    public event Action<Order>? Visited;
+
+    /// <summary>What was said last of this order was said again, or its deadline had passed.</summary>
+    /// <remarks>Whoever listens neither waits nor throws.</remarks>
+    public event Action<Order>? Reminded;
+
     /// <summary>Once over all open orders. Each costs a read; a quiet one also what is said again.</summary>
     public Task RunAsync(CancellationToken stop) => openLog.SweepAsync(limits.Quiet, new(VisitAsync, EndedAsync), stop);
 
@@ -17,6 +25,7 @@ internal sealed class OrderSweep(
         HashSet<string> open = [];
         foreach (var (entry, order) in entries.Zip(read))
         {
+            if (order.Value is { } kept) Visited?.Invoke(kept);
             if (!await IsOverAsync(entry, order, stop)) open.Add(entry.OrderId);
         }
         return open;
@@ -43,6 +52,7 @@ internal sealed class OrderSweep(
         using var step = SagaTrace.StartAnew("remind order", entry.OrderId, order.Value.Timeline[0].TraceId);
         var now = await orders.RunAsync(entry.OrderId, (kept, at) => OrderDecisions.Remind(kept, limits, at), stop);
         OrderLog.Reminded(log, entry.OrderId);
+        Reminded?.Invoke(now);
         return now.Settled;
     }
 }

@@ -17,6 +17,8 @@ builder.Services.AddSingleton<OrderSweep>();
 builder.AddSweep<OrderSweep>((sweep, stop) => sweep.RunAsync(stop));
 
 builder.Services.AddSingleton<OrderSteps>();
+builder.Services.AddSingleton<OpenOrders>();
+builder.Services.AddSingleton<OrderMetrics>();
 builder.Services.AddSingleton<Placing>();
 builder.Services.AddSingleton(_ => new Shop.V1.StockService.StockServiceClient(DaprClient.CreateInvocationInvoker("stock")));
 builder.Services.AddSingleton(_ => new PaymentService.PaymentServiceClient(DaprClient.CreateInvocationInvoker("payments")));
@@ -39,5 +41,8 @@ var app = builder.Build();
 app.MapGrpcService<Orders.OrderService>();
 app.MapOrderHttp();
 app.MapSaga();
+
+// They listen from the start, not from when somebody asks.
+app.Services.GetRequiredService<OrderMetrics>();
 
 return await app.RunToExitAsync();

@@ -3,6 +3,7 @@ using Saga;
 using Shop.V1;
 
 var builder = SagaHost.CreateBuilder(args, "payments", grpcPort: 5003, PaymentStates.Default);
+builder.ListenHttp("HTTP_PORT", 8083);
 builder.AddParticipant<Payments.Account>(Payments.Account.KeyOf);
 
 // Told by the broker.

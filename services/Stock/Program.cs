@@ -3,6 +3,7 @@ using Shop.V1;
 using Stock;
 
 var builder = SagaHost.CreateBuilder(args, "stock", grpcPort: 5002, StockStates.Default);
+builder.ListenHttp("HTTP_PORT", 8082);
 builder.AddParticipant<Stock.Product>(Stock.Product.KeyOf);
 
 // Told by the broker.

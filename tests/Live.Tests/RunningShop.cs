@@ -40,7 +40,7 @@ public class RunningShop : IAsyncLifetime
 
     public Dictionary<string, int> Ports { get; } = new[]
     {
-        "5001", "5002", "5003", "5004", "8080", "50001", "50002", "50003", "50004", "3501", "3502", "3503", "3504",
+        "5001", "5002", "5003", "5004", "8080", "8082", "8083", "8084", "50001", "50002", "50003", "50004", "3501", "3502", "3503", "3504",
     }.ToDictionary(port => port, _ => FreePort.Take());
 
     /// <summary>Everything that the runner and the services have written.</summary>

@@ -1,0 +1,41 @@
+using System.Diagnostics.Metrics;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using OpenTelemetry;
+using OpenTelemetry.Metrics;
+using OpenTelemetry.Resources;
+
+namespace Saga;
+
+/// <summary>What the saga counts, and where it is read: by whoever listens to its meter, and in Prometheus' text at /metrics.</summary>
+public static class SagaMetrics
+{
+    /// <summary>The name under which its instruments can be listened to, a service's own too.</summary>
+    public const string MeterName = "DaprSaga";
+
+    private static readonly Meter Meter = new(MeterName);
+
+    internal static readonly Counter<long> Conflicts = Meter.CreateCounter<long>(
+        "saga.documents.conflicts", "{conflict}", "Writes that were not done because somebody else had written the document first.");
+
+    internal static readonly Counter<long> Combined = Meter.CreateCounter<long>(
+        "saga.documents.combined", "{change}", "Changes that cost no write of their own, because they shared another's.");
+
+    internal static readonly Counter<long> DeadLetters = Meter.CreateCounter<long>(
+        "saga.dead_letters.kept", "{event}", "Events that could not be handled and are kept for somebody to look at.");
+
+    /// <summary>From here on everything is counted that /metrics will show.</summary>
+    internal static void AddMetrics(this IServiceCollection services, string appId) => services.AddSingleton(_ => Sdk.CreateMeterProviderBuilder()
+        .ConfigureResource(resource => resource.AddService(appId))
+        .AddMeter(MeterName)
+        .AddPrometheusExporter()
+        .Build());
+
+    internal static void MapMetrics(this WebApplication app)
+    {
+        var provider = app.Services.GetRequiredService<MeterProvider>();
+        // What has not happened yet is 0, not absent.
+        foreach (var counter in (Counter<long>[])[Conflicts, Combined, DeadLetters]) counter.Add(0);
+        app.MapPrometheusScrapingEndpoint("/metrics", provider, configureBranchedPipeline: null, optionsName: null);
+    }
+}

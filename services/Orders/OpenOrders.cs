@@ -1,0 +1,38 @@
+using System.Collections.Concurrent;
+
+namespace Orders;
+
+/// <summary>The orders that this instance looks after and that have not come to rest: those it placed, and those its sweep found.</summary>
+/// <remarks>One that comes to rest in another instance is left out once the sweep has seen it.</remarks>
+internal sealed class OpenOrders
+{
+    private readonly ConcurrentDictionary<string, DateTimeOffset> placedById = new();
+    private readonly TimeProvider clock;
+
+    public OpenOrders(OrderSteps orders, OrderSweep sweep, TimeProvider clock)
+    {
+        this.clock = clock;
+        orders.Changed += (before, order) =>
+        {
+            if (order.Settled) placedById.TryRemove(order.Id, out _);
+            else if (order.IsNewSince(before)) placedById[order.Id] = order.Placed;
+        };
+        sweep.Visited += order =>
+        {
+            if (order.Settled) placedById.TryRemove(order.Id, out _);
+            else placedById[order.Id] = order.Placed;
+        };
+    }
+
+    public int Count => placedById.Count;
+
+    /// <summary>Since it was placed. Zero when none is open.</summary>
+    public TimeSpan AgeOfOldest
+    {
+        get
+        {
+            var now = clock.GetUtcNow();
+            return placedById.Values.Select(placed => now - placed).DefaultIfEmpty(TimeSpan.Zero).Max();
+        }
+    }
+}

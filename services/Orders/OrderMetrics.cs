@@ -1,0 +1,40 @@
+using System.Diagnostics.Metrics;
+using Saga;
+
+namespace Orders;
+
+/// <summary>What Orders counts of its orders, in this instance.</summary>
+internal sealed class OrderMetrics : IDisposable
+{
+    /// <summary>Seconds. Most orders are final within a few hundredths; the default deadline is 60.</summary>
+    private static readonly double[] DurationBounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
+
+    private readonly Meter meter = new(SagaMetrics.MeterName);
+
+    public OrderMetrics(OrderSteps orders, OrderSweep sweep, OpenOrders open)
+    {
+        var placed = meter.CreateCounter<long>("saga.orders.placed", "{order}", "Orders that were accepted.");
+        var confirmed = meter.CreateCounter<long>("saga.orders.confirmed", "{order}", "Orders that became CONFIRMED.");
+        var failed = meter.CreateCounter<long>("saga.orders.failed", "{order}", "Orders that became FAILED, by reason.");
+        var duration = meter.CreateHistogram("saga.order.duration", "s", "Time from placing an order until it is CONFIRMED or FAILED.",
+            tags: null, new InstrumentAdvice<double> { HistogramBucketBoundaries = DurationBounds });
+        var nudges = meter.CreateCounter<long>("saga.orders.nudges", "{nudge}", "Times that an order had gone quiet, and what was said last was said again.");
+        meter.CreateObservableGauge("saga.orders.open", () => open.Count, "{order}", "Orders that have not come to rest.");
+        meter.CreateObservableGauge("saga.orders.open_age", () => open.AgeOfOldest.TotalSeconds, "s", "Time since the oldest open order was placed; 0 when none is open.");
+
+        // What has not happened yet is 0, not absent.
+        foreach (var counter in (Counter<long>[])[placed, confirmed, nudges]) counter.Add(0);
+
+        sweep.Reminded += _ => nudges.Add(1);
+        orders.Changed += (before, order) =>
+        {
+            if (order.IsNewSince(before)) placed.Add(1);
+            if (!order.IsFinalSince(before)) return;
+            duration.Record((order.FinalAt!.Value - order.Placed).TotalSeconds);
+            if (order.Failure is { } failure) failed.Add(1, new KeyValuePair<string, object?>("reason", failure.Reason));
+            else confirmed.Add(1);
+        };
+    }
+
+    public void Dispose() => meter.Dispose();
+}
