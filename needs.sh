@@ -25,6 +25,15 @@ need_grpcio() {
   /usr/bin/python3 -c 'import grpc' 2>/dev/null
 }
 
+# need_chromium: true when Debian's Chromium, the browser of the tests, is there, or could be installed.
+need_chromium() {
+  command -v chromium >/dev/null && return
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then return 1; fi
+  echo "Installing chromium with apt-get (it is not on this machine)." >&2
+  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } >/dev/null 2>&1
+  command -v chromium >/dev/null
+}
+
 # redis_answers PORT: true when a Redis answers there.
 redis_answers() {
   { exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'PING\r\n' >&3 && IFS= read -r -t 2 answer <&3 && exec 3>&-; } 2>/dev/null || return 1

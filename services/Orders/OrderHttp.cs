@@ -2,9 +2,6 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Google.Protobuf;
-using Grpc.Core;
-using Microsoft.AspNetCore.Http.HttpResults;
-using Saga;
 using Wire = Shop.V1;
 
 namespace Orders;
@@ -29,72 +26,24 @@ internal static class OrderHttp
         }
         catch (Exception unreadable) when (unreadable is InvalidJsonException or InvalidProtocolBufferException)
         {
-            return Problem(StatusCodes.Status400BadRequest, "MALFORMED_BODY", $"The body is not the JSON of an order: {unreadable.Message}", []);
+            return Problem.Of(StatusCodes.Status400BadRequest, "MALFORMED_BODY", $"The body is not the JSON of an order: {unreadable.Message}");
         }
         if (request.UserId.Length > 0 && request.UserId != publicId)
         {
-            return Problem(StatusCodes.Status400BadRequest, "INVALID_ARGUMENT", "userId in the body is not the user in the path.", []);
+            return Problem.Of(StatusCodes.Status400BadRequest, "INVALID_ARGUMENT", "userId in the body is not the user in the path.");
         }
         request.UserId = publicId;
         if (http.Headers.TryGetValue("Idempotency-Key", out var key)) request.IdempotencyKey = key.ToString();
-        return await AnswerAsync(async () =>
+        return await Problem.AnswerAsync(async () =>
         {
             var order = OrderJson.From(await placing.PlaceAsync(request, stop));
             return TypedResults.Json(order, OrderJsonContext.Readable.OrderJson, statusCode: StatusCodes.Status201Created);
         });
     }
 
-    private static Task<IResult> GetAsync(string orderNumber, ISidecar sidecar, CancellationToken stop) => AnswerAsync(async () =>
-    {
-        new RequestCheck().Must(OrderNumber.TryParse(orderNumber, out var id, out var wrong), "orderNumber", $"'{orderNumber}' {wrong}").Done();
-        var order = (await sidecar.ReadAsync<Order>(Order.KeyOf(id.ToString()), stop)).Value;
-        if (order is null or { Status: OrderStatus.Void }) throw new RejectedException(Rejection.NotFound("order", orderNumber));
-        return TypedResults.Json(OrderJson.From(order), OrderJsonContext.Readable.OrderJson);
-    });
-
-    private static async Task<IResult> AnswerAsync(Func<Task<JsonHttpResult<OrderJson>>> answer)
-    {
-        try
-        {
-            return await answer();
-        }
-        catch (RejectedException rejected)
-        {
-            var rejection = rejected.Rejection;
-            var status = rejection.Code switch
-            {
-                StatusCode.InvalidArgument => StatusCodes.Status400BadRequest,
-                StatusCode.NotFound => StatusCodes.Status404NotFound,
-                StatusCode.AlreadyExists => StatusCodes.Status409Conflict,
-                StatusCode.FailedPrecondition => StatusCodes.Status422UnprocessableEntity,
-                _ => StatusCodes.Status500InternalServerError,
-            };
-            return Problem(status, rejection.Title, rejection.Message, rejection.Details.SelectMany(ErrorsOf));
-        }
-        catch (Exception fault) when (fault is Dapr.DaprException or RpcException)
-        {
-            return Problem(StatusCodes.Status503ServiceUnavailable, "UNAVAILABLE",
-                "The sidecar, or what is behind it, did not answer; nothing is lost, try again.", []);
-        }
-    }
-
-    private static IResult Problem(int status, string title, string detail, IEnumerable<ErrorJson> errors) => TypedResults.Json(
-        new ProblemJson("about:blank", title, status, detail, [.. errors]), OrderJsonContext.Readable.ProblemJson, "application/problem+json", status);
-
-    private static IEnumerable<ErrorJson> ErrorsOf(IMessage detail) => detail switch
-    {
-        Google.Rpc.BadRequest bad => bad.FieldViolations.Select(violation => new ErrorJson(violation.Field, violation.Description)),
-        Google.Rpc.PreconditionFailure failure => failure.Violations.Select(violation =>
-            new ErrorJson(violation.Subject, $"{violation.Type}: {violation.Description}")),
-        Google.Rpc.ErrorInfo info => [new(info.Reason, string.Join(", ", info.Metadata.Select(pair => $"{pair.Key}={pair.Value}")))],
-        _ => [],
-    };
+    private static Task<IResult> GetAsync(string orderNumber, OrderLookup lookup, CancellationToken stop) => Problem.AnswerAsync(async () =>
+        TypedResults.Json(OrderJson.From(await lookup.FindAsync(orderNumber, stop, "orderNumber")), OrderJsonContext.Readable.OrderJson));
 }
-
-/// <summary>Problem details as RFC 9457 has them, with what is wrong in each place.</summary>
-internal sealed record ProblemJson(string Type, string Title, int Status, string Detail, ErrorJson[] Errors);
-
-internal sealed record ErrorJson(string Subject, string Description);
 
 internal sealed record ItemJson(string ProductId, int Quantity, long UnitPrice);
 

@@ -1,4 +1,3 @@
-using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Saga;
 using Wire = Shop.V1;
@@ -6,22 +5,19 @@ using Wire = Shop.V1;
 namespace Orders;
 
 /// <summary>What clients ask of Orders.</summary>
-internal sealed class OrderService(Placing placing, OrderSteps orders, OrderList list, ISidecar sidecar, Limits limits, TimeProvider clock)
+internal sealed class OrderService(Placing placing, OrderSteps orders, OrderList list, OrderLookup lookup)
     : Wire.OrderService.OrderServiceBase
 {
-    /// <summary>A change made by another instance is seen after this time.</summary>
-    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500);
-
     public override async Task<Wire.PlaceOrderResponse> PlaceOrder(Wire.PlaceOrderRequest request, ServerCallContext context) =>
         new() { Order = OrderWire.From(await placing.PlaceAsync(request, context.CancellationToken)) };
 
     public override async Task<Wire.GetOrderResponse> GetOrder(Wire.GetOrderRequest request, ServerCallContext context) =>
-        new() { Order = OrderWire.From(await ReadAsync(request.Order, context.CancellationToken)) };
+        new() { Order = OrderWire.From(await lookup.FindAsync(request.Order, context.CancellationToken)) };
 
     public override async Task<Wire.CancelOrderResponse> CancelOrder(Wire.CancelOrderRequest request, ServerCallContext context)
     {
         new RequestCheck().Text("comment", request.Comment, 0, 200).Done();
-        var known = await ReadAsync(request.Order, context.CancellationToken);
+        var known = await lookup.FindAsync(request.Order, context.CancellationToken);
         var order = await orders.RunAsync(known.Id, (kept, at) => OrderDecisions.Cancel(kept, request.Comment, at), context.CancellationToken);
         return order is { Status: OrderStatus.Failed, Failure.Reason: "CANCELLED" }
             ? new() { Order = OrderWire.From(order) }
@@ -34,29 +30,15 @@ internal sealed class OrderService(Placing placing, OrderSteps orders, OrderList
     {
         new RequestCheck().Range("after_revision", request.AfterRevision, 0, int.MaxValue).Done();
         var stop = context.CancellationToken;
-        var order = await ReadAsync(request.Order, stop);
-        for (var seen = (int)request.AfterRevision; ;)
+        var (seen, found) = ((int)request.AfterRevision, await lookup.FindAsync(request.Order, stop));
+        await foreach (var order in lookup.WatchAsync(found.Id, stop))
         {
-            using var watch = orders.WatchNext(order.Id);
-            order = await ReadAsync(order.Id, stop);
             while (seen < order.Timeline.Length) await responseStream.WriteAsync(new() { Entry = OrderWire.From(order, ++seen) }, stop);
-            if (order.Settled) return;
-            await watch.ChangeAsync(LookAgain, stop);
         }
     }
 
-    public override async Task<Wire.ExplainOrderResponse> ExplainOrder(Wire.ExplainOrderRequest request, ServerCallContext context)
-    {
-        var order = await ReadAsync(request.Order, context.CancellationToken);
-        var explanation = Explanation.Of(order, limits, clock.GetUtcNow());
-        return new()
-        {
-            Order = OrderWire.From(order),
-            Timeline = { Enumerable.Range(1, order.Timeline.Length).Select(revision => OrderWire.From(order, revision)) },
-            WaitsFor = { explanation.WaitsFor },
-            Next = explanation.Next,
-        };
-    }
+    public override async Task<Wire.ExplainOrderResponse> ExplainOrder(Wire.ExplainOrderRequest request, ServerCallContext context) =>
+        lookup.Explain(await lookup.FindAsync(request.Order, context.CancellationToken));
 
     public override async Task<Wire.ListOpenOrdersResponse> ListOpenOrders(Wire.ListOpenOrdersRequest request, ServerCallContext context)
     {
@@ -72,13 +54,5 @@ internal sealed class OrderService(Placing placing, OrderSteps orders, OrderList
             .Must(ListPlace.TryParse(request.PageToken, out place), "page_token", $"'{request.PageToken}' is not a token of an answer before.")
             .Done();
         return await list.AllAsync(place, RequestCheck.PageOf(request.PageSize), [.. request.Statuses], context.CancellationToken);
-    }
-
-    private async Task<Order> ReadAsync(string idOrNumber, CancellationToken stop)
-    {
-        new RequestCheck().Must(OrderNumber.TryParse(idOrNumber, out var id, out var wrong), "order", $"'{idOrNumber}' {wrong}").Done();
-        return (await sidecar.ReadAsync<Order>(Order.KeyOf(id.ToString()), stop)).Value is { Status: not OrderStatus.Void } order
-            ? order
-            : throw new RejectedException(Rejection.NotFound("order", idOrNumber));
     }
 }

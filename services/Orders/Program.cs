@@ -1,5 +1,6 @@
 using Dapr.Client;
 using Orders;
+using Orders.Console;
 using Saga;
 using Shop.V1;
 
@@ -17,12 +18,15 @@ builder.Services.AddSingleton<OrderSweep>();
 builder.AddSweep<OrderSweep>((sweep, stop) => sweep.RunAsync(stop));
 
 builder.Services.AddSingleton<OrderSteps>();
+builder.Services.AddSingleton<OrderLookup>();
 builder.Services.AddSingleton<OpenOrders>();
 builder.Services.AddSingleton<OrderMetrics>();
 builder.Services.AddSingleton<Placing>();
 builder.Services.AddSingleton(_ => new Shop.V1.StockService.StockServiceClient(DaprClient.CreateInvocationInvoker("stock")));
 builder.Services.AddSingleton(_ => new PaymentService.PaymentServiceClient(DaprClient.CreateInvocationInvoker("payments")));
 builder.Services.AddSingleton(_ => new CouponService.CouponServiceClient(DaprClient.CreateInvocationInvoker("coupons")));
+
+builder.AddConsole();
 
 // Told by the broker.
 builder.AddSubscriptions<OrderHandlers>((heard, orders) => heard
@@ -40,6 +44,7 @@ var app = builder.Build();
 // Asked by clients.
 app.MapGrpcService<Orders.OrderService>();
 app.MapOrderHttp();
+app.MapConsole();
 app.MapSaga();
 
 // They listen from the start, not from when somebody asks.

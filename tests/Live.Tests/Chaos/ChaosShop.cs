@@ -49,6 +49,9 @@ internal sealed class ChaosShop : IAsyncDisposable
 
     public ShopClients Clients => AllClients[0];
 
+    /// <summary>Where the last of Orders speaks HTTP.</summary>
+    public string OrdersHttp { get; private set; } = "";
+
     /// <param name="instances">How many of Orders, Stock, Payments and Coupons.</param>
     public static async Task<ChaosShop> OpenAsync(IReadOnlyList<int> instances, TimeSpan deadline)
     {
@@ -95,6 +98,7 @@ internal sealed class ChaosShop : IAsyncDisposable
     {
         var (appPort, httpPort, daprGrpcPort, daprHttpPort) = (FreePort.Take(), FreePort.Take(), FreePort.Take(), FreePort.Take());
         var appId = project.ToLowerInvariant();
+        if (project == "Orders") OrdersHttp = $"http://localhost:{httpPort}";
         Dictionary<string, string> environment = new()
         {
             ["APP_PORT"] = $"{appPort}",

@@ -1,0 +1,47 @@
+using System.Text.Json.Nodes;
+using Dapr.Client;
+using Google.Protobuf;
+using Grpc.Core;
+using Saga;
+using Wire = Shop.V1;
+
+namespace Orders.Console;
+
+/// <summary>The dead letters of all four services. Each keeps its own and is asked through the sidecar, this one too.</summary>
+internal sealed class DeadLetterDesk
+{
+    private const int ShownMax = 200;
+
+    /// <summary>A service that takes longer is shown as not answering.</summary>
+    private static readonly TimeSpan AnswerMax = TimeSpan.FromSeconds(5);
+
+    private readonly (string AppId, Wire.DeadLetterService.DeadLetterServiceClient Letters)[] services =
+        [.. new[] { "orders", "stock", "payments", "coupons" }.Select(appId => (appId, new Wire.DeadLetterService.DeadLetterServiceClient(DaprClient.CreateInvocationInvoker(appId))))];
+
+    /// <summary>For each service its answer to ListDeadLetters, with its app id; or why there is none.</summary>
+    public async Task<JsonArray> ListAsync(JsonFormatter json, CancellationToken stop) => new(await Task.WhenAll(services.Select(async service =>
+    {
+        try
+        {
+            var listed = await service.Letters.ListDeadLettersAsync(new() { PageSize = ShownMax }, Options(stop));
+            var shown = JsonNode.Parse(json.Format(listed))!;
+            shown["appId"] = service.AppId;
+            return shown;
+        }
+        catch (RpcException fault) when (!stop.IsCancellationRequested)
+        {
+            return new JsonObject { ["appId"] = service.AppId, ["problem"] = fault.Status.Detail };
+        }
+    })));
+
+    public async Task<Wire.RedriveDeadLetterResponse> RedriveAsync(string appId, string id, bool dryRun, CancellationToken stop) =>
+        await Of(appId).RedriveDeadLetterAsync(new() { DeadLetterId = id, DryRun = dryRun }, Options(stop));
+
+    public async Task<Wire.DiscardDeadLetterResponse> DiscardAsync(string appId, string id, CancellationToken stop) =>
+        await Of(appId).DiscardDeadLetterAsync(new() { DeadLetterId = id }, Options(stop));
+
+    private Wire.DeadLetterService.DeadLetterServiceClient Of(string appId) =>
+        services.FirstOrDefault(service => service.AppId == appId).Letters ?? throw new RejectedException(Rejection.NotFound("service", appId));
+
+    private static CallOptions Options(CancellationToken stop) => new(deadline: DateTime.UtcNow + AnswerMax, cancellationToken: stop);
+}

@@ -1,0 +1,79 @@
+// Dead letters of all four services: rehearse, redrive, discard.
+import { byId, clock, el, fill, get, post, say } from './page.js';
+
+export class Letters {
+  constructor() {
+    byId('letters-again').addEventListener('click', () => this.load());
+  }
+
+  async load() {
+    const place = byId('letters');
+    try {
+      const services = await get('dead-letters');
+      const count = services.reduce((sum, service) => sum + (service.deadLetters?.length ?? 0) + (service.more ?? 0), 0);
+      byId('letters-count').hidden = count === 0;
+      byId('letters-count').textContent = count;
+      if (byId('letters-view').hidden) return;
+      const letters = services.flatMap(service => service.deadLetters ?? []).sort((one, other) => one.deadTime < other.deadTime ? 1 : -1);
+      place.replaceChildren(
+        ...services.filter(service => service.problem).map(service => el('p', { class: 'problem' }, `${service.appId} did not answer: ${service.problem}`)),
+        letters.length > 0
+          ? el('ul', { class: 'letters', 'aria-label': 'Dead letters, newest first' }, ...letters.map(letter => this.#cardOf(letter)))
+          : el('p', { class: 'placeholder' }, 'There are no dead letters.'),
+        ...services.filter(service => service.more > 0).map(service => el('p', { class: 'hint' }, `${service.appId} has ${service.more} more.`)));
+    } catch (problem) {
+      if (!(problem instanceof TypeError)) place.replaceChildren(el('p', { class: 'problem' }, problem.message));
+    }
+  }
+
+  #cardOf(letter) {
+    const outcome = el('div', { class: 'outcome', role: 'status' }), problem = el('p', { class: 'problem', role: 'alert', hidden: true });
+    const path = `dead-letters/${letter.appId}/${letter.deadLetterId}`;
+    const buttons = [];
+    const button = (words, then, attributes = {}) => {
+      const made = el('button', {
+        type: 'button', ...attributes, 'aria-label': `${words} ${letter.topic || 'dead letter'} ${letter.deadLetterId}`,
+        onclick: async () => {
+          buttons.forEach(one => { one.disabled = true; });
+          say(problem, null);
+          try {
+            await then();
+          } catch (fault) {
+            say(problem, fault);
+          }
+          buttons.forEach(one => { one.disabled = false; });
+        },
+      }, words);
+      buttons.push(made);
+      return made;
+    };
+    const over = words => {
+      outcome.replaceChildren(el('p', { class: 'good' }, words));
+      buttons.forEach(one => one.remove());
+      card.classList.add('over');
+      byId('letters-count').textContent = Math.max(0, Number(byId('letters-count').textContent) - 1);
+    };
+    const tell = (said, tense) => fill(outcome,
+      said.failure ? el('p', { class: 'problem' }, `It ${tense} again: ${said.failure}`) : null,
+      said.effects.length > 0 ? el('ul', { class: 'effects' }, ...said.effects.map(effect => el('li', {}, effect))) : null,
+      !said.failure && said.effects.length === 0 ? el('p', {}, 'It would change nothing.') : null);
+
+    const card = el('li', { class: 'letter', 'data-id': letter.deadLetterId },
+      el('div', { class: 'letter-head' },
+        el('span', { class: `lane-tag shown lane-${letter.appId}` }, letter.appId),
+        el('strong', {}, letter.topic || 'no CloudEvent'),
+        el('span', { class: 'hint' }, `dead since ${clock(letter.deadTime)}`)),
+      letter.orderId ? el('p', {}, 'Order ', el('a', { href: `#/orders/${letter.orderId}` }, letter.orderId)) : null,
+      letter.problem ? el('p', { class: 'problem' }, letter.problem) : null,
+      el('div', { class: 'buttons' },
+        letter.problem ? null : button('Dry run', async () => tell(await post(`${path}/rehearse`), 'would fail')),
+        letter.problem ? null : button('Redrive', async () => {
+          const said = await post(`${path}/redrive`);
+          if (said.failure) tell(said, 'failed');
+          else over(`Redriven: ${letter.appId} has handled it.`);
+        }, { class: 'primary' }),
+        button('Discard', async () => { await post(`${path}/discard`); over('Discarded.'); })),
+      outcome, problem);
+    return card;
+  }
+}

@@ -1,0 +1,148 @@
+// One order: where it stands, what it waits for, and its timeline with a lane for each service.
+import { clock, el, fill, get, span, statusOf, won } from './page.js';
+import { follow } from './stream.js';
+
+const LANES = ['Orders', 'Stock', 'Payments', 'Coupons'];
+const LANE_BY_STEP = { STEP_STOCK: 'Stock', STEP_PAYMENT: 'Payments', STEP_COUPON: 'Coupons' };
+const ANSWERS_BY_LANE = { Stock: ['stock-reserved', 'stock-released'], Payments: ['payment-completed', 'payment-refunded'], Coupons: ['coupon-used', 'coupon-restored'] };
+
+const STATES = {
+  STEP_STATE_WAITING: 'waiting', STEP_STATE_DONE: 'done', STEP_STATE_REFUSED: 'refused', STEP_STATE_UNDONE: 'done and undone', STEP_STATE_SKIPPED: 'never done',
+};
+
+function laneOf(event) {
+  if (event.startsWith('stock-')) return 'Stock';
+  if (event.startsWith('payment-')) return 'Payments';
+  if (event.startsWith('coupon-')) return 'Coupons';
+  return 'Orders';
+}
+
+/** placed, good, bad or undone. */
+function kindOf(event) {
+  if (/-(released|refunded|restored)$/.test(event)) return 'undone';
+  if (event.endsWith('-failed')) return 'bad';
+  return event === 'order-created' ? 'placed' : 'good';
+}
+
+const SIGNS = { placed: '●', good: '✓', bad: '✕', undone: '↩' };
+
+export class OrderPane {
+  #place;
+  #id = null;
+  #close = null;
+  #settings = null;
+  #drawn = null;
+
+  constructor(place) {
+    this.#place = place;
+  }
+
+  /** null: none. */
+  show(id) {
+    if (id === this.#id) return;
+    this.#close?.();
+    [this.#id, this.#close, this.#drawn] = [id, null, null];
+    if (id === null) {
+      this.#place.replaceChildren(el('p', { class: 'placeholder' }, 'Choose an order, or place one, to see what it is doing.'));
+      return;
+    }
+    this.#place.replaceChildren(el('p', { class: 'placeholder' }, 'Reading…'));
+    this.#place.scrollIntoView?.({ block: 'nearest' });
+    this.#follow(id);
+  }
+
+  async #follow(id) {
+    try {
+      this.#settings ??= await get('settings');
+      await this.#drawFirst(id);
+    } catch (problem) {
+      if (id !== this.#id) return;
+      if (problem.status >= 400 && problem.status < 500) {
+        this.#place.replaceChildren(back(), el('p', { class: 'problem', role: 'alert' }, problem.message));
+        return;
+      }
+    }
+    if (id !== this.#id) return;
+    const close = follow(`orders/${encodeURIComponent(id)}/events`, { order: said => this.#draw(id, said), settled: () => close() });
+    this.#close = close;
+  }
+
+  async #drawFirst(id) {
+    this.#draw(id, await get(`orders/${encodeURIComponent(id)}`));
+    if (id === this.#id) this.#place.focus({ preventScroll: true });
+  }
+
+  #draw(id, said) {
+    if (id !== this.#id) return;
+    const { order, timeline } = said, status = statusOf(order);
+    if (this.#drawn === `${id} ${order.revision}`) {
+      // Nothing has happened; only the time it has been waiting for.
+      document.getElementById('outlook')?.replaceWith(outlookOf(said));
+      return;
+    }
+    this.#drawn = `${id} ${order.revision}`;
+    const trace = timeline.map(entry => entry.traceId).find(found => found);
+    const zipkin = this.#settings?.zipkin;
+    const focused = this.#place.contains(document.activeElement) ? document.activeElement.id : null;
+
+    this.#place.setAttribute('aria-label', `Order ${order.orderNumber}, ${status}`);
+    fill(this.#place,
+      back(),
+      el('header', { class: 'order-head' },
+        el('div', {},
+          el('h2', { class: 'number' }, order.orderNumber),
+          el('p', { class: 'hint' }, `${order.orderId} · placed ${clock(order.placedTime)} by ${order.userId}`)),
+        el('span', { class: `badge big ${status}`, id: 'order-status' }, status)),
+      order.reason ? el('p', { class: 'reason' }, el('strong', {}, order.reason), ` ${order.detail}`) : null,
+      outlookOf(said),
+      el('dl', { class: 'facts' },
+        ...fact('Items', order.items.map(item => `${item.quantity} × ${item.productId} at ${won(item.unitPrice)}`).join(', ')),
+        ...fact('To pay', Number(order.discountAmount) > 0 ? `${won(order.finalAmount)} (${won(order.totalAmount)} less ${won(order.discountAmount)})` : won(order.finalAmount)),
+        ...(order.userCouponId ? fact('Coupon', order.userCouponId) : []),
+        ...(order.finalTime ? fact('Final after', span(new Date(order.finalTime) - new Date(order.placedTime))) : []),
+        ...(zipkin && trace ? fact('Trace', el('a', { id: 'trace', href: `${zipkin.replace(/\/$/, '')}/zipkin/traces/${trace}`, target: '_blank', rel: 'noopener' }, `${trace.slice(0, 8)}… in Zipkin`)) : [])),
+      el('h3', { class: 'timeline-title' }, 'Timeline'),
+      el('div', { class: 'lanes', 'aria-hidden': 'true' }, el('span', {}, ''), ...LANES.map(lane => el('span', { class: `lane-name lane-${lane}` }, lane,
+        el('small', {}, stateOf(order, lane, status))))),
+      el('ol', { class: 'timeline', 'aria-label': 'Timeline' },
+        ...timeline.map(entry => happened(entry)),
+        ...order.steps.filter(step => missing(order, step, status)).map(step => awaited(step, status))),
+    );
+    if (focused) document.getElementById(focused)?.focus();
+  }
+}
+
+function outlookOf({ order, waitsFor, next }) {
+  return el('div', { class: `outlook ${order.settled ? 'settled' : ''}`, id: 'outlook' },
+    waitsFor.length > 0 ? el('div', {}, el('h3', {}, 'Waits for'), el('ul', {}, ...waitsFor.map(words => el('li', {}, words)))) : null,
+    el('div', {}, el('h3', {}, 'What comes next'), el('p', {}, next)));
+}
+
+const back = () => el('a', { class: 'back', href: '#/' }, '← All orders');
+
+const fact = (name, value) => [el('dt', {}, name), el('dd', {}, value)];
+
+const missing = (order, step, status) => status === 'PENDING' ? step.state === 'STEP_STATE_WAITING' : status === 'FAILED' && !step.compensated;
+
+function stateOf(order, lane, status) {
+  const step = order.steps.find(one => LANE_BY_STEP[one.step] === lane);
+  return step ? STATES[step.state] : status.toLowerCase();
+}
+
+function happened(entry) {
+  const lane = laneOf(entry.event), kind = kindOf(entry.event);
+  return el('li', { class: `at-${lane} ${kind}` },
+    el('span', { class: 'after' }, `+${span(Number(entry.afterMs))}`),
+    el('div', { class: 'happened' },
+      el('p', { class: 'event' }, el('span', { class: 'sign', 'aria-hidden': 'true' }, SIGNS[kind]), el('span', { class: 'lane-tag' }, lane), el('strong', {}, entry.event)),
+      el('p', { class: 'detail' }, entry.detail),
+      kind === 'undone' ? el('p', { class: 'undo-mark' }, 'compensation') : null));
+}
+
+function awaited(step, status) {
+  const lane = LANE_BY_STEP[step.step];
+  return el('li', { class: `at-${lane} awaited` },
+    el('span', { class: 'after' }, '…'),
+    el('div', { class: 'happened' },
+      el('p', { class: 'event' }, el('span', { class: 'lane-tag' }, lane), el('strong', {}, `waiting for ${ANSWERS_BY_LANE[lane][status === 'FAILED' ? 1 : 0]}`))));
+}

@@ -1,0 +1,44 @@
+// A stream of server-sent events that comes back by itself, whatever became of the other side.
+
+const TRY_AGAIN_MS = 1000;
+
+/**
+ * @param listeners by event name; each gets what the event says.
+ * @param told called with true when the stream is there, with false when it is lost.
+ * @param silence after so many milliseconds without any event it counts as lost.
+ * @returns a function that closes it for good.
+ */
+export function follow(path, listeners, told = () => {}, silence = Infinity) {
+  let source = null, again = null, watchdog = null, closed = false;
+
+  function open() {
+    source = new EventSource(`/api/console/${path}`);
+    source.onopen = () => { told(true); heard(); };
+    source.onerror = lost;
+    for (const [name, listener] of Object.entries(listeners)) {
+      source.addEventListener(name, event => { heard(); listener(JSON.parse(event.data)); });
+    }
+    heard();
+  }
+
+  function heard() {
+    clearTimeout(watchdog);
+    if (silence < Infinity) watchdog = setTimeout(lost, silence);
+  }
+
+  function lost() {
+    if (closed) return;
+    stop();
+    told(false);
+    again = setTimeout(open, TRY_AGAIN_MS);
+  }
+
+  function stop() {
+    clearTimeout(watchdog);
+    clearTimeout(again);
+    source?.close();
+  }
+
+  open();
+  return () => { closed = true; stop(); };
+}
