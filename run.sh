@@ -88,6 +88,8 @@ cat <<TXT
 
   The shop is open.
 
+    console    http://localhost:8080
+
     Orders     gRPC localhost:5001   JSON http://localhost:8080/api/orders
     Stock      gRPC localhost:5002
     Payments   gRPC localhost:5003

@@ -64,16 +64,20 @@ internal sealed class TraceExport(string serviceName, Uri endpoint, ILogger<Trac
         return Task.CompletedTask;
     }
 
-    /// <summary>Leaves out what asks every second whether this process is well, and everything it causes.</summary>
+    /// <summary>Leaves out what only looks, again and again: how this process is, its metrics, its console; and everything that causes.</summary>
     private sealed class Probes : BaseProcessor<Activity>
     {
         public override void OnStart(Activity data)
         {
             if (data.Kind != ActivityKind.Server || data.GetTagItem("url.path") is not string path) return;
-            if (!path.EndsWith("/HealthCheck", StringComparison.Ordinal) && !path.StartsWith("/grpc.health.", StringComparison.Ordinal)) return;
+            if (!OnlyLooks(path, data.GetTagItem("http.request.method") as string)) return;
             data.IsAllDataRequested = false;
             data.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded;
         }
+
+        private static bool OnlyLooks(string path, string? method) =>
+            path.EndsWith("/HealthCheck", StringComparison.Ordinal) || path.StartsWith("/grpc.health.", StringComparison.Ordinal) || path == "/metrics"
+            || method == "GET" && (path.StartsWith("/console", StringComparison.Ordinal) || path.StartsWith("/api/console/", StringComparison.Ordinal));
     }
 
     /// <summary>Gives the span of a call the name of what is called; by itself it is POST.</summary>

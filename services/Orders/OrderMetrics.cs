@@ -20,7 +20,8 @@ internal sealed class OrderMetrics : IDisposable
             tags: null, new InstrumentAdvice<double> { HistogramBucketBoundaries = DurationBounds });
         var nudges = meter.CreateCounter<long>("saga.orders.nudges", "{nudge}", "Times that an order had gone quiet, and what was said last was said again.");
         meter.CreateObservableGauge("saga.orders.open", () => open.Count, "{order}", "Orders that have not come to rest.");
-        meter.CreateObservableGauge("saga.orders.open_age", () => open.AgeOfOldest.TotalSeconds, "s", "Time since the oldest open order was placed; 0 when none is open.");
+        meter.CreateObservableGauge("saga.orders.open_age", () => open.AgeOfOldest.TotalSeconds, "s",
+            "Time since the oldest open order was placed; 0 when none is open.");
 
         // What has not happened yet is 0, not absent.
         foreach (var counter in (Counter<long>[])[placed, confirmed, nudges]) counter.Add(0);

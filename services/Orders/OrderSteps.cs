@@ -12,8 +12,8 @@ internal sealed class OrderSteps(Transition transition, TimeProvider clock, ILog
     private readonly ILogger log = logs.CreateLogger("Orders");
     private readonly ConcurrentDictionary<string, TaskCompletionSource> watched = new();
 
-    /// <summary>An order was changed by this process, from what it was (null: there was none) to what it is. Of two changes the later may be told first.</summary>
-    /// <remarks>Whoever listens neither waits nor throws.</remarks>
+    /// <summary>An order was changed by this process, from what it was (null: there was none) to what it is.</summary>
+    /// <remarks>Of two changes the later may be told first. Whoever listens neither waits nor throws.</remarks>
     public event Action<Order?, Order>? Changed;
 
     public Moment Now() => new(clock.GetUtcNow(), SagaTrace.TraceId);

@@ -20,12 +20,13 @@ internal static class Problem
         catch (RejectedException rejected)
         {
             var rejection = rejected.Rejection;
-            return Of(StatusOf(rejection.Code) ?? StatusCodes.Status500InternalServerError, rejection.Title, rejection.Message, rejection.Details.SelectMany(ErrorsOf));
+            var status = StatusOf(rejection.Code) ?? StatusCodes.Status500InternalServerError;
+            return Of(status, rejection.Title, rejection.Message, rejection.Details.SelectMany(ErrorsOf));
         }
-        catch (RpcException refused) when (StatusOf(refused.StatusCode) is { } status)
+        catch (RpcException refused) when (StatusOf(refused.StatusCode) is { } code)
         {
             // Another service's refusal.
-            return Of(status, new Rejection(refused.StatusCode, "").Title, refused.Status.Detail);
+            return Of(code, new Rejection(refused.StatusCode, "").Title, refused.Status.Detail);
         }
         catch (Exception fault) when (fault is Dapr.DaprException or RpcException)
         {

@@ -28,20 +28,25 @@ internal static partial class PrometheusText
                 now = declared.Groups[2].Value;
                 var before = families.GetValueOrDefault(now, ("untyped", "", []));
                 if (before.Samples.Count > 0) throw new FormatException($"'{line}' comes after the first sample.");
-                families[now] = declared.Groups[1].Value == "TYPE" ? (declared.Groups[3].Value, before.Help, before.Samples) : (before.Type, declared.Groups[3].Value, before.Samples);
+                var said = declared.Groups[3].Value;
+                families[now] = declared.Groups[1].Value == "TYPE" ? (said, before.Help, before.Samples) : (before.Type, said, before.Samples);
                 continue;
             }
             if (line.StartsWith('#')) continue;
             var sample = SampleOf(line);
-            if (!families.TryGetValue(now, out var family) || !Belongs(sample.Name, now, family.Type)) throw new FormatException($"'{line}' does not belong to '{now}'.");
+            if (!families.TryGetValue(now, out var family) || !Belongs(sample.Name, now, family.Type))
+            {
+                throw new FormatException($"'{line}' does not belong to '{now}'.");
+            }
             if (!seen.Add(line[..line.LastIndexOf(' ')])) throw new FormatException($"'{line}' is there twice.");
             family.Samples.Add(sample);
         }
         return families.ToDictionary(family => family.Key, family => Checked(new(family.Key, family.Value.Type, family.Value.Help, family.Value.Samples)));
     }
 
-    private static bool Belongs(string sample, string family, string type) =>
-        sample == family && type != "histogram" || type is "histogram" && sample.StartsWith(family, StringComparison.Ordinal) && sample[family.Length..] is "_bucket" or "_sum" or "_count";
+    private static bool Belongs(string sample, string family, string type) => type == "histogram"
+        ? sample == $"{family}_bucket" || sample == $"{family}_sum" || sample == $"{family}_count"
+        : sample == family;
 
     private static Sample SampleOf(string line)
     {
@@ -54,18 +59,30 @@ internal static partial class PrometheusText
 
     private static Family Checked(Family family)
     {
-        if (family.Type == "counter" && !family.Name.EndsWith("_total", StringComparison.Ordinal)) throw new FormatException($"The counter {family.Name} does not end in _total.");
-        if (family.Type == "counter" && family.Samples.Any(sample => sample.Value < 0)) throw new FormatException($"The counter {family.Name} is negative.");
-        if (family.Type != "histogram") return family;
-        foreach (var one in family.Samples.GroupBy(sample => string.Join(',', sample.Labels.Where(label => label.Key != "le").Select(label => $"{label.Key}={label.Value}"))))
+        if (family.Type == "counter")
         {
-            var buckets = one.Where(sample => sample.Name.EndsWith("_bucket", StringComparison.Ordinal)).Select(sample => (Bound: ValueOf(sample.Labels["le"]), sample.Value)).ToArray();
-            if (!buckets.Zip(buckets.Skip(1)).All(pair => pair.First.Bound < pair.Second.Bound && pair.First.Value <= pair.Second.Value)) throw new FormatException($"The buckets of {family.Name} do not add up.");
-            var count = one.Single(sample => sample.Name.EndsWith("_count", StringComparison.Ordinal)).Value;
-            if (buckets.Length == 0 || buckets[^1] != (double.PositiveInfinity, count)) throw new FormatException($"The last bucket of {family.Name} does not hold all.");
-            _ = one.Single(sample => sample.Name.EndsWith("_sum", StringComparison.Ordinal));
+            Must(family.Name.EndsWith("_total", StringComparison.Ordinal), $"The counter {family.Name} does not end in _total.");
+            Must(family.Samples.All(sample => sample.Value >= 0), $"The counter {family.Name} is negative.");
+        }
+        if (family.Type != "histogram") return family;
+        foreach (var one in family.Samples.GroupBy(LabelsButBound))
+        {
+            var buckets = one.Where(sample => sample.Name == $"{family.Name}_bucket").Select(sample => (Bound: ValueOf(sample.Labels["le"]), sample.Value)).ToArray();
+            var upwards = buckets.Zip(buckets.Skip(1)).All(pair => pair.First.Bound < pair.Second.Bound && pair.First.Value <= pair.Second.Value);
+            Must(upwards, $"The buckets of {family.Name} do not add up.");
+            var count = one.Single(sample => sample.Name == $"{family.Name}_count").Value;
+            Must(buckets.Length > 0 && buckets[^1] == (double.PositiveInfinity, count), $"The last bucket of {family.Name} does not hold all.");
+            Must(one.Count(sample => sample.Name == $"{family.Name}_sum") == 1, $"{family.Name} has no sum.");
         }
         return family;
+    }
+
+    private static string LabelsButBound(Sample sample) =>
+        string.Join(',', sample.Labels.Where(label => label.Key != "le").Select(label => $"{label.Key}={label.Value}"));
+
+    private static void Must(bool holds, string wrong)
+    {
+        if (!holds) throw new FormatException(wrong);
     }
 
     private static double ValueOf(string text) => text switch
@@ -85,7 +102,7 @@ internal static partial class PrometheusText
     [GeneratedRegex(@"^# (TYPE|HELP) ([a-zA-Z_:][a-zA-Z0-9_:]*) (.*)$")]
     private static partial Regex Declared();
 
-    [GeneratedRegex(@"^(?<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?<labels>([a-zA-Z_][a-zA-Z0-9_]*=""([^""\\\n]|\\[\\n""])*"",?)*)\})? (?<value>[-+0-9.eEInfNa]+)( \d+)?$")]
+    [GeneratedRegex("""^(?<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?<labels>([a-zA-Z_][a-zA-Z0-9_]*="([^"\\\n]|\\[\\n"])*",?)*)\})? (?<value>[-+0-9.eEInfNa]+)( \d+)?$""")]
     private static partial Regex Line();
 
     [GeneratedRegex(@"([a-zA-Z_][a-zA-Z0-9_]*)=""((?:[^""\\]|\\.)*)""")]

@@ -33,7 +33,8 @@ internal static class ConsoleHttp
         services.AddSingleton<Pulse>();
         services.AddHostedService(provider => provider.GetRequiredService<Pulse>());
         var traced = builder.Configuration["OTEL_TRACES_EXPORTER"] != "none";
-        services.AddSingleton(new Settings(traced && builder.Configuration.GetValue("Console:Zipkin", "http://localhost:9411") is { Length: > 0 } zipkin ? zipkin : null));
+        var zipkin = builder.Configuration.GetValue("Console:Zipkin", "http://localhost:9411");
+        services.AddSingleton(new Settings(traced && zipkin.Length > 0 ? zipkin : null));
     }
 
     public static void MapConsole(this WebApplication app)
@@ -69,10 +70,12 @@ internal static class ConsoleHttp
     }
 
     /// <param name="status">Orders in one of these, such as PENDING. None: all.</param>
-    private static Task<IResult> ListAsync(OrderList list, CancellationToken stop, string[] status, int pageSize = 0, string pageToken = "") => AnswerAsync(async () =>
+    private static Task<IResult> ListAsync(
+        OrderList list, CancellationToken stop, string[] status, int pageSize = 0, string pageToken = "") => AnswerAsync(async () =>
     {
         ListPlace place = default;
-        var statuses = status.Select(name => Enum.TryParse<Wire.OrderStatus>(name, ignoreCase: true, out var known) ? known : Wire.OrderStatus.Unspecified).ToArray();
+        Wire.OrderStatus[] statuses =
+            [.. status.Select(name => Enum.TryParse<Wire.OrderStatus>(name, ignoreCase: true, out var known) ? known : Wire.OrderStatus.Unspecified)];
         new RequestCheck()
             .Page(pageSize, "")
             .Must(ListPlace.TryParse(pageToken, out place), "pageToken", $"'{pageToken}' is not a token of an answer before.")

@@ -16,7 +16,10 @@ internal sealed class DeadLetterDesk
     private static readonly TimeSpan AnswerMax = TimeSpan.FromSeconds(5);
 
     private readonly (string AppId, Wire.DeadLetterService.DeadLetterServiceClient Letters)[] services =
-        [.. new[] { "orders", "stock", "payments", "coupons" }.Select(appId => (appId, new Wire.DeadLetterService.DeadLetterServiceClient(DaprClient.CreateInvocationInvoker(appId))))];
+    [
+        .. new[] { "orders", "stock", "payments", "coupons" }
+            .Select(appId => (appId, new Wire.DeadLetterService.DeadLetterServiceClient(DaprClient.CreateInvocationInvoker(appId)))),
+    ];
 
     /// <summary>For each service its answer to ListDeadLetters, with its app id; or why there is none.</summary>
     public async Task<JsonArray> ListAsync(JsonFormatter json, CancellationToken stop) => new(await Task.WhenAll(services.Select(async service =>

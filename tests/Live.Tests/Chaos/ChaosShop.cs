@@ -106,6 +106,7 @@ internal sealed class ChaosShop : IAsyncDisposable
             ["DAPR_GRPC_PORT"] = $"{daprGrpcPort}",
             ["DAPR_HTTP_PORT"] = $"{daprHttpPort}",
             ["OTEL_EXPORTER_ZIPKIN_ENDPOINT"] = $"{RunningShop.Nowhere}",
+            ["Console__Zipkin"] = "",
             ["Saga__Deadline"] = $"{deadline:c}",
             ["Saga__Quiet"] = $"{Quiet:c}",
             ["Saga__SweepPeriod"] = $"{SweepPeriod:c}",

@@ -26,7 +26,10 @@ public sealed class ConsoleHttpTests(RunningShop shop) : IDisposable
             Assert.StartsWith("default-src 'self'", Assert.Single(page.Headers.GetValues("Content-Security-Policy")));
         }
         Assert.Equal("text/javascript", (await http.GetAsync("/console/main.js")).Content.Headers.ContentType?.MediaType);
-        foreach (var path in (string[])["/console/nothing.js", "/console/..%2fOrders.dll"]) Assert.Equal(HttpStatusCode.NotFound, (await http.GetAsync(path)).StatusCode);
+        foreach (var path in (string[])["/console/nothing.js", "/console/..%2fOrders.dll"])
+        {
+            Assert.Equal(HttpStatusCode.NotFound, (await http.GetAsync(path)).StatusCode);
+        }
     }
 
     [Theory]
@@ -81,7 +84,12 @@ public sealed class ConsoleHttpTests(RunningShop shop) : IDisposable
         using var events = new StreamReader(look);
         var placed = await shop.Clients.Orders.PlaceOrderAsync(new()
         {
-            UserId = thing, Items = { new OrderItem { ProductId = thing, Quantity = 1 } }, RecipientName = secret, ShippingAddress = secret, ShippingPhone = secret[..20], SkipPrecheck = true,
+            UserId = thing,
+            Items = { new OrderItem { ProductId = thing, Quantity = 1 } },
+            RecipientName = secret,
+            ShippingAddress = secret,
+            ShippingPhone = secret[..20],
+            SkipPrecheck = true,
         });
         var order = placed.Order.OrderId;
 
@@ -89,7 +97,9 @@ public sealed class ConsoleHttpTests(RunningShop shop) : IDisposable
         while (!told.Contains(order)) told = (await events.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20)))!;
         var watched = await http.GetStringAsync($"/api/console/orders/{order}/events");
         Assert.Contains("event: settled", watched);
-        foreach (var said in (string[])[told, watched, await http.GetStringAsync($"/api/console/orders/{order}"), await http.GetStringAsync("/api/console/orders?pageSize=1000")])
+        var explained = await http.GetStringAsync($"/api/console/orders/{order}");
+        var listed = await http.GetStringAsync("/api/console/orders?pageSize=1000");
+        foreach (var said in (string[])[told, watched, explained, listed])
         {
             Assert.Contains(order, said);
             Assert.DoesNotContain(secret[..20], said);

@@ -33,6 +33,7 @@ public sealed class ConsoleInTroubleTests(Browser browser) : IClassFixture<Brows
             await Expect(page.Locator("#outlook li")).ToContainTextAsync("Payments has answered neither payment-completed nor payment-failed, since");
             await Expect(page.Locator("#outlook")).ToContainTextAsync("the order fails with reason DEADLINE");
             await Expect(page.Locator(".timeline .awaited.at-Payments")).ToContainTextAsync("waiting for payment-completed");
+            await Expect(page.Locator("#trace")).ToHaveCountAsync(0);
             await OpenAsync(metrics, 1);
             await watched.PictureAsync("desktop-light-waiting");
         }

@@ -23,12 +23,16 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
         await Expect(page.Locator("#order-status")).ToHaveTextAsync("CONFIRMED");
         var timeline = page.GetByRole(AriaRole.List, new() { Name = "Timeline" });
         await Expect(timeline.GetByRole(AriaRole.Listitem)).ToHaveCountAsync(5);
-        foreach (var (lane, said) in new[] { ("Orders", "order-created"), ("Stock", "stock-reserved"), ("Payments", "payment-completed"), ("Coupons", "coupon-used"), ("Orders", "order-confirmed") })
+        foreach (var (lane, said) in new[]
+        {
+            ("Orders", "order-created"), ("Stock", "stock-reserved"), ("Payments", "payment-completed"), ("Coupons", "coupon-used"), ("Orders", "order-confirmed"),
+        })
         {
             await Expect(timeline.Locator($".at-{lane}", new() { HasText = said }).Locator(".after")).ToHaveTextAsync(new Regex(@"^\+\d"));
         }
         await Expect(page.Locator("#outlook")).ToContainTextAsync("it is confirmed");
         await Expect(page.Locator("#order")).ToContainTextAsync("27,000 won (30,000 won less 3,000 won)");
+        await Expect(page.Locator("#trace")).ToHaveAttributeAsync("href", new Regex("^http://localhost:9411/zipkin/traces/[0-9a-f]{32}$"));
         var number = await page.Locator("#order h2").InnerTextAsync();
         await Expect(page.Locator("#orders a[aria-current]")).ToContainTextAsync(number);
         await Expect(page.Locator("#orders a[aria-current] .badge")).ToHaveTextAsync("CONFIRMED");
@@ -119,7 +123,8 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
         await page.GetByRole(AriaRole.Searchbox).FocusAsync();
         await page.Keyboard.PressAsync("ArrowDown");
         await Expect(page.Locator("#orders li").First.Locator("a")).ToBeFocusedAsync();
-        while (!await page.Locator($"[data-id='{newer.OrderId}'] a").EvaluateAsync<bool>("link => link === document.activeElement")) await page.Keyboard.PressAsync("ArrowDown");
+        var link = page.Locator($"[data-id='{newer.OrderId}'] a");
+        while (!await link.EvaluateAsync<bool>("link => link === document.activeElement")) await page.Keyboard.PressAsync("ArrowDown");
         await page.Keyboard.PressAsync("ArrowDown");
         await Expect(page.Locator($"[data-id='{older.OrderId}'] a")).ToBeFocusedAsync();
         Assert.NotEqual("none", await page.EvaluateAsync<string>("getComputedStyle(document.activeElement).outlineStyle"));
@@ -170,7 +175,7 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
         var (product, order) = ($"p-{run}", Guid.CreateVersion7().ToString());
         await shop.Clients.Stock.PutProductAsync(new() { ProductId = product, Name = "Lamp", Price = 1_000, InitialStock = 5 });
         await AddAsync("stock-dead-letters", Envelope(order, "OrderCreatedEvent", "order-created",
-            $$"""{"orderId":"{{order}}","userId":"u","items":[{"productId":"{{product}}","quantity":2,"unitPrice":"1000"}],"totalAmount":"2000","finalAmount":"2000"}"""));
+            $$"""{"orderId":"{{order}}","userId":"u","items":[{"productId":"{{product}}","quantity":2,"unitPrice":"1000"}],"finalAmount":"2000"}"""));
         await AddAsync("coupons-dead-letters", $"rubbish {run}");
         var letter = await KeptAsync(letter => letter.OrderId == order);
         var rubbish = await KeptAsync(letter => letter.Problem.Contains($"rubbish {run}"));
@@ -216,7 +221,8 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
         var thing = $"{run}-{Guid.CreateVersion7().ToString("N")[^8..]}";
         await shop.Clients.Stock.PutProductAsync(new() { ProductId = thing, Name = "Lamp", Price = 1_000, InitialStock = 10 });
         await shop.Clients.Payments.OpenAccountAsync(new() { UserId = thing, InitialDeposit = 100_000 });
-        var placed = await shop.Clients.Orders.PlaceOrderAsync(new() { UserId = thing, Items = { new OrderItem { ProductId = thing, Quantity = quantity } }, SkipPrecheck = true });
+        var placed = await shop.Clients.Orders.PlaceOrderAsync(
+            new() { UserId = thing, Items = { new OrderItem { ProductId = thing, Quantity = quantity } }, SkipPrecheck = true });
         using var watch = shop.Clients.Orders.WatchOrder(new() { Order = placed.Order.OrderId });
         while (await watch.ResponseStream.MoveNext(default))
         {
@@ -238,6 +244,8 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
         }
     }
 
-    private static string Envelope(string order, string name, string topic, string data) =>
-        $$"""{"data":{{data}},"datacontenttype":"application/json","id":"{{order}}/{{name}}","pubsubname":"pubsub","source":"orders","specversion":"1.0","time":"{{DateTime.UtcNow:yyyy-MM-ddTHH:mm:ssZ}}","topic":"{{topic}}","type":"shop.v1.{{name}}"}""";
+    private static string Envelope(string order, string name, string topic, string data) => $$"""
+        {"data":{{data}},"datacontenttype":"application/json","id":"{{order}}/{{name}}","pubsubname":"pubsub","source":"orders",
+        "specversion":"1.0","time":"{{DateTime.UtcNow:yyyy-MM-ddTHH:mm:ssZ}}","topic":"{{topic}}","type":"shop.v1.{{name}}"}
+        """;
 }

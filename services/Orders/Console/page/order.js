@@ -4,10 +4,19 @@ import { follow } from './stream.js';
 
 const LANES = ['Orders', 'Stock', 'Payments', 'Coupons'];
 const LANE_BY_STEP = { STEP_STOCK: 'Stock', STEP_PAYMENT: 'Payments', STEP_COUPON: 'Coupons' };
-const ANSWERS_BY_LANE = { Stock: ['stock-reserved', 'stock-released'], Payments: ['payment-completed', 'payment-refunded'], Coupons: ['coupon-used', 'coupon-restored'] };
+// What is waited for: while the order is pending, and once it has failed.
+const ANSWERS_BY_LANE = {
+  Stock: ['stock-reserved', 'stock-released'],
+  Payments: ['payment-completed', 'payment-refunded'],
+  Coupons: ['coupon-used', 'coupon-restored'],
+};
 
 const STATES = {
-  STEP_STATE_WAITING: 'waiting', STEP_STATE_DONE: 'done', STEP_STATE_REFUSED: 'refused', STEP_STATE_UNDONE: 'done and undone', STEP_STATE_SKIPPED: 'never done',
+  STEP_STATE_WAITING: 'waiting',
+  STEP_STATE_DONE: 'done',
+  STEP_STATE_REFUSED: 'refused',
+  STEP_STATE_UNDONE: 'done and undone',
+  STEP_STATE_SKIPPED: 'never done',
 };
 
 function laneOf(event) {
@@ -97,13 +106,13 @@ export class OrderPane {
       outlookOf(said),
       el('dl', { class: 'facts' },
         ...fact('Items', order.items.map(item => `${item.quantity} × ${item.productId} at ${won(item.unitPrice)}`).join(', ')),
-        ...fact('To pay', Number(order.discountAmount) > 0 ? `${won(order.finalAmount)} (${won(order.totalAmount)} less ${won(order.discountAmount)})` : won(order.finalAmount)),
+        ...fact('To pay', priceOf(order)),
         ...(order.userCouponId ? fact('Coupon', order.userCouponId) : []),
         ...(order.finalTime ? fact('Final after', span(new Date(order.finalTime) - new Date(order.placedTime))) : []),
-        ...(zipkin && trace ? fact('Trace', el('a', { id: 'trace', href: `${zipkin.replace(/\/$/, '')}/zipkin/traces/${trace}`, target: '_blank', rel: 'noopener' }, `${trace.slice(0, 8)}… in Zipkin`)) : [])),
+        ...(zipkin && trace ? fact('Trace', linkTo(zipkin, trace)) : [])),
       el('h3', { class: 'timeline-title' }, 'Timeline'),
-      el('div', { class: 'lanes', 'aria-hidden': 'true' }, el('span', {}, ''), ...LANES.map(lane => el('span', { class: `lane-name lane-${lane}` }, lane,
-        el('small', {}, stateOf(order, lane, status))))),
+      el('div', { class: 'lanes', 'aria-hidden': 'true' }, el('span', {}, ''),
+        ...LANES.map(lane => el('span', { class: 'lane-name' }, lane, el('small', {}, stateOf(order, lane, status))))),
       el('ol', { class: 'timeline', 'aria-label': 'Timeline' },
         ...timeline.map(entry => happened(entry)),
         ...order.steps.filter(step => missing(order, step, status)).map(step => awaited(step, status))),
@@ -122,6 +131,13 @@ const back = () => el('a', { class: 'back', href: '#/' }, '← All orders');
 
 const fact = (name, value) => [el('dt', {}, name), el('dd', {}, value)];
 
+const priceOf = order => Number(order.discountAmount) > 0
+  ? `${won(order.finalAmount)} (${won(order.totalAmount)} less ${won(order.discountAmount)})`
+  : won(order.finalAmount);
+
+const linkTo = (zipkin, trace) => el('a',
+  { id: 'trace', href: `${zipkin.replace(/\/$/, '')}/zipkin/traces/${trace}`, target: '_blank', rel: 'noopener' }, `${trace.slice(0, 8)}… in Zipkin`);
+
 const missing = (order, step, status) => status === 'PENDING' ? step.state === 'STEP_STATE_WAITING' : status === 'FAILED' && !step.compensated;
 
 function stateOf(order, lane, status) {
@@ -134,7 +150,8 @@ function happened(entry) {
   return el('li', { class: `at-${lane} ${kind}` },
     el('span', { class: 'after' }, `+${span(Number(entry.afterMs))}`),
     el('div', { class: 'happened' },
-      el('p', { class: 'event' }, el('span', { class: 'sign', 'aria-hidden': 'true' }, SIGNS[kind]), el('span', { class: 'lane-tag' }, lane), el('strong', {}, entry.event)),
+      el('p', { class: 'event' },
+        el('span', { class: 'sign', 'aria-hidden': 'true' }, SIGNS[kind]), el('span', { class: 'lane-tag' }, lane), el('strong', {}, entry.event)),
       el('p', { class: 'detail' }, entry.detail),
       kind === 'undone' ? el('p', { class: 'undo-mark' }, 'compensation') : null));
 }
@@ -144,5 +161,6 @@ function awaited(step, status) {
   return el('li', { class: `at-${lane} awaited` },
     el('span', { class: 'after' }, '…'),
     el('div', { class: 'happened' },
-      el('p', { class: 'event' }, el('span', { class: 'lane-tag' }, lane), el('strong', {}, `waiting for ${ANSWERS_BY_LANE[lane][status === 'FAILED' ? 1 : 0]}`))));
+      el('p', { class: 'event' },
+        el('span', { class: 'lane-tag' }, lane), el('strong', {}, `waiting for ${ANSWERS_BY_LANE[lane][status === 'FAILED' ? 1 : 0]}`))));
 }
