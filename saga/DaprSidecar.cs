@@ -38,7 +38,7 @@ public sealed class DaprSidecar : ISidecar
     private readonly JsonSerializerOptions json;
     private readonly Together<string, BulkStateItem> reads;
     private readonly Together<StateItem, bool> writes;
-    private readonly ConcurrentDictionary<string, Together<BulkPublishRequestEntry, bool>> says = new();
+    private readonly ConcurrentDictionary<string, Together<(BulkPublishRequestEntry Entry, string? Trace), bool>> says = new();
 
     /// <param name="json">How documents are written.</param>
     public DaprSidecar(DaprApi.DaprClient dapr, JsonSerializerOptions json)
@@ -103,8 +103,8 @@ public sealed class DaprSidecar : ISidecar
             ContentType = "application/json",
             Metadata = { ["cloudevent.id"] = said.Id, ["cloudevent.type"] = said.Type },
         };
-        if (Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } parent }) entry.Metadata.Add("cloudevent.traceparent", parent);
-        return says.GetOrAdd(said.Topic, topic => new(entries => SayTogetherAsync(topic, entries), AtOnce, Most)).DoAsync(entry, stop);
+        var trace = Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } parent } ? parent : null;
+        return says.GetOrAdd(said.Topic, topic => new(entries => SayTogetherAsync(topic, entries), AtOnce, Most)).DoAsync((entry, trace), stop);
     }
 
     private async Task<IReadOnlyList<Task<BulkStateItem>>> ReadTogetherAsync(IReadOnlyList<string> keys)
@@ -173,14 +173,16 @@ public sealed class DaprSidecar : ISidecar
         }
     }
 
-    private async Task<IReadOnlyList<Task<bool>>> SayTogetherAsync(string topic, IReadOnlyList<BulkPublishRequestEntry> entries)
+    private async Task<IReadOnlyList<Task<bool>>> SayTogetherAsync(string topic, IReadOnlyList<(BulkPublishRequestEntry Entry, string? Trace)> entries)
     {
-        if (entries is [var single]) return [await EndAsync(SayAsync(topic, single))];
+        if (entries is [var (single, _)]) return [await EndAsync(SayAsync(topic, single))];
         var request = new BulkPublishRequest { PubsubName = PubSub, Topic = topic };
-        for (var at = 0; at < entries.Count; at++)
+        foreach (var (entry, trace) in entries)
         {
-            entries[at].EntryId = at.ToString(CultureInfo.InvariantCulture);
-            request.Entries.Add(entries[at]);
+            entry.EntryId = request.Entries.Count.ToString(CultureInfo.InvariantCulture);
+            // The call is in the trace of one of them; each event stays in its own.
+            if (trace is not null) entry.Metadata.Add("cloudevent.traceparent", trace);
+            request.Entries.Add(entry);
         }
         try
         {
@@ -190,7 +192,7 @@ public sealed class DaprSidecar : ISidecar
         catch (RpcException)
         {
             // Some may have been said; said twice is said once.
-            return [.. entries.Select(entry => SayAsync(topic, entry))];
+            return [.. entries.Select(said => SayAsync(topic, said.Entry))];
         }
     }
 

@@ -69,9 +69,9 @@ internal sealed class OrderList(ISidecar sidecar, OpenLog openLog, PastOrders pa
     {
         // An order id made here begins with its time. One that was derived from a key does not, and is somewhere in between.
         var ids = (await openLog.ReadAllAsync(stop)).Select(entry => entry.OrderId).Distinct().OrderDescending(StringComparer.Ordinal)
-            .Where(id => after is null || string.CompareOrdinal(id, after) < 0).Take(size + 1).ToArray();
-        if (ids.Length > size) return (ids[..size], new(ids[size - 1], null));
-        var (older, next) = await PastAsync(null, Math.Max(1, size - ids.Length), stop);
+            .Where(id => after is null || string.CompareOrdinal(id, after) < 0).Take(size).ToArray();
+        if (ids.Length == size) return (ids, new(ids[^1], null));
+        var (older, next) = await PastAsync(null, size - ids.Length, stop);
         return ([.. ids, .. older.Except(ids)], next);
     }
 

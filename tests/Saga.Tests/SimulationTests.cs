@@ -9,6 +9,7 @@ namespace Saga.Tests;
 /// SIMULATION_SEED=n replays one run with its trace. Otherwise half of SIMULATION_SEEDS (20,000) are always the same, and half start at
 /// SIMULATION_FRESH, which test.sh takes from the commit. SIMULATION_SECONDS=n goes on with fresh ones for so long.
 /// </summary>
+[Collection(nameof(Alone))]
 public sealed class SimulationTests(ITestOutputHelper output)
 {
     [Fact]
@@ -69,3 +70,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
     private static int? Asked(string variable) =>
         int.TryParse(Environment.GetEnvironmentVariable(variable), CultureInfo.InvariantCulture, out var asked) ? asked : null;
 }
+
+/// <summary>Runs when nothing else does: it has work for every core.</summary>
+[CollectionDefinition(nameof(Alone), DisableParallelization = true)]
+public sealed class Alone;

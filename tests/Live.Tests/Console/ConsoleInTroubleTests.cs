@@ -18,7 +18,7 @@ public sealed class ConsoleInTroubleTests(Browser browser) : IClassFixture<Brows
         await shop.Clients.Payments.OpenAccountAsync(new() { UserId = "mina", InitialDeposit = 100_000 });
         await using var watched = await browser.OpenAsync(shop.OrdersHttp);
         var page = watched.Page;
-        var payments = shop.Services.Single(service => service.Name == "Payments").Now;
+        var payments = shop.Services.Single(service => service.Name == "Payments 1").Now;
 
         payments.Signal("STOP");
         string order;
@@ -44,7 +44,7 @@ public sealed class ConsoleInTroubleTests(Browser browser) : IClassFixture<Brows
         await Expect(page.Locator("#order-status")).ToHaveTextAsync("CONFIRMED");
         await OpenAsync(metrics, 0);
 
-        var orders = shop.Services.Single(service => service.Name == "Orders");
+        var orders = shop.Services.Single(service => service.Name == "Orders 1");
         await orders.KillAsync(TimeSpan.Zero, async () =>
         {
             await Expect(page.Locator("#link-state")).ToContainTextAsync("Orders does not answer");
