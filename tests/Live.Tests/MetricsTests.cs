@@ -68,7 +68,8 @@ public sealed class MetricsTests(RunningShop shop) : IDisposable
     {
         var metrics = await ReadAsync(port);
         Assert.Contains(metrics["target_info"].Samples, sample => sample.Labels["service_name"] == appId);
-        Assert.All(["saga_documents_conflicts_total", "saga_documents_combined_total", "saga_dead_letters_kept_total"], name => Assert.Equal("counter", metrics[name].Type));
+        string[] counters = ["saga_documents_conflicts_total", "saga_documents_combined_total", "saga_dead_letters_kept_total"];
+        Assert.All(counters, name => Assert.Equal("counter", metrics[name].Type));
     }
 
     [Fact]

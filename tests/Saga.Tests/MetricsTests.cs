@@ -20,7 +20,8 @@ public sealed class MetricsTests
         using var meter = new Meter(SagaMetrics.MeterName);
         meter.CreateCounter<long>("test.awkward", "{thing}", "With a \\ and\na second line.")
             .Add(3, new KeyValuePair<string, object?>("reason", Awkward));
-        var duration = meter.CreateHistogram("test.duration", "s", "Of nothing.", tags: null, new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.1, 1] });
+        var duration = meter.CreateHistogram("test.duration", "s", "Of nothing.", tags: null,
+            new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.1, 1] });
         foreach (var seconds in (double[])[0.05, 0.5, 0.6, 7]) duration.Record(seconds);
 
         using var http = new HttpClient { BaseAddress = new(app.Urls.Single()) };

@@ -67,7 +67,8 @@ internal static partial class PrometheusText
         if (family.Type != "histogram") return family;
         foreach (var one in family.Samples.GroupBy(LabelsButBound))
         {
-            var buckets = one.Where(sample => sample.Name == $"{family.Name}_bucket").Select(sample => (Bound: ValueOf(sample.Labels["le"]), sample.Value)).ToArray();
+            var buckets = one.Where(sample => sample.Name == $"{family.Name}_bucket")
+                .Select(sample => (Bound: ValueOf(sample.Labels["le"]), sample.Value)).ToArray();
             var upwards = buckets.Zip(buckets.Skip(1)).All(pair => pair.First.Bound < pair.Second.Bound && pair.First.Value <= pair.Second.Value);
             Must(upwards, $"The buckets of {family.Name} do not add up.");
             var count = one.Single(sample => sample.Name == $"{family.Name}_count").Value;
@@ -102,7 +103,8 @@ internal static partial class PrometheusText
     [GeneratedRegex(@"^# (TYPE|HELP) ([a-zA-Z_:][a-zA-Z0-9_:]*) (.*)$")]
     private static partial Regex Declared();
 
-    [GeneratedRegex("""^(?<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?<labels>([a-zA-Z_][a-zA-Z0-9_]*="([^"\\\n]|\\[\\n"])*",?)*)\})? (?<value>[-+0-9.eEInfNa]+)( \d+)?$""")]
+    [GeneratedRegex("""^(?<name>[a-zA-Z_:][a-zA-Z0-9_:]*)"""
+        + """(\{(?<labels>([a-zA-Z_][a-zA-Z0-9_]*="([^"\\\n]|\\[\\n"])*",?)*)\})? (?<value>[-+0-9.eEInfNa]+)( \d+)?$""")]
     private static partial Regex Line();
 
     [GeneratedRegex(@"([a-zA-Z_][a-zA-Z0-9_]*)=""((?:[^""\\]|\\.)*)""")]

@@ -25,7 +25,8 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
         await Expect(timeline.GetByRole(AriaRole.Listitem)).ToHaveCountAsync(5);
         foreach (var (lane, said) in new[]
         {
-            ("Orders", "order-created"), ("Stock", "stock-reserved"), ("Payments", "payment-completed"), ("Coupons", "coupon-used"), ("Orders", "order-confirmed"),
+            ("Orders", "order-created"), ("Stock", "stock-reserved"), ("Payments", "payment-completed"), ("Coupons", "coupon-used"),
+            ("Orders", "order-confirmed"),
         })
         {
             await Expect(timeline.Locator($".at-{lane}", new() { HasText = said }).Locator(".after")).ToHaveTextAsync(new Regex(@"^\+\d"));
