@@ -26,7 +26,7 @@ internal sealed record Books(DateTime Begun, Goods Before, IReadOnlyList<BookedO
         var before = await ReadGoodsAsync(shop, stop);
         Dictionary<string, BookedOrder> orders = [];
         DateTime? completeSince = null;
-        await foreach (var page in PagesAsync(token => shop.Orders.ListOrdersAsync(new() { PageSize = Page, PageToken = token }, cancellationToken: stop), page => page.NextPageToken))
+        await foreach (var page in Pages.OfAsync(token => shop.Orders.ListOrdersAsync(new() { PageSize = Page, PageToken = token }, cancellationToken: stop), page => page.NextPageToken))
         {
             completeSince ??= page.CompleteSince?.ToDateTime();
             var booked = new BookedOrder[page.Orders.Count];
@@ -46,31 +46,21 @@ internal sealed record Books(DateTime Begun, Goods Before, IReadOnlyList<BookedO
     private static async Task<Goods> ReadGoodsAsync(ShopClients shop, CancellationToken stop)
     {
         Dictionary<string, Product> products = [];
-        await foreach (var page in PagesAsync(token => shop.Stock.ListProductsAsync(new() { PageSize = Page, PageToken = token }, cancellationToken: stop), page => page.NextPageToken))
+        await foreach (var page in Pages.OfAsync(token => shop.Stock.ListProductsAsync(new() { PageSize = Page, PageToken = token }, cancellationToken: stop), page => page.NextPageToken))
         {
             foreach (var product in page.Products) products[product.ProductId] = product;
         }
         Dictionary<string, Account> accounts = [];
-        await foreach (var page in PagesAsync(token => shop.Payments.ListAccountsAsync(new() { PageSize = Page, PageToken = token }, cancellationToken: stop), page => page.NextPageToken))
+        await foreach (var page in Pages.OfAsync(token => shop.Payments.ListAccountsAsync(new() { PageSize = Page, PageToken = token }, cancellationToken: stop), page => page.NextPageToken))
         {
             foreach (var account in page.Accounts) accounts[account.UserId] = account;
         }
         Dictionary<string, Coupon> coupons = [];
-        await foreach (var page in PagesAsync(token => shop.Coupons.ListCouponsAsync(new() { PageSize = Page, PageToken = token }, cancellationToken: stop), page => page.NextPageToken))
+        await foreach (var page in Pages.OfAsync(token => shop.Coupons.ListCouponsAsync(new() { PageSize = Page, PageToken = token }, cancellationToken: stop), page => page.NextPageToken))
         {
             foreach (var coupon in page.Coupons) coupons[coupon.UserCouponId] = coupon;
         }
         return new(products, accounts, coupons);
-    }
-
-    private static async IAsyncEnumerable<T> PagesAsync<T>(Func<string, AsyncUnaryCall<T>> read, Func<T, string> next)
-    {
-        for (var token = ""; ;)
-        {
-            var page = await read(token);
-            yield return page;
-            if ((token = next(page)).Length == 0) yield break;
-        }
     }
 
     private static async Task<T?> FoundAsync<T>(AsyncUnaryCall<T> call) where T : class

@@ -1,3 +1,4 @@
+using System.CommandLine;
 using Grpc.Core;
 using Shop.V1;
 using Spectre.Console;
@@ -7,6 +8,44 @@ namespace Shop;
 /// <summary>Dead letters of all four services together.</summary>
 internal static class DeadLetterCommands
 {
+    private static readonly Argument<string> Id = new("id") { Description = "As `shop dead-letters list` shows it." };
+
+    public static Command Command() => new("dead-letters", "Events that a service could not handle.") { List(), Show(), Redrive(), Discard() };
+
+    private static Command List() => new Command("list", "Those that wait for somebody to look at them, the oldest first.").Does(async call =>
+    {
+        var letters = await ListAsync(call.Shop, call.Stop);
+        if (call.Json) Console.WriteLine($"[{string.Join(",\n", letters.Select(Call.ToJson))}]");
+        else Print(letters);
+        return ExitCode.Done;
+    });
+
+    private static Command Show() => new Command("show", "One of them, with what is in it.") { Id }.Does(async call =>
+    {
+        var letter = (await OfWhoHasItAsync(call.Shop, service => service.GetDeadLetterAsync(new() { DeadLetterId = call.Of(Id) }, cancellationToken: call.Stop))).DeadLetter;
+        call.Answer(letter, () => Print(letter));
+        return ExitCode.Done;
+    });
+
+    private static Command Redrive()
+    {
+        var dryRun = new Option<bool>("--dry-run") { Description = "Change nothing; say what would change." };
+        return new Command("redrive", "Handle it now, in the service that could not. Exits with 1 when it fails again.\n\n  shop dead-letters redrive 0123... --dry-run") { Id, dryRun }.Does(async call =>
+        {
+            var request = new RedriveDeadLetterRequest { DeadLetterId = call.Of(Id), DryRun = call.Of(dryRun) };
+            var redriven = await OfWhoHasItAsync(call.Shop, service => service.RedriveDeadLetterAsync(request, cancellationToken: call.Stop));
+            call.Answer(redriven, () => Print(redriven, request.DryRun));
+            return redriven.Failure.Length > 0 ? ExitCode.Refused : ExitCode.Done;
+        });
+    }
+
+    private static Command Discard() => new Command("discard", "Put it aside for good. The saga does not need it.") { Id }.Does(async call =>
+    {
+        var letter = (await OfWhoHasItAsync(call.Shop, service => service.DiscardDeadLetterAsync(new() { DeadLetterId = call.Of(Id) }, cancellationToken: call.Stop))).DeadLetter;
+        call.Answer(letter, () => Print(letter));
+        return ExitCode.Done;
+    });
+
     public static async Task<IReadOnlyList<DeadLetter>> ListAsync(ShopClients shop, CancellationToken stop)
     {
         var listed = await Task.WhenAll(shop.DeadLetters.Select(service => service.ListDeadLettersAsync(new() { PageSize = 1000 }, cancellationToken: stop).ResponseAsync));
@@ -15,7 +54,7 @@ internal static class DeadLetterCommands
 
     /// <summary>Asks each service in turn: the one that has it answers.</summary>
     /// <exception cref="RpcException">NOT_FOUND when none has it; or what the one that has it refuses.</exception>
-    public static async Task<T> OfWhoHasItAsync<T>(ShopClients shop, Func<DeadLetterService.DeadLetterServiceClient, AsyncUnaryCall<T>> ask)
+    private static async Task<T> OfWhoHasItAsync<T>(ShopClients shop, Func<DeadLetterService.DeadLetterServiceClient, AsyncUnaryCall<T>> ask)
     {
         for (var at = 0; ; at++)
         {
@@ -29,7 +68,7 @@ internal static class DeadLetterCommands
         }
     }
 
-    public static void Print(IReadOnlyList<DeadLetter> letters)
+    private static void Print(IReadOnlyList<DeadLetter> letters)
     {
         if (letters.Count == 0)
         {
@@ -44,7 +83,7 @@ internal static class DeadLetterCommands
         AnsiConsole.Write(table);
     }
 
-    public static void Print(DeadLetter letter)
+    private static void Print(DeadLetter letter)
     {
         var grid = new Grid().AddColumns(2);
         void Row(string name, string value) => grid.AddRow(new Text(name, new(Color.Grey)), new Text(value));
@@ -62,7 +101,7 @@ internal static class DeadLetterCommands
         if (!letter.Data.IsEmpty) AnsiConsole.WriteLine(letter.Data.ToStringUtf8());
     }
 
-    public static void Print(RedriveDeadLetterResponse redriven, bool dryRun)
+    private static void Print(RedriveDeadLetterResponse redriven, bool dryRun)
     {
         foreach (var effect in redriven.Effects) AnsiConsole.MarkupLineInterpolated($"  {effect}");
         if (redriven.Failure.Length > 0) AnsiConsole.MarkupLineInterpolated($"[red]It {(dryRun ? "would fail" : "failed")} again: {redriven.Failure}[/]");
