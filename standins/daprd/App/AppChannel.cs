@@ -64,10 +64,18 @@ internal sealed class AppChannel : IDisposable
     public async Task<TopicEventResponse> DeliverAsync(TopicEventRequest request, Metadata headers, CancellationToken stop) =>
         await _callback.OnTopicEventAsync(request, headers, cancellationToken: stop);
 
-    /// <summary>Tries the rpc of each name; null when the app implements neither.</summary>
-    public async Task<TopicEventBulkResponse?> DeliverAsync(TopicEventBulkRequest request, Metadata headers, CancellationToken stop) =>
-        await IfImplementedAsync(_callback.OnBulkTopicEventAsync(request, headers, cancellationToken: stop))
-        ?? await IfImplementedAsync(_alpha.OnBulkTopicEventAlpha1Async(request, headers, cancellationToken: stop));
+    /// <summary>By the rpc's alpha name where the app knows only that.</summary>
+    public async Task<TopicEventBulkResponse> DeliverAsync(TopicEventBulkRequest request, Metadata headers, CancellationToken stop)
+    {
+        try
+        {
+            return await _callback.OnBulkTopicEventAsync(request, headers, cancellationToken: stop);
+        }
+        catch (RpcException unknown) when (unknown.StatusCode == StatusCode.Unimplemented)
+        {
+            return await _alpha.OnBulkTopicEventAlpha1Async(request, headers, cancellationToken: stop);
+        }
+    }
 
     public async Task<Dapr.Client.Autogen.Grpc.v1.InvokeResponse> InvokeAsync(
         Dapr.Client.Autogen.Grpc.v1.InvokeRequest request, Metadata headers, CancellationToken stop) =>
@@ -91,18 +99,6 @@ internal sealed class AppChannel : IDisposable
     {
         _channel.Dispose();
         Invoker.Dispose();
-    }
-
-    private static async Task<TopicEventBulkResponse?> IfImplementedAsync(AsyncUnaryCall<TopicEventBulkResponse> call)
-    {
-        try
-        {
-            return await call;
-        }
-        catch (RpcException unknown) when (unknown.StatusCode == StatusCode.Unimplemented)
-        {
-            return null;
-        }
     }
 
     private async Task<bool> AnswersAsync(CancellationToken stop)

@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using Dapr.AppCallback.Autogen.Grpc.v1;
 using Daprd.App;
 using Daprd.Resiliency;
+using Daprd.Tracing;
 using Google.Protobuf;
 using Grpc.Core;
 using static Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types;
@@ -12,7 +14,7 @@ namespace Daprd.PubSub;
 /// still fails goes to the dead letter topic if there is one. What the app drops, and what has expired, goes there at once.
 /// </summary>
 internal sealed class BulkDelivery(
-    Subscription subscription, AppChannel app, string appApiToken, Publisher publisher, Policy policy, Action<string> warn, TimeProvider time)
+    Subscription subscription, AppChannel app, string appApiToken, Publisher publisher, Policy policy, Spans spans, Action<string> warn, TimeProvider time)
 {
     private const string EventType = "com.dapr.event.sent.bulk";
     private static readonly TimeSpan DeadLetterLimit = TimeSpan.FromSeconds(30);
@@ -24,6 +26,9 @@ internal sealed class BulkDelivery(
 
         /// <summary>Null when there is nothing to bring to the app.</summary>
         public TopicEventBulkRequestEntry? Request { get; set; }
+
+        /// <summary>What its envelope says; a raw payload says nothing.</summary>
+        public TraceContext Trace { get; set; } = TraceContext.None;
 
         /// <summary>Why it is not handled so far; null when it is, or was not tried yet.</summary>
         public Exception? Failure { get; set; }
@@ -57,6 +62,7 @@ internal sealed class BulkDelivery(
                 }
 
                 request.CloudEvent = cloudEvent.ForBatch();
+                entry.Trace = TraceContext.FromEnvelope(cloudEvent.TraceParent);
             }
 
             // An event that no route matches is dropped and, unlike one that comes alone, delivered all the same.
@@ -100,9 +106,7 @@ internal sealed class BulkDelivery(
             Entries = { pending.Select(e => e.Request) },
             Metadata = { ["pubsubName"] = subscription.PubSubName },
         };
-        var headers = new Metadata { { "pubsubname", subscription.PubSubName } };
-        if (appApiToken.Length > 0) headers.Add("dapr-api-token", appApiToken);
-        if (await app.DeliverAsync(request, headers, end) is not { } response)
+        if (await CallAsync(request, pending, end) is not { } response)
         {
             warn($"the app implements neither OnBulkTopicEvent nor OnBulkTopicEventAlpha1; {pending.Count} events of topic {request.Topic} count as processed");
             foreach (var entry in pending) entry.Failure = null;
@@ -116,6 +120,29 @@ internal sealed class BulkDelivery(
         foreach (var stranger in statuses.Keys) warn($"the app answers for entry {stranger}, which it was not sent");
         pending.RemoveAll(e => e.Failure is null);
         if (pending.Count > 0) throw new RetryRequestedException();
+    }
+
+    /// <summary>One span for each entry, and so none that the call itself could carry. Null when the app implements neither rpc.</summary>
+    private async Task<TopicEventBulkResponse?> CallAsync(TopicEventBulkRequest request, List<Entry> pending, CancellationToken end)
+    {
+        var headers = new Metadata { { "pubsubname", subscription.PubSubName } };
+        if (appApiToken.Length > 0) headers.Add("dapr-api-token", appApiToken);
+        var deliveries = pending.ConvertAll(e => spans.Start($"pubsub/{request.Topic}", ActivityKind.Client, e.Trace));
+        try
+        {
+            foreach (var span in deliveries) span.SetTopic(request.Topic);
+            return await app.DeliverAsync(request, headers, end);
+        }
+        catch (RpcException failure)
+        {
+            foreach (var span in deliveries) span.Fail(failure.Status.Detail);
+            if (failure.StatusCode != StatusCode.Unimplemented) throw;
+            return null;
+        }
+        finally
+        {
+            foreach (var span in deliveries) span.Dispose();
+        }
     }
 
     private async Task JudgeAsync(Entry entry, TopicEventResponseStatus? status)

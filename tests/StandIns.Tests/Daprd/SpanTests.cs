@@ -1,9 +1,11 @@
 using System.Net;
 using System.Text;
+using Dapr.AppCallback.Autogen.Grpc.v1;
 using Dapr.Client.Autogen.Grpc.v1;
 using Google.Protobuf;
 using Grpc.Core;
 using Traces;
+using static Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types;
 
 namespace StandIns.Daprd;
 
@@ -55,7 +57,8 @@ public sealed class SpanFixture : IAsyncLifetime
         return path;
     }
 
-    private Task<Sidecar> StartAsync(string appId, string components, int appPort) => Sidecar.StartAsync(
+    /// <summary>A sidecar that sends its spans to the collector.</summary>
+    internal Task<Sidecar> StartAsync(string appId, string components, int appPort) => Sidecar.StartAsync(
         appId, components, appPort, ["--names-folder", _folder.FullName, "--config", Tracing($"{appId}.yaml", ToCollector)], Soon);
 
     private string ToCollector => $"samplingRate: \"1\", zipkin: {{endpointAddress: \"{Collector.Endpoint}\"}}";
@@ -68,6 +71,9 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
     private readonly string _trace = Guid.NewGuid().ToString("N");
 
     private string Parent => $"00-{_trace}-b7ad6b7169203331-01";
+
+    /// <summary>A batch is delivered when there are two, and not before.</summary>
+    private static TopicSubscription Pairs => TestApp.WantsInBulk("pubsub", "pairs", maxMessages: 2, maxAwaitMs: 600_000);
 
     private Metadata Traced => new() { { "traceparent", Parent } };
 
@@ -96,7 +102,7 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
     [Fact]
     public async Task Each_attempt_to_deliver_is_a_span_and_only_a_failure_is_an_error()
     {
-        fixture.App.OnTopic("again", Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types.TopicEventResponseStatus.Retry);
+        fixture.App.OnTopic("again", TopicEventResponseStatus.Retry);
         await fixture.Sidecar.Dapr.PublishAsync("again", "1", headers: Traced);
         Assert.All((await SpansAsync(3)).Where(span => span.Name == "pubsub/again"), span => Assert.DoesNotContain("error", span.Tags.Keys));
         fixture.App.OnTopic("broken", StatusCode.Internal);
@@ -168,6 +174,53 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
         var entries = spans.Where(span => span.Name == Api + "BulkPublishEvent/").ToList();
         Assert.Equal([(whole.Id, "PRODUCER"), (whole.Id, "PRODUCER")], entries.Select(span => (span.ParentId!, span.Kind!)));
         Assert.Equal(entries.Select(span => span.Id).Order(), spans.Where(span => span.Name == "pubsub/heard").Select(span => span.ParentId).Order());
+    }
+
+    [Fact]
+    public async Task Each_event_of_a_batch_has_a_span_of_its_own_and_the_batch_itself_carries_none()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        await using var app = await TestApp.StartAsync(Pairs);
+        await using var sidecar = await fixture.StartAsync("bulk", Yaml.Redis("pubsub", "pubsub.redis", redis), app.Port);
+        for (var i = 0; i < 2; i++) await sidecar.Dapr.PublishAsync("pairs", $"{i}", headers: Traced);
+        var received = await app.NextBatchAsync();
+        var spans = await SpansAsync(4);
+
+        var published = spans.Where(span => span.Name == Api + "PublishEvent").ToList();
+        var delivered = spans.Where(span => span.Name == "pubsub/pairs").ToList();
+        Assert.Equal(published.Select(span => span.Id).Order(), delivered.Select(span => span.ParentId).Order());
+        Assert.All(delivered, span => Assert.Equal(("CLIENT", "bulk"), (span.Kind, span.Service)));
+        Assert.All(delivered, span => Tagged(span, ("messaging.system", "pubsub"), ("messaging.destination.name", "pairs")));
+
+        Assert.Equal(
+            published.Select(Context).Order(), received.Batch.Entries.Select(entry => entry.CloudEvent.Extensions.Fields["traceparent"].StringValue).Order());
+        Assert.DoesNotContain(received.Headers, header => header.Key is "traceparent" or "tracestate" or "grpc-trace-bin");
+    }
+
+    [Fact]
+    public async Task Each_attempt_to_deliver_a_batch_is_a_span_for_each_event_that_is_left_and_a_failed_call_is_an_error_of_all()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        await using var app = await TestApp.StartAsync(Pairs);
+        var attempts = 0;
+        app.OnBatch = batch => ++attempts == 1
+            ? throw new RpcException(new Status(StatusCode.Internal, "as the test wants it"))
+            : TestApp.AnswerEach(batch, text => text == "1" && attempts == 2 ? TopicEventResponseStatus.Retry : TopicEventResponseStatus.Success);
+        await using var sidecar = await fixture.StartAsync("again", Yaml.Redis("pubsub", "pubsub.redis", redis) + Yaml.Retries("pubsub", 5), app.Port);
+        for (var i = 0; i < 2; i++) await sidecar.Dapr.PublishAsync("pairs", $"{i}", headers: Traced);
+        var delivered = (await SpansAsync(7)).Where(span => span.Name == "pubsub/pairs").ToList();
+        Assert.Equal(["as the test wants it", "as the test wants it"], delivered.Where(span => span.Tags.ContainsKey("error")).Select(span => span.Tags["error"]));
+        Assert.Equal([2, 3], delivered.GroupBy(span => span.ParentId).Select(attemptsOfOne => attemptsOfOne.Count()).Order());
+    }
+
+    [Fact]
+    public async Task A_batch_for_an_app_that_knows_no_batches_is_an_error_though_it_counts_as_processed()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.WantsInBulk("pubsub", "alone"));
+        app.BulkRpcs = [];
+        await using var sidecar = await fixture.StartAsync("unaware", Yaml.Component("pubsub", "pubsub.in-memory") + Yaml.Retries("pubsub", 5), app.Port);
+        await sidecar.Dapr.PublishAsync("alone", "1", headers: Traced);
+        Assert.Equal(TestApp.AlphaRpc, (await SpansAsync(2)).Single(span => span.Name == "pubsub/alone").Tags["error"]);
     }
 
     [Fact]
