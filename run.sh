@@ -50,7 +50,7 @@ if [ -z "$embedded" ] && ! redis_answers 6379; then
 fi
 
 echo "Building (the first time this takes a minute or two)." >&2
-if ! dotnet build services/Services.slnf -c Release -v q --nologo -clp:NoSummary >.data/build.log 2>&1; then
+if ! dotnet build Run.slnf -c Release -v q --nologo -clp:NoSummary >.data/build.log 2>&1; then
   cat .data/build.log >&2
   exit 1
 fi
