@@ -36,16 +36,17 @@ public sealed class DaprSidecar : ISidecar
 
     private readonly DaprApi.DaprClient dapr;
     private readonly JsonSerializerOptions json;
+    private readonly Turns turns;
     private readonly Together<string, BulkStateItem> reads;
     private readonly Together<StateItem, bool> writes;
     private readonly ConcurrentDictionary<string, Together<(BulkPublishRequestEntry Entry, string? Trace), bool>> says = new();
 
     /// <param name="json">How documents are written.</param>
-    public DaprSidecar(DaprApi.DaprClient dapr, JsonSerializerOptions json)
+    public DaprSidecar(DaprApi.DaprClient dapr, JsonSerializerOptions json, Turns turns)
     {
-        (this.dapr, this.json) = (dapr, json);
-        reads = new(ReadTogetherAsync, AtOnce, Most);
-        writes = new(WriteTogetherAsync, AtOnce, Most);
+        (this.dapr, this.json, this.turns) = (dapr, json, turns);
+        reads = new(turns, ReadTogetherAsync, AtOnce, Most);
+        writes = new(turns, WriteTogetherAsync, AtOnce, Most);
     }
 
     /// <summary>The sidecar that DAPR_GRPC_ENDPOINT or DAPR_GRPC_PORT names.</summary>
@@ -104,7 +105,7 @@ public sealed class DaprSidecar : ISidecar
             Metadata = { ["cloudevent.id"] = said.Id, ["cloudevent.type"] = said.Type },
         };
         var trace = Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } parent } ? parent : null;
-        return says.GetOrAdd(said.Topic, topic => new(entries => SayTogetherAsync(topic, entries), AtOnce, Most)).DoAsync((entry, trace), stop);
+        return says.GetOrAdd(said.Topic, topic => new(turns, entries => SayTogetherAsync(topic, entries), AtOnce, Most)).DoAsync((entry, trace), stop);
     }
 
     private async Task<IReadOnlyList<Task<BulkStateItem>>> ReadTogetherAsync(IReadOnlyList<string> keys)
@@ -129,6 +130,7 @@ public sealed class DaprSidecar : ISidecar
 
     private async Task<IReadOnlyList<Task<bool>>> WriteTogetherAsync(IReadOnlyList<StateItem> items)
     {
+        if (items.Count == 0) return [];
         if (items is [var single]) return [await EndAsync(WriteAsync(single))];
         try
         {
@@ -137,9 +139,27 @@ public sealed class DaprSidecar : ISidecar
         }
         catch (RpcException)
         {
-            // Some may be written, and which is not said. To whoever wrote one it looks as if another had been first; the document shows its own effect.
-            return [.. items.Select(WriteAsync)];
+            return await WriteTheRestAsync(items);
         }
+    }
+
+    /// <summary>
+    /// Of several writes some were not done, and which is not said. Where a document has changed, by whomever, it is as if somebody else had
+    /// been first: whoever wrote it finds its own effect there. The others are written once more.
+    /// </summary>
+    private async Task<IReadOnlyList<Task<bool>>> WriteTheRestAsync(IReadOnlyList<StateItem> items)
+    {
+        var now = await ReadTogetherAsync([.. items.Select(item => item.Key)]);
+        List<StateItem> rest = [];
+        foreach (var (item, kept) in items.Zip(now))
+        {
+            if ((await kept) is { Error: "" } same && same.Etag == item.Etag.Value) rest.Add(item);
+        }
+        // One by one each says what is wrong with it.
+        if (rest.Count == items.Count) return [.. items.Select(WriteAsync)];
+        var again = new Queue<Task<bool>>(await WriteTogetherAsync(rest));
+        var left = rest.ToHashSet<object>(ReferenceEqualityComparer.Instance);
+        return [.. items.Select(item => left.Contains(item) ? again.Dequeue() : Task.FromResult(false))];
     }
 
     private async Task<bool> WriteAsync(StateItem item)

@@ -13,12 +13,14 @@ public readonly record struct Change<T, TResult>(T? Next, TResult Result, TimeSp
 /// Changes documents by compare-and-set. Changes of one document that are wanted at the same time share one read and one write,
 /// so that a document everybody wants costs less for each, not more.
 /// </summary>
-public sealed class Documents(ISidecar sidecar, Patience patience)
+/// <param name="readsAfterMistake">See <see cref="Recent"/>.</param>
+public sealed class Documents(ISidecar sidecar, Patience patience, int readsAfterMistake = 1_000)
 {
     /// <summary>At most this many changes share a write.</summary>
     private const int SharedMax = 64;
 
     private readonly ConcurrentDictionary<string, object> lanes = new();
+    private readonly Recent recent = new(readsAfterMistake);
 
     /// <param name="decide">Pure. Gets the document (null: there is none); called again with a newer one when somebody else wrote first.</param>
     /// <param name="isNew">There is hardly a document yet: creating it is tried without a look.</param>
@@ -85,10 +87,12 @@ public sealed class Documents(ISidecar sidecar, Patience patience)
 
     private async Task ChangeTogetherAsync<T>(string key, Lane<T> lane, List<Wanted<T>> together) where T : class
     {
-        var unseen = together.TrueForAll(wanted => wanted.IsNew);
-        for (var lost = 0; ;)
+        var (isNew, look) = (together.TrueForAll(wanted => wanted.IsNew), false);
+        for (var lost = 0; ; look = true)
         {
-            var read = unseen ? new(key, null, "") : await sidecar.ReadAsync<T>(key, default);
+            var read = new Versioned<T>(key, null, "");
+            var guessed = !look && (isNew || recent.TryFind(key, out read));
+            if (!guessed) read = await sidecar.ReadAsync<T>(key, default);
             var before = together.Count;
             Join(lane, together);
             var claims = await ReadWitnessesAsync(together);
@@ -101,16 +105,19 @@ public sealed class Documents(ISidecar sidecar, Patience patience)
             if (changes > 0)
             {
                 if (together.Find(wanted => wanted.Tidy is not null)?.Tidy is { } tidy) document = tidy(document!);
+                recent.Forget(key);
                 if (await sidecar.TryWriteAsync(read, document!, keepFor, default))
                 {
+                    // What is given a time to live is over, and would come back with another version.
+                    if (keepFor is null) recent.Wrote(read, document!);
                     SagaMetrics.Combined.Add(changes - 1);
                     return;
                 }
-                if (!unseen) await patience.AfterAsync(++lost, default);
+                if (!guessed) await patience.AfterAsync(++lost, default);
+                else if (!isNew) recent.WasWrong();
             }
-            // Nothing was written, so nothing has shown that those who came after the read saw the latest.
-            else if (!unseen && together.Count == before) return;
-            unseen = false;
+            // Nothing was written, so nothing has shown that those who came after the read, or relied on a guess, saw the latest.
+            else if (!guessed && together.Count == before) return;
         }
     }
 
@@ -125,6 +132,7 @@ public sealed class Documents(ISidecar sidecar, Patience patience)
 
     private async Task<Dictionary<string, Versioned<Claim>>> ReadWitnessesAsync<T>(List<Wanted<T>> together) where T : class
     {
+        if (together.TrueForAll(wanted => wanted.Witness is null)) return [];
         var keys = together.Select(wanted => wanted.Witness).OfType<string>().Distinct().ToArray();
         var read = keys.Length == 1 ? [await sidecar.ReadAsync<Claim>(keys[0], default)] : await sidecar.ReadManyAsync<Claim>(keys, default);
         return read.ToDictionary(claim => claim.Key);

@@ -6,14 +6,14 @@ using Microsoft.Extensions.Logging;
 namespace Saga;
 
 /// <summary>The one place where an exception becomes a client's status: a refusal passes, a fault is UNAVAILABLE, a bug is loud.</summary>
-internal sealed class FaultsToStatus(ILogger<FaultsToStatus> log) : Interceptor
+internal sealed class FaultsToStatus(Turns turns, ILogger<FaultsToStatus> log) : Interceptor
 {
     public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
         TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
     {
         try
         {
-            return await continuation(request, context);
+            return await turns.RunAsync(() => continuation(request, context));
         }
         catch (Exception fault) when (StatusOf(fault, context) is { } status)
         {

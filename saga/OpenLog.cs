@@ -147,6 +147,8 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
 
     private async Task WriteWaitingAsync()
     {
+        // Who else comes in this turn shares the write.
+        await Task.Yield();
         while (true)
         {
             Batch batch;

@@ -5,6 +5,9 @@ public sealed class RequestCheck
 {
     public const int PageMax = 1000;
 
+    /// <summary>So many things can be asked for at once.</summary>
+    public const int IdsMax = 100;
+
     private readonly List<(string Field, string Description)> violations = [];
 
     /// <summary>What a page_size asks for: 0 means 100.</summary>
@@ -14,6 +17,14 @@ public sealed class RequestCheck
     public RequestCheck Id(string field, string value) => Must(
         value.Length is >= 1 and <= 64 && value.All(letter => char.IsAsciiLetterOrDigit(letter) || "-_.:@".Contains(letter)),
         field, $"must be 1 to 64 characters of A-Z a-z 0-9 - _ . : @, {Seen(value)}.");
+
+    /// <summary>1 to <see cref="IdsMax"/> ids.</summary>
+    public RequestCheck Ids(string field, IReadOnlyList<string> values)
+    {
+        Range(field, values.Count, 1, IdsMax);
+        for (var at = 0; at < values.Count; at++) Id($"{field}[{at}]", values[at]);
+        return this;
+    }
 
     public RequestCheck OrderId(string value) => Must(
         Guid.TryParseExact(value, "D", out _), "order_id", $"must be a UUID in its 36-character form, {Seen(value)}.");

@@ -53,6 +53,7 @@ public static class SagaHost
         services.AddSingleton(new AppId(appId));
         services.AddSingleton(_ => DaprSidecar.Connect());
         services.AddSingleton<ISidecar, DaprSidecar>();
+        services.AddSingleton<Turns>();
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton(Random.Shared);
         services.AddSingleton<Patience>();
@@ -109,6 +110,7 @@ public static class SagaHost
         }
         builder.Services.AddSingleton<THandlers>();
         builder.Services.AddSingleton(HeardBy);
+        builder.Services.AddSingleton<Hearing>();
         builder.Services.AddSingleton(services => new Rehearsal(
             builder.Services, HeardBy, services.GetRequiredService<ISidecar>(), services.GetRequiredService<JsonSerializerOptions>()));
     }
@@ -117,6 +119,7 @@ public static class SagaHost
     public static void MapSaga(this WebApplication app)
     {
         app.MapGrpcService<AppCallbackService>();
+        app.MapGrpcService<AppCallbackAlphaService>();
         app.MapGrpcService<AppHealthService>();
         app.MapGrpcService<DeadLetterService>();
         app.MapGrpcReflectionService();

@@ -26,8 +26,15 @@ public static class SagaTrace
 
     /// <summary>A step on an event heard.</summary>
     /// <param name="step">Null: it is only heard.</param>
-    internal static Activity? Hear(string? step, string topic, string eventId) =>
-        Source.HasListeners() ? Start(step ?? $"heard {topic}", Event.OrderIdOf(eventId))?.SetTag(HeardTag, topic) : null;
+    /// <param name="parent">The W3C traceparent of what said it. Null: whatever is going on.</param>
+    internal static Activity? Hear(string? step, string topic, string eventId, string? parent)
+    {
+        if (!Source.HasListeners()) return null;
+        if (parent is null) return Start(step ?? $"heard {topic}", Event.OrderIdOf(eventId))?.SetTag(HeardTag, topic);
+        ActivityContext.TryParse(parent, null, isRemote: true, out var said);
+        return Source.StartActivity(step ?? $"heard {topic}", ActivityKind.Internal, said)
+            ?.SetTag(StepTag, step ?? $"heard {topic}").Name(Event.OrderIdOf(eventId))?.SetTag(HeardTag, topic);
+    }
 
     /// <summary>A step that nobody asked for now. It begins a trace of its own, with a link to the one in which the order came here.</summary>
     /// <param name="traceId">32 hex digits. Null: that one is not known.</param>

@@ -29,13 +29,86 @@ public sealed class Subscriptions
 /// <summary>How an event of one topic is read, and what is done about it.</summary>
 internal sealed record Heard(Func<ByteString, IMessage> Read, Func<IMessage, CancellationToken, Task> Handle, string? Step);
 
-/// <summary>What the sidecar calls: says what this service hears, and hears it.</summary>
+/// <summary>Hears events: does what is to be done on each, and answers how it went.</summary>
 /// <remarks>
 /// An empty reply would mean success, and a gRPC error such as UNIMPLEMENTED would drop the event; so whatever goes wrong in a handler is
 /// answered RETRY, and what can never be read is answered DROP, which puts it on the dead-letter topic at once.
 /// </remarks>
-internal sealed class AppCallbackService(Subscriptions subscriptions, DeadLetters deadLetters, AppId appId, ILogger<AppCallbackService> log) : AppCallback.AppCallbackBase
+internal sealed class Hearing(Subscriptions subscriptions, DeadLetters deadLetters, Turns turns, AppId appId, ILogger<Hearing> log)
 {
+    public Task<Status> HearAsync(TopicEventRequest request, CancellationToken stop) => turns.RunAsync(() =>
+        request.Topic == appId.DeadLetterTopic
+            ? KeepAsync(request, stop)
+            : HearAsync(request.Topic, request.Id, request.Data, parent: null, stop));
+
+    /// <summary>The events of a batch go on side by side, each step of all of them together; each has its own answer.</summary>
+    public Task<TopicEventBulkResponse> HearAsync(TopicEventBulkRequest request, CancellationToken stop) => turns.RunAsync(async () =>
+    {
+        var answers = await Task.WhenAll(request.Entries.Select(async entry => new TopicEventBulkResponseEntry
+        {
+            EntryId = entry.EntryId,
+            Status = await HearAsync(request.Topic, entry.CloudEvent?.Id ?? "", entry.CloudEvent?.Data ?? ByteString.Empty, ParentOf(entry.CloudEvent), stop),
+        }));
+        return new TopicEventBulkResponse { Statuses = { answers } };
+    });
+
+    /// <param name="parent">The W3C traceparent of what said it. Null: this is called in its trace.</param>
+    private async Task<Status> HearAsync(string topic, string id, ByteString data, string? parent, CancellationToken stop)
+    {
+        if (subscriptions.On(topic) is not { } heard)
+        {
+            SagaLog.NotHeardHere(log, id, topic);
+            return Status.Drop;
+        }
+        using var step = SagaTrace.Hear(heard.Step, topic, id, parent);
+        try
+        {
+            await heard.Handle(heard.Read(data), stop);
+            return Status.Success;
+        }
+        catch (UnreadableEventException unreadable)
+        {
+            SagaLog.Unreadable(log, id, topic, unreadable.Message);
+            step.Fail("dropped", unreadable.Message);
+            return Status.Drop;
+        }
+        catch (Exception fault)
+        {
+            SagaLog.HandlerFailed(log, fault, id, topic);
+            step.Fail("to be delivered again", fault.Message);
+            return Status.Retry;
+        }
+    }
+
+    private async Task<Status> KeepAsync(TopicEventRequest request, CancellationToken stop)
+    {
+        try
+        {
+            var letter = await deadLetters.KeepAsync(request.Data.ToByteArray(), stop);
+            SagaLog.KeptDeadLetter(log, letter.EventId, letter.Topic, letter.Id);
+            return Status.Success;
+        }
+        catch (Exception fault)
+        {
+            SagaLog.HandlerFailed(log, fault, request.Id, request.Topic);
+            return Status.Retry;
+        }
+    }
+
+    // The call that brings a batch is in nobody's trace; each envelope says its own.
+    private static string? ParentOf(TopicEventCERequest? envelope) =>
+        envelope?.Extensions?.Fields.GetValueOrDefault("traceparent")?.StringValue is { Length: > 0 } parent ? parent : null;
+}
+
+/// <summary>What the sidecar calls: says what this service hears, and hears it.</summary>
+internal sealed class AppCallbackService(Hearing hearing, Subscriptions subscriptions, AppId appId) : AppCallback.AppCallbackBase
+{
+    /// <summary>
+    /// Events that come while others are being handled are handed over together. A sidecar holds even a lone event back for the whole
+    /// wait, in milliseconds, of which there is none shorter.
+    /// </summary>
+    private static readonly BulkSubscribeConfig InBatches = new() { Enabled = true, MaxMessagesCount = 100, MaxAwaitDurationMs = 1 };
+
     public override Task<ListTopicSubscriptionsResponse> ListTopicSubscriptions(Empty request, ServerCallContext context)
     {
         var answer = new ListTopicSubscriptionsResponse();
@@ -44,57 +117,28 @@ internal sealed class AppCallbackService(Subscriptions subscriptions, DeadLetter
             PubsubName = DaprSidecar.PubSub,
             Topic = topic,
             DeadLetterTopic = appId.DeadLetterTopic,
+            BulkSubscribe = InBatches,
         }));
         // As it is: what is no CloudEvent would not be delivered otherwise.
         answer.Subscriptions.Add(new TopicSubscription { PubsubName = DaprSidecar.PubSub, Topic = appId.DeadLetterTopic, Metadata = { ["rawPayload"] = "true" } });
         return Task.FromResult(answer);
     }
 
-    public override async Task<TopicEventResponse> OnTopicEvent(TopicEventRequest request, ServerCallContext context)
-    {
-        if (request.Topic == appId.DeadLetterTopic) return await KeepAsync(request, context.CancellationToken);
-        if (subscriptions.On(request.Topic) is not { } heard)
-        {
-            SagaLog.NotHeardHere(log, request.Id, request.Topic);
-            return new() { Status = Status.Drop };
-        }
-        using var step = SagaTrace.Hear(heard.Step, request.Topic, request.Id);
-        try
-        {
-            await heard.Handle(heard.Read(request.Data), context.CancellationToken);
-            return new() { Status = Status.Success };
-        }
-        catch (UnreadableEventException unreadable)
-        {
-            SagaLog.Unreadable(log, request.Id, request.Topic, unreadable.Message);
-            step.Fail("dropped", unreadable.Message);
-            return new() { Status = Status.Drop };
-        }
-        catch (Exception fault)
-        {
-            SagaLog.HandlerFailed(log, fault, request.Id, request.Topic);
-            step.Fail("to be delivered again", fault.Message);
-            return new() { Status = Status.Retry };
-        }
-    }
+    public override async Task<TopicEventResponse> OnTopicEvent(TopicEventRequest request, ServerCallContext context) =>
+        new() { Status = await hearing.HearAsync(request, context.CancellationToken) };
 
-    private async Task<TopicEventResponse> KeepAsync(TopicEventRequest request, CancellationToken stop)
-    {
-        try
-        {
-            var letter = await deadLetters.KeepAsync(request.Data.ToByteArray(), stop);
-            SagaLog.KeptDeadLetter(log, letter.EventId, letter.Topic, letter.Id);
-            return new() { Status = Status.Success };
-        }
-        catch (Exception fault)
-        {
-            SagaLog.HandlerFailed(log, fault, request.Id, request.Topic);
-            return new() { Status = Status.Retry };
-        }
-    }
+    public override Task<TopicEventBulkResponse> OnBulkTopicEvent(TopicEventBulkRequest request, ServerCallContext context) =>
+        hearing.HearAsync(request, context.CancellationToken);
 
     public override Task<ListInputBindingsResponse> ListInputBindings(Empty request, ServerCallContext context) =>
         Task.FromResult(new ListInputBindingsResponse());
+}
+
+/// <summary>The name under which a sidecar before 1.17 brings batches.</summary>
+internal sealed class AppCallbackAlphaService(Hearing hearing) : AppCallbackAlpha.AppCallbackAlphaBase
+{
+    public override Task<TopicEventBulkResponse> OnBulkTopicEventAlpha1(TopicEventBulkRequest request, ServerCallContext context) =>
+        hearing.HearAsync(request, context.CancellationToken);
 }
 
 /// <summary>Lets the sidecar hold deliveries back while this process cannot take them.</summary>

@@ -64,7 +64,10 @@ internal sealed class TraceExport(string serviceName, Uri endpoint, ILogger<Trac
         return Task.CompletedTask;
     }
 
-    /// <summary>Leaves out what only looks, again and again: how this process is, its metrics, its console; and everything that causes.</summary>
+    /// <summary>
+    /// Leaves out what only looks, again and again: how this process is, its metrics, its console; and everything that causes. And the calls
+    /// that bring batches: each of their events has a trace of its own.
+    /// </summary>
     private sealed class Probes : BaseProcessor<Activity>
     {
         public override void OnStart(Activity data)
@@ -76,7 +79,7 @@ internal sealed class TraceExport(string serviceName, Uri endpoint, ILogger<Trac
         }
 
         private static bool OnlyLooks(string path, string? method) =>
-            path.EndsWith("/HealthCheck", StringComparison.Ordinal) || path.StartsWith("/grpc.health.", StringComparison.Ordinal) || path == "/metrics"
+            path.EndsWith("/HealthCheck", StringComparison.Ordinal) || path.Contains("/OnBulkTopicEvent", StringComparison.Ordinal) || path.StartsWith("/grpc.health.", StringComparison.Ordinal) || path == "/metrics"
             || method == "GET" && (path.StartsWith("/console", StringComparison.Ordinal) || path.StartsWith("/api/console/", StringComparison.Ordinal));
     }
 

@@ -5,13 +5,14 @@ using Bench;
 using Shop;
 
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
-var inFlight = new Option<int[]>("--in-flight") { Description = "Customers who wait for their order before they place the next.", DefaultValueFactory = _ => [1, 16, 128], AllowMultipleArgumentsPerToken = true };
-var seconds = new Option<int>("--seconds") { Description = "How long each is measured, after a quarter of that to warm up.", DefaultValueFactory = _ => 20 };
-var quick = new Option<bool>("--quick") { Description = "1 and 128 in flight only, 5 s each; no hot product, no burst." };
+var inFlight = new Option<int[]>("--in-flight") { Description = "Customers who wait for their order before they place the next; 1, 16 and 128 unless said.", AllowMultipleArgumentsPerToken = true };
+var seconds = new Option<int?>("--seconds") { Description = "How long each is measured, after a quarter of that to warm up; 20 unless said." };
+var quick = new Option<bool>("--quick") { Description = "No hot product, no burst; unless said otherwise 1 and 128 in flight, 5 s each." };
 var json = new Option<bool>("--json") { Description = "Print the report as JSON too; it is in artifacts/bench.json in any case." };
 var bench = new RootCommand("Measures the whole system.") { inFlight, seconds, quick, json };
 bench.SetAction(parsed => RunAsync(
-    parsed.GetValue(quick) ? [1, 128] : parsed.GetValue(inFlight)!, TimeSpan.FromSeconds(parsed.GetValue(quick) ? 5 : parsed.GetValue(seconds)), parsed.GetValue(quick), parsed.GetValue(json)));
+    parsed.GetValue(inFlight) is { Length: > 0 } said ? said : parsed.GetValue(quick) ? [1, 128] : [1, 16, 128],
+    TimeSpan.FromSeconds(parsed.GetValue(seconds) ?? (parsed.GetValue(quick) ? 5 : 20)), parsed.GetValue(quick), parsed.GetValue(json)));
 return await bench.Parse(args).InvokeAsync();
 
 static async Task<int> RunAsync(int[] customers, TimeSpan measured, bool quick, bool json)

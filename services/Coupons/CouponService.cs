@@ -51,6 +51,19 @@ internal sealed class CouponService(ISidecar sidecar, Commands commands, IdIndex
         return new() { Coupon = ToWire(coupon) };
     }
 
+    public override async Task<Wire.BatchGetCouponsResponse> BatchGetCoupons(Wire.BatchGetCouponsRequest request, ServerCallContext context)
+    {
+        new RequestCheck().Ids("user_coupon_ids", request.UserCouponIds).Done();
+        var found = await sidecar.ReadManyAsync<Coupon>([.. request.UserCouponIds.Select(Coupon.KeyOf)], context.CancellationToken);
+        var response = new Wire.BatchGetCouponsResponse();
+        foreach (var (id, coupon) in request.UserCouponIds.Zip(found))
+        {
+            if (coupon.Value is null) response.MissingUserCouponIds.Add(id);
+            else response.Coupons.Add(ToWire(coupon.Value));
+        }
+        return response;
+    }
+
     public override async Task<Wire.ListCouponsResponse> ListCoupons(Wire.ListCouponsRequest request, ServerCallContext context)
     {
         var check = new RequestCheck().Page(request.PageSize, request.PageToken);

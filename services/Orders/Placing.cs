@@ -1,18 +1,12 @@
 using Google.Protobuf;
-using Grpc.Core;
 using Saga;
 using Wire = Shop.V1;
 
 namespace Orders;
 
 /// <summary>From a client's request to a stored PENDING order.</summary>
-internal sealed class Placing(
-    OrderSteps orders, ISidecar sidecar, OpenLog openLog, TimeProvider clock,
-    Wire.StockService.StockServiceClient stock, Wire.PaymentService.PaymentServiceClient payments, Wire.CouponService.CouponServiceClient coupons)
+internal sealed class Placing(OrderSteps orders, ISidecar sidecar, OpenLog openLog, TimeProvider clock, LookUps lookUps)
 {
-    /// <summary>A look-up that takes longer is given up; the client may try again.</summary>
-    private static readonly TimeSpan LookUpMax = TimeSpan.FromSeconds(5);
-
     /// <exception cref="RejectedException">The request is wrong, or the order could not succeed now.</exception>
     public async Task<Order> PlaceAsync(Wire.PlaceOrderRequest request, CancellationToken stop)
     {
@@ -79,32 +73,20 @@ internal sealed class Placing(
 
     private async Task<Quote> QuoteAsync(Wire.PlaceOrderRequest request, CancellationToken stop)
     {
-        var options = new CallOptions(deadline: DateTime.UtcNow + LookUpMax, cancellationToken: stop);
-        var productsAsked = stock.BatchGetProductsAsync(new() { ProductIds = { request.Items.Select(item => item.ProductId) } }, options).ResponseAsync;
-        var accountAsked = request.SkipPrecheck ? null : payments.GetAccountAsync(new() { UserId = request.UserId }, options).ResponseAsync;
-        var couponAsked = string.IsNullOrEmpty(request.UserCouponId)
-            ? null
-            : coupons.GetCouponAsync(new() { UserCouponId = request.UserCouponId }, options).ResponseAsync;
+        var productsAsked = Task.WhenAll(request.Items.Select(item => lookUps.ProductAsync(item.ProductId, stop)));
+        var accountAsked = request.SkipPrecheck ? null : lookUps.AccountAsync(request.UserId, stop);
+        var couponAsked = string.IsNullOrEmpty(request.UserCouponId) ? null : lookUps.CouponAsync(request.UserCouponId, stop);
 
         var products = await productsAsked;
-        var account = accountAsked is null ? null : await FoundAsync(accountAsked);
-        var coupon = couponAsked is null ? null : await FoundAsync(couponAsked);
+        var account = accountAsked is null ? null : await accountAsked;
+        var coupon = couponAsked is null ? null : await couponAsked;
 
-        if (products.MissingProductIds is [var missing, ..]) throw new RejectedException(Rejection.NotFound("product", missing));
+        foreach (var (item, product) in request.Items.Zip(products))
+        {
+            if (product is null) throw new RejectedException(Rejection.NotFound("product", item.ProductId));
+        }
         if (accountAsked is not null && account is null) throw new RejectedException(Rejection.NotFound("account", request.UserId));
         if (couponAsked is not null && coupon is null && !request.SkipPrecheck) throw new RejectedException(Rejection.NotFound("coupon", request.UserCouponId));
-        return Quote.For(request, products.Products.ToDictionary(product => product.ProductId), account?.Account, coupon?.Coupon, clock.GetUtcNow());
-    }
-
-    private static async Task<T?> FoundAsync<T>(Task<T> asked) where T : class
-    {
-        try
-        {
-            return await asked;
-        }
-        catch (RpcException notFound) when (notFound.StatusCode == StatusCode.NotFound)
-        {
-            return null;
-        }
+        return Quote.For(request, products.ToDictionary(product => product!.ProductId, product => product!), account, coupon, clock.GetUtcNow());
     }
 }

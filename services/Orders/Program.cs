@@ -21,6 +21,7 @@ builder.Services.AddSingleton<OrderSteps>();
 builder.Services.AddSingleton<OrderLookup>();
 builder.Services.AddSingleton<OpenOrders>();
 builder.Services.AddSingleton<OrderMetrics>();
+builder.Services.AddSingleton<LookUps>();
 builder.Services.AddSingleton<Placing>();
 builder.Services.AddSingleton(_ => new Shop.V1.StockService.StockServiceClient(DaprClient.CreateInvocationInvoker("stock")));
 builder.Services.AddSingleton(_ => new PaymentService.PaymentServiceClient(DaprClient.CreateInvocationInvoker("payments")));

@@ -51,6 +51,19 @@ internal sealed class PaymentService(ISidecar sidecar, Commands commands, IdInde
         return new() { Account = ToWire(account) };
     }
 
+    public override async Task<Wire.BatchGetAccountsResponse> BatchGetAccounts(Wire.BatchGetAccountsRequest request, ServerCallContext context)
+    {
+        new RequestCheck().Ids("user_ids", request.UserIds).Done();
+        var found = await sidecar.ReadManyAsync<Account>([.. request.UserIds.Select(Account.KeyOf)], context.CancellationToken);
+        var response = new Wire.BatchGetAccountsResponse();
+        foreach (var (id, account) in request.UserIds.Zip(found))
+        {
+            if (account.Value is null) response.MissingUserIds.Add(id);
+            else response.Accounts.Add(ToWire(account.Value));
+        }
+        return response;
+    }
+
     public override async Task<Wire.ListAccountsResponse> ListAccounts(Wire.ListAccountsRequest request, ServerCallContext context)
     {
         new RequestCheck().Page(request.PageSize, request.PageToken).Done();

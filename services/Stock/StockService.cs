@@ -62,9 +62,7 @@ internal sealed class StockService(ISidecar sidecar, Commands commands, IdIndex 
 
     public override async Task<Wire.BatchGetProductsResponse> BatchGetProducts(Wire.BatchGetProductsRequest request, ServerCallContext context)
     {
-        var check = new RequestCheck().Range("product_ids", request.ProductIds.Count, 1, 100);
-        for (var at = 0; at < request.ProductIds.Count; at++) check.Id($"product_ids[{at}]", request.ProductIds[at]);
-        check.Done();
+        new RequestCheck().Ids("product_ids", request.ProductIds).Done();
         var found = await ReadAsync(request.ProductIds, context.CancellationToken);
         var response = new Wire.BatchGetProductsResponse();
         foreach (var (id, product) in request.ProductIds.Zip(found))

@@ -27,7 +27,7 @@ public sealed class TracedShop() : RunningShop(embedded: true)
 public sealed class TraceTests(TracedShop shop) : IClassFixture<TracedShop>
 {
     private const string Saga = "DaprSaga", Sidecar = "dapr-diagnostics", Client = "System.Net.Http", Server = "Microsoft.AspNetCore";
-    private const string Callback = "dapr.proto.runtime.v1.AppCallback/OnTopicEvent", Publish = "dapr.proto.runtime.v1.Dapr/PublishEvent";
+    private const string Publish = "dapr.proto.runtime.v1.Dapr/PublishEvent";
 
     private readonly string run = Guid.CreateVersion7().ToString("N")[^8..];
 
@@ -46,13 +46,15 @@ public sealed class TraceTests(TracedShop shop) : IClassFixture<TracedShop>
             ],
             StepsOf(tree));
 
-        // Each hop of one event, outermost last.
+        // Each hop of one event, outermost last. A batch's call is in no trace; its delivery by the sidecar is beside what is done on it.
+        var reserved = tree.Single(span => span.Name == "reserve stock");
+        Assert.Single(tree, span => span.ParentId == reserved.ParentId && (span.Service, span.Scope, span.Name) == ("stock", Sidecar, "pubsub/order-created"));
         Assert.Equal(
             [
-                $"stock {Saga} reserve stock", $"stock {Server} {Callback}", $"stock {Sidecar} pubsub/order-created", $"orders {Sidecar} /{Publish}",
+                $"stock {Saga} reserve stock", $"orders {Sidecar} /{Publish}",
                 $"orders {Client} {Publish}", $"orders {Saga} place order", $"orders {Server} shop.v1.OrderService/PlaceOrder",
             ],
-            WayTo(tree, tree.Single(span => span.Name == "reserve stock")).Select(span => $"{span.Service} {span.Scope} {span.Name}"));
+            WayTo(tree, reserved).Select(span => $"{span.Service} {span.Scope} {span.Name}"));
 
         // A look-up: the caller's sidecar is called by the client, and its span is whose child both the callee's sidecar and the callee are.
         const string lookUp = "shop.v1.StockService/BatchGetProducts";

@@ -75,6 +75,64 @@ public sealed class DocumentsTests
         Assert.InRange(int.Parse(version), 2, 60);
     }
 
+    [Fact]
+    public void Who_changes_a_document_again_need_not_read_it()
+    {
+        var sidecar = new Counting(Sidecar());
+        var documents = new Documents(sidecar, new Patience(world.Clock, world.Chance));
+        for (var at = 0; at < 10; at++) Together(1, _ => documents.ChangeAsync<Counter, bool>("c", Adding(at), default));
+        Assert.Equal(Enumerable.Range(0, 10).ToImmutableSortedSet(), Kept.Seen);
+        Assert.Equal((1, 10), (sidecar.Reads, sidecar.Writes));
+    }
+
+    [Fact]
+    public void Who_changes_nothing_is_told_by_the_latest_whoever_wrote_it()
+    {
+        var (one, other) = (New(), New());
+        Together(1, _ => one.ChangeAsync<Counter, bool>("c", Adding(1), default));
+        Together(1, _ => other.ChangeAsync<Counter, bool>("c", Adding(2), default));
+        Assert.Equal([2], Together(1, _ => one.ChangeAsync<Counter, int>("c", counter => new(null, counter!.Seen.Count), default)));
+    }
+
+    [Fact]
+    public void Where_others_write_too_a_document_is_read_and_no_write_is_tried_in_vain()
+    {
+        var sidecar = new Counting(Sidecar());
+        var (one, other) = (new Documents(sidecar, new Patience(world.Clock, world.Chance), readsAfterMistake: 100), New());
+        for (var at = 0; at < 20; at += 2)
+        {
+            Together(1, _ => one.ChangeAsync<Counter, bool>("c", Adding(at), default));
+            Together(1, _ => other.ChangeAsync<Counter, bool>("c", Adding(at + 1), default));
+        }
+        Assert.Equal(Enumerable.Range(0, 20).ToImmutableSortedSet(), Kept.Seen);
+        Assert.Equal((10, 11), (sidecar.Reads, sidecar.Writes));
+    }
+
+    private sealed class Counting(ISidecar behind) : ISidecar
+    {
+        public int Reads { get; private set; }
+
+        public int Writes { get; private set; }
+
+        public Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken stop) where T : class
+        {
+            Reads++;
+            return behind.ReadAsync<T>(key, stop);
+        }
+
+        public Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken stop) where T : class => behind.ReadManyAsync<T>(keys, stop);
+
+        public Task<bool> TryWriteAsync<T>(Versioned<T> read, T value, TimeSpan? keepFor, CancellationToken stop) where T : class
+        {
+            Writes++;
+            return behind.TryWriteAsync(read, value, keepFor, stop);
+        }
+
+        public Task DeleteAsync(string key, CancellationToken stop) => behind.DeleteAsync(key, stop);
+
+        public Task PublishAsync(Event said, CancellationToken stop) => behind.PublishAsync(said, stop);
+    }
+
     /// <summary>Starts all before it waits for the first.</summary>
     private T[] Together<T>(int count, Func<int, Task<T>> start) => world.Run(async () =>
     {

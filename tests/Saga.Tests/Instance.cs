@@ -22,13 +22,13 @@ internal sealed class Instance
         Clock = new(world.Clock);
         var sidecar = sidecarOf(this);
         var patience = new Patience(Clock, world.Chance);
-        var documents = new Documents(sidecar, patience);
+        var documents = new Documents(sidecar, patience, readsAfterMistake: 2);
         var openLog = new OpenLog(sidecar, Clock, () => world.Chance.Next().ToString("x"), NullLogger<OpenLog>.Instance);
         switch (app)
         {
             case "orders":
                 Steps = new OrderSteps(new Transition(documents, sidecar), Clock, NullLoggerFactory.Instance);
-                Placing = new Placing(Steps, sidecar, openLog, Clock, null!, null!, null!);
+                Placing = new Placing(Steps, sidecar, openLog, Clock, null!);
                 SweepAsync = new OrderSweep(Steps, sidecar, openLog, new(documents, sidecar, Clock), limits, Clock, NullLoggerFactory.Instance).RunAsync;
                 var orders = new OrderHandlers(Steps, NullLoggerFactory.Instance);
                 Subscriptions

@@ -13,7 +13,9 @@ internal static class Interleavings
 
     private static readonly ImmutableArray<ClaimLine> Lines = [new("p", Quantity)];
 
-    private sealed record Story(string Name, int Gone, Func<Participant<Product>, Task>? Before, Func<Participant<Product>, Task> Sleeper, Func<Participant<Product>, Task> Other);
+    /// <param name="Before">What one of the two has done before; it remembers that.</param>
+    private sealed record Story(
+        string Name, int Gone, Func<Participant<Product>, Task>? Before, Func<Participant<Product>, Task> Sleeper, Func<Participant<Product>, Task> Other, bool BySleeper = false);
 
     private static readonly Story[] Stories =
     [
@@ -24,6 +26,10 @@ internal static class Interleavings
         new("give back | take", 0, null, GiveBack, async stock => { await Take(stock); await GiveBack(stock); }),
         new("give back | give back", 0, Take, GiveBack, GiveBack),
         new("settle | settle", Quantity, Take, Settle, Settle),
+        new("taken by who gives back | give back", 0, Take, GiveBack, GiveBack, BySleeper: true),
+        new("taken by who settles | settle", Quantity, Take, Settle, Settle, BySleeper: true),
+        new("taken by who takes again | give back", 0, Take, Take, GiveBack, BySleeper: true),
+        new("taken by who takes again | settle", Quantity, Take, Take, Settle, BySleeper: true),
     ];
 
     /// <returns>How many ways there were, and what was wrong in which.</returns>
@@ -50,10 +56,11 @@ internal static class Interleavings
         var world = new World(1);
         var store = new SimulatedStore();
         store.TryWrite($"stock||{Product.KeyOf("p")}", new Product("p", "", 1, Holdings.Of(Initial), []), "");
-        var sleeping = new Gate(asleepAfter);
+        var sleeping = new Gate(int.MaxValue);
         var (sleeper, other) = (New(world, store, sleeping), New(world, store, new Gate(int.MaxValue)));
 
-        if (story.Before is { } before) world.Run(Done(() => before(other)));
+        if (story.Before is { } before) world.Run(Done(() => before(story.BySleeper ? sleeper : other)));
+        sleeping.AllowOnly(asleepAfter);
         world.Post(_ => story.Sleeper(sleeper), null);
         world.Run(() => false);
         world.Run(Done(() => story.Other(other)));
@@ -90,6 +97,8 @@ internal static class Interleavings
     private sealed class Gate(int allowed)
     {
         private TaskCompletionSource more = new();
+
+        public void AllowOnly(int count) => allowed = count;
 
         public void Allow(int count)
         {

@@ -110,9 +110,9 @@ internal abstract class ClientCall : IDisposable
     {
         try
         {
-            if (Ended is null && await responding! is { } messages)
+            if (Ended is null && await responding!.ConfigureAwait(false) is { } messages)
             {
-                if (await messages.ReadAsync(marshaller, Token) is { } message)
+                if (await messages.ReadAsync(marshaller, Token).ConfigureAwait(false) is { } message)
                 {
                     return message;
                 }

@@ -19,7 +19,7 @@ internal sealed class MessageReader(PipeReader body, string? encoding, int? maxL
     {
         while (!ended)
         {
-            var result = await body.ReadAsync(cancellationToken);
+            var result = await body.ReadAsync(cancellationToken).ConfigureAwait(false);
             if (result.IsCanceled)
             {
                 throw new OperationCanceledException("Reading was cancelled.");

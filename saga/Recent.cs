@@ -1,0 +1,51 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+
+namespace Saga;
+
+/// <summary>
+/// Documents as this process has written them last, with the version they must have since: who changes one again need not read it first.
+/// Somebody else's write makes the guess wrong and so the next write here a lost one, after which the document is read, as after every
+/// lost write. What is forgotten costs a read.
+/// </summary>
+/// <param name="readsAfterMistake">
+/// Where several processes write the same documents most guesses would be wrong: so many documents are read before it is tried again.
+/// </param>
+internal sealed class Recent(int readsAfterMistake)
+{
+    /// <summary>Two generations of so many documents: what was not written for a whole generation is forgotten.</summary>
+    private const int GenerationMax = 8_000;
+
+    private ConcurrentDictionary<string, object> young = new();
+    private ConcurrentDictionary<string, object> old = new();
+    private int readsLeft;
+
+    public bool TryFind<T>(string key, out Versioned<T> document) where T : class
+    {
+        document = default;
+        if (Volatile.Read(ref readsLeft) > 0 && Interlocked.Decrement(ref readsLeft) >= 0) return false;
+        if (!young.TryGetValue(key, out var known) && !old.TryGetValue(key, out known)) return false;
+        document = (Versioned<T>)known;
+        return true;
+    }
+
+    /// <summary>It was written, from what was read before.</summary>
+    public void Wrote<T>(Versioned<T> read, T value) where T : class
+    {
+        if (VersionAfter(read.ETag) is not { } version) return;
+        if (young.Count >= GenerationMax) (old, young) = (young, new());
+        young[read.Key] = new Versioned<T>(read.Key, value, version);
+    }
+
+    public void Forget(string key)
+    {
+        young.TryRemove(key, out _);
+        old.TryRemove(key, out _);
+    }
+
+    public void WasWrong() => Volatile.Write(ref readsLeft, readsAfterMistake);
+
+    /// <summary>Null: in this store versions cannot be guessed. Dapr promises nothing about ETags; Redis and some others count.</summary>
+    private static string? VersionAfter(string etag) =>
+        etag.Length == 0 ? "1" : long.TryParse(etag, NumberStyles.None, CultureInfo.InvariantCulture, out var version) ? (version + 1).ToString(CultureInfo.InvariantCulture) : null;
+}
