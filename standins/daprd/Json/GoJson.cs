@@ -56,10 +56,21 @@ internal static class GoJson
         {
             case JsonValueKind.Object:
                 writer.WriteStartObject();
-                foreach (var (name, member) in Sorted(element))
+                if (IsSorted(element))
                 {
-                    writer.WritePropertyName(name);
-                    WriteSorted(writer, member, numbers);
+                    foreach (var member in element.EnumerateObject())
+                    {
+                        writer.WritePropertyName(member.Name);
+                        WriteSorted(writer, member.Value, numbers);
+                    }
+                }
+                else
+                {
+                    foreach (var (name, member) in Sorted(element))
+                    {
+                        writer.WritePropertyName(name);
+                        WriteSorted(writer, member, numbers);
+                    }
                 }
 
                 writer.WriteEndObject();
@@ -76,6 +87,18 @@ internal static class GoJson
                 element.WriteTo(writer);
                 break;
         }
+    }
+
+    private static bool IsSorted(JsonElement element)
+    {
+        string? before = null;
+        foreach (var member in element.EnumerateObject())
+        {
+            if (before is not null && string.CompareOrdinal(before, member.Name) >= 0) return false;
+            before = member.Name;
+        }
+
+        return true;
     }
 
     private static SortedDictionary<string, JsonElement> Sorted(JsonElement element)

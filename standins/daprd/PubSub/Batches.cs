@@ -22,7 +22,8 @@ internal sealed class Batches(BulkOptions options, BatchHandler handler, TimePro
     public async Task HandleAsync(Message message, CancellationToken stopping)
     {
         if (Interlocked.Exchange(ref _started, 1) == 0) _ = Task.Run(() => RunAsync(stopping), CancellationToken.None);
-        var waiting = new Waiting(message, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        // Who waited goes on at once, one after the other: so their acknowledgements go out together.
+        var waiting = new Waiting(message, new TaskCompletionSource());
         await _queue.Writer.WriteAsync(waiting, stopping);
         await waiting.Handled.Task.WaitAsync(stopping);
     }

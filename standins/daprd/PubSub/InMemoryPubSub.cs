@@ -19,6 +19,12 @@ internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
         }
     }
 
+    public async Task<IReadOnlyList<Exception?>> PublishManyAsync(IReadOnlyList<Message> messages)
+    {
+        await Task.WhenAll(messages.Select(PublishAsync));
+        return new Exception?[messages.Count];
+    }
+
     public Task<IAsyncDisposable> SubscribeAsync(string topic, MessageHandler handler, CancellationToken stop)
     {
         var subscriber = new Subscriber(topic, handler, Forget);

@@ -13,6 +13,9 @@ internal interface IPubSub : IAsyncDisposable
 {
     Task PublishAsync(Message message);
 
+    /// <summary>Each by itself, all at the same time. Why each was not published, in order; null when it was.</summary>
+    Task<IReadOnlyList<Exception?>> PublishManyAsync(IReadOnlyList<Message> messages);
+
     /// <summary>Completes when the subscription is active. Disposing the result stops it and waits for what is under way.</summary>
     Task<IAsyncDisposable> SubscribeAsync(string topic, MessageHandler handler, CancellationToken stop);
 }

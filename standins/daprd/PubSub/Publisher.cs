@@ -9,6 +9,9 @@ namespace Daprd.PubSub;
 /// <summary>The brokers of one app, and publishing to them. Every failure of a request is an <see cref="ApiException"/>.</summary>
 internal sealed class Publisher(string appId, Policies policies, TimeProvider time)
 {
+    /// <summary>How many of a bulk publication are under way at the same time.</summary>
+    private const int AtOnce = 100;
+
     private readonly Dictionary<string, Broker> _brokers = [];
 
     private sealed record Broker(IPubSub PubSub, TopicScopes Scopes, Policy Policy);
@@ -45,26 +48,34 @@ internal sealed class Publisher(string appId, Policies policies, TimeProvider ti
                 "DAPR_PUBSUB_EVENTS_SER");
         }
 
-        var messages = entries.Select(e => (e.EntryId, Message: Prepare(e.Event))).ToList();
-        using var permits = new SemaphoreSlim(100);
-        var failures = await Task.WhenAll(messages.Select(async entry =>
+        var messages = entries.Select(e => Prepare(e.Event)).ToList();
+        var failures = new Dictionary<string, ApiException>();
+        for (var from = 0; from < messages.Count; from += AtOnce)
         {
-            await permits.WaitAsync(stop);
-            try
+            var part = messages.GetRange(from, Math.Min(AtOnce, messages.Count - from));
+            var results = broker.Policy.IsNone
+                ? await broker.PubSub.PublishManyAsync(part)
+                : await Task.WhenAll(part.Select(message => FailureAsync(SendAsync(broker, message, pubSubName, stop))));
+            for (var at = 0; at < part.Count; at++)
             {
-                await SendAsync(broker, entry.Message, pubSubName, stop);
-                return (entry.EntryId, Failure: (ApiException?)null);
+                if (results[at] is { } failure) failures[entries[from + at].EntryId] = failure as ApiException ?? NotPublished(topic, pubSubName, failure);
             }
-            catch (ApiException failure)
-            {
-                return (entry.EntryId, Failure: failure);
-            }
-            finally
-            {
-                permits.Release();
-            }
-        }));
-        return failures.Where(f => f.Failure is not null).ToDictionary(f => f.EntryId, f => f.Failure!);
+        }
+
+        return failures;
+    }
+
+    private static async Task<Exception?> FailureAsync(Task sending)
+    {
+        try
+        {
+            await sending;
+            return null;
+        }
+        catch (ApiException failure)
+        {
+            return failure;
+        }
     }
 
     private static async Task SendAsync(Broker broker, Message message, string pubSubName, CancellationToken stop)
@@ -75,11 +86,13 @@ internal sealed class Publisher(string appId, Policies policies, TimeProvider ti
         }
         catch (Exception failure)
         {
-            throw new ApiException(
-                StatusCode.Internal, 500, "ERR_PUBSUB_PUBLISH_MESSAGE",
-                $"error when publishing to topic {message.Topic} in pubsub {pubSubName}: {failure.Message}", "DAPR_PUBSUB_PUBLISH_MESSAGE");
+            throw NotPublished(message.Topic, pubSubName, failure);
         }
     }
+
+    private static ApiException NotPublished(string topic, string pubSubName, Exception failure) => new(
+        StatusCode.Internal, 500, "ERR_PUBSUB_PUBLISH_MESSAGE",
+        $"error when publishing to topic {topic} in pubsub {pubSubName}: {failure.Message}", "DAPR_PUBSUB_PUBLISH_MESSAGE");
 
     private Message Prepare(Publication publication)
     {

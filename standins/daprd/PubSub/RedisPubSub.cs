@@ -58,19 +58,19 @@ internal sealed class RedisPubSub : IPubSub
     /// <summary>Throws <see cref="RedisUnreachableException"/> when Redis is not there.</summary>
     public async Task OpenAsync() => await _redis.SendAsync("PING");
 
-    public async Task PublishAsync(Message message)
-    {
-        var command = new List<RedisArgument>(8) { "XADD", message.Topic };
-        if (_settings.MaxLength > 0) command.AddRange(["MAXLEN", "~", _settings.MaxLength]);
-        else if (_settings.StreamTtl > TimeSpan.Zero)
-        {
-            var oldest = (_time.GetUtcNow() - _settings.StreamTtl).ToUnixTimeMilliseconds();
-            command.AddRange(["MINID", "~", $"{oldest}-1"]);
-        }
+    public async Task PublishAsync(Message message) => await _redis.SendAsync(Add(message));
 
-        command.AddRange(["*", "data", message.Data]);
-        if (message.Metadata is { } metadata) command.AddRange(["metadata", MessageMetadata.ToJson(metadata)]);
-        await _redis.SendAsync([.. command]);
+    public async Task<IReadOnlyList<Exception?>> PublishManyAsync(IReadOnlyList<Message> messages)
+    {
+        try
+        {
+            var replies = await _redis.SendAllAsync([.. messages.Select(Add)]);
+            return Array.ConvertAll(replies, reply => reply.Kind == RedisReplyKind.Error ? new RedisException(reply.ToString()) : null);
+        }
+        catch (RedisUnreachableException failure)
+        {
+            return [.. messages.Select(_ => failure)];
+        }
     }
 
     public async Task<IAsyncDisposable> SubscribeAsync(string topic, MessageHandler handler, CancellationToken stop)
@@ -85,6 +85,21 @@ internal sealed class RedisPubSub : IPubSub
         _queue.Writer.TryComplete();
         await Task.WhenAll(_workers);
         await _redis.DisposeAsync();
+    }
+
+    private RedisArgument[] Add(Message message)
+    {
+        var command = new List<RedisArgument>(9) { "XADD", message.Topic };
+        if (_settings.MaxLength > 0) command.AddRange(["MAXLEN", "~", _settings.MaxLength]);
+        else if (_settings.StreamTtl > TimeSpan.Zero)
+        {
+            var oldest = (_time.GetUtcNow() - _settings.StreamTtl).ToUnixTimeMilliseconds();
+            command.AddRange(["MINID", "~", $"{oldest}-1"]);
+        }
+
+        command.AddRange(["*", "data", message.Data]);
+        if (message.Metadata is { } metadata) command.AddRange(["metadata", MessageMetadata.ToJson(metadata)]);
+        return [.. command];
     }
 
     private async Task WorkAsync()

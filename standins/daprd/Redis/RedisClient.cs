@@ -18,14 +18,61 @@ internal sealed class RedisClient(RedisAddress address) : IAsyncDisposable
     public RedisAddress Address => address;
 
     /// <summary>The reply, or <see cref="RedisException"/> when Redis refuses.</summary>
-    public async Task<RedisReply> SendAsync(params RedisArgument[] command) =>
-        (await RetriedAsync(connection => connection.SendAsync(command))).OrThrow();
+    public async Task<RedisReply> SendAsync(params RedisArgument[] command)
+    {
+        for (var attempt = 0; ; attempt++)
+        {
+            try
+            {
+                var reply = await (_connection is { IsBroken: false } open ? open : await OpenAsync()).SendAsync(command);
+                return IsLoading(reply) ? throw new RedisUnreachableException(reply.ToString()) : reply.OrThrow();
+            }
+            catch (RedisUnreachableException) when (attempt < Retries && !_disposed)
+            {
+                await Task.Delay(PauseAfter(attempt));
+            }
+        }
+    }
+
+    /// <summary>Sends commands that have nothing to do with each other, all at once. The replies, in order; some may be errors.</summary>
+    public async Task<RedisReply[]> SendAllAsync(RedisArgument[][] commands)
+    {
+        var replies = new RedisReply?[commands.Length];
+        for (var (attempt, from) = (0, 0); ; attempt++)
+        {
+            try
+            {
+                await (_connection is { IsBroken: false } open ? open : await OpenAsync()).SendAllAsync(commands.AsMemory(from), replies.AsMemory(from));
+                if (replies.Any(reply => IsLoading(reply!.Value))) throw new RedisUnreachableException(replies.First(reply => IsLoading(reply!.Value))!.Value.ToString());
+                return Array.ConvertAll(replies, reply => reply!.Value);
+            }
+            catch (RedisUnreachableException) when (attempt < Retries && !_disposed)
+            {
+                // What has its reply is not sent again.
+                while (from < replies.Length && replies[from] is { } answered && !IsLoading(answered)) from++;
+                await Task.Delay(PauseAfter(attempt));
+            }
+        }
+    }
 
     /// <summary>Runs the commands between MULTI and EXEC. The array that EXEC answers; errors in it are not thrown.</summary>
     public async Task<RedisReply[]> TransactAsync(IEnumerable<RedisArgument[]> commands)
     {
         RedisArgument[][] all = [["MULTI"], .. commands, ["EXEC"]];
-        return (await RetriedAsync(connection => connection.SendTogetherAsync(all))).OrThrow().Items;
+        var replies = new RedisReply?[all.Length];
+        for (var attempt = 0; ; attempt++)
+        {
+            try
+            {
+                await (_connection is { IsBroken: false } open ? open : await OpenAsync()).SendAllAsync(all, replies);
+                var reply = replies[^1]!.Value;
+                return IsLoading(replies[0]!.Value) ? throw new RedisUnreachableException(replies[0]!.Value.ToString()) : reply.OrThrow().Items;
+            }
+            catch (RedisUnreachableException) when (attempt < Retries && !_disposed)
+            {
+                await Task.Delay(PauseAfter(attempt));
+            }
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -34,21 +81,7 @@ internal sealed class RedisClient(RedisAddress address) : IAsyncDisposable
         if (_connection is { } connection) await connection.DisposeAsync();
     }
 
-    private async Task<RedisReply> RetriedAsync(Func<RedisConnection, Task<RedisReply>> send)
-    {
-        for (var attempt = 0; ; attempt++)
-        {
-            try
-            {
-                var reply = await send(_connection is { IsBroken: false } open ? open : await OpenAsync());
-                return IsLoading(reply) ? throw new RedisUnreachableException(reply.ToString()) : reply;
-            }
-            catch (RedisUnreachableException) when (attempt < Retries && !_disposed)
-            {
-                await Task.Delay(FirstPause * (1 << (2 * attempt)));
-            }
-        }
-    }
+    private static TimeSpan PauseAfter(int attempt) => FirstPause * (1 << (2 * attempt));
 
     private static bool IsLoading(RedisReply reply) => reply.Kind == RedisReplyKind.Error && reply.Bytes.AsSpan().StartsWith("LOADING "u8);
 

@@ -14,7 +14,7 @@ internal sealed class RedisConnection : IAsyncDisposable
 {
     private readonly Stream _stream;
     private readonly RedisReplyReader _replies;
-    private readonly Queue<Pending> _pending = new();
+    private readonly Queue<IPending> _pending = new();
     private readonly Lock _gate = new();
     private ArrayBufferWriter<byte> _filling = new(4096);
     private ArrayBufferWriter<byte> _sending = new(4096);
@@ -63,39 +63,39 @@ internal sealed class RedisConnection : IAsyncDisposable
     /// <summary>Sends one command. The reply may be an error; <see cref="RedisUnreachableException"/> means there was none.</summary>
     public Task<RedisReply> SendAsync(params ReadOnlySpan<RedisArgument> command)
     {
-        var pending = new Pending();
+        var one = new One();
+        bool alone;
         lock (_gate)
         {
             if (_broken is { } broken) return Task.FromException<RedisReply>(Unreachable(broken));
             RedisCommand.Write(_filling, command);
-            _pending.Enqueue(pending);
-            if (_writing) return pending.Task;
+            _pending.Enqueue(one);
+            if (_writing) return one.Task;
             _writing = true;
+            alone = _pending.Count == 1;
         }
 
-        _ = WriteAsync();
-        return pending.Task;
+        _ = WriteAsync(alone);
+        return one.Task;
     }
 
-    /// <summary>Sends commands with nothing in between, and gives back the reply of the last.</summary>
-    public Task<RedisReply> SendTogetherAsync(IReadOnlyList<RedisArgument[]> commands)
+    /// <summary>Sends commands with nothing in between, and completes when the last has its reply, or with an error when one will have none.</summary>
+    /// <param name="replies">Gets the replies, in order.</param>
+    public Task SendAllAsync(ReadOnlyMemory<RedisArgument[]> commands, Memory<RedisReply?> replies)
     {
-        var last = new Pending();
+        if (commands.IsEmpty) return Task.CompletedTask;
+        var all = new Several(replies);
         lock (_gate)
         {
-            if (_broken is { } broken) return Task.FromException<RedisReply>(Unreachable(broken));
-            for (var i = 0; i < commands.Count; i++)
-            {
-                RedisCommand.Write(_filling, commands[i]);
-                _pending.Enqueue(i == commands.Count - 1 ? last : new Pending());
-            }
-
-            if (_writing) return last.Task;
+            if (_broken is { } broken) return Task.FromException(Unreachable(broken));
+            foreach (var command in commands.Span) RedisCommand.Write(_filling, command);
+            _pending.Enqueue(all);
+            if (_writing) return all.Task;
             _writing = true;
         }
 
-        _ = WriteAsync();
-        return last.Task;
+        _ = WriteAsync(alone: true);
+        return all.Task;
     }
 
     public async ValueTask DisposeAsync()
@@ -126,8 +126,10 @@ internal sealed class RedisConnection : IAsyncDisposable
         if (address.Database != 0) (await SendAsync("SELECT", address.Database)).OrThrow();
     }
 
-    private async Task WriteAsync()
+    private async Task WriteAsync(bool alone)
     {
+        // Where commands are under way already more are about to come: they go out together.
+        if (!alone) await Task.Yield();
         try
         {
             while (true)
@@ -161,9 +163,14 @@ internal sealed class RedisConnection : IAsyncDisposable
             while (true)
             {
                 var reply = await _replies.ReadAsync(CancellationToken.None);
-                Pending answered;
-                lock (_gate) answered = _pending.Dequeue();
-                answered.SetResult(reply);
+                IPending oldest;
+                lock (_gate)
+                {
+                    oldest = _pending.Peek();
+                    if (oldest.Left == 1) _pending.Dequeue();
+                }
+
+                oldest.Answer(reply);
             }
         }
         catch (Exception failure)
@@ -185,7 +192,7 @@ internal sealed class RedisConnection : IAsyncDisposable
 
     private void Break(Exception failure)
     {
-        Pending[] unanswered;
+        IPending[] unanswered;
         lock (_gate)
         {
             if (_broken is not null) return;
@@ -195,15 +202,50 @@ internal sealed class RedisConnection : IAsyncDisposable
         }
 
         _watch?.Dispose();
-        foreach (var pending in unanswered) pending.SetException(Unreachable(failure));
+        foreach (var pending in unanswered) pending.Fail(Unreachable(failure));
         _stream.Dispose();
     }
 
     private static RedisUnreachableException Unreachable(Exception cause) => new($"the connection to Redis broke: {cause.Message}", cause);
 
-    // Who waited goes on in the reading loop: that is short, and waking another thread for it costs more.
-    private sealed class Pending : TaskCompletionSource<RedisReply>
+    /// <summary>What waits for replies. Who waited goes on in the reading loop: that is short, and waking another thread for it costs more.</summary>
+    private interface IPending
+    {
+        long SentAt { get; }
+
+        /// <summary>How many replies it still waits for.</summary>
+        int Left { get; }
+
+        void Answer(RedisReply reply);
+
+        void Fail(Exception failure);
+    }
+
+    private sealed class One : TaskCompletionSource<RedisReply>, IPending
     {
         public long SentAt { get; } = Stopwatch.GetTimestamp();
+
+        public int Left => 1;
+
+        public void Answer(RedisReply reply) => SetResult(reply);
+
+        public void Fail(Exception failure) => SetException(failure);
+    }
+
+    private sealed class Several(Memory<RedisReply?> replies) : TaskCompletionSource, IPending
+    {
+        private int _answered;
+
+        public long SentAt { get; } = Stopwatch.GetTimestamp();
+
+        public int Left => replies.Length - _answered;
+
+        public void Answer(RedisReply reply)
+        {
+            replies.Span[_answered++] = reply;
+            if (_answered == replies.Length) SetResult();
+        }
+
+        public void Fail(Exception failure) => SetException(failure);
     }
 }

@@ -28,6 +28,32 @@ internal sealed class InMemoryState(TimeProvider time) : IStateStore
         }
     }
 
+    public async Task<IReadOnlyList<(StateValue? Value, Exception? Failure)>> GetManyAsync(IReadOnlyList<string> keys)
+    {
+        var found = new List<(StateValue?, Exception?)>(keys.Count);
+        foreach (var key in keys) found.Add((await GetAsync(key), null));
+        return found;
+    }
+
+    public async Task<IReadOnlyList<Exception?>> SetManyAsync(IReadOnlyList<StateWrite> writes)
+    {
+        var failures = new List<Exception?>(writes.Count);
+        foreach (var write in writes)
+        {
+            try
+            {
+                await SetAsync(write);
+                failures.Add(null);
+            }
+            catch (EtagException failure)
+            {
+                failures.Add(failure);
+            }
+        }
+
+        return failures;
+    }
+
     public Task SetAsync(StateWrite write) => TransactAsync([new StateOperation(write, null)]);
 
     public Task DeleteAsync(StateRemoval removal) => TransactAsync([new StateOperation(null, removal)]);

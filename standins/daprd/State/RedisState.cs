@@ -72,18 +72,32 @@ internal sealed class RedisState : IStateStore
             return plain.IsNull ? null : new StateValue(plain.Bytes, null);
         }
 
-        if (fields.Length == 0) return null;
-        byte[]? data = null;
-        string? version = null;
-        for (var i = 0; i + 1 < fields.Length; i += 2)
+        return Value(fields);
+    }
+
+    public async Task<IReadOnlyList<(StateValue? Value, Exception? Failure)>> GetManyAsync(IReadOnlyList<string> keys)
+    {
+        try
         {
-            var name = fields[i].Bytes.AsSpan();
-            if (name.SequenceEqual("data"u8)) data = fields[i + 1].Bytes;
-            else if (name.SequenceEqual("version"u8)) version = fields[i + 1].ToString();
+            var replies = await _redis.SendAllAsync([.. keys.Select(key => new RedisArgument[] { "HGETALL", key })]);
+            return await Task.WhenAll(keys.Zip(replies, ReadAsync));
+        }
+        catch (RedisUnreachableException failure)
+        {
+            return [.. keys.Select(_ => ((StateValue?)null, (Exception?)failure))];
         }
 
-        if (data is null || version is null) throw new RedisException($"required hash field {(data is null ? "data" : "version")} was not found");
-        return new StateValue(data, version);
+        async Task<(StateValue?, Exception?)> ReadAsync(string key, RedisReply reply)
+        {
+            try
+            {
+                return (reply.Kind == RedisReplyKind.Error ? await GetAsync(key) : Value(reply.Items), null);
+            }
+            catch (Exception failure) when (failure is RedisException or RedisUnreachableException)
+            {
+                return (null, failure);
+            }
+        }
     }
 
     public async Task SetAsync(StateWrite write)
@@ -95,12 +109,50 @@ internal sealed class RedisState : IStateStore
         }
         catch (Exception failure) when (failure is RedisException or RedisUnreachableException)
         {
-            if (write.Etag is not null) throw new EtagException(invalid: false, failure.Message);
-            throw new RedisException($"failed to set key {write.Key}: {failure.Message}");
+            throw NotSet(write, failure);
         }
 
         if (Expiry(write) is { } expiry) await _redis.SendAsync(expiry);
         if (write.Strong && _replicas > 0) await _redis.SendAsync("WAIT", _replicas, 1000);
+    }
+
+    public async Task<IReadOnlyList<Exception?>> SetManyAsync(IReadOnlyList<StateWrite> writes)
+    {
+        var failures = new Exception?[writes.Count];
+        RedisArgument[]?[] scripts = [.. writes.Select((write, at) =>
+        {
+            try
+            {
+                return Upsert(write, inTransaction: false);
+            }
+            catch (EtagException invalid)
+            {
+                failures[at] = invalid;
+                return null;
+            }
+        })];
+        await SendAsync(scripts, (write, failure) => NotSet(write, failure));
+        await SendAsync([.. writes.Select((write, at) => failures[at] is null ? Expiry(write) : null)], (_, failure) => failure);
+        if (_replicas > 0) await SendAsync([.. writes.Select((write, at) => failures[at] is null && write.Strong ? new RedisArgument[] { "WAIT", _replicas, 1000 } : null)], (_, failure) => failure);
+        return failures;
+
+        async Task SendAsync(RedisArgument[]?[] commands, Func<StateWrite, Exception, Exception> failed)
+        {
+            int[] sent = [.. Enumerable.Range(0, commands.Length).Where(at => commands[at] is not null)];
+            if (sent.Length == 0) return;
+            try
+            {
+                var replies = await _redis.SendAllAsync([.. sent.Select(at => commands[at]!)]);
+                foreach (var (at, reply) in sent.Zip(replies))
+                {
+                    if (reply.Kind == RedisReplyKind.Error) failures[at] = failed(writes[at], new RedisException(reply.ToString()));
+                }
+            }
+            catch (RedisUnreachableException failure)
+            {
+                foreach (var at in sent) failures[at] = failed(writes[at], failure);
+            }
+        }
     }
 
     public async Task DeleteAsync(StateRemoval removal)
@@ -130,6 +182,26 @@ internal sealed class RedisState : IStateStore
     }
 
     public ValueTask DisposeAsync() => _redis.DisposeAsync();
+
+    private static StateValue? Value(RedisReply[] fields)
+    {
+        if (fields.Length == 0) return null;
+        byte[]? data = null;
+        string? version = null;
+        for (var i = 0; i + 1 < fields.Length; i += 2)
+        {
+            var name = fields[i].Bytes.AsSpan();
+            if (name.SequenceEqual("data"u8)) data = fields[i + 1].Bytes;
+            else if (name.SequenceEqual("version"u8)) version = fields[i + 1].ToString();
+        }
+
+        if (data is null || version is null) throw new RedisException($"required hash field {(data is null ? "data" : "version")} was not found");
+        return new StateValue(data, version);
+    }
+
+    private static Exception NotSet(StateWrite write, Exception failure) => write.Etag is not null
+        ? new EtagException(invalid: false, failure.Message)
+        : new RedisException($"failed to set key {write.Key}: {failure.Message}");
 
     private static RedisArgument[] Upsert(StateWrite write, bool inTransaction)
     {

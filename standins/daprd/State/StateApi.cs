@@ -42,6 +42,12 @@ internal sealed class StateApi(Policies policies)
     {
         var store = Find(storeName);
         var full = keys.Select(store.Keys.Full).ToList();
+        if (store.Policy.IsNone && (parallelism <= 0 || parallelism >= keys.Count))
+        {
+            var found = await store.Kept.GetManyAsync(full);
+            return [.. keys.Zip(found, (key, one) => one.Failure is { } failure ? new BulkStateItem { Key = key, Error = failure.Message } : Item(key, one.Value))];
+        }
+
         using var permits = new SemaphoreSlim(parallelism > 0 ? parallelism : Math.Max(1, keys.Count));
         return await Task.WhenAll(keys.Select(async (key, i) =>
         {
@@ -73,7 +79,8 @@ internal sealed class StateApi(Policies policies)
             writes.Add(Attempt(() => Write(key, item, decodeJson: true), cause => SaveFailed(storeName, cause)));
         }
 
-        await EachAsync(store, writes, store.Kept.SetAsync, cause => SaveFailed(storeName, cause), stop);
+        if (store.Policy.IsNone) ThrowAny(await store.Kept.SetManyAsync(writes), cause => SaveFailed(storeName, cause));
+        else await EachAsync(store, writes, store.Kept.SetAsync, cause => SaveFailed(storeName, cause), stop);
     }
 
     public async Task DeleteAsync(string storeName, IReadOnlyList<StateItem> items, CancellationToken stop)
@@ -184,6 +191,11 @@ internal sealed class StateApi(Policies policies)
                 return failure;
             }
         }));
+        ThrowAny(failures, failed);
+    }
+
+    private static void ThrowAny(IEnumerable<Exception?> failures, Func<Exception, ApiException> failed)
+    {
         var all = failures.OfType<Exception>().ToList();
         if (all.Count == 1) throw failed(all[0]);
         if (all.Count > 1) throw failed((Exception?)all.OfType<EtagException>().FirstOrDefault() ?? new Exception(string.Join("\n", all.Select(f => f.Message))));
