@@ -12,8 +12,8 @@ public static class SagaTrace
 
     private static readonly ActivitySource Source = new(SourceName);
 
-    /// <summary>The trace that is going on, in 32 hex digits. Null: none.</summary>
-    public static string? TraceId => Activity.Current?.TraceId.ToHexString();
+    /// <summary>The trace that is going on and can be found later, in 32 hex digits. Null: none.</summary>
+    public static string? TraceId => Activity.Current is { Recorded: true } now ? now.TraceId.ToHexString() : null;
 
     /// <summary>A step, within whatever is going on. Dispose it when it is over.</summary>
     /// <param name="orderId">Null: not known yet; <see cref="Name"/> will say it.</param>

@@ -7,20 +7,25 @@ namespace Bench;
 /// <summary>What is sold in a bench, and to whom: enough of everything, except of one product of which there is nothing.</summary>
 internal sealed class Assortment(ShopClients shop)
 {
-    public const int Products = 1_000, Accounts = 10_000;
+    public const int ProductsAtFirst = 1_000, AccountsAtFirst = 10_000;
+
     private const string SoldOut = "sold-out";
     private const int AtOnce = 64;
 
+    private int products;
+    private int accounts;
     private int coupons;
     private int couponsIssued;
 
-    public async Task FillAsync()
+    /// <param name="times">So many times as much of it as at first.</param>
+    public async Task FillAsync(int times)
     {
-        await Parallel.ForAsync(0, Products, Limit, async (at, _) =>
+        await Parallel.ForAsync(products, times * ProductsAtFirst, Limit, async (at, _) =>
             await shop.Stock.PutProductAsync(new() { ProductId = ProductOf(at), Name = "Thing", Price = 1_000, InitialStock = 1_000_000_000 }));
-        await shop.Stock.PutProductAsync(new() { ProductId = SoldOut, Name = "Nothing", Price = 1_000 });
-        await Parallel.ForAsync(0, Accounts, Limit, async (at, _) =>
+        if (products == 0) await shop.Stock.PutProductAsync(new() { ProductId = SoldOut, Name = "Nothing", Price = 1_000 });
+        await Parallel.ForAsync(accounts, times * AccountsAtFirst, Limit, async (at, _) =>
             await shop.Payments.OpenAccountAsync(new() { UserId = UserOf(at), InitialDeposit = 1_000_000_000_000 }));
+        (products, accounts) = (times * ProductsAtFirst, times * AccountsAtFirst);
     }
 
     /// <summary>Coupons are used once: so many more must be there for what comes.</summary>
@@ -29,7 +34,7 @@ internal sealed class Assortment(ShopClients shop)
         await Parallel.ForAsync(couponsIssued, couponsIssued + count, Limit, async (at, _) => await shop.Coupons.IssueCouponAsync(new()
         {
             UserCouponId = CouponOf(at),
-            UserId = UserOf(at % Accounts),
+            UserId = UserOf(at % AccountsAtFirst),
             AmountOff = 100,
             ValidUntil = Timestamp.FromDateTime(new(2099, 1, 1, 0, 0, 0, DateTimeKind.Utc)),
         }));
@@ -40,18 +45,18 @@ internal sealed class Assortment(ShopClients shop)
     /// <param name="hot">All want the same product.</param>
     public PlaceOrderRequest Order(Random chance, bool hot)
     {
-        var request = new PlaceOrderRequest { UserId = UserOf(chance.Next(Accounts)) };
+        var request = new PlaceOrderRequest { UserId = UserOf(chance.Next(accounts)) };
         if (chance.NextDouble() < 0.2 && Interlocked.Increment(ref coupons) is var coupon && coupon <= couponsIssued)
         {
             request.UserCouponId = CouponOf(coupon - 1);
-            request.UserId = UserOf((coupon - 1) % Accounts);
+            request.UserId = UserOf((coupon - 1) % AccountsAtFirst);
         }
         if (chance.NextDouble() < 0.05)
         {
             request.SkipPrecheck = true;
             request.Items.Add(new OrderItem { ProductId = SoldOut, Quantity = 1 });
         }
-        else request.Items.Add(new OrderItem { ProductId = ProductOf(hot ? 0 : chance.Next(Products)), Quantity = 1 });
+        else request.Items.Add(new OrderItem { ProductId = ProductOf(hot ? 0 : chance.Next(products)), Quantity = 1 });
         return request;
     }
 

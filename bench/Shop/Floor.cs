@@ -26,7 +26,7 @@ internal sealed class Floor(RedisClient redis)
         {
             for (var at = 0; watch.Elapsed < measured; at++)
             {
-                await SagaAsync($"{customer}-{at}", $"{(customer + at * inFlight) % Assortment.Products}");
+                await SagaAsync($"{customer}-{at}", $"{(customer + at * inFlight) % Assortment.ProductsAtFirst}");
                 Interlocked.Increment(ref done);
             }
         }));

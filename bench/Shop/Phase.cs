@@ -51,6 +51,21 @@ internal sealed class Phases(ShopUnderTest shop, Assortment goods, Finals finals
         return ResultOf(name, accepted / seconds, seconds, confirmed, failed, latencies, used);
     }
 
+    /// <summary>So many orders by customers who wait for each.</summary>
+    public async Task<Result> ManyAsync(string name, int inFlight, int orders)
+    {
+        var latencies = new ConcurrentBag<double>();
+        var (before, confirmed, failed, watch) = (await Counters.ReadAsync(shop), finals.Confirmed, finals.Failed, Stopwatch.StartNew());
+        await Parallel.ForAsync(0, orders, new ParallelOptions { MaxDegreeOfParallelism = inFlight }, async (at, _) =>
+        {
+            var begun = Stopwatch.GetTimestamp();
+            var placed = await shop.Clients.Orders.PlaceOrderAsync(goods.Order(new(at), hot: false));
+            latencies.Add(Stopwatch.GetElapsedTime(begun, await finals.EndAsync(placed.Order.OrderId)).TotalMilliseconds);
+        });
+        var seconds = watch.Elapsed.TotalSeconds;
+        return ResultOf(name, orders / seconds, seconds, finals.Confirmed - confirmed, finals.Failed - failed, latencies, await Counters.ReadAsync(shop) - before);
+    }
+
     /// <summary>Orders are placed as fast as they are accepted; then all of them end.</summary>
     public async Task<Result> BurstAsync(int orders, int atOnce)
     {

@@ -3,19 +3,22 @@ using Shop;
 namespace Bench;
 
 /// <param name="Load">Of the machine, before.</param>
-/// <param name="FloorPerSecond">Sagas per second when one client sends the Redis commands and nothing else runs.</param>
+/// <param name="FirstAnswerSeconds">From the start of the runner to the answer to the first order.</param>
+/// <param name="FloorPerSecond">Sagas per second when one client sends the Redis commands and nothing else runs. 0: not measured.</param>
+/// <param name="Memory">Empty unless it was what was measured.</param>
 internal sealed record Report(
-    double Load, double FloorPerSecond, IReadOnlyList<Result> Results, IReadOnlyDictionary<string, double> MegabytesResident, Space Space, IReadOnlyList<Invariant> Invariants)
+    double Load, double FirstAnswerSeconds, double FloorPerSecond, IReadOnlyList<Result> Results, IReadOnlyDictionary<string, double> MegabytesResident,
+    IReadOnlyList<Memory> Memory, Space Space, IReadOnlyList<Invariant> Invariants)
 {
     public void Print()
     {
         Console.WriteLine();
-        Console.WriteLine($"{"",-32}{"accepted/s",12}{"sagas/s",10}{"of floor",10}{"p50 ms",9}{"p99 ms",9}{"max ms",9}{"CPU s/1000",12}{"Redis/saga",12}");
+        Console.WriteLine($"{"",-44}{"accepted/s",12}{"sagas/s",10}{"of floor",10}{"p50 ms",9}{"p99 ms",9}{"max ms",9}{"CPU s/1000",12}{"Redis/saga",12}");
         foreach (var result in Results)
         {
-            Console.WriteLine($"{result.Name,-32}{result.AcceptedPerSecond,12:N0}{result.SagasPerSecond,10:N0}{result.SagasPerSecond / FloorPerSecond,10:P0}{result.P50Ms,9:N1}{result.P99Ms,9:N1}{result.MaxMs,9:N1}{result.Cpu,12:N2}{result.Commands,12:N1}");
+            Console.WriteLine($"{result.Name,-44}{result.AcceptedPerSecond,12:N0}{result.SagasPerSecond,10:N0}{(FloorPerSecond > 0 ? result.SagasPerSecond / FloorPerSecond : double.NaN),10:P0}{result.P50Ms,9:N1}{result.P99Ms,9:N1}{result.MaxMs,9:N1}{result.Cpu,12:N2}{result.Commands,12:N1}");
         }
-        Console.WriteLine($"{"floor, 128 in flight",-32}{"",12}{FloorPerSecond,10:N0}");
+        Console.WriteLine($"{"floor, 128 in flight",-44}{"",12}{FloorPerSecond,10:N0}");
         Console.WriteLine();
         Table("CPU seconds per 1,000 sagas", result => result.CpuSecondsPerThousand);
         Table("Redis commands per saga", result => result.CommandsPerSaga);
@@ -26,14 +29,18 @@ internal sealed record Report(
             Console.WriteLine($"{(invariant.Holds ? "holds " : "BROKEN")} {invariant.Name}: {invariant.Sums}");
             foreach (var breach in invariant.Breaches.Take(5)) Console.WriteLine($"       {breach}");
         }
+        Console.WriteLine($"Started, and the first order answered, in {FirstAnswerSeconds:N1} s.");
         Console.WriteLine($"Load of the machine before: {Load}.");
     }
 
     private void Table(string title, Func<Result, IReadOnlyDictionary<string, double>> of)
     {
         var names = Results.SelectMany(result => of(result).Keys).Distinct().Where(name => Results.Any(result => of(result).GetValueOrDefault(name) >= 0.005)).Order().ToArray();
-        Console.WriteLine($"{title,-32}{string.Concat(names.Select(name => $"{name,12}"))}");
-        foreach (var result in Results) Console.WriteLine($"{result.Name,-32}{string.Concat(names.Select(name => $"{of(result).GetValueOrDefault(name),12:N2}"))}");
+        Console.WriteLine($"{title,-44}{string.Concat(names.Select(name => $"{name,12}"))}");
+        foreach (var result in Results) Console.WriteLine($"{result.Name,-44}{string.Concat(names.Select(name => $"{of(result).GetValueOrDefault(name),12:N2}"))}");
         Console.WriteLine();
     }
 }
+
+/// <summary>What each process held in memory after so many orders.</summary>
+internal sealed record Memory(int Orders, IReadOnlyDictionary<string, double> Megabytes);

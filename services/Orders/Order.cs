@@ -35,7 +35,8 @@ internal enum StepState
 /// <param name="Refusal">Why it was refused. Null unless refused.</param>
 /// <param name="Compensated">The order failed, and the participant has said that nothing is left to undo.</param>
 /// <param name="Heard">When the participant answered. Null: not yet.</param>
-internal sealed record StepRecord(StepState State, string? Reference, Refusal? Refusal, bool Compensated, DateTimeOffset? Heard)
+internal sealed record StepRecord(
+    StepState State, string? Reference, Refusal? Refusal, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Compensated, DateTimeOffset? Heard)
 {
     public static readonly StepRecord Waiting = new(StepState.Waiting, null, null, false, null);
 }
@@ -50,7 +51,7 @@ internal sealed record Delivery(string RecipientName, string ShippingAddress, st
 /// <summary>Something that happened to an order.</summary>
 /// <param name="Event">The topic of the event heard or said, or the command.</param>
 /// <param name="Status">The order's status after it.</param>
-/// <param name="TraceId">32 hex digits; null: no trace.</param>
+/// <param name="TraceId">32 hex digits; null: that of the first entry, or no trace.</param>
 internal sealed record Entry(DateTimeOffset At, string Event, string Detail, OrderStatus Status, string? TraceId);
 
 /// <summary>What an order costs, in won.</summary>

@@ -51,7 +51,7 @@ internal static class OrderDecisions
         }
         var state = before.State == StepState.Undone ? StepState.Undone : StepState.Done;
         var done = Note(order.With(step, before with { State = state, Reference = reference, Heard = at.Now }), at, SuccessOf(step),
-            reference is null ? $"{Name(step)} had nothing to do." : $"{Name(step)} has done its part: {reference}.");
+            reference is null ? $"{Name(step)} had nothing to do." : $"{Name(step)} has done its part.");
         return order.Status switch
         {
             OrderStatus.Pending => Order.Steps.All(other => done[other].State == StepState.Done) ? Confirm(done, at) : new(done),
@@ -239,7 +239,7 @@ internal static class OrderDecisions
     private static Order Note(Order order, Moment at, string name, string detail, OrderStatus? status = null) => order with
     {
         Status = status ?? order.Status,
-        Timeline = order.Timeline.Add(new(at.Now, name, detail, status ?? order.Status, at.TraceId)),
+        Timeline = order.Timeline.Add(new(at.Now, name, detail, status ?? order.Status, at.TraceId == order.Timeline.FirstOrDefault()?.TraceId ? null : at.TraceId)),
     };
 
     private static Order Known(Order? order) => order is null or { Status: OrderStatus.Void }

@@ -53,7 +53,7 @@ internal static class OrderWire
             Event = entry.Event,
             Detail = entry.Detail,
             Status = From(entry.Status),
-            TraceId = entry.TraceId ?? "",
+            TraceId = entry.TraceId ?? order.Timeline[0].TraceId ?? "",
         };
     }
 
