@@ -13,7 +13,9 @@ namespace Saga;
 /// Both are fences: whoever slept in between finds another version and starts over.
 /// </remarks>
 /// <param name="keyOf">The state key of a shared document, from its id.</param>
-public sealed class Participant<T>(Documents documents, ISidecar sidecar, Func<string, string> keyOf, TimeProvider clock, Patience patience)
+/// <param name="look">Has what an order holds looked after until it is given back or settled.</param>
+public sealed class Participant<T>(
+    Documents documents, ISidecar sidecar, Func<string, string> keyOf, Func<string, CancellationToken, Task> look, TimeProvider clock, Patience patience)
     where T : class, IShared<T>
 {
     /// <summary>More marks than this in one document, and the claims of those that other instances left are looked up.</summary>
@@ -45,8 +47,11 @@ public sealed class Participant<T>(Documents documents, ISidecar sidecar, Func<s
             {
                 var claim = new Claim(
                     orderId, refusal is null ? ClaimStatus.Held : ClaimStatus.Refused, refusal is null, lines, refusal, clock.GetUtcNow(), SagaTrace.TraceId);
+                // Before it is answered, not before it is held: an order that nobody has told of success fails, and what it holds is given back.
+                var lookedAfter = refusal is null ? look(orderId, stop) : Task.CompletedTask;
                 if (await TryWriteAsync(new(Claim.KeyOf(orderId), null, ""), claim, stop))
                 {
+                    await lookedAfter;
                     if (refusal is not null) await UndoAsync(claim, stop);
                     else
                     {
@@ -59,6 +64,7 @@ public sealed class Participant<T>(Documents documents, ISidecar sidecar, Func<s
             if ((await ReadClaimAsync(orderId, stop)).Value is { } said)
             {
                 if (!said.EverHeld) await UndoAsync(said, stop);
+                if (said.Status == ClaimStatus.Held) await look(orderId, stop);
                 return said;
             }
         }

@@ -76,7 +76,7 @@ public static class SagaHost
     {
         builder.AddOpenLog();
         builder.Services.AddSingleton(services => new Participant<T>(
-            services.GetRequiredService<Documents>(), services.GetRequiredService<ISidecar>(), keyOf,
+            services.GetRequiredService<Documents>(), services.GetRequiredService<ISidecar>(), keyOf, services.GetRequiredService<OpenLog>().AddAsync,
             services.GetRequiredService<TimeProvider>(), services.GetRequiredService<Patience>()));
         builder.Services.AddSingleton(services => new HoldSweep<T>(
             services.GetRequiredService<Participant<T>>(), services.GetRequiredService<ISidecar>(), services.GetRequiredService<OpenLog>(),

@@ -4,7 +4,7 @@ using Shop.V1;
 namespace Coupons;
 
 /// <summary>What Coupons does on each event. An order without a coupon passes, and leaves nothing behind.</summary>
-internal sealed class CouponHandlers(Participant<Coupon> participant, OpenLog openLog, ISidecar sidecar, TimeProvider clock, ILoggerFactory logs)
+internal sealed class CouponHandlers(Participant<Coupon> participant, ISidecar sidecar, TimeProvider clock, ILoggerFactory logs)
 {
     private readonly ILogger log = logs.CreateLogger("Coupons");
 
@@ -16,7 +16,6 @@ internal sealed class CouponHandlers(Participant<Coupon> participant, OpenLog op
             return;
         }
         CouponLog.Using(log, order.UserCouponId, order.OrderId);
-        await openLog.AddAsync(order.OrderId, stop);
         var claim = await participant.TakeAsync(order.OrderId, CouponDecisions.LinesOf(order.UserCouponId),
             (coupon, line) => CouponDecisions.Refuse(coupon, line, order.UserId, clock.GetUtcNow()), stop);
         if (claim.EverHeld) CouponLog.Used(log, order.UserCouponId, order.OrderId);

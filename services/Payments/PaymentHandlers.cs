@@ -4,14 +4,13 @@ using Shop.V1;
 namespace Payments;
 
 /// <summary>What Payments does on each event.</summary>
-internal sealed class PaymentHandlers(Participant<Account> participant, OpenLog openLog, ISidecar sidecar, ILoggerFactory logs)
+internal sealed class PaymentHandlers(Participant<Account> participant, ISidecar sidecar, ILoggerFactory logs)
 {
     private readonly ILogger log = logs.CreateLogger("Payments");
 
     public async Task ChargeAsync(OrderCreatedEvent order, CancellationToken stop)
     {
         PaymentLog.Charging(log, order.FinalAmount, order.OrderId);
-        await openLog.AddAsync(order.OrderId, stop);
         var claim = await participant.TakeAsync(
             order.OrderId, PaymentDecisions.LinesOf(order.UserId, order.FinalAmount), PaymentDecisions.Refuse, stop);
         if (claim.EverHeld)

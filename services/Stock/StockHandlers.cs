@@ -4,14 +4,13 @@ using Shop.V1;
 namespace Stock;
 
 /// <summary>What Stock does on each event.</summary>
-internal sealed class StockHandlers(Participant<Product> participant, OpenLog openLog, ISidecar sidecar, ILoggerFactory logs)
+internal sealed class StockHandlers(Participant<Product> participant, ISidecar sidecar, ILoggerFactory logs)
 {
     private readonly ILogger log = logs.CreateLogger("Stock");
 
     public async Task ReserveAsync(OrderCreatedEvent order, CancellationToken stop)
     {
         StockLog.Reserving(log, order.OrderId, order.Items.Count);
-        await openLog.AddAsync(order.OrderId, stop);
         var claim = await participant.TakeAsync(order.OrderId, StockDecisions.LinesOf(order.Items), StockDecisions.Refuse, stop);
         if (claim.EverHeld)
         {

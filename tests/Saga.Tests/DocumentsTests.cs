@@ -66,7 +66,7 @@ public sealed class DocumentsTests
     {
         var sidecar = Sidecar();
         var patience = new Patience(world.Clock, world.Chance);
-        var participant = new Participant<Product>(new(sidecar, patience), sidecar, Product.KeyOf, world.Clock, patience);
+        var participant = new Participant<Product>(new(sidecar, patience), sidecar, Product.KeyOf, (_, _) => Task.CompletedTask, world.Clock, patience);
         store.TryWrite($"app||{Product.KeyOf("p")}", new Product("p", "", 1, Holdings.Of(60), []), "");
         var claims = Together(100, at => participant.TakeAsync($"o{at}", [new("p", 1)], StockDecisions.Refuse, default));
         Assert.Equal((60, 40), (claims.Count(claim => claim.Status == ClaimStatus.Held), claims.Count(claim => claim.Status == ClaimStatus.Refused)));

@@ -37,22 +37,22 @@ internal sealed class Instance
                     .On<CouponUsedEvent>(orders.OnAsync).On<CouponUsageFailedEvent>(orders.OnAsync).On<CouponRestoredEvent>(orders.OnAsync);
                 break;
             case "stock":
-                var stock = new StockHandlers(Holder<Product>(Product.KeyOf), openLog, sidecar, NullLoggerFactory.Instance);
+                var stock = new StockHandlers(Holder<Product>(Product.KeyOf), sidecar, NullLoggerFactory.Instance);
                 Subscriptions.On<OrderCreatedEvent>(stock.ReserveAsync).On<OrderConfirmedEvent>(stock.SettleAsync).On<OrderFailedEvent>(stock.ReleaseAsync);
                 break;
             case "payments":
-                var payments = new PaymentHandlers(Holder<Account>(Account.KeyOf), openLog, sidecar, NullLoggerFactory.Instance);
+                var payments = new PaymentHandlers(Holder<Account>(Account.KeyOf), sidecar, NullLoggerFactory.Instance);
                 Subscriptions.On<OrderCreatedEvent>(payments.ChargeAsync).On<OrderConfirmedEvent>(payments.SettleAsync).On<OrderFailedEvent>(payments.RefundAsync);
                 break;
             case "coupons":
-                var coupons = new CouponHandlers(Holder<Coupon>(Coupon.KeyOf), openLog, sidecar, Clock, NullLoggerFactory.Instance);
+                var coupons = new CouponHandlers(Holder<Coupon>(Coupon.KeyOf), sidecar, Clock, NullLoggerFactory.Instance);
                 Subscriptions.On<OrderCreatedEvent>(coupons.UseAsync).On<OrderConfirmedEvent>(coupons.SettleAsync).On<OrderFailedEvent>(coupons.RestoreAsync);
                 break;
         }
 
         Participant<T> Holder<T>(Func<string, string> keyOf) where T : class, IShared<T>
         {
-            var participant = new Participant<T>(documents, sidecar, keyOf, Clock, patience);
+            var participant = new Participant<T>(documents, sidecar, keyOf, openLog.AddAsync, Clock, patience);
             SweepAsync = new HoldSweep<T>(participant, sidecar, openLog, AskAsync, limits.Deadline).RunAsync;
             return participant;
         }

@@ -90,7 +90,7 @@ internal static class Interleavings
         var behind = new SimulatedSidecar(world, store, "stock", null, () => SidecarFaults.None, () => false, _ => { });
         var sidecar = new GatedSidecar(behind, gate);
         var patience = new Patience(world.Clock, world.Chance);
-        return new(new(sidecar, patience), sidecar, Product.KeyOf, world.Clock, patience);
+        return new(new(sidecar, patience), sidecar, Product.KeyOf, (_, _) => Task.CompletedTask, world.Clock, patience);
     }
 
     /// <summary>Lets so many operations through; the next waits until more are allowed.</summary>

@@ -75,6 +75,10 @@ public sealed class MutationTests(ITestOutputHelper output)
             "if (fate == OrderFate.Confirmed) await participant.SettleAsync(orderId, stop);", "", 1_000
         },
         {
+            "what is held is not looked after", "saga/Participant.cs",
+            "refusal is null ? look(orderId, stop) : Task.CompletedTask;", "Task.CompletedTask;", 1_000
+        },
+        {
             "order-failed is not said again", "services/Orders/OrderDecisions.cs",
             "OrderStatus.Failed when !order.Settled => quiet ? new(order, FinalWord(order)) : new(order),", "", 1_000
         },

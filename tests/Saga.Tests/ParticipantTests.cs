@@ -176,7 +176,7 @@ public sealed class ParticipantTests
     private Participant<Product> NewParticipant()
     {
         var (sidecar, patience) = (Sidecar(), new Patience(world.Clock, world.Chance));
-        return new(new(sidecar, patience), sidecar, Product.KeyOf, world.Clock, patience);
+        return new(new(sidecar, patience), sidecar, Product.KeyOf, (_, _) => Task.CompletedTask, world.Clock, patience);
     }
 
     private Claim Take(string order, params (string Product, int Quantity)[] lines) => Run(() => Stock.TakeAsync(order, Lines(lines), StockDecisions.Refuse, default));

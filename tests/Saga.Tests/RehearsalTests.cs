@@ -53,9 +53,9 @@ public sealed class RehearsalTests
     private void Reserve(ISidecar sidecar, OrderCreatedEvent order)
     {
         var patience = new Patience(world.Clock, world.Chance);
-        var participant = new Participant<Product>(new(sidecar, patience), sidecar, Product.KeyOf, world.Clock, patience);
         var log = new OpenLog(sidecar, world.Clock, () => Guid.NewGuid().ToString("N"), NullLogger<OpenLog>.Instance);
-        var stock = new StockHandlers(participant, log, sidecar, NullLoggerFactory.Instance);
+        var participant = new Participant<Product>(new(sidecar, patience), sidecar, Product.KeyOf, log.AddAsync, world.Clock, patience);
+        var stock = new StockHandlers(participant, sidecar, NullLoggerFactory.Instance);
         world.Run(async () =>
         {
             await stock.ReserveAsync(order, default);

@@ -57,7 +57,7 @@ public sealed class SagaTraceTests : IDisposable
         Listen();
         var sidecar = Sidecar();
         var openLog = new OpenLog(sidecar, world.Clock, () => "i", NullLogger<OpenLog>.Instance);
-        var participant = new Participant<Product>(new(sidecar, Patience()), sidecar, Product.KeyOf, world.Clock, Patience());
+        var participant = new Participant<Product>(new(sidecar, Patience()), sidecar, Product.KeyOf, (_, _) => Task.CompletedTask, world.Clock, Patience());
         store.TryWrite($"app||{Product.KeyOf("p")}", new Product("p", "", 1, Holdings.Of(60), []), "");
         Within("reserve stock", () => participant.TakeAsync(OrderId, [new("p", 1)], StockDecisions.Refuse, default), First);
         Run(() => openLog.AddAsync(OrderId, default));
@@ -218,7 +218,7 @@ public sealed class SagaTraceTests : IDisposable
     private void Within(string name, Func<Task> work, string? trace)
     {
         using var outer = new Activity(name);
-        if (trace is not null) outer.SetParentId(ActivityTraceId.CreateFromString(trace), ActivitySpanId.CreateRandom());
+        if (trace is not null) outer.SetParentId(ActivityTraceId.CreateFromString(trace), ActivitySpanId.CreateRandom(), ActivityTraceFlags.Recorded);
         outer.Start();
         world.Run(async () =>
         {
