@@ -30,7 +30,11 @@ internal sealed class SidecarServer(Sidecar sidecar) : IAsyncDisposable
         builder.Services.AddLogging();
         builder.Services.AddSingleton<IHostLifetime, UnheardSignals>();
         builder.Services.AddSingleton(new DaprApi(sidecar));
-        builder.Services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = sidecar.Options.MaxBodyBytes);
+        builder.Services.AddGrpc(grpc =>
+        {
+            grpc.MaxReceiveMessageSize = sidecar.Options.MaxBodyBytes;
+            grpc.MaxSendMessageSize = sidecar.Options.MaxBodyBytes;
+        });
         builder.Services.AddGrpcReflection();
         _app = builder.Build();
         if (sidecar.Options.ApiToken.Length > 0) _app.Use(new ApiToken(sidecar.Options.ApiToken).CheckAsync);
@@ -82,7 +86,7 @@ internal sealed class SidecarServer(Sidecar sidecar) : IAsyncDisposable
     /// <summary>Dapr's own rpcs are served here, those not in this stand-in say so, and all other services belong to apps.</summary>
     private Task ChooseAsync(HttpContext context, RequestDelegate next)
     {
-        if (!GrpcAnswer.IsGrpc(context.Request)) return LimitBody(context, next);
+        if (!GrpcAnswer.IsGrpc(context.Request)) return next(context);
         var path = context.Request.Path.Value ?? "";
         if (path.StartsWith(ReflectionServices, StringComparison.Ordinal)) return next(context);
         if (!path.StartsWith(DaprService, StringComparison.Ordinal)) return sidecar.Proxy.ForwardAsync(context);
@@ -90,16 +94,6 @@ internal sealed class SidecarServer(Sidecar sidecar) : IAsyncDisposable
         if (DaprApi.Serves(method)) return next(context);
         GrpcAnswer.Write(context.Response, StatusCode.Unimplemented, $"{method} is not in this stand-in for daprd");
         return Task.CompletedTask;
-    }
-
-    private Task LimitBody(HttpContext context, RequestDelegate next)
-    {
-        if (context.Features.Get<Microsoft.AspNetCore.Http.Features.IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
-        {
-            limit.MaxRequestBodySize = sidecar.Options.MaxBodyBytes;
-        }
-
-        return next(context);
     }
 
     /// <summary>The process listens to signals, not each of its servers.</summary>

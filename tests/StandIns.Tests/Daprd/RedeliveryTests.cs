@@ -1,5 +1,6 @@
 using Dapr.AppCallback.Autogen.Grpc.v1;
 using Grpc.Core;
+using StackExchange.Redis;
 using static Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types;
 
 namespace StandIns.Daprd;
@@ -78,6 +79,68 @@ public sealed class RedeliveryTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_fails_after_the_processing_timeout_is_not_acknowledged_and_comes_again()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        var calls = 0;
+        var again = new TaskCompletionSource();
+        app.OnTopic("work", async _ =>
+        {
+            if (Interlocked.Increment(ref calls) > 1)
+            {
+                again.TrySetResult();
+                return new TopicEventResponse();
+            }
+
+            // As long as the event itself, taken back meanwhile, needs to be here once more.
+            await again.Task;
+            throw new RpcException(new Status(StatusCode.Internal, "as the test wants it"));
+        });
+        var components = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("processingTimeout", "500ms"), ("redeliverInterval", "100"));
+        await using var sidecar = await Sidecar.StartAsync("app", components, app.Port);
+        await sidecar.Dapr.PublishAsync("work", "1", metadata: ("cloudevent.id", "the-one"));
+        Assert.Equal(("the-one", "the-one"), ((await app.NextAsync("work")).Event.Id, (await app.NextAsync("work")).Event.Id));
+        await _redis.Database.AllAcknowledgedAsync("work", "app");
+    }
+
+    [Fact]
+    public async Task A_failure_after_the_processing_timeout_stays_pending_where_nothing_is_taken_back()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"), TestApp.Wants("pubsub", "after"));
+        app.OnTopic("work", async _ =>
+        {
+            while (await IdleMillisecondsAsync() < 400) ;
+            throw new RpcException(new Status(StatusCode.Internal, "as the test wants it"));
+        });
+        var components = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("processingTimeout", "200"), ("redeliverInterval", "0"), ("concurrency", "1"));
+        await using var sidecar = await Sidecar.StartAsync("app", components, app.Port);
+        await sidecar.Dapr.PublishAsync("work", "1");
+        await app.NextAsync("work");
+        // The one worker is free again when the failure has been dealt with.
+        await sidecar.Dapr.PublishAsync("after", "2");
+        await app.NextAsync("after");
+        Assert.Equal(1, await _redis.Database.PendingAsync("work", "app"));
+    }
+
+    [Fact]
+    public async Task All_topics_of_a_component_share_its_workers()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "slow"), TestApp.Wants("pubsub", "other"));
+        var held = new TaskCompletionSource<TopicEventResponse>();
+        app.OnTopic("slow", _ => held.Task);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis, ("concurrency", "1")), app.Port);
+        await sidecar.Dapr.PublishAsync("slow", "1");
+        await app.NextAsync("slow");
+        await sidecar.Dapr.PublishAsync("other", "2");
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (await _redis.Database.PendingAsync("other", "app") == 0) limit.Token.ThrowIfCancellationRequested();
+        var waiting = app.NextAsync();
+        Assert.False(waiting.IsCompleted);
+        held.SetResult(new TopicEventResponse());
+        Assert.Equal("other", (await waiting).Event.Topic);
+    }
+
+    [Fact]
     public async Task A_new_group_hears_everything_the_stream_still_has()
     {
         await using var publisher = await Sidecar.StartAsync("publisher", Yaml.Redis("pubsub", "pubsub.redis", _redis));
@@ -107,12 +170,13 @@ public sealed class RedeliveryTests : IAsyncLifetime
             "app", Yaml.Redis("pubsub", "pubsub.redis", _redis), app.Port,
             ["--enable-app-health-check", "--app-health-probe-interval", "1", "--app-health-threshold", "1"]);
         app.IsHealthy = false;
-        await sidecar.Process.LineAsync("unhealthy");
+        await sidecar.UntilUnhealthyAsync();
         await sidecar.Dapr.PublishAsync("work", "1");
         var waiting = app.NextAsync("work");
         Assert.False(waiting.IsCompleted);
-        var refused = await Failure.OfAsync(new Echo.EchoClient(sidecar.Channel).SayAsync(new EchoMessage(), new Metadata { { "dapr-app-id", "app" } }));
-        Assert.Equal(StatusCode.Internal, refused.StatusCode);
+        var refused = await sidecar.Http.GetAsync("/v1.0/invoke/app/method/greet");
+        Assert.Equal(System.Net.HttpStatusCode.InternalServerError, refused.StatusCode);
+        Assert.Contains("app is not in a healthy state", await refused.Content.ReadAsStringAsync());
         Assert.False(waiting.IsCompleted);
         app.IsHealthy = true;
         Assert.Equal("1", (await waiting).Event.Data.ToStringUtf8());
@@ -141,7 +205,7 @@ public sealed class RedeliveryTests : IAsyncLifetime
         Assert.Equal("/work", (await app.NextAsync("work")).Event.Path);
     }
 
-    [Fact]
+    [StandInFact]
     public async Task A_subscription_that_routes_by_an_expression_is_refused_by_name_and_the_others_are_served()
     {
         const string declared = """
@@ -157,9 +221,16 @@ public sealed class RedeliveryTests : IAsyncLifetime
         await using var sidecar = await Sidecar.StartAsync("app", Yaml.Component("pubsub", "pubsub.in-memory") + declared, app.Port);
         foreach (var topic in (string[])["declared", "asked"])
         {
-            await sidecar.Process.LineAsync($"topic {topic} of pubsub cannot be subscribed to: routing by CEL expressions is not in this stand-in");
+            await sidecar.SaysAsync($"topic {topic} of pubsub cannot be subscribed to: routing by CEL expressions is not in this stand-in");
         }
 
         Assert.Equal("work", Assert.Single((await sidecar.Dapr.GetMetadataAsync(new())).Subscriptions).Topic);
+    }
+
+    /// <summary>How long ago the only pending message of the topic was read.</summary>
+    private async Task<long> IdleMillisecondsAsync()
+    {
+        var pending = (RedisResult[])(await _redis.Database.ExecuteAsync("XPENDING", "work", "app", "-", "+", 1))!;
+        return (long)((RedisResult[])pending.Single()!)[2];
     }
 }
