@@ -270,6 +270,8 @@ public sealed class RedisStateTests(RedisStateFixture fixture) : IClassFixture<R
         var failure = await Failure.OfAsync(() => Dapr.SaveAsync(Store, Item(_key, "one", metadata: ("ttlInSeconds", "soon"))));
         Assert.Equal(StatusCode.Internal, failure.StatusCode);
         Assert.False(Redis.KeyExists(Stored));
+        await Failure.OfAsync(() => Dapr.SaveAsync(Store, Item(_key, "one", metadata: ("ttlInSeconds", "soon")), Item(_key + "other", "o")));
+        Assert.Equal((("", ""), ("o", "1")), (await Dapr.GetAsync(Store, _key), await Dapr.GetAsync(Store, _key + "other")));
     }
 
     [Fact]
