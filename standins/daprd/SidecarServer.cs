@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.RegularExpressions;
 using Daprd.Api;
 using Daprd.Files;
 using Daprd.Invocation;
@@ -13,7 +14,7 @@ using Microsoft.Extensions.Hosting;
 namespace Daprd;
 
 /// <summary>The ports of one sidecar: gRPC with everything that is proxied, and HTTP.</summary>
-internal sealed class SidecarServer(Sidecar sidecar) : IAsyncDisposable
+internal sealed partial class SidecarServer(Sidecar sidecar) : IAsyncDisposable
 {
     private const string DaprService = "/dapr.proto.runtime.v1.Dapr/";
     private const string ReflectionServices = "/grpc.reflection.";
@@ -86,8 +87,13 @@ internal sealed class SidecarServer(Sidecar sidecar) : IAsyncDisposable
     /// <summary>Dapr's own rpcs are served here, those not in this stand-in say so, and all other services belong to apps.</summary>
     private Task ChooseAsync(HttpContext context, RequestDelegate next)
     {
-        if (!GrpcAnswer.IsGrpc(context.Request)) return next(context);
         var path = context.Request.Path.Value ?? "";
+        if (!GrpcAnswer.IsGrpc(context.Request))
+        {
+            if (path.Contains("//")) context.Request.Path = Slashes().Replace(path, "/");
+            return next(context);
+        }
+
         if (path.StartsWith(ReflectionServices, StringComparison.Ordinal)) return next(context);
         if (!path.StartsWith(DaprService, StringComparison.Ordinal)) return sidecar.Proxy.ForwardAsync(context);
         var method = path[DaprService.Length..];
@@ -95,6 +101,9 @@ internal sealed class SidecarServer(Sidecar sidecar) : IAsyncDisposable
         GrpcAnswer.Write(context.Response, StatusCode.Unimplemented, $"{method} is not in this stand-in for daprd");
         return Task.CompletedTask;
     }
+
+    [GeneratedRegex("/{2,}")]
+    private static partial Regex Slashes();
 
     /// <summary>The process listens to signals, not each of its servers.</summary>
     private sealed class UnheardSignals : IHostLifetime

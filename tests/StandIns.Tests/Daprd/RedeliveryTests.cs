@@ -59,6 +59,57 @@ public sealed class RedeliveryTests : IAsyncLifetime
         Assert.Equal(attempts, calls);
     }
 
+    [Theory]
+    [InlineData("DefaultPubsubComponentInboundRetryPolicy", "{}", 3)]
+    [InlineData("DefaultComponentInboundRetryPolicy", "{}", 3)]
+    [InlineData("DefaultRetryPolicy", "{}", 3)]
+    [InlineData("DefaultStatestoreComponentInboundRetryPolicy", "{}", 1)]
+    [InlineData("DefaultComponentOutboundRetryPolicy", "{}", 1)]
+    [InlineData("DefaultComponentInboundRetryPolicy", "{components: {other: {inbound: {retry: DefaultComponentInboundRetryPolicy}}}}", 3)]
+    [InlineData("DefaultComponentInboundRetryPolicy", "{components: {pubsub: {outbound: {retry: DefaultComponentInboundRetryPolicy}}}}", 1)]
+    [InlineData("DefaultComponentInboundRetryPolicy", "{}\nscopes: [other]", 1)]
+    public async Task A_policy_is_found_by_its_name_where_the_component_is_not_listed(string name, string targets, int attempts)
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work", "dead"), TestApp.Wants("pubsub", "dead"));
+        app.OnTopic("work", TopicEventResponseStatus.Retry);
+        var policy = Yaml.Resiliency($"{{retries: {{{name}: {{duration: 1ms, maxRetries: 2}}}}}}", "{}").Replace("targets: {}", "targets: " + targets.Split('\n')[0]);
+        if (targets.Contains('\n')) policy += targets.Split('\n')[1] + "\n";
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + policy, app.Port);
+        await sidecar.Dapr.PublishAsync("work", "1");
+        for (var attempt = 0; attempt < attempts; attempt++) Assert.Equal("work", (await app.NextAsync()).Event.Topic);
+        Assert.Equal("dead", (await app.NextAsync()).Event.Topic);
+    }
+
+    [Fact]
+    public async Task An_exponential_policy_begins_with_half_a_second_whatever_its_longest_interval_is()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work", "dead"), TestApp.Wants("pubsub", "dead"));
+        app.OnTopic("work", TopicEventResponseStatus.Retry);
+        var policy = Yaml.Resiliency("{retries: {again: {policy: exponential, maxInterval: 1ms, maxRetries: 3}}}", "{components: {pubsub: {inbound: {retry: again}}}}");
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + policy, app.Port);
+        await sidecar.Dapr.PublishAsync("work", "1");
+        await app.NextAsync("work");
+        var since = System.Diagnostics.Stopwatch.StartNew();
+        await app.NextAsync("work");
+        // Half a second, give or take a half of it.
+        Assert.True(since.Elapsed > TimeSpan.FromMilliseconds(240), $"{since.Elapsed}");
+        Assert.Equal(["work", "work", "dead"], new[] { (await app.NextAsync()).Event.Topic, (await app.NextAsync()).Event.Topic, (await app.NextAsync()).Event.Topic });
+    }
+
+    [Fact]
+    public async Task An_app_that_takes_too_long_is_left_and_asked_again()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work", "dead"), TestApp.Wants("pubsub", "dead"));
+        var never = new TaskCompletionSource<TopicEventResponse>();
+        app.OnTopic("work", _ => never.Task);
+        var policy = Yaml.Resiliency(
+            "{timeouts: {soon: 200ms}, retries: {again: {duration: 1ms, maxRetries: 1}}}", "{components: {pubsub: {inbound: {timeout: soon, retry: again}}}}");
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + policy, app.Port);
+        await sidecar.Dapr.PublishAsync("work", "1");
+        Assert.Equal(["work", "work", "dead"], new[] { (await app.NextAsync()).Event.Topic, (await app.NextAsync()).Event.Topic, (await app.NextAsync()).Event.Topic });
+        never.SetCanceled();
+    }
+
     [Fact]
     public async Task What_a_killed_sidecar_left_unfinished_is_taken_back_by_the_next()
     {
@@ -196,9 +247,39 @@ public sealed class RedeliveryTests : IAsyncLifetime
             kind: Subscription
             metadata: {name: same}
             spec: {pubsubname: pubsub, topic: work, routes: {default: /other}}
+            ---
+            apiVersion: dapr.io/v1alpha1
+            kind: Subscription
+            metadata: {name: old}
+            spec: {pubsubname: pubsub, topic: older, route: /older}
+            ---
+            apiVersion: dapr.io/v2alpha1
+            kind: Subscription
+            metadata: {name: unrouted}
+            spec: {pubsubname: pubsub, topic: unrouted}
+            ---
+            apiVersion: dapr.io/v2alpha1
+            kind: Subscription
+            metadata: {name: lettered}
+            spec: {pubsubname: pubsub, topic: lettered, deadLetterTopic: dead}
             """;
-        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        var bare = TestApp.Wants("pubsub", "bare");
+        bare.Routes = null;
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"), bare);
         await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + declared, app.Port);
+        foreach (var topic in (string[])["unrouted", "lettered"])
+        {
+            // Without a route nothing is delivered, and it counts as handled.
+            await sidecar.Dapr.PublishAsync(topic, "1");
+            await _redis.Database.AllAcknowledgedAsync(topic, "app");
+        }
+
+        Assert.Single(await _redis.Database.StreamAsync("dead"));
+        await sidecar.Dapr.PublishAsync("bare", "1");
+        var (got, _) = await app.NextAsync();
+        Assert.Equal(("bare", ""), (got.Topic, got.Path));
+        await sidecar.Dapr.PublishAsync("older", "1");
+        Assert.Equal("/older", (await app.NextAsync("older")).Event.Path);
         await sidecar.Dapr.PublishAsync("declared", "1");
         Assert.Equal("/declared", (await app.NextAsync("declared")).Event.Path);
         await sidecar.Dapr.PublishAsync("work", "1");

@@ -385,6 +385,7 @@ public sealed class RedisStateTests(RedisStateFixture fixture) : IClassFixture<R
     {
         Assert.Equal(HttpStatusCode.NoContent, (await Http.GetAsync($"/v1.0/state/{Store}/{_key}")).StatusCode);
         await Dapr.SaveAsync(Store, Item(_key, "1"));
+        Assert.Equal("1", await Http.GetStringAsync($"/v1.0//state/{Store}///{_key}/"));
         var save = await Http.PostAsync($"/v1.0/state/{Store}", Json($$"""[{"key":"{{_key}}","value":2,"etag":"9"}]"""));
         Assert.Equal(HttpStatusCode.Conflict, save.StatusCode);
         Assert.Contains("\"errorCode\":\"ERR_STATE_SAVE\"", await save.Content.ReadAsStringAsync());
