@@ -131,11 +131,12 @@ internal sealed class HttpApi(Sidecar sidecar)
 
     private async Task PublishAsync(HttpContext context)
     {
+        var (pubsub, topic) = (Route(context, "pubsub"), Topic(context));
         var bytes = await BytesAsync(context, why => new ApiException(
-            Grpc.Core.StatusCode.Internal, 500, "ERR_PUBSUB_PUBLISH_MESSAGE", $"error when publishing to topic {Topic(context)} in pubsub {Route(context, "pubsub")}: {why}"));
+            Grpc.Core.StatusCode.Internal, 500, "ERR_PUBSUB_PUBLISH_MESSAGE", $"error when publishing to topic {topic} in pubsub {pubsub}: {why}"));
         // Over HTTP a message carries metadata even when there is none to carry: an empty object stands in the stream.
         var metadata = QueryMetadata(context);
-        var publication = new Publication(Route(context, "pubsub"), Topic(context), bytes, context.Request.ContentType ?? "", metadata, Trace(context))
+        var publication = new Publication(pubsub, topic, bytes, context.Request.ContentType ?? "", metadata, Trace(context))
         {
             IsRaw = Publisher.AsksRaw(metadata),
         };

@@ -114,7 +114,8 @@ internal sealed record RunFile(string Path, string Name, List<RunApp> Apps)
         }
 
         /// <summary>An app cannot say nothing, zero or false where the common section says something.</summary>
-        private YamlPlace? Either(string name) => app.Field(name) is { } own && own.Text() is not ("" or "0" or "false") ? own : common?.Field(name) ?? app.Field(name);
+        private YamlPlace? Either(string name) =>
+            app.Field(name) is { } own && own.Text() is not ("" or "0" or "false") ? own : common?.Field(name) ?? app.Field(name);
 
         private int Number(string name, int absent) => Either(name)?.Integer() is { } number and not 0 ? number : absent;
 
