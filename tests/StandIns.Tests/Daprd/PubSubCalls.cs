@@ -42,7 +42,8 @@ internal static class PubSubCalls
     public static async Task AllAcknowledgedAsync(this IDatabase redis, string topic, string group)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (await redis.PendingAsync(topic, group) > 0 || await redis.LastReadAsync(topic, group) != await redis.LastAsync(topic)) limit.Token.ThrowIfCancellationRequested();
+        // In this order: what is read after one has looked for pending messages is pending then.
+        while (await redis.LastReadAsync(topic, group) != await redis.LastAsync(topic) || await redis.PendingAsync(topic, group) > 0) limit.Token.ThrowIfCancellationRequested();
     }
 
     private static async Task<string?> LastReadAsync(this IDatabase redis, string topic, string group)
