@@ -76,7 +76,9 @@ internal sealed class Arguments
         SidecarOptions.EnvironmentAppApiToken,
         Has("embedded"),
         Peers(),
-        NamesFolder());
+        NamesFolder(),
+        Environment.CurrentDirectory,
+        TimeSpan.FromSeconds(Integer("dapr-graceful-shutdown-seconds", (int)SidecarOptions.DefaultShutdownLimit.TotalSeconds)));
 
     public string NamesFolder() => Text("names-folder", SidecarOptions.DefaultNamesFolder);
 

@@ -63,8 +63,18 @@ async Task<int> RunOneAsync(Arguments arguments)
     if (options.Problem() is { } problem) throw new FileProblem(problem);
     var ended = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
     using var stopped = stopping.Token.Register(() => ended.TrySetResult(0));
-    await using var sidecar = new Sidecar(options, new SharedMemory(), new Neighbours(), new SidecarLog(options.AppId, Console.Out));
+    var sidecar = new Sidecar(options, new SharedMemory(), new Neighbours(), new SidecarLog(options.AppId, Console.Out));
     sidecar.ShutdownRequested += forced => ended.TrySetResult(forced ? 1 : 0);
-    await sidecar.StartAsync();
-    return await ended.Task;
+    var code = 1;
+    try
+    {
+        await sidecar.StartAsync();
+        code = await ended.Task;
+    }
+    finally
+    {
+        if (!await sidecar.StopAsync()) code = 1;
+    }
+
+    return code;
 }

@@ -43,11 +43,11 @@ internal sealed class Sidecar : IAsyncDisposable
         _memory = memory;
         _neighbours = neighbours;
         _names = new Names(options.NamesFolder, options.Peers);
-        _resources = Resources.Read(options.ResourcesPaths, options.AppId, log.Warn);
-        Spans = new Spans(Configuration.Read(options.ConfigFiles), options.AppId, log.Warn);
+        _resources = Resources.Read(options.ResourcesPaths, options.AppId, options.Folder, log.Warn);
+        Spans = new Spans(Configuration.Read(options.ConfigFiles, log.Warn), options.AppId, log.Warn);
         State = new StateApi(_resources.Policies);
         Publisher = new Publisher(options.AppId, _resources.Policies, TimeProvider.System);
-        Proxy = new GrpcProxy(options.AppId, neighbours, _names, _resources.Policies, Spans);
+        Proxy = new GrpcProxy(options, neighbours, _names, _resources.Policies, Spans);
         _server = new SidecarServer(this);
         if (options.AppPort == 0) return;
         _app = new AppChannel(options.AppHost, options.AppPort);
@@ -115,6 +115,7 @@ internal sealed class Sidecar : IAsyncDisposable
     {
         if (_neighbours.TryFind(request.Id, out var callee))
         {
+            if (!callee.App.IsHealthy) throw new RpcException(new Status(StatusCode.Internal, Hop.Unhealthy));
             using var span = callee.Spans.Start($"CallLocal/{request.Id}/{request.Message?.Method}", ActivityKind.Server, trace);
             span.Set("rpc.service", "ServiceInvocation");
             span.Set("dapr.invoke_method", request.Message?.Method ?? "");
@@ -141,6 +142,7 @@ internal sealed class Sidecar : IAsyncDisposable
         var sidecar = new DaprService.DaprClient(channel);
         var passedOn = new Metadata { { CallerHeader, Options.AppId } };
         if (trace.Parent.Length > 0) passedOn.Add("traceparent", trace.Parent);
+        if (Options.ApiToken.Length > 0) passedOn.Add("dapr-api-token", Options.ApiToken);
         var attempts = 0;
         try
         {
@@ -192,11 +194,33 @@ internal sealed class Sidecar : IAsyncDisposable
         if (!Options.Health.Enabled) return response;
         response.AppConnectionProperties.Health = new AppConnectionHealthProperties
         {
-            HealthProbeInterval = $"{Options.Health.Interval.TotalMilliseconds}ms",
-            HealthProbeTimeout = $"{Options.Health.Timeout.TotalMilliseconds}ms",
+            HealthProbeInterval = GoDuration.Format(Options.Health.Interval),
+            HealthProbeTimeout = GoDuration.Format(Options.Health.Timeout),
             HealthThreshold = Options.Health.Threshold,
         };
         return response;
+    }
+
+    /// <summary>Delivers nothing more. What is under way goes on, and if it fails now it is not acknowledged.</summary>
+    public void StopHearing()
+    {
+        _stopping.Cancel();
+        _ = _subscriptions?.StopAsync();
+    }
+
+    /// <summary>Delivers nothing more, ends what is under way, then closes. False when that took too long and was left undone.</summary>
+    public async Task<bool> StopAsync()
+    {
+        try
+        {
+            await DisposeAsync().AsTask().WaitAsync(Options.ShutdownLimit);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            _log.Error($"graceful shutdown took longer than {Options.ShutdownLimit.TotalSeconds} s; what was under way is left");
+            return false;
+        }
     }
 
     public async ValueTask DisposeAsync()

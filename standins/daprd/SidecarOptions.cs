@@ -10,6 +10,8 @@ namespace Daprd;
 /// <param name="AppApiToken">What the sidecar shows to its app; empty shows nothing.</param>
 /// <param name="Embedded">Redis components are replaced by their in-memory siblings.</param>
 /// <param name="Peers">Addresses of sidecars elsewhere, by app id.</param>
+/// <param name="Folder">Where relative paths within resource files begin.</param>
+/// <param name="ShutdownLimit">How long the sidecar may take to end what is under way.</param>
 /// <param name="NamesFolder">Where sidecars on this machine leave their addresses for each other.</param>
 internal sealed record SidecarOptions(
     string AppId,
@@ -27,12 +29,16 @@ internal sealed record SidecarOptions(
     string AppApiToken,
     bool Embedded,
     IReadOnlyDictionary<string, string> Peers,
-    string NamesFolder)
+    string NamesFolder,
+    string Folder,
+    TimeSpan ShutdownLimit)
 {
     public const string DefaultAppHost = "127.0.0.1";
     public const int DefaultHttpPort = 3500;
     public const int DefaultGrpcPort = 50001;
     public const int DefaultMaxBodyBytes = 4 * 1024 * 1024;
+
+    public static readonly TimeSpan DefaultShutdownLimit = TimeSpan.FromSeconds(5);
 
     public static string DefaultNamesFolder => Path.Combine(Path.GetTempPath(), $"daprd-names-{Environment.UserName}");
 

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.RegularExpressions;
 using Daprd.Api;
 using Daprd.Files;
 using Daprd.Invocation;
@@ -13,7 +14,7 @@ using Microsoft.Extensions.Hosting;
 namespace Daprd;
 
 /// <summary>The ports of one sidecar: gRPC with everything that is proxied, and HTTP.</summary>
-internal sealed class SidecarServer(Sidecar sidecar) : IAsyncDisposable
+internal sealed partial class SidecarServer(Sidecar sidecar) : IAsyncDisposable
 {
     private const string DaprService = "/dapr.proto.runtime.v1.Dapr/";
     private const string ReflectionServices = "/grpc.reflection.";
@@ -30,7 +31,11 @@ internal sealed class SidecarServer(Sidecar sidecar) : IAsyncDisposable
         builder.Services.AddLogging();
         builder.Services.AddSingleton<IHostLifetime, UnheardSignals>();
         builder.Services.AddSingleton(new DaprApi(sidecar));
-        builder.Services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = sidecar.Options.MaxBodyBytes);
+        builder.Services.AddGrpc(grpc =>
+        {
+            grpc.MaxReceiveMessageSize = sidecar.Options.MaxBodyBytes;
+            grpc.MaxSendMessageSize = sidecar.Options.MaxBodyBytes;
+        });
         builder.Services.AddGrpcReflection();
         _app = builder.Build();
         if (sidecar.Options.ApiToken.Length > 0) _app.Use(new ApiToken(sidecar.Options.ApiToken).CheckAsync);
@@ -82,8 +87,13 @@ internal sealed class SidecarServer(Sidecar sidecar) : IAsyncDisposable
     /// <summary>Dapr's own rpcs are served here, those not in this stand-in say so, and all other services belong to apps.</summary>
     private Task ChooseAsync(HttpContext context, RequestDelegate next)
     {
-        if (!GrpcAnswer.IsGrpc(context.Request)) return LimitBody(context, next);
         var path = context.Request.Path.Value ?? "";
+        if (!GrpcAnswer.IsGrpc(context.Request))
+        {
+            if (path.Contains("//")) context.Request.Path = Slashes().Replace(path, "/");
+            return next(context);
+        }
+
         if (path.StartsWith(ReflectionServices, StringComparison.Ordinal)) return next(context);
         if (!path.StartsWith(DaprService, StringComparison.Ordinal)) return sidecar.Proxy.ForwardAsync(context);
         var method = path[DaprService.Length..];
@@ -92,15 +102,8 @@ internal sealed class SidecarServer(Sidecar sidecar) : IAsyncDisposable
         return Task.CompletedTask;
     }
 
-    private Task LimitBody(HttpContext context, RequestDelegate next)
-    {
-        if (context.Features.Get<Microsoft.AspNetCore.Http.Features.IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
-        {
-            limit.MaxRequestBodySize = sidecar.Options.MaxBodyBytes;
-        }
-
-        return next(context);
-    }
+    [GeneratedRegex("/{2,}")]
+    private static partial Regex Slashes();
 
     /// <summary>The process listens to signals, not each of its servers.</summary>
     private sealed class UnheardSignals : IHostLifetime

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Daprd.Api.Details;
 using Daprd.Invocation;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http;
@@ -10,15 +11,21 @@ namespace Daprd.Api;
 internal sealed class ApiToken(string token)
 {
     private const string Header = "dapr-api-token";
+    private const string Unauthorized = "Unauthorized";
     private readonly byte[] _token = Encoding.UTF8.GetBytes(token);
 
     public Task CheckAsync(HttpContext context, RequestDelegate next)
     {
-        var shown = Encoding.UTF8.GetBytes(context.Request.Headers[Header].ToString());
+        var given = context.Request.Headers[Header];
+        var shown = Encoding.UTF8.GetBytes(given.ToString());
         if (CryptographicOperations.FixedTimeEquals(shown, _token) || context.Request.Path.StartsWithSegments("/v1.0/healthz")) return next(context);
         if (GrpcAnswer.IsGrpc(context.Request))
         {
-            GrpcAnswer.Write(context.Response, StatusCode.Unauthenticated, "Unauthorized");
+            var why = given.Count == 0 ? "missing api token in request metadata" : "authentication error: api token mismatch";
+            GrpcAnswer.Write(context.Response, StatusCode.Unauthenticated, Unauthorized, RichStatus.Details(StatusCode.Unauthenticated, Unauthorized, new ErrorInfo
+            {
+                Reason = Unauthorized, Domain = RichStatus.Domain, Metadata = { ["http.code"] = "401", ["http.error_message"] = why },
+            }));
             return Task.CompletedTask;
         }
 

@@ -63,8 +63,15 @@ internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
     {
         span.SetPublishing(request.Topic);
         var metadata = request.Metadata.Count > 0 ? new Dictionary<string, string>(request.Metadata) : null;
-        var publication = WithRawTrace(new Publication(
-            request.PubsubName, request.Topic, request.Data.Memory, request.DataContentType, metadata, span.Context));
+        var raw = Publisher.AsksRaw(metadata);
+        if (raw)
+        {
+            // Without an envelope the trace goes along in the metadata.
+            metadata!["traceid"] = span.Context.Parent;
+            metadata["tracestate"] = span.Context.State;
+        }
+
+        var publication = new Publication(request.PubsubName, request.Topic, request.Data.Memory, request.DataContentType, metadata, span.Context) { IsRaw = raw };
         return sidecar.Publisher.PublishAsync(publication, context.CancellationToken);
     });
 
@@ -74,9 +81,10 @@ internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
         var spans = request.Entries.Select(_ => sidecar.Spans.Start(EntrySpan, ActivityKind.Producer, span.Context)).ToList();
         try
         {
-            var entries = request.Entries.Select((entry, at) => (entry.EntryId, WithRawTrace(new Publication(
+            var raw = Publisher.AsksRaw(request.Metadata);
+            var entries = request.Entries.Select((entry, at) => (entry.EntryId, new Publication(
                 request.PubsubName, request.Topic, entry.Event.Memory, entry.ContentType, BulkMetadata.OfEntry(entry.Metadata, request.Metadata),
-                spans[at].Context)))).ToList();
+                spans[at].Context) { IsRaw = raw })).ToList();
             var failures = await sidecar.Publisher.PublishManyAsync(request.PubsubName, request.Topic, entries, context.CancellationToken);
             return failures.Count == 0 ? new BulkPublishResponse() : throw failures.Values.First();
         }
@@ -142,16 +150,4 @@ internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
         if (name is null) context.GetHttpContext().Response.Headers["grpc-trace-bin"] = Convert.ToBase64String(TraceContext.ToBinary(span.Context.Parent));
         return span;
     }
-
-    /// <summary>A payload without envelope takes its trace along in the metadata.</summary>
-    private static Publication WithRawTrace(Publication publication) => !Publisher.IsRaw(publication)
-        ? publication
-        : publication with
-        {
-            Metadata = new Dictionary<string, string>(publication.Metadata!)
-            {
-                ["traceid"] = publication.Trace.Parent,
-                ["tracestate"] = publication.Trace.State,
-            },
-        };
 }

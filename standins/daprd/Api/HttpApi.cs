@@ -18,6 +18,10 @@ internal sealed class HttpApi(Sidecar sidecar)
 {
     private static readonly string[] Writes = ["POST", "PUT"];
 
+    /// <summary>What daprd serves besides, by the second word of its paths.</summary>
+    private static readonly HashSet<string> Missing =
+        ["bindings", "secrets", "configuration", "lock", "unlock", "actors", "workflows", "jobs", "crypto", "subtlecrypto", "conversation"];
+
     public void Map(IEndpointRouteBuilder routes)
     {
         routes.MapMethods("/v1.0/state/{store}", Writes, Traced(SaveStateAsync));
@@ -37,9 +41,16 @@ internal sealed class HttpApi(Sidecar sidecar)
         routes.MapFallback(Traced(FallBackAsync));
     }
 
-    /// <summary>Any other path is a method of the app that the header names.</summary>
+    /// <summary>Any other path that is not Dapr's is a method of the app that the header names.</summary>
     private Task FallBackAsync(HttpContext context)
     {
+        string[] words = context.Request.Path.Value!.Split('/', StringSplitOptions.RemoveEmptyEntries);
+        if (words is [var version, var feature, ..] && version.StartsWith("v1.0", StringComparison.Ordinal))
+        {
+            if (feature == "state" && words[^1] == "query") throw NotHere("state query");
+            if (Missing.Contains(feature)) throw NotHere(feature);
+        }
+
         var app = context.Request.Headers["dapr-app-id"].ToString();
         return app.Length > 0
             ? InvokeAsync(context, app, context.Request.Path.Value!.TrimStart('/'))
@@ -103,7 +114,8 @@ internal sealed class HttpApi(Sidecar sidecar)
         var keys = body.RootElement.TryMember("keys", out var list) ? list.EnumerateArray().Select(k => k.GetString() ?? "").ToList() : [];
         var parallelism = body.RootElement.TryMember("parallelism", out var number) ? number.GetInt32() : 0;
         var items = await sidecar.State.GetManyAsync(Route(context, "store"), keys, parallelism, context.RequestAborted);
-        await WriteJsonAsync(context, writer => HttpState.WriteItems(writer, items));
+        // One value that is not JSON leaves nothing of the answer but its status.
+        if (items.All(HttpState.IsJson)) await WriteJsonAsync(context, writer => HttpState.WriteItems(writer, items));
     }
 
     private async Task TransactAsync(HttpContext context)
@@ -119,11 +131,16 @@ internal sealed class HttpApi(Sidecar sidecar)
 
     private async Task PublishAsync(HttpContext context)
     {
-        var bytes = await BytesAsync(context);
+        var (pubsub, topic) = (Route(context, "pubsub"), Topic(context));
+        var bytes = await BytesAsync(context, why => new ApiException(
+            Grpc.Core.StatusCode.Internal, 500, "ERR_PUBSUB_PUBLISH_MESSAGE", $"error when publishing to topic {topic} in pubsub {pubsub}: {why}"));
         // Over HTTP a message carries metadata even when there is none to carry: an empty object stands in the stream.
-        await sidecar.Publisher.PublishAsync(
-            new Publication(Route(context, "pubsub"), Topic(context), bytes, context.Request.ContentType ?? "", QueryMetadata(context), Trace(context)),
-            context.RequestAborted);
+        var metadata = QueryMetadata(context);
+        var publication = new Publication(pubsub, topic, bytes, context.Request.ContentType ?? "", metadata, Trace(context))
+        {
+            IsRaw = Publisher.AsksRaw(metadata),
+        };
+        await sidecar.Publisher.PublishAsync(publication, context.RequestAborted);
         await NoContent(context);
     }
 
@@ -136,7 +153,8 @@ internal sealed class HttpApi(Sidecar sidecar)
         var spans = given.Select(_ => sidecar.Spans.Start(context.Request.Path, ActivityKind.Producer, trace)).ToList();
         try
         {
-            var entries = given.Select((entry, at) => HttpBulk.ReadEntry(entry, pubsub, topic, request, spans[at].Context)).ToList();
+            var raw = Publisher.AsksRaw(request);
+            var entries = given.Select((entry, at) => HttpBulk.ReadEntry(entry, pubsub, topic, request, raw, spans[at].Context)).ToList();
             var failures = await sidecar.Publisher.PublishManyAsync(pubsub, topic, entries, context.RequestAborted);
             if (failures.Count == 0)
             {
@@ -246,6 +264,9 @@ internal sealed class HttpApi(Sidecar sidecar)
         });
     }
 
+    private static ApiException NotHere(string feature) => new(
+        Grpc.Core.StatusCode.Unimplemented, StatusCodes.Status501NotImplemented, "ERR_NOT_IN_STAND_IN", $"{feature} is not in this stand-in for daprd");
+
     private static ApiException Malformed(string message) => new(
         Grpc.Core.StatusCode.InvalidArgument, 400, "ERR_MALFORMED_REQUEST", $"failed deserializing HTTP body: {message}");
 
@@ -263,14 +284,23 @@ internal sealed class HttpApi(Sidecar sidecar)
         return Task.CompletedTask;
     }
 
-    private static async Task<byte[]> BytesAsync(HttpContext context)
+    /// <param name="failed">Says what becomes of a body that is longer than allowed; null calls it malformed.</param>
+    private async Task<byte[]> BytesAsync(HttpContext context, Func<string, ApiException>? failed = null)
     {
         using var whole = new MemoryStream();
-        await context.Request.Body.CopyToAsync(whole, context.RequestAborted);
-        return whole.ToArray();
+        var buffer = new byte[8192];
+        var length = 0L;
+        while (await context.Request.Body.ReadAsync(buffer, context.RequestAborted) is > 0 and var count)
+        {
+            length += count;
+            // Read to the end all the same: a caller that still sends would not hear the answer.
+            if (length <= sidecar.Options.MaxBodyBytes) whole.Write(buffer, 0, count);
+        }
+
+        return length <= sidecar.Options.MaxBodyBytes ? whole.ToArray() : throw (failed ?? Malformed)("http: request body too large");
     }
 
-    private static async Task<JsonDocument> BodyAsync(HttpContext context) => JsonDocument.Parse(await BytesAsync(context));
+    private async Task<JsonDocument> BodyAsync(HttpContext context) => JsonDocument.Parse(await BytesAsync(context));
 
     private static TraceContext Trace(HttpContext context) => context.Features.GetRequiredFeature<TraceFeature>().Context;
 

@@ -10,7 +10,7 @@ namespace Daprd.Api;
 internal static class HttpBulk
 {
     public static (string EntryId, Publication Event) ReadEntry(
-        JsonElement entry, string pubsub, string topic, IDictionary<string, string> request, TraceContext trace)
+        JsonElement entry, string pubsub, string topic, IDictionary<string, string> request, bool raw, TraceContext trace)
     {
         var contentType = entry.TryMember("contentType", out var type) ? type.GetString() ?? "" : "";
         var own = entry.TryMember("metadata", out var metadata) && metadata.ValueKind == JsonValueKind.Object
@@ -19,7 +19,7 @@ internal static class HttpBulk
         var data = Data(entry.TryMember("event", out var given) ? given : default, contentType);
         return (
             entry.TryMember("entryId", out var id) ? id.GetString() ?? "" : "",
-            new Publication(pubsub, topic, data, contentType, BulkMetadata.OfEntry(own, request), trace));
+            new Publication(pubsub, topic, data, contentType, BulkMetadata.OfEntry(own, request), trace) { IsRaw = raw });
     }
 
     public static void WriteFailures(Utf8JsonWriter writer, IReadOnlyDictionary<string, ApiException> failures)

@@ -20,13 +20,12 @@ internal static class HttpMetadata
             foreach (var capability in component.Capabilities) writer.WriteStringValue(capability);
             writer.WriteEndArray();
         });
-        writer.WriteStartObject("extended");
-        foreach (var (name, value) in metadata.ExtendedMetadata) writer.WriteString(name, value);
-        writer.WriteEndObject();
+        WriteTexts(writer, "extended", metadata.ExtendedMetadata);
         Each(writer, "subscriptions", metadata.Subscriptions, subscription =>
         {
             writer.WriteString("pubsubname", subscription.PubsubName);
             writer.WriteString("topic", subscription.Topic);
+            if (subscription.Metadata.Count > 0) WriteTexts(writer, "metadata", subscription.Metadata);
             Each(writer, "rules", subscription.Rules.Rules, rule =>
             {
                 if (rule.Match.Length > 0) writer.WriteString("match", rule.Match);
@@ -41,12 +40,29 @@ internal static class HttpMetadata
             writer.WriteNumber("port", app.Port);
             writer.WriteString("protocol", app.Protocol);
             writer.WriteString("channelAddress", app.ChannelAddress);
+            writer.WriteNumber("maxConcurrency", app.MaxConcurrency);
+            if (app.Health is { } health)
+            {
+                writer.WriteStartObject("health");
+                writer.WriteString("healthProbeInterval", health.HealthProbeInterval);
+                writer.WriteString("healthProbeTimeout", health.HealthProbeTimeout);
+                writer.WriteNumber("healthThreshold", health.HealthThreshold);
+                writer.WriteEndObject();
+            }
+
             writer.WriteEndObject();
         }
 
         writer.WriteStartObject("actorRuntime");
         writer.WriteString("runtimeStatus", "DISABLED");
         writer.WriteEndObject();
+        writer.WriteEndObject();
+    }
+
+    private static void WriteTexts(Utf8JsonWriter writer, string name, IEnumerable<KeyValuePair<string, string>> texts)
+    {
+        writer.WriteStartObject(name);
+        foreach (var (key, value) in texts) writer.WriteString(key, value);
         writer.WriteEndObject();
     }
 

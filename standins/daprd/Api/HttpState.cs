@@ -60,6 +60,20 @@ internal static class HttpState
         Request = ReadItem(element.TryMember("request", out var request) ? request : default, metadata),
     };
 
+    public static bool IsJson(BulkStateItem item)
+    {
+        if (item.Data.Length == 0) return true;
+        try
+        {
+            using var _ = JsonDocument.Parse(item.Data.Memory);
+            return true;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+
     public static void WriteItems(Utf8JsonWriter writer, IEnumerable<BulkStateItem> items)
     {
         writer.WriteStartArray();

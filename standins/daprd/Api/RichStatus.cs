@@ -9,19 +9,17 @@ namespace Daprd.Api;
 internal static class RichStatus
 {
     public const string Domain = "dapr.io";
-    private const string Trailer = "grpc-status-details-bin";
+    public const string Trailer = "grpc-status-details-bin";
 
     public static RpcException Of(ApiException failure)
     {
         var status = new Grpc.Core.Status(failure.Status, failure.Message);
         if (failure.Reason is null) return new RpcException(status);
-        var info = new ErrorInfo { Reason = failure.Reason, Domain = Domain };
-        var details = new Details.Status
-        {
-            Code = (int)failure.Status,
-            Message = failure.Message,
-            Details = { Any.Pack(info) },
-        };
-        return new RpcException(status, new Metadata { { Trailer, details.ToByteArray() } });
+        var details = Details(failure.Status, failure.Message, new ErrorInfo { Reason = failure.Reason, Domain = Domain });
+        return new RpcException(status, new Metadata { { Trailer, details } });
     }
+
+    /// <summary>What the trailer holds: a google.rpc.Status.</summary>
+    public static byte[] Details(StatusCode code, string message, ErrorInfo info) =>
+        new Details.Status { Code = (int)code, Message = message, Details = { Any.Pack(info) } }.ToByteArray();
 }

@@ -10,19 +10,32 @@ internal sealed partial record Configuration(double? SamplingRate, Uri? ZipkinEn
 {
     public static readonly Configuration None = new(null, null);
 
+    private static readonly string[] Known = ["tracing", "metric", "metrics", "logging"];
+    private static readonly string[] KnownOfTracing = ["samplingRate", "zipkin"];
+
     /// <summary>Later files win.</summary>
-    public static Configuration Read(IEnumerable<string> files)
+    public static Configuration Read(IEnumerable<string> files, Action<string> warn)
     {
         var found = None;
         foreach (var document in files.SelectMany(f => YamlPlace.Documents(f, Expand)))
         {
             if (document.Field("kind")?.Text() != "Configuration") continue;
+            WarnOfMissing(document.Field("spec"), Known, warn);
             var tracing = document.Field("spec")?.Field("tracing");
+            WarnOfMissing(tracing, KnownOfTracing, warn);
             if (tracing?.Field("samplingRate") is { } rate) found = found with { SamplingRate = RateOf(rate) };
             if (tracing?.Field("zipkin")?.Field("endpointAddress") is { } endpoint) found = found with { ZipkinEndpoint = EndpointOf(endpoint) };
         }
 
         return found;
+    }
+
+    private static void WarnOfMissing(YamlPlace? place, string[] known, Action<string> warn)
+    {
+        foreach (var (name, value) in place?.Fields() ?? [])
+        {
+            if (!known.Contains(name)) warn(value.Problem("this is not in this stand-in for daprd, and ignored").Message);
+        }
     }
 
     private static double RateOf(YamlPlace rate) =>

@@ -36,6 +36,16 @@ internal static class GoDuration
         return true;
     }
 
+    /// <summary>As Go prints it, in whole milliseconds and not negative.</summary>
+    public static string Format(TimeSpan duration)
+    {
+        if (duration > TimeSpan.Zero && duration < TimeSpan.FromSeconds(1)) return string.Create(CultureInfo.InvariantCulture, $"{duration.TotalMilliseconds}ms");
+        var seconds = string.Create(CultureInfo.InvariantCulture, $"{duration.TotalSeconds % 60:0.###}s");
+        return duration.TotalMinutes < 1 ? seconds
+            : duration.TotalHours < 1 ? $"{duration.Minutes}m{seconds}"
+            : $"{(int)duration.TotalHours}h{duration.Minutes}m{seconds}";
+    }
+
     private static bool TryUnit(ReadOnlySpan<char> text, out double seconds)
     {
         foreach (var (unit, size) in Units)

@@ -6,7 +6,8 @@ namespace Daprd.Files;
 internal sealed record Resources(List<Component> Components, List<SubscriptionFile> Subscriptions, Policies Policies)
 {
     /// <summary>Reads <c>*.yaml</c> and <c>*.yml</c> directly in each folder. Throws <see cref="FileProblem"/> at the first thing that is wrong.</summary>
-    public static Resources Read(IEnumerable<string> folders, string appId, Action<string> warn)
+    /// <param name="workingFolder">Where relative paths within the files begin.</param>
+    public static Resources Read(IEnumerable<string> folders, string appId, string workingFolder, Action<string> warn)
     {
         var components = new List<ComponentFile>();
         var subscriptions = new List<SubscriptionFile>();
@@ -34,7 +35,7 @@ internal sealed record Resources(List<Component> Components, List<SubscriptionFi
             }
         }
 
-        return new Resources(Resolve(components, appId, warn), subscriptions, new Policies(policies));
+        return new Resources(Resolve(components, appId, workingFolder, warn), subscriptions, new Policies(policies));
     }
 
     private static IEnumerable<string> Files(string folder)
@@ -46,9 +47,9 @@ internal sealed record Resources(List<Component> Components, List<SubscriptionFi
     }
 
     /// <summary>Secret stores come first, because the others may need them.</summary>
-    private static List<Component> Resolve(List<ComponentFile> files, string appId, Action<string> warn)
+    private static List<Component> Resolve(List<ComponentFile> files, string appId, string workingFolder, Action<string> warn)
     {
-        var secrets = new Secrets();
+        var secrets = new Secrets(workingFolder);
         var resolved = new List<Component>();
         foreach (var file in files.OrderByDescending(f => Secrets.IsSecretStore(f.Type)))
         {

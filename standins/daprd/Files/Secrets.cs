@@ -3,7 +3,8 @@ using System.Text.Json;
 namespace Daprd.Files;
 
 /// <summary>The development secret stores: a local JSON file, and the environment.</summary>
-internal sealed class Secrets
+/// <param name="folder">Where relative paths begin.</param>
+internal sealed class Secrets(string folder)
 {
     private readonly Dictionary<string, Func<string, string?>> _stores = [];
 
@@ -19,15 +20,14 @@ internal sealed class Secrets
         };
     }
 
-    public string? Find(string store, string name, string key)
-    {
-        if (!_stores.TryGetValue(store, out var find)) return null;
-        return find(name) ?? (key == name ? null : find(key));
-    }
+    /// <summary>A secret of these stores has one value, whose key is the secret's own name; under any other there is nothing.</summary>
+    public string? Find(string store, string name, string key) =>
+        key == name && _stores.TryGetValue(store, out var find) ? find(name) : null;
 
-    private static Func<string, string?> LocalFile(Component component)
+    private Func<string, string?> LocalFile(Component component)
     {
-        var path = component.Value("secretsFile");
+        if (component.Flag("multiValued")) throw component.Place.Problem($"multiValued, which {component.Name} asks for, is not in this stand-in");
+        var path = Path.GetFullPath(component.Value("secretsFile"), folder);
         var separator = component.Value("nestedSeparator") is { Length: > 0 } given ? given : ":";
         try
         {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Daprd.Api;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http;
 
@@ -9,7 +10,8 @@ internal static class GrpcAnswer
 {
     public static bool IsGrpc(HttpRequest request) => request.ContentType?.StartsWith("application/grpc", StringComparison.Ordinal) == true;
 
-    public static void Write(HttpResponse response, StatusCode code, string message)
+    /// <param name="details">A google.rpc.Status; null for none.</param>
+    public static void Write(HttpResponse response, StatusCode code, string message, byte[]? details = null)
     {
         var trailers = response.HasStarted ? response.HttpContext.Features.Get<Microsoft.AspNetCore.Http.Features.IHttpResponseTrailersFeature>()?.Trailers : null;
         var target = trailers ?? response.Headers;
@@ -21,5 +23,6 @@ internal static class GrpcAnswer
 
         target["grpc-status"] = ((int)code).ToString(CultureInfo.InvariantCulture);
         target["grpc-message"] = Uri.EscapeDataString(message).Replace("%20", " ");
+        if (details is not null) target[RichStatus.Trailer] = Convert.ToBase64String(details).TrimEnd('=');
     }
 }

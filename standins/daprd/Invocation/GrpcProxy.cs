@@ -10,7 +10,7 @@ using Microsoft.AspNetCore.Http;
 namespace Daprd.Invocation;
 
 /// <summary>Carries calls of any gRPC service to the app that the metadata names: bytes and headers both ways, no message is parsed.</summary>
-internal sealed class GrpcProxy(string appId, Neighbours neighbours, Names names, Policies policies, Spans spans) : IDisposable
+internal sealed class GrpcProxy(SidecarOptions options, Neighbours neighbours, Names names, Policies policies, Spans spans) : IDisposable
 {
     private const string TargetHeader = "dapr-app-id";
     private const string CalleeHeader = "dapr-callee-app-id";
@@ -34,12 +34,12 @@ internal sealed class GrpcProxy(string appId, Neighbours neighbours, Names names
         // An id may carry a namespace; there is only one here.
         target = target.Split('.')[0];
         var caller = spans.AreMade ? TraceOf(headers) : TraceContext.None;
-        using var span = Start(spans, context, target == appId ? ActivityKind.Server : ActivityKind.Client, caller);
+        using var span = Start(spans, context, target == options.AppId ? ActivityKind.Server : ActivityKind.Client, caller);
         // The app that is called sees the span of the caller's sidecar, not that of its own: so it is in daprd.
-        TraceContext? trace = spans.AreMade && target != appId ? span.Context : null;
+        TraceContext? trace = spans.AreMade && target != options.AppId ? span.Context : null;
         if (Find(target) is { } hop)
         {
-            using var arrival = hop.Spans is null || target == appId ? default : Start(hop.Spans, context, ActivityKind.Server, span.Context);
+            using var arrival = hop.Spans is null || target == options.AppId ? default : Start(hop.Spans, context, ActivityKind.Server, span.Context);
             await PassAsync(context, hop, target, trace);
             if (FailureOf(context.Response) is { } failure) arrival.Fail(failure);
         }
@@ -57,10 +57,10 @@ internal sealed class GrpcProxy(string appId, Neighbours neighbours, Names names
     private async Task PassAsync(HttpContext context, Hop hop, string target, TraceContext? trace)
     {
         // A call of one's own app, and one that comes from another sidecar, is under no policy here.
-        var policy = target == appId ? Policy.None : policies.ForApp(target, context.Request.Path.Value ?? "");
+        var policy = target == options.AppId ? Policy.None : policies.ForApp(target, context.Request.Path.Value ?? "");
         if (policy.IsNone) await ForwardAsync(context, hop, target, trace);
         else if (IsYes(context.Request.Headers[StreamHeader].ToString())) await ForwardStreamAsync(context, hop, target, policy, trace);
-        else await new GuardedCall(context, hop, policy, body => Request(context, body, hop, target, trace)).RunAsync();
+        else await new GuardedCall(context, hop, policy, options.MaxBodyBytes, body => Request(context, body, hop, target, trace)).RunAsync();
     }
 
     private static Span Start(Spans spans, HttpContext context, ActivityKind kind, TraceContext parent)
@@ -91,7 +91,7 @@ internal sealed class GrpcProxy(string appId, Neighbours neighbours, Names names
     private Hop? Find(string target)
     {
         if (neighbours.TryFind(target, out var callee)) return new Hop(callee.App.Invoker, callee.App.Address, callee.AppApiToken, callee.App, callee.Spans);
-        return target != appId && names.Find(target) is { } sidecar ? new Hop(_toSidecars, sidecar, null, null, null) : null;
+        return target != options.AppId && names.Find(target) is { } sidecar ? new Hop(_toSidecars, sidecar, null, null, null) : null;
     }
 
     /// <summary>Of a stream, which may be long, only the beginning is under the policy: here, that there is somebody to call.</summary>
@@ -119,12 +119,20 @@ internal sealed class GrpcProxy(string appId, Neighbours neighbours, Names names
         }
 
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-        var body = new RequestBody(context.Request, ended.Token);
+        var body = new RequestBody(context.Request, options.MaxBodyBytes, ended.Token);
         try
         {
             using var request = Request(context, body, hop, target, trace);
             using var response = await hop.Invoker.SendAsync(request, ended.Token);
-            await AnswerAsync(context, response, ended.Token);
+            await AnswerAsync(context, response, new MessageLimit(options.MaxBodyBytes), ended.Token);
+        }
+        catch (Exception) when (body.TooLong is not null)
+        {
+            GrpcAnswer.Write(context.Response, body.TooLong.StatusCode, body.TooLong.Status.Detail);
+        }
+        catch (RpcException tooLong)
+        {
+            GrpcAnswer.Write(context.Response, tooLong.StatusCode, tooLong.Status.Detail);
         }
         catch (HttpRequestException failure) when (!context.RequestAborted.IsCancellationRequested)
         {
@@ -165,14 +173,16 @@ internal sealed class GrpcProxy(string appId, Neighbours neighbours, Names names
             request.Headers.TryAddWithoutValidation("grpc-trace-bin", Convert.ToBase64String(TraceContext.ToBinary(parent)));
         }
 
-        if (target != appId && !request.Headers.Contains(CallerHeader))
+        if (target != options.AppId && !request.Headers.Contains(CallerHeader))
         {
-            request.Headers.TryAddWithoutValidation(CallerHeader, appId);
+            request.Headers.TryAddWithoutValidation(CallerHeader, options.AppId);
             request.Headers.TryAddWithoutValidation(CalleeHeader, target);
         }
 
         if (hop.AppApiToken is null) request.Headers.TryAddWithoutValidation(TargetHeader, target);
-        else if (hop.AppApiToken.Length > 0) request.Headers.TryAddWithoutValidation(TokenHeader, hop.AppApiToken);
+        // Sidecars of one machine are given the same token.
+        var token = hop.AppApiToken ?? options.ApiToken;
+        if (token.Length > 0) request.Headers.TryAddWithoutValidation(TokenHeader, token);
         return request;
     }
 
@@ -185,38 +195,36 @@ internal sealed class GrpcProxy(string appId, Neighbours neighbours, Names names
         || name.Equals(TargetHeader, StringComparison.OrdinalIgnoreCase)
         || name.Equals(TokenHeader, StringComparison.OrdinalIgnoreCase);
 
-    private static async Task AnswerAsync(HttpContext context, HttpResponseMessage from, CancellationToken stop)
+    private static async Task AnswerAsync(HttpContext context, HttpResponseMessage from, MessageLimit limit, CancellationToken stop)
     {
         var to = context.Response;
         to.StatusCode = (int)from.StatusCode;
-        foreach (var (name, values) in from.Headers.NonValidated) to.Headers.Append(name, values.ToArray());
         foreach (var (name, values) in from.Content.Headers.NonValidated) to.Headers[name] = values.ToArray();
-        await CopyAsync(await from.Content.ReadAsStreamAsync(stop), to, headersOnly: to.Headers.ContainsKey("grpc-status"), stop);
-        foreach (var (name, values) in from.TrailingHeaders.NonValidated)
-        {
-            foreach (var value in values) to.AppendTrailer(name, value);
-        }
-    }
-
-    /// <param name="headersOnly">The status came in the headers: nothing follows, and sending them early would take them apart.</param>
-    private static async Task CopyAsync(Stream from, HttpResponse to, bool headersOnly, CancellationToken stop)
-    {
+        var stream = await from.Content.ReadAsStreamAsync(stop);
         var buffer = ArrayPool<byte>.Shared.Rent(16 * 1024);
         try
         {
-            while (true)
+            var count = await stream.ReadAsync(buffer, stop);
+            // Headers go with the first message; without one they are lost, unless they are trailers in truth.
+            if (count > 0 || from.Headers.NonValidated.Contains("grpc-status"))
             {
-                var reading = from.ReadAsync(buffer, stop);
-                // While the app thinks, the caller gets the headers.
-                if (!reading.IsCompleted && !to.HasStarted && !headersOnly) await to.StartAsync(stop);
-                var count = await reading;
-                if (count == 0) return;
+                foreach (var (name, values) in from.Headers.NonValidated) to.Headers.Append(name, values.ToArray());
+            }
+
+            for (; count > 0; count = await stream.ReadAsync(buffer, stop))
+            {
+                limit.Take(buffer.AsSpan(0, count));
                 await to.BodyWriter.WriteAsync(buffer.AsMemory(0, count), stop);
             }
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(buffer);
+        }
+
+        foreach (var (name, values) in from.TrailingHeaders.NonValidated)
+        {
+            foreach (var value in values) to.AppendTrailer(name, value);
         }
     }
 }

@@ -10,7 +10,7 @@ namespace Daprd.Invocation;
 /// answers is passed on as it comes, so an attempt that fails after that is seen by the caller, and a second message of the caller's
 /// ends a call that may be retried.
 /// </summary>
-internal sealed class GuardedCall(HttpContext context, Hop hop, Policy policy, Func<RequestBody, HttpRequestMessage> request)
+internal sealed class GuardedCall(HttpContext context, Hop hop, Policy policy, int maxMessageBytes, Func<RequestBody, HttpRequestMessage> request)
 {
     private KeptMessage? _kept;
 
@@ -18,7 +18,7 @@ internal sealed class GuardedCall(HttpContext context, Hop hop, Policy policy, F
     {
         try
         {
-            if (policy.Retries) _kept = await KeptMessage.ReadAsync(context.Request.BodyReader, context.RequestAborted);
+            if (policy.Retries) _kept = await KeptMessage.ReadAsync(context.Request.BodyReader, maxMessageBytes, context.RequestAborted);
             await policy.RunAsync(AttemptAsync, context.RequestAborted, final: _ => _kept is { WasNotAll: true });
         }
         catch (Exception) when (context.RequestAborted.IsCancellationRequested)
@@ -40,7 +40,7 @@ internal sealed class GuardedCall(HttpContext context, Hop hop, Policy policy, F
     {
         if (!hop.IsHealthy) throw new RpcException(new Status(StatusCode.Internal, Hop.Unhealthy));
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, limit);
-        var body = new RequestBody(context.Request, ended.Token, _kept);
+        var body = new RequestBody(context.Request, maxMessageBytes, ended.Token, _kept);
         try
         {
             using var message = request(body);
@@ -50,6 +50,10 @@ internal sealed class GuardedCall(HttpContext context, Hop hop, Policy policy, F
         catch (Exception) when (_kept is { WasNotAll: true })
         {
             throw new RpcException(new Status(StatusCode.FailedPrecondition, "cannot use resiliency policies with retries on streaming RPCs"));
+        }
+        catch (Exception) when (body.TooLong is not null)
+        {
+            throw body.TooLong;
         }
         catch (Exception failure) when (failure is HttpRequestException or IOException && !ended.IsCancellationRequested)
         {
@@ -67,8 +71,10 @@ internal sealed class GuardedCall(HttpContext context, Hop hop, Policy policy, F
         var to = context.Response;
         var stream = await from.Content.ReadAsStreamAsync(stop);
         var buffer = new byte[16 * 1024];
+        var limit = new MessageLimit(maxMessageBytes);
         while (await stream.ReadAsync(buffer, stop) is > 0 and var count)
         {
+            limit.Take(buffer.AsSpan(0, count));
             if (!to.HasStarted) WriteHeaders(from);
             await to.BodyWriter.WriteAsync(buffer.AsMemory(0, count), stop);
         }

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.IO.Pipelines;
+using Grpc.Core;
 
 namespace Daprd.Invocation;
 
@@ -19,12 +20,14 @@ internal sealed class KeptMessage
     /// <summary>Whether the caller has sent more than one, and so means a stream.</summary>
     public bool WasNotAll { get; private set; }
 
-    public static async Task<KeptMessage> ReadAsync(PipeReader from, CancellationToken stop)
+    /// <summary>Throws <see cref="RpcException"/> when the message is longer than allowed.</summary>
+    public static async Task<KeptMessage> ReadAsync(PipeReader from, int maxMessageBytes, CancellationToken stop)
     {
         while (true)
         {
             var read = await from.ReadAsync(stop);
             var length = Length(read.Buffer);
+            if (length > PrefixLength) new MessageLimit(maxMessageBytes).Take(read.Buffer.Slice(0, PrefixLength).ToArray());
             if (read.Buffer.Length >= length)
             {
                 var message = new KeptMessage(read.Buffer.Slice(0, length).ToArray());

@@ -14,9 +14,20 @@ internal sealed class Names(string folder, IReadOnlyDictionary<string, string> p
     public void Register(string appId, int grpcPort)
     {
         Directory.CreateDirectory(folder);
+        Sweep();
         var temporary = Path.Combine(folder, $".{appId}.{Environment.ProcessId}");
         File.WriteAllText(temporary, Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
         File.Move(temporary, FileOf(appId, grpcPort), overwrite: true);
+    }
+
+    /// <summary>Removes what processes left that were killed, but not lately: somebody may be about to take its place.</summary>
+    private void Sweep()
+    {
+        var old = DateTime.UtcNow.AddHours(-1);
+        foreach (var file in Directory.EnumerateFiles(folder))
+        {
+            if (File.GetLastWriteTimeUtc(file) < old && ProcessOf(file) is { } process && !IsRunning(process)) File.Delete(file);
+        }
     }
 
     public void Forget(string appId, int grpcPort)

@@ -1,15 +1,21 @@
 using System.IO.Pipelines;
 using System.Net;
+using Grpc.Core;
 using Microsoft.AspNetCore.Http;
 
 namespace Daprd.Invocation;
 
 /// <summary>A caller's body on its way to the app, chunk by chunk as it comes.</summary>
+/// <param name="maxMessageBytes">A longer message is not passed on and ends the call.</param>
 /// <param name="kept">The first message, when the call may have to be made again; then there may be no second.</param>
-internal sealed class RequestBody(HttpRequest request, CancellationToken stop, KeptMessage? kept = null) : HttpContent
+internal sealed class RequestBody(HttpRequest request, int maxMessageBytes, CancellationToken stop, KeptMessage? kept = null) : HttpContent
 {
     private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly MessageLimit _limit = new(maxMessageBytes);
     private bool _begun;
+
+    /// <summary>Why it was not passed on to its end; null when its messages had no fault.</summary>
+    public RpcException? TooLong { get; private set; }
 
     /// <summary>Completes when the caller's body is no longer read; at once when it never was.</summary>
     public Task Finished => Volatile.Read(ref _begun) ? _finished.Task : Task.CompletedTask;
@@ -47,12 +53,22 @@ internal sealed class RequestBody(HttpRequest request, CancellationToken stop, K
 
             while (true)
             {
-                foreach (var segment in read.Buffer) await to.WriteAsync(segment, stop);
+                foreach (var segment in read.Buffer)
+                {
+                    _limit.Take(segment.Span);
+                    await to.WriteAsync(segment, stop);
+                }
+
                 from.AdvanceTo(read.Buffer.End);
                 if (read.IsCompleted) return;
                 await to.FlushAsync(stop);
                 read = await from.ReadAsync(stop);
             }
+        }
+        catch (RpcException tooLong)
+        {
+            TooLong = tooLong;
+            throw;
         }
         finally
         {

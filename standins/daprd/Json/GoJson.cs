@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace Daprd.Json;
@@ -15,7 +14,7 @@ internal enum NumberForm
 /// <summary>JSON as Go's encoder writes a decoded value: compact, member names sorted by their bytes, characters that matter to HTML escaped.</summary>
 internal static class GoJson
 {
-    private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
+    private static readonly JsonWriterOptions Options = new() { Encoder = GoEncoder.Instance, SkipValidation = true };
     private static readonly SearchValues<byte> HtmlCharacters = SearchValues.Create("<>&"u8);
 
     [ThreadStatic]

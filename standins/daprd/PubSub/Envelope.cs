@@ -13,10 +13,15 @@ namespace Daprd.PubSub;
 internal sealed record Publication(
     string PubSubName, string Topic, ReadOnlyMemory<byte> Data, string ContentType, IReadOnlyDictionary<string, string>? Metadata, TraceContext Trace)
 {
-    public string? Find(string name)
+    /// <summary>Whether it goes as it is, without an envelope.</summary>
+    public bool IsRaw { get; init; }
+
+    public string? Find(string name) => Find(Metadata, name);
+
+    public static string? Find(IReadOnlyDictionary<string, string>? metadata, string name)
     {
-        if (Metadata is null) return null;
-        foreach (var (key, value) in Metadata)
+        if (metadata is null) return null;
+        foreach (var (key, value) in metadata)
         {
             if (key.Equals(name, StringComparison.OrdinalIgnoreCase)) return value;
         }

@@ -4,7 +4,8 @@ namespace Daprd.PubSub;
 
 /// <summary>
 /// pubsub.in-memory: every subscription gets every event, one at a time and in order; without a subscriber an event is gone,
-/// and a failed one is not delivered again. Publishing waits until the subscriber is done with the event before.
+/// and a failed one is not delivered again. Publishing waits until the subscriber is done with the event before. What is delivered
+/// names the topic as it was subscribed to, and carries the subscription's metadata instead of the publisher's.
 /// </summary>
 internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
 {
@@ -25,9 +26,9 @@ internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
         return new Exception?[messages.Count];
     }
 
-    public Task<IAsyncDisposable> SubscribeAsync(string topic, MessageHandler handler, CancellationToken stop)
+    public Task<IAsyncDisposable> SubscribeAsync(Subscription subscription, MessageHandler handler, CancellationToken stop)
     {
-        var subscriber = new Subscriber(topic, handler, Forget);
+        var subscriber = new Subscriber(subscription.Topic, subscription.Metadata, handler, Forget);
         lock (_gate) _subscribers = _subscribers.Add(subscriber);
         return Task.FromResult<IAsyncDisposable>(subscriber);
     }
@@ -39,7 +40,8 @@ internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
         lock (_gate) _subscribers = _subscribers.Remove(subscriber);
     }
 
-    private sealed class Subscriber(string topic, MessageHandler handler, Action<Subscriber> forget) : IAsyncDisposable
+    private sealed class Subscriber(string topic, IReadOnlyDictionary<string, string> metadata, MessageHandler handler, Action<Subscriber> forget)
+        : IAsyncDisposable
     {
         private readonly SemaphoreSlim _turn = new(1, 1);
         private readonly CancellationTokenSource _stopping = new();
@@ -55,7 +57,7 @@ internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
             {
                 try
                 {
-                    if (!_stopping.IsCancellationRequested) await handler(message, _stopping.Token);
+                    if (!_stopping.IsCancellationRequested) await handler(message with { Topic = topic, Metadata = metadata }, _stopping.Token);
                 }
                 catch (Exception failure)
                 {

@@ -96,7 +96,7 @@ internal sealed class Publisher(string appId, Policies policies, TimeProvider ti
 
     private Message Prepare(Publication publication)
     {
-        if (IsRaw(publication)) return new Message(publication.Topic, publication.Data, publication.Metadata);
+        if (publication.IsRaw) return new Message(publication.Topic, publication.Data, publication.Metadata);
         try
         {
             return new Message(publication.Topic, Envelope.Wrap(publication, appId, time.GetLocalNow()), publication.Metadata);
@@ -109,8 +109,8 @@ internal sealed class Publisher(string appId, Policies policies, TimeProvider ti
         }
     }
 
-    /// <summary>Whether the publisher asks that no envelope be made.</summary>
-    public static bool IsRaw(Publication publication) => publication.Find("rawPayload")?.ToLowerInvariant() switch
+    /// <summary>Whether a request asks that no envelopes be made; of many events published together its entries cannot say.</summary>
+    public static bool AsksRaw(IReadOnlyDictionary<string, string>? metadata) => Publication.Find(metadata, "rawPayload")?.ToLowerInvariant() switch
     {
         null or "" or "false" or "f" or "0" => false,
         "true" or "t" or "1" => true,

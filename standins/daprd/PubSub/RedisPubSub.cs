@@ -73,9 +73,9 @@ internal sealed class RedisPubSub : IPubSub
         }
     }
 
-    public async Task<IAsyncDisposable> SubscribeAsync(string topic, MessageHandler handler, CancellationToken stop)
+    public async Task<IAsyncDisposable> SubscribeAsync(Subscription subscription, MessageHandler handler, CancellationToken stop)
     {
-        var feed = new RedisFeed(topic, _redis, _settings, handler, _queue.Writer, _warn, _time);
+        var feed = new RedisFeed(subscription.Topic, _redis, _settings, handler, _queue.Writer, _warn, _time);
         await feed.StartAsync(stop);
         return feed;
     }

@@ -27,11 +27,11 @@ internal sealed class Subscriptions(
         await _gate.WaitAsync(stop);
         try
         {
-            _known ??= Merge(await DiscoverAsync(stop));
+            _known ??= await DiscoverAsync(stop) is { } programmatic ? Merge(programmatic) : [];
             foreach (var subscription in _known)
             {
                 var policy = resources.Policies.ForComponent(subscription.PubSubName, "Pubsub", Direction.Inbound);
-                _active.Add(await publisher.Find(subscription.PubSubName)!.SubscribeAsync(subscription.Topic, Handler(subscription, policy), stop));
+                _active.Add(await publisher.Find(subscription.PubSubName)!.SubscribeAsync(subscription, Handler(subscription, policy), stop));
             }
         }
         finally
@@ -96,7 +96,8 @@ internal sealed class Subscriptions(
         return true;
     }
 
-    private async Task<List<Subscription>> DiscoverAsync(CancellationToken stop)
+    /// <summary>Null when the app does not say, however often it is asked: then nothing is subscribed to, and nobody asks again.</summary>
+    private async Task<List<Subscription>?> DiscoverAsync(CancellationToken stop)
     {
         var pause = FirstDiscoveryPause;
         for (var retries = 0; ; retries++)
@@ -114,7 +115,7 @@ internal sealed class Subscriptions(
                 if (retries == DiscoveryRetries)
                 {
                     warn($"failed to subscribe to topics: the app does not say which it wants: {failure.Status.Detail}");
-                    return [];
+                    return null;
                 }
 
                 await Task.Delay(pause, time, stop);

@@ -28,16 +28,19 @@ internal sealed class TopicScopes
         return scope?.Contains(topic) ?? !_protected.Contains(topic);
     }
 
-    /// <summary>Null when the app is not mentioned.</summary>
+    /// <summary>Null when the app is not mentioned; one that is mentioned without an equals sign does not count.</summary>
     private static HashSet<string>? Scope(string text, string appId)
     {
-        foreach (var part in text.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        HashSet<string>? topics = null;
+        foreach (var part in text.Split(';', StringSplitOptions.TrimEntries))
         {
-            var sides = part.Split('=', 2, StringSplitOptions.TrimEntries);
-            if (sides[0] == appId) return [.. List(sides.Length > 1 ? sides[1] : "")];
+            var sides = part.Split('=', StringSplitOptions.TrimEntries);
+            if (sides.Length < 2 || sides[0] != appId) continue;
+            topics ??= [];
+            topics.UnionWith(List(sides[1]));
         }
 
-        return null;
+        return topics;
     }
 
     private static string[] List(string text) => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);

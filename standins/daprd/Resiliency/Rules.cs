@@ -19,7 +19,8 @@ internal sealed record RetryRule(
     public TimeSpan Pause(int retry, Random random)
     {
         if (!Exponential) return First;
-        var middle = Math.Min(0.5 * Math.Pow(1.5, retry), MaxInterval.TotalSeconds);
+        // The first pause is not bounded by the longest.
+        var middle = retry == 0 ? 0.5 : Math.Min(0.5 * Math.Pow(1.5, retry), MaxInterval.TotalSeconds);
         return TimeSpan.FromSeconds(middle * (0.5 + random.NextDouble()));
     }
 }

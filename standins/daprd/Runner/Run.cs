@@ -9,6 +9,9 @@ namespace Daprd.Runner;
 /// <summary>Runs the apps of a run file, each with its sidecar, all sidecars in this process.</summary>
 internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole console)
 {
+    // What a shell says of a command that it cannot run.
+    private const int NotExecutable = 126, NotFound = 127;
+
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
     private readonly SharedMemory _memory = new();
@@ -47,7 +50,8 @@ internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole con
             ByteSize.Parse(app.MaxBodySize),
             new HealthSettings(
                 app.HealthCheck, TimeSpan.FromSeconds(app.ProbeIntervalSeconds), TimeSpan.FromMilliseconds(app.ProbeTimeoutMilliseconds), app.HealthThreshold),
-            SidecarOptions.EnvironmentApiToken, SidecarOptions.EnvironmentAppApiToken, arguments.Has("embedded"), arguments.Peers(), arguments.NamesFolder());
+            SidecarOptions.EnvironmentApiToken, SidecarOptions.EnvironmentAppApiToken, arguments.Has("embedded"), arguments.Peers(), arguments.NamesFolder(),
+            app.Folder, SidecarOptions.DefaultShutdownLimit);
         if (options.Problem() is { } problem) throw app.Place.Problem(problem);
         var log = new RunLog(app, console, DateTime.Now);
         var sidecar = new Sidecar(options, _memory, _neighbours, log.Sidecar);
@@ -59,15 +63,18 @@ internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole con
     {
         var app = running.App;
         if (app.Command.Count == 0) return;
-        var environment = new Dictionary<string, string>(app.Environment)
+        // What the file says wins.
+        var environment = new Dictionary<string, string>
         {
             ["APP_ID"] = app.AppId,
             ["APP_CHANNEL_ADDRESS"] = app.AppHost,
             ["APP_PROTOCOL"] = app.AppProtocol,
             ["DAPR_HTTP_PORT"] = app.HttpPort.ToString(CultureInfo.InvariantCulture),
             ["DAPR_GRPC_PORT"] = app.GrpcPort.ToString(CultureInfo.InvariantCulture),
+            ["DAPR_METRICS_PORT"] = app.MetricsPort.ToString(CultureInfo.InvariantCulture),
         };
         if (app.AppPort != 0) environment["APP_PORT"] = app.AppPort.ToString(CultureInfo.InvariantCulture);
+        foreach (var (name, value) in app.Environment) environment[name] = value;
         try
         {
             running.Process = AppProcess.Start(app.Command, app.Folder, environment, running.Log.App);
@@ -77,9 +84,17 @@ internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole con
             throw new FileProblem($"The app {app.AppId} cannot be started: {failure.Message}");
         }
 
-        running.Sidecar.ExtendedMetadata["appPID"] = running.Process.Id.ToString(CultureInfo.InvariantCulture);
-        running.Sidecar.ExtendedMetadata["cliPID"] = Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
-        running.Sidecar.ExtendedMetadata["appCommand"] = string.Join(' ', app.Command);
+        Dictionary<string, string> told = new()
+        {
+            ["cliPID"] = Environment.ProcessId.ToString(CultureInfo.InvariantCulture),
+            ["appPID"] = running.Process.Id.ToString(CultureInfo.InvariantCulture),
+            ["appCommand"] = string.Join(' ', app.Command),
+            ["runTemplatePath"] = file.Path,
+            ["runTemplateName"] = file.Name,
+            ["appLogPath"] = running.Log.AppFile,
+            ["daprdLogPath"] = running.Log.SidecarFile,
+        };
+        foreach (var (name, value) in told) running.Sidecar.ExtendedMetadata[name] = value;
         console.Dapr($"{app.AppId} was started with process id {running.Process.Id}; its gRPC port is {app.GrpcPort}, its HTTP port {app.HttpPort}");
     }
 
@@ -105,9 +120,10 @@ internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole con
     {
         var code = await running.Process!.WaitAsync();
         if (_ended.Task.IsCompleted) return code;
-        if (running.App.AppPort != 0 && !running.Sidecar.IsReady)
+        if (code is NotExecutable or NotFound || (running.App.AppPort != 0 && !running.Sidecar.IsReady))
         {
-            console.Dapr($"{running.App.AppId} ended with code {code} before it could be reached; everything is stopped");
+            var when = code is NotExecutable or NotFound ? "because there is no such command" : "before it could be reached";
+            console.Dapr($"{running.App.AppId} ended with code {code} {when}; everything is stopped");
             _ended.TrySetResult(1);
         }
         else
@@ -128,8 +144,10 @@ internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole con
     private async Task StopAsync()
     {
         if (_running.Any(r => r.Process is not null)) console.Dapr("stopping");
+        // First: an event that an app which is ending can no longer handle is not acknowledged.
+        foreach (var running in _running) running.Sidecar.StopHearing();
         await Task.WhenAll(_running.Where(r => r.Process is not null).Select(r => r.Process!.StopAsync(Grace)));
-        await Task.WhenAll(_running.Select(r => r.Sidecar.DisposeAsync().AsTask()));
+        await Task.WhenAll(_running.Select(r => r.Sidecar.StopAsync()));
         foreach (var running in _running)
         {
             running.Process?.Dispose();

@@ -11,7 +11,8 @@ internal enum LogDestination
 
 /// <summary>One app of a run file, with what the common section says where the app itself says nothing.</summary>
 /// <param name="Place">Where the app stands in the file.</param>
-/// <param name="HttpPort">Zero asks for any free port; so does <paramref name="GrpcPort"/>.</param>
+/// <param name="HttpPort">Zero asks for any free port; so do <paramref name="GrpcPort"/> and <paramref name="MetricsPort"/>.</param>
+/// <param name="MetricsPort">Told to the app; nobody listens there.</param>
 internal sealed record RunApp(
     string AppId,
     string Folder,
@@ -20,6 +21,7 @@ internal sealed record RunApp(
     string AppHost,
     int HttpPort,
     int GrpcPort,
+    int MetricsPort,
     IReadOnlyList<string> ResourcesPaths,
     IReadOnlyList<string> ConfigFiles,
     IReadOnlyList<string> ListenAddresses,
@@ -35,7 +37,8 @@ internal sealed record RunApp(
     YamlPlace Place);
 
 /// <summary>A <c>dapr.yaml</c>: the apps to run together.</summary>
-internal sealed record RunFile(string Path, List<RunApp> Apps)
+/// <param name="Name">Empty when it has none.</param>
+internal sealed record RunFile(string Path, string Name, List<RunApp> Apps)
 {
     private static readonly HashSet<string> SharedNames =
     [
@@ -69,7 +72,7 @@ internal sealed record RunFile(string Path, List<RunApp> Apps)
             apps.Add(app);
         }
 
-        return apps.Count > 0 ? new RunFile(file, apps) : throw root.Required("apps").Problem("there is no app to run");
+        return apps.Count > 0 ? new RunFile(file, root.Field("name")?.Text() ?? "", apps) : throw root.Required("apps").Problem("there is no app to run");
     }
 
     private static void WarnOfUnknown(YamlPlace place, HashSet<string> known, Action<string> warn)
@@ -94,6 +97,7 @@ internal sealed record RunFile(string Path, List<RunApp> Apps)
                 app.Field("appChannelAddress")?.Text() is { Length: > 0 } host ? host : SidecarOptions.DefaultAppHost,
                 app.Field("daprHTTPPort")?.Integer() ?? 0,
                 app.Field("daprGRPCPort")?.Integer() ?? 0,
+                app.Field("metricsPort")?.Integer() ?? 0,
                 resources.Count > 0 ? [.. resources.Select(System.IO.Path.GetFullPath)] : Resources(folder),
                 Configs(folder),
                 (Either("apiListenAddresses")?.Text() ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries),
@@ -109,7 +113,9 @@ internal sealed record RunFile(string Path, List<RunApp> Apps)
                 app);
         }
 
-        private YamlPlace? Either(string name) => app.Field(name) ?? common?.Field(name);
+        /// <summary>An app cannot say nothing, zero or false where the common section says something.</summary>
+        private YamlPlace? Either(string name) =>
+            app.Field(name) is { } own && own.Text() is not ("" or "0" or "false") ? own : common?.Field(name) ?? app.Field(name);
 
         private int Number(string name, int absent) => Either(name)?.Integer() is { } number and not 0 ? number : absent;
 

@@ -6,8 +6,8 @@ namespace Daprd.Runner;
 /// <summary>Where one app's lines and its sidecar's go: the console, a file in the app's folder, or both.</summary>
 internal sealed class RunLog : IDisposable
 {
-    private readonly TextWriter? _appFile;
-    private readonly TextWriter? _sidecarFile;
+    private readonly StreamWriter? _appFile;
+    private readonly StreamWriter? _sidecarFile;
     private readonly RunApp _app;
     private readonly PrefixedConsole _console;
 
@@ -28,6 +28,12 @@ internal sealed class RunLog : IDisposable
 
     public SidecarLog Sidecar { get; }
 
+    /// <summary>Empty when the lines go to the console only.</summary>
+    public string AppFile => PathOf(_appFile);
+
+    /// <inheritdoc cref="AppFile"/>
+    public string SidecarFile => PathOf(_sidecarFile);
+
     public void App(string line)
     {
         if (_appFile is not null)
@@ -47,6 +53,8 @@ internal sealed class RunLog : IDisposable
         _appFile?.Dispose();
         _sidecarFile?.Dispose();
     }
+
+    private static string PathOf(StreamWriter? file) => (file?.BaseStream as FileStream)?.Name ?? "";
 
     private static StreamWriter Open(string folder, string name) =>
         new(new FileStream(Path.Combine(folder, name), FileMode.Append, FileAccess.Write, FileShare.ReadWrite));

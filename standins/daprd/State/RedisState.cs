@@ -41,12 +41,15 @@ internal sealed class RedisState : IStateStore
 
     private readonly RedisClient _redis;
     private readonly int? _defaultTtlSeconds;
+    private readonly bool _twice;
     private int _replicas;
 
     public RedisState(Component component)
     {
         _redis = new RedisClient(RedisAddress.Of(component));
         _defaultTtlSeconds = component.Value("ttlInSeconds").Length > 0 ? component.Integer("ttlInSeconds", 0) : null;
+        // With a write timeout daprd sends every command of a transaction twice.
+        _twice = component.Duration("writeTimeout", TimeSpan.Zero) > TimeSpan.Zero;
     }
 
     public IReadOnlyList<string> Capabilities { get; } = ["ETAG", "TRANSACTIONAL", "TTL", "KEYS_LIKE", "ACTOR"];
@@ -178,7 +181,7 @@ internal sealed class RedisState : IStateStore
             if (Expiry(write) is { } expiry) commands.Add(expiry);
         }
 
-        foreach (var reply in await _redis.TransactAsync(commands)) reply.OrThrow();
+        foreach (var reply in await _redis.TransactAsync(_twice ? commands.SelectMany(c => new[] { c, c }) : commands)) reply.OrThrow();
     }
 
     public ValueTask DisposeAsync() => _redis.DisposeAsync();

@@ -72,15 +72,23 @@ internal sealed class StateApi(Policies policies)
     {
         var store = Find(storeName);
         var writes = new List<StateWrite>(items.Count);
+        var failures = new List<Exception?>();
         foreach (var item in items)
         {
             if (item.Key.Length == 0) throw new ApiException(StatusCode.InvalidArgument, 400, "ERR_STATE_SAVE", "state key cannot be empty", "ERR_STATE_SAVE");
-            var key = store.Keys.Full(item.Key);
-            writes.Add(Attempt(() => Write(key, item, decodeJson: true), cause => SaveFailed(storeName, cause)));
+            var (key, data) = (store.Keys.Full(item.Key), IsJson(item) ? Reencode(item.Value.Memory) : item.Value.Memory);
+            try
+            {
+                writes.Add(Write(key, item, data));
+            }
+            catch (FormatException wrong)
+            {
+                failures.Add(wrong);
+            }
         }
 
-        if (store.Policy.IsNone) ThrowAny(await store.Kept.SetManyAsync(writes), cause => SaveFailed(storeName, cause));
-        else await EachAsync(store, writes, store.Kept.SetAsync, cause => SaveFailed(storeName, cause), stop);
+        failures.AddRange(store.Policy.IsNone ? await store.Kept.SetManyAsync(writes) : await EachAsync(store, writes, store.Kept.SetAsync, stop));
+        ThrowAny(failures, cause => SaveFailed(storeName, cause));
     }
 
     public async Task DeleteAsync(string storeName, IReadOnlyList<StateItem> items, CancellationToken stop)
@@ -88,7 +96,8 @@ internal sealed class StateApi(Policies policies)
         var store = Find(storeName);
         var removals = items.Select(item => new StateRemoval(store.Keys.Full(item.Key), Etag(item))).ToList();
         var keys = string.Join(", ", items.Select(i => i.Key));
-        await EachAsync(store, removals, store.Kept.DeleteAsync, cause => Failed("ERR_STATE_DELETE", $"failed deleting state with key {keys}", cause), stop);
+        var failures = await EachAsync(store, removals, store.Kept.DeleteAsync, stop);
+        ThrowAny(failures, cause => Failed("ERR_STATE_DELETE", $"failed deleting state with key {keys}", cause));
     }
 
     public async Task TransactAsync(string storeName, IReadOnlyList<TransactionalStateOperation> operations, CancellationToken stop)
@@ -122,26 +131,25 @@ internal sealed class StateApi(Policies policies)
         var item = operation.Request ?? new StateItem();
         return operation.OperationType switch
         {
-            "upsert" => new StateOperation(Write(store.Keys.Full(item.Key), item, decodeJson: false), null),
+            "upsert" => new StateOperation(Write(store.Keys.Full(item.Key), item, item.Value.Memory), null),
             "delete" => new StateOperation(null, new StateRemoval(store.Keys.Full(item.Key), Etag(item))),
             var other => throw new ApiException(
                 StatusCode.Unimplemented, 400, "ERR_NOT_SUPPORTED_STATE_OPERATION", $"operation type {other} not supported", "ERR_NOT_SUPPORTED_STATE_OPERATION"),
         };
     }
 
-    private static StateWrite Write(string key, StateItem item, bool decodeJson)
-    {
-        var json = item.Metadata.GetValueOrDefault("contentType") == "application/json";
-        return new StateWrite(
-            key,
-            json && decodeJson ? Reencode(item.Value.Memory) : item.Value.Memory,
-            Etag(item),
-            item.Options?.Concurrency == StateConcurrency.ConcurrencyFirstWrite,
-            item.Options?.Concurrency == StateConcurrency.ConcurrencyLastWrite,
-            item.Options?.Consistency == StateConsistency.ConsistencyStrong,
-            TtlSeconds(item),
-            json);
-    }
+    /// <summary>Throws <see cref="FormatException"/> when the time to live is no number.</summary>
+    private static StateWrite Write(string key, StateItem item, ReadOnlyMemory<byte> data) => new(
+        key,
+        data,
+        Etag(item),
+        item.Options?.Concurrency == StateConcurrency.ConcurrencyFirstWrite,
+        item.Options?.Concurrency == StateConcurrency.ConcurrencyLastWrite,
+        item.Options?.Consistency == StateConsistency.ConsistencyStrong,
+        TtlSeconds(item),
+        IsJson(item));
+
+    private static bool IsJson(StateItem item) => item.Metadata.GetValueOrDefault("contentType") == "application/json";
 
     /// <summary>What becomes of a JSON value that the sidecar decodes before storing it.</summary>
     public static byte[] Reencode(ReadOnlyMemory<byte> json)
@@ -164,22 +172,9 @@ internal sealed class StateApi(Policies policies)
 
     private static string? Etag(StateItem item) => item.Etag?.Value is { Length: > 0 } etag ? etag : null;
 
-    private static T Attempt<T>(Func<T> make, Func<Exception, ApiException> failed)
-    {
-        try
-        {
-            return make();
-        }
-        catch (FormatException wrong)
-        {
-            throw failed(wrong);
-        }
-    }
-
-    private static async Task EachAsync<T>(
-        Store store, IReadOnlyList<T> changes, Func<T, Task> change, Func<Exception, ApiException> failed, CancellationToken stop)
-    {
-        var failures = await Task.WhenAll(changes.Select(async one =>
+    /// <summary>Why each was not done, in order; null when it was.</summary>
+    private static Task<Exception?[]> EachAsync<T>(Store store, IReadOnlyList<T> changes, Func<T, Task> change, CancellationToken stop) =>
+        Task.WhenAll(changes.Select(async one =>
         {
             try
             {
@@ -191,8 +186,6 @@ internal sealed class StateApi(Policies policies)
                 return failure;
             }
         }));
-        ThrowAny(failures, failed);
-    }
 
     private static void ThrowAny(IEnumerable<Exception?> failures, Func<Exception, ApiException> failed)
     {

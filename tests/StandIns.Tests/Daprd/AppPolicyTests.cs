@@ -8,19 +8,20 @@ namespace StandIns.Daprd;
 public sealed class AppPolicyTests : IAsyncLifetime
 {
     private const string TwoFailuresOpen = "{circuitBreakers: {trips: {trip: consecutiveFailures >= 2, timeout: 600s}}}";
-    private static readonly Metadata ToCallee = new() { { "dapr-app-id", "callee" } };
 
-    private readonly DirectoryInfo _names = Directory.CreateTempSubdirectory("names-");
+    private readonly string _id = Sidecar.FreshId("callee");
     private TestApp _app = null!;
     private Sidecar _callee = null!;
     private Sidecar? _caller;
     private int _calls;
 
+    private Metadata ToCallee => new() { { "dapr-app-id", _id } };
+
     public async Task InitializeAsync()
     {
         _app = await TestApp.StartAsync();
         // Its own policies for itself are for nothing: they are the caller's affair.
-        _callee = await StartAsync("callee", _app.Port, "{retries: {again: {duration: 1ms, maxRetries: 5}}}", "{retry: again}");
+        _callee = await StartAsync(_id, _app.Port, "{retries: {again: {duration: 1ms, maxRetries: 5}}}", "{retry: again}");
     }
 
     public async Task DisposeAsync()
@@ -28,7 +29,6 @@ public sealed class AppPolicyTests : IAsyncLifetime
         if (_caller is not null) await _caller.DisposeAsync();
         await _callee.DisposeAsync();
         await _app.DisposeAsync();
-        _names.Delete(recursive: true);
     }
 
     [Fact]
@@ -36,7 +36,7 @@ public sealed class AppPolicyTests : IAsyncLifetime
     {
         var echo = await CallerAsync("{retries: {again: {duration: 1ms, maxRetries: 5}}}", "{retry: again}");
         FailTimes(2, StatusCode.Unavailable);
-        var call = echo.SayAsync(new EchoMessage { Text = "hello" }, new Metadata { { "dapr-app-id", "callee" }, { "mark", "m" } });
+        var call = echo.SayAsync(new EchoMessage { Text = "hello" }, [.. ToCallee, new("mark", "m")]);
         Assert.Equal(("hello", 3), ((await call).Text, _calls));
         Assert.Equal(("m", "m"), ((await call.ResponseHeadersAsync).GetValue("header-mark"), call.GetTrailers().GetValue("trailer-mark")));
     }
@@ -120,11 +120,21 @@ public sealed class AppPolicyTests : IAsyncLifetime
         var failure = await Failure.OfAsync(() => JoinAsync(echo, ToCallee));
         const string Refusal = "cannot use resiliency policies with retries on streaming RPCs";
         Assert.Equal((StatusCode.FailedPrecondition, Refusal), (failure.StatusCode, failure.Status.Detail));
-        Assert.Equal("a+b", await JoinAsync(echo, new Metadata { { "dapr-app-id", "callee" }, { "dapr-stream", "true" } }));
+        Assert.Equal("a+b", await JoinAsync(echo, new Metadata { { "dapr-app-id", _id }, { "dapr-stream", "true" } }));
         using var count = echo.Count(new EchoMessage { Text = "3" }, ToCallee);
         var answers = new List<string>();
         await foreach (var answer in count.ResponseStream.ReadAllAsync()) answers.Add(answer.Text);
         Assert.Equal(["1", "2", "3"], answers);
+    }
+
+    [Theory]
+    [InlineData(4_200_000, 0)]
+    [InlineData(0, 4_200_000)]
+    public async Task A_message_that_is_longer_than_allowed_is_not_carried_under_policies_either(int sent, int answered)
+    {
+        var echo = await CallerAsync("{retries: {again: {duration: 1ms, maxRetries: 1}}}", "{retry: again}");
+        var failure = await Failure.OfAsync(echo.SayAsync(new EchoMessage { Text = answered > 0 ? $"long {answered}" : new string('x', sent) }, ToCallee));
+        Assert.Equal(StatusCode.ResourceExhausted, failure.StatusCode);
     }
 
     [Fact]
@@ -140,7 +150,7 @@ public sealed class AppPolicyTests : IAsyncLifetime
     {
         await CallerAsync("{retries: {again: {duration: 1ms, maxRetries: 2}}}", "{retry: again}");
         FailTimes(int.MaxValue, StatusCode.Unavailable);
-        Assert.Equal(StatusCode.Unavailable, (await Failure.OfAsync(() => InvokeAsync(_caller!, "callee"))).StatusCode);
+        Assert.Equal(StatusCode.Unavailable, (await Failure.OfAsync(() => InvokeAsync(_caller!, _id))).StatusCode);
         Assert.Equal(3, _calls);
     }
 
@@ -149,12 +159,12 @@ public sealed class AppPolicyTests : IAsyncLifetime
     {
         await CallerAsync(TwoFailuresOpen, "{circuitBreaker: trips}");
         FailTimes(int.MaxValue, StatusCode.Internal);
-        for (var i = 0; i < 2; i++) Assert.Equal(StatusCode.Internal, (await Failure.OfAsync(() => InvokeAsync(_caller!, "callee"))).StatusCode);
-        var refused = await Failure.OfAsync(() => InvokeAsync(_caller!, "callee"));
+        for (var i = 0; i < 2; i++) Assert.Equal(StatusCode.Internal, (await Failure.OfAsync(() => InvokeAsync(_caller!, _id))).StatusCode);
+        var refused = await Failure.OfAsync(() => InvokeAsync(_caller!, _id));
         Assert.Equal((StatusCode.Unknown, "circuit breaker is open", 2), (refused.StatusCode, refused.Status.Detail, _calls));
     }
 
-    [Fact]
+    [StandInFact]
     public async Task Without_policies_the_sidecars_own_rpc_tries_a_sidecar_that_is_not_there_three_times_more()
     {
         await using var lonely = await Sidecar.StartAsync("lonely", "", 0, ["--peer", $"ghost=127.0.0.1:{FreePort.Take()}"]);
@@ -163,7 +173,7 @@ public sealed class AppPolicyTests : IAsyncLifetime
         Assert.Contains("failed to invoke target ghost after 3 retries", failure.Status.Detail);
     }
 
-    [Theory]
+    [StandInTheory]
     [InlineData("requests % 2 == 0", "line 7, spec.policies.circuitBreakers.trips.trip: 'requests % 2 == 0' is not a comparison")]
     [InlineData("consecutiveFailures > 5 && !(requests < 3)", "'!(requests < 3)' is not a comparison")]
     [InlineData("failures > 5", "'failures > 5' is not a comparison")]
@@ -172,7 +182,7 @@ public sealed class AppPolicyTests : IAsyncLifetime
         var folder = Directory.CreateTempSubdirectory("daprd-");
         var policies = Yaml.Resiliency($"{{circuitBreakers: {{trips: {{trip: '{trip}'}}}}}}", "{}");
         await File.WriteAllTextAsync(Path.Combine(folder.FullName, "policies.yaml"), policies);
-        await using var sidecar = ChildProcess.Start("dotnet", [.. Sidecar.Words(), "--app-id", "app", "--resources-path", folder.FullName]);
+        await using var sidecar = StandIn.Run(["--app-id", "app", "--resources-path", folder.FullName]);
         await sidecar.Ended.WaitAsync(TimeSpan.FromSeconds(30));
         Assert.Contains("policies.yaml", sidecar.Output);
         Assert.Contains(said, sidecar.Output);
@@ -216,10 +226,10 @@ public sealed class AppPolicyTests : IAsyncLifetime
 
     private async Task<Echo.EchoClient> CallerAsync(string policies, string forCallee)
     {
-        _caller = await StartAsync("caller", 0, policies, forCallee);
+        _caller = await StartAsync(Sidecar.FreshId("caller"), 0, policies, forCallee);
         return new Echo.EchoClient(_caller.Channel);
     }
 
     private Task<Sidecar> StartAsync(string appId, int appPort, string policies, string forCallee) =>
-        Sidecar.StartAsync(appId, Yaml.Resiliency(policies, $"{{apps: {{callee: {forCallee}}}}}"), appPort, ["--names-folder", _names.FullName]);
+        Sidecar.StartAsync(appId, Yaml.Resiliency(policies, $"{{apps: {{{_id}: {forCallee}}}}}"), appPort);
 }

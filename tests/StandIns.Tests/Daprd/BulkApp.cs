@@ -22,6 +22,7 @@ public sealed partial class TestApp
     public const string AlphaRpc = "OnBulkTopicEventAlpha1";
 
     private readonly Channel<ReceivedBatch> _batches = Channel.CreateUnbounded<ReceivedBatch>();
+    private readonly Channel<string> _refused = Channel.CreateUnbounded<string>();
 
     /// <summary>The rpcs that the app implements.</summary>
     public string[] BulkRpcs { get; set; } = [StableRpc];
@@ -55,11 +56,24 @@ public sealed partial class TestApp
         return await _batches.Reader.ReadAsync(limit.Token);
     }
 
+    /// <summary>The next rpc that was called and is not implemented.</summary>
+    public async Task<string> NextRefusedAsync()
+    {
+        using var limit = new CancellationTokenSource(Patience);
+        return await _refused.Reader.ReadAsync(limit.Token);
+    }
+
     private Task<TopicEventBulkResponse> HearAsync(TopicEventBulkRequest batch, Metadata headers, string rpc)
     {
-        if (!BulkRpcs.Contains(rpc)) throw new RpcException(new Status(StatusCode.Unimplemented, rpc));
+        if (!BulkRpcs.Contains(rpc))
+        {
+            _refused.Writer.TryWrite(rpc);
+            throw new RpcException(new Status(StatusCode.Unimplemented, rpc));
+        }
+
+        var answer = OnBatch;
         _batches.Writer.TryWrite(new ReceivedBatch(batch, headers, rpc));
-        return Task.FromResult(OnBatch(batch));
+        return Task.FromResult(answer(batch));
     }
 
     private sealed partial class Callback

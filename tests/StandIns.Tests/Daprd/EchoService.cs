@@ -9,7 +9,7 @@ internal sealed class EchoService(TestApp app) : Echo.EchoBase
     /// <summary>Completes when a call of Hang was cancelled by its caller.</summary>
     public static Task Cancelled => Hanging.Task;
 
-    /// <summary>Says back the text and, in the headers and trailers, what came in the metadata "mark" and "blob-bin".</summary>
+    /// <summary>Says back the text, or one of the length that it asks for, and, in the headers and trailers, what came in the metadata "mark" and "blob-bin".</summary>
     public override async Task<EchoMessage> Say(EchoMessage request, ServerCallContext context)
     {
         await app.OnCall(context.CancellationToken);
@@ -22,11 +22,12 @@ internal sealed class EchoService(TestApp app) : Echo.EchoBase
             if (context.RequestHeaders.GetValue(name) is { } value) context.ResponseTrailers.Add("saw-" + name, value);
         }
 
-        return request;
+        return request.Text.StartsWith("long ", StringComparison.Ordinal) ? new EchoMessage { Text = new string('x', int.Parse(request.Text[5..])) } : request;
     }
 
     public override async Task Count(EchoMessage request, IServerStreamWriter<EchoMessage> responses, ServerCallContext context)
     {
+        await context.WriteResponseHeadersAsync(new Metadata { { "header-mark", context.RequestHeaders.GetValue("mark") ?? "" } });
         for (var i = 1; i <= int.Parse(request.Text); i++) await responses.WriteAsync(new EchoMessage { Text = i.ToString() });
     }
 

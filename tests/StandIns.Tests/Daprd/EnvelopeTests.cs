@@ -22,7 +22,10 @@ public sealed class EnvelopeFixture : IAsyncLifetime
             "app",
             Yaml.Redis("pubsub", "pubsub.redis", Redis)
             + Yaml.Redis("trimmed", "pubsub.redis", Redis, ("maxLenApprox", "1"))
-            + Yaml.Redis("scoped", "pubsub.redis", Redis, ("publishingScopes", "app=mine;other=theirs"), ("protectedTopics", "secret")));
+            + Yaml.Redis("scoped", "pubsub.redis", Redis, ("publishingScopes", "app=mine;other=theirs"), ("protectedTopics", "secret"))
+            + Yaml.Redis("silenced", "pubsub.redis", Redis, ("publishingScopes", "app="))
+            + Yaml.Redis("listed", "pubsub.redis", Redis, ("AllowedTopics", "one, two"))
+            + Yaml.Redis("guarded", "pubsub.redis", Redis, ("publishingScopes", "other=any"), ("protectedTopics", "secret")));
     }
 
     public async Task DisposeAsync()
@@ -162,6 +165,9 @@ public sealed class EnvelopeTests(EnvelopeFixture fixture) : IClassFixture<Envel
     [InlineData("", "t", StatusCode.InvalidArgument, "pubsub name is empty")]
     [InlineData("pubsub", "", StatusCode.InvalidArgument, "topic is empty in pubsub pubsub")]
     [InlineData("scoped", "theirs", StatusCode.PermissionDenied, "topic theirs is not allowed for app id app")]
+    [InlineData("silenced", "any", StatusCode.PermissionDenied, "topic any is not allowed for app id app")]
+    [InlineData("listed", "three", StatusCode.PermissionDenied, "topic three is not allowed for app id app")]
+    [InlineData("guarded", "secret", StatusCode.PermissionDenied, "topic secret is not allowed for app id app")]
     [InlineData("scoped", "secret", StatusCode.PermissionDenied, "topic secret is not allowed for app id app")]
     public async Task What_may_not_be_published_is_refused(string pubsub, string topic, StatusCode status, string message)
     {
@@ -169,11 +175,66 @@ public sealed class EnvelopeTests(EnvelopeFixture fixture) : IClassFixture<Envel
         Assert.Equal((status, message), (failure.StatusCode, failure.Status.Detail));
     }
 
-    [Fact]
-    public async Task A_topic_within_the_apps_scope_may_be_published()
+    [Theory]
+    [InlineData("scoped", "mine")]
+    [InlineData("listed", "two")]
+    [InlineData("guarded", "public")]
+    public async Task A_topic_that_the_scopes_leave_to_the_app_may_be_published(string pubsub, string topic)
     {
-        await Dapr.PublishEventAsync(new PublishEventRequest { PubsubName = "scoped", Topic = "mine" });
-        Assert.Single(await Redis.StreamAsync("mine"));
+        await Dapr.PublishEventAsync(new PublishEventRequest { PubsubName = pubsub, Topic = topic });
+        Assert.Single(await Redis.StreamAsync(topic));
+    }
+
+    [Theory]
+    [InlineData("/v1.0/publish/other/t", "{}", HttpStatusCode.NotFound, "ERR_PUBSUB_NOT_FOUND")]
+    [InlineData("/v1.0/publish/pubsub/", "{}", HttpStatusCode.NotFound, "ERR_TOPIC_NAME_EMPTY")]
+    [InlineData("/v1.0/publish/silenced/t", "{}", HttpStatusCode.Forbidden, "ERR_PUBSUB_FORBIDDEN")]
+    [InlineData("/v1.0/publish/pubsub/t?metadata.rawPayload=maybe", "{}", HttpStatusCode.BadRequest, "ERR_PUBSUB_REQUEST_METADATA")]
+    [InlineData("/v1.0/publish/bulk/pubsub/t", """[{"entryId":"1","event":1,"contentType":"application/json"},{"entryId":"1","event":1,"contentType":"application/json"}]""", HttpStatusCode.BadRequest, "ERR_PUBSUB_EVENTS_SER")]
+    public async Task Http_says_what_is_wrong_by_status_and_code(string path, string body, HttpStatusCode status, string code)
+    {
+        using var response = await fixture.Sidecar.Http.PostAsync(path, new StringContent(body, Encoding.UTF8, "application/json"));
+        Assert.Equal(status, response.StatusCode);
+        Assert.Contains($"\"errorCode\":\"{code}\"", await response.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
+    public async Task Http_reports_a_body_that_is_longer_than_allowed_as_a_failed_publication()
+    {
+        using var response = await fixture.Sidecar.Http.PostAsync($"/v1.0/publish/pubsub/{_topic}", new ByteArrayContent(new byte[4 * 1024 * 1024 + 1]));
+        Assert.Equal(HttpStatusCode.InternalServerError, response.StatusCode);
+        Assert.Contains("ERR_PUBSUB_PUBLISH_MESSAGE", await response.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
+    public async Task Of_many_published_together_the_request_says_for_all_of_them_whether_they_are_raw()
+    {
+        var request = new BulkPublishRequest { PubsubName = "pubsub", Topic = _topic, Metadata = { ["rawPayload"] = "true" } };
+        request.Entries.Add(new BulkPublishRequestEntry { EntryId = "1", Event = ByteString.CopyFromUtf8("just this") });
+        await Dapr.BulkPublishEventAsync(request);
+        Assert.Equal("just this", Assert.Single(await Redis.StreamAsync(_topic))["data"]);
+        request = new BulkPublishRequest { PubsubName = "pubsub", Topic = _topic + "wrapped" };
+        request.Entries.Add(new BulkPublishRequestEntry { EntryId = "1", Event = ByteString.CopyFromUtf8("wrapped"), Metadata = { ["rawPayload"] = "true" } });
+        await Dapr.BulkPublishEventAsync(request);
+        Assert.Equal("wrapped", (await Redis.EnvelopeAsync(_topic + "wrapped")).GetProperty("data").GetString());
+    }
+
+    [Fact]
+    public async Task A_time_to_live_of_the_request_does_not_reach_entries_without_metadata_of_their_own()
+    {
+        var request = new BulkPublishRequest { PubsubName = "pubsub", Topic = _topic, Metadata = { ["ttlInSeconds"] = "100" } };
+        request.Entries.Add(new BulkPublishRequestEntry { EntryId = "1", Event = ByteString.CopyFromUtf8("1"), ContentType = PubSubCalls.Json });
+        await Dapr.BulkPublishEventAsync(request);
+        Assert.False((await Redis.EnvelopeAsync(_topic)).TryGetProperty("expiration", out _));
+    }
+
+    [Fact]
+    public async Task Characters_are_kept_as_they_are_but_for_those_that_go_escapes()
+    {
+        await Dapr.PublishAsync(_topic, "\"한글 😀\u3000\u007f \\u001f\\u2028\"");
+        Assert.Contains("\"data\":\"한글 😀\u3000\u007f \\u001f\\u2028\"", Assert.Single(await Redis.StreamAsync(_topic))["data"]);
+        await Dapr.PublishAsync(_topic + "text", "한글 😀 \u2028\b<", "text/plain");
+        Assert.Contains("\"data\":\"한글 😀 \\u2028\\b\\u003c\"", Assert.Single(await Redis.StreamAsync(_topic + "text"))["data"]);
     }
 
     [Fact]

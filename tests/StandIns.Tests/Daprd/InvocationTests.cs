@@ -10,8 +10,6 @@ namespace StandIns.Daprd;
 /// <summary>Two apps with a sidecar each, in processes of their own.</summary>
 public sealed class InvocationFixture : IAsyncLifetime
 {
-    private readonly DirectoryInfo _names = Directory.CreateTempSubdirectory("names-");
-
     public TestApp App { get; private set; } = null!;
 
     public Sidecar Callee { get; private set; } = null!;
@@ -21,8 +19,8 @@ public sealed class InvocationFixture : IAsyncLifetime
     public async Task InitializeAsync()
     {
         App = await TestApp.StartAsync();
-        Callee = await Sidecar.StartAsync("callee", "", App.Port, ["--names-folder", _names.FullName]);
-        Caller = await Sidecar.StartAsync("caller", "", 0, ["--names-folder", _names.FullName]);
+        Callee = await Sidecar.StartAsync(Sidecar.FreshId("callee"), "", App.Port);
+        Caller = await Sidecar.StartAsync(Sidecar.FreshId("caller"), "");
     }
 
     public async Task DisposeAsync()
@@ -30,28 +28,29 @@ public sealed class InvocationFixture : IAsyncLifetime
         await Caller.DisposeAsync();
         await Callee.DisposeAsync();
         await App.DisposeAsync();
-        _names.Delete(recursive: true);
     }
 }
 
 public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<InvocationFixture>
 {
-    private static readonly Metadata ToCallee = new() { { "dapr-app-id", "callee" } };
+    private Metadata ToCallee => To(fixture.Callee);
 
     private Echo.EchoClient Echo => new(fixture.Caller.Channel);
+
+    private static Metadata To(Sidecar callee) => new() { { "dapr-app-id", callee.AppId } };
 
     private HttpClient Http(string asked) => (asked == "caller" ? fixture.Caller : fixture.Callee).Http;
 
     [Fact]
     public async Task A_call_reaches_the_app_that_is_named_with_its_metadata_and_comes_back_with_headers_and_trailers()
     {
-        var call = Echo.SayAsync(new EchoMessage { Text = "hello" }, new Metadata { { "dapr-app-id", "callee" }, { "mark", "m" }, { "blob-bin", (byte[])[1, 2, 3] } });
+        var call = Echo.SayAsync(new EchoMessage { Text = "hello" }, [.. ToCallee, new("mark", "m"), new("blob-bin", [1, 2, 3])]);
         Assert.Equal("m", (await call.ResponseHeadersAsync).GetValue("header-mark"));
         Assert.Equal("hello", (await call).Text);
         var trailers = call.GetTrailers();
         Assert.Equal("m", trailers.GetValue("trailer-mark"));
         Assert.Equal([1, 2, 3], trailers.GetValueBytes("blob-bin"));
-        Assert.Equal(("caller", "callee", null), (trailers.GetValue("saw-dapr-caller-app-id"), trailers.GetValue("saw-dapr-callee-app-id"), trailers.GetValue("saw-dapr-app-id")));
+        Assert.Equal((fixture.Caller.AppId, fixture.Callee.AppId, null), (trailers.GetValue("saw-dapr-caller-app-id"), trailers.GetValue("saw-dapr-callee-app-id"), trailers.GetValue("saw-dapr-app-id")));
     }
 
     [Fact]
@@ -67,6 +66,41 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
     {
         var text = new string('x', 3_000_000);
         Assert.Equal(text, (await Echo.SayAsync(new EchoMessage { Text = text }, ToCallee)).Text);
+    }
+
+    [Theory]
+    [InlineData("caller", 4_200_000, 0)]
+    [InlineData("callee", 4_200_000, 0)]
+    [InlineData("caller", 0, 4_200_000)]
+    public async Task A_message_that_is_longer_than_allowed_is_not_carried(string asked, int sent, int answered)
+    {
+        var request = answered > 0 ? $"long {answered}" : new string('x', sent);
+        var echo = new Echo.EchoClient(asked == "caller" ? fixture.Caller.Channel : fixture.Callee.Channel);
+        var failure = await Failure.OfAsync(echo.SayAsync(new EchoMessage { Text = request }, ToCallee));
+        Assert.Equal(StatusCode.ResourceExhausted, failure.StatusCode);
+        Assert.Contains("received message larger than max", failure.Status.Detail);
+        Assert.Equal("short", (await Echo.SayAsync(new EchoMessage { Text = "short" }, ToCallee)).Text);
+    }
+
+    [Fact]
+    public async Task Headers_come_with_the_first_message_and_never_without_one()
+    {
+        using var chat = Echo.Chat(ToCallee);
+        Assert.False(chat.ResponseHeadersAsync.IsCompleted);
+        await chat.RequestStream.WriteAsync(new EchoMessage { Text = "a" });
+        Assert.True(await chat.ResponseStream.MoveNext(CancellationToken.None));
+        Assert.True(chat.ResponseHeadersAsync.IsCompleted);
+        await chat.RequestStream.CompleteAsync();
+        var count = Echo.Count(new EchoMessage { Text = "0" }, [.. ToCallee, new("mark", "m")]);
+        Assert.False(await count.ResponseStream.MoveNext(CancellationToken.None));
+        Assert.Null((await count.ResponseHeadersAsync).GetValue("header-mark"));
+    }
+
+    [Fact]
+    public async Task The_callees_header_comes_before_the_apps_and_a_namespace_behind_the_id_is_left_out()
+    {
+        var said = await Echo.SayAsync(new EchoMessage { Text = "hello" }, [new("dapr-app-id", "nobody"), new("dapr-callee-app-id", fixture.Callee.AppId + ".default")]);
+        Assert.Equal("hello", said.Text);
     }
 
     [Fact]
@@ -125,7 +159,7 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
     {
         var dapr = asked == "caller" ? fixture.Caller.Dapr : fixture.Callee.Dapr;
         var data = new Any { Value = ByteString.CopyFromUtf8("hello") };
-        var request = new InvokeServiceRequest { Id = "callee", Message = new InvokeRequest { Method = "greet", Data = data } };
+        var request = new InvokeServiceRequest { Id = fixture.Callee.AppId, Message = new InvokeRequest { Method = "greet", Data = data } };
 #pragma warning disable CS0612 // Deprecated, and still served.
         var response = await dapr.InvokeServiceAsync(request);
         var failure = await Failure.OfAsync(dapr.InvokeServiceAsync(new InvokeServiceRequest { Id = "nobody" }));
@@ -136,13 +170,13 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
     }
 
     [Theory]
-    [InlineData("caller", "/v1.0/invoke/callee/method/greet/all?loud=yes")]
-    [InlineData("callee", "/v1.0/invoke/callee/method/greet/all?loud=yes")]
-    [InlineData("caller", "/greet/all?loud=yes", "callee")]
-    public async Task A_call_over_HTTP_reaches_the_app_from_near_and_far(string asked, string path, string? header = null)
+    [InlineData("caller", "/v1.0/invoke/{callee}/method/greet/all?loud=yes")]
+    [InlineData("callee", "/v1.0/invoke/{callee}/method/greet/all?loud=yes")]
+    [InlineData("caller", "/greet/all?loud=yes", true)]
+    public async Task A_call_over_HTTP_reaches_the_app_from_near_and_far(string asked, string path, bool byHeader = false)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Put, path) { Content = new StringContent("hello") };
-        if (header is not null) request.Headers.Add("dapr-app-id", header);
+        using var request = new HttpRequestMessage(HttpMethod.Put, path.Replace("{callee}", fixture.Callee.AppId)) { Content = new StringContent("hello") };
+        if (byHeader) request.Headers.Add("dapr-app-id", fixture.Callee.AppId);
         using var response = await Http(asked).SendAsync(request);
         Assert.Equal((HttpStatusCode.OK, "hello"), (response.StatusCode, await response.Content.ReadAsStringAsync()));
         var invoked = fixture.App.Invoked!;
@@ -158,7 +192,7 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
     [InlineData("callee", nameof(StatusCode.Unavailable), HttpStatusCode.ServiceUnavailable)]
     public async Task The_apps_failure_becomes_a_status_of_HTTP(string asked, string code, HttpStatusCode status)
     {
-        using var response = await Http(asked).GetAsync($"/v1.0/invoke/callee/method/{code}");
+        using var response = await Http(asked).GetAsync($"/v1.0/invoke/{fixture.Callee.AppId}/method/{code}");
         Assert.Equal(status, response.StatusCode);
         var number = (int)System.Enum.Parse<StatusCode>(code);
         Assert.Equal($$"""{"code":{{number}},"message":"as the test wants it"}""", await response.Content.ReadAsStringAsync());
@@ -196,9 +230,9 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
     public async Task An_app_that_is_down_is_unavailable()
     {
         await using var app = await TestApp.StartAsync();
-        await using var sidecar = await Sidecar.StartAsync("down", "", app.Port);
+        await using var sidecar = await Sidecar.StartAsync(Sidecar.FreshId("down"), "", app.Port);
         await app.StopAsync();
-        var failure = await Failure.OfAsync(new Echo.EchoClient(sidecar.Channel).SayAsync(new EchoMessage(), new Metadata { { "dapr-app-id", "down" } }));
+        var failure = await Failure.OfAsync(new Echo.EchoClient(sidecar.Channel).SayAsync(new EchoMessage(), To(sidecar)));
         Assert.Equal(StatusCode.Unavailable, failure.StatusCode);
     }
 
@@ -206,25 +240,23 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
     public async Task A_sidecar_that_is_gone_is_an_app_that_cannot_be_found()
     {
         await using var app = await TestApp.StartAsync();
-        var names = Directory.CreateTempSubdirectory("names-");
-        await using var caller = await Sidecar.StartAsync("caller", "", 0, ["--names-folder", names.FullName]);
-        await using var gone = await Sidecar.StartAsync("gone", "", app.Port, ["--names-folder", names.FullName]);
+        await using var caller = await Sidecar.StartAsync(Sidecar.FreshId("caller"), "");
+        await using var gone = await Sidecar.StartAsync(Sidecar.FreshId("gone"), "", app.Port);
         await gone.KillAsync();
-        var failure = await Failure.OfAsync(new Echo.EchoClient(caller.Channel).SayAsync(new EchoMessage(), new Metadata { { "dapr-app-id", "gone" } }));
+        var failure = await Failure.OfAsync(new Echo.EchoClient(caller.Channel).SayAsync(new EchoMessage(), To(gone)));
         Assert.Equal(StatusCode.Unknown, failure.StatusCode);
-        names.Delete(recursive: true);
     }
 
-    [Fact]
+    [StandInFact]
     public async Task Several_of_the_same_name_take_turns_and_one_that_is_gone_is_left_out()
     {
         await using var first = await TestApp.StartAsync();
         await using var second = await TestApp.StartAsync();
-        var names = Directory.CreateTempSubdirectory("names-");
-        await using var caller = await Sidecar.StartAsync("caller", "", 0, ["--names-folder", names.FullName]);
-        await using var one = await Sidecar.StartAsync("twin", "", first.Port, ["--names-folder", names.FullName]);
-        await using var other = await Sidecar.StartAsync("twin", "", second.Port, ["--names-folder", names.FullName]);
-        async Task CallAsync() => await new Echo.EchoClient(caller.Channel).SayAsync(new EchoMessage(), new Metadata { { "dapr-app-id", "twin" } });
+        await using var caller = await Sidecar.StartAsync(Sidecar.FreshId("caller"), "");
+        var twin = Sidecar.FreshId("twin");
+        await using var one = await Sidecar.StartAsync(twin, "", first.Port);
+        await using var other = await Sidecar.StartAsync(twin, "", second.Port);
+        async Task CallAsync() => await new Echo.EchoClient(caller.Channel).SayAsync(new EchoMessage(), To(one));
 
         // One of the two apps is away: with turns, one call of two cannot succeed.
         await first.StopAsync();
@@ -234,10 +266,9 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
 
         await one.KillAsync();
         for (var call = 0; call < 4; call++) await CallAsync();
-        names.Delete(recursive: true);
     }
 
-    [Fact]
+    [StandInFact]
     public async Task What_the_stand_in_lacks_is_unimplemented_and_named()
     {
         using var streaming = fixture.Caller.Dapr.SubscribeTopicEventsAlpha1();
@@ -250,5 +281,22 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
             Marshallers.Create(m => m.ToByteArray(), GetStateResponse.Parser.ParseFrom));
         var other = await Failure.OfAsync(fixture.Caller.Channel.CreateCallInvoker().AsyncUnaryCall(foreign, null, default, new GetStateRequest()));
         Assert.Equal((StatusCode.Unimplemented, true), (other.StatusCode, other.Status.Detail.Contains("GetSecret")));
+    }
+
+    [StandInTheory]
+    [InlineData("POST", "/v1.0/bindings/b", "bindings")]
+    [InlineData("GET", "/v1.0/secrets/store/name", "secrets")]
+    [InlineData("GET", "/v1.0-alpha1/configuration/store", "configuration")]
+    [InlineData("POST", "/v1.0-alpha1/lock/store", "lock")]
+    [InlineData("POST", "/v1.0-alpha1/state/store/query", "state query")]
+    [InlineData("POST", "/v1.0-beta1/workflows/dapr/w/start", "workflows")]
+    [InlineData("PUT", "/v1.0/actors/a/1/method/m", "actors")]
+    public async Task What_the_stand_in_lacks_is_not_implemented_over_HTTP_and_named(string method, string path, string feature)
+    {
+        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        request.Headers.Add("dapr-app-id", fixture.Callee.AppId);
+        using var response = await fixture.Caller.Http.SendAsync(request);
+        Assert.Equal(HttpStatusCode.NotImplemented, response.StatusCode);
+        Assert.Contains($"\"message\":\"{feature} is not in this stand-in for daprd\"", await response.Content.ReadAsStringAsync());
     }
 }

@@ -40,6 +40,17 @@ public sealed class OutboundPolicyTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_transaction_that_fails_is_done_again_as_a_whole_and_what_it_did_before_with_it()
+    {
+        await using var sidecar = await StartAsync("{retries: {again: {duration: 1ms, maxRetries: 2}}}", "{outbound: {retry: again}}");
+        await sidecar.Dapr.SaveAsync("store", Item("other", "there"));
+        await Failure.OfAsync(() => sidecar.Dapr.TransactAsync("store", ("upsert", Item("k", "v")), ("upsert", Item("other", "v", etag: "7"))));
+        Assert.Equal(("v", "3"), await sidecar.Dapr.GetAsync("store", "k"));
+        var conflict = await Failure.OfAsync(() => sidecar.Dapr.SaveAsync("store", Item("other", "v", etag: "7")));
+        Assert.Equal(StatusCode.Aborted, conflict.StatusCode);
+    }
+
+    [Fact]
     public async Task What_a_timeout_gives_up_may_happen_all_the_same()
     {
         await using var sidecar = await StartAsync("{timeouts: {soon: 2s}}", "{outbound: {timeout: soon}}");

@@ -38,10 +38,24 @@ internal static class PubSubCalls
     public static async Task<int> PendingAsync(this IDatabase redis, string topic, string group) =>
         (int)((RedisResult[])(await redis.ExecuteAsync("XPENDING", topic, group))!)[0];
 
-    /// <summary>Completes when the group has acknowledged everything.</summary>
+    /// <summary>Completes when the group has read everything that is in the stream, and acknowledged it.</summary>
     public static async Task AllAcknowledgedAsync(this IDatabase redis, string topic, string group)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (await redis.PendingAsync(topic, group) > 0) limit.Token.ThrowIfCancellationRequested();
+        // In this order: what is read after one has looked for pending messages is pending then.
+        while (await redis.LastReadAsync(topic, group) != await redis.LastAsync(topic) || await redis.PendingAsync(topic, group) > 0) limit.Token.ThrowIfCancellationRequested();
+    }
+
+    private static async Task<string?> LastReadAsync(this IDatabase redis, string topic, string group)
+    {
+        var groups = ((RedisResult[])(await redis.ExecuteAsync("XINFO", "GROUPS", topic))!).Select(one => (RedisResult[])one!);
+        var fields = groups.Single(one => (string?)one[Array.FindIndex(one, field => (string?)field == "name") + 1] == group);
+        return (string?)fields[Array.FindIndex(fields, field => (string?)field == "last-delivered-id") + 1];
+    }
+
+    private static async Task<string?> LastAsync(this IDatabase redis, string topic)
+    {
+        var last = (RedisResult[])(await redis.ExecuteAsync("XREVRANGE", topic, "+", "-", "COUNT", 1))!;
+        return last.Length == 0 ? "0-0" : (string?)((RedisResult[])last[0]!)[0];
     }
 }

@@ -1,5 +1,6 @@
 using Dapr.AppCallback.Autogen.Grpc.v1;
 using Grpc.Core;
+using StackExchange.Redis;
 using static Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types;
 
 namespace StandIns.Daprd;
@@ -58,6 +59,57 @@ public sealed class RedeliveryTests : IAsyncLifetime
         Assert.Equal(attempts, calls);
     }
 
+    [Theory]
+    [InlineData("DefaultPubsubComponentInboundRetryPolicy", "{}", 3)]
+    [InlineData("DefaultComponentInboundRetryPolicy", "{}", 3)]
+    [InlineData("DefaultRetryPolicy", "{}", 3)]
+    [InlineData("DefaultStatestoreComponentInboundRetryPolicy", "{}", 1)]
+    [InlineData("DefaultComponentOutboundRetryPolicy", "{}", 1)]
+    [InlineData("DefaultComponentInboundRetryPolicy", "{components: {other: {inbound: {retry: DefaultComponentInboundRetryPolicy}}}}", 3)]
+    [InlineData("DefaultComponentInboundRetryPolicy", "{components: {pubsub: {outbound: {retry: DefaultComponentInboundRetryPolicy}}}}", 1)]
+    [InlineData("DefaultComponentInboundRetryPolicy", "{}\nscopes: [other]", 1)]
+    public async Task A_policy_is_found_by_its_name_where_the_component_is_not_listed(string name, string targets, int attempts)
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work", "dead"), TestApp.Wants("pubsub", "dead"));
+        app.OnTopic("work", TopicEventResponseStatus.Retry);
+        var policy = Yaml.Resiliency($"{{retries: {{{name}: {{duration: 1ms, maxRetries: 2}}}}}}", "{}").Replace("targets: {}", "targets: " + targets.Split('\n')[0]);
+        if (targets.Contains('\n')) policy += targets.Split('\n')[1] + "\n";
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + policy, app.Port);
+        await sidecar.Dapr.PublishAsync("work", "1");
+        for (var attempt = 0; attempt < attempts; attempt++) Assert.Equal("work", (await app.NextAsync()).Event.Topic);
+        Assert.Equal("dead", (await app.NextAsync()).Event.Topic);
+    }
+
+    [Fact]
+    public async Task An_exponential_policy_begins_with_half_a_second_whatever_its_longest_interval_is()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work", "dead"), TestApp.Wants("pubsub", "dead"));
+        app.OnTopic("work", TopicEventResponseStatus.Retry);
+        var policy = Yaml.Resiliency("{retries: {again: {policy: exponential, maxInterval: 1ms, maxRetries: 3}}}", "{components: {pubsub: {inbound: {retry: again}}}}");
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + policy, app.Port);
+        await sidecar.Dapr.PublishAsync("work", "1");
+        await app.NextAsync("work");
+        var since = System.Diagnostics.Stopwatch.StartNew();
+        await app.NextAsync("work");
+        // Half a second, give or take a half of it.
+        Assert.True(since.Elapsed > TimeSpan.FromMilliseconds(240), $"{since.Elapsed}");
+        Assert.Equal(["work", "work", "dead"], new[] { (await app.NextAsync()).Event.Topic, (await app.NextAsync()).Event.Topic, (await app.NextAsync()).Event.Topic });
+    }
+
+    [Fact]
+    public async Task An_app_that_takes_too_long_is_left_and_asked_again()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work", "dead"), TestApp.Wants("pubsub", "dead"));
+        var never = new TaskCompletionSource<TopicEventResponse>();
+        app.OnTopic("work", _ => never.Task);
+        var policy = Yaml.Resiliency(
+            "{timeouts: {soon: 200ms}, retries: {again: {duration: 1ms, maxRetries: 1}}}", "{components: {pubsub: {inbound: {timeout: soon, retry: again}}}}");
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + policy, app.Port);
+        await sidecar.Dapr.PublishAsync("work", "1");
+        Assert.Equal(["work", "work", "dead"], new[] { (await app.NextAsync()).Event.Topic, (await app.NextAsync()).Event.Topic, (await app.NextAsync()).Event.Topic });
+        never.SetCanceled();
+    }
+
     [Fact]
     public async Task What_a_killed_sidecar_left_unfinished_is_taken_back_by_the_next()
     {
@@ -75,6 +127,68 @@ public sealed class RedeliveryTests : IAsyncLifetime
         Assert.Equal("the-one", (await app.NextAsync("work")).Event.Id);
         await _redis.Database.AllAcknowledgedAsync("work", "app");
         gate.SetResult(new TopicEventResponse());
+    }
+
+    [Fact]
+    public async Task What_fails_after_the_processing_timeout_is_not_acknowledged_and_comes_again()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        var calls = 0;
+        var again = new TaskCompletionSource();
+        app.OnTopic("work", async _ =>
+        {
+            if (Interlocked.Increment(ref calls) > 1)
+            {
+                again.TrySetResult();
+                return new TopicEventResponse();
+            }
+
+            // As long as the event itself, taken back meanwhile, needs to be here once more.
+            await again.Task;
+            throw new RpcException(new Status(StatusCode.Internal, "as the test wants it"));
+        });
+        var components = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("processingTimeout", "500ms"), ("redeliverInterval", "100"));
+        await using var sidecar = await Sidecar.StartAsync("app", components, app.Port);
+        await sidecar.Dapr.PublishAsync("work", "1", metadata: ("cloudevent.id", "the-one"));
+        Assert.Equal(("the-one", "the-one"), ((await app.NextAsync("work")).Event.Id, (await app.NextAsync("work")).Event.Id));
+        await _redis.Database.AllAcknowledgedAsync("work", "app");
+    }
+
+    [Fact]
+    public async Task A_failure_after_the_processing_timeout_stays_pending_where_nothing_is_taken_back()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"), TestApp.Wants("pubsub", "after"));
+        app.OnTopic("work", async _ =>
+        {
+            while (await IdleMillisecondsAsync() < 400) ;
+            throw new RpcException(new Status(StatusCode.Internal, "as the test wants it"));
+        });
+        var components = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("processingTimeout", "200"), ("redeliverInterval", "0"), ("concurrency", "1"));
+        await using var sidecar = await Sidecar.StartAsync("app", components, app.Port);
+        await sidecar.Dapr.PublishAsync("work", "1");
+        await app.NextAsync("work");
+        // The one worker is free again when the failure has been dealt with.
+        await sidecar.Dapr.PublishAsync("after", "2");
+        await app.NextAsync("after");
+        Assert.Equal(1, await _redis.Database.PendingAsync("work", "app"));
+    }
+
+    [Fact]
+    public async Task All_topics_of_a_component_share_its_workers()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "slow"), TestApp.Wants("pubsub", "other"));
+        var held = new TaskCompletionSource<TopicEventResponse>();
+        app.OnTopic("slow", _ => held.Task);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis, ("concurrency", "1")), app.Port);
+        await sidecar.Dapr.PublishAsync("slow", "1");
+        await app.NextAsync("slow");
+        await sidecar.Dapr.PublishAsync("other", "2");
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (await _redis.Database.PendingAsync("other", "app") == 0) limit.Token.ThrowIfCancellationRequested();
+        var waiting = app.NextAsync();
+        Assert.False(waiting.IsCompleted);
+        held.SetResult(new TopicEventResponse());
+        Assert.Equal("other", (await waiting).Event.Topic);
     }
 
     [Fact]
@@ -107,12 +221,13 @@ public sealed class RedeliveryTests : IAsyncLifetime
             "app", Yaml.Redis("pubsub", "pubsub.redis", _redis), app.Port,
             ["--enable-app-health-check", "--app-health-probe-interval", "1", "--app-health-threshold", "1"]);
         app.IsHealthy = false;
-        await sidecar.Process.LineAsync("unhealthy");
+        await sidecar.UntilUnhealthyAsync();
         await sidecar.Dapr.PublishAsync("work", "1");
         var waiting = app.NextAsync("work");
         Assert.False(waiting.IsCompleted);
-        var refused = await Failure.OfAsync(new Echo.EchoClient(sidecar.Channel).SayAsync(new EchoMessage(), new Metadata { { "dapr-app-id", "app" } }));
-        Assert.Equal(StatusCode.Internal, refused.StatusCode);
+        var refused = await sidecar.Http.GetAsync("/v1.0/invoke/app/method/greet");
+        Assert.Equal(System.Net.HttpStatusCode.InternalServerError, refused.StatusCode);
+        Assert.Contains("app is not in a healthy state", await refused.Content.ReadAsStringAsync());
         Assert.False(waiting.IsCompleted);
         app.IsHealthy = true;
         Assert.Equal("1", (await waiting).Event.Data.ToStringUtf8());
@@ -132,16 +247,46 @@ public sealed class RedeliveryTests : IAsyncLifetime
             kind: Subscription
             metadata: {name: same}
             spec: {pubsubname: pubsub, topic: work, routes: {default: /other}}
+            ---
+            apiVersion: dapr.io/v1alpha1
+            kind: Subscription
+            metadata: {name: old}
+            spec: {pubsubname: pubsub, topic: older, route: /older}
+            ---
+            apiVersion: dapr.io/v2alpha1
+            kind: Subscription
+            metadata: {name: unrouted}
+            spec: {pubsubname: pubsub, topic: unrouted}
+            ---
+            apiVersion: dapr.io/v2alpha1
+            kind: Subscription
+            metadata: {name: lettered}
+            spec: {pubsubname: pubsub, topic: lettered, deadLetterTopic: dead}
             """;
-        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        var bare = TestApp.Wants("pubsub", "bare");
+        bare.Routes = null;
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"), bare);
         await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + declared, app.Port);
+        foreach (var topic in (string[])["unrouted", "lettered"])
+        {
+            // Without a route nothing is delivered, and it counts as handled.
+            await sidecar.Dapr.PublishAsync(topic, "1");
+            await _redis.Database.AllAcknowledgedAsync(topic, "app");
+        }
+
+        Assert.Single(await _redis.Database.StreamAsync("dead"));
+        await sidecar.Dapr.PublishAsync("bare", "1");
+        var (got, _) = await app.NextAsync();
+        Assert.Equal(("bare", ""), (got.Topic, got.Path));
+        await sidecar.Dapr.PublishAsync("older", "1");
+        Assert.Equal("/older", (await app.NextAsync("older")).Event.Path);
         await sidecar.Dapr.PublishAsync("declared", "1");
         Assert.Equal("/declared", (await app.NextAsync("declared")).Event.Path);
         await sidecar.Dapr.PublishAsync("work", "1");
         Assert.Equal("/work", (await app.NextAsync("work")).Event.Path);
     }
 
-    [Fact]
+    [StandInFact]
     public async Task A_subscription_that_routes_by_an_expression_is_refused_by_name_and_the_others_are_served()
     {
         const string declared = """
@@ -157,9 +302,16 @@ public sealed class RedeliveryTests : IAsyncLifetime
         await using var sidecar = await Sidecar.StartAsync("app", Yaml.Component("pubsub", "pubsub.in-memory") + declared, app.Port);
         foreach (var topic in (string[])["declared", "asked"])
         {
-            await sidecar.Process.LineAsync($"topic {topic} of pubsub cannot be subscribed to: routing by CEL expressions is not in this stand-in");
+            await sidecar.SaysAsync($"topic {topic} of pubsub cannot be subscribed to: routing by CEL expressions is not in this stand-in");
         }
 
         Assert.Equal("work", Assert.Single((await sidecar.Dapr.GetMetadataAsync(new())).Subscriptions).Topic);
+    }
+
+    /// <summary>How long ago the only pending message of the topic was read.</summary>
+    private async Task<long> IdleMillisecondsAsync()
+    {
+        var pending = (RedisResult[])(await _redis.Database.ExecuteAsync("XPENDING", "work", "app", "-", "+", 1))!;
+        return (long)((RedisResult[])pending.Single()!)[2];
     }
 }

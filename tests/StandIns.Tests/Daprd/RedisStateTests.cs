@@ -24,7 +24,8 @@ public sealed class RedisStateFixture : IAsyncLifetime
             + Yaml.Redis("bare", "state.redis", Redis, ("keyPrefix", "none"))
             + Yaml.Redis("named", "state.redis", Redis, ("keyPrefix", "name"))
             + Yaml.Redis("custom", "state.redis", Redis, ("KeyPrefix", "Mine"))
-            + Yaml.Redis("fleeting", "state.redis", Redis, ("ttlInSeconds", "100")));
+            + Yaml.Redis("fleeting", "state.redis", Redis, ("ttlInSeconds", "100"))
+            + Yaml.Redis("twice", "state.redis", Redis, ("writeTimeout", "3s")));
     }
 
     public async Task DisposeAsync()
@@ -269,6 +270,8 @@ public sealed class RedisStateTests(RedisStateFixture fixture) : IClassFixture<R
         var failure = await Failure.OfAsync(() => Dapr.SaveAsync(Store, Item(_key, "one", metadata: ("ttlInSeconds", "soon"))));
         Assert.Equal(StatusCode.Internal, failure.StatusCode);
         Assert.False(Redis.KeyExists(Stored));
+        await Failure.OfAsync(() => Dapr.SaveAsync(Store, Item(_key, "one", metadata: ("ttlInSeconds", "soon")), Item(_key + "other", "o")));
+        Assert.Equal((("", ""), ("o", "1")), (await Dapr.GetAsync(Store, _key), await Dapr.GetAsync(Store, _key + "other")));
     }
 
     [Fact]
@@ -382,6 +385,7 @@ public sealed class RedisStateTests(RedisStateFixture fixture) : IClassFixture<R
     {
         Assert.Equal(HttpStatusCode.NoContent, (await Http.GetAsync($"/v1.0/state/{Store}/{_key}")).StatusCode);
         await Dapr.SaveAsync(Store, Item(_key, "1"));
+        Assert.Equal("1", await Http.GetStringAsync($"/v1.0//state/{Store}///{_key}/"));
         var save = await Http.PostAsync($"/v1.0/state/{Store}", Json($$"""[{"key":"{{_key}}","value":2,"etag":"9"}]"""));
         Assert.Equal(HttpStatusCode.Conflict, save.StatusCode);
         Assert.Contains("\"errorCode\":\"ERR_STATE_SAVE\"", await save.Content.ReadAsStringAsync());
@@ -399,6 +403,82 @@ public sealed class RedisStateTests(RedisStateFixture fixture) : IClassFixture<R
         Assert.Equal(HttpStatusCode.NoContent, transaction.StatusCode);
         var bulk = await Http.PostAsync($"/v1.0/state/{Store}/bulk", Json($$"""{"keys":["{{_key}}","{{_key}}x"]}"""));
         Assert.Equal($$"""[{"key":"{{_key}}","data":{"a":1},"etag":"1"},{"key":"{{_key}}x"}]""", await bulk.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
+    public async Task A_time_to_live_of_nothing_is_taken_away()
+    {
+        await Dapr.SaveAsync(Store, Item(_key, "one", metadata: ("ttlInSeconds", "100")));
+        Assert.NotNull(Redis.KeyTimeToLive(Stored));
+        Assert.Empty((await Dapr.GetStateAsync(new GetStateRequest { StoreName = Store, Key = _key })).Metadata);
+        await Dapr.SaveAsync(Store, Item(_key, "two", metadata: ("ttlInSeconds", "-1")));
+        Assert.Null(Redis.KeyTimeToLive(Stored));
+    }
+
+    [Fact]
+    public async Task With_a_write_timeout_a_transaction_does_everything_twice()
+    {
+        await Dapr.TransactAsync("twice", ("upsert", Item(_key, "one")));
+        Assert.Equal(("one", "2"), await Dapr.GetAsync("twice", _key));
+        var failure = await Failure.OfAsync(() => Dapr.TransactAsync("twice", ("upsert", Item(_key, "two", "2"))));
+        Assert.Equal(StatusCode.Internal, failure.StatusCode);
+        Assert.Equal(("two", "3"), await Dapr.GetAsync("twice", _key));
+    }
+
+    [Theory]
+    [InlineData("POST", "/v1.0/state/other", "[]", HttpStatusCode.BadRequest, "ERR_STATE_STORE_NOT_FOUND", "DAPR_STATE_NOT_FOUND")]
+    [InlineData("GET", "/v1.0/state/store/a%7C%7Cb", "", HttpStatusCode.BadRequest, "ERR_MALFORMED_REQUEST", "DAPR_STATE_ILLEGAL_KEY")]
+    [InlineData("POST", "/v1.0/state/store", """[{"key":"","value":1}]""", HttpStatusCode.BadRequest, "ERR_STATE_SAVE")]
+    [InlineData("POST", "/v1.0/state/store", """[{"key":"k","value":1,"etag":"word"}]""", HttpStatusCode.BadRequest, "ERR_STATE_SAVE")]
+    [InlineData("POST", "/v1.0/state/store", """[{"key":"k","value":1,"options":{"concurrency":"sometimes"}}]""", HttpStatusCode.BadRequest, "ERR_MALFORMED_REQUEST")]
+    [InlineData("POST", "/v1.0/state/store", """{"key":"k"}""", HttpStatusCode.BadRequest, "ERR_MALFORMED_REQUEST")]
+    [InlineData("POST", "/v1.0/state/store", "no json", HttpStatusCode.BadRequest, "ERR_MALFORMED_REQUEST")]
+    [InlineData("POST", "/v1.0/state/store/transaction", """{"operations":[{"operation":"merge","request":{"key":"k"}}]}""", HttpStatusCode.BadRequest, "ERR_NOT_SUPPORTED_STATE_OPERATION")]
+    [InlineData("GET", "/v1.0/state/store/broken", "", HttpStatusCode.InternalServerError, "ERR_STATE_GET")]
+    public async Task Http_says_what_is_wrong_by_status_and_code(string method, string path, string body, HttpStatusCode status, string code, string? reason = null)
+    {
+        await Redis.HashSetAsync("app||broken", "data", "without a version");
+        using var request = new HttpRequestMessage(new HttpMethod(method), path) { Content = body.Length > 0 ? Json(body) : null };
+        using var response = await Http.SendAsync(request);
+        var text = await response.Content.ReadAsStringAsync();
+        Assert.Equal(status, response.StatusCode);
+        Assert.Contains($"\"errorCode\":\"{code}\"", text);
+        if (reason is not null) Assert.Contains($"\"reason\":\"{reason}\"", text);
+    }
+
+    [Fact]
+    public async Task Http_refuses_a_second_first_write_as_an_internal_error_and_takes_an_empty_list()
+    {
+        Assert.Equal(HttpStatusCode.NoContent, (await Http.PostAsync($"/v1.0/state/{Store}", Json("[]"))).StatusCode);
+        var item = $$$"""[{"key":"{{{_key}}}","value":"<😀\u3000>","options":{"concurrency":"first-write"}}]""";
+        Assert.Equal(HttpStatusCode.NoContent, (await Http.PostAsync($"/v1.0/state/{Store}", Json(item))).StatusCode);
+        Assert.Equal("\"<😀\u3000>\"", (string?)Redis.HashGet(Stored, "data"));
+        var second = await Http.PostAsync($"/v1.0/state/{Store}", Json(item));
+        Assert.Equal(HttpStatusCode.InternalServerError, second.StatusCode);
+        Assert.Contains("ERR_STATE_SAVE", await second.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
+    public async Task Over_Http_one_value_that_is_not_json_empties_a_bulk_read()
+    {
+        await Dapr.SaveAsync(Store, Item(_key + "a", "1"), Item(_key + "b", "no json"));
+        var bulk = await Http.PostAsync($"/v1.0/state/{Store}/bulk", Json($$"""{"keys":["{{_key}}a","{{_key}}b"]}"""));
+        Assert.Equal((HttpStatusCode.OK, ""), (bulk.StatusCode, await bulk.Content.ReadAsStringAsync()));
+    }
+
+    [Fact]
+    public async Task What_is_longer_than_allowed_is_refused_in_both_directions()
+    {
+        var long4 = new string('x', 4 * 1024 * 1024);
+        var save = await Failure.OfAsync(() => Dapr.SaveAsync(Store, Item(_key, long4)));
+        Assert.Equal(StatusCode.ResourceExhausted, save.StatusCode);
+        var half = new string('x', 3 * 1024 * 1024);
+        await Dapr.SaveAsync(Store, Item(_key + "a", half));
+        await Dapr.SaveAsync(Store, Item(_key + "b", half));
+        var read = await Failure.OfAsync(Dapr.GetBulkStateAsync(new GetBulkStateRequest { StoreName = Store, Keys = { _key + "a", _key + "b" } }));
+        Assert.Equal(StatusCode.ResourceExhausted, read.StatusCode);
+        var http = await Http.PostAsync($"/v1.0/state/{Store}", Json($$"""[{"key":"{{_key}}","value":"{{long4}}"}]"""));
+        Assert.Equal(HttpStatusCode.BadRequest, http.StatusCode);
     }
 
     private static StringContent Json(string text) => new(text, Encoding.UTF8, "application/json");

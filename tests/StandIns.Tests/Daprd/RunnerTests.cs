@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Dapr.AppCallback.Autogen.Grpc.v1;
+using Grpc.Core;
 using Grpc.Net.Client;
 using DaprService = Dapr.Client.Autogen.Grpc.v1.Dapr;
 using static StandIns.Daprd.StateCalls;
@@ -18,27 +20,122 @@ public sealed class RunnerTests : IDisposable
     public async Task Each_app_gets_its_environment_its_folder_and_its_prefix()
     {
         Write("statestore.yaml", Yaml.Component("statestore", "state.in-memory"));
-        var (grpc, http) = (FreePort.Take(), FreePort.Take());
+        var (grpc, http, metrics) = (FreePort.Take(), FreePort.Take(), FreePort.Take());
         Write("dapr.yaml", $$"""
             version: 1
+            name: all
             common:
               resourcesPath: .
               env: {SHARED: common, OWN: common}
+              enableAppHealthCheck: true
             apps:
               - appID: one
                 appDirPath: .
                 daprGRPCPort: {{grpc}}
                 daprHTTPPort: {{http}}
-                env: {OWN: "app"}
-                command: [sh, -c, 'echo "$APP_ID $DAPR_GRPC_PORT $DAPR_HTTP_PORT $SHARED $OWN $PWD"; exec sleep 1000']
+                metricsPort: {{metrics}}
+                enableAppHealthCheck: false
+                env: {OWN: "app", APP_CHANNEL_ADDRESS: "the file wins"}
+                command: [sh, -c, 'echo "$APP_ID $DAPR_GRPC_PORT $DAPR_HTTP_PORT $DAPR_METRICS_PORT $SHARED $OWN $APP_PROTOCOL $APP_CHANNEL_ADDRESS $PWD"; exec sleep 1000']
             """);
         await using var run = Run();
         var line = await run.LineAsync("== APP - one ==");
-        Assert.Equal($"== APP - one == one {grpc} {http} common app {_folder.FullName}", line);
+        Assert.Equal($"== APP - one == one {grpc} {http} {metrics} common app http the file wins {_folder.FullName}", line);
         await run.LineAsync("== DAPR == one is ready");
         await run.LineAsync("dapr initialized. Status: Running.");
-        Assert.Single(Directory.GetFiles(Path.Combine(_folder.FullName, ".dapr", "logs"), "one_app_*.log"), f => File.ReadAllText(f).Contains("common app"));
-        Assert.Single(Directory.GetFiles(Path.Combine(_folder.FullName, ".dapr", "logs"), "one_daprd_*.log"));
+        var appLog = Assert.Single(Directory.GetFiles(Path.Combine(_folder.FullName, ".dapr", "logs"), "one_app_*.log"), f => File.ReadAllText(f).Contains("common app"));
+        var sidecarLog = Assert.Single(Directory.GetFiles(Path.Combine(_folder.FullName, ".dapr", "logs"), "one_daprd_*.log"));
+        using var channel = GrpcChannel.ForAddress($"http://localhost:{grpc}");
+        var told = (await new DaprService.DaprClient(channel).GetMetadataAsync(new())).ExtendedMetadata;
+        Assert.Equal(
+            ($"{run.Id}", Path.Combine(_folder.FullName, "dapr.yaml"), "all", appLog, sidecarLog),
+            (told["cliPID"], told["runTemplatePath"], told["runTemplateName"], told["appLogPath"], told["daprdLogPath"]));
+        Assert.StartsWith("sh -c echo", told["appCommand"]);
+        Assert.True(Directory.Exists($"/proc/{told["appPID"]}"));
+    }
+
+    [Fact]
+    public async Task What_an_app_leaves_out_or_sets_to_nothing_the_common_section_says()
+    {
+        var (port, grpc) = (FreePort.Take(), FreePort.Take());
+        Write("dapr.yaml", $$"""
+            version: 1
+            common: {daprdLogDestination: console, appProtocol: grpc, enableAppHealthCheck: true, appHealthProbeInterval: 2, appHealthProbeTimeout: 250, appHealthThreshold: 7}
+            apps:
+            - {appID: one, appDirPath: ., appPort: {{port}}, daprGRPCPort: {{grpc}}, enableAppHealthCheck: false, appHealthThreshold: 0, appProtocol: "", appHealthProbeInterval: 1}
+            """);
+        await using var run = Run();
+        await using var app = await AppOnAsync(run, port);
+        using var channel = GrpcChannel.ForAddress($"http://localhost:{grpc}");
+        var health = (await new DaprService.DaprClient(channel).GetMetadataAsync(new())).AppConnectionProperties.Health;
+        Assert.Equal(("1s", "250ms", 7), (health.HealthProbeInterval, health.HealthProbeTimeout, health.HealthThreshold));
+    }
+
+    [Theory]
+    [InlineData("console", true, false)]
+    [InlineData("file", false, true)]
+    [InlineData("fileAndConsole", true, true)]
+    public async Task Lines_go_where_the_file_says(string destination, bool console, bool file)
+    {
+        Write("dapr.yaml", $$"""
+            version: 1
+            apps:
+            - {appID: one, appDirPath: ., appLogDestination: {{destination}}, daprdLogDestination: {{destination}}, command: [sh, -c, 'echo said; exec sleep 1000']}
+            - {appID: two, appDirPath: ., appLogDestination: console, command: [sh, -c, 'echo later; exec sleep 1000']}
+            """);
+        await using var run = Run();
+        await run.LineAsync("== APP - two == later");
+        await run.LineAsync("Status: Running.");
+        if (console) await run.LineAsync("== APP - one == said");
+        var logs = Path.Combine(_folder.FullName, ".dapr", "logs");
+        Assert.Equal(file ? 2 : 0, Directory.GetFiles(logs, "one_*.log").Length);
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (file && !File.ReadAllText(Directory.GetFiles(logs, "one_app_*.log").Single()).Contains("said")) limit.Token.ThrowIfCancellationRequested();
+        Assert.Equal(console, run.Output.Contains("== APP - one ==", StringComparison.Ordinal));
+        Assert.Equal(console, run.Output.Contains("== DAPRD - one ==", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_command_that_does_not_exist_ends_the_run()
+    {
+        Write("dapr.yaml", """
+            version: 1
+            apps:
+            - {appID: one, appDirPath: ., command: [sh, -c, 'echo "self $$"; exec sleep 1000']}
+            - {appID: two, appDirPath: ., command: [no-such-command]}
+            """);
+        await using var run = Run();
+        var one = int.Parse((await run.LineAsync("self ")).Split(' ')[^1]);
+        Assert.Equal(1, await run.ExitAsync());
+        Assert.Contains("two ended with code 127 because there is no such command; everything is stopped", run.Output);
+        Assert.False(Directory.Exists($"/proc/{one}"));
+    }
+
+    [Fact]
+    public async Task An_event_whose_app_is_ended_with_the_run_is_not_acknowledged()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        Write("pubsub.yaml", Yaml.Redis("pubsub", "pubsub.redis", redis));
+        var (port, grpc) = (FreePort.Take(), FreePort.Take());
+        Write("dapr.yaml", $$"""
+            version: 1
+            common: {resourcesPath: ., daprdLogDestination: console}
+            apps:
+            - {appID: one, appDirPath: ., appPort: {{port}}, appProtocol: grpc, daprGRPCPort: {{grpc}}}
+            - {appID: other, appDirPath: ., command: [sh, -c, 'trap "echo ending; exit" TERM; while :; do sleep 0.01; done']}
+            """);
+        await using var run = Run();
+        await using var app = await AppOnAsync(run, port, TestApp.Wants("pubsub", "work"));
+        var held = new TaskCompletionSource<TopicEventResponse>();
+        app.OnTopic("work", _ => held.Task);
+        using var channel = GrpcChannel.ForAddress($"http://localhost:{grpc}");
+        await new DaprService.DaprClient(channel).PublishAsync("work", "1");
+        await app.NextAsync("work");
+        run.Signal("INT");
+        await run.LineAsync("== APP - other == ending");
+        held.SetException(new RpcException(new Status(StatusCode.Unavailable, "as the test wants it")));
+        Assert.Equal(0, await run.ExitAsync());
+        Assert.Equal(1, await redis.Database.PendingAsync("work", "one"));
     }
 
     [Theory]
@@ -190,6 +287,11 @@ public sealed class RunnerTests : IDisposable
         Write("secrets.json", $$"""{"redis": {"host": "{{redis.Address}}"} }""");
         Write("components.yaml", $$"""
             kind: Component
+            metadata: {name: unread}
+            auth: {secretStore: secrets}
+            spec: {type: state.in-memory, metadata: [{name: any, secretKeyRef: {name: "redis:host", key: other} }]}
+            ---
+            kind: Component
             metadata: {name: store}
             auth: {secretStore: secrets}
             spec:
@@ -200,7 +302,7 @@ public sealed class RunnerTests : IDisposable
             ---
             kind: Component
             metadata: {name: secrets}
-            spec: {type: secretstores.local.file, metadata: [{name: secretsFile, value: "{{_folder.FullName}}/secrets.json" }]}
+            spec: {type: secretstores.local.file, metadata: [{name: secretsFile, value: "secrets.json" }]}
             ---
             kind: Component
             metadata: {name: foreign}
@@ -214,15 +316,39 @@ public sealed class RunnerTests : IDisposable
         using var channel = GrpcChannel.ForAddress($"http://localhost:{port}");
         await new DaprService.DaprClient(channel).SaveAsync("store", Item("k", "one"));
         Assert.True(redis.Database.KeyExists("from-env||k"));
+        // The value of such a secret has the secret's own name as its key, and no other.
+        Assert.Contains("component unread: secret redis:host for any was not found in secrets", SidecarLog("one"));
+    }
+
+    [Fact]
+    public async Task A_configuration_that_asks_for_more_is_warned_of_with_the_place()
+    {
+        Write("config.yaml", "kind: Configuration\nmetadata: {name: c}\nspec:\n  accessControl: {defaultAction: deny}\n  tracing: {otel: {endpointAddress: a}}");
+        Write("dapr.yaml", "{version: 1, common: {configFilePath: config.yaml}, apps: [{appID: one, appDirPath: ., command: [sleep, '1000']}]}");
+        await using var run = Run();
+        await run.LineAsync("one is ready");
+        Assert.Contains("config.yaml, line 4, spec.accessControl: this is not in this stand-in for daprd, and ignored", SidecarLog("one"));
+        Assert.Contains("line 5, spec.tracing.otel: this is not in", SidecarLog("one"));
+    }
+
+    private string SidecarLog(string app) => File.ReadAllText(Directory.GetFiles(Path.Combine(_folder.FullName, ".dapr", "logs"), $"{app}_daprd_*.log").Single());
+
+    /// <summary>An app that the test plays, once the run has found its port free.</summary>
+    private static async Task<TestApp> AppOnAsync(ChildProcess run, int port, params IEnumerable<TopicSubscription> subscriptions)
+    {
+        await run.LineAsync("gRPC API on port");
+        var app = await TestApp.StartAsync(port, subscriptions);
+        await run.LineAsync("Status: Running.");
+        return app;
     }
 
     private void Write(string name, string content) => File.WriteAllText(Path.Combine(_folder.FullName, name), content);
 
     private ChildProcess Run(string more = "", Dictionary<string, string>? environment = null)
     {
-        List<string> words = [Path.Combine(AppContext.BaseDirectory, "daprd.dll"), "run", "-f", _folder.FullName, "--names-folder", Path.Combine(_folder.FullName, "names")];
+        List<string> words = ["run", "-f", _folder.FullName, "--names-folder", Path.Combine(_folder.FullName, "names")];
         if (more.Length > 0) words.Add(more);
-        return ChildProcess.Start("dotnet", words, environment);
+        return StandIn.Run(words, environment);
     }
 
     private async Task<string> FailsAsync()

@@ -1,19 +1,24 @@
+using Grpc.Core;
 using Grpc.Net.Client;
 using DaprService = Dapr.Client.Autogen.Grpc.v1.Dapr;
 
 namespace StandIns.Daprd;
 
 /// <summary>
-/// A sidecar in a process of its own: the stand-in, or the daprd that the environment variable DAPRD_UNDER_TEST names.
+/// A sidecar in a process of its own: the stand-in, or the daprd that the environment variable DAPRD_UNDER_TEST names. It is told what
+/// daprd's flags, files and environment can tell, and known by its address.
 /// </summary>
 public sealed class Sidecar : IAsyncDisposable
 {
+    private static readonly string Foreign = Environment.GetEnvironmentVariable("DAPRD_UNDER_TEST") ?? "";
+
     private readonly ChildProcess _process;
     private readonly string _folder;
     private readonly GrpcChannel _channel;
 
-    private Sidecar(ChildProcess process, string folder, int grpcPort, int httpPort)
+    private Sidecar(string appId, ChildProcess process, string folder, int grpcPort, int httpPort)
     {
+        AppId = appId;
         _process = process;
         _folder = folder;
         Address = $"http://127.0.0.1:{grpcPort}";
@@ -21,6 +26,11 @@ public sealed class Sidecar : IAsyncDisposable
         Dapr = new DaprService.DaprClient(_channel);
         Http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{httpPort}") };
     }
+
+    /// <summary>False when the tests are pointed at another sidecar.</summary>
+    public static bool IsStandIn => Foreign.Length == 0;
+
+    public string AppId { get; }
 
     /// <summary>Of the gRPC API.</summary>
     public string Address { get; }
@@ -33,28 +43,61 @@ public sealed class Sidecar : IAsyncDisposable
 
     internal ChildProcess Process => _process;
 
-    internal static string Program => Environment.GetEnvironmentVariable("DAPRD_UNDER_TEST") is { Length: > 0 } daprd ? daprd : "dotnet";
+    /// <summary>Sidecars find each other by their app's id, on the whole machine: an app that others call needs one that nobody else has.</summary>
+    public static string FreshId(string name) => $"{name}-{Guid.NewGuid():N}"[..(name.Length + 9)];
 
     /// <summary>Completes when the APIs are up; with an app, when its subscriptions are active.</summary>
     /// <param name="resources">YAML documents.</param>
     /// <param name="appPort">Zero for a sidecar without an app.</param>
     public static async Task<Sidecar> StartAsync(string appId, string resources, int appPort = 0, string[]? more = null, IReadOnlyDictionary<string, string>? environment = null)
     {
-        var folder = Directory.CreateTempSubdirectory("daprd-").FullName;
-        await File.WriteAllTextAsync(Path.Combine(folder, "resources.yaml"), resources);
-        var (grpcPort, httpPort) = (FreePort.Take(), FreePort.Take());
-        List<string> arguments =
-        [
-            .. Words(), "--app-id", appId, "--dapr-grpc-port", $"{grpcPort}", "--dapr-http-port", $"{httpPort}", "--resources-path", folder, .. more ?? [],
-        ];
-        if (appPort != 0) arguments.AddRange(["--app-port", $"{appPort}", "--app-protocol", "grpc"]);
-        var sidecar = new Sidecar(ChildProcess.Start(Program, arguments, environment), folder, grpcPort, httpPort);
-        await sidecar._process.LineAsync("dapr initialized. Status: Running.");
+        var sidecar = Launch(appId, resources, appPort, more, environment);
+        await sidecar.ReadyAsync();
         return sidecar;
     }
 
-    /// <summary>What precedes the flags on the command line.</summary>
-    internal static string[] Words() => Program == "dotnet" ? [Path.Combine(AppContext.BaseDirectory, "daprd.dll")] : [];
+    /// <summary>As <see cref="StartAsync"/>, but waits for nothing.</summary>
+    public static Sidecar Launch(string appId, string resources, int appPort = 0, string[]? more = null, IReadOnlyDictionary<string, string>? environment = null)
+    {
+        var folder = Directory.CreateTempSubdirectory("daprd-").FullName;
+        File.WriteAllText(Path.Combine(folder, "resources.yaml"), resources);
+        var (grpcPort, httpPort) = (FreePort.Take(), FreePort.Take());
+        List<string> arguments =
+        [
+            "--app-id", appId, "--dapr-grpc-port", $"{grpcPort}", "--dapr-http-port", $"{httpPort}", "--resources-path", folder,
+            "--dapr-internal-grpc-port", $"{FreePort.Take()}", "--metrics-port", $"{FreePort.Take()}", .. more ?? [],
+        ];
+        if (appPort != 0) arguments.AddRange(["--app-port", $"{appPort}", "--app-protocol", "grpc"]);
+        var variables = new Dictionary<string, string>(environment ?? new Dictionary<string, string>()) { ["DAPR_HOST_IP"] = "127.0.0.1" };
+        return new Sidecar(appId, Run(arguments, variables), folder, grpcPort, httpPort);
+    }
+
+    public async Task ReadyAsync() => await _process.LineAsync("dapr initialized. Status: Running.");
+
+    /// <summary>Waits for a line that the stand-in writes. How others put it is not known: they are not waited for.</summary>
+    public async Task SaysAsync(string text)
+    {
+        if (IsStandIn) await _process.LineAsync(text);
+    }
+
+    /// <summary>Completes when the sidecar has found out that its app is unhealthy, and so no longer calls it.</summary>
+    public async Task UntilUnhealthyAsync()
+    {
+        await SaysAsync("unhealthy");
+        var echo = new Echo.EchoClient(_channel);
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (true)
+        {
+            try
+            {
+                await echo.SayAsync(new EchoMessage(), new Metadata { { "dapr-app-id", AppId } }, cancellationToken: limit.Token);
+            }
+            catch (RpcException refused) when (refused.StatusCode == StatusCode.Internal)
+            {
+                return;
+            }
+        }
+    }
 
     public Task KillAsync() => _process.KillAsync();
 
@@ -65,4 +108,8 @@ public sealed class Sidecar : IAsyncDisposable
         await _process.DisposeAsync();
         Directory.Delete(_folder, recursive: true);
     }
+
+    private static ChildProcess Run(List<string> arguments, Dictionary<string, string> environment) => IsStandIn
+        ? StandIn.Run(arguments, environment)
+        : ChildProcess.Start(Foreign, arguments, environment);
 }

@@ -30,8 +30,8 @@ public sealed class SpanFixture : IAsyncLifetime
         Collector = await Collector.StartAsync();
         App = await TestApp.StartAsync(TestApp.Wants("pubsub", "heard"), TestApp.Wants("pubsub", "again"), TestApp.Wants("pubsub", "broken"));
         var components = Yaml.Component("pubsub", "pubsub.in-memory") + Yaml.Component("store", "state.in-memory");
-        Sidecar = await StartAsync("app", components + Yaml.Retries("pubsub", 1), App.Port);
-        Caller = await StartAsync("caller", components, 0);
+        Sidecar = await StartAsync(Sidecar.FreshId("app"), components + Yaml.Retries("pubsub", 1), App.Port);
+        Caller = await StartAsync(Sidecar.FreshId("caller"), components, 0);
     }
 
     public async Task DisposeAsync()
@@ -59,7 +59,7 @@ public sealed class SpanFixture : IAsyncLifetime
 
     /// <summary>A sidecar that sends its spans to the collector.</summary>
     internal Task<Sidecar> StartAsync(string appId, string components, int appPort) => Sidecar.StartAsync(
-        appId, components, appPort, ["--names-folder", _folder.FullName, "--config", Tracing($"{appId}.yaml", ToCollector)], Soon);
+        appId, components, appPort, ["--config", Tracing($"{appId}.yaml", ToCollector)], Soon);
 
     private string ToCollector => $"samplingRate: \"1\", zipkin: {{endpointAddress: \"{Collector.Endpoint}\"}}";
 }
@@ -85,12 +85,12 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
         var spans = await SpansAsync(2);
 
         var published = spans.Single(span => span.Name == Api + "PublishEvent");
-        Assert.Equal(("b7ad6b7169203331", "CLIENT", "app", "dapr-diagnostics"), (published.ParentId, published.Kind, published.Service, published.Scope));
+        Assert.Equal(("b7ad6b7169203331", "CLIENT", fixture.Sidecar.AppId, "dapr-diagnostics"), (published.ParentId, published.Kind, published.Service, published.Scope));
         Tagged(published, ("rpc.service", "Dapr"), ("messaging.system", "pubsub"), ("messaging.destination.name", "heard"),
             ("dapr.api", Api + "PublishEvent"), ("dapr.protocol", "grpc"), ("dapr-note", "n"));
 
         var delivered = spans.Single(span => span.Name == "pubsub/heard");
-        Assert.Equal((published.Id, "CLIENT", "app"), (delivered.ParentId, delivered.Kind, delivered.Service));
+        Assert.Equal((published.Id, "CLIENT", fixture.Sidecar.AppId), (delivered.ParentId, delivered.Kind, delivered.Service));
         Tagged(delivered, ("messaging.system", "pubsub"), ("messaging.destination.name", "heard"));
 
         var envelope = received.Event.Extensions.Fields;
@@ -226,12 +226,12 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
     [Fact]
     public async Task A_call_of_another_app_is_a_span_on_each_side()
     {
-        var call = new Echo.EchoClient(fixture.Caller.Channel).SayAsync(new EchoMessage { Text = "hello" }, [.. Traced, new("dapr-app-id", "app")]);
+        var call = new Echo.EchoClient(fixture.Caller.Channel).SayAsync(new EchoMessage { Text = "hello" }, [.. Traced, new("dapr-app-id", fixture.Sidecar.AppId)]);
         await call;
         var spans = await SpansAsync(2);
-        var caller = spans.Single(span => span.Service == "caller");
+        var caller = spans.Single(span => span.Service == fixture.Caller.AppId);
         Assert.Equal(("/standins.tests.Echo/Say", "b7ad6b7169203331", "CLIENT"), (caller.Name, caller.ParentId, caller.Kind));
-        var callee = spans.Single(span => span.Service == "app");
+        var callee = spans.Single(span => span.Service == fixture.Sidecar.AppId);
         Assert.Equal(("/standins.tests.Echo/Say", caller.Id, "SERVER"), (callee.Name, callee.ParentId, callee.Kind));
         Assert.Equal(Context(caller), call.GetTrailers().GetValue("saw-traceparent"));
     }
@@ -240,19 +240,19 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
     public async Task A_call_of_another_app_that_fails_is_an_error_on_each_side()
     {
         var echo = new Echo.EchoClient(fixture.Caller.Channel);
-        await Failure.OfAsync(echo.FailAsync(new EchoMessage { Text = "too much" }, [.. Traced, new("dapr-app-id", "app")]));
+        await Failure.OfAsync(echo.FailAsync(new EchoMessage { Text = "too much" }, [.. Traced, new("dapr-app-id", fixture.Sidecar.AppId)]));
         Assert.Equal(["too much 한글", "too much 한글"], (await SpansAsync(2)).Select(span => span.Tags["error"]));
     }
 
     [Fact]
     public async Task An_invocation_is_named_by_what_is_invoked()
     {
-        var request = new InvokeServiceRequest { Id = "app", Message = new InvokeRequest { Method = "greet" } };
+        var request = new InvokeServiceRequest { Id = fixture.Sidecar.AppId, Message = new InvokeRequest { Method = "greet" } };
 #pragma warning disable CS0612 // Deprecated, and still there.
         await fixture.Sidecar.Dapr.InvokeServiceAsync(request, Traced);
 #pragma warning restore CS0612
         var spans = await SpansAsync(2);
-        Assert.All(spans, span => Assert.Equal(("CallLocal/app/greet", "ServiceInvocation"), (span.Name, span.Tags["rpc.service"])));
+        Assert.All(spans, span => Assert.Equal(($"CallLocal/{fixture.Sidecar.AppId}/greet", "ServiceInvocation"), (span.Name, span.Tags["rpc.service"])));
         var (outer, inner) = (spans.Single(span => span.Kind == "CLIENT"), spans.Single(span => span.Kind == "SERVER"));
         Assert.Equal((outer.Id, "greet"), (inner.ParentId, inner.Tags["dapr.invoke_method"]));
     }

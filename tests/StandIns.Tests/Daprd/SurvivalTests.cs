@@ -25,7 +25,7 @@ public sealed class SurvivalTests
 
         await redis.KillAsync();
         held.SetResult(new TopicEventResponse());
-        await sidecar.Process.LineAsync("could not be acknowledged");
+        await sidecar.SaysAsync("could not be acknowledged");
         await EveryRequestFailsAsync(sidecar);
         await redis.ComeBackAsync(withData: true);
 

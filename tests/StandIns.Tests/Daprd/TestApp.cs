@@ -36,15 +36,20 @@ public sealed partial class TestApp : IAsyncDisposable
     /// <summary>Answers for HealthCheck.</summary>
     public bool IsHealthy { get; set; } = true;
 
+    /// <summary>Comes before the answer to the question what the app wants to hear; throws as the test wants it.</summary>
+    public Action<Metadata> OnDiscovery { get; set; } = _ => { };
+
     /// <summary>The last request for OnInvoke.</summary>
     internal InvokeRequest? Invoked { get; private set; }
 
     /// <summary>Comes before the answer to Say and to the sidecar's own invocation; throws as the test wants it.</summary>
     public Func<CancellationToken, Task> OnCall { get; set; } = _ => Task.CompletedTask;
 
-    public static async Task<TestApp> StartAsync(params IEnumerable<TopicSubscription> subscriptions)
+    public static Task<TestApp> StartAsync(params IEnumerable<TopicSubscription> subscriptions) => StartAsync(FreePort.Take(), subscriptions);
+
+    public static async Task<TestApp> StartAsync(int port, params IEnumerable<TopicSubscription> subscriptions)
     {
-        var app = new TestApp(FreePort.Take(), subscriptions);
+        var app = new TestApp(port, subscriptions);
         await app.StartAsync();
         return app;
     }
@@ -111,14 +116,19 @@ public sealed partial class TestApp : IAsyncDisposable
 
     private async Task<TopicEventResponse> HearAsync(TopicEventRequest request, Metadata headers)
     {
+        // The answer is the one of now, whatever the test says once it has seen the event.
+        var answer = _answers.GetValueOrDefault(request.Topic);
         _received.Writer.TryWrite(new Received(request, headers));
-        return _answers.TryGetValue(request.Topic, out var answer) ? await answer(request) : new TopicEventResponse();
+        return answer is null ? new TopicEventResponse() : await answer(request);
     }
 
     private sealed partial class Callback(TestApp app) : AppCallback.AppCallbackBase
     {
-        public override Task<ListTopicSubscriptionsResponse> ListTopicSubscriptions(Empty request, ServerCallContext context) =>
-            Task.FromResult(new ListTopicSubscriptionsResponse { Subscriptions = { app.Subscriptions } });
+        public override Task<ListTopicSubscriptionsResponse> ListTopicSubscriptions(Empty request, ServerCallContext context)
+        {
+            app.OnDiscovery(context.RequestHeaders);
+            return Task.FromResult(new ListTopicSubscriptionsResponse { Subscriptions = { app.Subscriptions } });
+        }
 
         public override async Task<InvokeResponse> OnInvoke(InvokeRequest request, ServerCallContext context)
         {
