@@ -15,6 +15,19 @@ public static class SagaTrace
     /// <summary>The trace that is going on and can be found later, in 32 hex digits. Null: none.</summary>
     public static string? TraceId => Activity.Current is { Recorded: true } now ? now.TraceId.ToHexString() : null;
 
+    /// <summary>The order that the step going on is about. Null: it is about none, or nobody listens.</summary>
+    internal static string? OrderId
+    {
+        get
+        {
+            for (var step = Activity.Current; step is not null; step = step.Parent)
+            {
+                if (step.GetTagItem(OrderTag) is string order) return order;
+            }
+            return null;
+        }
+    }
+
     /// <summary>A step, within whatever is going on. Dispose it when it is over.</summary>
     /// <param name="orderId">Null: not known yet; <see cref="Name"/> will say it.</param>
     /// <returns>Null: nobody listens.</returns>
