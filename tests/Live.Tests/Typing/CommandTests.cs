@@ -118,6 +118,19 @@ public sealed class CommandTests(RunningShop shop) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_demo_goes_as_promised_and_the_audit_holds()
+    {
+        await DoneAsync(0, "wait");
+        var scenarios = (await DoneAsync(0, "demo", "--json")).Json.EnumerateArray().ToArray();
+        Assert.Equal(Shop.Scenario.All.Select(scenario => scenario.Name), scenarios.Select(scenario => scenario.GetProperty("name").GetString()));
+        Assert.All(scenarios, scenario => Assert.True(scenario.GetProperty("holds").GetBoolean()));
+
+        var audit = await DoneAsync(0, "audit", "--json");
+        Assert.All(audit.Json.EnumerateArray(), invariant => Assert.True(invariant.GetProperty("holds").GetBoolean()));
+        Assert.Equal(audit.Json.GetArrayLength(), (await DoneAsync(0, "audit")).Output.Split("holds  ").Length - 1);
+    }
+
+    [Fact]
     public async Task Who_cannot_be_reached_is_named_and_it_is_3()
     {
         var nowhere = $"http://localhost:{FreePort.Take()}";
