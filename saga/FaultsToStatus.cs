@@ -47,7 +47,8 @@ internal sealed class FaultsToStatus(Turns turns, ILogger<FaultsToStatus> log) :
             case ContentionException:
                 return new Status(StatusCode.Aborted, fault.Message);
             case DaprException or RpcException:
-                var cause = (fault.InnerException as RpcException ?? fault as RpcException)?.Status.Detail ?? fault.Message;
+                var cause = (fault.InnerException as RpcException ?? fault as RpcException)?.Status is not { } status ? fault.Message
+                    : status.Detail.Length > 0 ? status.Detail : $"{status.StatusCode}";
                 SagaLog.WorldFault(log, fault, context.Method, cause, OrderOf(request));
                 return new Status(StatusCode.Unavailable,
                     $"The sidecar, or the store or broker behind it, did not answer; nothing is lost, try again. It said: {cause}");
