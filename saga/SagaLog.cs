@@ -8,10 +8,11 @@ namespace Saga;
 /// <summary>Every line the building block can log. Numbers 1 to 99; the services start at 100.</summary>
 internal static partial class SagaLog
 {
-    [LoggerMessage(1, LogLevel.Error, "Event {EventId} on {Topic} could not be handled and will be delivered again.", EventName = "HandlerFailed")]
-    private static partial void HandlerFailed(ILogger log, Exception fault, string eventId, string topic, string orderId);
+    [LoggerMessage(1, LogLevel.Error, "Event {EventId} on {Topic} could not be handled, attempt {Attempt}, and will be delivered again.", EventName = "HandlerFailed")]
+    private static partial void HandlerFailed(ILogger log, Exception fault, string eventId, string topic, int attempt, string orderId);
 
-    public static void HandlerFailed(ILogger log, Exception fault, string eventId, string topic) => HandlerFailed(log, fault, eventId, topic, Event.OrderIdOf(eventId));
+    public static void HandlerFailed(ILogger log, Exception fault, string eventId, string topic, int attempt) =>
+        HandlerFailed(log, fault, eventId, topic, attempt, Event.OrderIdOf(eventId));
 
     [LoggerMessage(2, LogLevel.Error, "Event {EventId} on {Topic} cannot be read and goes to the dead letters: {Problem}", EventName = "Unreadable")]
     private static partial void Unreadable(ILogger log, string eventId, string topic, string problem, string orderId);
@@ -62,4 +63,9 @@ internal static partial class SagaLog
 
     [LoggerMessage(13, LogLevel.Warning, "{Problem}", EventName = "TracesLost")]
     public static partial void TracesLost(ILogger log, string problem);
+
+    [LoggerMessage(14, LogLevel.Error, "Event {EventId} of {Topic} could not be kept as a dead letter and will be delivered again.", EventName = "NotKept")]
+    private static partial void NotKept(ILogger log, Exception fault, string eventId, string topic, string orderId);
+
+    public static void NotKept(ILogger log, Exception fault, string eventId, string topic) => NotKept(log, fault, eventId, topic, Event.OrderIdOf(eventId));
 }
