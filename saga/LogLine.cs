@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Configuration.Memory;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -33,7 +34,7 @@ internal sealed class LogLine() : ConsoleFormatter(FormatterName)
     /// <summary>Logs so, unless the configuration (section Logging) says otherwise.</summary>
     public static void Add(WebApplicationBuilder builder)
     {
-        ((IConfigurationBuilder)builder.Configuration).Sources.Insert(0, new Microsoft.Extensions.Configuration.Memory.MemoryConfigurationSource { InitialData = Defaults });
+        ((IConfigurationBuilder)builder.Configuration).Sources.Insert(0, new MemoryConfigurationSource { InitialData = Defaults });
         builder.Logging.AddConsole().AddConsoleFormatter<LogLine, ConsoleFormatterOptions>();
         // The builder has chosen one in code, over any setting.
         builder.Services.PostConfigure<ConsoleLoggerOptions>(console => console.FormatterName = builder.Configuration[FormatterSetting]);
@@ -50,7 +51,9 @@ internal sealed class LogLine() : ConsoleFormatter(FormatterName)
         textWriter.WriteLine();
     }
 
-    private static string OnOneLine(string text) => text.Contains('\n') ? string.Join(' ', text.Split('\n', StringSplitOptions.TrimEntries)) : text;
+    private static string OnOneLine(string text) => text.Contains('\n')
+        ? string.Join(' ', text.Split('\n', StringSplitOptions.TrimEntries))
+        : text;
 
     private static string Short(LogLevel level) => level switch
     {

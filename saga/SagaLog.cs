@@ -17,7 +17,8 @@ internal static partial class SagaLog
     [LoggerMessage(2, LogLevel.Error, "Event {EventId} on {Topic} cannot be read and goes to the dead letters: {Problem}", EventName = "Unreadable")]
     private static partial void Unreadable(ILogger log, string eventId, string topic, string problem, string orderId);
 
-    public static void Unreadable(ILogger log, string eventId, string topic, string problem) => Unreadable(log, eventId, topic, problem, Event.OrderIdOf(eventId));
+    public static void Unreadable(ILogger log, string eventId, string topic, string problem) =>
+        Unreadable(log, eventId, topic, problem, Event.OrderIdOf(eventId));
 
     [LoggerMessage(3, LogLevel.Error, "Event {EventId} came on {Topic}, which is not heard here; it goes to the dead letters.", EventName = "NotHeardHere")]
     private static partial void NotHeardHere(ILogger log, string eventId, string topic, string orderId);
@@ -48,7 +49,8 @@ internal static partial class SagaLog
     [LoggerMessage(10, LogLevel.Information, "Event {EventId} was redriven from dead letter {DeadLetterId}.", EventName = "Redriven")]
     private static partial void Redriven(ILogger log, string eventId, string deadLetterId, string orderId);
 
-    public static void Redriven(ILogger log, string eventId, string deadLetterId) => Redriven(log, eventId, deadLetterId, Event.OrderIdOf(eventId));
+    public static void Redriven(ILogger log, string eventId, string deadLetterId) =>
+        Redriven(log, eventId, deadLetterId, Event.OrderIdOf(eventId));
 
     [LoggerMessage(11, LogLevel.Error, "Event {EventId} failed again when it was redriven from dead letter {DeadLetterId}.", EventName = "RedriveFailed")]
     private static partial void RedriveFailed(ILogger log, Exception fault, string eventId, string deadLetterId, string orderId);
@@ -59,7 +61,8 @@ internal static partial class SagaLog
     [LoggerMessage(12, LogLevel.Information, "Event {EventId} in dead letter {DeadLetterId} was discarded.", EventName = "Discarded")]
     private static partial void Discarded(ILogger log, string eventId, string deadLetterId, string orderId);
 
-    public static void Discarded(ILogger log, string eventId, string deadLetterId) => Discarded(log, eventId, deadLetterId, Event.OrderIdOf(eventId));
+    public static void Discarded(ILogger log, string eventId, string deadLetterId) =>
+        Discarded(log, eventId, deadLetterId, Event.OrderIdOf(eventId));
 
     [LoggerMessage(13, LogLevel.Warning, "{Problem}", EventName = "TracesLost")]
     public static partial void TracesLost(ILogger log, string problem);
@@ -67,5 +70,6 @@ internal static partial class SagaLog
     [LoggerMessage(14, LogLevel.Error, "Event {EventId} of {Topic} could not be kept as a dead letter and will be delivered again.", EventName = "NotKept")]
     private static partial void NotKept(ILogger log, Exception fault, string eventId, string topic, string orderId);
 
-    public static void NotKept(ILogger log, Exception fault, string eventId, string topic) => NotKept(log, fault, eventId, topic, Event.OrderIdOf(eventId));
+    public static void NotKept(ILogger log, Exception fault, string eventId, string topic) =>
+        NotKept(log, fault, eventId, topic, Event.OrderIdOf(eventId));
 }

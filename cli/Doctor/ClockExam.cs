@@ -16,7 +16,9 @@ internal static class ClockExam
 
     /// <summary>Null: the answer has no date.</summary>
     public static TimeSpan? Ahead(string? date, DateTime now) =>
-        DateTimeOffset.TryParse(date, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var said) ? said.UtcDateTime - now : null;
+        DateTimeOffset.TryParse(date, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var said)
+            ? said.UtcDateTime - now
+            : null;
 
     private static string Seconds(TimeSpan time) => time.TotalSeconds.ToString("0", CultureInfo.InvariantCulture);
 }

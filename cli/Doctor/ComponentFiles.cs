@@ -24,7 +24,8 @@ internal sealed class ComponentFiles
     [
         .. Of("Component").Where(component => Text(component, "spec", "type").EndsWith(".redis", StringComparison.Ordinal)).Select(SettingsOf)
             .Where(settings => settings.GetValueOrDefault("redisHost") is { Length: > 0 })
-            .Select(settings => new RedisPlace(settings["redisHost"], settings.GetValueOrDefault("redisUsername", ""), settings.GetValueOrDefault("redisPassword", ""), settings.GetValueOrDefault("enableTLS") == "true"))
+            .Select(settings => new RedisPlace(settings["redisHost"], settings.GetValueOrDefault("redisUsername", ""),
+                settings.GetValueOrDefault("redisPassword", ""), settings.GetValueOrDefault("enableTLS") == "true"))
             .Distinct().OrderBy(place => place.Address, StringComparer.Ordinal),
     ];
 
@@ -43,13 +44,16 @@ internal sealed class ComponentFiles
         return stream.Documents.Select(document => document.RootNode).OfType<YamlMappingNode>();
     }
 
-    private static Dictionary<string, string> SettingsOf(YamlMappingNode component) => Node(component, "spec", "metadata") is YamlSequenceNode settings
-        ? settings.OfType<YamlMappingNode>().GroupBy(setting => Text(setting, "name")).ToDictionary(same => same.Key, same => Text(same.Last(), "value"), StringComparer.OrdinalIgnoreCase)
-        : [];
+    private static Dictionary<string, string> SettingsOf(YamlMappingNode component) =>
+        Node(component, "spec", "metadata") is YamlSequenceNode settings
+            ? settings.OfType<YamlMappingNode>().GroupBy(setting => Text(setting, "name"))
+                .ToDictionary(same => same.Key, same => Text(same.Last(), "value"), StringComparer.OrdinalIgnoreCase)
+            : [];
 
     private static string Text(YamlMappingNode node, params string[] path) => (Node(node, path) as YamlScalarNode)?.Value ?? "";
 
     /// <summary>Null: there is none.</summary>
     private static YamlNode? Node(YamlNode node, params string[] path) =>
-        path.Aggregate<string, YamlNode?>(node, (at, name) => at is YamlMappingNode map && map.Children.TryGetValue(new YamlScalarNode(name), out var child) ? child : null);
+        path.Aggregate<string, YamlNode?>(node, (at, name) =>
+            at is YamlMappingNode map && map.Children.TryGetValue(new YamlScalarNode(name), out var child) ? child : null);
 }

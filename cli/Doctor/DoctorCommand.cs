@@ -21,7 +21,8 @@ internal static class DoctorCommand
         Option<string>[] sidecars =
         [
             CommandLine.Address("--orders-sidecar", "Orders' sidecar", 50001), CommandLine.Address("--stock-sidecar", "Stock's sidecar", 50002),
-            CommandLine.Address("--payments-sidecar", "Payments' sidecar", 50003), CommandLine.Address("--coupons-sidecar", "Coupons' sidecar", 50004),
+            CommandLine.Address("--payments-sidecar", "Payments' sidecar", 50003),
+            CommandLine.Address("--coupons-sidecar", "Coupons' sidecar", 50004),
         ];
         var components = new Option<string>("--components") { Description = "The folder of Dapr's component files, which say where Redis is.", DefaultValueFactory = _ => "components" };
         var doctor = new Command("doctor", """
@@ -44,19 +45,22 @@ internal static class DoctorCommand
     }
 
     /// <param name="sidecars">Of Orders, Stock, Payments, Coupons.</param>
-    public static async Task<IReadOnlyList<Diagnosis>> ExamineAsync(ShopClients shop, IReadOnlyList<string> sidecars, string components, CancellationToken stop)
+    public static async Task<IReadOnlyList<Diagnosis>> ExamineAsync(
+        ShopClients shop, IReadOnlyList<string> sidecars, string components, CancellationToken stop)
     {
         var examined = await Task.WhenAll(shop.Services.Zip(sidecars, (service, sidecar) => ExamineAsync(service, sidecar, stop)));
         var answered = examined.Select(one => one.Sidecar).OfType<GetMetadataResponse>().ToArray();
         List<Diagnosis> found = [.. examined.SelectMany(one => one.Found)];
         if (SidecarExam.Versions(answered) is { } versions) found.Add(versions);
         // All in memory: whatever the files say, there is no Redis.
-        var embedded = answered.Length > 0 && answered.All(said => said.RegisteredComponents.All(component => !component.Type.EndsWith(".redis", StringComparison.Ordinal)));
+        var embedded = answered.Length > 0 && answered.All(said =>
+            said.RegisteredComponents.All(component => !component.Type.EndsWith(".redis", StringComparison.Ordinal)));
         if (!embedded) found.AddRange(await OfFilesAsync(components));
         return found;
     }
 
-    private static async Task<(IReadOnlyList<Diagnosis> Found, GetMetadataResponse? Sidecar)> ExamineAsync(ReachedService service, string sidecar, CancellationToken stop)
+    private static async Task<(IReadOnlyList<Diagnosis> Found, GetMetadataResponse? Sidecar)> ExamineAsync(
+        ReachedService service, string sidecar, CancellationToken stop)
     {
         var (found, wants) = await ServiceExam.ExamineAsync(service, stop);
         List<Diagnosis> all = [.. found];
@@ -75,13 +79,15 @@ internal static class DoctorCommand
             [
                 files.RetriesDeliveries
                     ? Diagnosis.Ok(folder, "resiliency", "failed deliveries of the broker are tried again")
-                    : Diagnosis.Problem(folder, "resiliency", "No policy tries failed deliveries of the component pubsub again.", "Give targets.components.pubsub.inbound a retry in resiliency.yaml."),
+                    : Diagnosis.Problem(folder, "resiliency", "No policy tries failed deliveries of the component pubsub again.",
+                        "Give targets.components.pubsub.inbound a retry in resiliency.yaml."),
                 .. redis.SelectMany(about => about),
             ];
         }
         catch (Exception unread) when (unread is IOException or UnauthorizedAccessException or YamlException)
         {
-            return [Diagnosis.Warning(folder, "files", $"They cannot be read: {unread.Message}", "Say with --components where Dapr's component files are: they say where Redis is.")];
+            return [Diagnosis.Warning(folder, "files", $"They cannot be read: {unread.Message}",
+                "Say with --components where Dapr's component files are: they say where Redis is.")];
         }
     }
 
@@ -96,7 +102,8 @@ internal static class DoctorCommand
                 Verdict.Warning => ("warning", Color.Yellow),
                 Verdict.Problem => ("PROBLEM", Color.Red),
             };
-            grid.AddRow(new Text(mark, color), new Text(about.Of), new Text(about.What), new Text(about.Advice.Length == 0 ? about.Seen : $"{about.Seen}\n→ {about.Advice}"));
+            grid.AddRow(new Text(mark, color), new Text(about.Of), new Text(about.What),
+                new Text(about.Advice.Length == 0 ? about.Seen : $"{about.Seen}\n→ {about.Advice}"));
         }
         AnsiConsole.Write(grid);
         int Count(Verdict verdict) => found.Count(about => about.Verdict == verdict);

@@ -28,15 +28,19 @@ internal static class RedisExam
         }
         catch (RedisConnectionException) when (place.User.Length > 0)
         {
-            return [Diagnosis.Warning(of, "reach", $"It asks for the user {place.User}, as whom this command cannot introduce itself.", $"Look yourself: redis-cli -u redis://{place.User}@{place.Address} info")];
+            return [Diagnosis.Warning(of, "reach", $"It asks for the user {place.User}, as whom this command cannot introduce itself.",
+                $"Look yourself: redis-cli -u redis://{place.User}@{place.Address} info")];
         }
-        catch (RedisServerException refused) when (refused.Message.StartsWith("NOAUTH", StringComparison.Ordinal) || refused.Message.StartsWith("NOPERM", StringComparison.Ordinal))
+        catch (RedisServerException refused) when (refused.Message.StartsWith("NOAUTH", StringComparison.Ordinal)
+            || refused.Message.StartsWith("NOPERM", StringComparison.Ordinal))
         {
-            return [Diagnosis.Warning(of, "reach", $"It does not tell: {refused.Message}", "Put the password into components/, or look yourself: redis-cli info")];
+            return [Diagnosis.Warning(of, "reach", $"It does not tell: {refused.Message}",
+                "Put the password into components/, or look yourself: redis-cli info")];
         }
         catch (Exception fault) when (fault is RedisException or TimeoutException)
         {
-            return [Diagnosis.Problem(of, "reach", "It does not answer.", "Start it (redis-server --appendonly yes; ./run.sh does so by itself), or correct redisHost in components/.")];
+            return [Diagnosis.Problem(of, "reach", "It does not answer.",
+                "Start it (redis-server --appendonly yes; ./run.sh does so by itself), or correct redisHost in components/.")];
         }
     }
 
@@ -52,11 +56,14 @@ internal static class RedisExam
         yield return PersistenceOf(of, Told, save);
         if (Told("maxmemory") is not ("" or "0") && Told("maxmemory_policy") is not ("noeviction" or ""))
         {
-            yield return Diagnosis.Problem(of, "memory", $"When full it drops keys ({Told("maxmemory_policy")}): orders, stock and money among them.", "redis-cli config set maxmemory-policy noeviction");
+            yield return Diagnosis.Problem(of, "memory",
+                $"When full it drops keys ({Told("maxmemory_policy")}): orders, stock and money among them.",
+                "redis-cli config set maxmemory-policy noeviction");
         }
         if (Told("role") is not ("master" or ""))
         {
-            yield return Diagnosis.Problem(of, "role", $"It is a {Told("role")}, which refuses writes.", "Let redisHost in components/ name the master.");
+            yield return Diagnosis.Problem(of, "role", $"It is a {Told("role")}, which refuses writes.",
+                "Let redisHost in components/ name the master.");
         }
     }
 
@@ -67,9 +74,14 @@ internal static class RedisExam
         {
             return told("aof_last_write_status") is "ok" or ""
                 ? Diagnosis.Ok(of, "persistence", "append-only file")
-                : Diagnosis.Problem(of, "persistence", $"It could not write its append-only file: {told("aof_last_write_status")}", "See its log; most often the disk is full.");
+                : Diagnosis.Problem(of, "persistence", $"It could not write its append-only file: {told("aof_last_write_status")}",
+                    "See its log; most often the disk is full.");
         }
-        if (told("rdb_last_bgsave_status") is not ("ok" or "")) return Diagnosis.Problem(of, "persistence", "It could not write its last snapshot, and may refuse writes.", "See its log; most often the disk is full.");
+        if (told("rdb_last_bgsave_status") is not ("ok" or ""))
+        {
+            return Diagnosis.Problem(of, "persistence", "It could not write its last snapshot, and may refuse writes.",
+                "See its log; most often the disk is full.");
+        }
         return save switch
         {
             null => Diagnosis.Warning(of, "persistence", "no append-only file; it does not tell whether it writes snapshots", advice),

@@ -17,12 +17,14 @@ internal static class ServiceExam
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
 
     /// <returns>What was found, and what the service wants to hear; null: it did not say.</returns>
-    public static async Task<(IReadOnlyList<Diagnosis> Found, IReadOnlyList<TopicSubscription>? Wants)> ExamineAsync(ReachedService service, CancellationToken stop)
+    public static async Task<(IReadOnlyList<Diagnosis> Found, IReadOnlyList<TopicSubscription>? Wants)> ExamineAsync(
+        ReachedService service, CancellationToken stop)
     {
         try
         {
             var begun = DateTime.UtcNow;
-            using var call = new HealthService.HealthClient(service.Channel).CheckAsync(new(), deadline: begun + Patience, cancellationToken: stop);
+            using var call = new HealthService.HealthClient(service.Channel).CheckAsync(
+                new(), deadline: begun + Patience, cancellationToken: stop);
             var headers = await call.ResponseHeadersAsync;
             var status = (await call).Status;
             List<Diagnosis> found = [HealthOf(service, status, DateTime.UtcNow - begun)];
@@ -41,11 +43,14 @@ internal static class ServiceExam
         var at = new Uri(address);
         if (!await ListensAsync(at, stop))
         {
-            return Diagnosis.Problem(of, "port", $"Nobody listens at {address}.", $"Start the shop (./run.sh, or dapr run -f .), or say where it is with {option}.");
+            return Diagnosis.Problem(of, "port", $"Nobody listens at {address}.",
+                $"Start the shop (./run.sh, or dapr run -f .), or say where it is with {option}.");
         }
         return fault.StatusCode == StatusCode.DeadlineExceeded
-            ? Diagnosis.Problem(of, "port", $"{address} is taken, but nobody answers within {Patience.TotalSeconds} s.", $"Its process hangs or is stopped; look at it (ss -ltnp 'sport = :{at.Port}') and start it again.")
-            : Diagnosis.Problem(of, "port", $"Somebody else listens at {address}: {Refusal.Of(fault)}", $"See who (ss -ltnp 'sport = :{at.Port}'), or say where {of} is with {option}.");
+            ? Diagnosis.Problem(of, "port", $"{address} is taken, but nobody answers within {Patience.TotalSeconds} s.",
+                $"Its process hangs or is stopped; look at it (ss -ltnp 'sport = :{at.Port}') and start it again.")
+            : Diagnosis.Problem(of, "port", $"Somebody else listens at {address}: {Refusal.Of(fault)}",
+                $"See who (ss -ltnp 'sport = :{at.Port}'), or say where {of} is with {option}.");
     }
 
     private static Diagnosis HealthOf(ReachedService service, Status status, TimeSpan took) => status == Status.Serving
@@ -59,7 +64,8 @@ internal static class ServiceExam
         try
         {
             var callback = new AppCallback.AppCallbackClient(service.Channel);
-            return (await callback.ListTopicSubscriptionsAsync(new Empty(), deadline: DateTime.UtcNow + Patience, cancellationToken: stop)).Subscriptions;
+            var said = await callback.ListTopicSubscriptionsAsync(new Empty(), deadline: DateTime.UtcNow + Patience, cancellationToken: stop);
+            return said.Subscriptions;
         }
         catch (RpcException) when (!stop.IsCancellationRequested)
         {

@@ -32,7 +32,8 @@ internal sealed class Assortment
         }, cancellationToken: stop);
 
         async Task PutAsync(string product, long stock) =>
-            await shop.Stock.PutProductAsync(new() { ProductId = product, Name = "Thing of a load", Price = 1_000, InitialStock = stock }, cancellationToken: stop);
+            await shop.Stock.PutProductAsync(
+                new() { ProductId = product, Name = "Thing of a load", Price = 1_000, InitialStock = stock }, cancellationToken: stop);
 
         async Task OpenAsync(string user, long won) =>
             await shop.Payments.OpenAccountAsync(new() { UserId = user, InitialDeposit = won }, cancellationToken: stop);
@@ -53,7 +54,8 @@ internal sealed class Assortment
 
     private PlaceOrderRequest Order(string user, string product, string? coupon = null)
     {
-        var request = new PlaceOrderRequest { UserId = user, Items = { new OrderItem { ProductId = product, Quantity = 1 } }, SkipPrecheck = true };
+        var item = new OrderItem { ProductId = product, Quantity = 1 };
+        var request = new PlaceOrderRequest { UserId = user, Items = { item }, SkipPrecheck = true };
         if (coupon is not null) request.UserCouponId = coupon;
         return request;
     }

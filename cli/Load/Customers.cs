@@ -77,5 +77,6 @@ internal sealed class Customers(ShopClients shop, Assortment goods, Plan plan, T
         }
     }
 
-    private async Task<string> ReasonOfAsync(string order, CancellationToken stop) => (await shop.Orders.GetOrderAsync(new() { Order = order }, cancellationToken: stop)).Order.Reason;
+    private async Task<string> ReasonOfAsync(string order, CancellationToken stop) =>
+        (await shop.Orders.GetOrderAsync(new() { Order = order }, cancellationToken: stop)).Order.Reason;
 }

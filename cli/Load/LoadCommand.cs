@@ -9,6 +9,8 @@ internal static class LoadCommand
 {
     private const int OrdersMax = 100_000, SecondsMax = 600, InFlightMax = 200, OrdersUsual = 200;
 
+    private static readonly JsonSerializerOptions AsJson = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+
     private static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(200);
 
     public static Command Command()
@@ -16,7 +18,8 @@ internal static class LoadCommand
         var count = Number("--count", 1, OrdersMax, $"Place so many. {OrdersUsual} when neither this nor --seconds is said.");
         count.Aliases.Add("-n");
         var seconds = Number("--seconds", 1, SecondsMax, "Place orders for so long.");
-        var inFlight = Number("--in-flight", 1, InFlightMax, "So many customers, each of whom waits for the end of an order before placing the next.");
+        var inFlight = Number("--in-flight", 1, InFlightMax,
+            "So many customers, each of whom waits for the end of an order before placing the next.");
         inFlight.DefaultValueFactory = _ => 8;
         var failing = Number("--failing", 0, 100, "Percent of the orders that are made to fail, so that they are undone.");
         failing.DefaultValueFactory = _ => 10;
@@ -32,7 +35,8 @@ internal static class LoadCommand
         {
             foreach (var address in CommandLine.Addresses)
             {
-                if (Uri.TryCreate(said.GetValue(address), UriKind.Absolute, out var at) && !at.IsLoopback) said.AddError($"{address.Name} must be on this machine, such as http://localhost:{at.Port}.");
+                if (!Uri.TryCreate(said.GetValue(address), UriKind.Absolute, out var at) || at.IsLoopback) continue;
+                said.AddError($"{address.Name} must be on this machine, such as http://localhost:{at.Port}.");
             }
         });
         return load.Does(async call =>
@@ -47,14 +51,15 @@ internal static class LoadCommand
             if (!call.Json && AnsiConsole.Profile.Capabilities is { Ansi: true, Interactive: true }) await WatchAsync(customers, plan, tally);
             await customers;
             tally.Stop();
-            if (call.Json) Console.WriteLine(JsonSerializer.Serialize(LoadPrint.Summary(tally), new JsonSerializerOptions(JsonSerializerDefaults.Web) { WriteIndented = true }));
+            if (call.Json) Console.WriteLine(JsonSerializer.Serialize(LoadPrint.Summary(tally), AsJson));
             else AnsiConsole.Write(LoadPrint.Whole(plan, tally));
             return call.Stop.IsCancellationRequested ? ExitCode.Interrupted : tally.IsAsItShouldBe ? ExitCode.Done : ExitCode.Refused;
         });
     }
 
     /// <summary>Shows how it goes until it is over.</summary>
-    private static Task WatchAsync(Task customers, Plan plan, Tally tally) => AnsiConsole.Live(LoadPrint.Whole(plan, tally)).AutoClear(true).StartAsync(async live =>
+    private static Task WatchAsync(Task customers, Plan plan, Tally tally) =>
+        AnsiConsole.Live(LoadPrint.Whole(plan, tally)).AutoClear(true).StartAsync(async live =>
     {
         while (await Task.WhenAny(customers, Task.Delay(Glance)) != customers) live.UpdateTarget(LoadPrint.Whole(plan, tally));
     });
@@ -66,7 +71,8 @@ internal static class LoadCommand
         {
             said =>
             {
-                if (said.GetValueOrDefault<int?>() is { } number && (number < least || number > most)) said.AddError($"{name} must be {least} to {most}.");
+                if (said.GetValueOrDefault<int?>() is { } number && (number < least || number > most))
+                    said.AddError($"{name} must be {least} to {most}.");
             },
         },
     };

@@ -35,7 +35,10 @@ internal static class LoadPrint
     {
         var seconds = Math.Max(tally.Elapsed.TotalSeconds, 0.001);
         var table = new Table().Border(TableBorder.Simple).AddColumn("");
-        foreach (var column in (string[])["orders", "per second", "p50 ms", "p99 ms", "slowest ms"]) table.AddColumn(column, one => one.RightAligned());
+        foreach (var column in (string[])["orders", "per second", "p50 ms", "p99 ms", "slowest ms"])
+        {
+            table.AddColumn(column, one => one.RightAligned());
+        }
         void Row(string name, Spread spread) =>
             table.AddRow(name, $"{spread.Count}", $"{spread.Count / seconds:0.0}", $"{spread.P50:0.0}", $"{spread.P99:0.0}", $"{spread.Max:0}");
 

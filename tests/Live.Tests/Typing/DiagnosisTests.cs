@@ -12,7 +12,11 @@ public sealed class DiagnosisTests : IDisposable
     private static readonly ReachedService Stock = new("Stock", "http://localhost:5002", GrpcChannel.ForAddress("http://localhost:5002"));
 
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("components-");
-    private readonly List<TopicSubscription> wants = [new() { Topic = "order-created", DeadLetterTopic = "stock-dead-letters" }, new() { Topic = "stock-dead-letters" }];
+    private readonly List<TopicSubscription> wants =
+    [
+        new() { Topic = "order-created", DeadLetterTopic = "stock-dead-letters" },
+        new() { Topic = "stock-dead-letters" },
+    ];
     private readonly GetMetadataResponse said = new()
     {
         Id = "stock",
@@ -31,12 +35,16 @@ public sealed class DiagnosisTests : IDisposable
         Resiliencies = { new MetadataResiliency { Name = "resiliency" } },
     };
 
-    private readonly Dictionary<string, string> info = new() { ["redis_version"] = "7.0.15", ["aof_enabled"] = "1", ["aof_last_write_status"] = "ok", ["role"] = "master", ["maxmemory"] = "0" };
+    private readonly Dictionary<string, string> info = new()
+    {
+        ["redis_version"] = "7.0.15", ["aof_enabled"] = "1", ["aof_last_write_status"] = "ok", ["role"] = "master", ["maxmemory"] = "0",
+    };
 
     public void Dispose() => folder.Delete(recursive: true);
 
     [Fact]
-    public void A_sidecar_that_has_everything_is_well() => Assert.All(SidecarExam.Of(Stock, said, wants), about => Assert.Equal((Verdict.Ok, ""), (about.Verdict, about.Advice)));
+    public void A_sidecar_that_has_everything_is_well() =>
+        Assert.All(SidecarExam.Of(Stock, said, wants), about => Assert.Equal((Verdict.Ok, ""), (about.Verdict, about.Advice)));
 
     [Fact]
     public void The_sidecar_of_another_service() => Finds(Verdict.Problem, "app id", "--stock-sidecar", () => said.Id = "orders", "'orders'");
@@ -48,16 +56,20 @@ public sealed class DiagnosisTests : IDisposable
     public void A_sidecar_that_delivers_elsewhere() => Finds(Verdict.Problem, "app", "appPort", () => said.AppConnectionProperties.Port = 7);
 
     [Fact]
-    public void A_sidecar_that_does_not_look_whether_its_app_lives() => Finds(Verdict.Warning, "app", "enableAppHealthCheck", () => said.AppConnectionProperties.Health = null);
+    public void A_sidecar_that_does_not_look_whether_its_app_lives() =>
+        Finds(Verdict.Warning, "app", "enableAppHealthCheck", () => said.AppConnectionProperties.Health = null);
 
     [Fact]
-    public void No_state_store() => Finds(Verdict.Problem, "statestore", "components/statestore.yaml", () => said.RegisteredComponents.RemoveAt(0));
+    public void No_state_store() =>
+        Finds(Verdict.Problem, "statestore", "components/statestore.yaml", () => said.RegisteredComponents.RemoveAt(0));
 
     [Fact]
-    public void A_state_store_without_ETags() => Finds(Verdict.Problem, "statestore", "compare-and-set", () => said.RegisteredComponents[0].Capabilities.Remove("ETAG"));
+    public void A_state_store_without_ETags() =>
+        Finds(Verdict.Problem, "statestore", "compare-and-set", () => said.RegisteredComponents[0].Capabilities.Remove("ETAG"));
 
     [Fact]
-    public void A_broker_in_memory() => Finds(Verdict.Warning, "pubsub", "--embedded", () => said.RegisteredComponents[1].Type = "pubsub.in-memory");
+    public void A_broker_in_memory() =>
+        Finds(Verdict.Warning, "pubsub", "--embedded", () => said.RegisteredComponents[1].Type = "pubsub.in-memory");
 
     [Fact]
     public void No_resiliency_policy() => Finds(Verdict.Problem, "resiliency", "components/resiliency.yaml", said.Resiliencies.Clear);
@@ -65,21 +77,23 @@ public sealed class DiagnosisTests : IDisposable
     [Theory]
     [InlineData("1.16.5")]
     [InlineData("edge")]
-    public void A_sidecar_that_does_not_tell_its_policies(string version) => Finds(Verdict.Warning, "resiliency", "1.18", () =>
-    {
+    public void A_sidecar_that_does_not_tell_its_policies(string version) =>
+        Finds(Verdict.Warning, "resiliency", "1.18", () => {
         said.Resiliencies.Clear();
         said.RuntimeVersion = version;
     });
 
     [Fact]
-    public void A_topic_that_is_not_subscribed() => Finds(Verdict.Problem, "subscriptions", "Start the sidecar again", () => wants.Add(new() { Topic = "order-failed" }), "order-failed");
+    public void A_topic_that_is_not_subscribed() => Finds(
+        Verdict.Problem, "subscriptions", "Start the sidecar again", () => wants.Add(new() { Topic = "order-failed" }), "order-failed");
 
     [Fact]
-    public void A_topic_without_dead_letters() => Finds(Verdict.Problem, "dead-letter topics", "", () => said.Subscriptions[0].DeadLetterTopic = "", "order-created");
+    public void A_topic_without_dead_letters() =>
+        Finds(Verdict.Problem, "dead-letter topics", "", () => said.Subscriptions[0].DeadLetterTopic = "", "order-created");
 
     [Fact]
-    public void Dead_letters_that_nobody_hears() => Finds(Verdict.Problem, "dead-letter topics", "", () =>
-    {
+    public void Dead_letters_that_nobody_hears() =>
+        Finds(Verdict.Problem, "dead-letter topics", "", () => {
         said.Subscriptions.RemoveAt(1);
         wants.RemoveAt(1);
     }, "stock-dead-letters");
@@ -96,7 +110,8 @@ public sealed class DiagnosisTests : IDisposable
     {
         Assert.Null(SidecarExam.Versions([]));
         Assert.Equal(Verdict.Ok, SidecarExam.Versions([said, said])!.Verdict);
-        Assert.Equal((Verdict.Warning, "Dapr 1.17.0, 1.18.3"), SidecarExam.Versions([said, new() { RuntimeVersion = "1.17.0" }]) is { } about ? (about.Verdict, about.Seen) : default);
+        Assert.Equal((Verdict.Warning, "Dapr 1.17.0, 1.18.3"),
+            SidecarExam.Versions([said, new() { RuntimeVersion = "1.17.0" }]) is { } about ? (about.Verdict, about.Seen) : default);
     }
 
     [Theory]
@@ -130,7 +145,8 @@ public sealed class DiagnosisTests : IDisposable
     [InlineData(-2.9, nameof(Verdict.Ok))]
     [InlineData(3.1, nameof(Verdict.Warning))]
     [InlineData(-90, nameof(Verdict.Warning))]
-    public void A_clock_that_is_off(double seconds, string verdict) => Assert.Equal(verdict, $"{ClockExam.Of("Stock", TimeSpan.FromSeconds(seconds)).Verdict}");
+    public void A_clock_that_is_off(double seconds, string verdict) =>
+        Assert.Equal(verdict, $"{ClockExam.Of("Stock", TimeSpan.FromSeconds(seconds)).Verdict}");
 
     [Fact]
     public void The_date_of_an_answer_tells_the_clock()
@@ -152,7 +168,8 @@ public sealed class DiagnosisTests : IDisposable
     public void Files_without_a_policy_for_the_broker_or_with_one_that_is_not_there()
     {
         Assert.False(ComponentFiles.Read(folder.FullName).RetriesDeliveries);
-        File.WriteAllText(Path.Combine(folder.FullName, "resiliency.yaml"), File.ReadAllText(Path.Combine(RunningShop.Root, "components/resiliency.yaml")).Replace("      delivery:\n", "      other:\n"));
+        File.WriteAllText(Path.Combine(folder.FullName, "resiliency.yaml"),
+            File.ReadAllText(Path.Combine(RunningShop.Root, "components/resiliency.yaml")).Replace("      delivery:\n", "      other:\n"));
         Assert.False(ComponentFiles.Read(folder.FullName).RetriesDeliveries);
     }
 

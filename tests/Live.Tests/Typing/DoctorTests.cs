@@ -17,7 +17,8 @@ public sealed class DoctorTests(RunningShop shop)
         Assert.Contains("appendonly yes", problem.GetProperty("advice").GetString());
         foreach (var service in (string[])["orders", "stock", "payments", "coupons"])
         {
-            Assert.Contains(found, about => about.GetProperty("of").GetString() == $"{service} sidecar" && about.GetProperty("what").GetString() == "subscriptions");
+            Assert.Contains(found, about =>
+                about.GetProperty("of").GetString() == $"{service} sidecar" && about.GetProperty("what").GetString() == "subscriptions");
         }
 
         await shop.Redis.ExecuteAsync("CONFIG", "SET", "appendonly", "yes");
@@ -38,7 +39,8 @@ public sealed class DoctorTests(RunningShop shop)
         mute.Start();
         var typed = await ExamineAsync(1,
             "--orders-sidecar", shop.AddressOf("50002"), "--stock-sidecar", $"http://localhost:{FreePort.Take()}",
-            "--payments-sidecar", $"http://localhost:{((IPEndPoint)mute.LocalEndpoint).Port}", "--coupons-sidecar", shop.AddressOf("8084"), "--components", "/nowhere");
+            "--payments-sidecar", $"http://localhost:{((IPEndPoint)mute.LocalEndpoint).Port}", "--coupons-sidecar", shop.AddressOf("8084"),
+            "--components", "/nowhere");
         var found = typed.Json.EnumerateArray().Where(about => about.GetProperty("verdict").GetString() != "ok")
             .ToDictionary(about => about.GetProperty("of").GetString()!, about => $"{about.GetProperty("seen")} {about.GetProperty("advice")}");
         Assert.Contains("It is the sidecar of 'stock'", found["orders sidecar"]);
@@ -56,8 +58,8 @@ public sealed class DoctorTests(RunningShop shop)
         File.WriteAllText(Path.Combine(components.FullName, "pubsub.yaml"),
             File.ReadAllText(Path.Combine(RunningShop.Root, "components/pubsub.yaml")).Replace("localhost:6379", $"localhost:{nowhere[4]}"));
         var names = new[] { "orders", "stock", "payments", "coupons" };
-        var typed = await Typed.AloneAsync(["doctor", "--components", components.FullName,
-            .. names.Zip(nowhere, (name, port) => new[] { $"--{name}", $"http://localhost:{port}", $"--{name}-sidecar", $"http://localhost:{port}" }).SelectMany(words => words)]);
+        var addresses = names.Zip(nowhere, (name, port) => (string[])[$"--{name}", $"http://localhost:{port}", $"--{name}-sidecar", $"http://localhost:{port}"]);
+        var typed = await Typed.AloneAsync(["doctor", "--components", components.FullName, .. addresses.SelectMany(words => words)]);
         components.Delete(recursive: true);
         Assert.Equal(3, typed.Exit);
         Assert.Equal(8, typed.Output.Split("Nobody listens at").Length - 1);

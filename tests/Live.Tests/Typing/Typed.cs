@@ -12,11 +12,16 @@ internal sealed record Typed(int Exit, string Output, string Error)
     public JsonElement Json => JsonDocument.Parse(Output).RootElement;
 
     /// <summary>Of --json where something is watched: one on each line.</summary>
-    public IReadOnlyList<JsonElement> JsonLines => [.. Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)];
+    public IReadOnlyList<JsonElement> JsonLines =>
+        [.. Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)];
+
+    /// <summary>A field of what --json answered.</summary>
+    public string? Told(string of, string field) => Json.GetProperty(of).GetProperty(field).GetString();
 
     public override string ToString() => $"exit {Exit}\n{Output}\n{Error}";
 
-    public static Task<Typed> InAsync(RunningShop shop, params IEnumerable<string> words) => RunAsync("dotnet", [RunningShop.ProgramOf("Shop"), .. words, .. AddressesOf(shop)]);
+    public static Task<Typed> InAsync(RunningShop shop, params IEnumerable<string> words) =>
+        RunAsync("dotnet", [RunningShop.ProgramOf("Shop"), .. words, .. AddressesOf(shop)]);
 
     /// <summary>With nothing said about where the shop is.</summary>
     public static Task<Typed> AloneAsync(params IEnumerable<string> words) => RunAsync("dotnet", [RunningShop.ProgramOf("Shop"), .. words]);
@@ -32,5 +37,5 @@ internal sealed record Typed(int Exit, string Output, string Error)
     }
 
     public static IEnumerable<string> AddressesOf(RunningShop shop) =>
-        new[] { ("--orders", "5001"), ("--stock", "5002"), ("--payments", "5003"), ("--coupons", "5004") }.SelectMany(one => new[] { one.Item1, shop.AddressOf(one.Item2) });
+        ["--orders", shop.AddressOf("5001"), "--stock", shop.AddressOf("5002"), "--payments", shop.AddressOf("5003"), "--coupons", shop.AddressOf("5004")];
 }

@@ -12,7 +12,8 @@ public sealed class UsageTests
     public void Every_command_has_an_example_that_it_understands(string path)
     {
         var (_, command) = Leaves(ShopCommand.Root(), "shop").Single(leaf => leaf.Path == path);
-        var examples = command.Description!.Split('\n').Select(line => line.Trim()).Where(line => line.StartsWith("shop ", StringComparison.Ordinal)).ToArray();
+        var examples = command.Description!.Split('\n').Select(line => line.Trim())
+            .Where(line => line.StartsWith("shop ", StringComparison.Ordinal)).ToArray();
         if (path == "shop completion") examples = ["shop completion bash"];
         Assert.NotEmpty(examples);
         foreach (var example in examples)
