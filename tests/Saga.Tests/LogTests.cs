@@ -40,7 +40,7 @@ public sealed class LogTests
     [Fact]
     public void A_line_ends_with_its_trace_and_names_its_order_once()
     {
-        using var request = new Activity("request").Start();
+        using var request = new Activity("request") { ActivityTraceFlags = ActivityTraceFlags.Recorded }.Start();
         Assert.Matches($@"^\d\d:\d\d:\d\d\.\d\d\d info: Stock\[7\] Order {Order} is fine\. trace={request.TraceId}$",
             LineOf($"Order {Order} is fine."));
         using var step = new Activity("reserve stock").Start().Name(Order);

@@ -260,7 +260,7 @@ public sealed class SagaTraceTests : IDisposable
     private void Within(string name, Func<Task> work, string? trace)
     {
         using var outer = new Activity(name);
-        if (trace is not null) outer.SetParentId(ActivityTraceId.CreateFromString(trace), ActivitySpanId.CreateRandom());
+        if (trace is not null) outer.SetParentId(ActivityTraceId.CreateFromString(trace), ActivitySpanId.CreateRandom(), ActivityTraceFlags.Recorded);
         outer.Start();
         world.Run(async () =>
         {
