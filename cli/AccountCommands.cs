@@ -14,7 +14,9 @@ internal static class AccountCommands
     {
         var deposit = new Option<long>("--deposit") { Description = "Won to begin with." };
         var key = CommandLine.Key();
-        return new Command("open", "Open an account.\n\n  shop account open sora --deposit 500000") { User, deposit, key }.Does(async call =>
+        var open = new Command("open", "Open an account.\n\n  shop account open sora --deposit 500000") { User, deposit, key };
+        open.Aliases.Add("put");
+        return open.Does(async call =>
         {
             var opened = await call.Shop.Payments.OpenAccountAsync(new() { UserId = call.Of(User), InitialDeposit = call.Of(deposit), IdempotencyKey = call.Of(key) }, cancellationToken: call.Stop);
             call.Answer(opened, () => Print(opened.Account));
@@ -41,7 +43,7 @@ internal static class AccountCommands
         return ExitCode.Done;
     });
 
-    private static Command List() => new Command("list", "All accounts, by user.").Does(async call =>
+    private static Command List() => new Command("list", "All accounts, by user.\n\n  shop account list").Does(async call =>
     {
         var all = new ListAccountsResponse();
         await foreach (var page in Pages.OfAsync(token => call.Shop.Payments.ListAccountsAsync(new() { PageToken = token }, cancellationToken: call.Stop), page => page.NextPageToken)) all.Accounts.AddRange(page.Accounts);

@@ -10,7 +10,7 @@ internal static class AuditCommand
     public static Command Command()
     {
         var deadline = new Option<int>("--deadline") { Description = "Seconds after which an order that is not confirmed fails, as the services are configured.", DefaultValueFactory = _ => 60 };
-        return new Command("audit", "Read everything, and check that orders, stock, accounts and coupons tell one story. Exits with 1 when they do not.") { deadline }.Does(async call =>
+        return new Command("audit", "Read everything, and check that orders, stock, accounts and coupons tell one story. Exits with 1 when they do not.\n\n  shop audit") { deadline }.Does(async call =>
         {
             var books = await Books.ReadAsync(call.Shop, read => Console.Error.Write($"\r{read} orders read"), call.Stop);
             await Console.Error.WriteLineAsync();

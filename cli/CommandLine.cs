@@ -16,6 +16,9 @@ internal static class ExitCode
     public const int WrongUsage = 2;
 
     public const int Unreachable = 3;
+
+    /// <summary>Ctrl-C.</summary>
+    public const int Interrupted = 130;
 }
 
 /// <summary>One use of a command: what was typed, and the shop it is about.</summary>
@@ -61,6 +64,10 @@ internal static class CommandLine
                 var at = Addresses.Select(address => parsed.GetValue(address)!).ToArray();
                 return await run(new(parsed, new(at[0], at[1], at[2], at[3]), stop));
             }
+            catch (Exception) when (stop.IsCancellationRequested)
+            {
+                return ExitCode.Interrupted;
+            }
             catch (RpcException fault)
             {
                 await Console.Error.WriteLineAsync(Refusal.Of(fault));
@@ -82,7 +89,7 @@ internal static class CommandLine
         AnsiConsole.Write(table);
     }
 
-    private static Option<string> Address(string name, string service, int port) => new(name)
+    public static Option<string> Address(string name, string service, int port) => new(name)
     {
         Description = $"Address of {service}.",
         DefaultValueFactory = _ => $"http://localhost:{port}",

@@ -21,6 +21,7 @@ internal static class CouponCommands
         var until = new Option<DateTimeOffset>("--valid-until") { Description = "30 days from now unless said otherwise.", DefaultValueFactory = _ => DateTimeOffset.UtcNow.AddDays(30) };
         var key = CommandLine.Key();
         var issue = new Command("issue", "Issue a coupon.\n\n  shop coupon issue mina --percent-off 10 --at-most 20000\n  shop coupon issue jun --id spring --won-off 3000 --valid-until 2030-12-31") { user, id, won, percent, most, until, key };
+        issue.Aliases.Add("put");
         issue.Validators.Add(said =>
         {
             if (said.GetResult(won) is null == said.GetResult(percent) is null) said.AddError("Say either --won-off or --percent-off.");

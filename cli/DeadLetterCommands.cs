@@ -12,7 +12,7 @@ internal static class DeadLetterCommands
 
     public static Command Command() => new("dead-letters", "Events that a service could not handle.") { List(), Show(), Redrive(), Discard() };
 
-    private static Command List() => new Command("list", "Those that wait for somebody to look at them, the oldest first.").Does(async call =>
+    private static Command List() => new Command("list", "Those that wait for somebody to look at them, the oldest first.\n\n  shop dead-letters list").Does(async call =>
     {
         var letters = await ListAsync(call.Shop, call.Stop);
         if (call.Json) Console.WriteLine($"[{string.Join(",\n", letters.Select(Call.ToJson))}]");
@@ -20,7 +20,7 @@ internal static class DeadLetterCommands
         return ExitCode.Done;
     });
 
-    private static Command Show() => new Command("show", "One of them, with what is in it.") { Id }.Does(async call =>
+    private static Command Show() => new Command("show", "One of them, with what is in it.\n\n  shop dead-letters show 0123...") { Id }.Does(async call =>
     {
         var letter = (await OfWhoHasItAsync(call.Shop, service => service.GetDeadLetterAsync(new() { DeadLetterId = call.Of(Id) }, cancellationToken: call.Stop))).DeadLetter;
         call.Answer(letter, () => Print(letter));
@@ -39,7 +39,7 @@ internal static class DeadLetterCommands
         });
     }
 
-    private static Command Discard() => new Command("discard", "Put it aside for good. The saga does not need it.") { Id }.Does(async call =>
+    private static Command Discard() => new Command("discard", "Put it aside for good. The saga does not need it.\n\n  shop dead-letters discard 0123...") { Id }.Does(async call =>
     {
         var letter = (await OfWhoHasItAsync(call.Shop, service => service.DiscardDeadLetterAsync(new() { DeadLetterId = call.Of(Id) }, cancellationToken: call.Stop))).DeadLetter;
         call.Answer(letter, () => Print(letter));

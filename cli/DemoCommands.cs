@@ -10,20 +10,20 @@ internal static class DemoCommands
     public static Command Wait()
     {
         var timeout = new Option<int>("--timeout") { Description = "Seconds.", DefaultValueFactory = _ => 60 };
-        return new Command("wait", "Wait until all four services are ready. Exits with 3 when they are not in time.") { timeout }.Does(async call =>
+        return new Command("wait", "Wait until all four services are ready. Exits with 3 when they are not in time.\n\n  shop wait --timeout 10") { timeout }.Does(async call =>
         {
             await call.Shop.WaitUntilReadyAsync(TimeSpan.FromSeconds(call.Of(timeout)), call.Stop);
             return ExitCode.Done;
         });
     }
 
-    public static Command Fill() => new Command("fill", "Fill a demo shop: products, two accounts, a coupon.").Does(async call =>
+    public static Command Fill() => new Command("fill", "Fill a demo shop: products, two accounts, a coupon.\n\n  shop fill").Does(async call =>
     {
         await DemoShop.FillAsync(call.Shop, call.Stop);
         return ExitCode.Done;
     });
 
-    public static Command Demo() => new Command("demo", "Play the four scenarios against the running services, and check what each promises.").Does(async call =>
+    public static Command Demo() => new Command("demo", "Play the four scenarios against the running services, and check what each promises.\n\n  shop demo --json").Does(async call =>
     {
         List<ScenarioResult> results = [];
         var run = Guid.CreateVersion7().ToString("N")[^8..];

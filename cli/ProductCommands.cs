@@ -14,9 +14,9 @@ internal static class ProductCommands
     {
         var name = new Option<string>("--name") { Description = "1 to 200 characters.", Required = true };
         var price = new Option<long>("--price") { Description = "Won a piece.", Required = true };
-        var stock = new Option<long>("--stock") { Description = "Pieces to begin with; counts only when the product is new." };
+        var stock = new Option<long>("--pieces") { Description = "So many to begin with; counts only when the product is new." };
         var key = CommandLine.Key();
-        return new Command("put", "Create a product, or change its name and price.\n\n  shop product put chair --name 'Office chair' --price 310000 --stock 5") { Id, name, price, stock, key }.Does(async call =>
+        return new Command("put", "Create a product, or change its name and price.\n\n  shop product put chair --name 'Office chair' --price 310000 --pieces 5") { Id, name, price, stock, key }.Does(async call =>
         {
             var put = await call.Shop.Stock.PutProductAsync(
                 new() { ProductId = call.Of(Id), Name = call.Of(name), Price = call.Of(price), InitialStock = call.Of(stock), IdempotencyKey = call.Of(key) }, cancellationToken: call.Stop);
@@ -32,7 +32,7 @@ internal static class ProductCommands
         return ExitCode.Done;
     });
 
-    private static Command List() => new Command("list", "All products, by id.").Does(async call =>
+    private static Command List() => new Command("list", "All products, by id.\n\n  shop product list").Does(async call =>
     {
         var all = new ListProductsResponse();
         await foreach (var page in Pages.OfAsync(token => call.Shop.Stock.ListProductsAsync(new() { PageToken = token }, cancellationToken: call.Stop), page => page.NextPageToken)) all.Products.AddRange(page.Products);

@@ -5,21 +5,29 @@ using Shop.V1;
 
 namespace Shop;
 
+/// <summary>A service, and where it is reached.</summary>
+internal sealed record ReachedService(string Name, string Address, GrpcChannel Channel)
+{
+    /// <summary>The name under which its sidecar knows it.</summary>
+    public string AppId => Name.ToLowerInvariant();
+}
+
 /// <summary>The four services as a client reaches them.</summary>
 internal sealed class ShopClients
 {
-    private readonly (string Name, string Address, GrpcChannel Channel)[] channels;
-
     /// <param name="orders">Its address, such as http://localhost:5001; the others alike.</param>
     public ShopClients(string orders, string stock, string payments, string coupons)
     {
-        channels = [Open("Orders", orders), Open("Stock", stock), Open("Payments", payments), Open("Coupons", coupons)];
-        Orders = new(channels[0].Channel);
-        Stock = new(channels[1].Channel);
-        Payments = new(channels[2].Channel);
-        Coupons = new(channels[3].Channel);
-        DeadLetters = [.. channels.Select(service => new DeadLetterService.DeadLetterServiceClient(service.Channel))];
+        Services = [Open("Orders", orders), Open("Stock", stock), Open("Payments", payments), Open("Coupons", coupons)];
+        Orders = new(Services[0].Channel);
+        Stock = new(Services[1].Channel);
+        Payments = new(Services[2].Channel);
+        Coupons = new(Services[3].Channel);
+        DeadLetters = [.. Services.Select(service => new DeadLetterService.DeadLetterServiceClient(service.Channel))];
     }
+
+    /// <summary>Orders, Stock, Payments, Coupons.</summary>
+    public IReadOnlyList<ReachedService> Services { get; }
 
     public OrderService.OrderServiceClient Orders { get; }
 
@@ -37,7 +45,7 @@ internal sealed class ShopClients
     public async Task WaitUntilReadyAsync(TimeSpan most, CancellationToken stop)
     {
         var until = DateTime.UtcNow + most;
-        foreach (var (name, address, channel) in channels)
+        foreach (var (name, address, channel) in Services)
         {
             var health = new Health.HealthClient(channel);
             for (var seen = ""; seen != nameof(HealthCheckResponse.Types.ServingStatus.Serving);)
@@ -56,5 +64,5 @@ internal sealed class ShopClients
         }
     }
 
-    private static (string, string, GrpcChannel) Open(string name, string address) => (name, address, GrpcChannel.ForAddress(address));
+    private static ReachedService Open(string name, string address) => new(name, address, GrpcChannel.ForAddress(address));
 }

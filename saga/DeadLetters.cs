@@ -34,18 +34,18 @@ internal sealed record DeadLetter(
 /// <summary>
 /// Keeps what the broker gave up, until somebody redrives or discards it. The saga does not wait for it: what is open is looked after by the sweeps.
 /// </summary>
-internal sealed class DeadLetters(Documents documents, ISidecar sidecar, IdIndex index, Subscriptions subscriptions, TimeProvider clock)
+internal sealed class DeadLetters(Documents documents, ISidecar sidecar, IdIndex index, Subscriptions subscriptions, AppId appId, TimeProvider clock)
 {
     private const int ReadTogether = 200;
 
     private static readonly IdGroup Waiting = new("dead-letters", Parts: 16);
 
-    /// <summary>Keeps one. The same event dies into the same dead letter.</summary>
+    /// <summary>Keeps one. The same event dies into the same dead letter of a service; of another it is another.</summary>
     /// <param name="came">What the dead-letter topic gave: a CloudEvent, or whatever else somebody put on a topic.</param>
     public async Task<DeadLetter> KeepAsync(byte[] came, CancellationToken stop)
     {
         var e = CloudEvent.Parse(came);
-        var id = e is null ? Fingerprint.Of(came) : Fingerprint.Of($"{e.Topic}\n{e.Id}");
+        var id = Fingerprint.Of($"{appId.Name}\n{(e is null ? Fingerprint.Of(came) : $"{e.Topic}\n{e.Id}")}");
         var letter = new DeadLetter(id, e?.Topic ?? "", e?.Id ?? "", e?.Data ?? came, e?.Said, clock.GetUtcNow(), e?.TraceId, DeadLetterState.Waiting);
         await documents.ChangeAsync<DeadLetter, bool>(DeadLetter.KeyOf(id), _ => new(letter, true, Retention.OfDeadLetters), stop);
         await index.AddAsync(Waiting, id, stop);

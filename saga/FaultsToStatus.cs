@@ -1,4 +1,5 @@
 using Dapr;
+using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Microsoft.Extensions.Logging;
@@ -15,7 +16,7 @@ internal sealed class FaultsToStatus(Turns turns, ILogger<FaultsToStatus> log) :
         {
             return await turns.RunAsync(() => continuation(request, context));
         }
-        catch (Exception fault) when (StatusOf(fault, context) is { } status)
+        catch (Exception fault) when (StatusOf(fault, request, context) is { } status)
         {
             throw new RpcException(status);
         }
@@ -29,13 +30,13 @@ internal sealed class FaultsToStatus(Turns turns, ILogger<FaultsToStatus> log) :
         {
             await continuation(request, responseStream, context);
         }
-        catch (Exception fault) when (StatusOf(fault, context) is { } status)
+        catch (Exception fault) when (StatusOf(fault, request, context) is { } status)
         {
             throw new RpcException(status);
         }
     }
 
-    private Status? StatusOf(Exception fault, ServerCallContext context)
+    private Status? StatusOf(Exception fault, object request, ServerCallContext context)
     {
         switch (fault)
         {
@@ -46,13 +47,21 @@ internal sealed class FaultsToStatus(Turns turns, ILogger<FaultsToStatus> log) :
             case ContentionException:
                 return new Status(StatusCode.Aborted, fault.Message);
             case DaprException or RpcException:
-                var cause = (fault.InnerException as RpcException ?? fault as RpcException)?.Status.Detail ?? fault.Message;
-                SagaLog.WorldFault(log, fault, context.Method, cause);
+                var cause = (fault.InnerException as RpcException ?? fault as RpcException)?.Status is not { } status ? fault.Message
+                    : status.Detail.Length > 0 ? status.Detail : $"{status.StatusCode}";
+                SagaLog.WorldFault(log, fault, context.Method, cause, OrderOf(request));
                 return new Status(StatusCode.Unavailable,
                     $"The sidecar, or the store or broker behind it, did not answer; nothing is lost, try again. It said: {cause}");
             default:
-                SagaLog.Bug(log, fault, context.Method);
+                SagaLog.Bug(log, fault, context.Method, OrderOf(request));
                 return new Status(StatusCode.Internal, "This is a bug in the service; its log has the details under this method and time.");
         }
+    }
+
+    /// <summary>The order that a request names. Empty: it names none.</summary>
+    private static string OrderOf(object request)
+    {
+        var fields = (request as IMessage)?.Descriptor;
+        return (fields?.FindFieldByName("order") ?? fields?.FindFieldByName("order_id"))?.Accessor.GetValue((IMessage)request) as string ?? "";
     }
 }

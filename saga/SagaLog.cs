@@ -1,3 +1,6 @@
+// An order id that the text does not name is a field of the line all the same.
+#pragma warning disable SYSLIB1015
+
 using Microsoft.Extensions.Logging;
 
 namespace Saga;
@@ -5,20 +8,28 @@ namespace Saga;
 /// <summary>Every line the building block can log. Numbers 1 to 99; the services start at 100.</summary>
 internal static partial class SagaLog
 {
-    [LoggerMessage(1, LogLevel.Error, "Event {EventId} on {Topic} could not be handled and will be delivered again.", EventName = "HandlerFailed")]
-    public static partial void HandlerFailed(ILogger log, Exception fault, string eventId, string topic);
+    [LoggerMessage(1, LogLevel.Error, "Event {EventId} on {Topic} could not be handled, attempt {Attempt}, and will be delivered again.", EventName = "HandlerFailed")]
+    private static partial void HandlerFailed(ILogger log, Exception fault, string eventId, string topic, int attempt, string orderId);
+
+    public static void HandlerFailed(ILogger log, Exception fault, string eventId, string topic, int attempt) =>
+        HandlerFailed(log, fault, eventId, topic, attempt, Event.OrderIdOf(eventId));
 
     [LoggerMessage(2, LogLevel.Error, "Event {EventId} on {Topic} cannot be read and goes to the dead letters: {Problem}", EventName = "Unreadable")]
-    public static partial void Unreadable(ILogger log, string eventId, string topic, string problem);
+    private static partial void Unreadable(ILogger log, string eventId, string topic, string problem, string orderId);
+
+    public static void Unreadable(ILogger log, string eventId, string topic, string problem) =>
+        Unreadable(log, eventId, topic, problem, Event.OrderIdOf(eventId));
 
     [LoggerMessage(3, LogLevel.Error, "Event {EventId} came on {Topic}, which is not heard here; it goes to the dead letters.", EventName = "NotHeardHere")]
-    public static partial void NotHeardHere(ILogger log, string eventId, string topic);
+    private static partial void NotHeardHere(ILogger log, string eventId, string topic, string orderId);
 
-    [LoggerMessage(4, LogLevel.Warning, "{Method} failed: {Problem}", EventName = "WorldFault")]
-    public static partial void WorldFault(ILogger log, Exception fault, string method, string problem);
+    public static void NotHeardHere(ILogger log, string eventId, string topic) => NotHeardHere(log, eventId, topic, Event.OrderIdOf(eventId));
 
-    [LoggerMessage(5, LogLevel.Error, "{Method} met a bug.", EventName = "Bug")]
-    public static partial void Bug(ILogger log, Exception bug, string method);
+    [LoggerMessage(4, LogLevel.Warning, "{Method}({OrderId}) failed: {Problem}", EventName = "WorldFault")]
+    public static partial void WorldFault(ILogger log, Exception fault, string method, string problem, string orderId);
+
+    [LoggerMessage(5, LogLevel.Error, "{Method}({OrderId}) met a bug.", EventName = "Bug")]
+    public static partial void Bug(ILogger log, Exception bug, string method, string orderId);
 
     [LoggerMessage(6, LogLevel.Warning, "The sweep of open orders failed and runs again in {Period}.", EventName = "SweepFailed")]
     public static partial void SweepFailed(ILogger log, Exception fault, TimeSpan period);
@@ -30,17 +41,35 @@ internal static partial class SagaLog
     public static partial void Adopted(ILogger log, string instance, DateTimeOffset beat);
 
     [LoggerMessage(9, LogLevel.Warning, "Event {EventId} of {Topic} is kept as dead letter {DeadLetterId}.", EventName = "KeptDeadLetter")]
-    public static partial void KeptDeadLetter(ILogger log, string eventId, string topic, string deadLetterId);
+    private static partial void KeptDeadLetter(ILogger log, string eventId, string topic, string deadLetterId, string orderId);
+
+    public static void KeptDeadLetter(ILogger log, string eventId, string topic, string deadLetterId) =>
+        KeptDeadLetter(log, eventId, topic, deadLetterId, Event.OrderIdOf(eventId));
 
     [LoggerMessage(10, LogLevel.Information, "Event {EventId} was redriven from dead letter {DeadLetterId}.", EventName = "Redriven")]
-    public static partial void Redriven(ILogger log, string eventId, string deadLetterId);
+    private static partial void Redriven(ILogger log, string eventId, string deadLetterId, string orderId);
+
+    public static void Redriven(ILogger log, string eventId, string deadLetterId) =>
+        Redriven(log, eventId, deadLetterId, Event.OrderIdOf(eventId));
 
     [LoggerMessage(11, LogLevel.Error, "Event {EventId} failed again when it was redriven from dead letter {DeadLetterId}.", EventName = "RedriveFailed")]
-    public static partial void RedriveFailed(ILogger log, Exception fault, string eventId, string deadLetterId);
+    private static partial void RedriveFailed(ILogger log, Exception fault, string eventId, string deadLetterId, string orderId);
+
+    public static void RedriveFailed(ILogger log, Exception fault, string eventId, string deadLetterId) =>
+        RedriveFailed(log, fault, eventId, deadLetterId, Event.OrderIdOf(eventId));
 
     [LoggerMessage(12, LogLevel.Information, "Event {EventId} in dead letter {DeadLetterId} was discarded.", EventName = "Discarded")]
-    public static partial void Discarded(ILogger log, string eventId, string deadLetterId);
+    private static partial void Discarded(ILogger log, string eventId, string deadLetterId, string orderId);
+
+    public static void Discarded(ILogger log, string eventId, string deadLetterId) =>
+        Discarded(log, eventId, deadLetterId, Event.OrderIdOf(eventId));
 
     [LoggerMessage(13, LogLevel.Warning, "{Problem}", EventName = "TracesLost")]
     public static partial void TracesLost(ILogger log, string problem);
+
+    [LoggerMessage(14, LogLevel.Error, "Event {EventId} of {Topic} could not be kept as a dead letter and will be delivered again.", EventName = "NotKept")]
+    private static partial void NotKept(ILogger log, Exception fault, string eventId, string topic, string orderId);
+
+    public static void NotKept(ILogger log, Exception fault, string eventId, string topic) =>
+        NotKept(log, fault, eventId, topic, Event.OrderIdOf(eventId));
 }

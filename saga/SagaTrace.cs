@@ -8,12 +8,25 @@ public static class SagaTrace
     /// <summary>Under this name its spans can be listened to.</summary>
     public const string SourceName = "DaprSaga";
 
-    private const string OrderTag = "order.id", StepTag = "saga.step", HeardTag = "saga.heard", OutcomeTag = "saga.outcome";
+    private const string OrderTag = "order.id", StepTag = "saga.step", HeardTag = "saga.heard", AttemptTag = "saga.attempt", OutcomeTag = "saga.outcome";
 
     private static readonly ActivitySource Source = new(SourceName);
 
     /// <summary>The trace that is going on and can be found later, in 32 hex digits. Null: none.</summary>
     public static string? TraceId => Activity.Current is { Recorded: true } now ? now.TraceId.ToHexString() : null;
+
+    /// <summary>The order that the step going on is about. Null: it is about none, or nobody listens.</summary>
+    internal static string? OrderId
+    {
+        get
+        {
+            for (var step = Activity.Current; step is not null; step = step.Parent)
+            {
+                if (step.GetTagItem(OrderTag) is string order) return order;
+            }
+            return null;
+        }
+    }
 
     /// <summary>A step, within whatever is going on. Dispose it when it is over.</summary>
     /// <param name="orderId">Null: not known yet; <see cref="Name"/> will say it.</param>
@@ -26,14 +39,18 @@ public static class SagaTrace
 
     /// <summary>A step on an event heard.</summary>
     /// <param name="step">Null: it is only heard.</param>
+    /// <param name="attempt">From 1.</param>
     /// <param name="parent">The W3C traceparent of what said it. Null: whatever is going on.</param>
-    internal static Activity? Hear(string? step, string topic, string eventId, string? parent)
+    internal static Activity? Hear(string? step, string topic, string eventId, int attempt, string? parent)
     {
+        // What is going on is then the call that brought several, which is nobody's.
+        if (parent is not null) Activity.Current = null;
         if (!Source.HasListeners()) return null;
-        if (parent is null) return Start(step ?? $"heard {topic}", Event.OrderIdOf(eventId))?.SetTag(HeardTag, topic);
-        ActivityContext.TryParse(parent, null, isRemote: true, out var said);
-        return Source.StartActivity(step ?? $"heard {topic}", ActivityKind.Internal, said)
-            ?.SetTag(StepTag, step ?? $"heard {topic}").Name(Event.OrderIdOf(eventId))?.SetTag(HeardTag, topic);
+        var name = step ?? $"heard {topic}";
+        var span = parent is not null && ActivityContext.TryParse(parent, null, isRemote: true, out var said)
+            ? Source.StartActivity(name, ActivityKind.Internal, said)
+            : Source.StartActivity(name);
+        return span?.SetTag(StepTag, name).SetTag(HeardTag, topic).SetTag(AttemptTag, attempt).Name(Event.OrderIdOf(eventId));
     }
 
     /// <summary>A step that nobody asked for now. It begins a trace of its own, with a link to the one in which the order came here.</summary>

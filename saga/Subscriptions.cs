@@ -36,6 +36,8 @@ internal sealed record Heard(Func<ByteString, IMessage> Read, Func<IMessage, Can
 /// </remarks>
 internal sealed class Hearing(Subscriptions subscriptions, DeadLetters deadLetters, Turns turns, AppId appId, ILogger<Hearing> log)
 {
+    private readonly Attempts attempts = new();
+
     public Task<Status> HearAsync(TopicEventRequest request, CancellationToken stop) => turns.RunAsync(() =>
         request.Topic == appId.DeadLetterTopic
             ? KeepAsync(request, stop)
@@ -60,10 +62,12 @@ internal sealed class Hearing(Subscriptions subscriptions, DeadLetters deadLette
             SagaLog.NotHeardHere(log, id, topic);
             return Status.Drop;
         }
-        using var step = SagaTrace.Hear(heard.Step, topic, id, parent);
+        var attempt = attempts.NextOf(id);
+        using var step = SagaTrace.Hear(heard.Step, topic, id, attempt, parent);
         try
         {
             await heard.Handle(heard.Read(data), stop);
+            attempts.Succeeded(id, attempt);
             return Status.Success;
         }
         catch (UnreadableEventException unreadable)
@@ -74,7 +78,8 @@ internal sealed class Hearing(Subscriptions subscriptions, DeadLetters deadLette
         }
         catch (Exception fault)
         {
-            SagaLog.HandlerFailed(log, fault, id, topic);
+            attempts.Failed(id, attempt);
+            SagaLog.HandlerFailed(log, fault, id, topic, attempt);
             step.Fail("to be delivered again", fault.Message);
             return Status.Retry;
         }
@@ -90,7 +95,7 @@ internal sealed class Hearing(Subscriptions subscriptions, DeadLetters deadLette
         }
         catch (Exception fault)
         {
-            SagaLog.HandlerFailed(log, fault, request.Id, request.Topic);
+            SagaLog.NotKept(log, fault, request.Id, request.Topic);
             return Status.Retry;
         }
     }

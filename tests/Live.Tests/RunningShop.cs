@@ -33,6 +33,14 @@ public class RunningShop : IAsyncLifetime
 
     public IDatabase Redis => redis!.Database;
 
+    public string RedisAddress => redis!.Address;
+
+    /// <summary>The folder of Dapr's component files.</summary>
+    public string Components => Path.Combine(folder.FullName, "components");
+
+    /// <summary>What is set for the services, beside where traces go.</summary>
+    protected Dictionary<string, string> Environment { get; } = [];
+
     /// <summary>Where traces go; nowhere unless a test collects them.</summary>
     protected Uri Zipkin { get; set; } = Nowhere;
 
@@ -57,6 +65,7 @@ public class RunningShop : IAsyncLifetime
         redis = embedded ? null : await RedisServer.StartAsync();
         var runFile = WriteFiles();
         Dictionary<string, string> environment = new() { ["OTEL_EXPORTER_ZIPKIN_ENDPOINT"] = $"{Zipkin}", ["OTEL_BSP_SCHEDULE_DELAY"] = "100" };
+        foreach (var (name, value) in Environment) environment[name] = value;
         runner = ChildProcess.Start("dotnet", [ProgramOf("daprd"), "run", "-f", runFile, .. embedded ? ["--embedded"] : Array.Empty<string>()], environment);
         Clients = new(AddressOf("5001"), AddressOf("5002"), AddressOf("5003"), AddressOf("5004"));
         try
@@ -94,12 +103,12 @@ public class RunningShop : IAsyncLifetime
     /// <summary>The project's own dapr.yaml and components, with other ports, and folders that exist for real.</summary>
     private string WriteFiles()
     {
-        var components = folder.CreateSubdirectory("components").FullName;
+        Directory.CreateDirectory(Components);
         foreach (var file in Directory.EnumerateFiles(Path.Combine(Root, "components")))
         {
             var text = File.ReadAllText(file).Replace("localhost:6379", redis?.Address ?? "localhost:1")
                 .Replace("http://localhost:9411/api/v2/spans", $"{Zipkin}");
-            File.WriteAllText(Path.Combine(components, Path.GetFileName(file)), text);
+            File.WriteAllText(Path.Combine(Components, Path.GetFileName(file)), text);
         }
         var run = File.ReadAllText(Path.Combine(Root, "dapr.yaml"));
         foreach (var (port, free) in Ports) run = Regex.Replace(run, $@"(?<=: ""?){port}\b", free.ToString());

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Google.Protobuf.WellKnownTypes;
 using Shop.V1;
 using Traces;
@@ -14,6 +15,7 @@ public sealed class TracedShop() : RunningShop(embedded: false)
     {
         Collector = await Collector.StartAsync();
         Zipkin = Collector.Endpoint;
+        Environment["Logging__Console__FormatterName"] = "json";
         await base.InitializeAsync();
     }
 
@@ -143,6 +145,20 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output) : ICla
             }
         }
         return order;
+    }
+
+    [Fact]
+    public async Task Logged_as_JSON_each_line_of_an_order_has_the_trace_that_was_sent()
+    {
+        var order = await PlaceAsync(balance: 100_000);
+        var tree = await TreeAsync(order, ["settle stock", "settle payment", "settle coupon"]);
+        var lines = shop.Output.Split('\n').Where(line => line.Contains(order)).Select(line => JsonDocument.Parse(line[line.IndexOf('{')..]).RootElement).ToArray();
+        Assert.Superset(new HashSet<string?>(["Orders", "Stock", "Payments", "Coupons"]), lines.Select(line => line.GetProperty("Category").GetString()).ToHashSet());
+        Assert.All(lines, line =>
+        {
+            Assert.Equal(order, line.GetProperty("State").GetProperty("OrderId").GetString());
+            Assert.Contains(line.GetProperty("Scopes").EnumerateArray(), scope => scope.TryGetProperty("TraceId", out var trace) && trace.GetString() == tree[0].TraceId);
+        });
     }
 
     /// <summary>All spans of an order, once its last steps are there and every parent is.</summary>

@@ -2,7 +2,10 @@ using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Dapr.AppCallback.Autogen.Grpc.v1;
 using Dapr.Client;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging.Abstractions;
 using Orders;
@@ -30,6 +33,45 @@ public sealed class SagaTraceTests : IDisposable
     private ActivityListener? listener;
 
     public void Dispose() => listener?.Dispose();
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData($"00-{First}-b7ad6b7169203331-01")]
+    public async Task An_event_that_fails_is_tried_again_and_each_attempt_is_numbered(string? parent)
+    {
+        Listen();
+        var fails = 2;
+        var subscriptions = new Subscriptions().On<OrderConfirmedEvent>((_, _) => fails-- > 0 ? throw new TimeoutException("late") : Task.CompletedTask, "settle stock");
+        var hearing = new Hearing(subscriptions, null!, new(), new("stock"), NullLogger<Hearing>.Instance);
+        var envelope = new TopicEventCERequest { Id = $"{OrderId}/OrderConfirmedEvent", Data = ByteString.CopyFromUtf8("{}"), Extensions = new() };
+        if (parent is not null) envelope.Extensions.Fields["traceparent"] = Value.ForString(parent);
+        var batch = new TopicEventBulkRequest { Topic = "order-confirmed", Entries = { new TopicEventBulkRequestEntry { EntryId = "1", CloudEvent = envelope } } };
+
+        for (var delivery = 0; delivery < 4; delivery++) await hearing.HearAsync(batch, default);
+
+        var heard = steps.Where(step => step.OperationName == "settle stock").ToArray();
+        Assert.Equal([1, 2, 3, 1], heard.Select(step => step.GetTagItem("saga.attempt")));
+        Assert.Equal(["to be delivered again", "to be delivered again", null, null], heard.Select(step => step.GetTagItem("saga.outcome")));
+        if (parent is not null) Assert.All(heard, step => Assert.Equal(First, step.TraceId.ToHexString()));
+    }
+
+    [Fact]
+    public async Task What_comes_in_a_batch_is_not_in_the_trace_of_the_call_that_brought_it_even_when_nobody_listens()
+    {
+        List<string?> traces = [];
+        var subscriptions = new Subscriptions().On<OrderConfirmedEvent>((_, _) =>
+        {
+            traces.Add(Activity.Current?.TraceId.ToHexString());
+            return Task.CompletedTask;
+        });
+        var hearing = new Hearing(subscriptions, null!, new(), new("stock"), NullLogger<Hearing>.Instance);
+        var envelope = new TopicEventCERequest { Id = "other/OrderConfirmedEvent", Data = ByteString.CopyFromUtf8("{}"), Extensions = new() };
+        envelope.Extensions.Fields["traceparent"] = Value.ForString($"00-{First}-b7ad6b7169203331-01");
+        using var call = new Activity("call").Start();
+        await hearing.HearAsync(new TopicEventBulkRequest { Topic = "order-confirmed", Entries = { new TopicEventBulkRequestEntry { EntryId = "1", CloudEvent = envelope } } }, default);
+        Assert.DoesNotContain(call.TraceId.ToHexString(), traces);
+        Assert.Same(call, Activity.Current);
+    }
 
     [Fact]
     public void A_reminder_begins_a_trace_of_its_own_and_points_to_the_one_the_order_came_in()

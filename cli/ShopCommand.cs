@@ -1,0 +1,28 @@
+using System.CommandLine;
+using Shop.Doctor;
+using Shop.Load;
+
+namespace Shop;
+
+/// <summary>All commands.</summary>
+internal static class ShopCommand
+{
+    public static RootCommand Root()
+    {
+        var root = new RootCommand("""
+            The shop from the command line.
+
+            Exit codes: 0 done; 1 refused, or not as it should be (an order watched that FAILED, a broken audit, a redrive that failed again);
+            2 wrong usage; 3 the shop cannot be reached; 130 interrupted.
+            """)
+        {
+            OrderCommands.Order(), OrderCommands.List(), OrderCommands.Explain(),
+            ProductCommands.Product(), AccountCommands.Account(), CouponCommands.Coupon(),
+            DeadLetterCommands.Command(), AuditCommand.Command(), DoctorCommand.Command(), LoadCommand.Command(),
+            DemoCommands.Wait(), DemoCommands.Fill(), DemoCommands.Demo(), Completion.Command(),
+        };
+        foreach (var address in CommandLine.Addresses) root.Add(address);
+        root.Add(CommandLine.Json);
+        return root;
+    }
+}
