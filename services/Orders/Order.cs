@@ -52,7 +52,8 @@ internal sealed record Delivery(string RecipientName, string ShippingAddress, st
 /// <param name="Event">The topic of the event heard or said, or the command.</param>
 /// <param name="Status">The order's status after it.</param>
 /// <param name="TraceId">32 hex digits; null: that of the first entry, or no trace.</param>
-internal sealed record Entry(DateTimeOffset At, string Event, string Detail, OrderStatus Status, string? TraceId);
+internal sealed record Entry(
+    DateTimeOffset At, string Event, string Detail, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] OrderStatus Status, string? TraceId);
 
 /// <summary>What an order costs, in won.</summary>
 /// <param name="Final">Total less discount: what is charged.</param>
