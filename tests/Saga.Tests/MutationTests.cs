@@ -87,6 +87,14 @@ public sealed class MutationTests(ITestOutputHelper output)
             "var decision = decide(before);", "var decision = decide(before);\n            foreach (var said in decision.Says) _ = sidecar.PublishAsync(said, stop);", 5_000
         },
         {
+            "an event is acknowledged before what was decided on it is said", "services/Orders/OrderSteps.cs",
+            "await transition.SayAsync(decision, stop);\n        return decision.State!;", "_ = transition.SayAsync(decision, stop);\n        return decision.State!;", 2_000
+        },
+        {
+            "order-created is acknowledged before it is answered", "services/Stock/StockHandlers.cs",
+            "await sidecar.PublishAsync(new(order.OrderId, StockDecisions.Answer(", "_ = sidecar.PublishAsync(new(order.OrderId, StockDecisions.Answer(", 2_000
+        },
+        {
             "the open log drops an order before it is noted among the past ones", "saga/OpenLog.cs",
             "if (ended.Count > 0) await care.Ended(ended, stop);\n        foreach (var sequence in over) await sidecar.DeleteAsync(OpenSegment.KeyOf(writer, sequence), stop);",
             "foreach (var sequence in over) await sidecar.DeleteAsync(OpenSegment.KeyOf(writer, sequence), stop);\n        if (ended.Count > 0) await care.Ended(ended, stop);", 2_000
@@ -111,13 +119,6 @@ public sealed class MutationTests(ITestOutputHelper output)
     /// <param name="seeds">So many seeds must be enough to find it.</param>
     [Theory, MemberData(nameof(Mutants))]
     public Task A_bug_is_found(string bug, string file, string from, string to, int seeds) => MutateAsync(file, from, to, seeds, expected: 1, bug);
-
-    /// <summary>What is acknowledged before it is done or said is lost when the process dies; the sweeps make up for it, as for every lost event.</summary>
-    [Theory]
-    [InlineData("services/Orders/OrderSteps.cs", "await transition.SayAsync(decision, stop);\n        return decision.State!;", "_ = transition.SayAsync(decision, stop);\n        return decision.State!;")]
-    [InlineData("services/Stock/StockHandlers.cs", "await sidecar.PublishAsync(new(order.OrderId, StockDecisions.Answer", "_ = sidecar.PublishAsync(new(order.OrderId, StockDecisions.Answer")]
-    public async Task Acknowledging_too_early_loses_nothing_in_the_end(string file, string from, string to) =>
-        await MutateAsync(file, from, to, 1_000, expected: 0, "acknowledged too early");
 
     private async Task MutateAsync(string file, string from, string to, int seeds, int expected, string bug)
     {

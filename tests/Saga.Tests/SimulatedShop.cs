@@ -18,7 +18,8 @@ namespace Saga.Tests;
 
 /// <summary>What goes wrong in a run, each as a probability: per operation, per event, per second of an instance.</summary>
 /// <param name="ClockJumps">The clock of an instance jumps, by up to <see cref="SimulatedShop.ClockWrongMax"/> forward or back.</param>
-internal sealed record Faults(SidecarFaults Sidecar, double Lost, double Doubled, double Crash, double ClockJumps, bool Replay)
+/// <param name="Unswept">Nobody looks after anything, and clients insist: what is delivered again must be enough.</param>
+internal sealed record Faults(SidecarFaults Sidecar, double Lost, double Doubled, double Crash, double ClockJumps, bool Replay, bool Unswept = false)
 {
     public static readonly Faults None = new(SidecarFaults.None, 0, 0, 0, 0, false);
 }
@@ -97,6 +98,8 @@ internal sealed class SimulatedShop
             PlaceLater(order, TimeSpan.FromSeconds(1));
             return;
         }
+        // Otherwise nobody knows whether the client will.
+        if (faults.Unswept) instance.OnCrash += Insist;
         try
         {
             var now = instance.Clock.GetUtcNow();
@@ -105,8 +108,11 @@ internal sealed class SimulatedShop
         }
         catch (Exception fault) when (IsFault(fault))
         {
-            PlaceLater(order, TimeSpan.FromSeconds(1));
+            Insist();
         }
+        instance.OnCrash -= Insist;
+
+        void Insist() => PlaceLater(order, TimeSpan.FromSeconds(1));
     });
 
     /// <summary>A client cancels an order some time from now.</summary>
@@ -211,7 +217,7 @@ internal sealed class SimulatedShop
         {
             if (isOver) return;
             isOver = true;
-            if (attempt < AttemptsMax) DeliverLater(app, e, attempt + 1, TimeSpan.FromMilliseconds(500 * attempt));
+            if (attempt < AttemptsMax || faults.Unswept) DeliverLater(app, e, attempt + 1, TimeSpan.FromMilliseconds(500 * attempt));
             else
             {
                 DeadLetters++;
@@ -223,7 +229,7 @@ internal sealed class SimulatedShop
 
     private void SweepLater(Instance instance) => world.Later(SweepPeriod, async () =>
     {
-        if (instance.Dead) return;
+        if (instance.Dead || faults.Unswept) return;
         try
         {
             await instance.SweepAsync!(default);
