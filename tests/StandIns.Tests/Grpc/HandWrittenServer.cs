@@ -30,7 +30,7 @@ internal sealed class HandWrittenServer : IAsyncDisposable
 
     public Interop.Interop.InteropClient Client { get; }
 
-    public int Connections => connections.Count;
+    public int Connections => open.Count;
 
     /// <summary>Pings for which a server as strict as grpc-go's would count a strike: nothing was sent to the client since the last one.</summary>
     public int Strikes { get; private set; }
@@ -61,9 +61,9 @@ internal sealed class HandWrittenServer : IAsyncDisposable
                 connections.Add(ServeAsync(frames, connections.Count + 1));
             }
         }
-        catch (SocketException)
+        catch (Exception e) when (e is SocketException or InvalidOperationException)
         {
-            // Stopped.
+            // Stopped, while it waited or before it did.
         }
     }
 

@@ -218,7 +218,7 @@ public class ServersThatSayItOtherwise
             {
                 await Offence[offence](call);
             }
-            catch (IOException)
+            catch (Exception e) when (e is IOException or ObjectDisposedException)
             {
                 // The client did not wait for the end of it.
             }
