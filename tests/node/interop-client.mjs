@@ -2,6 +2,7 @@
 import grpc from '@grpc/grpc-js';
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { promisify } from 'node:util';
 import { Absent, Interop } from './interop.mjs';
 
 const [address, name] = process.argv.slice(2);
@@ -124,7 +125,9 @@ const cases = {
   },
 
   async timeout_on_sleeping_server() {
-    const { status } = await answered(done => client.empty({}, { deadline: Date.now() + 100 }, done));
+    // Connected before the clock runs, so that the call reaches the server.
+    await promisify(client.waitForReady.bind(client))(Date.now() + 30_000);
+    const { status } = await answered(done => client.empty({}, { deadline: Date.now() + 500 }, done));
     assert.equal(status.code, grpc.status.DEADLINE_EXCEEDED);
   },
 

@@ -90,7 +90,8 @@ def cancel_after_first_response():
 
 
 def timeout_on_sleeping_server():
-    error = failure(lambda: channel.unary_unary(path("Empty"))(b"", timeout=0.1))
+    grpc.channel_ready_future(channel).result()  # Connected before the clock runs, so that the call reaches the server.
+    error = failure(lambda: channel.unary_unary(path("Empty"))(b"", timeout=0.5))
     assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
 
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using Dapr.AppCallback.Autogen.Grpc.v1;
 using Google.Protobuf.WellKnownTypes;
@@ -7,6 +8,7 @@ using Grpc.Net.Client;
 namespace Daprd.App;
 
 /// <summary>The way from a sidecar to its app. The app need not be there yet.</summary>
+/// <remarks>A call is in no trace but the one that its headers name: whatever activity is current where it is made is not meant.</remarks>
 internal sealed class AppChannel : IDisposable
 {
     private static readonly TimeSpan DialTimeout = TimeSpan.FromMilliseconds(500);
@@ -24,9 +26,8 @@ internal sealed class AppChannel : IDisposable
         _host = host;
         _port = port;
         Address = new Uri($"http://{host}:{port}");
-        var handler = NewHandler();
-        Invoker = new HttpMessageInvoker(handler);
-        _channel = GrpcChannel.ForAddress(Address, new GrpcChannelOptions { HttpHandler = handler });
+        Invoker = new HttpMessageInvoker(NewHandler());
+        _channel = GrpcChannel.ForAddress(Address);
         _callback = new AppCallback.AppCallbackClient(_channel);
         _alpha = new AppCallbackAlpha.AppCallbackAlphaClient(_channel);
         _health = new AppCallbackHealthCheck.AppCallbackHealthCheckClient(_channel);
@@ -58,15 +59,22 @@ internal sealed class AppChannel : IDisposable
         while (!await AnswersAsync(stop)) await Task.Delay(DialPause, stop);
     }
 
-    public async Task<ListTopicSubscriptionsResponse> ListSubscriptionsAsync(CancellationToken stop) =>
-        await _callback.ListTopicSubscriptionsAsync(new Empty(), cancellationToken: stop);
+    public async Task<ListTopicSubscriptionsResponse> ListSubscriptionsAsync(CancellationToken stop)
+    {
+        Activity.Current = null;
+        return await _callback.ListTopicSubscriptionsAsync(new Empty(), cancellationToken: stop);
+    }
 
-    public async Task<TopicEventResponse> DeliverAsync(TopicEventRequest request, Metadata headers, CancellationToken stop) =>
-        await _callback.OnTopicEventAsync(request, headers, cancellationToken: stop);
+    public async Task<TopicEventResponse> DeliverAsync(TopicEventRequest request, Metadata headers, CancellationToken stop)
+    {
+        Activity.Current = null;
+        return await _callback.OnTopicEventAsync(request, headers, cancellationToken: stop);
+    }
 
     /// <summary>By the rpc's alpha name where the app knows only that.</summary>
     public async Task<TopicEventBulkResponse> DeliverAsync(TopicEventBulkRequest request, Metadata headers, CancellationToken stop)
     {
+        Activity.Current = null;
         try
         {
             return await _callback.OnBulkTopicEventAsync(request, headers, cancellationToken: stop);
@@ -78,12 +86,16 @@ internal sealed class AppChannel : IDisposable
     }
 
     public async Task<Dapr.Client.Autogen.Grpc.v1.InvokeResponse> InvokeAsync(
-        Dapr.Client.Autogen.Grpc.v1.InvokeRequest request, Metadata headers, CancellationToken stop) =>
-        await _callback.OnInvokeAsync(request, headers, cancellationToken: stop);
+        Dapr.Client.Autogen.Grpc.v1.InvokeRequest request, Metadata headers, CancellationToken stop)
+    {
+        Activity.Current = null;
+        return await _callback.OnInvokeAsync(request, headers, cancellationToken: stop);
+    }
 
     /// <summary>Anything but an answer counts as unhealthy, UNIMPLEMENTED too.</summary>
     public async Task<bool> ProbeAsync(TimeSpan limit, CancellationToken stop)
     {
+        Activity.Current = null;
         try
         {
             await _health.HealthCheckAsync(new Empty(), deadline: DateTime.UtcNow + limit, cancellationToken: stop);

@@ -56,7 +56,8 @@ public sealed class AppPolicyTests : IAsyncLifetime
     [Fact]
     public async Task A_timeout_ends_the_call_in_the_app_too()
     {
-        var echo = await CallerAsync("{timeouts: {soon: 300ms}}", "{timeout: soon}");
+        // Long enough for the call to reach the app on a busy machine.
+        var echo = await CallerAsync("{timeouts: {soon: 2s}}", "{timeout: soon}");
         var ended = new TaskCompletionSource();
         _app.OnCall = async cancelled =>
         {

@@ -202,6 +202,17 @@ public class CallsThatFail
     }
 
     [Fact]
+    public async Task An_answer_of_another_content_type_is_no_answer()
+    {
+        await using var server = await TestServer.StartAsync(
+            map: app => app.Map("standins.interop.Absent/Call", () => "Welcome!"));
+
+        var e = await Assert.ThrowsAsync<RpcException>(async () => await new Absent.AbsentClient(server.Channel).CallAsync(new Nothing()));
+
+        Assert.Equal("Bad gRPC response. Invalid content-type value: text/plain; charset=utf-8", e.Status.Detail);
+    }
+
+    [Fact]
     public async Task A_call_in_flight_when_its_channel_is_disposed_of_is_cancelled()
     {
         await using var server = await TestServer.StartAsync();

@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Text;
+using Grpc.Core;
 using StandIns.Interop;
 using static StandIns.GrpcTests.Http2Frames;
 
@@ -64,17 +67,36 @@ public class ClientsThatMisbehave
     }
 
     [Theory]
-    [InlineData("Unary")]
-    [InlineData("Collect")]
-    [InlineData("Converse")]
-    public async Task A_call_half_closed_with_its_headers_is_answered(string method)
+    [InlineData("Unary", StatusCode.Internal)]
+    [InlineData("Stream", StatusCode.Internal)]
+    [InlineData("Collect", StatusCode.OK)]
+    [InlineData("Converse", StatusCode.OK)]
+    public async Task A_call_half_closed_with_its_headers_is_answered_with_the_right_status(string method, StatusCode expected)
+    {
+        await using var server = await TestServer.StartAsync();
+        using var client = await ConnectAsync(server);
+        // Then it writes all header fields in full.
+        await client.WriteAsync(Settings, 0, 0, Setting(1, 0));
+
+        await client.WriteAsync(Headers, EndHeaders | EndStream, 1, Call(method));
+
+        Assert.Equal(expected, await StatusAsync(client));
+        Assert.Equal(new Nothing(), await server.Client.EmptyAsync(new Nothing()));
+    }
+
+    [Theory]
+    [InlineData(":path")]
+    [InlineData(":method")]
+    [InlineData(":scheme")]
+    public async Task A_request_that_lacks_what_every_request_has_is_refused_and_the_server_lives_on(string missing)
     {
         await using var server = await TestServer.StartAsync();
         using var client = await ConnectAsync(server);
 
-        await client.WriteAsync(Headers, EndHeaders | EndStream, 1, Call(method));
+        await client.WriteAsync(Headers, EndHeaders | EndStream, 1, Call("Empty", without: missing));
 
-        Assert.Equal(1, await EndedStreamAsync(client));
+        Assert.True(await IsRefusedAsync(client));
+        Assert.Equal(new Nothing(), await server.Client.EmptyAsync(new Nothing()));
     }
 
     [Fact]
@@ -103,9 +125,41 @@ public class ClientsThatMisbehave
 
     private static Task<Http2Frames> ConnectAsync(TestServer server) => Http2Frames.ConnectAsync(server.Address);
 
-    private static byte[] Call(string method) => Fields(
+    private static byte[] Call(string method, string? without = null) => Fields([.. new[]
+    {
         (":method", "POST"), (":scheme", "http"), (":path", $"/standins.interop.Interop/{method}"), (":authority", "test"),
-        ("content-type", "application/grpc"), ("te", "trailers"));
+        ("content-type", "application/grpc"), ("te", "trailers"),
+    }.Where(field => field.Item1 != without)]);
+
+    /// <summary>The status that the server tells first.</summary>
+    private static async Task<StatusCode> StatusAsync(Http2Frames client)
+    {
+        while (await client.ReadAsync() is var (type, _, _, payload))
+        {
+            var fields = Encoding.Latin1.GetString(payload);
+            if (type == Headers && fields.IndexOf("grpc-status", StringComparison.Ordinal) is >= 0 and var place)
+            {
+                var value = fields[(place + "grpc-status".Length)..];
+                return (StatusCode)int.Parse(value.AsSpan(1, value[0]), CultureInfo.InvariantCulture);
+            }
+        }
+
+        throw new IOException("The server closed the connection.");
+    }
+
+    /// <summary>Whether the server resets the stream or ends the connection, before it answers anything.</summary>
+    private static async Task<bool> IsRefusedAsync(Http2Frames client)
+    {
+        while (await client.ReadAsync() is var (type, _, _, _))
+        {
+            if (type is RstStream or GoAway or Headers)
+            {
+                return type != Headers;
+            }
+        }
+
+        return true;
+    }
 
     /// <summary>The first stream that the server ends, well or not.</summary>
     private static async Task<int> EndedStreamAsync(Http2Frames client)

@@ -11,31 +11,34 @@ public sealed class GrpcJsServer() : ForeignPeer("node", "node/interop-server.mj
 public class ForeignPeer : IAsyncLifetime, IAsyncDisposable
 {
     private readonly ChildProcess process;
-    private readonly EncodingListener listener = new();
+    private EncodingListener? listener;
 
     /// <param name="script">Below tests/.</param>
     internal ForeignPeer(string command, string script) => process = ChildProcess.Start(command, [PathOf(script)]);
 
-    /// <summary>The grpc-encoding of the last response.</summary>
-    public string? LastEncoding => listener.Last;
+    public Uri Address { get; private set; } = null!;
 
+    /// <summary>The grpc-encoding of the last response to the channel that <see cref="Listen"/> made.</summary>
+    public string? LastEncoding => listener?.Last;
+
+    /// <summary>Over a connection of its own.</summary>
     public GrpcChannel Channel { get; private set; } = null!;
-
-    public Interop.Interop.InteropClient Client { get; private set; } = null!;
 
     public async Task InitializeAsync()
     {
         var port = (await process.LineAsync("port "))["port ".Length..];
-        Channel = GrpcChannel.ForAddress($"http://127.0.0.1:{port}", new GrpcChannelOptions { HttpHandler = listener });
-        Client = new Interop.Interop.InteropClient(Channel);
+        Address = new Uri($"http://127.0.0.1:{port}");
+        Channel = GrpcChannel.ForAddress(Address);
     }
+
+    public GrpcChannel Listen() =>
+        GrpcChannel.ForAddress(Address, new GrpcChannelOptions { HttpHandler = listener = new EncodingListener(), DisposeHttpClient = true });
 
     public Task LineAsync(string text) => process.LineAsync(text);
 
     public async ValueTask DisposeAsync()
     {
         Channel?.Dispose();
-        listener.Dispose();
         await process.DisposeAsync();
     }
 

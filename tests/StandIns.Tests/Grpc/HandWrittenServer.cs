@@ -10,13 +10,16 @@ internal sealed class HandWrittenServer : IAsyncDisposable
 {
     private readonly TcpListener listener = new(IPAddress.Loopback, 0);
     private readonly Func<HandWrittenCall, Task> answer;
+    private readonly byte[] settings;
     private readonly List<Task> connections = [];
     private readonly List<Http2Frames> open = [];
     private readonly Task accepting;
 
-    public HandWrittenServer(Func<HandWrittenCall, Task> answer)
+    /// <param name="settings">What it says of itself first.</param>
+    public HandWrittenServer(Func<HandWrittenCall, Task> answer, byte[]? settings = null)
     {
         this.answer = answer;
+        this.settings = settings ?? [];
         listener.Start();
         Channel = GrpcChannel.ForAddress($"http://{listener.LocalEndpoint}");
         Client = new Interop.Interop.InteropClient(Channel);
@@ -27,10 +30,16 @@ internal sealed class HandWrittenServer : IAsyncDisposable
 
     public Interop.Interop.InteropClient Client { get; }
 
-    public int Connections => connections.Count;
+    public int Connections => open.Count;
 
     /// <summary>Pings for which a server as strict as grpc-go's would count a strike: nothing was sent to the client since the last one.</summary>
     public int Strikes { get; private set; }
+
+    /// <summary>Answers to pings.</summary>
+    public int Pongs { get; private set; }
+
+    /// <summary>Bytes of the longest piece in which a request came.</summary>
+    public int LongestPiece { get; private set; }
 
     public async ValueTask DisposeAsync()
     {
@@ -47,14 +56,14 @@ internal sealed class HandWrittenServer : IAsyncDisposable
         {
             while (true)
             {
-                var frames = await Http2Frames.AcceptAsync(await listener.AcceptSocketAsync());
+                var frames = await Http2Frames.AcceptAsync(await listener.AcceptSocketAsync(), settings);
                 open.Add(frames);
                 connections.Add(ServeAsync(frames, connections.Count + 1));
             }
         }
-        catch (SocketException)
+        catch (Exception e) when (e is SocketException or InvalidOperationException)
         {
-            // Stopped.
+            // Stopped, while it waited or before it did.
         }
     }
 
@@ -73,7 +82,16 @@ internal sealed class HandWrittenServer : IAsyncDisposable
                     quietSincePing = true;
                     await frames.WriteAsync(Ping, Ack, 0, payload);
                     break;
-                case Data when (flags & EndStream) != 0:
+                case Ping:
+                    Pongs++;
+                    break;
+                case Data when (flags & EndStream) == 0:
+                    LongestPiece = Math.Max(LongestPiece, payload.Length);
+                    await frames.WriteAsync(WindowUpdate, 0, stream, Number(payload.Length));
+                    await frames.WriteAsync(WindowUpdate, 0, 0, Number(payload.Length));
+                    break;
+                case Data:
+                    LongestPiece = Math.Max(LongestPiece, payload.Length);
                     quietSincePing = false;
                     await answer(new HandWrittenCall(frames, connection, stream));
                     break;

@@ -7,8 +7,8 @@ namespace StandIns.GrpcTests;
 /// <summary>One end of an HTTP/2 connection that says exactly what a test tells it to.</summary>
 internal sealed class Http2Frames(Socket socket) : IDisposable
 {
-    public const byte Data = 0, Headers = 1, RstStream = 3, Settings = 4, Ping = 6, GoAway = 7, Continuation = 9;
-    public const byte EndStream = 1, Ack = 1, EndHeaders = 4;
+    public const byte Data = 0, Headers = 1, RstStream = 3, Settings = 4, PushPromise = 5, Ping = 6, GoAway = 7, WindowUpdate = 8, Continuation = 9;
+    public const byte EndStream = 1, Ack = 1, EndHeaders = 4, Padded = 8, Priority = 0x20;
 
     private static readonly byte[] Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8.ToArray();
 
@@ -24,11 +24,12 @@ internal sealed class Http2Frames(Socket socket) : IDisposable
         return frames;
     }
 
-    public static async Task<Http2Frames> AcceptAsync(Socket socket)
+    /// <param name="settings">The payload of the first frame.</param>
+    public static async Task<Http2Frames> AcceptAsync(Socket socket, byte[] settings)
     {
         var frames = new Http2Frames(socket);
         await frames.stream.ReadExactlyAsync(new byte[Preface.Length]);
-        await frames.WriteAsync(Settings, 0, 0, []);
+        await frames.WriteAsync(Settings, 0, 0, settings);
         return frames;
     }
 
@@ -62,6 +63,8 @@ internal sealed class Http2Frames(Socket socket) : IDisposable
             return null;
         }
     }
+
+    public static byte[] Setting(byte id, int value) => [0, id, .. Number(value)];
 
     public static byte[] Number(int number)
     {

@@ -16,12 +16,14 @@ internal sealed class TestServer : IAsyncDisposable
     private TestServer(WebApplication app)
     {
         this.app = app;
-        Address = new Uri(app.Urls.Single());
+        Address = Addresses[0];
         Channel = GrpcChannel.ForAddress(Address);
         Client = new Interop.Interop.InteropClient(Channel);
     }
 
     public Uri Address { get; }
+
+    public IReadOnlyList<Uri> Addresses => [.. app.Urls.Select(url => new Uri(url))];
 
     public GrpcChannel Channel { get; }
 

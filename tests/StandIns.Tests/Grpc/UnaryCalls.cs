@@ -71,6 +71,43 @@ public class UnaryCalls
         Assert.All(answers, answer => Assert.Equal(answer.size, answer.Item2.Payload.Length));
     }
 
+    [Fact]
+    public async Task Calls_that_are_given_up_at_any_moment_leave_the_others_as_they_are()
+    {
+        await using var server = await TestServer.StartAsync();
+        var chance = new Random(20_251);
+        var plans = Enumerable.Range(0, 3000).Select(_ => (Size: chance.Next(60_000), Spins: chance.Next(20_000), Way: chance.Next(4))).ToList();
+
+        async Task PlayAsync((int Size, int Spins, int Way) plan)
+        {
+            using var cancellation = new CancellationTokenSource();
+            var ask = new Ask { Payload = ByteString.CopyFrom(new byte[plan.Size / 2]), AnswerBytes = { plan.Size, plan.Size / 3 } };
+            using var unary = plan.Way < 3 ? server.Client.UnaryAsync(ask, cancellationToken: cancellation.Token) : null;
+            using var stream = plan.Way == 3 ? server.Client.Stream(ask, cancellationToken: cancellation.Token) : null;
+            switch (plan.Way)
+            {
+                case 0:
+                    Thread.SpinWait(plan.Spins);
+                    await cancellation.CancelAsync();
+                    break;
+                case 1:
+                    Thread.SpinWait(plan.Spins);
+                    break;
+                case 2:
+                    Assert.Equal(plan.Size, (await unary!).Payload.Length);
+                    break;
+                default:
+                    Assert.True(await stream!.ResponseStream.MoveNext());
+                    Assert.Equal(plan.Size, stream.ResponseStream.Current.Payload.Length);
+                    break;
+            }
+        }
+
+        await Parallel.ForEachAsync(plans, new ParallelOptions { MaxDegreeOfParallelism = 32 }, async (plan, _) => await PlayAsync(plan));
+
+        Assert.Equal(7, (await server.Client.UnaryAsync(new Ask { AnswerBytes = { 7 } })).Payload.Length);
+    }
+
     [Theory]
     [InlineData(1001)]
     [InlineData(8 * 1024 * 1024)]

@@ -4,48 +4,39 @@ using Grpc.Wire;
 
 namespace Grpc.Net.Client;
 
-/// <summary>A call over one HTTP/2 stream, from its headers to its status, whatever its messages are.</summary>
-internal abstract class ClientCall : IDisposable
+/// <summary>A call, from its headers to its status, whatever its messages are.</summary>
+internal abstract class ClientCall(GrpcChannel channel, IMethod method, string? host, CallOptions options) : IDisposable
 {
     /// <summary>What a timer can hold, about 49 days. A longer deadline is as good as none.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromMilliseconds(uint.MaxValue - 1);
 
-    private readonly GrpcChannel channel;
-    private readonly CancellationTokenSource source;
-    private readonly HttpRequestMessage request;
-    private HttpResponseMessage? response;
+    private Exchange? exchange;
+    private MessageReader? messages;
     private Task<MessageReader?>? responding;
-    private Task<Metadata>? responseHeaders;
+    private CancellationTokenRegistration registration;
+    private Timer? clock;
     private Metadata? trailers;
     private Status status;
     private bool finished;
-    private bool disposed;
 
-    protected ClientCall(GrpcChannel channel, IMethod method, string? host, CallOptions options)
-    {
-        this.channel = channel;
-        Options = options;
-        ObjectDisposedException.ThrowIf(channel.Disposed.IsCancellationRequested, channel);
-        source = CancellationTokenSource.CreateLinkedTokenSource(options.CancellationToken, channel.Disposed);
-        Token = source.Token;
-        request = ClientRequest.Create(channel.AddressOf(method), host, options.Headers);
-    }
+    /// <summary>True when it was this side that did not want to wait any longer.</summary>
+    private bool gaveUp;
 
-    public Task<Metadata> ResponseHeadersAsync => responseHeaders ??= ReadHeadersAsync();
+    public Task<Metadata> ResponseHeadersAsync => field ??= ReadHeadersAsync();
 
-    /// <summary>Cancelled when the caller gives up, by token, deadline or disposal.</summary>
-    protected CancellationToken Token { get; }
-
-    protected CallOptions Options { get; }
+    protected CallOptions Options => options;
 
     protected GrpcChannelOptions Limits => channel.Options;
+
+    /// <summary>Null when the call was over before it began.</summary>
+    protected Exchange? Exchange => exchange;
 
     /// <summary>The status, once the call has one.</summary>
     protected Status? Ended
     {
         get
         {
-            lock (request)
+            lock (this)
             {
                 return finished ? status : null;
             }
@@ -61,45 +52,41 @@ internal abstract class ClientCall : IDisposable
 
     public void Dispose()
     {
-        if (Finish(new Status(StatusCode.Cancelled, "gRPC call disposed.")))
-        {
-            disposed = true;
-            source.Cancel();
-        }
-
+        GiveUp(new Status(StatusCode.Cancelled, "gRPC call disposed."));
         Release();
     }
 
     /// <summary>Cancels the call as if by its own token.</summary>
-    public void Cancel()
-    {
-        if (Finish(new Status(StatusCode.Cancelled, "Call canceled by the client.")))
-        {
-            source.Cancel();
-        }
-    }
+    public void Cancel() => GiveUp(Cancelled);
 
-    protected void Begin(HttpContent content)
+    /// <param name="only">The one message to send. Null: they will be written one by one.</param>
+    protected void Begin(PooledFrame? only)
     {
-        request.Content = content;
-        if (Options.Deadline is { } deadline && deadline != DateTime.MaxValue)
+        TimeSpan? timeout = options.Deadline is { } deadline && deadline != DateTime.MaxValue ? deadline.ToUniversalTime() - DateTime.UtcNow : null;
+        if (options.CancellationToken.IsCancellationRequested || timeout <= TimeSpan.Zero)
         {
-            var timeout = deadline.ToUniversalTime() - DateTime.UtcNow;
-            if (timeout <= TimeSpan.Zero)
-            {
-                Finish(Late);
-                responding = Task.FromResult<MessageReader?>(null);
-                return;
-            }
-
-            request.Headers.TryAddWithoutValidation(GrpcTimeout.Header, GrpcTimeout.Format(timeout));
-            if (timeout < Longest)
-            {
-                source.CancelAfter(timeout + TimeSpan.FromMilliseconds(1));
-            }
+            GiveUp(options.CancellationToken.IsCancellationRequested ? Cancelled : Late);
+            only?.Dispose();
+            return;
         }
 
-        responding = RespondAsync();
+        RequestHead.Check(options.Headers);
+        var patient = method.Type is MethodType.Unary or MethodType.ClientStreaming;
+        exchange = channel.Open(new RequestHead(host ?? channel.Address.Authority, method.FullName, options.Headers, timeout), only, patient);
+        if (options.CancellationToken.CanBeCanceled)
+        {
+            registration = options.CancellationToken.UnsafeRegister(static call => ((ClientCall)call!).Cancel(), this);
+        }
+
+        if (timeout < Longest)
+        {
+            clock = new Timer(static call => ((ClientCall)call!).GiveUp(Late), this, timeout.Value + TimeSpan.FromMilliseconds(1), Timeout.InfiniteTimeSpan);
+        }
+
+        if (!patient)
+        {
+            responding = RespondAsync().AsTask();
+        }
     }
 
     /// <returns>The next message; null at the end, when the call has its status.</returns>
@@ -110,14 +97,14 @@ internal abstract class ClientCall : IDisposable
     {
         try
         {
-            if (Ended is null && await responding!.ConfigureAwait(false) is { } messages)
+            if (Ended is null && (messages ??= await (responding is null ? RespondAsync() : new(responding)).ConfigureAwait(false)) is { } reader)
             {
-                if (await messages.ReadAsync(marshaller, Token).ConfigureAwait(false) is { } message)
+                if (await reader.ReadAsync(marshaller, exchange!.Cancelled).ConfigureAwait(false) is { } message)
                 {
                     return message;
                 }
 
-                (var received, trailers) = ResponseStatus.AtEnd(response!);
+                (var received, trailers) = ResponseStatus.AtEnd(exchange!.Trailers);
                 Finish(received);
             }
         }
@@ -136,7 +123,7 @@ internal abstract class ClientCall : IDisposable
     {
         if (Finish(StatusOf(e)))
         {
-            source.Cancel();
+            exchange?.Cancel();
         }
 
         Release();
@@ -147,80 +134,90 @@ internal abstract class ClientCall : IDisposable
     protected Exception Failure(Status failed)
     {
         var rpc = new RpcException(failed, trailers ?? Metadata.Empty);
-        var givenUp = failed.StatusCode is StatusCode.Cancelled or StatusCode.DeadlineExceeded
-            && (Token.IsCancellationRequested || disposed || failed.Detail == Late.Detail);
-        return channel.Options.ThrowOperationCanceledOnCancellation && givenUp
-            ? new OperationCanceledException(failed.Detail, rpc, Options.CancellationToken)
+        return channel.Options.ThrowOperationCanceledOnCancellation && GaveUp(failed)
+            ? new OperationCanceledException(failed.Detail, rpc, options.CancellationToken)
             : rpc;
     }
+
+    /// <summary>What an exception on the way means.</summary>
+    protected Status StatusOf(Exception e) =>
+        options.CancellationToken.IsCancellationRequested ? new Status(StatusCode.Cancelled, Cancelled.Detail, e)
+        : channel.IsDisposed ? new Status(StatusCode.Cancelled, "The channel was disposed of during the call.", e)
+        : IsLate ? Late
+        : TransportFailure.StatusOf(e, channel.Address);
 
     /// <summary>Told once, when the call has its status.</summary>
     protected virtual void OnFinished()
     {
     }
 
+    private static Status Cancelled => new(StatusCode.Cancelled, "Call canceled by the client.");
+
     private static Status Late => new(StatusCode.DeadlineExceeded, "");
 
-    private async Task<MessageReader?> RespondAsync()
+    private bool IsLate => options.Deadline?.ToUniversalTime() <= DateTime.UtcNow;
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<MessageReader?> RespondAsync()
     {
         try
         {
-            response = channel.Http is HttpClient client
-                ? await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Token).ConfigureAwait(false)
-                : await channel.Http.SendAsync(request, Token).ConfigureAwait(false);
-
-            if (ResponseStatus.AtStart(response) is var (received, headers))
+            await exchange!.AnsweredAsync().ConfigureAwait(false);
+            if (ResponseStatus.AtStart(exchange.Headers) is var (received, headers))
             {
                 trailers = headers;
                 Finish(received);
             }
 
-            if (Ended is not null)
+            if (Ended is null)
             {
-                Release();
-                return null;
+                return new MessageReader(exchange.Body, exchange.Headers[Frame.EncodingHeader], channel.Options.MaxReceiveMessageSize);
             }
-
-            return new MessageReader(
-                System.IO.Pipelines.PipeReader.Create(response.Content.ReadAsStream(Token)),
-                ResponseStatus.Value(response.Headers, Frame.EncodingHeader),
-                channel.Options.MaxReceiveMessageSize);
         }
         catch (Exception e)
         {
             Finish(StatusOf(e));
-            Release();
-            return null;
         }
+
+        Release();
+        return null;
     }
 
     private async Task<Metadata> ReadHeadersAsync()
     {
-        await responding!.ConfigureAwait(false);
-        return response is null ? throw Failure(GetStatus()) : ResponseStatus.Metadata(response.Headers);
+        if (exchange is null)
+        {
+            throw Failure(GetStatus());
+        }
+
+        try
+        {
+            await exchange.HeadersAsync().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            Finish(StatusOf(e));
+            throw Failure(GetStatus());
+        }
+
+        return ResponseStatus.Metadata(exchange.Headers);
     }
 
-    protected Status StatusOf(Exception e)
+    private void GiveUp(Status why)
     {
-        if (Options.CancellationToken.IsCancellationRequested)
+        if (Finish(why))
         {
-            return new Status(StatusCode.Cancelled, "Call canceled by the client.", e);
+            gaveUp = true;
+            exchange?.Cancel();
         }
-
-        if (channel.Disposed.IsCancellationRequested)
-        {
-            return new Status(StatusCode.Cancelled, "The channel was disposed of during the call.", e);
-        }
-
-        // Nothing else cancels a call that has no status yet.
-        return Token.IsCancellationRequested || Options.Deadline?.ToUniversalTime() <= DateTime.UtcNow
-            ? Late
-            : TransportFailure.StatusOf(e, channel.Address);
     }
+
+    private bool GaveUp(Status failed) => failed.StatusCode is StatusCode.Cancelled or StatusCode.DeadlineExceeded
+        && (gaveUp || options.CancellationToken.IsCancellationRequested || channel.IsDisposed || IsLate);
 
     private bool Finish(Status final)
     {
-        lock (request)
+        lock (this)
         {
             if (finished)
             {
@@ -237,8 +234,8 @@ internal abstract class ClientCall : IDisposable
 
     private void Release()
     {
-        response?.Dispose();
-        request.Dispose();
-        source.Dispose();
+        registration.Unregister();
+        clock?.Dispose();
+        exchange?.Dispose();
     }
 }

@@ -10,20 +10,22 @@ internal sealed class ClientCall<TRequest, TResponse>(
     where TRequest : class
     where TResponse : class
 {
-    private RequestStreamContent? requests;
+    /// <summary>Set when the call has its status. Only a call that writes its requests one by one has it.</summary>
+    private TaskCompletionSource? over;
     private TResponse? current;
     private int reading;
 
     public TResponse Current => current ?? throw new InvalidOperationException("There is no current message: MoveNext has found none.");
 
-    public CancellationToken Cancellation => Token;
+    /// <summary>Where requests are written; null when the call was over before it began.</summary>
+    public Exchange? Way => Exchange;
 
     /// <summary>Sends the one request of a call that has one.</summary>
     public void Send(TRequest request)
     {
         try
         {
-            Begin(new RequestContent(Serialize(request)));
+            Begin(Serialize(request));
         }
         catch (RpcException e)
         {
@@ -33,10 +35,9 @@ internal sealed class ClientCall<TRequest, TResponse>(
 
     public IClientStreamWriter<TRequest> SendStream()
     {
-        requests = new RequestStreamContent();
-        var writer = new RequestWriter<TRequest, TResponse>(this, requests, Options.WriteOptions);
-        Begin(requests);
-        return writer;
+        over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Begin(only: null);
+        return new RequestWriter<TRequest, TResponse>(this, Options.WriteOptions);
     }
 
     public PooledFrame Serialize(TRequest message)
@@ -85,19 +86,19 @@ internal sealed class ClientCall<TRequest, TResponse>(
     /// <summary>What a failed write of a request means: the call's own status, once it is known.</summary>
     public async ValueTask<Exception> WriteFailureAsync(Exception e)
     {
-        if (method.Type == MethodType.ClientStreaming && Ended is null && !Token.IsCancellationRequested)
+        if (method.Type == MethodType.ClientStreaming)
         {
             // The server may have answered before it heard everything; somebody is reading that answer already.
-            await requests!.CallEnded.ConfigureAwait(false);
+            await over!.Task.ConfigureAwait(false);
         }
 
-        // A conversation that is not cancelled goes on for its reader, who will find the server's own word in it.
-        return WhyNoWrite() ?? (Token.IsCancellationRequested ? Fail(e) : Failure(StatusOf(e)));
+        // A conversation goes on for its reader, who will find the server's own word in it.
+        return WhyNoWrite() ?? Failure(StatusOf(e));
     }
 
     public Exception? WhyNoWrite() => Ended is not { } status ? null : status.StatusCode == StatusCode.OK ? Complete() : Failure(status);
 
-    protected override void OnFinished() => requests?.End();
+    protected override void OnFinished() => over?.TrySetResult();
 
     private static InvalidOperationException Complete() => new("Can't write the message because the call is complete.");
 }

@@ -1,13 +1,17 @@
-using System.Collections.Concurrent;
 using Grpc.Core;
+using Grpc.Net.Client.Http2;
+using Grpc.Wire;
 
 namespace Grpc.Net.Client;
 
 /// <summary>A way to one server over HTTP/2; connects when first called. Expensive to make, free to share.</summary>
 public sealed class GrpcChannel : ChannelBase, IDisposable
 {
+    internal const string UserAgent = "grpc-dotnet/2.80.0";
+
     private readonly CancellationTokenSource disposed = new();
-    private readonly ConcurrentDictionary<string, Uri> addresses = new();
+    private readonly Connections? connections;
+    private readonly HttpMessageInvoker? http;
     private readonly bool ownsHttp;
 
     private GrpcChannel(Uri address, GrpcChannelOptions options)
@@ -20,19 +24,22 @@ public sealed class GrpcChannel : ChannelBase, IDisposable
 
         Address = address;
         Options = options;
-        ownsHttp = options.DisposeHttpClient || (options.HttpClient is null && options.HttpHandler is null);
-        Http = options.HttpClient ?? new HttpMessageInvoker(options.HttpHandler ?? OwnHandler(), disposeHandler: ownsHttp);
+        var given = options.HttpClient is not null || options.HttpHandler is not null;
+        if (!given && address.Scheme == Uri.UriSchemeHttp)
+        {
+            connections = new Connections(address);
+            return;
+        }
+
+        ownsHttp = options.DisposeHttpClient || !given;
+        http = options.HttpClient ?? new HttpMessageInvoker(options.HttpHandler ?? OwnHandler(), disposeHandler: ownsHttp);
     }
 
     internal Uri Address { get; }
 
     internal GrpcChannelOptions Options { get; }
 
-    internal HttpMessageInvoker Http { get; }
-
-    internal Uri AddressOf(IMethod method) => addresses.GetOrAdd(method.FullName, static (path, root) => new Uri(root, path), Address);
-
-    internal CancellationToken Disposed => disposed.Token;
+    internal bool IsDisposed => disposed.IsCancellationRequested;
 
     public static GrpcChannel ForAddress(string address) => ForAddress(address, new GrpcChannelOptions());
 
@@ -52,23 +59,30 @@ public sealed class GrpcChannel : ChannelBase, IDisposable
 
     public override CallInvoker CreateCallInvoker()
     {
-        ObjectDisposedException.ThrowIf(disposed.IsCancellationRequested, this);
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
         return new HttpCallInvoker(this);
     }
 
     /// <summary>Cancels the calls in flight.</summary>
     public void Dispose()
     {
-        if (disposed.IsCancellationRequested)
+        if (IsDisposed)
         {
             return;
         }
 
         disposed.Cancel();
+        connections?.Dispose();
         if (ownsHttp)
         {
-            Http.Dispose();
+            http!.Dispose();
         }
+    }
+
+    internal Exchange Open(RequestHead head, PooledFrame? only, bool patient)
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        return connections?.Open(head, only, patient) ?? new HttpExchange(http!, Address, head, only, disposed.Token);
     }
 
     /// <summary>Without what no gRPC server asks for, each of which costs every call something.</summary>

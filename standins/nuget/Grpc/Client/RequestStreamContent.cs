@@ -8,22 +8,19 @@ internal sealed class RequestStreamContent : HttpContent
 {
     private readonly TaskCompletionSource<Stream?> opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource completed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public RequestStreamContent() => Headers.TryAddWithoutValidation("Content-Type", Frame.ContentType);
 
     /// <summary>Where to write; null when the call ended before there was such a place.</summary>
     public Task<Stream?> Opened => opened.Task;
 
-    public Task CallEnded => ended.Task;
-
     public void Complete() => completed.TrySetResult();
 
+    /// <summary>The call is over. If the requests are not complete, the server must not take them for it.</summary>
     public void End()
     {
         opened.TrySetResult(null);
-        completed.TrySetResult();
-        ended.TrySetResult();
+        completed.TrySetCanceled();
     }
 
     protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>

@@ -3,7 +3,7 @@ using Grpc.Core;
 namespace Grpc.Net.Client;
 
 internal sealed class RequestWriter<TRequest, TResponse>(
-    ClientCall<TRequest, TResponse> call, RequestStreamContent content, WriteOptions? writeOptions) : IClientStreamWriter<TRequest>
+    ClientCall<TRequest, TResponse> call, WriteOptions? writeOptions) : IClientStreamWriter<TRequest>
     where TRequest : class
     where TResponse : class
 {
@@ -36,13 +36,8 @@ internal sealed class RequestWriter<TRequest, TResponse>(
         {
             using var frame = call.Serialize(message);
             using var registration = cancellationToken.UnsafeRegister(static call => ((ClientCall)call!).Cancel(), call);
-            var stream = await content.Opened.ConfigureAwait(false)
-                ?? throw new IOException("The call ended before a message could be written.");
-            await stream.WriteAsync(frame.Bytes, call.Cancellation).ConfigureAwait(false);
-            if ((WriteOptions?.Flags & WriteFlags.BufferHint) != WriteFlags.BufferHint)
-            {
-                await stream.FlushAsync(call.Cancellation).ConfigureAwait(false);
-            }
+            var flush = (WriteOptions?.Flags & WriteFlags.BufferHint) != WriteFlags.BufferHint;
+            await call.Way!.WriteAsync(frame.Bytes, flush).ConfigureAwait(false);
         }
         catch (Exception e) when (e is not RpcException)
         {
@@ -57,7 +52,7 @@ internal sealed class RequestWriter<TRequest, TResponse>(
     public Task CompleteAsync()
     {
         completed = true;
-        content.Complete();
+        call.Way?.Complete();
         return Task.CompletedTask;
     }
 }

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Net;
-using System.Net.Http.Headers;
 using Grpc.Core;
 using Grpc.Wire;
 
@@ -10,57 +9,50 @@ namespace Grpc.Net.Client;
 internal static class ResponseStatus
 {
     /// <summary>The status and trailers of a response that is over with its headers; null when messages may follow.</summary>
-    public static (Status Status, Metadata Trailers)? AtStart(HttpResponseMessage response)
+    public static (Status Status, Metadata Trailers)? AtStart(Fields headers)
     {
-        if (Read(response.Headers) is { } status)
+        if (Read(headers) is { } status)
         {
-            return (status, Metadata(response.Headers));
+            return (status, Metadata(headers));
         }
 
-        if (response.StatusCode != HttpStatusCode.OK)
+        if (headers.Status != (int)HttpStatusCode.OK)
         {
-            return (new Status(Mapped(response.StatusCode), $"Bad gRPC response. HTTP status code: {(int)response.StatusCode}"), []);
+            return (new Status(Mapped((HttpStatusCode)headers.Status), $"Bad gRPC response. HTTP status code: {headers.Status}"), []);
         }
 
-        var type = response.Content.Headers.NonValidated.TryGetValues("Content-Type", out var types) ? types.ToString() : null;
+        var type = headers["content-type"];
         return !Frame.IsContentType(type)
             ? (new Status(StatusCode.Cancelled, $"Bad gRPC response. Invalid content-type value: {type}"), [])
             : null;
     }
 
-    public static (Status Status, Metadata Trailers) AtEnd(HttpResponseMessage response) =>
-        (Read(response.TrailingHeaders) ?? new Status(StatusCode.Cancelled, "No grpc-status found on response."),
-            Metadata(response.TrailingHeaders));
+    public static (Status Status, Metadata Trailers) AtEnd(Fields trailers) =>
+        (Read(trailers) ?? new Status(StatusCode.Cancelled, "No grpc-status found on response."), Metadata(trailers));
 
-    public static Metadata Metadata(HttpResponseHeaders headers)
+    public static Metadata Metadata(Fields fields)
     {
         var metadata = Core.Metadata.Empty;
-        foreach (var (name, values) in headers.NonValidated)
+        foreach (var (name, value) in fields.All)
         {
             if (!MetadataHeaders.IsReserved(name))
             {
                 metadata = metadata.IsReadOnly ? [] : metadata;
-                foreach (var value in values)
-                {
-                    MetadataHeaders.Add(metadata, name, value);
-                }
+                MetadataHeaders.Add(metadata, name, value);
             }
         }
 
         return metadata;
     }
 
-    public static string? Value(HttpResponseHeaders headers, string name) =>
-        headers.NonValidated.TryGetValues(name, out var values) ? values.ToString() : null;
-
-    private static Status? Read(HttpResponseHeaders headers)
+    private static Status? Read(Fields headers)
     {
-        if (Value(headers, "grpc-status") is not { } text)
+        if (headers["grpc-status"] is not { } text)
         {
             return null;
         }
 
-        var detail = PercentEncoding.Decode(Value(headers, "grpc-message") ?? "");
+        var detail = PercentEncoding.Decode(headers["grpc-message"] ?? "");
         return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var code)
             ? new Status(code is >= 0 and <= (int)StatusCode.Unauthenticated ? (StatusCode)code : StatusCode.Unknown, detail)
             : new Status(StatusCode.Unknown, $"The server's grpc-status is '{text}', which is no number. {detail}");

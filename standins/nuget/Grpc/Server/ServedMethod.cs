@@ -65,7 +65,7 @@ internal sealed class ServedMethod(IMethod description, Func<ServerCall, Task> s
 
     private void Trace(ServerCall call)
     {
-        if (call.GetHttpContext().Features.Get<IHttpActivityFeature>()?.Activity is { IsAllDataRequested: true } activity)
+        if (call.Http.Features[typeof(IHttpActivityFeature)] is IHttpActivityFeature { Activity: { IsAllDataRequested: true } activity })
         {
             activity.SetTag("grpc.method", Description.FullName);
             activity.SetTag("grpc.status_code", (int)call.Status.StatusCode);

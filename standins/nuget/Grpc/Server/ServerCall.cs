@@ -54,7 +54,7 @@ internal sealed class ServerCall(HttpContext http, string method, GrpcServiceOpt
     public void Start()
     {
         http.Response.ContentType = Frame.ContentType;
-        if (http.Request.Headers.TryGetValue(GrpcTimeout.Header, out var text) && GrpcTimeout.TryParse(text.ToString(), out var timeout))
+        if (http.Request.Headers.GrpcTimeout is { Count: > 0 } text && GrpcTimeout.TryParse(text.ToString(), out var timeout))
         {
             deadline = new ServerDeadline(timeout, http.RequestAborted);
             deadline.Start(this);
@@ -230,7 +230,7 @@ internal sealed class ServerCall(HttpContext http, string method, GrpcServiceOpt
         throw new NotImplementedException("This server does not make propagation tokens.");
 
     private MessageReader Requests() => requests ??= new(
-        http.Request.BodyReader, http.Request.Headers[Frame.EncodingHeader], options.MaxReceiveMessageSize);
+        http.Request.BodyReader, http.Request.Headers.GrpcEncoding, options.MaxReceiveMessageSize);
 
     /// <summary>Only a deadline can end a call beside its method, so only then is there a gate to pass.</summary>
     private async ValueTask EnterAsync(CancellationToken cancellationToken)
@@ -271,7 +271,7 @@ internal sealed class ServerCall(HttpContext http, string method, GrpcServiceOpt
         }
 
         var trailers = http.Response.HasStarted
-            ? http.Features.GetRequiredFeature<IHttpResponseTrailersFeature>().Trailers
+            ? ((IHttpResponseTrailersFeature)http.Features[typeof(IHttpResponseTrailersFeature)]!).Trailers
             : http.Response.Headers;
         StatusHeaders.Write(trailers, Status);
         if (responseTrailers is not null)

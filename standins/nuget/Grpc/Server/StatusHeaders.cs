@@ -13,10 +13,10 @@ internal static class StatusHeaders
     public static void Write(IHeaderDictionary headers, Status status)
     {
         var code = (int)status.StatusCode;
-        headers["grpc-status"] = code >= 0 && code < Codes.Length ? Codes[code] : $"{code}";
+        headers.GrpcStatus = code >= 0 && code < Codes.Length ? Codes[code] : $"{code}";
         if (!string.IsNullOrEmpty(status.Detail))
         {
-            headers["grpc-message"] = PercentEncoding.Encode(status.Detail);
+            headers.GrpcMessage = PercentEncoding.Encode(status.Detail);
         }
     }
 

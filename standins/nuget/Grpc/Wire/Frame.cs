@@ -17,9 +17,10 @@ internal static class Frame
     public const int DefaultMaxLength = 4 * 1024 * 1024;
 
     public static bool IsContentType([NotNullWhen(true)] string? type) =>
-        type is not null
-        && type.StartsWith(ContentType, StringComparison.OrdinalIgnoreCase)
-        && (type.Length == ContentType.Length || type[ContentType.Length] is ';' or '+');
+        type == ContentType
+        || (type is not null
+            && type.StartsWith(ContentType, StringComparison.OrdinalIgnoreCase)
+            && (type.Length == ContentType.Length || type[ContentType.Length] is ';' or '+'));
 
     public static void WriteHeader(Span<byte> header, int length)
     {
