@@ -88,11 +88,11 @@ public sealed class MutationTests(ITestOutputHelper output)
         },
         {
             "an event is acknowledged before what was decided on it is said", "services/Orders/OrderSteps.cs",
-            "await transition.SayAsync(decision, stop);\n        return decision.State!;", "_ = transition.SayAsync(decision, stop);\n        return decision.State!;", 2_000
+            "await transition.SayAsync(decision, stop);\n        return decision.State!;", "_ = transition.SayAsync(decision, stop);\n        return decision.State!;", 5_000
         },
         {
             "order-created is acknowledged before it is answered", "services/Stock/StockHandlers.cs",
-            "await sidecar.PublishAsync(new(order.OrderId, StockDecisions.Answer(", "_ = sidecar.PublishAsync(new(order.OrderId, StockDecisions.Answer(", 2_000
+            "await sidecar.PublishAsync(new(order.OrderId, StockDecisions.Answer(", "_ = sidecar.PublishAsync(new(order.OrderId, StockDecisions.Answer(", 5_000
         },
         {
             "the open log drops an order before it is noted among the past ones", "saga/OpenLog.cs",
