@@ -1,5 +1,3 @@
-using System.Threading.Channels;
-
 namespace Daprd.PubSub;
 
 /// <summary>Handles a batch; the result says for each message, in order, why it was not handled, or null.</summary>
@@ -13,67 +11,93 @@ internal delegate Task<IReadOnlyList<Exception?>> BatchHandler(IReadOnlyList<Mes
 /// </summary>
 internal sealed class Batches(BulkOptions options, BatchHandler handler, TimeProvider time)
 {
-    private readonly Channel<Waiting> _queue = Channel.CreateBounded<Waiting>(options.MaxMessages);
-    private int _started;
+    private readonly Lock _gate = new();
+    private readonly Queue<Waiting> _waiting = new();
+    private ITimer? _patience;
+    private bool _busy;
 
+    // Who waited goes on at once, one after the other: so their acknowledgements go out together.
     private readonly record struct Waiting(Message Message, TaskCompletionSource Handled);
 
     /// <param name="stopping">The same for all messages of the subscription.</param>
-    public async Task HandleAsync(Message message, CancellationToken stopping)
+    public Task HandleAsync(Message message, CancellationToken stopping)
     {
-        if (Interlocked.Exchange(ref _started, 1) == 0) _ = Task.Run(() => RunAsync(stopping), CancellationToken.None);
-        // Who waited goes on at once, one after the other: so their acknowledgements go out together.
         var waiting = new Waiting(message, new TaskCompletionSource());
-        await _queue.Writer.WriteAsync(waiting, stopping);
-        await waiting.Handled.Task.WaitAsync(stopping);
+        bool full;
+        lock (_gate)
+        {
+            _waiting.Enqueue(waiting);
+            full = Gather(stopping);
+        }
+
+        if (full) _ = Task.Run(() => FlushAsync(stopping), CancellationToken.None);
+        return waiting.Handled.Task.WaitAsync(stopping);
     }
 
-    /// <summary>Runs until the subscription is stopped; those who wait then see that themselves.</summary>
-    private async Task RunAsync(CancellationToken stopping)
+    /// <summary>True when a batch is to be handled at once; otherwise its patience begins, unless it has begun or there is nothing.</summary>
+    private bool Gather(CancellationToken stopping)
     {
-        var batch = new List<Waiting>(options.MaxMessages);
-        try
+        if (_busy || _waiting.Count == 0) return false;
+        if (_waiting.Count < options.MaxMessages)
         {
-            while (await _queue.Reader.WaitToReadAsync(stopping))
-            {
-                await FillAsync(batch, stopping);
-                await FlushAsync(batch, stopping);
-                batch.Clear();
-            }
+            _patience ??= time.CreateTimer(_ => Due(stopping), null, options.MaxAwait, Timeout.InfiniteTimeSpan);
+            return false;
         }
-        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+
+        Close();
+        return true;
+    }
+
+    private void Due(CancellationToken stopping)
+    {
+        lock (_gate)
         {
+            if (_busy || _patience is null) return;
+            Close();
+        }
+
+        _ = FlushAsync(stopping);
+    }
+
+    private void Close()
+    {
+        _patience?.Dispose();
+        _patience = null;
+        _busy = true;
+    }
+
+    private async Task FlushAsync(CancellationToken stopping)
+    {
+        for (var again = true; again && !stopping.IsCancellationRequested;)
+        {
+            List<Waiting> batch;
+            lock (_gate)
+            {
+                batch = new List<Waiting>(Math.Min(_waiting.Count, options.MaxMessages));
+                while (batch.Count < options.MaxMessages && _waiting.TryDequeue(out var next)) batch.Add(next);
+            }
+
+            await HandleAsync(batch, stopping);
+            lock (_gate)
+            {
+                _busy = false;
+                again = Gather(stopping);
+            }
         }
     }
 
-    private async Task FillAsync(List<Waiting> batch, CancellationToken stopping)
-    {
-        using var patience = new CancellationTokenSource(options.MaxAwait, time);
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, stopping);
-        try
-        {
-            while (batch.Count < options.MaxMessages && await _queue.Reader.WaitToReadAsync(end.Token))
-            {
-                while (batch.Count < options.MaxMessages && _queue.Reader.TryRead(out var next)) batch.Add(next);
-            }
-        }
-        catch (OperationCanceledException) when (!stopping.IsCancellationRequested)
-        {
-        }
-    }
-
-    private async Task FlushAsync(List<Waiting> batch, CancellationToken stopping)
+    private async Task HandleAsync(List<Waiting> batch, CancellationToken stopping)
     {
         try
         {
-            var failures = await handler([.. batch.Select(w => w.Message)], stopping);
-            foreach (var (waiting, failure) in batch.Zip(failures))
+            var failures = await handler(batch.ConvertAll(w => w.Message), stopping);
+            for (var i = 0; i < batch.Count; i++)
             {
-                if (failure is null) waiting.Handled.SetResult();
-                else waiting.Handled.SetException(failure);
+                if (failures[i] is { } failure) batch[i].Handled.SetException(failure);
+                else batch[i].Handled.SetResult();
             }
         }
-        catch (Exception failure) when (!stopping.IsCancellationRequested)
+        catch (Exception failure)
         {
             foreach (var waiting in batch) waiting.Handled.TrySetException(failure);
         }

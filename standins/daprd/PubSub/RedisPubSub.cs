@@ -104,16 +104,24 @@ internal sealed class RedisPubSub : IPubSub
 
     private async Task WorkAsync()
     {
-        await foreach (var delivery in _queue.Reader.ReadAllAsync())
+        try
         {
-            try
+            while (true)
             {
-                await HandleAsync(delivery);
+                // Whoever waits like this is woken alone, for a message of its own; those who wait until there are any are all woken.
+                var delivery = await _queue.Reader.ReadAsync();
+                try
+                {
+                    await HandleAsync(delivery);
+                }
+                catch (Exception failure)
+                {
+                    _warn($"message {delivery.Id} of topic {delivery.Message.Topic} could not be acknowledged: {failure.Message}");
+                }
             }
-            catch (Exception failure)
-            {
-                _warn($"message {delivery.Id} of topic {delivery.Message.Topic} could not be acknowledged: {failure.Message}");
-            }
+        }
+        catch (ChannelClosedException)
+        {
         }
     }
 

@@ -57,7 +57,7 @@ internal sealed class Subscriptions(
     public async ValueTask DisposeAsync() => await StopAsync();
 
     private MessageHandler Handler(Subscription subscription, Policy policy) => subscription.Bulk is { } bulk
-        ? new Batches(bulk, new BulkDelivery(subscription, app, appApiToken, publisher, policy, spans, warn, time).HandleAsync, time).HandleAsync
+        ? new Batches(bulk, new BulkDelivery(subscription, app, appApiToken, publisher, policy, spans, warn, time).HandleAsync, PromptClock.Instance).HandleAsync
         : new Delivery(subscription, app, appApiToken, publisher, policy, spans, warn, time).HandleAsync;
 
     /// <summary>What the app says wins over what the files say about the same topic.</summary>
