@@ -20,7 +20,7 @@ public sealed class Crashes
 
     public static TheoryData<int> AllPlaces => [.. Enumerable.Range(0, Places.Length)];
 
-    [Theory, MemberData(nameof(AllPlaces)), Trait("Hazard", "H5"), Trait("Hazard", "B4")]
+    [Theory, MemberData(nameof(AllPlaces)), Trait("Hazard", "H5")]
     public void A_process_that_dies_between_any_two_operations_leaves_an_order_that_ends_rightly(int place) => Assert.InRange(Everywhere(place, Trouble.Death), 1, 20);
 
     [Theory, MemberData(nameof(AllPlaces)), Trait("Hazard", "H5")]
@@ -29,7 +29,7 @@ public sealed class Crashes
     [Theory, MemberData(nameof(AllPlaces)), Trait("Hazard", "H23")]
     public void A_write_that_was_done_and_reported_as_failed_is_not_done_again(int place) => Assert.InRange(Everywhere(place, Trouble.FalseFailure), 1, 20);
 
-    [Fact, Trait("Hazard", "H8"), Trait("Hazard", "B3")]
+    [Fact, Trait("Hazard", "H8")]
     public void Of_three_products_of_which_the_third_is_short_none_is_kept_wherever_Stock_dies()
     {
         var deaths = 0;

@@ -42,7 +42,7 @@ public sealed class EventsLost
         Assert.Equal((10, 0, 0), shop.Pieces("a"));
     }
 
-    [Fact, Trait("Hazard", "H12"), Trait("Hazard", "B5")]
+    [Fact, Trait("Hazard", "H12")]
     public void A_compensation_that_fails_until_it_is_given_up_is_asked_for_again_until_it_is_done()
     {
         var order = shop.Place(ScriptedShop.OrderOf());

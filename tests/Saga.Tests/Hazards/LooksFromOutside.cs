@@ -46,7 +46,7 @@ public sealed class LooksFromOutside
         Assert.InRange(looks, 50, 1_000);
     }
 
-    [Fact, Trait("Hazard", "H15"), Trait("Hazard", "B11")]
+    [Fact, Trait("Hazard", "H15")]
     public void An_order_that_looked_possible_when_it_was_checked_fails_when_somebody_else_was_quicker()
     {
         Assert.Empty(Checked(quantity: 8, price: 1_000).Doubts);

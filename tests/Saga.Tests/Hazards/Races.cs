@@ -7,7 +7,7 @@ public sealed class Races
 {
     private const int Seeds = 60;
 
-    [Fact, Trait("Hazard", "H4"), Trait("Hazard", "B10")]
+    [Fact, Trait("Hazard", "H4")]
     public void Two_refusals_at_once_end_the_order_once()
     {
         for (var seed = 0; seed < Seeds; seed++)
@@ -57,7 +57,7 @@ public sealed class Races
         }
     }
 
-    [Fact, Trait("Hazard", "H10"), Trait("Hazard", "B6")]
+    [Fact, Trait("Hazard", "H10")]
     public void Two_orders_at_once_with_the_same_coupon_do_not_both_get_it()
     {
         for (var seed = 0; seed < Seeds; seed++)

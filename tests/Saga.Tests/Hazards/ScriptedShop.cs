@@ -38,6 +38,7 @@ internal sealed class ScriptedShop
     private readonly List<Account> accounts = [new("u", Holdings.Of(10_000), [])];
     private readonly List<Coupon> coupons = [new("c", "u", 500, 0, 0, DateTimeOffset.MaxValue, Holdings.Of(1), [])];
     private (string App, Trouble What, int Left)? ahead;
+    private (string Topic, bool Afterwards)? deathAhead;
 
     public ScriptedShop(int seed = 1)
     {
@@ -138,6 +139,12 @@ internal sealed class ScriptedShop
         while (waiting is [var next, ..]) Deliver(next.App, next.Event.Topic);
     }
 
+    /// <summary>Delivers whatever waits, and what is said because of it, up to this.</summary>
+    public void DeliverUntil(string app, string topic)
+    {
+        while (waiting[0] is var next && (next.App, next.Event.Topic) != (app, topic)) Deliver(next.App, next.Event.Topic);
+    }
+
     /// <summary>Delivers whatever waits at the same time, and what is said because of it.</summary>
     public void DeliverTogether()
     {
@@ -156,7 +163,8 @@ internal sealed class ScriptedShop
 
     /// <summary>A second process of the same service.</summary>
     public Instance Another(string app) =>
-        new(world, app, Limits, Find, instance => new TroubledSidecar(new SimulatedSidecar(world, Store, app, null, () => SidecarFaults.None, () => instance.Dead, Publish), instance, this));
+        new(world, app, Limits, Find, instance => new TroubledSidecar(
+            new SimulatedSidecar(world, Store, app, null, () => SidecarFaults.None, () => instance.Dead, said => Publish(said, instance)), instance, this));
 
     /// <summary>kill -9, and a new process.</summary>
     public void Kill(string app)
@@ -167,6 +175,9 @@ internal sealed class ScriptedShop
 
     /// <summary>After so many more operations of the service one goes wrong.</summary>
     public void TroubleAhead(string app, Trouble what, int after) => (ahead, TroubleCame) = ((app, what, after), false);
+
+    /// <summary>Whoever is the next to say something on the topic dies just before or just after it is said.</summary>
+    public void DeathAhead(string topic, bool afterwards) => (deathAhead, TroubleCame) = ((topic, afterwards), false);
 
     public void Pass(TimeSpan time) => world.Clock.AdvanceTo(world.Clock.GetUtcNow() + time);
 
@@ -193,8 +204,14 @@ internal sealed class ScriptedShop
 
     private Order? Find(string orderId) => Store.Read($"orders||{Order.KeyOf(orderId)}").Value as Order is { Status: not OrderStatus.Void } order ? order : null;
 
-    private void Publish(Event said)
+    private void Publish(Event said, Instance by)
     {
+        if (deathAhead is var (topic, afterwards) && topic == said.Topic)
+        {
+            (deathAhead, TroubleCame) = (null, true);
+            by.Crash();
+            if (!afterwards) return;
+        }
         Said.Add(said);
         waiting.AddRange(HearersOf(said).Select(app => (app, said)));
     }
