@@ -25,6 +25,8 @@ internal sealed class LogLine() : ConsoleFormatter(FormatterName)
         [$"{FormatterOptions}:TimestampFormat"] = "yyyy-MM-ddTHH:mm:ss.fffZ",
         ["Logging:LogLevel:Microsoft"] = "Warning",
         ["Logging:LogLevel:Microsoft.Hosting.Lifetime"] = "Information",
+        // Where no trace is kept, the host need not begin one for each request in order to log it.
+        ["Logging:LogLevel:Microsoft.AspNetCore.Hosting.Diagnostics"] = "None",
         // Said once, in a sentence, by RunToExitAsync.
         ["Logging:LogLevel:Microsoft.Extensions.Hosting.Internal.Host"] = "None",
         // Not being ready is an answer, not an error.
