@@ -23,7 +23,7 @@ public sealed class DaprSidecar : ISidecar
     public const string PubSub = "pubsub";
 
     /// <summary>Calls of one kind under way before others share the next.</summary>
-    private const int AtOnce = 2;
+    private const int AtOnce = 4;
 
     /// <summary>At most so many share a call: daprd publishes 100 at a time.</summary>
     private const int Most = 100;
