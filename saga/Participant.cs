@@ -18,13 +18,19 @@ public sealed class Participant<T>(
     Documents documents, ISidecar sidecar, Func<string, string> keyOf, Func<string, CancellationToken, Task> look, TimeProvider clock, Patience patience)
     where T : class, IShared<T>
 {
-    /// <summary>More marks than this in one document, and the claims of those that other instances left are looked up.</summary>
-    private const int MarksMax = 32;
+    /// <summary>
+    /// More marks than this in one document, and the claims of those that other instances left are looked up. Orders that are just taking
+    /// have one too: as many as share a few writes.
+    /// </summary>
+    private const int MarksMax = 256;
 
     /// <summary>So many orders are remembered of which this process has taken something.</summary>
     private const int TakenMax = 20_000;
 
     private readonly Agreements agreements = new();
+
+    /// <summary>Documents whose marks are being looked up: once is enough.</summary>
+    private readonly ConcurrentDictionary<string, bool> tidying = new();
 
     /// <summary>What this process has taken for whom; it never changes. Forgetting it costs a read.</summary>
     private readonly ConcurrentDictionary<string, ImmutableArray<ClaimLine>> taken = new();
@@ -151,7 +157,17 @@ public sealed class Participant<T>(
             var holdings = shared!.Holdings.Take(orderId, line.Amount);
             return new(shared.With(holdings), (null, false, holdings.Marks.Count));
         }, stop);
-        if (marks > MarksMax) await TidyAsync(line, stop);
+        if (marks > MarksMax && tidying.TryAdd(line.Of, true))
+        {
+            try
+            {
+                await TidyAsync(line, stop);
+            }
+            finally
+            {
+                tidying.TryRemove(line.Of, out _);
+            }
+        }
         return (refusal, overtaken);
     }
 

@@ -84,7 +84,7 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output) : ICla
         var toSidecars = tree.Count(span => span.Scope == Client);
         var deliveries = tree.Count(span => span.Scope == Sidecar && span.Name.StartsWith("pubsub/"));
         var toApps = tree.Count(span => span.Scope == Server && span.Name.StartsWith("shop.v1."));
-        output.WriteLine($"{toSidecars} calls to sidecars, {deliveries} deliveries, {toApps} calls of clients and look-ups");
+        output.WriteLine($"{tree.Count} spans; {toSidecars} calls to sidecars, {deliveries} deliveries, {toApps} calls of clients and look-ups");
         foreach (var calls in tree.Where(span => span.Scope == Client).GroupBy(span => $"{span.Service}: {span.Name}").OrderBy(calls => calls.Key)) output.WriteLine($"{calls.Count()} {calls.Key}");
         Assert.Equal(9, deliveries);
         Assert.InRange(toSidecars + deliveries + toApps, 34, CallsMax);

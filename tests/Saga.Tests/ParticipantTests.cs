@@ -109,8 +109,8 @@ public sealed class ParticipantTests
     public void Marks_that_another_instance_left_are_looked_up_and_dropped()
     {
         Put("p", 1_000);
-        for (var at = 0; at < 100; at++) Run(() => NewParticipant().TakeAsync($"o{at}", Lines(("p", 1)), StockDecisions.Refuse, default));
-        Assert.InRange(Read("p").Marks.Count, 1, 33);
+        for (var at = 0; at < 300; at++) Run(() => NewParticipant().TakeAsync($"o{at}", Lines(("p", 1)), StockDecisions.Refuse, default));
+        Assert.InRange(Read("p").Marks.Count, 1, 257);
     }
 
     /// <summary>Each of the operations of taking, and then of giving back or settling, fails once: before it is done, or after. What was
