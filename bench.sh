@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Measures the whole system: sagas per second, latency, processor time, Redis commands, memory; beside the floor, measured in the same run.
 #
-#   ./bench.sh              about four minutes; prints a table and writes artifacts/bench.json
+#   ./bench.sh              about three minutes; prints a table and writes artifacts/bench.json
 #   ./bench.sh --quick      half a minute: 1 and 128 in flight only
+#   ./bench.sh --growth     does an order cost more when there is ten times as much of everything? six minutes
 #   ./bench.sh --help       the other options
 set -euo pipefail
 cd "$(dirname "$0")"
