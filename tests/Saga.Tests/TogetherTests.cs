@@ -1,0 +1,153 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Dapr;
+using Dapr.Client.Autogen.Grpc.v1;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using DaprApi = Dapr.Client.Autogen.Grpc.v1.Dapr;
+
+namespace Saga.Tests;
+
+/// <summary>What is wanted in one turn is asked for together.</summary>
+public sealed class TogetherTests
+{
+    private readonly Turns turns = new();
+
+    private sealed record Note(string Text);
+
+    [Fact]
+    public async Task A_batch_goes_on_step_by_step_and_each_step_is_one_call()
+    {
+        var calls = new ConcurrentQueue<(string Step, int Wanted)>();
+        Together<int, int> Step(string name) => new(turns, async wanted =>
+        {
+            calls.Enqueue((name, wanted.Count));
+            await Task.Delay(1);
+            return [.. wanted.Select(Task.FromResult)];
+        }, atOnce: 2, most: 100);
+        var (first, second) = (Step("first"), Step("second"));
+
+        var results = await turns.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 30).Select(async at =>
+            await first.DoAsync(at, default) + await second.DoAsync(at, default) + await first.DoAsync(at, default))));
+
+        Assert.Equal(Enumerable.Range(0, 30).Select(at => 3 * at), results);
+        Assert.Equal([("first", 30), ("second", 30), ("first", 30)], calls);
+    }
+
+    [Fact]
+    public async Task More_than_can_share_a_call_take_several_and_who_waits_goes_next()
+    {
+        var (underWay, most, counts) = (0, 0, new ConcurrentQueue<int>());
+        var together = new Together<int, int>(turns, async wanted =>
+        {
+            most = Math.Max(most, Interlocked.Increment(ref underWay));
+            counts.Enqueue(wanted.Count);
+            await Task.Yield();
+            Interlocked.Decrement(ref underWay);
+            return [.. wanted.Select(Task.FromResult)];
+        }, atOnce: 2, most: 10);
+        Assert.Equal(Enumerable.Range(0, 55), await turns.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 55).Select(at => together.DoAsync(at, default)))));
+        Assert.Equal((2, 55, 6), (most, counts.Sum(), counts.Count));
+    }
+
+    [Fact]
+    public async Task A_call_that_fails_fails_for_all_who_shared_it_and_for_nobody_else()
+    {
+        var calls = 0;
+        var together = new Together<int, int>(turns, wanted => calls++ == 0
+            ? throw new InvalidOperationException("away")
+            : Task.FromResult<IReadOnlyList<Task<int>>>([.. wanted.Select(Task.FromResult)]), atOnce: 1, most: 2);
+        var all = await turns.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 4).Select(async at =>
+        {
+            try
+            {
+                return await together.DoAsync(at, default);
+            }
+            catch (InvalidOperationException)
+            {
+                return -1;
+            }
+        })));
+        Assert.Equal([-1, -1, 2, 3], all);
+    }
+
+    [Fact]
+    public async Task Of_many_writes_of_which_some_come_second_all_others_are_made_and_with_few_calls()
+    {
+        var dapr = new CountingStore();
+        var sidecar = Sidecar(dapr);
+        foreach (var at in (int[])[3, 7]) dapr.Kept[$"k{at}"] = (ByteString.CopyFromUtf8("{\"text\":\"somebody else's\"}"), 5);
+        var written = await turns.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 20).Select(at =>
+            sidecar.TryWriteAsync(new Versioned<Note>($"k{at}", null, ""), new Note($"{at}"), null, default))));
+        // Those that had been written when the call failed are told so too, and find their own effect when they look.
+        Assert.Equal((false, false), (written[3], written[7]));
+        Assert.All(Enumerable.Range(0, 20), at => Assert.Contains(at is 3 or 7 ? "somebody else's" : $"\"{at}\"", dapr.Kept[$"k{at}"].Data.ToStringUtf8()));
+        Assert.InRange(dapr.Calls, 2, 3);
+    }
+
+    [Fact]
+    public async Task Where_none_of_many_writes_can_be_made_each_says_why()
+    {
+        var dapr = new CountingStore { Away = true };
+        var sidecar = Sidecar(dapr);
+        var writes = Enumerable.Range(0, 3).Select(at => sidecar.TryWriteAsync(new Versioned<Note>($"k{at}", null, ""), new Note($"{at}"), null, default)).ToArray();
+        foreach (var write in writes) await Assert.ThrowsAsync<DaprException>(() => write);
+    }
+
+    private DaprSidecar Sidecar(CountingStore dapr) =>
+        new(dapr, SagaHost.JsonOf(new DefaultJsonTypeInfoResolver()), turns);
+
+    /// <summary>A store behind Dapr's API with ETags as Redis has them: of many writes each is by itself, and the call fails when one does.</summary>
+    private sealed class CountingStore : DaprApi.DaprClient
+    {
+        public ConcurrentDictionary<string, (ByteString Data, long Version)> Kept { get; } = new();
+
+        public bool Away { get; init; }
+
+        public int Calls { get; private set; }
+
+        public override AsyncUnaryCall<Empty> SaveStateAsync(SaveStateRequest request, Metadata headers = null!, DateTime? deadline = null, CancellationToken cancellationToken = default) =>
+            Answer(() =>
+            {
+                var lost = 0;
+                foreach (var item in request.States)
+                {
+                    if (!Kept.TryGetValue(item.Key, out var kept)) Kept[item.Key] = (item.Value, 1);
+                    else if (item.Etag.Value == $"{kept.Version}") Kept[item.Key] = (item.Value, kept.Version + 1);
+                    else lost++;
+                }
+                return lost == 0 ? new Empty() : throw new RpcException(new Status(StatusCode.Aborted, "possible etag mismatch"));
+            });
+
+        public override AsyncUnaryCall<GetBulkStateResponse> GetBulkStateAsync(GetBulkStateRequest request, Metadata headers = null!, DateTime? deadline = null, CancellationToken cancellationToken = default) =>
+            Answer(() => new GetBulkStateResponse
+            {
+                Items =
+                {
+                    request.Keys.Select(key => Kept.TryGetValue(key, out var kept)
+                        ? new BulkStateItem { Key = key, Data = kept.Data, Etag = $"{kept.Version}" }
+                        : new BulkStateItem { Key = key }),
+                },
+            });
+
+        public override AsyncUnaryCall<GetStateResponse> GetStateAsync(GetStateRequest request, Metadata headers = null!, DateTime? deadline = null, CancellationToken cancellationToken = default) =>
+            Answer(() => Kept.TryGetValue(request.Key, out var kept) ? new GetStateResponse { Data = kept.Data, Etag = $"{kept.Version}" } : new GetStateResponse());
+
+        private AsyncUnaryCall<T> Answer<T>(Func<T> answer)
+        {
+            Calls++;
+            Task<T> answering;
+            try
+            {
+                answering = Away ? throw new RpcException(new Status(StatusCode.Unavailable, "away")) : Task.FromResult(answer());
+            }
+            catch (RpcException failure)
+            {
+                answering = Task.FromException<T>(failure);
+            }
+            return new(answering, Task.FromResult(Metadata.Empty), () => Status.DefaultSuccess, () => Metadata.Empty, () => { });
+        }
+    }
+}
