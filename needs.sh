@@ -16,15 +16,6 @@ need_redis() {
   command -v redis-server >/dev/null
 }
 
-# need_grpcio: true when Debian's Python has gRPC, or could get it.
-need_grpcio() {
-  /usr/bin/python3 -c 'import grpc' 2>/dev/null && return
-  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then return 1; fi
-  echo "Installing python3-grpcio with apt-get (it is not on this machine)." >&2
-  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-grpcio; } >/dev/null 2>&1
-  /usr/bin/python3 -c 'import grpc' 2>/dev/null
-}
-
 # need_chromium: true when Debian's Chromium, the browser of the tests, is there, or could be installed.
 need_chromium() {
   command -v chromium >/dev/null && return

@@ -37,7 +37,6 @@ if [ ${#only[@]} = 0 ]; then
     echo "Installing buf, grpc-js and Dapr's SDK with npm (tests/node)."
     npm install --prefix tests/node --no-package-lock --no-audit --no-fund --loglevel=error || exit 1
   fi
-  need_grpcio || { echo "python3-grpcio, a foreign gRPC client, is needed for the tests and could not be installed; install it and try again." >&2; exit 1; }
   need_chromium || { echo "chromium, the browser of the tests, is needed and could not be installed; install it and try again." >&2; exit 1; }
 fi
 

@@ -59,14 +59,19 @@ internal static class CommandLine
     {
         command.SetAction(async (parsed, stop) =>
         {
+            var at = Addresses.Select(address => parsed.GetValue(address)!).ToArray();
             try
             {
-                var at = Addresses.Select(address => parsed.GetValue(address)!).ToArray();
                 return await run(new(parsed, new(at[0], at[1], at[2], at[3]), stop));
             }
             catch (Exception) when (stop.IsCancellationRequested)
             {
                 return ExitCode.Interrupted;
+            }
+            catch (RpcException fault) when (fault is { StatusCode: StatusCode.Unavailable, Status.DebugException: not null })
+            {
+                await Console.Error.WriteLineAsync($"Not all of {string.Join(", ", at)} can be reached. Start the shop (./run.sh), or say where it is ({string.Join(", ", Addresses.Select(address => address.Name))}).");
+                return ExitCode.Unreachable;
             }
             catch (RpcException fault)
             {

@@ -15,6 +15,8 @@ internal sealed record ReachedService(string Name, string Address, GrpcChannel C
 /// <summary>The four services as a client reaches them.</summary>
 internal sealed class ShopClients
 {
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50), LongestPause = TimeSpan.FromMilliseconds(500);
+
     /// <param name="orders">Its address, such as http://localhost:5001; the others alike.</param>
     public ShopClients(string orders, string stock, string payments, string coupons)
     {
@@ -64,5 +66,7 @@ internal sealed class ShopClients
         }
     }
 
-    private static ReachedService Open(string name, string address) => new(name, address, GrpcChannel.ForAddress(address));
+    // By itself gRPC would look ever more seldom for a service that is still starting.
+    private static ReachedService Open(string name, string address) => new(name, address,
+        GrpcChannel.ForAddress(address, new() { InitialReconnectBackoff = FirstPause, MaxReconnectBackoff = LongestPause }));
 }

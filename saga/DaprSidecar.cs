@@ -7,7 +7,6 @@ using Dapr;
 using Dapr.Client.Autogen.Grpc.v1;
 using Google.Protobuf;
 using Grpc.Core;
-using Grpc.Net.Client;
 using DaprApi = Dapr.Client.Autogen.Grpc.v1.Dapr;
 
 namespace Saga;
@@ -30,10 +29,6 @@ public sealed class DaprSidecar : ISidecar
 
     private static readonly StateOptions FirstWrite = new() { Concurrency = StateOptions.Types.StateConcurrency.ConcurrencyFirstWrite };
 
-    /// <summary>What a sidecar with an API token demands on every call. Null: there is none.</summary>
-    private static readonly Metadata? Token =
-        Environment.GetEnvironmentVariable("DAPR_API_TOKEN") is { Length: > 0 } token ? new Metadata { { "dapr-api-token", token } } : null;
-
     private readonly DaprApi.DaprClient dapr;
     private readonly JsonSerializerOptions json;
     private readonly Turns turns;
@@ -47,15 +42,6 @@ public sealed class DaprSidecar : ISidecar
         (this.dapr, this.json, this.turns) = (dapr, json, turns);
         reads = new(turns, ReadTogetherAsync, AtOnce, Most);
         writes = new(turns, WriteTogetherAsync, AtOnce, Most);
-    }
-
-    /// <summary>The sidecar that DAPR_GRPC_ENDPOINT or DAPR_GRPC_PORT names.</summary>
-    public static DaprApi.DaprClient Connect()
-    {
-        var address = Environment.GetEnvironmentVariable("DAPR_GRPC_ENDPOINT") is { Length: > 0 } endpoint
-            ? endpoint
-            : $"http://127.0.0.1:{(Environment.GetEnvironmentVariable("DAPR_GRPC_PORT") is { Length: > 0 } port ? port : "50001")}";
-        return new(GrpcChannel.ForAddress(address));
     }
 
     public async Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken stop) where T : class
@@ -87,7 +73,7 @@ public sealed class DaprSidecar : ISidecar
     {
         try
         {
-            await dapr.DeleteStateAsync(new() { StoreName = StateStore, Key = key }, Token, cancellationToken: stop);
+            await dapr.DeleteStateAsync(new() { StoreName = StateStore, Key = key }, cancellationToken: stop);
         }
         catch (RpcException fault)
         {
@@ -114,11 +100,11 @@ public sealed class DaprSidecar : ISidecar
         {
             if (keys is [var key])
             {
-                var one = await dapr.GetStateAsync(new() { StoreName = StateStore, Key = key }, Token);
+                var one = await dapr.GetStateAsync(new() { StoreName = StateStore, Key = key });
                 return [Task.FromResult(new BulkStateItem { Key = key, Data = one.Data, Etag = one.Etag })];
             }
             // The same document can be wanted twice; asked for twice it would be answered twice.
-            var all = await dapr.GetBulkStateAsync(new() { StoreName = StateStore, Keys = { keys.Distinct() } }, Token);
+            var all = await dapr.GetBulkStateAsync(new() { StoreName = StateStore, Keys = { keys.Distinct() } });
             var byKey = all.Items.ToDictionary(item => item.Key);
             return [.. keys.Select(wanted => Task.FromResult(byKey[wanted]))];
         }
@@ -134,7 +120,7 @@ public sealed class DaprSidecar : ISidecar
         if (items is [var single]) return [await EndAsync(WriteAsync(single))];
         try
         {
-            await dapr.SaveStateAsync(new() { StoreName = StateStore, States = { items } }, Token);
+            await dapr.SaveStateAsync(new() { StoreName = StateStore, States = { items } });
             return [.. items.Select(_ => Task.FromResult(true))];
         }
         catch (RpcException)
@@ -166,7 +152,7 @@ public sealed class DaprSidecar : ISidecar
     {
         try
         {
-            await dapr.SaveStateAsync(new() { StoreName = StateStore, States = { item } }, Token);
+            await dapr.SaveStateAsync(new() { StoreName = StateStore, States = { item } });
             return true;
         }
         catch (RpcException conflict) when (conflict.StatusCode == StatusCode.Aborted)
@@ -185,7 +171,7 @@ public sealed class DaprSidecar : ISidecar
     {
         try
         {
-            return !(await dapr.GetStateAsync(new() { StoreName = StateStore, Key = key }, Token)).Data.IsEmpty;
+            return !(await dapr.GetStateAsync(new() { StoreName = StateStore, Key = key })).Data.IsEmpty;
         }
         catch (RpcException)
         {
@@ -206,7 +192,7 @@ public sealed class DaprSidecar : ISidecar
         }
         try
         {
-            await dapr.BulkPublishEventAlpha1Async(request, Token);
+            await dapr.BulkPublishEventAsync(request);
             return [.. entries.Select(_ => Task.FromResult(true))];
         }
         catch (RpcException)
@@ -220,7 +206,7 @@ public sealed class DaprSidecar : ISidecar
     {
         try
         {
-            await dapr.PublishEventAsync(new() { PubsubName = PubSub, Topic = topic, Data = entry.Event, DataContentType = entry.ContentType, Metadata = { entry.Metadata } }, Token);
+            await dapr.PublishEventAsync(new() { PubsubName = PubSub, Topic = topic, Data = entry.Event, DataContentType = entry.ContentType, Metadata = { entry.Metadata } });
             return true;
         }
         catch (RpcException fault)

@@ -1,15 +1,14 @@
-using Dapr.Client;
 using Grpc.Core;
 using Shop.V1;
 
 namespace Saga;
 
 /// <summary>What participants ask Orders, through the sidecars.</summary>
-internal sealed class OrdersClient
+internal sealed class OrdersClient(SidecarChannel sidecar)
 {
     private static readonly TimeSpan AnswerMax = TimeSpan.FromSeconds(5);
 
-    private readonly OrderService.OrderServiceClient orders = new(DaprClient.CreateInvocationInvoker("orders"));
+    private readonly OrderService.OrderServiceClient orders = new(sidecar.To("orders"));
 
     /// <exception cref="RpcException">Orders does not answer.</exception>
     public async Task<OrderFate> FateAsync(string orderId, CancellationToken stop)

@@ -14,6 +14,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using DaprApi = Dapr.Client.Autogen.Grpc.v1.Dapr;
 
 namespace Saga;
 
@@ -35,13 +36,14 @@ public static class SagaHost
 
         var services = builder.Services;
         services.AddGrpc(grpc => grpc.Interceptors.Add<FaultsToStatus>());
-        services.AddGrpcReflection();
+        services.AddReflection();
         services.AddGrpcHealthChecks().AddCheck<Readiness>("sidecar");
         var json = JsonOf(states);
         services.AddSingleton(json);
         services.AddDaprClient(dapr => dapr.UseJsonSerializationOptions(json));
         services.AddSingleton(new AppId(appId));
-        services.AddSingleton(_ => DaprSidecar.Connect());
+        services.AddSingleton<SidecarChannel>();
+        services.AddSingleton(services => new DaprApi.DaprClient(services.GetRequiredService<SidecarChannel>().Sidecar));
         services.AddSingleton<ISidecar, DaprSidecar>();
         services.AddSingleton<Turns>();
         services.AddSingleton(TimeProvider.System);
@@ -70,7 +72,8 @@ public static class SagaHost
             services.GetRequiredService<TimeProvider>(), services.GetRequiredService<Patience>()));
         builder.Services.AddSingleton(services => new HoldSweep<T>(
             services.GetRequiredService<Participant<T>>(), services.GetRequiredService<ISidecar>(), services.GetRequiredService<OpenLog>(),
-            new OrdersClient().FateAsync, services.GetRequiredService<IConfiguration>().GetSection("Saga").GetValue("Deadline", TimeSpan.FromSeconds(60))));
+            new OrdersClient(services.GetRequiredService<SidecarChannel>()).FateAsync,
+            services.GetRequiredService<IConfiguration>().GetSection("Saga").GetValue("Deadline", TimeSpan.FromSeconds(60))));
         builder.AddSweep<HoldSweep<T>>((sweep, stop) => sweep.RunAsync(stop));
     }
 

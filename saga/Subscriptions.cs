@@ -139,11 +139,13 @@ internal sealed class AppCallbackService(Hearing hearing, Subscriptions subscrip
         Task.FromResult(new ListInputBindingsResponse());
 }
 
-/// <summary>The name under which a sidecar before 1.17 brings batches.</summary>
+/// <summary>The name under which a sidecar before 1.17 brings batches; without it, it would take them for handled.</summary>
 internal sealed class AppCallbackAlphaService(Hearing hearing) : AppCallbackAlpha.AppCallbackAlphaBase
 {
+#pragma warning disable CS0672 // The package calls it obsolete; those sidecars do not.
     public override Task<TopicEventBulkResponse> OnBulkTopicEventAlpha1(TopicEventBulkRequest request, ServerCallContext context) =>
         hearing.HearAsync(request, context.CancellationToken);
+#pragma warning restore CS0672
 }
 
 /// <summary>Lets the sidecar hold deliveries back while this process cannot take them.</summary>

@@ -23,6 +23,9 @@ internal sealed class TraceExport(string serviceName, Uri endpoint, ILogger<Trac
     /// <summary>How long the last spans may take on their way out.</summary>
     private const int FarewellMilliseconds = 1000;
 
+    /// <summary>The gRPC statuses that are the server's fault: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS.</summary>
+    private static readonly string[] Faults = ["2", "4", "12", "13", "14", "15"];
+
     private TracerProvider? provider;
 
     /// <summary>Adds the export, unless it is switched off; then nothing listens and no span is made.</summary>
@@ -41,6 +44,7 @@ internal sealed class TraceExport(string serviceName, Uri endpoint, ILogger<Trac
 
         // ASP.NET Core says only when asked what a request is about.
         AppContext.SetSwitch("Microsoft.AspNetCore.Hosting.SuppressActivityOpenTelemetryData", false);
+        DistributedContextPropagator.Current = new CallsAsParents();
         builder.Services.AddHostedService(services =>
             new TraceExport(SettingOf("OTEL_SERVICE_NAME", appId), uri, services.GetRequiredService<ILogger<TraceExport>>()));
         builder.Services.AddSingleton<IStartupFilter, RequestNames>();
@@ -49,7 +53,7 @@ internal sealed class TraceExport(string serviceName, Uri endpoint, ILogger<Trac
     public Task StartAsync(CancellationToken cancellationToken)
     {
         provider = Sdk.CreateTracerProviderBuilder()
-            .AddSource(SagaTrace.SourceName, "Microsoft.AspNetCore", "System.Net.Http")
+            .AddSource(SagaTrace.SourceName, "Microsoft.AspNetCore", CallNames.Source)
             .AddProcessor(new Probes())
             .AddProcessor(new CallNames())
             .AddProcessor(ZipkinExporter.Batched(endpoint, serviceName, problem => SagaLog.TracesLost(log, problem)))
@@ -83,21 +87,42 @@ internal sealed class TraceExport(string serviceName, Uri endpoint, ILogger<Trac
             || method == "GET" && (path.StartsWith("/console", StringComparison.Ordinal) || path.StartsWith("/api/console/", StringComparison.Ordinal));
     }
 
-    /// <summary>Gives the span of a call the name of what is called; by itself it is POST.</summary>
+    /// <summary>Gives the span of a call the name of what is called, and its end.</summary>
     private sealed class CallNames : BaseProcessor<Activity>
     {
+        public const string Source = "Grpc.Net.Client";
+
         public override void OnEnd(Activity data)
         {
-            if (data.Kind == ActivityKind.Client && data.GetTagItem("url.full") is string url) data.DisplayName = new Uri(url).AbsolutePath.TrimStart('/');
+            if (data.Source.Name != Source || data.GetTagItem("grpc.method") is not string method) return;
+            data.DisplayName = method.TrimStart('/');
+            if (Faults.Contains(data.GetTagItem("grpc.status_code")?.ToString())) data.SetStatus(ActivityStatusCode.Error);
         }
+    }
+
+    /// <summary>
+    /// What is called is a child of the call. HttpClient makes one more activity for the request below each call, of which nobody is told, and
+    /// would name that as the parent.
+    /// </summary>
+    private sealed class CallsAsParents : DistributedContextPropagator
+    {
+        private readonly DistributedContextPropagator inner = Current;
+
+        public override IReadOnlyCollection<string> Fields => inner.Fields;
+
+        public override void Inject(Activity? activity, object? carrier, PropagatorSetterCallback? setter) =>
+            inner.Inject(activity is { OperationName: "System.Net.Http.HttpRequestOut", Parent: { } call } ? call : activity, carrier, setter);
+
+        public override void ExtractTraceIdAndState(object? carrier, PropagatorGetterCallback? getter, out string? traceId, out string? traceState) =>
+            inner.ExtractTraceIdAndState(carrier, getter, out traceId, out traceState);
+
+        public override IEnumerable<KeyValuePair<string, string?>>? ExtractBaggage(object? carrier, PropagatorGetterCallback? getter) =>
+            inner.ExtractBaggage(carrier, getter);
     }
 
     /// <summary>Gives the span of a request the name of what was asked, and its end.</summary>
     private sealed class RequestNames : IStartupFilter
     {
-        /// <summary>The gRPC statuses that are the server's fault: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS.</summary>
-        private static readonly string[] Faults = ["2", "4", "12", "13", "14", "15"];
-
         public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
         {
             app.Use(NameAsync);

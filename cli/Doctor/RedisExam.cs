@@ -15,7 +15,7 @@ internal static class RedisExam
         var of = $"Redis {place.Address}";
         var options = new ConfigurationOptions
         {
-            EndPoints = { place.Address }, Password = place.Password, Ssl = place.Tls, AllowAdmin = true,
+            EndPoints = { place.Address }, User = place.User.Length > 0 ? place.User : null, Password = place.Password, Ssl = place.Tls, AllowAdmin = true,
             ConnectTimeout = PatienceMilliseconds, SyncTimeout = PatienceMilliseconds, ConnectRetry = 1, AbortOnConnectFail = true,
         };
         try
@@ -25,11 +25,6 @@ internal static class RedisExam
             var info = (await server.InfoAsync()).SelectMany(section => section).ToDictionary(line => line.Key, line => line.Value);
             var ahead = await server.TimeAsync() - DateTime.UtcNow;
             return [.. Of(of, info, await SaveOf(server)), ClockExam.Of(of, ahead)];
-        }
-        catch (RedisConnectionException) when (place.User.Length > 0)
-        {
-            return [Diagnosis.Warning(of, "reach", $"It asks for the user {place.User}, as whom this command cannot introduce itself.",
-                $"Look yourself: redis-cli -u redis://{place.User}@{place.Address} info")];
         }
         catch (RedisServerException refused) when (refused.Message.StartsWith("NOAUTH", StringComparison.Ordinal)
             || refused.Message.StartsWith("NOPERM", StringComparison.Ordinal))

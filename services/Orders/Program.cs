@@ -1,4 +1,3 @@
-using Dapr.Client;
 using Orders;
 using Orders.Console;
 using Saga;
@@ -23,9 +22,9 @@ builder.Services.AddSingleton<OpenOrders>();
 builder.Services.AddSingleton<OrderMetrics>();
 builder.Services.AddSingleton<LookUps>();
 builder.Services.AddSingleton<Placing>();
-builder.Services.AddSingleton(_ => new Shop.V1.StockService.StockServiceClient(DaprClient.CreateInvocationInvoker("stock")));
-builder.Services.AddSingleton(_ => new PaymentService.PaymentServiceClient(DaprClient.CreateInvocationInvoker("payments")));
-builder.Services.AddSingleton(_ => new CouponService.CouponServiceClient(DaprClient.CreateInvocationInvoker("coupons")));
+builder.Services.AddSingleton(services => new Shop.V1.StockService.StockServiceClient(services.GetRequiredService<SidecarChannel>().To("stock")));
+builder.Services.AddSingleton(services => new PaymentService.PaymentServiceClient(services.GetRequiredService<SidecarChannel>().To("payments")));
+builder.Services.AddSingleton(services => new CouponService.CouponServiceClient(services.GetRequiredService<SidecarChannel>().To("coupons")));
 
 builder.AddConsole();
 

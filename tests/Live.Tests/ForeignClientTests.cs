@@ -1,6 +1,8 @@
 using System.Text.Json;
+using Google.Protobuf;
+using Google.Protobuf.Reflection;
+using Grpc.Reflection.V1;
 using StandIns.Daprd;
-using StackExchange.Redis;
 
 namespace Live;
 
@@ -38,6 +40,35 @@ public sealed class ForeignClientTests(RunningShop shop)
         Assert.Contains("google.rpc.BadRequest", curl.Output);
     }
 
+    [Theory]
+    [InlineData("place_and_watch")]
+    [InlineData("refused_with_details")]
+    [InlineData("too_late")]
+    [InlineData("cancelled_watch")]
+    [InlineData("message_over_the_limit")]
+    [InlineData("compressed")]
+    [InlineData("unknown_method")]
+    public async Task Grpc_js_gets_the_answers_it_expects(string played)
+    {
+        await using var client = ChildProcess.Start("node",
+            [Path.Combine(RunningShop.Root, "tests/node/shop-client.mjs"), $"{shop.Ports["5001"]}", $"{shop.Ports["5002"]}", $"{shop.Ports["5003"]}", played]);
+        Assert.True(await client.ExitAsync() == 0, client.Output);
+    }
+
+    /// <summary>Both versions of the protocol, by the symbol of a method: the file comes with its comments.</summary>
+    [Theory]
+    [InlineData("grpc.reflection.v1.ServerReflection")]
+    [InlineData("grpc.reflection.v1alpha.ServerReflection")]
+    public async Task Reflection_tells_the_comments_of_the_contracts(string service)
+    {
+        var asked = new ServerReflectionRequest { FileContainingSymbol = "shop.v1.OrderService.PlaceOrder" };
+        var answer = await shop.Call("5001", service, "ServerReflectionInfo", asked.ToByteArray());
+        var files = ServerReflectionResponse.Parser.ParseFrom(answer).FileDescriptorResponse.FileDescriptorProto.Select(FileDescriptorProto.Parser.ParseFrom).ToList();
+        Assert.Contains(files, file => file.Name == "google/protobuf/timestamp.proto");
+        var orders = files.Single(file => file.Name == "shop/v1/orders.proto");
+        Assert.Contains(orders.SourceCodeInfo.Location, place => place.LeadingComments.Contains("Leave every doubt to the saga"));
+    }
+
     [Fact]
     public async Task State_lies_in_Redis_as_daprd_keeps_it_and_events_are_streams_named_by_topic()
     {
@@ -46,7 +77,7 @@ public sealed class ForeignClientTests(RunningShop shop)
         Assert.True(result.Holds);
         var order = (await shop.Clients.Orders.GetOrderAsync(new() { Order = result.OrderNumber })).Order;
 
-        var hash = (await shop.Redis.HashGetAllAsync($"orders||order:{order.OrderId}")).ToDictionary(entry => (string)entry.Name, entry => (string)entry.Value);
+        var hash = (await shop.Redis.HashGetAllAsync($"orders||order:{order.OrderId}")).ToDictionary(entry => entry.Name.ToString(), entry => entry.Value.ToString());
         Assert.Equal(order.OrderId, JsonDocument.Parse(hash["data"]).RootElement.GetProperty("id").GetString());
         // One write at placing, and at least one for the three answers: those that come together share one.
         Assert.InRange(long.Parse(hash["version"]), 2, 4);
@@ -54,8 +85,7 @@ public sealed class ForeignClientTests(RunningShop shop)
 
         foreach (var topic in (string[])["order-created", "stock-reserved", "payment-completed", "coupon-used", "order-confirmed"])
         {
-            var entries = (RedisResult[])await shop.Redis.ExecuteAsync("XRANGE", topic, "-", "+");
-            var events = entries.Select(entry => (RedisResult[])((RedisResult[])entry)[1]).Select(fields => JsonDocument.Parse((string)fields[1]).RootElement);
+            var events = (await shop.Redis.StreamRangeAsync(topic)).Select(entry => JsonDocument.Parse(entry["data"].ToString()).RootElement);
             var mine = Assert.Single(events, e => e.GetProperty("data").GetProperty("orderId").ToString() == order.OrderId);
             Assert.StartsWith($"{order.OrderId}/", mine.GetProperty("id").GetString());
             Assert.StartsWith("shop.v1.", mine.GetProperty("type").GetString());
@@ -67,17 +97,14 @@ public sealed class ForeignClientTests(RunningShop shop)
     {
         // As a person with redis-cli could put it there: an envelope whose data is not the topic's event.
         const string envelope = """{"id":"poison","source":"test","type":"x","specversion":"1.0","datacontenttype":"application/json","data":{"orderId":7},"topic":"stock-reserved","pubsubname":"pubsub"}""";
-        await shop.Redis.ExecuteAsync("XADD", "stock-reserved", "*", "data", envelope);
+        await shop.Redis.StreamAddAsync("stock-reserved", "data", envelope);
         Assert.True((await Success.PlayAsync(shop.Clients, Guid.CreateVersion7().ToString("N")[^8..], default)).Holds);
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (!((string)(RedisValue)(await DeadLettersAsync())).Contains("poison")) await Task.Delay(20, limit.Token);
+        while (!(await shop.Redis.StreamRangeAsync("orders-dead-letters")).Any(letter => letter["data"].ToString().Contains("poison")))
+        {
+            await Task.Delay(20, limit.Token);
+        }
     }
 
     private static Shop.Scenario Success => Shop.Scenario.All[0];
-
-    private async Task<RedisValue> DeadLettersAsync()
-    {
-        var entries = (RedisResult[])await shop.Redis.ExecuteAsync("XRANGE", "orders-dead-letters", "-", "+");
-        return string.Join('\n', entries.SelectMany(entry => ((RedisResult[])((RedisResult[])entry)[1]).Select(field => (string)field)));
-    }
 }

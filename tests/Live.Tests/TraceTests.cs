@@ -32,7 +32,7 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output) : ICla
     /// <summary>Events heard at the same time share a write or do not; at most it is this.</summary>
     private const int CallsMax = 38;
 
-    private const string Saga = "DaprSaga", Sidecar = "dapr-diagnostics", Client = "System.Net.Http", Server = "Microsoft.AspNetCore";
+    private const string Saga = "DaprSaga", Sidecar = "dapr-diagnostics", Client = "Grpc.Net.Client", Server = "Microsoft.AspNetCore";
     private const string Publish = "dapr.proto.runtime.v1.Dapr/PublishEvent";
 
     private readonly string run = Guid.CreateVersion7().ToString("N")[^8..];

@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Dapr.Client;
 using Google.Protobuf;
 using Grpc.Core;
 using Saga;
@@ -8,7 +7,7 @@ using Wire = Shop.V1;
 namespace Orders.Console;
 
 /// <summary>The dead letters of all four services. Each keeps its own and is asked through the sidecar, this one too.</summary>
-internal sealed class DeadLetterDesk
+internal sealed class DeadLetterDesk(SidecarChannel sidecar)
 {
     private const int ShownMax = 200;
 
@@ -18,7 +17,7 @@ internal sealed class DeadLetterDesk
     private readonly (string AppId, Wire.DeadLetterService.DeadLetterServiceClient Letters)[] services =
     [
         .. new[] { "orders", "stock", "payments", "coupons" }
-            .Select(appId => (appId, new Wire.DeadLetterService.DeadLetterServiceClient(DaprClient.CreateInvocationInvoker(appId)))),
+            .Select(appId => (appId, new Wire.DeadLetterService.DeadLetterServiceClient(sidecar.To(appId)))),
     ];
 
     /// <summary>For each service its answer to ListDeadLetters, with its app id; or why there is none.</summary>

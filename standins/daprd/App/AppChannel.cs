@@ -27,7 +27,7 @@ internal sealed class AppChannel : IDisposable
         _port = port;
         Address = new Uri($"http://{host}:{port}");
         Invoker = new HttpMessageInvoker(NewHandler());
-        _channel = GrpcChannel.ForAddress(Address);
+        _channel = GrpcChannel.ForAddress(Address, new GrpcChannelOptions { HttpHandler = NewHandler(), DisposeHttpClient = true });
         _callback = new AppCallback.AppCallbackClient(_channel);
         _alpha = new AppCallbackAlpha.AppCallbackAlphaClient(_channel);
         _health = new AppCallbackHealthCheck.AppCallbackHealthCheckClient(_channel);
@@ -51,6 +51,8 @@ internal sealed class AppChannel : IDisposable
         UseProxy = false,
         UseCookies = false,
         AllowAutoRedirect = false,
+        // With a way of its own to connect, gRPC does not wait before it tries again an app that was away.
+        ConnectCallback = ConnectAsync,
     };
 
     /// <summary>Completes when something accepts connections on the app's port.</summary>
@@ -111,6 +113,21 @@ internal sealed class AppChannel : IDisposable
     {
         _channel.Dispose();
         Invoker.Dispose();
+    }
+
+    private static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken stop)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            await socket.ConnectAsync(context.DnsEndPoint, stop);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
     }
 
     private async Task<bool> AnswersAsync(CancellationToken stop)

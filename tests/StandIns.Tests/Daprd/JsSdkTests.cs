@@ -1,4 +1,4 @@
-using StandIns.GrpcTests;
+using System.Runtime.CompilerServices;
 
 namespace StandIns.Daprd;
 
@@ -78,7 +78,9 @@ public sealed class JsSdkTests(JsSdkFixture fixture) : IClassFixture<JsSdkFixtur
     private async Task PlayAsync(string protocol, string sdkCase)
     {
         var address = protocol == "GRPC" ? new Uri(fixture.Sidecar.Address) : fixture.Sidecar.Http.BaseAddress!;
-        await using var process = ChildProcess.Start("node", [ForeignPeer.PathOf("node/dapr-client.mjs"), protocol, $"{address.Port}", sdkCase]);
+        await using var process = ChildProcess.Start("node", [Script(), protocol, $"{address.Port}", sdkCase]);
         Assert.True(await process.ExitAsync() == 0, process.Output);
     }
+
+    private static string Script([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(here, "../../../node/dapr-client.mjs"));
 }

@@ -65,5 +65,5 @@ public sealed class RedisServer : IAsyncDisposable
         return process;
     }
 
-    private Lazy<ConnectionMultiplexer> Connection() => new(() => ConnectionMultiplexer.Connect(Address));
+    private Lazy<ConnectionMultiplexer> Connection() => new(() => ConnectionMultiplexer.Connect($"{Address},allowAdmin=true"));
 }

@@ -1,0 +1,42 @@
+using Dapr.AppCallback.Autogen.Grpc.v1;
+using Google.Protobuf;
+using Google.Protobuf.Reflection;
+using Grpc.AspNetCore.Server;
+using Grpc.Health.V1;
+using Grpc.Reflection;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Shop.V1;
+using Registration = Microsoft.Extensions.DependencyInjection.ServiceDescriptor;
+
+namespace Saga;
+
+/// <summary>
+/// What server reflection tells: the mapped services, and their proto files with comments, so that a client's 'describe' explains itself.
+/// The descriptors in generated code lack the comments.
+/// </summary>
+internal static class ReflectedProtos
+{
+    public static void AddReflection(this IServiceCollection services)
+    {
+        services.AddGrpcReflection();
+        services.Replace(Registration.Singleton(mapped => new ReflectionServiceImpl(NamesOf(mapped), SymbolRegistry.FromFiles(Files()))));
+        services.Replace(Registration.Singleton(mapped => new ReflectionV1ServiceImpl(NamesOf(mapped), SymbolRegistry.FromFiles(Files()))));
+    }
+
+    private static IEnumerable<string> NamesOf(IServiceProvider mapped) => mapped.GetRequiredService<EndpointDataSource>().Endpoints
+        .Select(endpoint => endpoint.Metadata.GetMetadata<GrpcMethodMetadata>()?.Method.ServiceName)
+        .OfType<string>().Distinct().Order(StringComparer.Ordinal);
+
+    private static IEnumerable<FileDescriptor> Files()
+    {
+        using var protos = typeof(OrderService).Assembly.GetManifestResourceStream("protos.pb")!;
+        return
+        [
+            .. FileDescriptor.BuildFromByteStrings(FileDescriptorSet.Parser.ParseFrom(protos).File.Select(file => file.ToByteString())),
+            AppCallback.Descriptor.File, Health.Descriptor.File,
+            Grpc.Reflection.V1.ServerReflection.Descriptor.File, Grpc.Reflection.V1Alpha.ServerReflection.Descriptor.File,
+        ];
+    }
+}
