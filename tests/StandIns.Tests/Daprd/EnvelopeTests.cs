@@ -9,41 +9,16 @@ using DaprService = Dapr.Client.Autogen.Grpc.v1.Dapr;
 
 namespace StandIns.Daprd;
 
-public sealed class EnvelopeFixture : IAsyncLifetime
-{
-    public RedisServer Redis { get; private set; } = null!;
-
-    public Sidecar Sidecar { get; private set; } = null!;
-
-    public async Task InitializeAsync()
-    {
-        Redis = await RedisServer.StartAsync();
-        Sidecar = await Sidecar.StartAsync(
-            "app",
-            Yaml.Redis("pubsub", "pubsub.redis", Redis)
-            + Yaml.Redis("trimmed", "pubsub.redis", Redis, ("maxLenApprox", "1"))
-            + Yaml.Redis("scoped", "pubsub.redis", Redis, ("publishingScopes", "app=mine;other=theirs"), ("protectedTopics", "secret"))
-            + Yaml.Redis("silenced", "pubsub.redis", Redis, ("publishingScopes", "app="))
-            + Yaml.Redis("listed", "pubsub.redis", Redis, ("AllowedTopics", "one, two"))
-            + Yaml.Redis("guarded", "pubsub.redis", Redis, ("publishingScopes", "other=any"), ("protectedTopics", "secret")));
-    }
-
-    public async Task DisposeAsync()
-    {
-        await Sidecar.DisposeAsync();
-        await Redis.DisposeAsync();
-    }
-}
-
 /// <summary>What lies in a stream after something was published.</summary>
-public sealed class EnvelopeTests(EnvelopeFixture fixture) : IClassFixture<EnvelopeFixture>
+[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+public sealed class EnvelopeTests(AddressedSidecar addressed)
 {
     private const string Parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     private readonly string _topic = Guid.NewGuid().ToString("N");
 
-    private DaprService.DaprClient Dapr => fixture.Sidecar.Dapr;
+    private DaprService.DaprClient Dapr => addressed.Sidecar.Dapr;
 
-    private IDatabase Redis => fixture.Redis.Database;
+    private IDatabase Redis => addressed.Redis;
 
     [Fact]
     public async Task Json_is_wrapped_with_sorted_members_and_escaped_as_go_does()
@@ -181,6 +156,7 @@ public sealed class EnvelopeTests(EnvelopeFixture fixture) : IClassFixture<Envel
     [InlineData("guarded", "public")]
     public async Task A_topic_that_the_scopes_leave_to_the_app_may_be_published(string pubsub, string topic)
     {
+        await Redis.KeyDeleteAsync(topic);
         await Dapr.PublishEventAsync(new PublishEventRequest { PubsubName = pubsub, Topic = topic });
         Assert.Single(await Redis.StreamAsync(topic));
     }
@@ -193,7 +169,7 @@ public sealed class EnvelopeTests(EnvelopeFixture fixture) : IClassFixture<Envel
     [InlineData("/v1.0/publish/bulk/pubsub/t", """[{"entryId":"1","event":1,"contentType":"application/json"},{"entryId":"1","event":1,"contentType":"application/json"}]""", HttpStatusCode.BadRequest, "ERR_PUBSUB_EVENTS_SER")]
     public async Task Http_says_what_is_wrong_by_status_and_code(string path, string body, HttpStatusCode status, string code)
     {
-        using var response = await fixture.Sidecar.Http.PostAsync(path, new StringContent(body, Encoding.UTF8, "application/json"));
+        using var response = await addressed.Sidecar.Http.PostAsync(path, new StringContent(body, Encoding.UTF8, "application/json"));
         Assert.Equal(status, response.StatusCode);
         Assert.Contains($"\"errorCode\":\"{code}\"", await response.Content.ReadAsStringAsync());
     }
@@ -201,7 +177,7 @@ public sealed class EnvelopeTests(EnvelopeFixture fixture) : IClassFixture<Envel
     [Fact]
     public async Task Http_reports_a_body_that_is_longer_than_allowed_as_a_failed_publication()
     {
-        using var response = await fixture.Sidecar.Http.PostAsync($"/v1.0/publish/pubsub/{_topic}", new ByteArrayContent(new byte[4 * 1024 * 1024 + 1]));
+        using var response = await addressed.Sidecar.Http.PostAsync($"/v1.0/publish/pubsub/{_topic}", new ByteArrayContent(new byte[4 * 1024 * 1024 + 1]));
         Assert.Equal(HttpStatusCode.InternalServerError, response.StatusCode);
         Assert.Contains("ERR_PUBSUB_PUBLISH_MESSAGE", await response.Content.ReadAsStringAsync());
     }
@@ -289,12 +265,12 @@ public sealed class EnvelopeTests(EnvelopeFixture fixture) : IClassFixture<Envel
         using var request = new HttpRequestMessage(HttpMethod.Post, $"/v1.0/publish/pubsub/{_topic}") { Content = new StringContent("{}", Encoding.UTF8, "application/json") };
         request.Headers.Add("traceparent", Parent);
         request.Headers.Add("tracestate", "a=b");
-        Assert.Equal(HttpStatusCode.NoContent, (await fixture.Sidecar.Http.SendAsync(request)).StatusCode);
+        Assert.Equal(HttpStatusCode.NoContent, (await addressed.Sidecar.Http.SendAsync(request)).StatusCode);
         var entry = Assert.Single(await Redis.StreamAsync(_topic));
         Assert.Equal("{}", entry["metadata"]);
         var envelope = JsonDocument.Parse(entry["data"]).RootElement;
         Assert.Equal((Parent, "a=b"), (envelope.GetProperty("traceparent").GetString(), envelope.GetProperty("tracestate").GetString()));
-        var unknown = await fixture.Sidecar.Http.PostAsync("/v1.0/publish/other/t", null);
+        var unknown = await addressed.Sidecar.Http.PostAsync("/v1.0/publish/other/t", null);
         Assert.Equal(HttpStatusCode.NotFound, unknown.StatusCode);
         Assert.Contains("ERR_PUBSUB_NOT_FOUND", await unknown.Content.ReadAsStringAsync());
     }

@@ -5,22 +5,14 @@ using static StandIns.Daprd.StateCalls;
 
 namespace StandIns.Daprd;
 
-public sealed class InMemoryStateFixture : IAsyncLifetime
-{
-    public Sidecar Sidecar { get; private set; } = null!;
-
-    public async Task InitializeAsync() => Sidecar = await Sidecar.StartAsync("app", Yaml.Component("store", "state.in-memory"));
-
-    public async Task DisposeAsync() => await Sidecar.DisposeAsync();
-}
-
 /// <summary>Where state.in-memory differs from Redis.</summary>
-public sealed class InMemoryStateTests(InMemoryStateFixture fixture) : IClassFixture<InMemoryStateFixture>
+[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+public sealed class InMemoryStateTests(AddressedSidecar addressed)
 {
-    private const string Store = "store";
+    private const string Store = "store-in-memory";
     private readonly string _key = Guid.NewGuid().ToString("N");
 
-    private DaprService.DaprClient Dapr => fixture.Sidecar.Dapr;
+    private DaprService.DaprClient Dapr => addressed.Sidecar.Dapr;
 
     [Fact]
     public async Task Every_write_gives_a_fresh_etag()

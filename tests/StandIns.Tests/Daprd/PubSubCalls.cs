@@ -12,10 +12,14 @@ internal static class PubSubCalls
 {
     public const string Json = "application/json";
 
-    public static async Task PublishAsync(
-        this DaprService.DaprClient dapr, string topic, string data, string contentType = Json, Metadata? headers = null, params (string Name, string Value)[] metadata)
+    public static Task PublishAsync(
+        this DaprService.DaprClient dapr, string topic, string data, string contentType = Json, Metadata? headers = null, params (string Name, string Value)[] metadata) =>
+        dapr.PublishToAsync("pubsub", topic, data, contentType, headers, metadata);
+
+    public static async Task PublishToAsync(
+        this DaprService.DaprClient dapr, string pubsub, string topic, string data, string contentType, Metadata? headers, (string Name, string Value)[] metadata)
     {
-        var request = new PublishEventRequest { PubsubName = "pubsub", Topic = topic, Data = ByteString.CopyFromUtf8(data), DataContentType = contentType };
+        var request = new PublishEventRequest { PubsubName = pubsub, Topic = topic, Data = ByteString.CopyFromUtf8(data), DataContentType = contentType };
         foreach (var (name, value) in metadata) request.Metadata[name] = value;
         await dapr.PublishEventAsync(request, headers);
     }

@@ -193,6 +193,19 @@ public sealed class RedeliveryTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_event_for_an_app_that_is_down_is_acknowledged_and_lost()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "plain"));
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis), app.Port);
+        await app.StopAsync();
+        await sidecar.Dapr.PublishAsync("plain", "lost");
+        await _redis.Database.AllAcknowledgedAsync("plain", "app");
+        await app.StartAsync();
+        await sidecar.Dapr.PublishAsync("plain", "kept");
+        Assert.Equal("\"kept\"", (await app.NextAsync("plain")).Event.Data.ToStringUtf8());
+    }
+
+    [Fact]
     public async Task A_new_group_hears_everything_the_stream_still_has()
     {
         await using var publisher = await Sidecar.StartAsync("publisher", Yaml.Redis("pubsub", "pubsub.redis", _redis));

@@ -8,43 +8,17 @@ using static StandIns.Daprd.StateCalls;
 
 namespace StandIns.Daprd;
 
-/// <summary>A sidecar with state on a Redis, under several prefixes.</summary>
-public sealed class RedisStateFixture : IAsyncLifetime
-{
-    public RedisServer Redis { get; private set; } = null!;
-
-    public Sidecar Sidecar { get; private set; } = null!;
-
-    public async Task InitializeAsync()
-    {
-        Redis = await RedisServer.StartAsync();
-        Sidecar = await Sidecar.StartAsync(
-            "app",
-            Yaml.Redis("store", "state.redis", Redis)
-            + Yaml.Redis("bare", "state.redis", Redis, ("keyPrefix", "none"))
-            + Yaml.Redis("named", "state.redis", Redis, ("keyPrefix", "name"))
-            + Yaml.Redis("custom", "state.redis", Redis, ("KeyPrefix", "Mine"))
-            + Yaml.Redis("fleeting", "state.redis", Redis, ("ttlInSeconds", "100"))
-            + Yaml.Redis("twice", "state.redis", Redis, ("writeTimeout", "3s")));
-    }
-
-    public async Task DisposeAsync()
-    {
-        await Sidecar.DisposeAsync();
-        await Redis.DisposeAsync();
-    }
-}
-
-public sealed class RedisStateTests(RedisStateFixture fixture) : IClassFixture<RedisStateFixture>
+[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+public sealed class RedisStateTests(AddressedSidecar addressed)
 {
     private const string Store = "store";
     private readonly string _key = Guid.NewGuid().ToString("N");
 
-    private DaprService.DaprClient Dapr => fixture.Sidecar.Dapr;
+    private DaprService.DaprClient Dapr => addressed.Sidecar.Dapr;
 
-    private HttpClient Http => fixture.Sidecar.Http;
+    private HttpClient Http => addressed.Sidecar.Http;
 
-    private IDatabase Redis => fixture.Redis.Database;
+    private IDatabase Redis => addressed.Redis;
 
     private string Stored => $"app||{_key}";
 
