@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Dapr.AppCallback.Autogen.Grpc.v1;
 using Grpc.Core;
 using StackExchange.Redis;
 using static Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types;
@@ -46,12 +47,36 @@ public abstract class DeliveryTests
     [InlineData("application/xml", "<a/>", "<a/>")]
     [InlineData("application/octet-stream", "abc", "abc")]
     [InlineData("application/vnd.x+json", "{}", "")]
+    [InlineData("application/x-www-form-urlencoded", "a=1", "")]
     [InlineData("application/json", "1e21", "1e+21")]
     [InlineData("application/json", "[0.000001, 1e-7, 123456789012345678, -0.5]", "[0.000001,1e-7,123456789012345680,-0.5]")]
     public async Task The_content_type_decides_which_data_arrives(string contentType, string data, string arrives)
     {
         await PublishAsync("plain", data, contentType);
         Assert.Equal(arrives, (await App.NextAsync()).Event.Data.ToStringUtf8());
+    }
+
+    [Fact]
+    public async Task Data_of_no_content_type_does_not_arrive()
+    {
+        await PublishAsync("plain", """{"id":"bare","data":"lost"}""", "application/cloudevents+json");
+        var got = (await App.NextAsync()).Event;
+        Assert.Equal(("bare", "", 0), (got.Id, got.DataContentType, got.Data.Length));
+    }
+
+    [Fact]
+    public async Task Metadata_named_like_what_describes_a_call_does_not_spoil_it()
+    {
+        await PublishAsync("plain", "1", metadata: [("Content-Type", "theirs"), ("Content-Length", "7")]);
+        Assert.Equal("1", (await App.NextAsync()).Event.Data.ToStringUtf8());
+    }
+
+    [Fact]
+    public async Task Something_raw_that_happens_to_be_json_is_an_event_without_attributes()
+    {
+        await PublishAsync("plain", """{"cups":2}""", metadata: ("rawPayload", "true"));
+        var got = (await App.NextAsync()).Event;
+        Assert.Equal(("", "", "", 0, 2d), (got.Id, got.Source, got.Type, got.Data.Length, got.Extensions.Fields["cups"].NumberValue));
     }
 
     [Fact]
@@ -172,6 +197,22 @@ public sealed class InMemoryDeliveryTests(AddressedSidecar addressed) : Delivery
     }
 
     [Fact]
+    public async Task Publishing_waits_until_the_event_before_is_handled()
+    {
+        var held = new TaskCompletionSource<TopicEventResponse>();
+        App.OnTopic("plain", _ => held.Task);
+        await PublishAsync("plain", "1");
+        await App.NextAsync("plain");
+        var second = PublishAsync("plain", "2");
+        await PublishAsync("guarded", "of another topic");
+        await App.NextAsync("guarded");
+        Assert.False(second.IsCompleted);
+        held.SetResult(new TopicEventResponse());
+        await second;
+        await App.NextAsync("plain");
+    }
+
+    [Fact]
     public async Task Events_of_a_topic_arrive_one_at_a_time_and_in_order()
     {
         for (var i = 0; i < 50; i++) await PublishAsync("plain", $"{i}");
@@ -235,6 +276,15 @@ public sealed class RedisDeliveryTests(AddressedSidecar addressed) : DeliveryTes
         App.OnTopic("plain", TopicEventResponseStatus.Success);
         await PublishAsync("plain", "2");
         Assert.Equal("2", (await App.NextAsync("plain")).Event.Data.ToStringUtf8());
+    }
+
+    [Fact]
+    public async Task What_is_no_envelope_is_acknowledged_and_lost()
+    {
+        await PublishAsync("plain", "no json", metadata: ("rawPayload", "true"));
+        await _redis.AllAcknowledgedAsync("plain", AddressedSidecar.AppId);
+        await PublishAsync("plain", "2");
+        Assert.Equal("2", (await App.NextAsync()).Event.Data.ToStringUtf8());
     }
 
     [Fact]

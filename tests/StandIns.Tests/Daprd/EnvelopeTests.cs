@@ -44,6 +44,7 @@ public sealed class EnvelopeTests(AddressedSidecar addressed)
     [InlineData("", "text", "data", "text", "text/plain")]
     [InlineData("application/vnd.x+json", "{}", "data", "{}", "application/vnd.x+json")]
     [InlineData("application/octet-stream", "abc", "data_base64", "YWJj", "application/octet-stream")]
+    [InlineData("application/cloudevents+protobuf", "abc", "data_base64", "YWJj", "application/cloudevents+protobuf")]
     public async Task The_content_type_decides_how_data_is_kept(string contentType, string data, string member, string kept, string told)
     {
         await Dapr.PublishAsync(_topic, data, contentType);
@@ -76,6 +77,14 @@ public sealed class EnvelopeTests(AddressedSidecar addressed)
             new[] { "id", "source", "type", "subject", "traceid", "traceparent", "tracestate", "topic" }.Select(name => envelope.GetProperty(name).GetString()));
         Assert.False(envelope.TryGetProperty("other", out _));
         Assert.Equal("my-id", JsonDocument.Parse(entry["metadata"]).RootElement.GetProperty("cloudevent.id").GetString());
+    }
+
+    [Fact]
+    public async Task A_trace_id_that_metadata_names_alone_is_the_parent_too()
+    {
+        await Dapr.PublishAsync(_topic, "1", headers: new Metadata { { "traceparent", Parent } }, metadata: ("cloudevent.traceid", "mine"));
+        var envelope = await Redis.EnvelopeAsync(_topic);
+        Assert.Equal(("mine", "mine"), (envelope.GetProperty("traceid").GetString(), envelope.GetProperty("traceparent").GetString()));
     }
 
     [Theory]
@@ -226,10 +235,12 @@ public sealed class EnvelopeTests(AddressedSidecar addressed)
         for (var i = 0; i < 300; i++)
         {
             await Dapr.PublishEventAsync(new PublishEventRequest { PubsubName = "trimmed", Topic = _topic });
+            await Dapr.PublishEventAsync(new PublishEventRequest { PubsubName = "aging", Topic = _topic + "young" });
             await Dapr.PublishEventAsync(new PublishEventRequest { PubsubName = "pubsub", Topic = _topic + "whole" });
         }
 
         Assert.InRange((await Redis.StreamAsync(_topic)).Count, 1, 299);
+        Assert.InRange((await Redis.StreamAsync(_topic + "young")).Count, 1, 299);
         Assert.Equal(300, (await Redis.StreamAsync(_topic + "whole")).Count);
     }
 
@@ -256,6 +267,51 @@ public sealed class EnvelopeTests(AddressedSidecar addressed)
         var request = new BulkPublishRequest { PubsubName = "pubsub", Topic = _topic, Entries = { new BulkPublishRequestEntry { EntryId = "1" }, new BulkPublishRequestEntry { EntryId = second } } };
         var failure = await Failure.OfAsync(Dapr.BulkPublishEventAlpha1Async(request));
         Assert.Equal(StatusCode.InvalidArgument, failure.StatusCode);
+        Assert.Empty(await Redis.StreamAsync(_topic));
+    }
+
+    [Fact]
+    public async Task Http_takes_metadata_from_the_query_and_a_topic_of_several_words()
+    {
+        using var timed = await addressed.Sidecar.Http.PutAsync($"/v1.0/publish/pubsub/{_topic}/of%20mine?metadata.ttlInSeconds=100", new StringContent("text"));
+        Assert.Equal(HttpStatusCode.NoContent, timed.StatusCode);
+        var envelope = await Redis.EnvelopeAsync($"{_topic}/of mine");
+        Assert.Equal(("text", true), (envelope.GetProperty("data").GetString(), envelope.TryGetProperty("expiration", out _)));
+        using var raw = await addressed.Sidecar.Http.PostAsync($"/v1.0/publish/pubsub/{_topic}?metadata.rawPayload=true", new StringContent("just this"));
+        Assert.Equal(HttpStatusCode.NoContent, raw.StatusCode);
+        var entry = Assert.Single(await Redis.StreamAsync(_topic));
+        Assert.Equal(("just this", """{"rawPayload":"true"}"""), (entry["data"], entry["metadata"]));
+    }
+
+    [Theory]
+    [InlineData("v1.0")]
+    [InlineData("v1.0-alpha1")]
+    public async Task Of_many_published_over_Http_each_is_read_as_its_content_type_says(string version)
+    {
+        const string Entries = """
+            [
+              {"entryId":"1","event":{"n":1.0},"contentType":"application/json"},
+              {"entryId":"2","event":"text","contentType":"text/plain","metadata":{"cloudevent.id":"mine"}},
+              {"entryId":"3","event":"YWJj","contentType":"application/octet-stream"}
+            ]
+            """;
+        using var published = await addressed.Sidecar.Http.PostAsync($"/{version}/publish/bulk/pubsub/{_topic}", new StringContent(Entries, Encoding.UTF8, "application/json"));
+        Assert.Equal(HttpStatusCode.NoContent, published.StatusCode);
+        var envelopes = (await Redis.StreamAsync(_topic)).ToDictionary(
+            e => JsonDocument.Parse(e["data"]).RootElement.GetProperty("datacontenttype").GetString()!, e => JsonDocument.Parse(e["data"]).RootElement);
+        Assert.Equal("""{"n":1.0}""", envelopes["application/json"].GetProperty("data").GetRawText());
+        Assert.Equal(("text", "mine"), (envelopes["text/plain"].GetProperty("data").GetString(), envelopes["text/plain"].GetProperty("id").GetString()));
+        Assert.Equal("YWJj", envelopes["application/octet-stream"].GetProperty("data_base64").GetString());
+    }
+
+    [Theory]
+    [InlineData("1", "text/plain")]
+    [InlineData("\"no base64!\"", "application/octet-stream")]
+    public async Task What_is_not_of_its_content_type_is_refused_over_Http_with_all_that_was_to_be_published_together(string data, string contentType)
+    {
+        var entries = $$"""[{"entryId":"1","event":1,"contentType":"application/json"},{"entryId":"2","event":{{data}},"contentType":"{{contentType}}"}]""";
+        using var refused = await addressed.Sidecar.Http.PostAsync($"/v1.0/publish/bulk/pubsub/{_topic}", new StringContent(entries, Encoding.UTF8, "application/json"));
+        Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
         Assert.Empty(await Redis.StreamAsync(_topic));
     }
 

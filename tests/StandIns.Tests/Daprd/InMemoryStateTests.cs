@@ -57,6 +57,8 @@ public sealed class InMemoryStateTests(AddressedSidecar addressed)
         await Dapr.SaveAsync(Store, Item(_key, "one", metadata: ("ttlInSeconds", "100")));
         var response = await Dapr.GetStateAsync(new GetStateRequest { StoreName = Store, Key = _key });
         Assert.True(DateTimeOffset.TryParse(response.Metadata["ttlExpireTime"], out _));
+        using var http = await addressed.Sidecar.Http.GetAsync($"/v1.0/state/{Store}/{_key}");
+        Assert.Equal(response.Metadata["ttlExpireTime"], Assert.Single(http.Headers.GetValues("metadata.ttlExpireTime")));
         await Dapr.SaveAsync(Store, Item(_key, "two"));
         Assert.Empty((await Dapr.GetStateAsync(new GetStateRequest { StoreName = Store, Key = _key })).Metadata);
     }

@@ -42,6 +42,18 @@ internal static class PubSubCalls
     public static async Task<int> PendingAsync(this IDatabase redis, string topic, string group) =>
         (int)((RedisResult[])(await redis.ExecuteAsync("XPENDING", topic, group))!)[0];
 
+    /// <summary>Makes the first event of a topic, and a group that has read and acknowledged it. Its id in the stream.</summary>
+    public static async Task<string> AddReadAsync(this IDatabase redis, string topic, string group)
+    {
+        var id = (string)(await redis.ExecuteAsync("XADD", topic, "*", "data", """{"id":"left","datacontenttype":"application/json","data":1}"""))!;
+        await redis.ExecuteAsync("XGROUP", "CREATE", topic, group, id);
+        return id;
+    }
+
+    /// <summary>Makes it look as if the group had read the event so long ago and never acknowledged it.</summary>
+    public static async Task LeaveAsync(this IDatabase redis, string topic, string group, string id, TimeSpan idle) =>
+        await redis.ExecuteAsync("XCLAIM", topic, group, group, 0, id, "IDLE", (long)idle.TotalMilliseconds, "FORCE");
+
     /// <summary>Completes when the group has read everything that is in the stream, and acknowledged it.</summary>
     public static async Task AllAcknowledgedAsync(this IDatabase redis, string topic, string group)
     {
