@@ -39,11 +39,12 @@ public sealed class AddressedSidecar : IAsyncLifetime
 
     public async Task DisposeAsync()
     {
-        await Sidecar.DisposeAsync();
+        // What was started first of all, so that none of it stays when the rest could not be.
         if (_own is not null) await _own.DisposeAsync();
+        if (_ownRedis is not null) await _ownRedis.DisposeAsync();
+        await Sidecar.DisposeAsync();
         await App.DisposeAsync();
         _redis.Dispose();
-        if (_ownRedis is not null) await _ownRedis.DisposeAsync();
     }
 
     private async Task<Addresses> LaunchAsync()

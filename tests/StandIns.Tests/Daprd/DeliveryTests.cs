@@ -174,11 +174,13 @@ public abstract class DeliveryTests
         Assert.Equal(App.Subscriptions.Select(s => (s.PubsubName, s.Topic)).Order(), metadata.Subscriptions.Select(s => (s.PubsubName, s.Topic)).Order());
         Assert.Equal(App.Port, metadata.AppConnectionProperties.Port);
         using var json = JsonDocument.Parse(await Sidecar.Http.GetStringAsync("/v1.0/metadata"));
-        var raw = json.RootElement.GetProperty("subscriptions").EnumerateArray().Single(s => (s.GetProperty("pubsubname").GetString(), s.GetProperty("topic").GetString()) == (_pubsub, "raw"));
+        var raw = json.RootElement.GetProperty("subscriptions").EnumerateArray().Single(
+            s => (s.GetProperty("pubsubname").GetString(), s.GetProperty("topic").GetString()) == (_pubsub, "raw"));
         Assert.Equal(("PROGRAMMATIC", "true"), (raw.GetProperty("type").GetString(), raw.GetProperty("metadata").GetProperty("rawPayload").GetString()));
     }
 
-    protected Task PublishAsync(string topic, string data, string contentType = PubSubCalls.Json, Metadata? headers = null, params (string Name, string Value)[] metadata) =>
+    protected Task PublishAsync(
+        string topic, string data, string contentType = PubSubCalls.Json, Metadata? headers = null, params (string Name, string Value)[] metadata) =>
         Sidecar.Dapr.PublishToAsync(_pubsub, topic, data, contentType, headers, metadata);
 }
 

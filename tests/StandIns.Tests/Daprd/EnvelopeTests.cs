@@ -295,7 +295,8 @@ public sealed class EnvelopeTests(AddressedSidecar addressed)
               {"entryId":"3","event":"YWJj","contentType":"application/octet-stream"}
             ]
             """;
-        using var published = await addressed.Sidecar.Http.PostAsync($"/{version}/publish/bulk/pubsub/{_topic}", new StringContent(Entries, Encoding.UTF8, "application/json"));
+        using var published = await addressed.Sidecar.Http.PostAsync(
+            $"/{version}/publish/bulk/pubsub/{_topic}", new StringContent(Entries, Encoding.UTF8, "application/json"));
         Assert.Equal(HttpStatusCode.NoContent, published.StatusCode);
         var envelopes = (await Redis.StreamAsync(_topic)).ToDictionary(
             e => JsonDocument.Parse(e["data"]).RootElement.GetProperty("datacontenttype").GetString()!, e => JsonDocument.Parse(e["data"]).RootElement);

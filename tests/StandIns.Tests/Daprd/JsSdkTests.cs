@@ -1,4 +1,4 @@
-using StandIns.GrpcTests;
+using System.Runtime.CompilerServices;
 
 namespace StandIns.Daprd;
 
@@ -57,7 +57,9 @@ public sealed class JsSdkTests
     private async Task PlayAsync(string protocol, string sdkCase)
     {
         var address = protocol == "GRPC" ? new Uri(_addressed.Sidecar.Address) : _addressed.Sidecar.Http.BaseAddress!;
-        await using var process = ChildProcess.Start("node", [ForeignPeer.PathOf("node/dapr-client.mjs"), protocol, address.Host, $"{address.Port}", sdkCase]);
+        await using var process = ChildProcess.Start("node", [Script(), protocol, address.Host, $"{address.Port}", sdkCase]);
         Assert.True(await process.ExitAsync() == 0, process.Output);
     }
+
+    private static string Script([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(here, "../../../node/dapr-client.mjs"));
 }

@@ -27,12 +27,15 @@ public sealed class MetadataTests(AddressedSidecar addressed)
     {
         var told = await Sidecar.Dapr.GetMetadataAsync(new());
         Assert.Equal((AddressedSidecar.AppId, addressed.App.Port), (told.Id, told.AppConnectionProperties.Port));
-        Assert.Equal(["pubsub.in-memory v1", "pubsub.redis v1", "state.in-memory v1", "state.redis v1"], told.RegisteredComponents.Select(c => $"{c.Type} {c.Version}").Distinct().Order());
+        Assert.Equal(
+            ["pubsub.in-memory v1", "pubsub.redis v1", "state.in-memory v1", "state.redis v1"],
+            told.RegisteredComponents.Select(c => $"{c.Type} {c.Version}").Distinct().Order());
         using var json = await OverHttpAsync();
+        Assert.Equal(AddressedSidecar.AppId, json.RootElement.GetProperty("id").GetString());
         var connection = json.RootElement.GetProperty("appConnectionProperties");
         Assert.Equal(
-            (AddressedSidecar.AppId, addressed.App.Port, "grpc", -1),
-            (json.RootElement.GetProperty("id").GetString(), connection.GetProperty("port").GetInt32(), connection.GetProperty("protocol").GetString(), connection.GetProperty("maxConcurrency").GetInt32()));
+            (addressed.App.Port, "grpc", -1),
+            (connection.GetProperty("port").GetInt32(), connection.GetProperty("protocol").GetString(), connection.GetProperty("maxConcurrency").GetInt32()));
         var store = json.RootElement.GetProperty("components").EnumerateArray().Single(c => c.GetProperty("name").GetString() == "store");
         Assert.Contains("TRANSACTIONAL", store.GetProperty("capabilities").EnumerateArray().Select(c => c.GetString()));
     }

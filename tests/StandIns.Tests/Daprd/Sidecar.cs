@@ -12,13 +12,15 @@ public sealed class Sidecar : IAsyncDisposable
 {
     private static readonly string Foreign = Environment.GetEnvironmentVariable("DAPRD_UNDER_TEST") ?? "";
 
+    private readonly ChildProcess? _process;
+    private readonly string? _folder;
     private readonly GrpcChannel _channel;
-    private ChildProcess? _process;
-    private string? _folder;
 
-    private Sidecar(string appId, string grpc, string http)
+    private Sidecar(string appId, string grpc, string http, ChildProcess? process = null, string? folder = null)
     {
         AppId = appId;
+        _process = process;
+        _folder = folder;
         Address = grpc;
         _channel = GrpcChannel.ForAddress(grpc);
         Dapr = new DaprService.DaprClient(_channel);
@@ -71,7 +73,7 @@ public sealed class Sidecar : IAsyncDisposable
         ];
         if (appPort != 0) arguments.AddRange(["--app-port", $"{appPort}", "--app-protocol", "grpc"]);
         var variables = new Dictionary<string, string>(environment ?? new Dictionary<string, string>()) { ["DAPR_HOST_IP"] = "127.0.0.1" };
-        return new Sidecar(appId, $"http://127.0.0.1:{grpcPort}", $"http://127.0.0.1:{httpPort}") { _process = Run(arguments, variables), _folder = folder };
+        return new Sidecar(appId, $"http://127.0.0.1:{grpcPort}", $"http://127.0.0.1:{httpPort}", Run(arguments, variables), folder);
     }
 
     public async Task ReadyAsync() => await Process.LineAsync("dapr initialized. Status: Running.");

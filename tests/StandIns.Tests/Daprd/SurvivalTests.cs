@@ -197,7 +197,8 @@ public sealed class SurvivalTests
         ];
         var answers = await Task.WhenAll(requests.Select(async asked =>
         {
-            using var request = new HttpRequestMessage(new HttpMethod(asked.Method), $"/v1.0/{asked.Path}") { Content = new StringContent(asked.Body, Encoding.UTF8, PubSubCalls.Json) };
+            using var request = new HttpRequestMessage(new HttpMethod(asked.Method), $"/v1.0/{asked.Path}");
+            request.Content = new StringContent(asked.Body, Encoding.UTF8, PubSubCalls.Json);
             using var response = await sidecar.Http.SendAsync(request);
             return ((int)response.StatusCode, JsonNode.Parse(await response.Content.ReadAsStringAsync())!);
         }));
