@@ -1,10 +1,10 @@
-// Plays one case with Dapr's own SDK against a sidecar: dapr-client.mjs GRPC|HTTP PORT CASE. Exit code 0: it went as it should.
-// The sidecar has the state store 'store' and the broker 'pubsub', and its app 'shop' says back what it is called with.
+// Plays one case with Dapr's own SDK against a sidecar: dapr-client.mjs GRPC|HTTP HOST PORT CASE. Exit code 0: it went as it should.
+// The sidecar has the state store 'store' and the broker 'pubsub', and its app 'app' says back what it is called with.
 import { CommunicationProtocolEnum, DaprClient, HttpMethod } from '@dapr/dapr';
 import assert from 'node:assert/strict';
 
-const [protocol, port, name] = process.argv.slice(2);
-const client = new DaprClient({ daprHost: '127.0.0.1', daprPort: port, communicationProtocol: CommunicationProtocolEnum[protocol] });
+const [protocol, host, port, name] = process.argv.slice(2);
+const client = new DaprClient({ daprHost: host, daprPort: port, communicationProtocol: CommunicationProtocolEnum[protocol] });
 const store = 'store';
 
 const cases = {
@@ -17,6 +17,7 @@ const cases = {
   },
 
   async bulk_get() {
+    await client.state.delete(store, 'two');
     await client.state.save(store, [{ key: 'one', value: 'a' }, { key: 'two', value: 'b' }]);
     const items = await client.state.getBulk(store, ['two', 'one', 'none']);
     assert.deepEqual(items.map(item => [item.key, item.data || undefined]), [['two', 'b'], ['one', 'a'], ['none', undefined]]);
@@ -44,22 +45,22 @@ const cases = {
   },
 
   async publish() {
-    assert.equal((await client.pubsub.publish('pubsub', 'work', { cups: 2 })).error, undefined);
+    assert.equal((await client.pubsub.publish('pubsub', 'plain', { cups: 2 })).error, undefined);
   },
 
   async publish_bulk() {
-    const { failedMessages } = await client.pubsub.publishBulk('pubsub', 'work', [{ cups: 1 }, { cups: 2 }, { cups: 3 }]);
+    const { failedMessages } = await client.pubsub.publishBulk('pubsub', 'plain', [{ cups: 1 }, { cups: 2 }, { cups: 3 }]);
     assert.deepEqual(failedMessages, []);
   },
 
   async publish_bulk_with_an_id_twice() {
     const entry = { entryID: 'same', event: { cups: 1 }, contentType: 'application/json' };
-    const { failedMessages } = await client.pubsub.publishBulk('pubsub', 'work', [entry, entry]);
+    const { failedMessages } = await client.pubsub.publishBulk('pubsub', 'plain', [entry, entry]);
     assert.equal(failedMessages.length, 2);
   },
 
   async invoke() {
-    assert.deepEqual(await client.invoker.invoke('shop', 'order', HttpMethod.POST, { cups: 2 }), { cups: 2 });
+    assert.deepEqual(await client.invoker.invoke('app', 'order', HttpMethod.POST, { cups: 2 }), { cups: 2 });
   },
 
   async invoke_nobody() {
@@ -67,7 +68,7 @@ const cases = {
   },
 
   async metadata() {
-    assert.equal((await client.metadata.get()).id, 'shop');
+    assert.equal((await client.metadata.get()).id, 'app');
     assert.equal(await client.health.isHealthy(), true);
   },
 };

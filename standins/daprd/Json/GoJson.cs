@@ -3,15 +3,20 @@ using System.Text.Json;
 
 namespace Daprd.Json;
 
-internal enum NumberForm
+/// <summary>How decoded values are written again.</summary>
+internal enum JsonForm
 {
-    /// <summary>As the text has it.</summary>
+    /// <summary>Members sorted by the bytes of their names, numbers as the text has them.</summary>
     AsWritten,
+
+    /// <summary>Members sorted likewise, numbers as a float64 holds them.</summary>
     Float64,
+
+    /// <summary>What the state API over HTTP stores: numbers with at most six decimals, and members in an order that is another one each time.</summary>
     SixDecimals,
 }
 
-/// <summary>JSON as Go's encoder writes a decoded value: compact, member names sorted by their bytes, characters that matter to HTML escaped.</summary>
+/// <summary>JSON as Go's encoders write a decoded value: compact, and characters that matter to HTML escaped.</summary>
 internal static class GoJson
 {
     private static readonly JsonWriterOptions Options = new() { Encoder = GoEncoder.Instance, SkipValidation = true };
@@ -48,27 +53,27 @@ internal static class GoJson
         return false;
     }
 
-    /// <summary>Members in order of their names, also in nested objects. Of equal names the last one counts.</summary>
-    public static void WriteSorted(Utf8JsonWriter writer, JsonElement element, NumberForm numbers)
+    /// <summary>Of members of equal names the last one counts.</summary>
+    public static void Write(Utf8JsonWriter writer, JsonElement element, JsonForm form)
     {
         switch (element.ValueKind)
         {
             case JsonValueKind.Object:
                 writer.WriteStartObject();
-                if (IsSorted(element))
+                if (form != JsonForm.SixDecimals && IsSorted(element))
                 {
                     foreach (var member in element.EnumerateObject())
                     {
                         writer.WritePropertyName(member.Name);
-                        WriteSorted(writer, member.Value, numbers);
+                        Write(writer, member.Value, form);
                     }
                 }
                 else
                 {
-                    foreach (var (name, member) in Sorted(element))
+                    foreach (var (name, member) in Ordered(element, form))
                     {
                         writer.WritePropertyName(name);
-                        WriteSorted(writer, member, numbers);
+                        Write(writer, member, form);
                     }
                 }
 
@@ -76,11 +81,11 @@ internal static class GoJson
                 break;
             case JsonValueKind.Array:
                 writer.WriteStartArray();
-                foreach (var item in element.EnumerateArray()) WriteSorted(writer, item, numbers);
+                foreach (var item in element.EnumerateArray()) Write(writer, item, form);
                 writer.WriteEndArray();
                 break;
             case JsonValueKind.Number:
-                writer.WriteRawValue(Number(element.GetRawText(), numbers), skipInputValidation: true);
+                writer.WriteRawValue(Number(element.GetRawText(), form), skipInputValidation: true);
                 break;
             default:
                 element.WriteTo(writer);
@@ -100,18 +105,21 @@ internal static class GoJson
         return true;
     }
 
-    private static SortedDictionary<string, JsonElement> Sorted(JsonElement element)
+    private static KeyValuePair<string, JsonElement>[] Ordered(JsonElement element, JsonForm form)
     {
-        var members = new SortedDictionary<string, JsonElement>(StringComparer.Ordinal);
-        foreach (var member in element.EnumerateObject()) members[member.Name] = member.Value;
+        var last = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
+        foreach (var member in element.EnumerateObject()) last[member.Name] = member.Value;
+        KeyValuePair<string, JsonElement>[] members = [.. last];
+        if (form == JsonForm.SixDecimals) Random.Shared.Shuffle(members);
+        else Array.Sort(members, (one, other) => string.CompareOrdinal(one.Key, other.Key));
         return members;
     }
 
-    private static string Number(string text, NumberForm form) => form switch
+    private static string Number(string text, JsonForm form) => form switch
     {
-        NumberForm.AsWritten => text,
-        NumberForm.Float64 => GoNumber.OfFloat64(text),
-        NumberForm.SixDecimals => GoNumber.OfSixDecimals(text),
+        JsonForm.AsWritten => text,
+        JsonForm.Float64 => GoNumber.OfFloat64(text),
+        JsonForm.SixDecimals => GoNumber.OfSixDecimals(text),
     };
 
     // In JSON these three can stand only inside strings, so replacing them needs no parser.

@@ -88,7 +88,7 @@ internal sealed class CloudEvent : IDisposable
         return Envelope.MediaType(Text("datacontenttype")) switch
         {
             "application/json" or "application/cloudevents+json" => UnsafeByteOperations.UnsafeWrap(
-                GoJson.Bytes(data, static (writer, value) => GoJson.WriteSorted(writer, value, NumberForm.Float64))),
+                GoJson.Bytes(data, static (writer, value) => GoJson.Write(writer, value, JsonForm.Float64))),
             "application/xml" => TextData(data),
             var other when other.StartsWith("text/", StringComparison.Ordinal) => TextData(data),
             _ => ByteString.Empty,

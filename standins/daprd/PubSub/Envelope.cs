@@ -107,7 +107,7 @@ internal static class Envelope
                 using (first)
                 {
                     writer.WritePropertyName("data");
-                    GoJson.WriteSorted(writer, first.RootElement, NumberForm.AsWritten);
+                    GoJson.Write(writer, first.RootElement, JsonForm.AsWritten);
                 }
 
                 break;
@@ -141,7 +141,7 @@ internal static class Envelope
         var members = new SortedDictionary<string, Action<Utf8JsonWriter>>(StringComparer.Ordinal);
         foreach (var member in document.RootElement.EnumerateObject())
         {
-            members[member.Name] = writer => GoJson.WriteSorted(writer, member.Value, NumberForm.AsWritten);
+            members[member.Name] = writer => GoJson.Write(writer, member.Value, JsonForm.AsWritten);
         }
 
         Text("topic", publication.Topic);

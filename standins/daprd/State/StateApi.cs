@@ -157,7 +157,7 @@ internal sealed class StateApi(Policies policies)
         try
         {
             using var document = JsonDocument.Parse(json);
-            return GoJson.Bytes(document.RootElement, (writer, root) => GoJson.WriteSorted(writer, root, NumberForm.SixDecimals), escapeHtml: false);
+            return GoJson.Bytes(document.RootElement, (writer, root) => GoJson.Write(writer, root, JsonForm.SixDecimals), escapeHtml: false);
         }
         catch (JsonException broken)
         {

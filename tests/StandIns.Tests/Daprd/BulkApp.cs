@@ -43,9 +43,10 @@ public sealed partial class TestApp
     }
 
     /// <summary>Zero leaves a limit to the sidecar.</summary>
-    public static TopicSubscription WantsInBulk(string pubsub, string topic, string deadLetterTopic = "", int maxMessages = 1, int maxAwaitMs = 0)
+    public static TopicSubscription WantsInBulk(
+        string pubsub, string topic, string deadLetterTopic = "", int maxMessages = 1, int maxAwaitMs = 0, params (string Name, string Value)[] metadata)
     {
-        var subscription = Wants(pubsub, topic, deadLetterTopic);
+        var subscription = Wants(pubsub, topic, deadLetterTopic, metadata);
         subscription.BulkSubscribe = new BulkSubscribeConfig { Enabled = true, MaxMessagesCount = maxMessages, MaxAwaitDurationMs = maxAwaitMs };
         return subscription;
     }
@@ -61,6 +62,13 @@ public sealed partial class TestApp
     {
         using var limit = new CancellationTokenSource(Patience);
         return await _refused.Reader.ReadAsync(limit.Token);
+    }
+
+    private void ForgetBatches()
+    {
+        BulkRpcs = [StableRpc];
+        OnBatch = batch => AnswerEach(batch, _ => TopicEventResponseStatus.Success);
+        while (_batches.Reader.TryRead(out _) || _refused.Reader.TryRead(out _)) ;
     }
 
     private Task<TopicEventBulkResponse> HearAsync(TopicEventBulkRequest batch, Metadata headers, string rpc)

@@ -1,42 +1,34 @@
 using Dapr.AppCallback.Autogen.Grpc.v1;
 using Grpc.Core;
+using StackExchange.Redis;
 using static Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types;
 
 namespace StandIns.Daprd;
 
 /// <summary>What must hold of batches whatever the broker. Batches are of one here, so that no broker makes them wait.</summary>
-public abstract class BulkDeliveryTests : IAsyncLifetime
+public abstract class BulkDeliveryTests
 {
-    protected TestApp App { get; private set; } = null!;
+    private readonly AddressedSidecar _addressed;
+    private readonly string _pubsub;
 
-    protected Sidecar Sidecar { get; private set; } = null!;
-
-    public virtual async Task InitializeAsync()
+    protected BulkDeliveryTests(AddressedSidecar addressed, string pubsub)
     {
-        var raw = TestApp.WantsInBulk("pubsub", "raw");
-        raw.Metadata["rawPayload"] = "true";
-        App = await TestApp.StartAsync(
-            TestApp.WantsInBulk("pubsub", "plain"), TestApp.WantsInBulk("pubsub", "guarded", "dead"), TestApp.Wants("pubsub", "dead"), raw);
-        Sidecar = await Sidecar.StartAsync("app", Components(), App.Port);
+        _addressed = addressed;
+        _pubsub = pubsub;
+        App.Forget();
     }
 
-    public virtual async Task DisposeAsync()
-    {
-        await Sidecar.DisposeAsync();
-        await App.DisposeAsync();
-    }
-
-    protected abstract string Components();
+    protected TestApp App => _addressed.App;
 
     protected virtual bool PublishersMetadataArrives => true;
 
     [Fact]
     public async Task A_batch_names_its_topic_and_each_entry_carries_an_event()
     {
-        await Sidecar.Dapr.PublishAsync("plain", """{"b":1.0,"a":"<"}""", metadata: [("cloudevent.id", "the-one"), ("cloudevent.subject", "s"), ("Custom", "x")]);
+        await PublishAsync("batched", """{"b":1.0,"a":"<"}""", metadata: [("cloudevent.id", "the-one"), ("cloudevent.subject", "s"), ("Custom", "x")]);
         var (batch, headers, rpc) = await App.NextBatchAsync();
-        Assert.Equal(("plain", "pubsub", "/plain", "com.dapr.event.sent.bulk", TestApp.StableRpc), (batch.Topic, batch.PubsubName, batch.Path, batch.Type, rpc));
-        Assert.Equal(("pubsub", "pubsub"), (batch.Metadata["pubsubName"], headers.GetValue("pubsubname")));
+        Assert.Equal(("batched", _pubsub, "/batched", "com.dapr.event.sent.bulk", TestApp.StableRpc), (batch.Topic, batch.PubsubName, batch.Path, batch.Type, rpc));
+        Assert.Equal((_pubsub, _pubsub), (batch.Metadata["pubsubName"], headers.GetValue("pubsubname")));
         Assert.True(Guid.TryParse(batch.Id, out _));
         var entry = Assert.Single(batch.Entries);
         Assert.True(Guid.TryParse(entry.EntryId, out _));
@@ -50,14 +42,14 @@ public abstract class BulkDeliveryTests : IAsyncLifetime
     [Fact]
     public async Task A_raw_subscription_gets_the_bytes()
     {
-        await Sidecar.Dapr.PublishAsync("raw", "bytes", metadata: ("rawPayload", "true"));
+        await PublishAsync("batched-raw", "bytes", metadata: ("rawPayload", "true"));
         Assert.Equal("bytes", Assert.Single((await App.NextBatchAsync()).Batch.Entries).Bytes.ToStringUtf8());
     }
 
     [Fact]
     public async Task Binary_data_does_not_arrive()
     {
-        await Sidecar.Dapr.PublishAsync("plain", "bytes", "application/octet-stream");
+        await PublishAsync("batched", "bytes", "application/octet-stream");
         var got = Assert.Single((await App.NextBatchAsync()).Batch.Entries).CloudEvent;
         Assert.Equal(("application/octet-stream", 0), (got.DataContentType, got.Data.Length));
     }
@@ -70,17 +62,17 @@ public abstract class BulkDeliveryTests : IAsyncLifetime
     public async Task What_is_not_a_success_goes_to_the_dead_letter_topic(TopicEventResponseStatus? status)
     {
         App.OnBatch = batch => TestApp.AnswerEach(batch, _ => status);
-        await Sidecar.Dapr.PublishAsync("guarded", "1", metadata: ("cloudevent.id", "the-one"));
+        await PublishAsync("batched-guarded", "1", metadata: ("cloudevent.id", "the-one"));
         Assert.Equal("the-one", Assert.Single((await App.NextBatchAsync()).Batch.Entries).CloudEvent.Id);
         var dead = await App.NextAsync("dead");
-        Assert.Equal(("the-one", "guarded"), (dead.Event.Id, dead.Event.Extensions.Fields["topic"].StringValue));
+        Assert.Equal(("the-one", "batched-guarded"), (dead.Event.Id, dead.Event.Extensions.Fields["topic"].StringValue));
     }
 
     [Fact]
     public async Task An_answer_for_an_entry_that_was_not_sent_counts_for_nothing()
     {
         App.OnBatch = _ => new TopicEventBulkResponse { Statuses = { new TopicEventBulkResponseEntry { EntryId = "stranger" } } };
-        await Sidecar.Dapr.PublishAsync("guarded", "1");
+        await PublishAsync("batched-guarded", "1");
         Assert.Equal("1", (await App.NextAsync("dead")).Event.Data.ToStringUtf8());
     }
 
@@ -88,7 +80,7 @@ public abstract class BulkDeliveryTests : IAsyncLifetime
     public async Task A_failing_app_sends_the_batch_to_the_dead_letter_topic()
     {
         App.OnBatch = _ => throw new RpcException(new Status(StatusCode.Internal, "as the test wants it"));
-        await Sidecar.Dapr.PublishAsync("guarded", "1");
+        await PublishAsync("batched-guarded", "1");
         Assert.Equal("1", (await App.NextAsync("dead")).Event.Data.ToStringUtf8());
     }
 
@@ -96,7 +88,7 @@ public abstract class BulkDeliveryTests : IAsyncLifetime
     public async Task An_app_that_knows_only_the_alpha_name_is_served_by_it()
     {
         App.BulkRpcs = [TestApp.AlphaRpc];
-        await Sidecar.Dapr.PublishAsync("plain", "1");
+        await PublishAsync("batched", "1");
         Assert.Equal(TestApp.AlphaRpc, (await App.NextBatchAsync()).Rpc);
     }
 
@@ -104,56 +96,69 @@ public abstract class BulkDeliveryTests : IAsyncLifetime
     public async Task An_app_that_implements_neither_name_has_processed_it()
     {
         App.BulkRpcs = [];
-        await Sidecar.Dapr.PublishAsync("guarded", "1");
+        await PublishAsync("batched-guarded", "1");
         Assert.Equal((TestApp.StableRpc, TestApp.AlphaRpc), (await App.NextRefusedAsync(), await App.NextRefusedAsync()));
         App.BulkRpcs = [TestApp.StableRpc];
         App.OnBatch = batch => TestApp.AnswerEach(batch, _ => TopicEventResponseStatus.Drop);
-        await Sidecar.Dapr.PublishAsync("guarded", "2");
+        await PublishAsync("batched-guarded", "2");
         Assert.Equal("2", (await App.NextAsync("dead")).Event.Data.ToStringUtf8());
     }
 
     [Fact]
     public async Task What_has_expired_or_is_no_envelope_is_dead_lettered_and_never_reaches_the_app()
     {
-        await Sidecar.Dapr.PublishAsync("guarded", """{"id":"old","expiration":"2001-01-01T00:00:00Z","data":1}""", "application/cloudevents+json");
-        await Sidecar.Dapr.PublishAsync("guarded", "no json", metadata: ("rawPayload", "true"));
-        await Sidecar.Dapr.PublishAsync("guarded", "2");
+        await PublishAsync("batched-guarded", """{"id":"old","expiration":"2001-01-01T00:00:00Z","data":1}""", "application/cloudevents+json");
+        await PublishAsync("batched-guarded", "no json", metadata: ("rawPayload", "true"));
+        await PublishAsync("batched-guarded", "2");
         Assert.Equal(["2"], (await App.NextBatchAsync()).Texts);
     }
+
+    protected Task PublishAsync(string topic, string data, string contentType = PubSubCalls.Json, params (string Name, string Value)[] metadata) =>
+        _addressed.Sidecar.Dapr.PublishToAsync(_pubsub, topic, data, contentType, headers: null, metadata);
 }
 
-public sealed class InMemoryBulkDeliveryTests : BulkDeliveryTests
+[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+public sealed class InMemoryBulkDeliveryTests(AddressedSidecar addressed) : BulkDeliveryTests(addressed, "pubsub-in-memory")
 {
     protected override bool PublishersMetadataArrives => false;
-
-    [Fact]
-    public async Task A_batch_is_never_more_than_one_because_the_broker_waits_for_each()
-    {
-        await using var app = await TestApp.StartAsync(TestApp.WantsInBulk("pubsub", "work", maxMessages: 100, maxAwaitMs: 50));
-        await using var sidecar = await Sidecar.StartAsync("patient", Components(), app.Port);
-        for (var i = 0; i < 3; i++) await sidecar.Dapr.PublishAsync("work", $"{i}");
-        for (var i = 0; i < 3; i++) Assert.Equal([$"{i}"], (await app.NextBatchAsync()).Texts);
-    }
-
-    protected override string Components() => Yaml.Component("pubsub", "pubsub.in-memory");
 }
 
-public sealed class RedisBulkDeliveryTests : BulkDeliveryTests
+[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+public sealed class RedisBulkDeliveryTests(AddressedSidecar addressed) : BulkDeliveryTests(addressed, "pubsub")
+{
+    private readonly IDatabase _redis = addressed.Redis;
+
+    [Fact]
+    public async Task Without_policy_and_dead_letter_topic_a_failure_is_acknowledged_and_lost()
+    {
+        App.OnBatch = batch => TestApp.AnswerEach(batch, _ => TopicEventResponseStatus.Retry);
+        await PublishAsync("batched", "lost");
+        await App.NextBatchAsync();
+        await _redis.AllAcknowledgedAsync("batched", AddressedSidecar.AppId);
+        App.OnBatch = batch => TestApp.AnswerEach(batch, _ => TopicEventResponseStatus.Success);
+        await PublishAsync("batched", "kept");
+        Assert.Equal(["\"kept\""], (await App.NextBatchAsync()).Texts);
+    }
+}
+
+/// <summary>Batches of more than one, and what becomes of those that fail or wait.</summary>
+public sealed class BatchTests : IAsyncLifetime
 {
     /// <summary>A wait that no test lives to see the end of.</summary>
     private const int Forever = 600_000;
 
     private RedisServer _redis = null!;
+    private Sidecar _publisher = null!;
 
-    public override async Task InitializeAsync()
+    public async Task InitializeAsync()
     {
         _redis = await RedisServer.StartAsync();
-        await base.InitializeAsync();
+        _publisher = await Sidecar.StartAsync("publisher", Components());
     }
 
-    public override async Task DisposeAsync()
+    public async Task DisposeAsync()
     {
-        await base.DisposeAsync();
+        await _publisher.DisposeAsync();
         await _redis.DisposeAsync();
     }
 
@@ -233,18 +238,6 @@ public sealed class RedisBulkDeliveryTests : BulkDeliveryTests
     }
 
     [Fact]
-    public async Task Without_policy_and_dead_letter_topic_a_failure_is_acknowledged_and_lost()
-    {
-        App.OnBatch = batch => TestApp.AnswerEach(batch, _ => TopicEventResponseStatus.Retry);
-        await Sidecar.Dapr.PublishAsync("plain", "lost");
-        await App.NextBatchAsync();
-        await _redis.Database.AllAcknowledgedAsync("plain", "app");
-        App.OnBatch = batch => TestApp.AnswerEach(batch, _ => TopicEventResponseStatus.Success);
-        await Sidecar.Dapr.PublishAsync("plain", "kept");
-        Assert.Equal(["\"kept\""], (await App.NextBatchAsync()).Texts);
-    }
-
-    [Fact]
     public async Task A_batch_that_waits_when_its_subscription_is_stopped_is_not_acknowledged_and_comes_again()
     {
         await using var app = await TestApp.StartAsync(TestApp.WantsInBulk("pubsub", "work", maxMessages: 2, maxAwaitMs: Forever));
@@ -288,11 +281,20 @@ public sealed class RedisBulkDeliveryTests : BulkDeliveryTests
         Assert.Equal(("/declared", 2), (got.Batch.Path, got.Batch.Entries.Count));
     }
 
+    [Fact]
+    public async Task A_batch_in_memory_is_never_more_than_one_because_the_broker_waits_for_each()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.WantsInBulk("pubsub", "work", maxMessages: 100, maxAwaitMs: 50));
+        await using var sidecar = await Sidecar.StartAsync("patient", Yaml.Component("pubsub", "pubsub.in-memory"), app.Port);
+        for (var i = 0; i < 3; i++) await sidecar.Dapr.PublishAsync("work", $"{i}");
+        for (var i = 0; i < 3; i++) Assert.Equal([$"{i}"], (await app.NextBatchAsync()).Texts);
+    }
+
     /// <summary>Before anybody listens, so that a new group finds all of it at once.</summary>
     private async Task PublishAsync(string topic, int count)
     {
-        for (var i = 0; i < count; i++) await Sidecar.Dapr.PublishAsync(topic, $"{i}");
+        for (var i = 0; i < count; i++) await _publisher.Dapr.PublishAsync(topic, $"{i}");
     }
 
-    protected override string Components() => Yaml.Redis("pubsub", "pubsub.redis", _redis);
+    private string Components() => Yaml.Redis("pubsub", "pubsub.redis", _redis);
 }

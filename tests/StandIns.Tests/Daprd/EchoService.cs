@@ -4,11 +4,6 @@ namespace StandIns.Daprd;
 
 internal sealed class EchoService(TestApp app) : Echo.EchoBase
 {
-    private static readonly TaskCompletionSource Hanging = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    /// <summary>Completes when a call of Hang was cancelled by its caller.</summary>
-    public static Task Cancelled => Hanging.Task;
-
     /// <summary>Says back the text, or one of the length that it asks for, and, in the headers and trailers, what came in the metadata "mark" and "blob-bin".</summary>
     public override async Task<EchoMessage> Say(EchoMessage request, ServerCallContext context)
     {
@@ -57,7 +52,7 @@ internal sealed class EchoService(TestApp app) : Echo.EchoBase
         }
         catch (OperationCanceledException)
         {
-            Hanging.TrySetResult();
+            app.Cancelled.TrySetResult();
         }
 
         return request;

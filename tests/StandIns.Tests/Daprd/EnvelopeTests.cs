@@ -9,41 +9,16 @@ using DaprService = Dapr.Client.Autogen.Grpc.v1.Dapr;
 
 namespace StandIns.Daprd;
 
-public sealed class EnvelopeFixture : IAsyncLifetime
-{
-    public RedisServer Redis { get; private set; } = null!;
-
-    public Sidecar Sidecar { get; private set; } = null!;
-
-    public async Task InitializeAsync()
-    {
-        Redis = await RedisServer.StartAsync();
-        Sidecar = await Sidecar.StartAsync(
-            "app",
-            Yaml.Redis("pubsub", "pubsub.redis", Redis)
-            + Yaml.Redis("trimmed", "pubsub.redis", Redis, ("maxLenApprox", "1"))
-            + Yaml.Redis("scoped", "pubsub.redis", Redis, ("publishingScopes", "app=mine;other=theirs"), ("protectedTopics", "secret"))
-            + Yaml.Redis("silenced", "pubsub.redis", Redis, ("publishingScopes", "app="))
-            + Yaml.Redis("listed", "pubsub.redis", Redis, ("AllowedTopics", "one, two"))
-            + Yaml.Redis("guarded", "pubsub.redis", Redis, ("publishingScopes", "other=any"), ("protectedTopics", "secret")));
-    }
-
-    public async Task DisposeAsync()
-    {
-        await Sidecar.DisposeAsync();
-        await Redis.DisposeAsync();
-    }
-}
-
 /// <summary>What lies in a stream after something was published.</summary>
-public sealed class EnvelopeTests(EnvelopeFixture fixture) : IClassFixture<EnvelopeFixture>
+[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+public sealed class EnvelopeTests(AddressedSidecar addressed)
 {
     private const string Parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     private readonly string _topic = Guid.NewGuid().ToString("N");
 
-    private DaprService.DaprClient Dapr => fixture.Sidecar.Dapr;
+    private DaprService.DaprClient Dapr => addressed.Sidecar.Dapr;
 
-    private IDatabase Redis => fixture.Redis.Database;
+    private IDatabase Redis => addressed.Redis;
 
     [Fact]
     public async Task Json_is_wrapped_with_sorted_members_and_escaped_as_go_does()
@@ -69,6 +44,7 @@ public sealed class EnvelopeTests(EnvelopeFixture fixture) : IClassFixture<Envel
     [InlineData("", "text", "data", "text", "text/plain")]
     [InlineData("application/vnd.x+json", "{}", "data", "{}", "application/vnd.x+json")]
     [InlineData("application/octet-stream", "abc", "data_base64", "YWJj", "application/octet-stream")]
+    [InlineData("application/cloudevents+protobuf", "abc", "data_base64", "YWJj", "application/cloudevents+protobuf")]
     public async Task The_content_type_decides_how_data_is_kept(string contentType, string data, string member, string kept, string told)
     {
         await Dapr.PublishAsync(_topic, data, contentType);
@@ -101,6 +77,14 @@ public sealed class EnvelopeTests(EnvelopeFixture fixture) : IClassFixture<Envel
             new[] { "id", "source", "type", "subject", "traceid", "traceparent", "tracestate", "topic" }.Select(name => envelope.GetProperty(name).GetString()));
         Assert.False(envelope.TryGetProperty("other", out _));
         Assert.Equal("my-id", JsonDocument.Parse(entry["metadata"]).RootElement.GetProperty("cloudevent.id").GetString());
+    }
+
+    [Fact]
+    public async Task A_trace_id_that_metadata_names_alone_is_the_parent_too()
+    {
+        await Dapr.PublishAsync(_topic, "1", headers: new Metadata { { "traceparent", Parent } }, metadata: ("cloudevent.traceid", "mine"));
+        var envelope = await Redis.EnvelopeAsync(_topic);
+        Assert.Equal(("mine", "mine"), (envelope.GetProperty("traceid").GetString(), envelope.GetProperty("traceparent").GetString()));
     }
 
     [Theory]
@@ -181,6 +165,7 @@ public sealed class EnvelopeTests(EnvelopeFixture fixture) : IClassFixture<Envel
     [InlineData("guarded", "public")]
     public async Task A_topic_that_the_scopes_leave_to_the_app_may_be_published(string pubsub, string topic)
     {
+        await Redis.KeyDeleteAsync(topic);
         await Dapr.PublishEventAsync(new PublishEventRequest { PubsubName = pubsub, Topic = topic });
         Assert.Single(await Redis.StreamAsync(topic));
     }
@@ -193,7 +178,7 @@ public sealed class EnvelopeTests(EnvelopeFixture fixture) : IClassFixture<Envel
     [InlineData("/v1.0/publish/bulk/pubsub/t", """[{"entryId":"1","event":1,"contentType":"application/json"},{"entryId":"1","event":1,"contentType":"application/json"}]""", HttpStatusCode.BadRequest, "ERR_PUBSUB_EVENTS_SER")]
     public async Task Http_says_what_is_wrong_by_status_and_code(string path, string body, HttpStatusCode status, string code)
     {
-        using var response = await fixture.Sidecar.Http.PostAsync(path, new StringContent(body, Encoding.UTF8, "application/json"));
+        using var response = await addressed.Sidecar.Http.PostAsync(path, new StringContent(body, Encoding.UTF8, "application/json"));
         Assert.Equal(status, response.StatusCode);
         Assert.Contains($"\"errorCode\":\"{code}\"", await response.Content.ReadAsStringAsync());
     }
@@ -201,7 +186,7 @@ public sealed class EnvelopeTests(EnvelopeFixture fixture) : IClassFixture<Envel
     [Fact]
     public async Task Http_reports_a_body_that_is_longer_than_allowed_as_a_failed_publication()
     {
-        using var response = await fixture.Sidecar.Http.PostAsync($"/v1.0/publish/pubsub/{_topic}", new ByteArrayContent(new byte[4 * 1024 * 1024 + 1]));
+        using var response = await addressed.Sidecar.Http.PostAsync($"/v1.0/publish/pubsub/{_topic}", new ByteArrayContent(new byte[4 * 1024 * 1024 + 1]));
         Assert.Equal(HttpStatusCode.InternalServerError, response.StatusCode);
         Assert.Contains("ERR_PUBSUB_PUBLISH_MESSAGE", await response.Content.ReadAsStringAsync());
     }
@@ -250,10 +235,12 @@ public sealed class EnvelopeTests(EnvelopeFixture fixture) : IClassFixture<Envel
         for (var i = 0; i < 300; i++)
         {
             await Dapr.PublishEventAsync(new PublishEventRequest { PubsubName = "trimmed", Topic = _topic });
+            await Dapr.PublishEventAsync(new PublishEventRequest { PubsubName = "aging", Topic = _topic + "young" });
             await Dapr.PublishEventAsync(new PublishEventRequest { PubsubName = "pubsub", Topic = _topic + "whole" });
         }
 
         Assert.InRange((await Redis.StreamAsync(_topic)).Count, 1, 299);
+        Assert.InRange((await Redis.StreamAsync(_topic + "young")).Count, 1, 299);
         Assert.Equal(300, (await Redis.StreamAsync(_topic + "whole")).Count);
     }
 
@@ -284,17 +271,63 @@ public sealed class EnvelopeTests(EnvelopeFixture fixture) : IClassFixture<Envel
     }
 
     [Fact]
+    public async Task Http_takes_metadata_from_the_query_and_a_topic_of_several_words()
+    {
+        using var timed = await addressed.Sidecar.Http.PutAsync($"/v1.0/publish/pubsub/{_topic}/of%20mine?metadata.ttlInSeconds=100", new StringContent("text"));
+        Assert.Equal(HttpStatusCode.NoContent, timed.StatusCode);
+        var envelope = await Redis.EnvelopeAsync($"{_topic}/of mine");
+        Assert.Equal(("text", true), (envelope.GetProperty("data").GetString(), envelope.TryGetProperty("expiration", out _)));
+        using var raw = await addressed.Sidecar.Http.PostAsync($"/v1.0/publish/pubsub/{_topic}?metadata.rawPayload=true", new StringContent("just this"));
+        Assert.Equal(HttpStatusCode.NoContent, raw.StatusCode);
+        var entry = Assert.Single(await Redis.StreamAsync(_topic));
+        Assert.Equal(("just this", """{"rawPayload":"true"}"""), (entry["data"], entry["metadata"]));
+    }
+
+    [Theory]
+    [InlineData("v1.0")]
+    [InlineData("v1.0-alpha1")]
+    public async Task Of_many_published_over_Http_each_is_read_as_its_content_type_says(string version)
+    {
+        const string Entries = """
+            [
+              {"entryId":"1","event":{"n":1.0},"contentType":"application/json"},
+              {"entryId":"2","event":"text","contentType":"text/plain","metadata":{"cloudevent.id":"mine"}},
+              {"entryId":"3","event":"YWJj","contentType":"application/octet-stream"}
+            ]
+            """;
+        using var published = await addressed.Sidecar.Http.PostAsync(
+            $"/{version}/publish/bulk/pubsub/{_topic}", new StringContent(Entries, Encoding.UTF8, "application/json"));
+        Assert.Equal(HttpStatusCode.NoContent, published.StatusCode);
+        var envelopes = (await Redis.StreamAsync(_topic)).ToDictionary(
+            e => JsonDocument.Parse(e["data"]).RootElement.GetProperty("datacontenttype").GetString()!, e => JsonDocument.Parse(e["data"]).RootElement);
+        Assert.Equal("""{"n":1.0}""", envelopes["application/json"].GetProperty("data").GetRawText());
+        Assert.Equal(("text", "mine"), (envelopes["text/plain"].GetProperty("data").GetString(), envelopes["text/plain"].GetProperty("id").GetString()));
+        Assert.Equal("YWJj", envelopes["application/octet-stream"].GetProperty("data_base64").GetString());
+    }
+
+    [Theory]
+    [InlineData("1", "text/plain")]
+    [InlineData("\"no base64!\"", "application/octet-stream")]
+    public async Task What_is_not_of_its_content_type_is_refused_over_Http_with_all_that_was_to_be_published_together(string data, string contentType)
+    {
+        var entries = $$"""[{"entryId":"1","event":1,"contentType":"application/json"},{"entryId":"2","event":{{data}},"contentType":"{{contentType}}"}]""";
+        using var refused = await addressed.Sidecar.Http.PostAsync($"/v1.0/publish/bulk/pubsub/{_topic}", new StringContent(entries, Encoding.UTF8, "application/json"));
+        Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
+        Assert.Empty(await Redis.StreamAsync(_topic));
+    }
+
+    [Fact]
     public async Task Http_publishes_too_and_always_leaves_metadata()
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, $"/v1.0/publish/pubsub/{_topic}") { Content = new StringContent("{}", Encoding.UTF8, "application/json") };
         request.Headers.Add("traceparent", Parent);
         request.Headers.Add("tracestate", "a=b");
-        Assert.Equal(HttpStatusCode.NoContent, (await fixture.Sidecar.Http.SendAsync(request)).StatusCode);
+        Assert.Equal(HttpStatusCode.NoContent, (await addressed.Sidecar.Http.SendAsync(request)).StatusCode);
         var entry = Assert.Single(await Redis.StreamAsync(_topic));
         Assert.Equal("{}", entry["metadata"]);
         var envelope = JsonDocument.Parse(entry["data"]).RootElement;
         Assert.Equal((Parent, "a=b"), (envelope.GetProperty("traceparent").GetString(), envelope.GetProperty("tracestate").GetString()));
-        var unknown = await fixture.Sidecar.Http.PostAsync("/v1.0/publish/other/t", null);
+        var unknown = await addressed.Sidecar.Http.PostAsync("/v1.0/publish/other/t", null);
         Assert.Equal(HttpStatusCode.NotFound, unknown.StatusCode);
         Assert.Contains("ERR_PUBSUB_NOT_FOUND", await unknown.Content.ReadAsStringAsync());
     }

@@ -5,22 +5,14 @@ using static StandIns.Daprd.StateCalls;
 
 namespace StandIns.Daprd;
 
-public sealed class InMemoryStateFixture : IAsyncLifetime
-{
-    public Sidecar Sidecar { get; private set; } = null!;
-
-    public async Task InitializeAsync() => Sidecar = await Sidecar.StartAsync("app", Yaml.Component("store", "state.in-memory"));
-
-    public async Task DisposeAsync() => await Sidecar.DisposeAsync();
-}
-
 /// <summary>Where state.in-memory differs from Redis.</summary>
-public sealed class InMemoryStateTests(InMemoryStateFixture fixture) : IClassFixture<InMemoryStateFixture>
+[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+public sealed class InMemoryStateTests(AddressedSidecar addressed)
 {
-    private const string Store = "store";
+    private const string Store = "store-in-memory";
     private readonly string _key = Guid.NewGuid().ToString("N");
 
-    private DaprService.DaprClient Dapr => fixture.Sidecar.Dapr;
+    private DaprService.DaprClient Dapr => addressed.Sidecar.Dapr;
 
     [Fact]
     public async Task Every_write_gives_a_fresh_etag()
@@ -65,6 +57,8 @@ public sealed class InMemoryStateTests(InMemoryStateFixture fixture) : IClassFix
         await Dapr.SaveAsync(Store, Item(_key, "one", metadata: ("ttlInSeconds", "100")));
         var response = await Dapr.GetStateAsync(new GetStateRequest { StoreName = Store, Key = _key });
         Assert.True(DateTimeOffset.TryParse(response.Metadata["ttlExpireTime"], out _));
+        using var http = await addressed.Sidecar.Http.GetAsync($"/v1.0/state/{Store}/{_key}");
+        Assert.Equal(response.Metadata["ttlExpireTime"], Assert.Single(http.Headers.GetValues("metadata.ttlExpireTime")));
         await Dapr.SaveAsync(Store, Item(_key, "two"));
         Assert.Empty((await Dapr.GetStateAsync(new GetStateRequest { StoreName = Store, Key = _key })).Metadata);
     }

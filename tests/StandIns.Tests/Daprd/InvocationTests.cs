@@ -7,39 +7,18 @@ using Grpc.Net.Client;
 
 namespace StandIns.Daprd;
 
-/// <summary>Two apps with a sidecar each, in processes of their own.</summary>
-public sealed class InvocationFixture : IAsyncLifetime
+/// <summary>What must hold of a call, whether the sidecar that is asked is the called app's own or another.</summary>
+public abstract class InvocationTests(Sidecar caller, Sidecar callee, TestApp app)
 {
-    public TestApp App { get; private set; } = null!;
+    protected Sidecar Caller => caller;
 
-    public Sidecar Callee { get; private set; } = null!;
+    protected Sidecar Callee => callee;
 
-    public Sidecar Caller { get; private set; } = null!;
+    private protected Echo.EchoClient Echo => new(caller.Channel);
 
-    public async Task InitializeAsync()
-    {
-        App = await TestApp.StartAsync();
-        Callee = await Sidecar.StartAsync(Sidecar.FreshId("callee"), "", App.Port);
-        Caller = await Sidecar.StartAsync(Sidecar.FreshId("caller"), "");
-    }
+    protected Metadata ToCallee => To(callee);
 
-    public async Task DisposeAsync()
-    {
-        await Caller.DisposeAsync();
-        await Callee.DisposeAsync();
-        await App.DisposeAsync();
-    }
-}
-
-public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<InvocationFixture>
-{
-    private Metadata ToCallee => To(fixture.Callee);
-
-    private Echo.EchoClient Echo => new(fixture.Caller.Channel);
-
-    private static Metadata To(Sidecar callee) => new() { { "dapr-app-id", callee.AppId } };
-
-    private HttpClient Http(string asked) => (asked == "caller" ? fixture.Caller : fixture.Callee).Http;
+    protected static Metadata To(Sidecar callee) => new() { { "dapr-app-id", callee.AppId } };
 
     [Fact]
     public async Task A_call_reaches_the_app_that_is_named_with_its_metadata_and_comes_back_with_headers_and_trailers()
@@ -50,15 +29,7 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
         var trailers = call.GetTrailers();
         Assert.Equal("m", trailers.GetValue("trailer-mark"));
         Assert.Equal([1, 2, 3], trailers.GetValueBytes("blob-bin"));
-        Assert.Equal((fixture.Caller.AppId, fixture.Callee.AppId, null), (trailers.GetValue("saw-dapr-caller-app-id"), trailers.GetValue("saw-dapr-callee-app-id"), trailers.GetValue("saw-dapr-app-id")));
-    }
-
-    [Fact]
-    public async Task An_app_is_reached_through_its_own_sidecar_too()
-    {
-        var call = new Echo.EchoClient(fixture.Callee.Channel).SayAsync(new EchoMessage { Text = "hello" }, ToCallee);
-        Assert.Equal("hello", (await call).Text);
-        Assert.Null(call.GetTrailers().GetValue("saw-dapr-caller-app-id"));
+        Assert.Null(trailers.GetValue("saw-dapr-app-id"));
     }
 
     [Fact]
@@ -68,15 +39,10 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
         Assert.Equal(text, (await Echo.SayAsync(new EchoMessage { Text = text }, ToCallee)).Text);
     }
 
-    [Theory]
-    [InlineData("caller", 4_200_000, 0)]
-    [InlineData("callee", 4_200_000, 0)]
-    [InlineData("caller", 0, 4_200_000)]
-    public async Task A_message_that_is_longer_than_allowed_is_not_carried(string asked, int sent, int answered)
+    [Fact]
+    public async Task A_message_that_is_longer_than_allowed_is_not_carried()
     {
-        var request = answered > 0 ? $"long {answered}" : new string('x', sent);
-        var echo = new Echo.EchoClient(asked == "caller" ? fixture.Caller.Channel : fixture.Callee.Channel);
-        var failure = await Failure.OfAsync(echo.SayAsync(new EchoMessage { Text = request }, ToCallee));
+        var failure = await Failure.OfAsync(Echo.SayAsync(new EchoMessage { Text = new string('x', 4_200_000) }, ToCallee));
         Assert.Equal(StatusCode.ResourceExhausted, failure.StatusCode);
         Assert.Contains("received message larger than max", failure.Status.Detail);
         Assert.Equal("short", (await Echo.SayAsync(new EchoMessage { Text = "short" }, ToCallee)).Text);
@@ -89,7 +55,7 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
         Assert.False(chat.ResponseHeadersAsync.IsCompleted);
         await chat.RequestStream.WriteAsync(new EchoMessage { Text = "a" });
         Assert.True(await chat.ResponseStream.MoveNext(CancellationToken.None));
-        Assert.True(chat.ResponseHeadersAsync.IsCompleted);
+        await chat.ResponseHeadersAsync.WaitAsync(TimeSpan.FromSeconds(30));
         await chat.RequestStream.CompleteAsync();
         var count = Echo.Count(new EchoMessage { Text = "0" }, [.. ToCallee, new("mark", "m")]);
         Assert.False(await count.ResponseStream.MoveNext(CancellationToken.None));
@@ -99,7 +65,7 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
     [Fact]
     public async Task The_callees_header_comes_before_the_apps_and_a_namespace_behind_the_id_is_left_out()
     {
-        var said = await Echo.SayAsync(new EchoMessage { Text = "hello" }, [new("dapr-app-id", "nobody"), new("dapr-callee-app-id", fixture.Callee.AppId + ".default")]);
+        var said = await Echo.SayAsync(new EchoMessage { Text = "hello" }, [new("dapr-app-id", "nobody"), new("dapr-callee-app-id", callee.AppId + ".default")]);
         Assert.Equal("hello", said.Text);
     }
 
@@ -149,20 +115,17 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
     {
         var failure = await Failure.OfAsync(Echo.HangAsync(new EchoMessage(), ToCallee, deadline: DateTime.UtcNow.AddMilliseconds(200)));
         Assert.Equal(StatusCode.DeadlineExceeded, failure.StatusCode);
-        await EchoService.Cancelled.WaitAsync(TimeSpan.FromSeconds(30));
+        await app.Cancelled.Task.WaitAsync(TimeSpan.FromSeconds(30));
     }
 
-    [Theory]
-    [InlineData("caller")]
-    [InlineData("callee")]
-    public async Task The_sidecars_own_rpc_reaches_the_app_from_near_and_far(string asked)
+    [Fact]
+    public async Task The_sidecars_own_rpc_reaches_the_app()
     {
-        var dapr = asked == "caller" ? fixture.Caller.Dapr : fixture.Callee.Dapr;
         var data = new Any { Value = ByteString.CopyFromUtf8("hello") };
-        var request = new InvokeServiceRequest { Id = fixture.Callee.AppId, Message = new InvokeRequest { Method = "greet", Data = data } };
+        var request = new InvokeServiceRequest { Id = callee.AppId, Message = new InvokeRequest { Method = "greet", Data = data } };
 #pragma warning disable CS0612 // Deprecated, and still served.
-        var response = await dapr.InvokeServiceAsync(request);
-        var failure = await Failure.OfAsync(dapr.InvokeServiceAsync(new InvokeServiceRequest { Id = "nobody" }));
+        var response = await caller.Dapr.InvokeServiceAsync(request);
+        var failure = await Failure.OfAsync(caller.Dapr.InvokeServiceAsync(new InvokeServiceRequest { Id = "nobody" }));
 #pragma warning restore CS0612
         Assert.Equal("hello", response.Data.Value.ToStringUtf8());
         Assert.StartsWith("greet for ", response.ContentType);
@@ -170,29 +133,27 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
     }
 
     [Theory]
-    [InlineData("caller", "/v1.0/invoke/{callee}/method/greet/all?loud=yes")]
-    [InlineData("callee", "/v1.0/invoke/{callee}/method/greet/all?loud=yes")]
-    [InlineData("caller", "/greet/all?loud=yes", true)]
-    public async Task A_call_over_HTTP_reaches_the_app_from_near_and_far(string asked, string path, bool byHeader = false)
+    [InlineData("/v1.0/invoke/{callee}/method/greet/all?loud=yes", false)]
+    [InlineData("/greet/all?loud=yes", true)]
+    public async Task A_call_over_HTTP_reaches_the_app(string path, bool byHeader)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Put, path.Replace("{callee}", fixture.Callee.AppId)) { Content = new StringContent("hello") };
-        if (byHeader) request.Headers.Add("dapr-app-id", fixture.Callee.AppId);
-        using var response = await Http(asked).SendAsync(request);
+        using var request = new HttpRequestMessage(HttpMethod.Put, path.Replace("{callee}", callee.AppId)) { Content = new StringContent("hello") };
+        if (byHeader) request.Headers.Add("dapr-app-id", callee.AppId);
+        using var response = await caller.Http.SendAsync(request);
         Assert.Equal((HttpStatusCode.OK, "hello"), (response.StatusCode, await response.Content.ReadAsStringAsync()));
-        var invoked = fixture.App.Invoked!;
+        var invoked = app.Invoked!;
         Assert.Equal(
             ("greet/all", HTTPExtension.Types.Verb.Put, "loud=yes", "text/plain; charset=utf-8"),
             (invoked.Method, invoked.HttpExtension.Verb, invoked.HttpExtension.Querystring, invoked.ContentType));
     }
 
     [Theory]
-    [InlineData("caller", nameof(StatusCode.NotFound), HttpStatusCode.NotFound)]
-    [InlineData("callee", nameof(StatusCode.NotFound), HttpStatusCode.NotFound)]
-    [InlineData("callee", nameof(StatusCode.FailedPrecondition), HttpStatusCode.BadRequest)]
-    [InlineData("callee", nameof(StatusCode.Unavailable), HttpStatusCode.ServiceUnavailable)]
-    public async Task The_apps_failure_becomes_a_status_of_HTTP(string asked, string code, HttpStatusCode status)
+    [InlineData(nameof(StatusCode.NotFound), HttpStatusCode.NotFound)]
+    [InlineData(nameof(StatusCode.FailedPrecondition), HttpStatusCode.BadRequest)]
+    [InlineData(nameof(StatusCode.Unavailable), HttpStatusCode.ServiceUnavailable)]
+    public async Task The_apps_failure_becomes_a_status_of_HTTP(string code, HttpStatusCode status)
     {
-        using var response = await Http(asked).GetAsync($"/v1.0/invoke/{fixture.Callee.AppId}/method/{code}");
+        using var response = await caller.Http.GetAsync($"/v1.0/invoke/{callee.AppId}/method/{code}");
         Assert.Equal(status, response.StatusCode);
         var number = (int)System.Enum.Parse<StatusCode>(code);
         Assert.Equal($$"""{"code":{{number}},"message":"as the test wants it"}""", await response.Content.ReadAsStringAsync());
@@ -203,7 +164,7 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
     [InlineData("/v1.0/invoke", HttpStatusCode.NotFound, "failed getting app id")]
     public async Task A_call_over_HTTP_that_reaches_nobody_says_so(string path, HttpStatusCode status, string message)
     {
-        using var response = await fixture.Caller.Http.GetAsync(path);
+        using var response = await caller.Http.GetAsync(path);
         Assert.Equal(status, response.StatusCode);
         var body = await response.Content.ReadAsStringAsync();
         Assert.Contains("ERR_DIRECT_INVOKE", body);
@@ -224,6 +185,65 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
         var failure = await Failure.OfAsync(Echo.SayAsync(new EchoMessage()));
         Assert.Equal(
             (StatusCode.Unknown, "failed to proxy request: required metadata dapr-callee-app-id or dapr-app-id not found"), (failure.StatusCode, failure.Status.Detail));
+    }
+}
+
+[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+public sealed class NearInvocationTests : InvocationTests
+{
+    public NearInvocationTests(AddressedSidecar addressed)
+        : base(addressed.Sidecar, addressed.Sidecar, addressed.App) => addressed.App.Forget();
+
+    [Fact]
+    public async Task The_app_is_told_of_no_other_caller()
+    {
+        var call = Echo.SayAsync(new EchoMessage { Text = "hello" }, ToCallee);
+        await call;
+        Assert.Null(call.GetTrailers().GetValue("saw-dapr-caller-app-id"));
+    }
+}
+
+/// <summary>Two apps with a sidecar each, in processes of their own.</summary>
+public sealed class InvocationFixture : IAsyncLifetime
+{
+    public TestApp App { get; private set; } = null!;
+
+    public Sidecar Callee { get; private set; } = null!;
+
+    public Sidecar Caller { get; private set; } = null!;
+
+    public async Task InitializeAsync()
+    {
+        App = await TestApp.StartAsync();
+        Callee = await Sidecar.StartAsync(Sidecar.FreshId("callee"), "", App.Port);
+        Caller = await Sidecar.StartAsync(Sidecar.FreshId("caller"), "");
+    }
+
+    public async Task DisposeAsync()
+    {
+        await Caller.DisposeAsync();
+        await Callee.DisposeAsync();
+        await App.DisposeAsync();
+    }
+}
+
+public sealed class FarInvocationTests(InvocationFixture fixture) : InvocationTests(fixture.Caller, fixture.Callee, fixture.App), IClassFixture<InvocationFixture>
+{
+    [Fact]
+    public async Task The_app_is_told_who_calls_whom()
+    {
+        var call = Echo.SayAsync(new EchoMessage { Text = "hello" }, ToCallee);
+        await call;
+        var trailers = call.GetTrailers();
+        Assert.Equal((Caller.AppId, Callee.AppId), (trailers.GetValue("saw-dapr-caller-app-id"), trailers.GetValue("saw-dapr-callee-app-id")));
+    }
+
+    [Fact]
+    public async Task An_answer_that_is_longer_than_allowed_is_not_carried()
+    {
+        var failure = await Failure.OfAsync(Echo.SayAsync(new EchoMessage { Text = "long 4200000" }, ToCallee));
+        Assert.Equal(StatusCode.ResourceExhausted, failure.StatusCode);
+        Assert.Contains("received message larger than max", failure.Status.Detail);
     }
 
     [Fact]
@@ -271,7 +291,7 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
     [StandInFact]
     public async Task What_the_stand_in_lacks_is_unimplemented_and_named()
     {
-        using var streaming = fixture.Caller.Dapr.SubscribeTopicEventsAlpha1();
+        using var streaming = Caller.Dapr.SubscribeTopicEventsAlpha1();
         var failure = await Failure.OfAsync(() => streaming.ResponseStream.MoveNext(CancellationToken.None));
         Assert.Equal(StatusCode.Unimplemented, failure.StatusCode);
         Assert.Contains("SubscribeTopicEventsAlpha1", failure.Status.Detail);
@@ -279,7 +299,7 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
             MethodType.Unary, "dapr.proto.runtime.v1.Dapr", "GetSecret",
             Marshallers.Create(m => m.ToByteArray(), GetStateRequest.Parser.ParseFrom),
             Marshallers.Create(m => m.ToByteArray(), GetStateResponse.Parser.ParseFrom));
-        var other = await Failure.OfAsync(fixture.Caller.Channel.CreateCallInvoker().AsyncUnaryCall(foreign, null, default, new GetStateRequest()));
+        var other = await Failure.OfAsync(Caller.Channel.CreateCallInvoker().AsyncUnaryCall(foreign, null, default, new GetStateRequest()));
         Assert.Equal((StatusCode.Unimplemented, true), (other.StatusCode, other.Status.Detail.Contains("GetSecret")));
     }
 
@@ -294,8 +314,8 @@ public sealed class InvocationTests(InvocationFixture fixture) : IClassFixture<I
     public async Task What_the_stand_in_lacks_is_not_implemented_over_HTTP_and_named(string method, string path, string feature)
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), path);
-        request.Headers.Add("dapr-app-id", fixture.Callee.AppId);
-        using var response = await fixture.Caller.Http.SendAsync(request);
+        request.Headers.Add("dapr-app-id", Callee.AppId);
+        using var response = await Caller.Http.SendAsync(request);
         Assert.Equal(HttpStatusCode.NotImplemented, response.StatusCode);
         Assert.Contains($"\"message\":\"{feature} is not in this stand-in for daprd\"", await response.Content.ReadAsStringAsync());
     }

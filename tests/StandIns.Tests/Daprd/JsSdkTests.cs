@@ -2,38 +2,17 @@ using System.Runtime.CompilerServices;
 
 namespace StandIns.Daprd;
 
-public sealed class JsSdkFixture : IAsyncLifetime
-{
-    private RedisServer _redis = null!;
-
-    public TestApp App { get; private set; } = null!;
-
-    public Sidecar Sidecar { get; private set; } = null!;
-
-    public async Task InitializeAsync()
-    {
-        _redis = await RedisServer.StartAsync();
-        App = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
-        Sidecar = await Sidecar.StartAsync("shop", Yaml.Redis("store", "state.redis", _redis) + Yaml.Redis("pubsub", "pubsub.redis", _redis), App.Port);
-    }
-
-    /// <summary>Everything stored or published is gone.</summary>
-    public Task ForgetAsync() => _redis.Database.ExecuteAsync("FLUSHALL");
-
-    public async Task DisposeAsync()
-    {
-        await Sidecar.DisposeAsync();
-        await App.DisposeAsync();
-        await _redis.DisposeAsync();
-    }
-}
-
 /// <summary>Dapr's SDK for JavaScript, which nobody here wrote, uses a sidecar over either protocol. Its script judges the answers.</summary>
-public sealed class JsSdkTests(JsSdkFixture fixture) : IClassFixture<JsSdkFixture>, IAsyncLifetime
+[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+public sealed class JsSdkTests
 {
-    public Task InitializeAsync() => fixture.ForgetAsync();
+    private readonly AddressedSidecar _addressed;
 
-    public Task DisposeAsync() => Task.CompletedTask;
+    public JsSdkTests(AddressedSidecar addressed)
+    {
+        _addressed = addressed;
+        addressed.App.Forget();
+    }
 
     [Theory]
     [InlineData("GRPC", "save_get_delete")]
@@ -60,8 +39,8 @@ public sealed class JsSdkTests(JsSdkFixture fixture) : IClassFixture<JsSdkFixtur
     public async Task What_the_SDK_publishes_arrives(string protocol)
     {
         await PlayAsync(protocol, "publish");
-        var got = (await fixture.App.NextAsync("work")).Event;
-        Assert.Equal(("""{"cups":2}""", "shop"), (got.Data.ToStringUtf8(), got.Source));
+        var got = (await _addressed.App.NextAsync("plain")).Event;
+        Assert.Equal(("""{"cups":2}""", AddressedSidecar.AppId), (got.Data.ToStringUtf8(), got.Source));
     }
 
     [Theory]
@@ -71,14 +50,14 @@ public sealed class JsSdkTests(JsSdkFixture fixture) : IClassFixture<JsSdkFixtur
     {
         await PlayAsync(protocol, "publish_bulk");
         var got = new List<string>();
-        for (var i = 0; i < 3; i++) got.Add((await fixture.App.NextAsync("work")).Event.Data.ToStringUtf8());
+        for (var i = 0; i < 3; i++) got.Add((await _addressed.App.NextAsync("plain")).Event.Data.ToStringUtf8());
         Assert.Equal(["""{"cups":1}""", """{"cups":2}""", """{"cups":3}"""], got.Order());
     }
 
     private async Task PlayAsync(string protocol, string sdkCase)
     {
-        var address = protocol == "GRPC" ? new Uri(fixture.Sidecar.Address) : fixture.Sidecar.Http.BaseAddress!;
-        await using var process = ChildProcess.Start("node", [Script(), protocol, $"{address.Port}", sdkCase]);
+        var address = protocol == "GRPC" ? new Uri(_addressed.Sidecar.Address) : _addressed.Sidecar.Http.BaseAddress!;
+        await using var process = ChildProcess.Start("node", [Script(), protocol, address.Host, $"{address.Port}", sdkCase]);
         Assert.True(await process.ExitAsync() == 0, process.Output);
     }
 

@@ -12,10 +12,14 @@ internal static class PubSubCalls
 {
     public const string Json = "application/json";
 
-    public static async Task PublishAsync(
-        this DaprService.DaprClient dapr, string topic, string data, string contentType = Json, Metadata? headers = null, params (string Name, string Value)[] metadata)
+    public static Task PublishAsync(
+        this DaprService.DaprClient dapr, string topic, string data, string contentType = Json, Metadata? headers = null, params (string Name, string Value)[] metadata) =>
+        dapr.PublishToAsync("pubsub", topic, data, contentType, headers, metadata);
+
+    public static async Task PublishToAsync(
+        this DaprService.DaprClient dapr, string pubsub, string topic, string data, string contentType, Metadata? headers, (string Name, string Value)[] metadata)
     {
-        var request = new PublishEventRequest { PubsubName = "pubsub", Topic = topic, Data = ByteString.CopyFromUtf8(data), DataContentType = contentType };
+        var request = new PublishEventRequest { PubsubName = pubsub, Topic = topic, Data = ByteString.CopyFromUtf8(data), DataContentType = contentType };
         foreach (var (name, value) in metadata) request.Metadata[name] = value;
         await dapr.PublishEventAsync(request, headers);
     }
@@ -37,6 +41,18 @@ internal static class PubSubCalls
     /// <summary>How many messages of the topic the group has read and not acknowledged.</summary>
     public static async Task<int> PendingAsync(this IDatabase redis, string topic, string group) =>
         (int)((RedisResult[])(await redis.ExecuteAsync("XPENDING", topic, group))!)[0];
+
+    /// <summary>Makes the first event of a topic, and a group that has read and acknowledged it. Its id in the stream.</summary>
+    public static async Task<string> AddReadAsync(this IDatabase redis, string topic, string group)
+    {
+        var id = (string)(await redis.ExecuteAsync("XADD", topic, "*", "data", """{"id":"left","datacontenttype":"application/json","data":1}"""))!;
+        await redis.ExecuteAsync("XGROUP", "CREATE", topic, group, id);
+        return id;
+    }
+
+    /// <summary>Makes it look as if the group had read the event so long ago and never acknowledged it.</summary>
+    public static async Task LeaveAsync(this IDatabase redis, string topic, string group, string id, TimeSpan idle) =>
+        await redis.ExecuteAsync("XCLAIM", topic, group, group, 0, id, "IDLE", (long)idle.TotalMilliseconds, "FORCE");
 
     /// <summary>Completes when the group has read everything that is in the stream, and acknowledged it.</summary>
     public static async Task AllAcknowledgedAsync(this IDatabase redis, string topic, string group)

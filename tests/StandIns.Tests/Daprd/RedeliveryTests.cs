@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Dapr.AppCallback.Autogen.Grpc.v1;
 using Grpc.Core;
 using StackExchange.Redis;
@@ -89,7 +90,7 @@ public sealed class RedeliveryTests : IAsyncLifetime
         await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + policy, app.Port);
         await sidecar.Dapr.PublishAsync("work", "1");
         await app.NextAsync("work");
-        var since = System.Diagnostics.Stopwatch.StartNew();
+        var since = Stopwatch.StartNew();
         await app.NextAsync("work");
         // Half a second, give or take a half of it.
         Assert.True(since.Elapsed > TimeSpan.FromMilliseconds(240), $"{since.Elapsed}");
@@ -155,8 +156,138 @@ public sealed class RedeliveryTests : IAsyncLifetime
         await _redis.Database.AllAcknowledgedAsync("work", "app");
     }
 
+    [Theory]
+    [InlineData("200", "0")]
+    [InlineData("0", "100")]
+    public async Task What_was_read_and_never_handled_stays_pending_where_nothing_is_taken_back(string processingTimeout, string redeliverInterval)
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"), TestApp.Wants("pubsub", "after"));
+        await _redis.Database.LeaveAsync("work", "app", await _redis.Database.AddReadAsync("work", "app"), idle: TimeSpan.FromHours(1));
+        var components = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("processingTimeout", processingTimeout), ("redeliverInterval", redeliverInterval));
+        await using var sidecar = await Sidecar.StartAsync("app", components, app.Port);
+        await sidecar.Dapr.PublishAsync("after", "2");
+        Assert.Equal("after", (await app.NextAsync()).Event.Topic);
+        Assert.Equal(1, await _redis.Database.PendingAsync("work", "app"));
+    }
+
     [Fact]
-    public async Task A_failure_after_the_processing_timeout_stays_pending_where_nothing_is_taken_back()
+    public async Task What_nobody_says_otherwise_about_is_taken_back_once_it_was_left_for_a_minute()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        var id = await _redis.Database.AddReadAsync("work", "app");
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis, ("redeliverInterval", "100")), app.Port);
+        var since = Stopwatch.StartNew();
+        await _redis.Database.LeaveAsync("work", "app", id, idle: TimeSpan.FromSeconds(57));
+        await app.NextAsync("work");
+        Assert.True(since.Elapsed > TimeSpan.FromSeconds(2.9), $"{since.Elapsed}");
+    }
+
+    [Fact]
+    public async Task What_was_left_is_looked_for_every_15_s_also_where_the_interval_is_not_a_plain_number()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "silent"), TestApp.Wants("worded", "worded"));
+        var (silent, worded) = (await _redis.Database.AddReadAsync("silent", "app"), await _redis.Database.AddReadAsync("worded", "app"));
+        var components = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("processingTimeout", "1s"))
+            + Yaml.Redis("worded", "pubsub.redis", _redis, ("processingTimeout", "1s"), ("redeliverInterval", "100ms"));
+        await using var sidecar = await Sidecar.StartAsync("app", components, app.Port);
+        // The first look is for what was left before the start.
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (!((string)(await _redis.Database.ExecuteAsync("INFO", "commandstats"))!).Contains("cmdstat_xpending:calls=2,")) limit.Token.ThrowIfCancellationRequested();
+
+        var since = Stopwatch.StartNew();
+        await _redis.Database.LeaveAsync("silent", "app", silent, idle: TimeSpan.FromHours(1));
+        await _redis.Database.LeaveAsync("worded", "app", worded, idle: TimeSpan.FromHours(1));
+        for (var i = 0; i < 2; i++)
+        {
+            await app.NextAsync();
+            Assert.True(since.Elapsed > TimeSpan.FromSeconds(10), $"{since.Elapsed}");
+        }
+    }
+
+    [Fact]
+    public async Task What_waits_for_a_worker_longer_than_the_processing_timeout_comes_twice()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        var held = new TaskCompletionSource<TopicEventResponse>();
+        app.OnTopic("work", _ => held.Task);
+        var components = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("processingTimeout", "500"), ("redeliverInterval", "100"), ("concurrency", "1"));
+        await using var sidecar = await Sidecar.StartAsync("app", components, app.Port);
+        await sidecar.Dapr.PublishAsync("work", "1", metadata: ("cloudevent.id", "held"));
+        await app.NextAsync("work");
+        await sidecar.Dapr.PublishAsync("work", "2", metadata: ("cloudevent.id", "waiting"));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (await DeliveriesAsync() < 2) limit.Token.ThrowIfCancellationRequested();
+        held.SetResult(new TopicEventResponse());
+        var waiting = 0;
+        while (waiting < 2) if ((await app.NextAsync("work")).Event.Id == "waiting") waiting++;
+        await _redis.Database.AllAcknowledgedAsync("work", "app");
+
+        async Task<long> DeliveriesAsync()
+        {
+            var pending = (RedisResult[])(await _redis.Database.ExecuteAsync("XPENDING", "work", "app", "-", "+", 2))!;
+            return pending.Length == 2 ? (long)((RedisResult[])pending[1]!)[3] : 0;
+        }
+    }
+
+    [Fact]
+    public async Task What_is_tried_without_end_begins_again_on_a_second_worker_after_the_processing_timeout()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        var never = new TaskCompletionSource<TopicEventResponse>();
+        app.OnTopic("work", _ => never.Task);
+        var components = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("processingTimeout", "200"), ("redeliverInterval", "100")) + Yaml.Retries("pubsub", -1);
+        await using var sidecar = await Sidecar.StartAsync("app", components, app.Port);
+        await sidecar.Dapr.PublishAsync("work", "1", metadata: ("cloudevent.id", "poison"));
+        Assert.Equal(("poison", "poison"), ((await app.NextAsync("work")).Event.Id, (await app.NextAsync("work")).Event.Id));
+        app.OnTopic("work", TopicEventResponseStatus.Success);
+        never.SetResult(new TopicEventResponse());
+        await _redis.Database.AllAcknowledgedAsync("work", "app");
+    }
+
+    [Fact]
+    public async Task What_was_trimmed_away_before_it_could_be_taken_back_is_acknowledged()
+    {
+        await _redis.Database.LeaveAsync("work", "app", await _redis.Database.AddReadAsync("work", "app"), idle: TimeSpan.FromHours(1));
+        await _redis.Database.ExecuteAsync("XTRIM", "work", "MAXLEN", 0);
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis), app.Port);
+        await sidecar.Dapr.PublishAsync("work", "2");
+        Assert.Equal("2", (await app.NextAsync("work")).Event.Data.ToStringUtf8());
+        await _redis.Database.AllAcknowledgedAsync("work", "app");
+    }
+
+    [Fact]
+    public async Task With_one_worker_events_keep_their_order_also_when_some_are_tried_again()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        var tried = new HashSet<string>();
+        app.OnTopic("work", got => Task.FromResult(new TopicEventResponse
+        {
+            Status = tried.Add(got.Id) ? TopicEventResponseStatus.Retry : TopicEventResponseStatus.Success,
+        }));
+        var components = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("concurrency", "1")) + Yaml.Retries("pubsub", 3);
+        await using var sidecar = await Sidecar.StartAsync("app", components, app.Port);
+        for (var i = 0; i < 20; i++) await sidecar.Dapr.PublishAsync("work", $"{i}");
+        for (var i = 0; i < 20; i++)
+        {
+            Assert.Equal(($"{i}", $"{i}"), ((await app.NextAsync()).Event.Data.ToStringUtf8(), (await app.NextAsync()).Event.Data.ToStringUtf8()));
+        }
+    }
+
+    [Fact]
+    public async Task What_may_not_be_published_to_the_dead_letter_topic_is_acknowledged_and_lost()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work", "dead"));
+        app.OnTopic("work", TopicEventResponseStatus.Retry);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis, ("publishingScopes", "app=work")), app.Port);
+        await sidecar.Dapr.PublishAsync("work", "1");
+        await app.NextAsync("work");
+        await _redis.Database.AllAcknowledgedAsync("work", "app");
+        Assert.Empty(await _redis.Database.StreamAsync("dead"));
+    }
+
+    [Fact]
+    public async Task A_failure_after_the_processing_timeout_stays_pending_where_nothing_is_looked_for()
     {
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"), TestApp.Wants("pubsub", "after"));
         app.OnTopic("work", async _ =>
@@ -190,6 +321,19 @@ public sealed class RedeliveryTests : IAsyncLifetime
         Assert.False(waiting.IsCompleted);
         held.SetResult(new TopicEventResponse());
         Assert.Equal("other", (await waiting).Event.Topic);
+    }
+
+    [Fact]
+    public async Task An_event_for_an_app_that_is_down_is_acknowledged_and_lost()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "plain"));
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis), app.Port);
+        await app.StopAsync();
+        await sidecar.Dapr.PublishAsync("plain", "lost");
+        await _redis.Database.AllAcknowledgedAsync("plain", "app");
+        await app.StartAsync();
+        await sidecar.Dapr.PublishAsync("plain", "kept");
+        Assert.Equal("\"kept\"", (await app.NextAsync("plain")).Event.Data.ToStringUtf8());
     }
 
     [Fact]
@@ -249,6 +393,17 @@ public sealed class RedeliveryTests : IAsyncLifetime
             metadata: {name: same}
             spec: {pubsubname: pubsub, topic: work, routes: {default: /other}}
             ---
+            apiVersion: dapr.io/v2alpha1
+            kind: Subscription
+            metadata: {name: second}
+            spec: {pubsubname: pubsub, topic: declared, routes: {default: /second}}
+            ---
+            apiVersion: dapr.io/v2alpha1
+            kind: Subscription
+            metadata: {name: theirs}
+            spec: {pubsubname: pubsub, topic: theirs, routes: {default: /theirs}}
+            scopes: [other]
+            ---
             apiVersion: dapr.io/v1alpha1
             kind: Subscription
             metadata: {name: old}
@@ -268,6 +423,7 @@ public sealed class RedeliveryTests : IAsyncLifetime
         bare.Routes = null;
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"), bare);
         await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + declared, app.Port);
+        Assert.DoesNotContain("theirs", (await sidecar.Dapr.GetMetadataAsync(new())).Subscriptions.Select(s => s.Topic));
         foreach (var topic in (string[])["unrouted", "lettered"])
         {
             // Without a route nothing is delivered, and it counts as handled.

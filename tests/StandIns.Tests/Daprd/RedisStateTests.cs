@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text;
+using System.Text.Json.Nodes;
 using Dapr.Client.Autogen.Grpc.v1;
 using Grpc.Core;
 using StackExchange.Redis;
@@ -8,43 +9,17 @@ using static StandIns.Daprd.StateCalls;
 
 namespace StandIns.Daprd;
 
-/// <summary>A sidecar with state on a Redis, under several prefixes.</summary>
-public sealed class RedisStateFixture : IAsyncLifetime
-{
-    public RedisServer Redis { get; private set; } = null!;
-
-    public Sidecar Sidecar { get; private set; } = null!;
-
-    public async Task InitializeAsync()
-    {
-        Redis = await RedisServer.StartAsync();
-        Sidecar = await Sidecar.StartAsync(
-            "app",
-            Yaml.Redis("store", "state.redis", Redis)
-            + Yaml.Redis("bare", "state.redis", Redis, ("keyPrefix", "none"))
-            + Yaml.Redis("named", "state.redis", Redis, ("keyPrefix", "name"))
-            + Yaml.Redis("custom", "state.redis", Redis, ("KeyPrefix", "Mine"))
-            + Yaml.Redis("fleeting", "state.redis", Redis, ("ttlInSeconds", "100"))
-            + Yaml.Redis("twice", "state.redis", Redis, ("writeTimeout", "3s")));
-    }
-
-    public async Task DisposeAsync()
-    {
-        await Sidecar.DisposeAsync();
-        await Redis.DisposeAsync();
-    }
-}
-
-public sealed class RedisStateTests(RedisStateFixture fixture) : IClassFixture<RedisStateFixture>
+[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+public sealed class RedisStateTests(AddressedSidecar addressed)
 {
     private const string Store = "store";
     private readonly string _key = Guid.NewGuid().ToString("N");
 
-    private DaprService.DaprClient Dapr => fixture.Sidecar.Dapr;
+    private DaprService.DaprClient Dapr => addressed.Sidecar.Dapr;
 
-    private HttpClient Http => fixture.Sidecar.Http;
+    private HttpClient Http => addressed.Sidecar.Http;
 
-    private IDatabase Redis => fixture.Redis.Database;
+    private IDatabase Redis => addressed.Redis;
 
     private string Stored => $"app||{_key}";
 
@@ -139,6 +114,15 @@ public sealed class RedisStateTests(RedisStateFixture fixture) : IClassFixture<R
         await Dapr.SaveAsync(Store, Item(_key, "one", concurrency: FirstWrite));
         var failure = await Failure.OfAsync(() => Dapr.SaveAsync(Store, Item(_key, "two", "1", LastWrite)));
         Assert.Equal(StatusCode.Aborted, failure.StatusCode);
+    }
+
+    [Fact]
+    public async Task Last_write_looks_at_no_etag()
+    {
+        await Dapr.SaveAsync(Store, Item(_key, "one"));
+        await Dapr.SaveAsync(Store, Item(_key, "two", "9", LastWrite));
+        await Dapr.TransactAsync(Store, ("upsert", Item(_key, "three", "9", LastWrite)));
+        Assert.Equal(("three", "3"), await Dapr.GetAsync(Store, _key));
     }
 
     [Fact]
@@ -245,6 +229,8 @@ public sealed class RedisStateTests(RedisStateFixture fixture) : IClassFixture<R
         Assert.Equal("""{"b" : 1.50,  "a": "<"}""", (string?)Redis.HashGet(Stored, "data"));
         await Dapr.SaveAsync(Store, Item(_key, """{"b" : 1.50}""", metadata: ("contentType", "application/json")));
         Assert.Equal("""{"b":1.5}""", (string?)Redis.HashGet(Stored, "data"));
+        var failure = await Failure.OfAsync(() => Dapr.SaveAsync(Store, Item(_key, "no json", metadata: ("contentType", "application/json"))));
+        Assert.Equal(StatusCode.Unknown, failure.StatusCode);
     }
 
     [Fact]
@@ -295,6 +281,7 @@ public sealed class RedisStateTests(RedisStateFixture fixture) : IClassFixture<R
         Assert.Equal(("", "", ""), (response.Items[0].Data.ToStringUtf8(), response.Items[0].Etag, response.Items[0].Error));
         Assert.Equal(("one", "1", ""), (response.Items[1].Data.ToStringUtf8(), response.Items[1].Etag, response.Items[1].Error));
         Assert.NotEmpty(response.Items[2].Error);
+        Assert.Empty((await Dapr.GetBulkStateAsync(new GetBulkStateRequest { StoreName = Store })).Items);
     }
 
     [Fact]
@@ -371,13 +358,49 @@ public sealed class RedisStateTests(RedisStateFixture fixture) : IClassFixture<R
     [Fact]
     public async Task Http_writes_decode_and_encode_the_value_again()
     {
-        var saved = await Http.PostAsync($"/v1.0/state/{Store}", Json($$$"""[{"key":"{{{_key}}}","value":{"n":3.14159265358979,"s":"<한>"}}]"""));
+        const string Kept = """[3.141593,0,9007199254740992,{"s":"<한>"}]""";
+        var saved = await Http.PostAsync($"/v1.0/state/{Store}", Json($$$"""[{"key":"{{{_key}}}","value":[3.14159265358979,1e-7,9007199254740993,{"s":"<한>"}]}]"""));
         Assert.Equal(HttpStatusCode.NoContent, saved.StatusCode);
-        Assert.Equal("""{"n":3.141593,"s":"<한>"}""", (string?)Redis.HashGet(Stored, "data"));
+        Assert.Equal(Kept, (string?)Redis.HashGet(Stored, "data"));
         var read = await Http.GetAsync($"/v1.0/state/{Store}/{_key}");
         Assert.Equal("1", Assert.Single(read.Headers.GetValues("ETag")));
         Assert.Equal("application/json", read.Content.Headers.ContentType!.MediaType);
-        Assert.Equal("""{"n":3.141593,"s":"<한>"}""", await read.Content.ReadAsStringAsync());
+        Assert.Equal(Kept, await read.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
+    public async Task Http_stores_members_in_another_order_each_time()
+    {
+        const string Value = """{"a":1,"b":2,"c":3,"d":{"e":4,"f":5}}""";
+        var kept = new HashSet<string>();
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (kept.Count < 2)
+        {
+            await Http.PostAsync($"/v1.0/state/{Store}", Json($$"""[{"key":"{{_key}}","value":{{Value}} }]"""), limit.Token);
+            kept.Add(((string?)Redis.HashGet(Stored, "data"))!);
+        }
+
+        Assert.All(kept, text => Assert.True(JsonNode.DeepEquals(JsonNode.Parse(Value), JsonNode.Parse(text))));
+    }
+
+    [Fact]
+    public async Task Http_takes_names_as_they_are_meant_and_metadata_from_the_query()
+    {
+        var saved = await Http.PutAsync($"/v1.0/state/{Store}?metadata.ttlInSeconds=100", Json($$"""[{"key":"{{_key}}/ü","value":1,"etag":""}]"""));
+        Assert.Equal(HttpStatusCode.NoContent, saved.StatusCode);
+        Assert.NotNull(Redis.KeyTimeToLive($"{Stored}/ü"));
+        Assert.Equal("1", await Http.GetStringAsync($"/v1.0/state/{Store}/{_key}%2F%C3%BC"));
+    }
+
+    [Theory]
+    [InlineData("*", HttpStatusCode.Conflict)]
+    [InlineData("", HttpStatusCode.NoContent)]
+    public async Task For_a_deletion_over_Http_a_star_is_an_etag_like_any_other_and_nothing_is_none(string etag, HttpStatusCode status)
+    {
+        await Dapr.SaveAsync(Store, Item(_key, "1"));
+        using var delete = new HttpRequestMessage(HttpMethod.Delete, $"/v1.0/state/{Store}/{_key}");
+        delete.Headers.TryAddWithoutValidation("If-Match", etag);
+        Assert.Equal(status, (await Http.SendAsync(delete)).StatusCode);
     }
 
     [Fact]
@@ -431,6 +454,8 @@ public sealed class RedisStateTests(RedisStateFixture fixture) : IClassFixture<R
     [InlineData("POST", "/v1.0/state/store", """[{"key":"","value":1}]""", HttpStatusCode.BadRequest, "ERR_STATE_SAVE")]
     [InlineData("POST", "/v1.0/state/store", """[{"key":"k","value":1,"etag":"word"}]""", HttpStatusCode.BadRequest, "ERR_STATE_SAVE")]
     [InlineData("POST", "/v1.0/state/store", """[{"key":"k","value":1,"options":{"concurrency":"sometimes"}}]""", HttpStatusCode.BadRequest, "ERR_MALFORMED_REQUEST")]
+    [InlineData("POST", "/v1.0/state/store", """[{"key":"k","value":1,"options":{"consistency":"perhaps"}}]""", HttpStatusCode.BadRequest, "ERR_MALFORMED_REQUEST")]
+    [InlineData("POST", "/v1.0/state/store/transaction", """{"operations":[{"operation":"upsert","request":{"key":"pair","value":1,"etag":"9"}},{"operation":"upsert","request":{"key":"pair","value":1,"etag":"9"}}]}""", HttpStatusCode.InternalServerError, "ERR_STATE_TRANSACTION")]
     [InlineData("POST", "/v1.0/state/store", """{"key":"k"}""", HttpStatusCode.BadRequest, "ERR_MALFORMED_REQUEST")]
     [InlineData("POST", "/v1.0/state/store", "no json", HttpStatusCode.BadRequest, "ERR_MALFORMED_REQUEST")]
     [InlineData("POST", "/v1.0/state/store/transaction", """{"operations":[{"operation":"merge","request":{"key":"k"}}]}""", HttpStatusCode.BadRequest, "ERR_NOT_SUPPORTED_STATE_OPERATION")]

@@ -5,26 +5,26 @@ using DaprService = Dapr.Client.Autogen.Grpc.v1.Dapr;
 namespace StandIns.Daprd;
 
 /// <summary>
-/// A sidecar in a process of its own: the stand-in, or the daprd that the environment variable DAPRD_UNDER_TEST names. It is told what
-/// daprd's flags, files and environment can tell, and known by its address.
+/// A sidecar, known by its addresses. Those that are started here, each in a process of its own, are the stand-in, or the daprd that the
+/// environment variable DAPRD_UNDER_TEST names, and are told what daprd's flags, files and environment can tell.
 /// </summary>
 public sealed class Sidecar : IAsyncDisposable
 {
     private static readonly string Foreign = Environment.GetEnvironmentVariable("DAPRD_UNDER_TEST") ?? "";
 
-    private readonly ChildProcess _process;
-    private readonly string _folder;
+    private readonly ChildProcess? _process;
+    private readonly string? _folder;
     private readonly GrpcChannel _channel;
 
-    private Sidecar(string appId, ChildProcess process, string folder, int grpcPort, int httpPort)
+    private Sidecar(string appId, string grpc, string http, ChildProcess? process = null, string? folder = null)
     {
         AppId = appId;
         _process = process;
         _folder = folder;
-        Address = $"http://127.0.0.1:{grpcPort}";
-        _channel = GrpcChannel.ForAddress(Address);
+        Address = grpc;
+        _channel = GrpcChannel.ForAddress(grpc);
         Dapr = new DaprService.DaprClient(_channel);
-        Http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{httpPort}") };
+        Http = new HttpClient { BaseAddress = new Uri(http) };
     }
 
     /// <summary>False when the tests are pointed at another sidecar.</summary>
@@ -41,10 +41,14 @@ public sealed class Sidecar : IAsyncDisposable
 
     public HttpClient Http { get; }
 
-    internal ChildProcess Process => _process;
+    /// <summary>Only of one that was started here.</summary>
+    internal ChildProcess Process => _process!;
 
     /// <summary>Sidecars find each other by their app's id, on the whole machine: an app that others call needs one that nobody else has.</summary>
     public static string FreshId(string name) => $"{name}-{Guid.NewGuid():N}"[..(name.Length + 9)];
+
+    /// <summary>One that somebody else has started, or will.</summary>
+    public static Sidecar At(string appId, string grpc, string http) => new(appId, grpc, http);
 
     /// <summary>Completes when the APIs are up; with an app, when its subscriptions are active.</summary>
     /// <param name="resources">YAML documents.</param>
@@ -69,15 +73,34 @@ public sealed class Sidecar : IAsyncDisposable
         ];
         if (appPort != 0) arguments.AddRange(["--app-port", $"{appPort}", "--app-protocol", "grpc"]);
         var variables = new Dictionary<string, string>(environment ?? new Dictionary<string, string>()) { ["DAPR_HOST_IP"] = "127.0.0.1" };
-        return new Sidecar(appId, Run(arguments, variables), folder, grpcPort, httpPort);
+        return new Sidecar(appId, $"http://127.0.0.1:{grpcPort}", $"http://127.0.0.1:{httpPort}", Run(arguments, variables), folder);
     }
 
-    public async Task ReadyAsync() => await _process.LineAsync("dapr initialized. Status: Running.");
+    public async Task ReadyAsync() => await Process.LineAsync("dapr initialized. Status: Running.");
+
+    /// <summary>Completes when it says of itself, over HTTP, that it is ready.</summary>
+    /// <param name="part">"/outbound" for its components only, which do not wait for the app.</param>
+    public async Task HealthyAsync(string part = "")
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (true)
+        {
+            try
+            {
+                using var response = await Http.GetAsync("/v1.0/healthz" + part, limit.Token);
+                if (response.IsSuccessStatusCode) return;
+            }
+            catch (HttpRequestException)
+            {
+                // Not listening yet.
+            }
+        }
+    }
 
     /// <summary>Waits for a line that the stand-in writes. How others put it is not known: they are not waited for.</summary>
     public async Task SaysAsync(string text)
     {
-        if (IsStandIn) await _process.LineAsync(text);
+        if (IsStandIn) await Process.LineAsync(text);
     }
 
     /// <summary>Completes when the sidecar has found out that its app is unhealthy, and so no longer calls it.</summary>
@@ -99,14 +122,14 @@ public sealed class Sidecar : IAsyncDisposable
         }
     }
 
-    public Task KillAsync() => _process.KillAsync();
+    public Task KillAsync() => Process.KillAsync();
 
     public async ValueTask DisposeAsync()
     {
         _channel.Dispose();
         Http.Dispose();
-        await _process.DisposeAsync();
-        Directory.Delete(_folder, recursive: true);
+        if (_process is not null) await _process.DisposeAsync();
+        if (_folder is not null) Directory.Delete(_folder, recursive: true);
     }
 
     private static ChildProcess Run(List<string> arguments, Dictionary<string, string> environment) => IsStandIn

@@ -1,4 +1,7 @@
+using System.Diagnostics;
 using System.Globalization;
+using System.Text;
+using System.Text.Json.Nodes;
 using Dapr.AppCallback.Autogen.Grpc.v1;
 using Dapr.Client.Autogen.Grpc.v1;
 using Google.Protobuf;
@@ -11,49 +14,12 @@ namespace StandIns.Daprd;
 /// <summary>Servers, apps and sidecars that go away in the middle of the work and come back.</summary>
 public sealed class SurvivalTests
 {
-    [Fact]
-    public async Task A_redis_that_comes_back_with_its_data_has_lost_nothing_and_meanwhile_every_request_fails()
-    {
-        await using var redis = await RedisServer.StartAsync(durable: true);
-        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
-        var held = new TaskCompletionSource<TopicEventResponse>();
-        app.OnTopic("work", _ => held.Task);
-        await using var sidecar = await Sidecar.StartAsync("app", PubSubAndStore(redis), app.Port);
-        await sidecar.Dapr.SaveAsync("store", Item("k", "one"));
-        await sidecar.Dapr.PublishAsync("work", "1", metadata: ("cloudevent.id", "before"));
-        await app.NextAsync("work");
-
-        await redis.KillAsync();
-        held.SetResult(new TopicEventResponse());
-        await sidecar.SaysAsync("could not be acknowledged");
-        await EveryRequestFailsAsync(sidecar);
-        await redis.ComeBackAsync(withData: true);
-
-        await sidecar.Dapr.PublishAsync("work", "2", metadata: ("cloudevent.id", "after"));
-        Assert.Equal(["after", "before"], (await IdsAsync(app, 2)).Order());
-        await redis.Database.AllAcknowledgedAsync("work", "app");
-        Assert.Equal("one", (await sidecar.Dapr.GetAsync("store", "k")).Value);
-    }
+    /// <summary>How long Redis is away.</summary>
+    private static readonly TimeSpan Outage = TimeSpan.FromSeconds(20);
 
     [Fact]
-    public async Task A_redis_that_comes_back_empty_gets_its_groups_anew_and_later_events_are_delivered()
-    {
-        await using var redis = await RedisServer.StartAsync(durable: true);
-        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"), TestApp.Wants("pubsub", "quiet"));
-        await using var sidecar = await Sidecar.StartAsync("app", PubSubAndStore(redis), app.Port);
-        await sidecar.Dapr.PublishAsync("work", "1");
-        await app.NextAsync("work");
-
-        await redis.KillAsync();
-        await EveryRequestFailsAsync(sidecar);
-        await redis.ComeBackAsync(withData: false);
-
-        await sidecar.Dapr.PublishAsync("work", "2");
-        Assert.Equal("2", (await app.NextAsync("work")).Event.Data.ToStringUtf8());
-        await sidecar.Dapr.PublishAsync("quiet", "3");
-        Assert.Equal("3", (await app.NextAsync("quiet")).Event.Data.ToStringUtf8());
-        Assert.Empty((await sidecar.Dapr.GetAsync("store", "k")).Value);
-    }
+    public async Task Without_redis_every_request_fails_and_when_it_comes_back_with_or_without_its_data_all_goes_on() =>
+        await Task.WhenAll(RedisComesBackWithItsDataAsync(), RedisComesBackEmptyAsync());
 
     [Fact]
     public async Task A_redis_that_no_longer_answers_fails_requests_instead_of_holding_them_for_ever()
@@ -135,6 +101,65 @@ public sealed class SurvivalTests
         Assert.InRange(PeakMegabytes(sidecar.Process.Id), 1, 175);
     }
 
+    /// <summary>What was under way is delivered again, what was stored is there, and nothing of what was refused.</summary>
+    private static async Task RedisComesBackWithItsDataAsync()
+    {
+        // Some with the workers, the others in their queue.
+        const int UnderWay = 15;
+        await using var redis = await RedisServer.StartAsync(durable: true);
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"), TestApp.Wants("pubsub", "quiet"));
+        var held = new TaskCompletionSource<TopicEventResponse>();
+        app.OnTopic("work", _ => held.Task);
+        await using var sidecar = await Sidecar.StartAsync("app", PubSubAndStore(redis), app.Port);
+        await sidecar.Dapr.SaveAsync("store", Item("k", "one"));
+        for (var i = 0; i < UnderWay; i++) await sidecar.Dapr.PublishAsync("work", "1", metadata: ("cloudevent.id", $"before {i}"));
+        await UntilAsync(async () => await redis.Database.PendingAsync("work", "app") == UnderWay);
+
+        await redis.KillAsync();
+        held.SetResult(new TopicEventResponse());
+        await sidecar.SaysAsync("could not be acknowledged");
+        Assert.Equal(UnderWay, (await IdsAsync(app, UnderWay)).Count);
+        await EveryRequestFailsUntilTheEndOfTheOutageAsync(sidecar);
+        await redis.ComeBackAsync(withData: true);
+
+        await sidecar.Dapr.PublishAsync("quiet", "2", metadata: ("cloudevent.id", "after"));
+        Assert.Equivalent(Enumerable.Range(0, UnderWay).Select(i => $"before {i}").Append("after"), await IdsAsync(app, UnderWay + 1));
+        foreach (var topic in (string[])["work", "quiet"]) await redis.Database.AllAcknowledgedAsync(topic, "app");
+        Assert.Equal((UnderWay, 1), ((await redis.Database.StreamAsync("work")).Count, (await redis.Database.StreamAsync("quiet")).Count));
+        Assert.Equal(("one", "1"), await sidecar.Dapr.GetAsync("store", "k"));
+        await sidecar.Dapr.SaveAsync("store", Item("k", "two", etag: "1"));
+    }
+
+    /// <summary>The consumer groups are made anew, and what is published and stored from then on is as ever.</summary>
+    private static async Task RedisComesBackEmptyAsync()
+    {
+        await using var redis = await RedisServer.StartAsync(durable: true);
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"), TestApp.Wants("pubsub", "quiet"));
+        await using var sidecar = await Sidecar.StartAsync("app", PubSubAndStore(redis), app.Port);
+        await sidecar.Dapr.SaveAsync("store", Item("k", "one"));
+        await sidecar.Dapr.PublishAsync("work", "1");
+        await app.NextAsync("work");
+
+        await redis.KillAsync();
+        await EveryRequestFailsUntilTheEndOfTheOutageAsync(sidecar);
+        await redis.ComeBackAsync(withData: false);
+
+        await sidecar.Dapr.PublishAsync("work", "2");
+        Assert.Equal("2", (await app.NextAsync("work")).Event.Data.ToStringUtf8());
+        await sidecar.Dapr.PublishAsync("quiet", "3");
+        Assert.Equal("3", (await app.NextAsync("quiet")).Event.Data.ToStringUtf8());
+        foreach (var topic in (string[])["work", "quiet"]) await redis.Database.AllAcknowledgedAsync(topic, "app");
+        Assert.Single(await redis.Database.StreamAsync("work"));
+        Assert.Empty((await sidecar.Dapr.GetAsync("store", "k")).Value);
+        await sidecar.Dapr.SaveAsync("store", Item("k", "two"));
+        Assert.Equal(("two", "1"), await sidecar.Dapr.GetAsync("store", "k"));
+    }
+
+    private static async Task EveryRequestFailsUntilTheEndOfTheOutageAsync(Sidecar sidecar)
+    {
+        for (var since = Stopwatch.StartNew(); since.Elapsed < Outage;) await EveryRequestFailsAsync(sidecar);
+    }
+
     private static string PubSubAndStore(RedisServer redis, string processingTimeout = "1s", string readTimeout = "0") =>
         Yaml.Redis("pubsub", "pubsub.redis", redis, ("processingTimeout", processingTimeout), ("redeliverInterval", "200"), ("readTimeout", readTimeout))
         + Yaml.Redis("store", "state.redis", redis, ("readTimeout", readTimeout));
@@ -153,6 +178,32 @@ public sealed class SurvivalTests
         // A deletion, and a write with an etag, see a conflict in every failure of Redis: so does daprd.
         Assert.Equal([.. Enumerable.Repeat(StatusCode.Internal, 5), StatusCode.Aborted, StatusCode.Aborted], failures.Select(f => f.StatusCode));
         Assert.NotEmpty(Assert.Single((await sidecar.Dapr.GetBulkStateAsync(bulk)).Items).Error);
+        await EveryRequestFailsOverHttpAsync(sidecar);
+    }
+
+    private static async Task EveryRequestFailsOverHttpAsync(Sidecar sidecar)
+    {
+        const string Entries = """[{"entryId":"a","event":1,"contentType":"application/json"},{"entryId":"b","event":2,"contentType":"application/json"}]""";
+        const string Operations = """{"operations":[{"operation":"upsert","request":{"key":"k","value":2}}]}""";
+        (string Method, string Path, string Body, int Status, string Code)[] requests =
+        [
+            ("POST", "publish/pubsub/work", "1", 500, "ERR_PUBSUB_PUBLISH_MESSAGE"),
+            ("POST", "publish/bulk/pubsub/work", Entries, 500, "ERR_PUBSUB_PUBLISH_MESSAGE"),
+            ("GET", "state/store/k", "", 500, "ERR_STATE_GET"),
+            ("POST", "state/store", """[{"key":"k","value":2}]""", 500, "ERR_STATE_SAVE"),
+            ("POST", "state/store", """[{"key":"k","value":2,"etag":"1"}]""", 409, "ERR_STATE_SAVE"),
+            ("POST", "state/store/transaction", Operations, 500, "ERR_STATE_TRANSACTION"),
+            ("DELETE", "state/store/k", "", 409, "ERR_STATE_DELETE"),
+        ];
+        var answers = await Task.WhenAll(requests.Select(async asked =>
+        {
+            using var request = new HttpRequestMessage(new HttpMethod(asked.Method), $"/v1.0/{asked.Path}");
+            request.Content = new StringContent(asked.Body, Encoding.UTF8, PubSubCalls.Json);
+            using var response = await sidecar.Http.SendAsync(request);
+            return ((int)response.StatusCode, JsonNode.Parse(await response.Content.ReadAsStringAsync())!);
+        }));
+        Assert.Equal(requests.Select(r => (r.Status, r.Code)), answers.Select(a => (a.Item1, (string)a.Item2["errorCode"]!)));
+        Assert.Equal(["a", "b"], answers[1].Item2["failedEntries"]!.AsArray().Select(entry => (string)entry!["entryId"]!).Order());
     }
 
     private static async Task PublishManyAsync(Sidecar sidecar, string topic, int count, string data)

@@ -42,6 +42,9 @@ public sealed partial class TestApp : IAsyncDisposable
     /// <summary>The last request for OnInvoke.</summary>
     internal InvokeRequest? Invoked { get; private set; }
 
+    /// <summary>Completes when a call of Hang was cancelled by its caller.</summary>
+    internal TaskCompletionSource Cancelled { get; private set; } = NewSignal();
+
     /// <summary>Comes before the answer to Say and to the sidecar's own invocation; throws as the test wants it.</summary>
     public Func<CancellationToken, Task> OnCall { get; set; } = _ => Task.CompletedTask;
 
@@ -86,6 +89,17 @@ public sealed partial class TestApp : IAsyncDisposable
         }
     }
 
+    /// <summary>As if it had heard nothing yet, and had been told nothing: for the next test that uses it.</summary>
+    public void Forget()
+    {
+        _answers.Clear();
+        OnCall = _ => Task.CompletedTask;
+        Invoked = null;
+        Cancelled = NewSignal();
+        while (_received.Reader.TryRead(out _)) ;
+        ForgetBatches();
+    }
+
     public async Task StartAsync()
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -113,6 +127,8 @@ public sealed partial class TestApp : IAsyncDisposable
     }
 
     public async ValueTask DisposeAsync() => await StopAsync();
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private async Task<TopicEventResponse> HearAsync(TopicEventRequest request, Metadata headers)
     {
