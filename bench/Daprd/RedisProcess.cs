@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using StandIns.Daprd;
 
 namespace Bench;
 

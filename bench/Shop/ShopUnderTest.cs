@@ -1,9 +1,8 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using System.Text.RegularExpressions;
 using Daprd.Redis;
 using Shop;
+using StandIns.Daprd;
 
 namespace Bench;
 
@@ -16,8 +15,8 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     private static readonly string Configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
 
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("bench-");
-    private readonly Dictionary<string, int> ports = PortsOfTheProject.ToDictionary(port => port, _ => FreePort());
-    private readonly int redisPort = FreePort();
+    private readonly Dictionary<string, int> ports = PortsOfTheProject.ToDictionary(port => port, _ => FreePort.Take());
+    private readonly int redisPort = FreePort.Take();
     private Process? redis;
     private Process? runner;
 
@@ -166,11 +165,4 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     }
 
     private string AddressOf(string port) => $"http://localhost:{ports[port]}";
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 }

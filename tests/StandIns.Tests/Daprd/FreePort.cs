@@ -4,7 +4,7 @@ using System.Net.Sockets;
 namespace StandIns.Daprd;
 
 /// <summary>
-/// Ports for processes that a test starts. They lie below those that the system gives to outgoing connections: one of those could
+/// Ports for processes that a test or a bench starts. They lie below those that the system gives to outgoing connections: one of those could
 /// take a port between now and the moment its process listens, or while the process is down.
 /// </summary>
 internal static class FreePort
