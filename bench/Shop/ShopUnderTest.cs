@@ -9,7 +9,7 @@ namespace Bench;
 /// <summary>The whole system as ./run.sh starts it, on ports and a Redis of its own, logging warnings only and without traces.</summary>
 internal sealed class ShopUnderTest : IAsyncDisposable
 {
-    private static readonly string[] PortsOfTheProject = ["5001", "5002", "5003", "5004", "8080", "50001", "50002", "50003", "50004", "3501", "3502", "3503", "3504"];
+    private static readonly string[] PortsOfTheProject = ["5001", "5002", "5003", "5004", "8080", "8082", "8083", "8084", "50001", "50002", "50003", "50004", "3501", "3502", "3503", "3504"];
 
     /// <summary>As this bench is built, so is what it measures.</summary>
     private static readonly string Configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
