@@ -14,7 +14,7 @@ internal sealed class Placing(OrderSteps orders, ISidecar sidecar, OpenLog openL
         Check(request);
         var content = Fingerprint.Of(request.ToByteArray());
         var id = request.IdempotencyKey.Length > 0 ? OrderNumber.Derive(request.UserId, request.IdempotencyKey) : Guid.CreateVersion7(clock.GetUtcNow());
-        step.Name(id.ToString());
+        step?.Name(id.ToString());
         if (request.IdempotencyKey.Length > 0
             && (await sidecar.ReadAsync<Order>(Order.KeyOf(id.ToString()), stop)).Value is { Status: not OrderStatus.Void } kept)
         {
