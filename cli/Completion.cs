@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Completions;
 
 namespace Shop;
 
@@ -16,18 +17,38 @@ internal static class Completion
         """;
 
     private const string Zsh = """
+        (( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
         _shop() {
-          local line="${BUFFER#* }"
+          local line="${words[2,CURRENT-1]} $PREFIX"
           compadd -- ${(f)"$(${words[1]} "[suggest:${#line}]" "$line" 2>/dev/null)"}
         }
         compdef _shop shop ./shop
         """;
 
+    /// <summary>After an option that could take a further value only such a value would be completed; this lets the next option be, too.</summary>
+    public static void GoOnAfterOptions(Command command)
+    {
+        foreach (var option in command.Options)
+        {
+            if (option.ValueType == typeof(bool)) option.Arity = ArgumentArity.Zero;
+            else if (option.Arity.MaximumNumberOfValues > 1) option.CompletionSources.Add(OptionsBegun);
+        }
+        foreach (var sub in command.Subcommands) GoOnAfterOptions(sub);
+    }
+
+    private static IEnumerable<CompletionItem> OptionsBegun(CompletionContext typed) =>
+        typed.WordToComplete.StartsWith('-') ? typed.ParseResult.CommandResult.Command.GetCompletions(typed) : [];
+
     public static Command Command()
     {
         var shell = new Argument<string>("shell");
         shell.AcceptOnlyFromAmong("bash", "zsh");
-        var completion = new Command("completion", "Print the script that completes commands.\n\n  source <(./shop completion bash)") { shell };
+        var completion = new Command("completion", """
+            Print the script that completes commands, options and their values.
+
+              source <(./shop completion bash)
+              source <(./shop completion zsh)
+            """) { shell };
         completion.SetAction(parsed => Console.Out.WriteLine(parsed.GetValue(shell) == "bash" ? Bash : Zsh));
         return completion;
     }

@@ -23,6 +23,7 @@ internal static class ShopCommand
         };
         foreach (var address in CommandLine.Addresses) root.Add(address);
         root.Add(CommandLine.Json);
+        Completion.GoOnAfterOptions(root);
         return root;
     }
 }

@@ -38,7 +38,7 @@ public sealed class HoldSweep<T>(
         if (claim is not null and not { Status: ClaimStatus.Held }) return true;
         using var step = SagaTrace.StartAnew("look after hold", orderId, claim?.TraceId);
         var fate = await ask(orderId, stop);
-        SagaTrace.Outcome($"order is {fate}");
+        if (step is not null) SagaTrace.Outcome($"order is {fate}");
         if (fate == OrderFate.Confirmed) await participant.SettleAsync(orderId, stop);
         // Without a claim there is nothing to give back, or Orders would not have been told that all is undone.
         if (fate == OrderFate.Over && claim is not null) await participant.GiveBackAsync(orderId, claim.Lines, stop);

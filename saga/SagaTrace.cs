@@ -66,7 +66,8 @@ public static class SagaTrace
     }
 
     /// <summary>What is done under this is in no trace; with nothing around it every call would begin one. Dispose it afterwards.</summary>
-    internal static Activity Nobodys() => new Activity("nobody's").Start();
+    /// <returns>Null: nobody listens, and no call begins one.</returns>
+    internal static Activity? Nobodys() => Source.HasListeners() ? new Activity("nobody's").Start() : null;
 
     /// <summary>Says which order a step is about.</summary>
     public static Activity? Name(this Activity? step, string orderId) => step?.SetTag(OrderTag, orderId);

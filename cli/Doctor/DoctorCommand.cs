@@ -51,6 +51,7 @@ internal static class DoctorCommand
         var examined = await Task.WhenAll(shop.Services.Zip(sidecars, (service, sidecar) => ExamineAsync(service, sidecar, stop)));
         var answered = examined.Select(one => one.Sidecar).OfType<GetMetadataResponse>().ToArray();
         List<Diagnosis> found = [.. examined.SelectMany(one => one.Found)];
+        if (VersionExam.Of(from one in examined where one.Version is not null select (one.Service, one.Version)) is { } builds) found.Add(builds);
         if (SidecarExam.Versions(answered) is { } versions) found.Add(versions);
         // All in memory: whatever the files say, there is no Redis.
         var embedded = answered.Length > 0 && answered.All(said =>
@@ -59,14 +60,14 @@ internal static class DoctorCommand
         return found;
     }
 
-    private static async Task<(IReadOnlyList<Diagnosis> Found, GetMetadataResponse? Sidecar)> ExamineAsync(
+    private static async Task<(string Service, IReadOnlyList<Diagnosis> Found, GetMetadataResponse? Sidecar, string? Version)> ExamineAsync(
         ReachedService service, string sidecar, CancellationToken stop)
     {
-        var (found, wants) = await ServiceExam.ExamineAsync(service, stop);
+        var (found, wants, version) = await ServiceExam.ExamineAsync(service, stop);
         List<Diagnosis> all = [.. found];
         var said = await SidecarExam.AskAsync(service, sidecar, all, stop);
         if (said is not null) all.AddRange(SidecarExam.Of(service, said, wants));
-        return (all, said);
+        return (service.Name, all, said, version);
     }
 
     private static async Task<IEnumerable<Diagnosis>> OfFilesAsync(string folder)

@@ -8,7 +8,7 @@ using Status = Grpc.Health.V1.HealthCheckResponse.Types.ServingStatus;
 
 namespace Shop.Doctor;
 
-/// <summary>Whether a service is there, serves, and has the right time; and what it wants to hear.</summary>
+/// <summary>Whether a service is there, serves, and has the right time; what it wants to hear, and its version.</summary>
 internal static class ServiceExam
 {
     /// <summary>Looked at only when the service answers.</summary>
@@ -16,8 +16,10 @@ internal static class ServiceExam
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
 
-    /// <returns>What was found, and what the service wants to hear; null: it did not say.</returns>
-    public static async Task<(IReadOnlyList<Diagnosis> Found, IReadOnlyList<TopicSubscription>? Wants)> ExamineAsync(
+    /// <returns>
+    /// What was found; what the service wants to hear, null: it did not say; its version, null: it does not answer, empty: it did not say.
+    /// </returns>
+    public static async Task<(IReadOnlyList<Diagnosis> Found, IReadOnlyList<TopicSubscription>? Wants, string? Version)> ExamineAsync(
         ReachedService service, CancellationToken stop)
     {
         try
@@ -29,11 +31,11 @@ internal static class ServiceExam
             var status = (await call).Status;
             List<Diagnosis> found = [HealthOf(service, status, DateTime.UtcNow - begun)];
             if (ClockExam.Ahead(headers.GetValue("date"), DateTime.UtcNow) is { } ahead) found.Add(ClockExam.Of(service.Name, ahead));
-            return (found, await WantsAsync(service, stop));
+            return (found, await WantsAsync(service, stop), await VersionExam.AskAsync(service, stop));
         }
         catch (RpcException fault) when (!stop.IsCancellationRequested)
         {
-            return ([await MissingAsync(service.Name, service.Address, $"--{service.AppId}", fault, stop)], null);
+            return ([await MissingAsync(service.Name, service.Address, $"--{service.AppId}", fault, stop)], null, null);
         }
     }
 

@@ -14,7 +14,7 @@ internal sealed class Placing(OrderSteps orders, ISidecar sidecar, OpenLog openL
         Check(request);
         var content = Fingerprint.Of(request.ToByteArray());
         var id = request.IdempotencyKey.Length > 0 ? OrderNumber.Derive(request.UserId, request.IdempotencyKey) : Guid.CreateVersion7(clock.GetUtcNow());
-        step.Name(id.ToString());
+        step?.Name(id.ToString());
         if (request.IdempotencyKey.Length > 0
             && (await sidecar.ReadAsync<Order>(Order.KeyOf(id.ToString()), stop)).Value is { Status: not OrderStatus.Void } kept)
         {
@@ -31,7 +31,7 @@ internal sealed class Placing(OrderSteps orders, ISidecar sidecar, OpenLog openL
             string.IsNullOrEmpty(request.UserCouponId) ? null : request.UserCouponId,
             new(request.RecipientName, request.ShippingAddress, request.ShippingPhone), content,
             StepRecord.Waiting, StepRecord.Waiting, StepRecord.Waiting, null, at.Now,
-            [new(at.Now, "order-created", $"Placed for {quote.Amounts.Final} won.", OrderStatus.Pending, at.TraceId)]), stop);
+            [new(at.Now, "order-created", $"Placed for {quote.Amounts.Final:N0} won.", OrderStatus.Pending, at.TraceId)]), stop);
         return order.Content == content ? order : throw new RejectedException(Rejection.KeyReused(request.IdempotencyKey));
     }
 

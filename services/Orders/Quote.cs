@@ -31,7 +31,7 @@ internal sealed record Quote(ImmutableArray<Item> Items, Amounts Amounts, Immuta
         if (account is not null && account.Balance < amounts.Final)
         {
             doubts.Add(($"account/{account.UserId}", new("BALANCE_TOO_LOW",
-                $"The order costs {amounts.Final} won and user '{account.UserId}' has {account.Balance}.")));
+                $"The order costs {amounts.Final:N0} won and user '{account.UserId}' has {account.Balance:N0}.")));
         }
         if (coupon is not null && WhyNot(coupon, request.UserId, now) is { } refusal) doubts.Add(($"coupon/{coupon.UserCouponId}", refusal));
         return new(items, amounts, [.. doubts]);

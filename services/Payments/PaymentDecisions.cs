@@ -16,7 +16,7 @@ internal static class PaymentDecisions
     {
         null => new("ACCOUNT_NOT_FOUND", $"User '{line.Of}' has no account."),
         { Holdings.Available: var balance } when balance < line.Amount =>
-            new("BALANCE_TOO_LOW", $"{line.Amount} won were to be charged and user '{line.Of}' has {balance}."),
+            new("BALANCE_TOO_LOW", $"{line.Amount:N0} won were to be charged and user '{line.Of}' has {balance:N0}."),
         _ => null,
     };
 

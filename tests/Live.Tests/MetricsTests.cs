@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Text.Json;
 using System.Text.RegularExpressions;
@@ -67,7 +68,8 @@ public sealed class MetricsTests(RunningShop shop) : IDisposable
     public async Task The_participants_say_what_they_count(string port, string appId)
     {
         var metrics = await ReadAsync(port);
-        Assert.Contains(metrics["target_info"].Samples, sample => sample.Labels["service_name"] == appId);
+        var built = FileVersionInfo.GetVersionInfo(RunningShop.ProgramOf($"{char.ToUpperInvariant(appId[0])}{appId[1..]}")).ProductVersion;
+        Assert.Contains(metrics["target_info"].Samples, sample => (sample.Labels["service_name"], sample.Labels["service_version"]) == (appId, built));
         string[] counters = ["saga_documents_conflicts_total", "saga_documents_combined_total", "saga_dead_letters_kept_total"];
         Assert.All(counters, name => Assert.Equal("counter", metrics[name].Type));
     }

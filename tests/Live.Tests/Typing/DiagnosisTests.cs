@@ -114,6 +114,17 @@ public sealed class DiagnosisTests : IDisposable
             SidecarExam.Versions([said, new() { RuntimeVersion = "1.17.0" }]) is { } about ? (about.Verdict, about.Seen) : default);
     }
 
+    [Fact]
+    public void Services_of_different_builds()
+    {
+        const string Older = "1.0.0+48aeb9393951c16367732bf236233322b31f1335", Newer = "1.0.0+da26bd5c73a0c4b1e4d7ff3c2a8b95d1f0a6e7b2";
+        Assert.Null(VersionExam.Of([]));
+        Assert.Equal(Diagnosis.Ok("services", "version", "1.0.0+48aeb93939"), VersionExam.Of([("Orders", Older), ("Stock", Older)]));
+        Assert.Equal((Verdict.Warning, "Orders, Payments: 1.0.0+48aeb93939; Stock: 1.0.0+da26bd5c73; Coupons: unknown"),
+            VersionExam.Of([("Orders", Older), ("Stock", Newer), ("Payments", Older), ("Coupons", "")]) is { } about ? (about.Verdict, about.Seen) : default);
+        Assert.Equal(Verdict.Warning, VersionExam.Of([("Orders", "")])!.Verdict);
+    }
+
     [Theory]
     [InlineData("", "", "", nameof(Verdict.Ok), "version")]
     [InlineData("redis_version", "4.0.14", "", nameof(Verdict.Problem), "version")]

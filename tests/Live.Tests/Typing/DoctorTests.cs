@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using StandIns.Daprd;
@@ -20,6 +21,11 @@ public sealed class DoctorTests(RunningShop shop)
             Assert.Contains(found, about =>
                 about.GetProperty("of").GetString() == $"{service} sidecar" && about.GetProperty("what").GetString() == "subscriptions");
         }
+
+        var built = FileVersionInfo.GetVersionInfo(RunningShop.ProgramOf("Stock")).ProductVersion!;
+        var version = found.Single(about => about.GetProperty("of").GetString() == "services").GetProperty("seen").GetString()!;
+        Assert.Matches(@"^\d+\.\d+\.\d+(\+[0-9a-f]{10})?$", version);
+        Assert.StartsWith(version, built);
 
         await shop.Redis.ExecuteAsync("CONFIG", "SET", "appendonly", "yes");
         try

@@ -54,6 +54,10 @@ public sealed class UsageTests
     [InlineData("shop orders --status ", "confirmed failed pending")]
     [InlineData("shop dead-letters redrive --dry", "--dry-run")]
     [InlineData("shop load --in", "--in-flight")]
+    [InlineData("shop order place mina --item lamp --wa", "--watch")]
+    [InlineData("shop order place mina --watch --item lamp --ke", "--key")]
+    [InlineData("shop orders --status failed --li", "--limit")]
+    [InlineData("shop orders --open --li", "--limit")]
     public async Task Bash_completes_what_was_begun(string line, string expected)
     {
         var words = line.Split(' ');

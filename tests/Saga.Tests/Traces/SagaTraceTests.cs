@@ -179,6 +179,7 @@ public sealed class SagaTraceTests : IDisposable
     [Fact]
     public async Task What_a_sweep_reads_is_in_no_trace()
     {
+        Listen();
         var seen = new TaskCompletionSource<Activity?>();
         var sweep = new Sweep(_ =>
         {
@@ -196,6 +197,7 @@ public sealed class SagaTraceTests : IDisposable
     [Fact]
     public async Task What_is_asked_about_health_is_in_no_trace()
     {
+        Listen();
         using var sidecar = new HttpListener();
         sidecar.Prefixes.Add(Free(out var address));
         sidecar.Start();

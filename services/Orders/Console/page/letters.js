@@ -11,8 +11,7 @@ export class Letters {
     try {
       const services = await get('dead-letters');
       const count = services.reduce((sum, service) => sum + (service.deadLetters?.length ?? 0) + (service.more ?? 0), 0);
-      byId('letters-count').hidden = count === 0;
-      byId('letters-count').textContent = count;
+      this.#count(count);
       if (byId('letters-view').hidden) return;
       const letters = services.flatMap(service => service.deadLetters ?? []).sort((one, other) => one.deadTime < other.deadTime ? 1 : -1);
       place.replaceChildren(
@@ -24,6 +23,11 @@ export class Letters {
     } catch (problem) {
       if (!(problem instanceof TypeError)) place.replaceChildren(el('p', { class: 'problem' }, problem.message));
     }
+  }
+
+  #count(letters) {
+    byId('letters-count').hidden = letters <= 0;
+    byId('letters-count').textContent = letters;
   }
 
   #cardOf(letter) {
@@ -51,14 +55,16 @@ export class Letters {
       outcome.replaceChildren(el('p', { class: 'good' }, words));
       buttons.forEach(one => one.remove());
       card.classList.add('over');
-      byId('letters-count').textContent = Math.max(0, Number(byId('letters-count').textContent) - 1);
+      // The button that had the focus is gone.
+      card.focus();
+      this.#count(Number(byId('letters-count').textContent) - 1);
     };
     const tell = (said, tense) => fill(outcome,
       said.failure ? el('p', { class: 'problem' }, `It ${tense} again: ${said.failure}`) : null,
       said.effects.length > 0 ? el('ul', { class: 'effects' }, ...said.effects.map(effect => el('li', {}, effect))) : null,
       !said.failure && said.effects.length === 0 ? el('p', {}, 'It would change nothing.') : null);
 
-    const card = el('li', { class: 'letter', 'data-id': letter.deadLetterId },
+    const card = el('li', { class: 'letter', 'data-id': letter.deadLetterId, tabindex: -1 },
       el('div', { class: 'letter-head' },
         el('span', { class: `lane-tag shown lane-${letter.appId}` }, letter.appId),
         el('strong', {}, letter.topic || 'no CloudEvent'),

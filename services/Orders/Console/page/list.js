@@ -116,7 +116,8 @@ export class OrderList {
 
     const empty = byId('list-empty');
     empty.hidden = rows.length > 0;
-    empty.textContent = byId('search').value.trim() ? 'None of those read so far. Press Enter to look for a whole number or id.' : 'No orders yet.';
+    empty.textContent = byId('search').value.trim() ? 'None of those read so far. Press Enter to look for a whole number or id.'
+      : this.#statuses().length > 0 ? 'No order has this status now.' : 'No orders yet.';
     byId('more').hidden = !this.#next;
   }
 

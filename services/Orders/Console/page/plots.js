@@ -36,7 +36,7 @@ function frameOf(place, plot) {
   place.append(el('figure', { class: 'plot' },
     el('figcaption', {}, el('strong', {}, plot.title), ` ${plot.unit}`, also),
     el('div', { class: 'picture' }, picture, most),
-    el('div', { class: 'legend' }, ...plot.lines.map(([, name], at) => el('span', {}, el('i', { class: `key ${name}` }), `${name} `, values[at])))));
+    el('div', { class: 'legend' }, ...plot.lines.map(([, name], at) => el('span', {}, el('i', { class: `key ${name}` }), `${name} `, values[at])), el('span', { class: 'reach' }, `last ${SECONDS / 60} min`))));
   return { plot, values, paths, most, also, picture };
 }
 
