@@ -32,7 +32,7 @@ internal sealed class DeadLetterService(
         var stop = context.CancellationToken;
         var letter = await FindAsync(request.DeadLetterId, stop);
         MustWait(letter);
-        var e = letters.Read(letter, out var problem) ?? throw Refused(letter, "DEAD_LETTER_UNREADABLE", $"{problem} It can only be discarded.");
+        var e = letters.Read(letter, out var problem) ?? throw Refused(letter, "DEAD_LETTER_UNREADABLE", $"{problem.TrimEnd('.')}. It can only be discarded.");
         // An order's records live longer than its dead letters, and that is how an event is recognised that was heard before.
         if (letter.Said is { } said && clock.GetUtcNow() - said > Retention.OfDeadLetters)
         {
