@@ -41,6 +41,8 @@ internal sealed class FaultsToStatus(Turns turns, ILogger<FaultsToStatus> log) :
         switch (fault)
         {
             case RejectedException:
+            // What gRPC's own services answer, such as health of a service that is not here.
+            case RpcException when context.Method.StartsWith("/grpc.", StringComparison.Ordinal):
                 return null;
             case OperationCanceledException when context.CancellationToken.IsCancellationRequested:
                 return new Status(StatusCode.Cancelled, "The caller went away.");

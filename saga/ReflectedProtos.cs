@@ -4,6 +4,7 @@ using Google.Protobuf.Reflection;
 using Grpc.AspNetCore.Server;
 using Grpc.Health.V1;
 using Grpc.Reflection;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -21,11 +22,12 @@ internal static class ReflectedProtos
     public static void AddReflection(this IServiceCollection services)
     {
         services.AddGrpcReflection();
-        services.Replace(Registration.Singleton(mapped => new ReflectionServiceImpl(NamesOf(mapped), SymbolRegistry.FromFiles(Files()))));
-        services.Replace(Registration.Singleton(mapped => new ReflectionV1ServiceImpl(NamesOf(mapped), SymbolRegistry.FromFiles(Files()))));
+        services.Replace(Registration.Singleton(mapped => new ReflectionServiceImpl(Named(mapped.GetRequiredService<EndpointDataSource>().Endpoints), SymbolRegistry.FromFiles(Files()))));
+        services.Replace(Registration.Singleton(mapped => new ReflectionV1ServiceImpl(Named(mapped.GetRequiredService<EndpointDataSource>().Endpoints), SymbolRegistry.FromFiles(Files()))));
     }
 
-    private static IEnumerable<string> NamesOf(IServiceProvider mapped) => mapped.GetRequiredService<EndpointDataSource>().Endpoints
+    /// <summary>The names of the gRPC services behind endpoints, such as shop.v1.OrderService.</summary>
+    public static IEnumerable<string> Named(IEnumerable<Endpoint> mapped) => mapped
         .Select(endpoint => endpoint.Metadata.GetMetadata<GrpcMethodMetadata>()?.Method.ServiceName)
         .OfType<string>().Distinct().Order(StringComparer.Ordinal);
 

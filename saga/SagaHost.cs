@@ -5,15 +5,18 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using Dapr.Client;
+using Grpc.AspNetCore.HealthChecks;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using DaprApi = Dapr.Client.Autogen.Grpc.v1.Dapr;
 
 namespace Saga;
@@ -108,7 +111,7 @@ public static class SagaHost
             builder.Services, HeardBy, services.GetRequiredService<ISidecar>(), services.GetRequiredService<JsonSerializerOptions>()));
     }
 
-    /// <summary>Serves what the sidecar calls, and what every service answers: dead letters, health, reflection, metrics.</summary>
+    /// <summary>Serves what the sidecar calls, and what every service answers: dead letters, health, reflection, metrics. To be called last.</summary>
     public static void MapSaga(this WebApplication app)
     {
         app.MapGrpcService<AppCallbackService>();
@@ -117,6 +120,9 @@ public static class SagaHost
         app.MapGrpcService<DeadLetterService>();
         app.MapGrpcReflectionService();
         app.MapGrpcHealthChecksService();
+        var health = app.Services.GetRequiredService<IOptions<GrpcHealthChecksOptions>>().Value.Services;
+        // Each is as well as the whole.
+        foreach (var service in ReflectedProtos.Named(((IEndpointRouteBuilder)app).DataSources.SelectMany(source => source.Endpoints))) health.Map(service, _ => true);
         app.MapMetrics();
     }
 

@@ -5,6 +5,7 @@ using System.Text.Json;
 using Google.Protobuf.WellKnownTypes;
 using Google.Rpc;
 using Grpc.Core;
+using Grpc.Health.V1;
 using Shop.V1;
 
 namespace Live;
@@ -247,6 +248,26 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
         // So Grpc.AspNetCore says it; no handler has seen the call.
         Assert.Equal(StatusCode.Unknown, refused.StatusCode);
         Assert.Equal(5, (await shop.Clients.Stock.GetProductAsync(new() { ProductId = Product })).Product.Available);
+    }
+
+    [Theory]
+    [InlineData("", HealthCheckResponse.Types.ServingStatus.Serving)]
+    [InlineData("shop.v1.OrderService", HealthCheckResponse.Types.ServingStatus.Serving)]
+    [InlineData("shop.v1.StockService", HealthCheckResponse.Types.ServingStatus.ServiceUnknown)]
+    public async Task The_health_of_the_whole_and_of_each_service_can_be_watched(string service, HealthCheckResponse.Types.ServingStatus status)
+    {
+        var health = new Health.HealthClient(shop.Clients.Services[0].Channel);
+        using var watch = health.Watch(new() { Service = service }, deadline: DateTime.UtcNow.AddSeconds(60));
+        Assert.True(await watch.ResponseStream.MoveNext(default));
+        Assert.Equal(status, watch.ResponseStream.Current.Status);
+        var known = status == HealthCheckResponse.Types.ServingStatus.Serving;
+        Assert.Equal(known ? StatusCode.OK : StatusCode.NotFound, await EndOf(health.CheckAsync(new() { Service = service })));
+
+        static async Task<StatusCode> EndOf(AsyncUnaryCall<HealthCheckResponse> call)
+        {
+            await Task.WhenAny(call.ResponseAsync);
+            return call.GetStatus().StatusCode;
+        }
     }
 
     private async Task<HttpResponseMessage> PostAsync(string body, string? key)
