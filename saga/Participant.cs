@@ -24,16 +24,13 @@ public sealed class Participant<T>(
     /// </summary>
     private const int MarksMax = 256;
 
-    /// <summary>So many orders are remembered of which this process has taken something.</summary>
-    private const int TakenMax = 20_000;
-
     private readonly Agreements agreements = new();
 
     /// <summary>Documents whose marks are being looked up: once is enough.</summary>
     private readonly ConcurrentDictionary<string, bool> tidying = new();
 
-    /// <summary>What this process has taken for whom; it never changes. Forgetting it costs a read.</summary>
-    private readonly ConcurrentDictionary<string, ImmutableArray<ClaimLine>> taken = new();
+    /// <summary>The claims that this process has made and not yet ended.</summary>
+    private readonly Recent own = new(readsAfterMistake: 1_000);
 
     /// <summary>Takes all lines for the order, or none.</summary>
     /// <param name="refuse">Why this line cannot be taken from the document (null: there is none), or null when it can.</param>
@@ -62,7 +59,7 @@ public sealed class Participant<T>(
                     else
                     {
                         Agree(claim, Mark.Held);
-                        Remember(claim);
+                        own.Wrote(new(Claim.KeyOf(orderId), null, ""), claim);
                     }
                     return claim;
                 }
@@ -111,8 +108,7 @@ public sealed class Participant<T>(
     /// <summary>Makes final what the order took.</summary>
     public async Task<Claim> SettleAsync(string orderId, CancellationToken stop)
     {
-        if (taken.TryRemove(orderId, out var lines) && await MoveAsync(orderId, lines, Mark.Settled, stop) is { } known
-            && await FinishAsync(known, ClaimStatus.Settled, Mark.Settled, stop) is { } final) return final;
+        if (own.TryFind<Claim>(Claim.KeyOf(orderId), out var made) && await SettleOwnAsync(made, stop) is { } final) return final;
 
         for (var lost = 0; ; await patience.AfterAsync(++lost, stop))
         {
@@ -195,12 +191,33 @@ public sealed class Participant<T>(
         return seen;
     }
 
+    /// <summary>
+    /// Makes final what this process took, without a look at the claim: it stays as it was made for as long as the order's mark is Held in
+    /// one of the documents, since whoever ends it moves all marks before.
+    /// </summary>
+    /// <returns>Null: something is not as this process left it.</returns>
+    private async Task<Claim?> SettleOwnAsync(Versioned<Claim> made, CancellationToken stop)
+    {
+        own.Forget(made.Key);
+        var orderId = made.Value!.OrderId;
+        foreach (var line in made.Value.Lines)
+        {
+            var settled = await ChangeAsync<bool>(line, null, (shared, _) => shared?.Holdings.MarkOf(orderId) == Mark.Held
+                ? new(shared.With(shared.Holdings.Settle(orderId, line.Amount)), true)
+                : new(null, false), stop);
+            if (!settled) return null;
+        }
+        var final = await FinishAsync(made, ClaimStatus.Settled, Mark.Settled, stop);
+        if (final is null) own.WasWrong();
+        return final;
+    }
+
     /// <summary>Null: somebody else changed the claim first.</summary>
     private async Task<Claim?> FinishAsync(Versioned<Claim> record, ClaimStatus status, Mark mark, CancellationToken stop)
     {
         var claim = record.Value! with { Status = status, Changed = clock.GetUtcNow() };
         if (!await TryWriteAsync(record, claim, stop)) return null;
-        taken.TryRemove(claim.OrderId, out _);
+        own.Forget(record.Key);
         Agree(claim, mark);
         return claim;
     }
@@ -239,12 +256,6 @@ public sealed class Participant<T>(
 
     private Task<bool> TryWriteAsync(Versioned<Claim> record, Claim claim, CancellationToken stop) =>
         sidecar.TryWriteAsync(record, claim, claim.Status == ClaimStatus.Held ? null : Retention.OfFinished, stop);
-
-    private void Remember(Claim claim)
-    {
-        if (taken.Count >= TakenMax) taken.Clear();
-        taken[claim.OrderId] = claim.Lines;
-    }
 
     private void Agree(Claim claim, Mark mark)
     {

@@ -30,7 +30,7 @@ public sealed class TracedShop() : RunningShop(embedded: false)
 public sealed class TraceTests(TracedShop shop, ITestOutputHelper output) : IClassFixture<TracedShop>
 {
     /// <summary>Events heard at the same time share a write or do not; at most it is this.</summary>
-    private const int CallsMax = 38;
+    private const int CallsMax = 36;
 
     private const string Saga = "DaprSaga", Sidecar = "dapr-diagnostics", Client = "Grpc.Net.Client", Server = "Microsoft.AspNetCore";
     private const string Publish = "dapr.proto.runtime.v1.Dapr/PublishEvent";

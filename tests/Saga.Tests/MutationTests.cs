@@ -42,6 +42,11 @@ public sealed class MutationTests(ITestOutputHelper output)
             "if (shared.Holdings.MarkOf(orderId) == to) return new(null, claim);", "", 2_000
         },
         {
+            "what this process took is made final without a look at the mark", "saga/Participant.cs",
+            "shared?.Holdings.MarkOf(orderId) == Mark.Held\n                ? new(shared.With(shared.Holdings.Settle",
+            "shared is not null\n                ? new(shared.With(shared.Holdings.Settle", 2_000
+        },
+        {
             "marks are dropped before all who share a write have decided", "saga/Documents.cs",
             "foreach (var wanted in together)\n            {\n                if (wanted.Decide",
             "foreach (var wanted in together)\n            {\n                if (document is not null && wanted.Tidy is not null) document = wanted.Tidy(document);\n                if (wanted.Decide", 5_000
