@@ -50,8 +50,8 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
     /// <summary>At most this many orders in one segment.</summary>
     private const int SegmentMax = 500;
 
-    /// <summary>At most so many segments are visited in one sweep.</summary>
-    private const int VisitedMax = 64;
+    /// <summary>A sweep visits no further segment after so many, or after so many orders: it must be over long before <see cref="Silence"/>.</summary>
+    private const int VisitedMax = 1_000, VisitedOrdersMax = 5_000;
 
     /// <summary>An instance whose beat has not changed for so long, under the eyes of another, is taken for dead.</summary>
     public static readonly TimeSpan Silence = TimeSpan.FromSeconds(20);
@@ -98,19 +98,29 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
 
     /// <summary>Looks after the orders of the own log, and of logs whose writer is silent; what is over is dropped, once its whole segment is.</summary>
     /// <param name="youngest">An order that was put in the log more recently is left in peace: most come to rest by themselves.</param>
-    /// <remarks>Visits at most <see cref="VisitedMax"/> segments of the own log; the next sweep goes on where this one stops.</remarks>
+    /// <remarks>Of a long log the next sweep visits what is left.</remarks>
     public async Task SweepAsync(TimeSpan youngest, Care care, CancellationToken stop)
     {
         await BeatAsync(stop);
         string? writer;
-        List<(long, OpenSegment)> due;
+        List<(long, OpenSegment)> due = [];
         lock (ownGate)
         {
             writer = instance;
             // A gap behind what the head says is written would look like the end to others.
             var old = own.TakeWhile(mine => mine.Key < head.Value?.Next && clock.GetElapsedTime(mine.Value.Written) >= youngest).ToArray();
-            due = [.. old.SkipWhile(mine => mine.Key < visited).Take(VisitedMax).Select(mine => (mine.Key, mine.Value.Segment))];
-            visited = due.Count < VisitedMax ? 0 : due[^1].Item1 + 1;
+            var from = visited;
+            (visited, var orders) = (0, 0);
+            foreach (var (sequence, mine) in old.SkipWhile(mine => mine.Key < from))
+            {
+                if (due.Count == VisitedMax || orders >= VisitedOrdersMax)
+                {
+                    visited = sequence;
+                    break;
+                }
+                due.Add((sequence, mine.Segment));
+                orders += mine.Segment.Orders.Length;
+            }
         }
         if (writer is not null)
         {
@@ -281,12 +291,20 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
     {
         List<long> over = [];
         List<OpenEntry> ended = [];
-        foreach (var (sequence, segment) in segments)
+        for (var from = 0; from < segments.Count;)
         {
-            OpenEntry[] entries = [.. EntriesOf(segment)];
-            if ((await care.Visit(entries, stop)).Count > 0) continue;
-            over.Add(sequence);
-            ended.AddRange(entries);
+            // Small ones share a look.
+            List<OpenEntry> entries = [.. EntriesOf(segments[from].Segment)];
+            var end = from + 1;
+            for (; end < segments.Count && entries.Count + segments[end].Segment.Orders.Length <= SegmentMax; end++) entries.AddRange(EntriesOf(segments[end].Segment));
+            var open = await care.Visit(entries, stop);
+            foreach (var (sequence, segment) in segments.Skip(from).Take(end - from))
+            {
+                if (segment.Orders.Any(open.Contains)) continue;
+                over.Add(sequence);
+                ended.AddRange(EntriesOf(segment));
+            }
+            from = end;
         }
         if (ended.Count > 0) await care.Ended(ended, stop);
         foreach (var sequence in over) await sidecar.DeleteAsync(OpenSegment.KeyOf(writer, sequence), stop);

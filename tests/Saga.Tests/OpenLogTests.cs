@@ -141,11 +141,11 @@ public sealed class OpenLogTests
     public void A_sweep_visits_only_so_many_and_the_next_goes_on_where_it_stopped()
     {
         var log = New();
-        Add(log, [.. Enumerable.Range(0, 150).Select(at => $"o{at}")]);
+        Add(log, [.. Enumerable.Range(0, 2_500).Select(at => $"o{at}")]);
         Sweep(log);
-        Assert.InRange(visited.Count, 1, 64);
+        Assert.InRange(visited.Count, 1, 1_000);
         for (var turn = 0; turn < 2; turn++) Sweep(log);
-        Assert.Equal(150, visited.Distinct().Count());
+        Assert.Equal(2_500, visited.Distinct().Count());
     }
 
     private OpenLog New() => New(world.Clock);
