@@ -115,6 +115,24 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
     }
 
     [Fact]
+    public async Task A_list_that_is_being_read_does_not_say_that_nothing_is_there()
+    {
+        await using var watched = await OpenAsync();
+        var page = watched.Page;
+        TaskCompletionSource answered = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await page.RouteAsync(new Regex("/api/orders\\?.*status=PENDING"), async route =>
+        {
+            await answered.Task;
+            await route.ContinueAsync();
+        });
+        await page.GetByRole(AriaRole.Checkbox, new() { Name = "Pending" }).CheckAsync();
+        await Expect(page.Locator("#list-empty")).ToHaveTextAsync("Reading the orders…");
+        answered.SetResult();
+        await Expect(page.Locator("#list-empty")).ToHaveTextAsync("No order has this status now.");
+        Assert.Empty(watched.Complaints);
+    }
+
+    [Fact]
     public async Task The_list_is_walked_with_the_keyboard()
     {
         var (older, newer) = (await PlaceAsync(quantity: 1), await PlaceAsync(quantity: 1));

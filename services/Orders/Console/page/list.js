@@ -13,6 +13,8 @@ export class OrderList {
   #rows = new Map();
   #shown = null;
   #next = '';
+  // Whether what there is with these statuses has been read once.
+  #loaded = false;
   #open;
   #drawing = false;
 
@@ -59,6 +61,7 @@ export class OrderList {
   #start() {
     this.#orders.clear();
     this.#next = '';
+    this.#loaded = false;
     this.load();
   }
 
@@ -76,8 +79,10 @@ export class OrderList {
         this.changed(page.orders);
         read += page.orders.length;
         token = page.nextPageToken;
-        if (!token || read >= PAGE_SIZE / 2) return;
+        if (!token || read >= PAGE_SIZE / 2) break;
       }
+      this.#loaded = true;
+      this.#draw();
     } catch (problem) {
       if (!(problem instanceof TypeError)) say(byId('list-problem'), problem);
     }
@@ -116,7 +121,8 @@ export class OrderList {
 
     const empty = byId('list-empty');
     empty.hidden = rows.length > 0;
-    empty.textContent = byId('search').value.trim() ? 'None of those read so far. Press Enter to look for a whole number or id.'
+    empty.textContent = !this.#loaded ? 'Reading the orders…'
+      : byId('search').value.trim() ? 'None of those read so far. Press Enter to look for a whole number or id.'
       : this.#statuses().length > 0 ? 'No order has this status now.' : 'No orders yet.';
     byId('more').hidden = !this.#next;
   }
