@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Collections.Immutable;
 
 namespace Saga;
@@ -11,24 +10,30 @@ internal sealed class Agreements
 {
     private const int KeysMax = 100_000;
 
-    private readonly ConcurrentDictionary<string, ImmutableDictionary<string, Mark>> byKey = new();
+    private readonly Lock gate = new();
+    private readonly Dictionary<string, ImmutableDictionary<string, Mark>> byKey = [];
 
     public void Add(string key, string orderId, Mark mark)
     {
-        if (byKey.Count >= KeysMax) byKey.Clear();
-        byKey.AddOrUpdate(key, _ => ImmutableDictionary<string, Mark>.Empty.Add(orderId, mark), (_, marks) => marks.SetItem(orderId, mark));
+        lock (gate)
+        {
+            if (byKey.Count >= KeysMax) byKey.Clear();
+            byKey[key] = byKey.GetValueOrDefault(key, ImmutableDictionary<string, Mark>.Empty).SetItem(orderId, mark);
+        }
     }
 
     /// <summary>What is known about the marks that a document has; what is known about others is forgotten.</summary>
     public ImmutableDictionary<string, Mark> Of(string key, ImmutableSortedDictionary<string, Mark> marks)
     {
-        if (!byKey.TryGetValue(key, out var known)) return ImmutableDictionary<string, Mark>.Empty;
-        var gone = known.Keys.Where(orderId => !marks.ContainsKey(orderId)).ToArray();
-        if (gone.Length == 0) return known;
-        var left = known.RemoveRange(gone);
-        // When somebody added to it meanwhile, the next write forgets.
-        if (left.IsEmpty) byKey.TryRemove(new(key, known));
-        else byKey.TryUpdate(key, left, known);
-        return left;
+        lock (gate)
+        {
+            if (!byKey.TryGetValue(key, out var known)) return ImmutableDictionary<string, Mark>.Empty;
+            var gone = known.Keys.Where(orderId => !marks.ContainsKey(orderId)).ToArray();
+            if (gone.Length == 0) return known;
+            var left = known.RemoveRange(gone);
+            if (left.IsEmpty) byKey.Remove(key);
+            else byKey[key] = left;
+            return left;
+        }
     }
 }

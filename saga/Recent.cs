@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 
 namespace Saga;
@@ -16,34 +15,51 @@ internal sealed class Recent(int readsAfterMistake)
     /// <summary>Two generations of so many documents: what was not written for a whole generation is forgotten.</summary>
     private const int GenerationMax = 8_000;
 
-    private ConcurrentDictionary<string, object> young = new();
-    private ConcurrentDictionary<string, object> old = new();
+    private readonly Lock gate = new();
+    private Dictionary<string, object> young = [];
+    private Dictionary<string, object> old = [];
     private int readsLeft;
 
     public bool TryFind<T>(string key, out Versioned<T> document) where T : class
     {
         document = default;
-        if (Volatile.Read(ref readsLeft) > 0 && Interlocked.Decrement(ref readsLeft) >= 0) return false;
-        if (!young.TryGetValue(key, out var known) && !old.TryGetValue(key, out known)) return false;
-        document = (Versioned<T>)known;
-        return true;
+        lock (gate)
+        {
+            if (readsLeft > 0)
+            {
+                readsLeft--;
+                return false;
+            }
+            if (!young.TryGetValue(key, out var known) && !old.TryGetValue(key, out known)) return false;
+            document = (Versioned<T>)known;
+            return true;
+        }
     }
 
     /// <summary>It was written, from what was read before.</summary>
     public void Wrote<T>(Versioned<T> read, T value) where T : class
     {
         if (VersionAfter(read.ETag) is not { } version) return;
-        if (young.Count >= GenerationMax) (old, young) = (young, new());
-        young[read.Key] = new Versioned<T>(read.Key, value, version);
+        lock (gate)
+        {
+            if (young.Count >= GenerationMax) (old, young) = (young, []);
+            young[read.Key] = new Versioned<T>(read.Key, value, version);
+        }
     }
 
     public void Forget(string key)
     {
-        young.TryRemove(key, out _);
-        old.TryRemove(key, out _);
+        lock (gate)
+        {
+            young.Remove(key);
+            old.Remove(key);
+        }
     }
 
-    public void WasWrong() => Volatile.Write(ref readsLeft, readsAfterMistake);
+    public void WasWrong()
+    {
+        lock (gate) readsLeft = readsAfterMistake;
+    }
 
     /// <summary>Null: in this store versions cannot be guessed. Dapr promises nothing about ETags; Redis and some others count.</summary>
     private static string? VersionAfter(string etag) =>
