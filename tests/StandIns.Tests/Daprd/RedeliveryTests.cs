@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.RegularExpressions;
 using Dapr.AppCallback.Autogen.Grpc.v1;
 using Grpc.Core;
 using StackExchange.Redis;
@@ -58,6 +59,18 @@ public sealed class RedeliveryTests : IAsyncLifetime
         await sidecar.Dapr.PublishAsync("work", "1");
         await app.NextAsync("dead");
         Assert.Equal(attempts, calls);
+    }
+
+    [Fact]
+    public async Task A_policy_that_names_codes_tries_again_all_the_same_when_the_app_asks_for_it()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work", "dead"), TestApp.Wants("pubsub", "dead"));
+        app.OnTopic("work", TopicEventResponseStatus.Retry);
+        var policy = Yaml.Retries("pubsub", 2, matching: ", matching: {gRPCStatusCodes: \"14\"}");
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + policy, app.Port);
+        await sidecar.Dapr.PublishAsync("work", "1");
+        for (var attempt = 0; attempt < 3; attempt++) Assert.Equal("work", (await app.NextAsync()).Event.Topic);
+        Assert.Equal("dead", (await app.NextAsync()).Event.Topic);
     }
 
     [Theory]
@@ -202,6 +215,31 @@ public sealed class RedeliveryTests : IAsyncLifetime
             await app.NextAsync();
             Assert.True(since.Elapsed > TimeSpan.FromSeconds(10), $"{since.Elapsed}");
         }
+    }
+
+    [Fact]
+    public async Task What_was_left_waits_behind_as_many_younger_ones_as_a_look_takes_in()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        List<string> ids = [await _redis.Database.AddReadAsync("work", "app")];
+        foreach (var id in new[] { "young", "old" })
+        {
+            ids.Add((string)(await _redis.Database.ExecuteAsync("XADD", "work", "*", "data", $$"""{"id":"{{id}}","datacontenttype":"application/json","data":1}"""))!);
+        }
+        await _redis.Database.ExecuteAsync("XGROUP", "SETID", "work", "app", "$");
+        for (var at = 0; at < 3; at++) await _redis.Database.LeaveAsync("work", "app", ids[at], idle: TimeSpan.FromHours(at < 2 ? 0 : 1));
+        var components = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("processingTimeout", "10m"), ("redeliverInterval", "50"), ("queueDepth", "2"));
+        await using var sidecar = await Sidecar.StartAsync("app", components, app.Port);
+        var waiting = app.NextAsync();
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (await LooksAsync() < 4) limit.Token.ThrowIfCancellationRequested();
+        Assert.False(waiting.IsCompleted);
+
+        await _redis.Database.StreamAcknowledgeAsync("work", "app", ids[0]);
+        Assert.Equal("old", (await waiting).Event.Id);
+
+        async Task<int> LooksAsync() =>
+            Regex.Match((string)(await _redis.Database.ExecuteAsync("INFO", "commandstats"))!, @"cmdstat_xpending:calls=(\d+)") is { Success: true } looks ? int.Parse(looks.Groups[1].Value) : 0;
     }
 
     [Fact]
@@ -358,10 +396,14 @@ public sealed class RedeliveryTests : IAsyncLifetime
         Assert.Equal("2", (await app.NextAsync("work")).Event.Data.ToStringUtf8());
     }
 
-    [Fact]
-    public async Task An_unhealthy_app_hears_nothing_until_it_is_well_again()
+    [Theory]
+    [InlineData(StatusCode.Unavailable)]
+    // It says that it cannot tell: that is not well.
+    [InlineData(StatusCode.Unimplemented)]
+    public async Task An_unhealthy_app_hears_nothing_until_it_is_well_again(StatusCode answer)
     {
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        app.UnhealthyAs = answer;
         await using var sidecar = await Sidecar.StartAsync(
             "app", Yaml.Redis("pubsub", "pubsub.redis", _redis), app.Port,
             ["--enable-app-health-check", "--app-health-probe-interval", "1", "--app-health-threshold", "1"]);

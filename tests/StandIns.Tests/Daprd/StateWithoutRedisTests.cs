@@ -29,6 +29,24 @@ public sealed class StateWithoutRedisTests
     }
 
     [Fact]
+    public async Task A_write_whose_answer_is_lost_is_done_twice_and_with_an_etag_looks_like_a_conflict_with_itself()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        using var line = new BreakingLine(redis);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Component("store", "state.redis", ("redisHost", line.Address)));
+        await sidecar.Dapr.SaveAsync("store", Item("k", "one"));
+
+        line.LoseAnswerTo("EVAL");
+        await sidecar.Dapr.SaveAsync("store", Item("k", "two"));
+        Assert.True(line.IsWhole);
+        Assert.Equal(("two", "3"), await sidecar.Dapr.GetAsync("store", "k"));
+
+        line.LoseAnswerTo("EVAL");
+        Assert.Equal(StatusCode.Aborted, (await Failure.OfAsync(() => sidecar.Dapr.SaveAsync("store", Item("k", "three", "3")))).StatusCode);
+        Assert.Equal(("three", "4"), await sidecar.Dapr.GetAsync("store", "k"));
+    }
+
+    [Fact]
     public async Task Without_any_store_a_request_is_a_failed_precondition()
     {
         await using var sidecar = await Sidecar.StartAsync("app", Yaml.Component("pubsub", "pubsub.in-memory"));

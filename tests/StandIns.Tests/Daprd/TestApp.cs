@@ -36,6 +36,9 @@ public sealed partial class TestApp : IAsyncDisposable
     /// <summary>Answers for HealthCheck.</summary>
     public bool IsHealthy { get; set; } = true;
 
+    /// <summary>What it answers when it is not.</summary>
+    public StatusCode UnhealthyAs { get; set; } = StatusCode.Unavailable;
+
     /// <summary>Comes before the answer to the question what the app wants to hear; throws as the test wants it.</summary>
     public Action<Metadata> OnDiscovery { get; set; } = _ => { };
 
@@ -160,6 +163,6 @@ public sealed partial class TestApp : IAsyncDisposable
     private sealed class Health(TestApp app) : AppCallbackHealthCheck.AppCallbackHealthCheckBase
     {
         public override Task<HealthCheckResponse> HealthCheck(Empty request, ServerCallContext context) =>
-            app.IsHealthy ? Task.FromResult(new HealthCheckResponse()) : throw new RpcException(new Status(StatusCode.Unavailable, "unwell"));
+            app.IsHealthy ? Task.FromResult(new HealthCheckResponse()) : throw new RpcException(new Status(app.UnhealthyAs, "unwell"));
     }
 }
