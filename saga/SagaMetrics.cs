@@ -16,6 +16,9 @@ public static class SagaMetrics
 
     private static readonly Meter Meter = new(MeterName);
 
+    /// <summary>What .NET itself tells of every call that is answered, and that is made.</summary>
+    private static readonly string[] Calls = ["http.server.request.duration", "http.client.request.duration"];
+
     internal static readonly Counter<long> Conflicts = Meter.CreateCounter<long>(
         "saga.documents.conflicts", "{conflict}", "Writes that were not done because somebody else had written the document first.");
 
@@ -31,7 +34,8 @@ public static class SagaMetrics
     /// <summary>From here on everything is counted that /metrics will show.</summary>
     internal static void AddMetrics(this IServiceCollection services, string appId) => services.AddSingleton(_ => Sdk.CreateMeterProviderBuilder()
         .ConfigureResource(resource => resource.AddService(appId, serviceVersion: Version))
-        .AddMeter(MeterName)
+        .AddMeter(MeterName, "Microsoft.AspNetCore.Hosting", "System.Net.Http")
+        .AddView(instrument => instrument.Meter.Name == MeterName || Calls.Contains(instrument.Name) ? null : MetricStreamConfiguration.Drop)
         .AddPrometheusExporter()
         .Build());
 

@@ -132,7 +132,7 @@ internal sealed class Measuring : IAsyncDisposable
     private static void Print(Result last)
     {
         Said(last.Name);
-        Console.WriteLine($"  {last.SagasPerSecond:N0} sagas/s, p50 {last.P50Ms:N1} ms, p99 {last.P99Ms:N1} ms, {last.Cpu:N2} CPU s per 1,000, {last.Commands:N1} Redis commands per saga");
+        Console.WriteLine($"  {last.SagasPerSecond:N0} sagas/s, p50 {last.P50Ms:N1} ms, p99 {last.P99Ms:N1} ms, {last.Cpu:N2} CPU s per 1,000, {last.Commands:N1} Redis commands and {last.Calls:N1} gRPC calls per saga");
     }
 
     private static void Said(string what) => Console.Error.WriteLine($"{DateTime.Now:HH:mm:ss} {what}");

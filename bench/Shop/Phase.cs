@@ -7,13 +7,17 @@ namespace Bench;
 /// <summary>How a phase went.</summary>
 /// <param name="CpuSecondsPerThousand">By process.</param>
 /// <param name="CommandsPerSaga">Of Redis, by command.</param>
+/// <param name="CallsPerSaga">Of gRPC, by service.</param>
 internal sealed record Result(
     string Name, double AcceptedPerSecond, double SagasPerSecond, long Confirmed, long Failed, double P50Ms, double P99Ms, double MaxMs,
-    IReadOnlyDictionary<string, double> CpuSecondsPerThousand, IReadOnlyDictionary<string, double> CommandsPerSaga)
+    IReadOnlyDictionary<string, double> CpuSecondsPerThousand, IReadOnlyDictionary<string, double> CommandsPerSaga,
+    IReadOnlyDictionary<string, double> CallsPerSaga)
 {
     public double Cpu => CpuSecondsPerThousand.Where(process => process.Key != "driver").Sum(process => process.Value);
 
     public double Commands => CommandsPerSaga.Values.Sum();
+
+    public double Calls => CallsPerSaga.Values.Sum();
 }
 
 /// <summary>Customers who place orders and wait for their end.</summary>
@@ -94,6 +98,7 @@ internal sealed class Phases(ShopUnderTest shop, Assortment goods, Finals finals
         var sagas = Math.Max(1, confirmed + failed);
         return new(name, acceptedPerSecond, (confirmed + failed) / seconds, confirmed, failed, At(0.5), At(0.99), At(1),
             used.Cpu.ToDictionary(process => process.Key, process => process.Value * 1000 / sagas),
-            used.Commands.ToDictionary(command => command.Key, command => (double)command.Value / sagas));
+            used.Commands.ToDictionary(command => command.Key, command => (double)command.Value / sagas),
+            used.Calls.ToDictionary(service => service.Key, service => service.Value / sagas));
     }
 }

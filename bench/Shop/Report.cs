@@ -13,15 +13,16 @@ internal sealed record Report(
     public void Print()
     {
         Console.WriteLine();
-        Console.WriteLine($"{"",-44}{"accepted/s",12}{"sagas/s",10}{"of floor",10}{"p50 ms",9}{"p99 ms",9}{"max ms",9}{"CPU s/1000",12}{"Redis/saga",12}");
+        Console.WriteLine($"{"",-44}{"accepted/s",12}{"sagas/s",10}{"of floor",10}{"p50 ms",9}{"p99 ms",9}{"max ms",9}{"CPU s/1000",12}{"Redis/saga",12}{"gRPC/saga",11}");
         foreach (var result in Results)
         {
-            Console.WriteLine($"{result.Name,-44}{result.AcceptedPerSecond,12:N0}{result.SagasPerSecond,10:N0}{(FloorPerSecond > 0 ? result.SagasPerSecond / FloorPerSecond : double.NaN),10:P0}{result.P50Ms,9:N1}{result.P99Ms,9:N1}{result.MaxMs,9:N1}{result.Cpu,12:N2}{result.Commands,12:N1}");
+            Console.WriteLine($"{result.Name,-44}{result.AcceptedPerSecond,12:N0}{result.SagasPerSecond,10:N0}{(FloorPerSecond > 0 ? result.SagasPerSecond / FloorPerSecond : double.NaN),10:P0}{result.P50Ms,9:N1}{result.P99Ms,9:N1}{result.MaxMs,9:N1}{result.Cpu,12:N2}{result.Commands,12:N1}{result.Calls,11:N1}");
         }
         Console.WriteLine($"{"floor, 128 in flight",-44}{"",12}{FloorPerSecond,10:N0}");
         Console.WriteLine();
         Table("CPU seconds per 1,000 sagas", result => result.CpuSecondsPerThousand);
         Table("Redis commands per saga", result => result.CommandsPerSaga);
+        Table("gRPC calls per saga", result => result.CallsPerSaga);
         Console.WriteLine($"resident MB: {string.Join(", ", MegabytesResident.Select(process => $"{process.Key} {process.Value:N0}"))}");
         Console.WriteLine($"in Redis: {Space.BytesPerOrder:N0} bytes per order, streams {Space.StreamMegabytes:N1} MB");
         foreach (var invariant in Invariants)

@@ -30,6 +30,12 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     /// <summary>From the start of the runner to the answer to the first order.</summary>
     public TimeSpan FirstAnswer { get; private set; }
 
+    /// <summary>Where each service tells what it counts.</summary>
+    public IReadOnlyDictionary<string, string> Metrics => new Dictionary<string, string>
+    {
+        ["orders"] = AddressOf("8080"), ["stock"] = AddressOf("8082"), ["payments"] = AddressOf("8083"), ["coupons"] = AddressOf("8084"),
+    };
+
     public RedisAddress RedisAddress => new("127.0.0.1", redisPort, "", "", 0, Tls: false, TrustAnyCertificate: false, Timeout.InfiniteTimeSpan);
 
     /// <param name="root">Where the project is.</param>

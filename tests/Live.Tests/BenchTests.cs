@@ -18,6 +18,9 @@ public sealed class BenchTests(ITestOutputHelper output)
     /// <summary>47 is the mean; of a few hundred orders more or fewer have a coupon, which costs some seven more.</summary>
     private const int CommandsMax = 50;
 
+    /// <summary>36 for an order without a coupon, some seven more for one with, a few of sweeps and looks at health.</summary>
+    private const int CallsMax = 40;
+
     [Fact]
     public async Task An_order_is_cheap_and_the_whole_keeps_pace_with_Redis()
     {
@@ -35,6 +38,8 @@ public sealed class BenchTests(ITestOutputHelper output)
         var floor = report.RootElement.GetProperty("floorPerSecond").GetDouble();
         var (alone, busy) = (report.RootElement.GetProperty("results")[0], report.RootElement.GetProperty("results")[1]);
         Assert.InRange(alone.GetProperty("commands").GetDouble(), 30, CommandsMax);
+        Assert.InRange(alone.GetProperty("calls").GetDouble(), 30, CallsMax);
+        Assert.InRange(busy.GetProperty("calls").GetDouble(), 1, alone.GetProperty("calls").GetDouble() / 2);
         Assert.InRange(busy.GetProperty("commands").GetDouble(), 20, alone.GetProperty("commands").GetDouble());
         Assert.InRange(busy.GetProperty("sagasPerSecond").GetDouble() / floor, ShareOfFloorMin, 1);
         Assert.InRange(report.RootElement.GetProperty("space").GetProperty("bytesPerOrder").GetDouble(), 500, 3_000);
