@@ -7,18 +7,17 @@ namespace StandIns.Daprd;
 /// <summary>A line to a Redis that breaks when it is told to: after a command has arrived there, and before its answer is back.</summary>
 internal sealed class BreakingLine : IDisposable
 {
-    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly Listener _listener;
     private readonly int _redisPort;
     private string? _command;
 
     public BreakingLine(RedisServer redis)
     {
         _redisPort = redis.Port;
-        _listener.Start();
-        _ = AcceptAsync();
+        _listener = new(CarryAsync);
     }
 
-    public string Address => _listener.LocalEndpoint.ToString()!;
+    public string Address => _listener.Address;
 
     /// <summary>Whether no break is to come any more.</summary>
     public bool IsWhole => Volatile.Read(ref _command) is null;
@@ -27,21 +26,6 @@ internal sealed class BreakingLine : IDisposable
     public void LoseAnswerTo(string command) => Volatile.Write(ref _command, command);
 
     public void Dispose() => _listener.Dispose();
-
-    private async Task AcceptAsync()
-    {
-        while (true)
-        {
-            try
-            {
-                _ = CarryAsync(await _listener.AcceptTcpClientAsync());
-            }
-            catch (Exception closed) when (closed is SocketException or ObjectDisposedException)
-            {
-                return;
-            }
-        }
-    }
 
     private async Task CarryAsync(TcpClient client)
     {
