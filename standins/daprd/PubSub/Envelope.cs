@@ -73,7 +73,7 @@ internal static class Envelope
     public static string MediaType(string contentType)
     {
         var end = contentType.IndexOf(';');
-        return (end < 0 ? contentType : contentType[..end]).Trim().ToLowerInvariant();
+        return (end < 0 ? contentType : contentType[..end]).ToLowerInvariant();
     }
 
     private static byte[] Make(Publication publication, string appId, DateTimeOffset now) => GoJson.Bytes((publication, appId, now), static (writer, source) =>
@@ -112,6 +112,7 @@ internal static class Envelope
 
                 break;
             case "application/octet-stream" or "application/cloudevents+protobuf":
+            case "application/x-protobuf" when ProtobufCloudEvent.Is(data):
                 writer.WriteBase64String("data_base64", data.Span);
                 break;
             default:

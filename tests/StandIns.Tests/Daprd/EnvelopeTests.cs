@@ -44,6 +44,7 @@ public sealed class EnvelopeTests(AddressedSidecar addressed)
     [InlineData("", "text", "data", "text", "text/plain")]
     [InlineData("application/vnd.x+json", "{}", "data", "{}", "application/vnd.x+json")]
     [InlineData("application/octet-stream", "abc", "data_base64", "YWJj", "application/octet-stream")]
+    [InlineData("application/octet-stream ; q=1", "abc", "data", "abc", "application/octet-stream ; q=1")]
     [InlineData("application/cloudevents+protobuf", "abc", "data_base64", "YWJj", "application/cloudevents+protobuf")]
     public async Task The_content_type_decides_how_data_is_kept(string contentType, string data, string member, string kept, string told)
     {
@@ -52,6 +53,65 @@ public sealed class EnvelopeTests(AddressedSidecar addressed)
         Assert.Equal(kept, envelope.GetProperty(member).ToString());
         Assert.False(envelope.TryGetProperty(member == "data" ? "data_base64" : "data", out _));
         Assert.Equal(told, envelope.GetProperty("datacontenttype").GetString());
+    }
+
+    [Theory]
+    [InlineData("nothing", true)]
+    [InlineData("an event", true)]
+    [InlineData("an event of another version", true)]
+    [InlineData("another message that begins with text", true)]
+    [InlineData("only unknown fields", true)]
+    [InlineData("text of a type that holds text", true)]
+    [InlineData("text of no type", true)]
+    [InlineData("packed data", true)]
+    [InlineData("an attribute that was overwritten", true)]
+    [InlineData("a relative URL", true)]
+    [InlineData("text that is none of the wire's", false)]
+    [InlineData("a field cut off", false)]
+    [InlineData("an id that is no text", false)]
+    [InlineData("text of a type that holds bytes", false)]
+    [InlineData("an attribute without a value", false)]
+    [InlineData("a URL without scheme", false)]
+    [InlineData("a URL with a broken escape", false)]
+    [InlineData("a URL with a port that is none", false)]
+    public async Task Protobuf_is_kept_as_bytes_when_it_can_be_read_as_a_cloud_event(string payload, bool isEvent)
+    {
+        byte[] data = payload switch
+        {
+            "nothing" => [],
+            "an event" => [.. Field(1, "1234"), .. Field(2, "/orders"), .. Field(3, "1.0"), .. Field(4, "placed"), .. Attribute("datacontenttype", Field(3, "application/json")), .. Field(6, "{}")],
+            "an event of another version" => Field(3, "9.9"),
+            "another message that begins with text" => [.. Field(1, "order-1"), .. Field(2, "user-1")],
+            "only unknown fields" => Field(15, "x"),
+            "text of a type that holds text" => [.. Attribute("datacontenttype", Field(3, "application/vnd.x+json; charset=utf-8")), .. Field(7, "{}")],
+            "text of no type" => Field(7, "x"),
+            "packed data" => Bytes(8, [.. Field(1, "type.googleapis.com/x"), .. Field(2, "x")]),
+            "an attribute that was overwritten" => [.. Attribute("a", []), .. Attribute("a", Field(3, "x"))],
+            "a relative URL" => Attribute("a", Field(6, "../a b?c#d")),
+            "text that is none of the wire's" => "hello"u8.ToArray(),
+            "a field cut off" => Field(1, "1234")[..^1],
+            "an id that is no text" => Bytes(1, [0xff]),
+            "text of a type that holds bytes" => [.. Attribute("datacontenttype", Field(3, "image/png")), .. Field(7, "x")],
+            "an attribute without a value" => Attribute("a", []),
+            "a URL without scheme" => Attribute("a", Field(5, "://shop")),
+            "a URL with a broken escape" => Attribute("a", Field(5, "https://shop/%zz")),
+            "a URL with a port that is none" => Attribute("a", Field(5, "https://shop:http/")),
+            _ => throw new ArgumentOutOfRangeException(nameof(payload)),
+        };
+        await Dapr.PublishEventAsync(new PublishEventRequest { PubsubName = "pubsub", Topic = _topic, Data = ByteString.CopyFrom(data), DataContentType = "application/x-protobuf" });
+        var envelope = await Redis.EnvelopeAsync(_topic);
+        Assert.Equal(isEvent, envelope.TryGetProperty("data_base64", out var kept));
+        Assert.Equal(!isEvent, envelope.TryGetProperty("data", out var text));
+        if (isEvent) Assert.Equal(data, kept.GetBytesFromBase64());
+        else Assert.Equal(Encoding.UTF8.GetString(data), text.GetString());
+        Assert.Equal("application/x-protobuf", envelope.GetProperty("datacontenttype").GetString());
+
+        static byte[] Attribute(string name, byte[] value) => Bytes(5, [.. Field(1, name), .. value.Length > 0 ? Bytes(2, value) : []]);
+
+        static byte[] Field(int number, string value) => Bytes(number, Encoding.UTF8.GetBytes(value));
+
+        // A field of fewer than 128 bytes as it goes over the wire.
+        static byte[] Bytes(int number, byte[] value) => [(byte)((number << 3) | 2), (byte)value.Length, .. value];
     }
 
     [Fact]
