@@ -36,6 +36,14 @@ public sealed class Documents(ISidecar sidecar, Patience patience, int readsAfte
         string key, string? witness, Func<T?, Versioned<Claim>, Change<T, TResult>> decide, Func<T, T> tidy, CancellationToken stop) where T : class =>
         WantAsync(key, new Wanted<T, TResult>(witness, decide, tidy, isNew: false), stop);
 
+    /// <summary>Documents as they are now, for somebody who will probably have this process change them next: then they need not be read again.</summary>
+    public async Task<IReadOnlyList<T?>> LookAsync<T>(IReadOnlyList<string> keys, CancellationToken stop) where T : class
+    {
+        var read = await sidecar.ReadManyAsync<T>(keys, stop);
+        foreach (var document in read) recent.Saw(document);
+        return [.. read.Select(document => document.Value)];
+    }
+
     private Task<TResult> WantAsync<T, TResult>(string key, Wanted<T, TResult> wanted, CancellationToken stop) where T : class
     {
         while (true)

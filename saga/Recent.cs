@@ -3,7 +3,8 @@ using System.Globalization;
 namespace Saga;
 
 /// <summary>
-/// Documents as this process has written them last, with the version they must have since: who changes one again need not read it first.
+/// Documents as this process has written them last, with the version they must have since, or as a look-up has just read them: who changes
+/// one again need not read it first.
 /// Somebody else's write makes the guess wrong and so the next write here a lost one, after which the document is read, as after every
 /// lost write. What is forgotten costs a read.
 /// </summary>
@@ -40,10 +41,18 @@ internal sealed class Recent(int readsAfterMistake)
     public void Wrote<T>(Versioned<T> read, T value) where T : class
     {
         if (VersionAfter(read.ETag) is not { } version) return;
+        lock (gate) Keep(new Versioned<T>(read.Key, value, version));
+    }
+
+    /// <summary>It was read as it is now, unless this process has written it since.</summary>
+    public void Saw<T>(Versioned<T> read) where T : class
+    {
+        if (!TryCount(read.ETag, out var version)) return;
         lock (gate)
         {
-            if (young.Count >= GenerationMax) (old, young) = (young, []);
-            young[read.Key] = new Versioned<T>(read.Key, value, version);
+            var isKnown = young.TryGetValue(read.Key, out var known) || old.TryGetValue(read.Key, out known);
+            if (isKnown && TryCount(((Versioned<T>)known!).ETag, out var written) && written >= version) return;
+            Keep(read);
         }
     }
 
@@ -61,7 +70,15 @@ internal sealed class Recent(int readsAfterMistake)
         lock (gate) readsLeft = readsAfterMistake;
     }
 
+    private void Keep<T>(Versioned<T> document) where T : class
+    {
+        if (young.Count >= GenerationMax) (old, young) = (young, []);
+        young[document.Key] = document;
+    }
+
     /// <summary>Null: in this store versions cannot be guessed. Dapr promises nothing about ETags; Redis and some others count.</summary>
     private static string? VersionAfter(string etag) =>
-        etag.Length == 0 ? "1" : long.TryParse(etag, NumberStyles.None, CultureInfo.InvariantCulture, out var version) ? (version + 1).ToString(CultureInfo.InvariantCulture) : null;
+        etag.Length == 0 ? "1" : TryCount(etag, out var version) ? (version + 1).ToString(CultureInfo.InvariantCulture) : null;
+
+    private static bool TryCount(string etag, out long version) => long.TryParse(etag, NumberStyles.None, CultureInfo.InvariantCulture, out version);
 }

@@ -35,7 +35,7 @@ internal static class Measure
         new(what, await RateAsync(through), await RateAsync(direct));
 
     /// <summary>What the process of the sidecars spends on 10,000 at a steady 1,000 a second.</summary>
-    public static async Task<Line> CpuAsync(string what, Process process, Func<int, Task> work, double bar)
+    public static async Task<Line> CpuAsync(string what, Process process, Func<int, Task> work, double? bar)
     {
         const int Count = 10_000, PerSecond = 1000;
         await Load.TogetherAsync(Many, AtOnce, work);

@@ -19,6 +19,7 @@ lines.Add(await Measure.EventsPerSecondAsync(through, direct));
 lines.AddRange(await Measure.DeliveryLatencyAsync(through, direct));
 lines.Add(await Measure.PerSecondAsync("state reads per second, 64 at once", through.ReadAsync, direct.ReadAsync));
 lines.Add(await Measure.PerSecondAsync("state writes per second, 64 at once", through.WriteAsync, direct.WriteAsync));
+lines.Add(await Measure.CpuAsync("CPU seconds per 1,000 empty calls, 1,000 a second", sidecars.Process, through.CallAsync, bar: null));
 lines.Add(await Measure.CpuAsync("CPU seconds per 1,000 publishes, 1,000 a second", sidecars.Process, through.PublishUnheardAsync, bar: 0.105));
 lines.Add(await Measure.CpuAsync("CPU seconds per 1,000 state reads, 1,000 a second", sidecars.Process, through.ReadAsync, bar: 0.142));
 lines.Add(await Measure.MemoryAsync(sidecars.Process, through, bar: 120));

@@ -19,6 +19,9 @@ internal sealed class Through(Sidecars sidecars)
         PubsubName = "pubsub", Topic = topic, Data = UnsafeByteOperations.UnsafeWrap(Event.Data(number)), DataContentType = "application/json",
     });
 
+    /// <summary>A call that the sidecar answers without doing anything.</summary>
+    public async Task CallAsync(int number) => await sidecars.Clients[0].SetMetadataAsync(new SetMetadataRequest());
+
     public Task ReadAsync(int number) => ReadAsync(app: 0, number);
 
     public Task WriteAsync(int number) => WriteAsync(app: 0, number);

@@ -6,7 +6,7 @@ using Wire = Shop.V1;
 namespace Coupons;
 
 /// <summary>What clients ask of Coupons.</summary>
-internal sealed class CouponService(ISidecar sidecar, Commands commands, IdIndex index) : Wire.CouponService.CouponServiceBase
+internal sealed class CouponService(ISidecar sidecar, Documents documents, Commands commands, IdIndex index) : Wire.CouponService.CouponServiceBase
 {
     private static readonly IdGroup Index = new("coupons", Parts: 64);
 
@@ -54,12 +54,12 @@ internal sealed class CouponService(ISidecar sidecar, Commands commands, IdIndex
     public override async Task<Wire.BatchGetCouponsResponse> BatchGetCoupons(Wire.BatchGetCouponsRequest request, ServerCallContext context)
     {
         new RequestCheck().Ids("user_coupon_ids", request.UserCouponIds).Done();
-        var found = await sidecar.ReadManyAsync<Coupon>([.. request.UserCouponIds.Select(Coupon.KeyOf)], context.CancellationToken);
+        var found = await documents.LookAsync<Coupon>([.. request.UserCouponIds.Select(Coupon.KeyOf)], context.CancellationToken);
         var response = new Wire.BatchGetCouponsResponse();
         foreach (var (id, coupon) in request.UserCouponIds.Zip(found))
         {
-            if (coupon.Value is null) response.MissingUserCouponIds.Add(id);
-            else response.Coupons.Add(ToWire(coupon.Value));
+            if (coupon is null) response.MissingUserCouponIds.Add(id);
+            else response.Coupons.Add(ToWire(coupon));
         }
         return response;
     }

@@ -31,14 +31,17 @@ internal enum StepState
 }
 
 /// <summary>One step as Orders knows it.</summary>
-/// <param name="Reference">Reservation, payment or coupon id once done. Null before, and for an order without a coupon.</param>
+/// <param name="Reference">Reservation, payment or coupon id once done. Null before, and where there was nothing to do.</param>
 /// <param name="Refusal">Why it was refused. Null unless refused.</param>
 /// <param name="Compensated">The order failed, and the participant has said that nothing is left to undo.</param>
-/// <param name="Heard">When the participant answered. Null: not yet.</param>
+/// <param name="Heard">When the participant answered, or the order was placed when there was nothing to do. Null: not yet.</param>
 internal sealed record StepRecord(
     StepState State, string? Reference, Refusal? Refusal, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Compensated, DateTimeOffset? Heard)
 {
     public static readonly StepRecord Waiting = new(StepState.Waiting, null, null, false, null);
+
+    /// <summary>Done as soon as the order is placed: there is nothing to do.</summary>
+    public static StepRecord Nothing(DateTimeOffset placed) => new(StepState.Done, null, null, false, placed);
 }
 
 /// <summary>One product of an order.</summary>

@@ -33,7 +33,7 @@ internal static class OrderDecisions
     };
 
     /// <summary>A participant has done its step.</summary>
-    public static Decision<Order> Done(Order? kept, Step step, string? reference, Moment at)
+    public static Decision<Order> Done(Order? kept, Step step, string reference, Moment at)
     {
         var order = Known(kept);
         var before = order[step];
@@ -41,17 +41,13 @@ internal static class OrderDecisions
         {
             case StepState.Done or StepState.Undone when before.Heard is not null:
                 return new(order, FinalWord(order));
-            case StepState.Skipped when step == Step.Coupon && order.UserCouponId is null:
-                // Nothing to use and nothing to restore: the two answers are the same fact, and either may come first.
-                return new(order);
             case StepState.Refused or StepState.Skipped:
                 throw Contradiction(order, step, "done");
             case StepState.Waiting or StepState.Done or StepState.Undone:
                 break;
         }
         var state = before.State == StepState.Undone ? StepState.Undone : StepState.Done;
-        var done = Note(order.With(step, before with { State = state, Reference = reference, Heard = at.Now }), at, SuccessOf(step),
-            reference is null ? $"{Name(step)} had nothing to do." : $"{Name(step)} has done its part.");
+        var done = Note(order.With(step, before with { State = state, Reference = reference, Heard = at.Now }), at, SuccessOf(step), $"{Name(step)} has done its part.");
         return order.Status switch
         {
             OrderStatus.Pending => Order.Steps.All(other => done[other].State == StepState.Done) ? Confirm(done, at) : new(done),

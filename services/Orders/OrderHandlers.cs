@@ -12,8 +12,13 @@ internal sealed class OrderHandlers(OrderSteps orders, ILoggerFactory logs)
 
     public Task OnAsync(PaymentCompletedEvent heard, CancellationToken stop) => DoneAsync(heard.OrderId, Step.Payment, heard.PaymentId, stop);
 
-    public Task OnAsync(CouponUsedEvent heard, CancellationToken stop) =>
-        DoneAsync(heard.OrderId, Step.Coupon, heard.HasUserCouponId ? heard.UserCouponId : null, stop);
+    public Task OnAsync(CouponUsedEvent heard, CancellationToken stop)
+    {
+        if (heard.HasUserCouponId) return DoneAsync(heard.OrderId, Step.Coupon, heard.UserCouponId, stop);
+        // Without a coupon the step was done from the start: nobody waits for what has nothing to do.
+        OrderLog.Heard(log, OrderDecisions.SuccessOf(Step.Coupon), heard.OrderId);
+        return Task.CompletedTask;
+    }
 
     public Task OnAsync(StockReservationFailedEvent heard, CancellationToken stop) =>
         RefusedAsync(heard.OrderId, Step.Stock, new(heard.Reason, heard.Detail), stop);
@@ -30,7 +35,7 @@ internal sealed class OrderHandlers(OrderSteps orders, ILoggerFactory logs)
 
     public Task OnAsync(CouponRestoredEvent heard, CancellationToken stop) => CompensatedAsync(heard.OrderId, Step.Coupon, heard.Undone, stop);
 
-    private async Task DoneAsync(string orderId, Step step, string? reference, CancellationToken stop)
+    private async Task DoneAsync(string orderId, Step step, string reference, CancellationToken stop)
     {
         OrderLog.Heard(log, OrderDecisions.SuccessOf(step), orderId);
         await orders.RunAsync(orderId, (order, at) => OrderDecisions.Done(order, step, reference, at), stop);

@@ -26,11 +26,11 @@ internal sealed class Placing(OrderSteps orders, ISidecar sidecar, OpenLog openL
         if (!request.SkipPrecheck && !quote.Doubts.IsEmpty) throw new RejectedException(Rejection.Precondition(quote.Doubts));
 
         var at = orders.Now();
+        var coupon = string.IsNullOrEmpty(request.UserCouponId) ? null : request.UserCouponId;
         var order = await AcceptAsync(new(
-            id.ToString(), request.UserId, OrderStatus.Pending, quote.Items, quote.Amounts,
-            string.IsNullOrEmpty(request.UserCouponId) ? null : request.UserCouponId,
+            id.ToString(), request.UserId, OrderStatus.Pending, quote.Items, quote.Amounts, coupon,
             new(request.RecipientName, request.ShippingAddress, request.ShippingPhone), content,
-            StepRecord.Waiting, StepRecord.Waiting, StepRecord.Waiting, null, at.Now,
+            StepRecord.Waiting, StepRecord.Waiting, coupon is null ? StepRecord.Nothing(at.Now) : StepRecord.Waiting, null, at.Now,
             [new(at.Now, "order-created", $"Placed for {quote.Amounts.Final:N0} won.", OrderStatus.Pending, at.TraceId)]), stop);
         return order.Content == content ? order : throw new RejectedException(Rejection.KeyReused(request.IdempotencyKey));
     }

@@ -6,7 +6,7 @@ using Wire = Shop.V1;
 namespace Payments;
 
 /// <summary>What clients ask of Payments.</summary>
-internal sealed class PaymentService(ISidecar sidecar, Commands commands, IdIndex index, Participant<Account> participant)
+internal sealed class PaymentService(ISidecar sidecar, Documents documents, Commands commands, IdIndex index, Participant<Account> participant)
     : Wire.PaymentService.PaymentServiceBase
 {
     private static readonly IdGroup Index = new("accounts", Parts: 64);
@@ -54,12 +54,12 @@ internal sealed class PaymentService(ISidecar sidecar, Commands commands, IdInde
     public override async Task<Wire.BatchGetAccountsResponse> BatchGetAccounts(Wire.BatchGetAccountsRequest request, ServerCallContext context)
     {
         new RequestCheck().Ids("user_ids", request.UserIds).Done();
-        var found = await sidecar.ReadManyAsync<Account>([.. request.UserIds.Select(Account.KeyOf)], context.CancellationToken);
+        var found = await documents.LookAsync<Account>([.. request.UserIds.Select(Account.KeyOf)], context.CancellationToken);
         var response = new Wire.BatchGetAccountsResponse();
         foreach (var (id, account) in request.UserIds.Zip(found))
         {
-            if (account.Value is null) response.MissingUserIds.Add(id);
-            else response.Accounts.Add(ToWire(account.Value));
+            if (account is null) response.MissingUserIds.Add(id);
+            else response.Accounts.Add(ToWire(account));
         }
         return response;
     }

@@ -7,7 +7,7 @@ using Wire = Shop.V1;
 namespace Stock;
 
 /// <summary>What clients ask of Stock.</summary>
-internal sealed class StockService(ISidecar sidecar, Commands commands, IdIndex index, Participant<Product> participant)
+internal sealed class StockService(ISidecar sidecar, Documents documents, Commands commands, IdIndex index, Participant<Product> participant)
     : Wire.StockService.StockServiceBase
 {
     private static readonly IdGroup Index = new("products", Parts: 64);
@@ -63,7 +63,7 @@ internal sealed class StockService(ISidecar sidecar, Commands commands, IdIndex 
     public override async Task<Wire.BatchGetProductsResponse> BatchGetProducts(Wire.BatchGetProductsRequest request, ServerCallContext context)
     {
         new RequestCheck().Ids("product_ids", request.ProductIds).Done();
-        var found = await ReadAsync(request.ProductIds, context.CancellationToken);
+        var found = await documents.LookAsync<Product>([.. request.ProductIds.Select(Product.KeyOf)], context.CancellationToken);
         var response = new Wire.BatchGetProductsResponse();
         foreach (var (id, product) in request.ProductIds.Zip(found))
         {
@@ -77,8 +77,8 @@ internal sealed class StockService(ISidecar sidecar, Commands commands, IdIndex 
     {
         new RequestCheck().Page(request.PageSize, request.PageToken).Done();
         var (ids, next) = await index.ReadPageAsync(Index, request.PageToken, RequestCheck.PageOf(request.PageSize), context.CancellationToken);
-        var products = await ReadAsync(ids, context.CancellationToken);
-        return new() { Products = { products.OfType<Product>().Select(ToWire) }, NextPageToken = next };
+        var products = await sidecar.ReadManyAsync<Product>([.. ids.Select(Product.KeyOf)], context.CancellationToken);
+        return new() { Products = { products.Select(read => read.Value).OfType<Product>().Select(ToWire) }, NextPageToken = next };
     }
 
     public override async Task<Wire.GetReservationResponse> GetReservation(Wire.GetReservationRequest request, ServerCallContext context)
@@ -104,9 +104,6 @@ internal sealed class StockService(ISidecar sidecar, Commands commands, IdIndex 
         reservation.Items.AddRange(claim.Lines.Select(line => new Wire.OrderLine { ProductId = line.Of, Quantity = (int)line.Amount }));
         return new() { Reservation = reservation };
     }
-
-    private async Task<IReadOnlyList<Product?>> ReadAsync(IReadOnlyList<string> ids, CancellationToken stop) =>
-        [.. (await sidecar.ReadManyAsync<Product>([.. ids.Select(Product.KeyOf)], stop)).Select(read => read.Value)];
 
     private static Wire.Product ToWire(Product product) => new()
     {

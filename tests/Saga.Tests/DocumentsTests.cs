@@ -86,6 +86,52 @@ public sealed class DocumentsTests
     }
 
     [Fact]
+    public void Who_has_looked_a_document_up_need_not_read_it_to_change_it()
+    {
+        var sidecar = new Counting(Sidecar());
+        var documents = new Documents(sidecar, new Patience(world.Clock, world.Chance));
+        Together(1, _ => New().ChangeAsync<Counter, bool>("c", Adding(1), default));
+        sidecar.AnswerLooks.SetResult();
+        Assert.Equal([1], Together(1, _ => documents.LookAsync<Counter>(["none", "c"], default))[0][1]!.Seen);
+        Together(1, _ => documents.ChangeAsync<Counter, bool>("c", Adding(2), default));
+        Assert.Equal([1, 2], Kept.Seen);
+        Assert.Equal((0, 1), (sidecar.Reads, sidecar.Writes));
+    }
+
+    [Fact]
+    public void A_look_that_is_older_than_the_own_write_is_not_believed()
+    {
+        var sidecar = new Counting(Sidecar());
+        var documents = new Documents(sidecar, new Patience(world.Clock, world.Chance));
+        world.Run(async () =>
+        {
+            await documents.ChangeAsync<Counter, bool>("c", Adding(1), default);
+            var look = documents.LookAsync<Counter>(["c"], default);
+            await sidecar.Looked.Task;
+            await documents.ChangeAsync<Counter, bool>("c", Adding(2), default);
+            sidecar.AnswerLooks.SetResult();
+            Assert.Equal([1], (await look)[0]!.Seen);
+            return await documents.ChangeAsync<Counter, bool>("c", Adding(3), default);
+        });
+        Assert.Equal([1, 2, 3], Kept.Seen);
+        Assert.Equal((1, 3), (sidecar.Reads, sidecar.Writes));
+    }
+
+    [Fact]
+    public void A_look_that_is_newer_than_the_own_write_is_believed()
+    {
+        var sidecar = new Counting(Sidecar());
+        var documents = new Documents(sidecar, new Patience(world.Clock, world.Chance));
+        Together(1, _ => documents.ChangeAsync<Counter, bool>("c", Adding(1), default));
+        Together(1, _ => New().ChangeAsync<Counter, bool>("c", Adding(2), default));
+        sidecar.AnswerLooks.SetResult();
+        Together(1, _ => documents.LookAsync<Counter>(["c"], default));
+        Together(1, _ => documents.ChangeAsync<Counter, bool>("c", Adding(3), default));
+        Assert.Equal([1, 2, 3], Kept.Seen);
+        Assert.Equal((1, 2), (sidecar.Reads, sidecar.Writes));
+    }
+
+    [Fact]
     public void Who_changes_nothing_is_told_by_the_latest_whoever_wrote_it()
     {
         var (one, other) = (New(), New());
@@ -120,7 +166,17 @@ public sealed class DocumentsTests
             return behind.ReadAsync<T>(key, stop);
         }
 
-        public Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken stop) where T : class => behind.ReadManyAsync<T>(keys, stop);
+        public TaskCompletionSource Looked { get; } = new();
+
+        public TaskCompletionSource AnswerLooks { get; } = new();
+
+        public async Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken stop) where T : class
+        {
+            var read = await behind.ReadManyAsync<T>(keys, stop);
+            Looked.SetResult();
+            await AnswerLooks.Task;
+            return read;
+        }
 
         public Task<bool> TryWriteAsync<T>(Versioned<T> read, T value, TimeSpan? keepFor, CancellationToken stop) where T : class
         {

@@ -24,6 +24,7 @@ internal sealed class Instance
         var patience = new Patience(Clock, world.Chance);
         var documents = new Documents(sidecar, patience, readsAfterMistake: 2);
         var openLog = new OpenLog(sidecar, Clock, () => world.Chance.Next().ToString("x"), NullLogger<OpenLog>.Instance);
+        LookAsync = (keys, stop) => app == "stock" ? documents.LookAsync<Product>(keys, stop) : documents.LookAsync<Account>(keys, stop);
         switch (app)
         {
             case "orders":
@@ -82,6 +83,9 @@ internal sealed class Instance
 
     /// <summary>Null unless it is one of Orders.</summary>
     public OrderSteps? Steps { get; }
+
+    /// <summary>Looks up products or accounts, as Orders asks before an order is placed.</summary>
+    public Func<IReadOnlyList<string>, CancellationToken, Task> LookAsync { get; }
 
     public Func<CancellationToken, Task>? SweepAsync { get; private set; }
 

@@ -142,7 +142,17 @@ public sealed class OrderDecisionsTests
         var paid = OrderDecisions.Done(Placed(), Step.Payment, "pay-1", At(1)).State!;
         var failed = OrderDecisions.Refused(paid, Step.Stock, new("OUT_OF_STOCK", "None."), At(2));
         var said = Assert.IsType<OrderFailedEvent>(Assert.Single(failed.Says).Message);
-        Assert.Equal([Step.Payment], said.CompletedSteps);
+        Assert.Equal([Step.Payment, Step.Coupon], said.CompletedSteps);
+    }
+
+    [Fact]
+    public void An_order_without_a_coupon_does_not_wait_for_Coupons()
+    {
+        Assert.Equal([Step.Stock, Step.Payment], OrderDecisions.Missing(Placed()));
+        var reserved = OrderDecisions.Done(Placed(), Step.Stock, "rsv-1", At(1)).State;
+        var confirmed = OrderDecisions.Done(reserved, Step.Payment, "pay-1", At(2));
+        Assert.Equal(OrderStatus.Confirmed, confirmed.State!.Status);
+        Assert.Equal([1000, 2000, 0], Assert.IsType<OrderConfirmedEvent>(Assert.Single(confirmed.Says).Message).Steps.Select(step => step.AfterMs));
     }
 
     [Fact]
@@ -223,7 +233,7 @@ public sealed class OrderDecisionsTests
     {
         List<Order> found = [];
         HashSet<string> seen = [];
-        Queue<Order> next = new([Placed(), Placed() with { UserCouponId = "c" }]);
+        Queue<Order> next = new([Placed(), Placed() with { UserCouponId = "c", Coupon = StepRecord.Waiting }]);
         while (next.TryDequeue(out var order))
         {
             if (!seen.Add(Shown(order))) continue;
@@ -241,7 +251,7 @@ public sealed class OrderDecisionsTests
         $"{order[step].State}{(order[step].Compensated ? "+compensated" : "")}{(order[step].Heard is null ? "" : "+heard")}"));
 
     private static Order Placed() => new("0198c0de-0000-7000-8000-000000000001", "u", OrderStatus.Pending, [new("p", 1, 100)], new(100, 0, 100), null,
-        new("", "", ""), "content", StepRecord.Waiting, StepRecord.Waiting, StepRecord.Waiting, null, Start,
+        new("", "", ""), "content", StepRecord.Waiting, StepRecord.Waiting, StepRecord.Nothing(Start), null, Start,
         [new(Start, "order-created", "", OrderStatus.Pending, null)]);
 
     private static Moment At(int seconds) => new(Start.AddSeconds(seconds), null);

@@ -93,6 +93,9 @@ internal sealed class SimulatedShop
     /// <summary>A client places an order some time from now, and tries again when it hears an error.</summary>
     public void PlaceLater(Order order, TimeSpan delay) => world.Later(delay, async () =>
     {
+        // Of some orders nobody has looked up what they want just before.
+        if (world.Happens(0.5)) LookLater("stock", [.. order.Items.Select(item => Product.KeyOf(item.ProductId))]);
+        if (world.Happens(0.5)) LookLater("payments", [Account.KeyOf(order.UserId)]);
         if (Pick("orders") is not { } instance)
         {
             PlaceLater(order, TimeSpan.FromSeconds(1));
@@ -113,6 +116,18 @@ internal sealed class SimulatedShop
         instance.OnCrash -= Insist;
 
         void Insist() => PlaceLater(order, TimeSpan.FromSeconds(1));
+    });
+
+    private void LookLater(string app, string[] keys) => world.Later(Jitter(20), async () =>
+    {
+        if (Pick(app) is not { } instance) return;
+        try
+        {
+            await instance.LookAsync(keys, default);
+        }
+        catch (Exception fault) when (IsFault(fault))
+        {
+        }
     });
 
     /// <summary>A client cancels an order some time from now.</summary>

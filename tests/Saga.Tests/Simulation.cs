@@ -65,7 +65,7 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
         var total = items.Sum(item => item.Quantity * item.UnitPrice);
         var discount = coupon is null ? 0 : Math.Min(500, total);
         return new(new Guid(number + 1, 0, 0, new byte[8]).ToString(), user, OrderStatus.Pending, items, new(total, discount, total - discount), coupon, new("", "", ""), "",
-            StepRecord.Waiting, StepRecord.Waiting, StepRecord.Waiting, null, default, []);
+            StepRecord.Waiting, StepRecord.Waiting, coupon is null ? StepRecord.Nothing(default) : StepRecord.Waiting, null, default, []);
     }
 }
 

@@ -75,6 +75,21 @@ public sealed class EventsTwice
         Assert.Equal(((8, 0, 2), (8_500, 0, 1_500)), (shop.Pieces("a"), shop.Won));
     }
 
+    [Fact, Trait("Hazard", "H11")]
+    public void An_order_without_a_coupon_is_confirmed_while_Coupons_is_away_and_does_not_mind_what_it_says_later()
+    {
+        var order = shop.Place(ScriptedShop.OrderOf(coupon: null));
+        foreach (var app in (string[])["stock", "payments"]) shop.Deliver(app, "order-created");
+        foreach (var answer in (string[])["payment-completed", "stock-reserved"]) shop.Deliver("orders", answer);
+        Assert.Equal(OrderStatus.Confirmed, shop[order].Status);
+        var confirmed = shop[order];
+        shop.Deliver("coupons", "order-created");
+        shop.Deliver("orders", "coupon-used");
+        shop.ComeToRest();
+        Assert.Same(confirmed, shop[order]);
+        Assert.Single(shop.Said, said => said.Message is OrderConfirmedEvent);
+    }
+
     [Theory, InlineData(false), InlineData(true), Trait("Hazard", "H11")]
     public void An_order_without_a_coupon_passes_Coupons_and_never_touches_one(bool fails)
     {

@@ -94,7 +94,7 @@ internal sealed class ScriptedShop
         ImmutableArray<Item> lines = [.. (items.Length > 0 ? items : [("a", 2)]).Select(item => new Item(item.Product, item.Quantity, 1_000))];
         var (total, discount) = (lines.Sum(line => line.Quantity * line.UnitPrice), coupon is null ? 0 : 500);
         return new(new Guid(number, 0, 0, new byte[8]).ToString(), "u", OrderStatus.Pending, lines, new(total, discount, total - discount), coupon, new("", "", ""), "",
-            StepRecord.Waiting, StepRecord.Waiting, StepRecord.Waiting, null, default, []);
+            StepRecord.Waiting, StepRecord.Waiting, coupon is null ? StepRecord.Nothing(default) : StepRecord.Waiting, null, default, []);
     }
 
     /// <returns>The id of the order.</returns>
