@@ -81,12 +81,15 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
     }
 
     /// <summary>Puts an order in the log. When this returns, it will be looked after.</summary>
-    public Task AddAsync(string orderId, CancellationToken stop)
+    public Task AddAsync(string orderId, CancellationToken stop) => AddAsync([orderId], stop);
+
+    /// <summary>Puts orders in the log. When this returns, they will be looked after.</summary>
+    public Task AddAsync(IReadOnlyList<string> orderIds, CancellationToken stop)
     {
         lock (gate)
         {
             var batch = waiting ??= new();
-            batch.Orders.Add(orderId);
+            batch.Orders.AddRange(orderIds);
             if (!writing)
             {
                 writing = true;

@@ -18,7 +18,7 @@ internal static partial class OrderLog
     [LoggerMessage(104, LogLevel.Warning, "Order {OrderId} is accepted, but order-created could not be said; the sweep will say it.", EventName = "NotSaidYet")]
     public static partial void NotSaidYet(ILogger log, Exception fault, string orderId);
 
-    [LoggerMessage(105, LogLevel.Warning, "Order {OrderId} was noted but not placed in time; it is void.", EventName = "Voided")]
+    [LoggerMessage(105, LogLevel.Information, "Id {OrderId} was noted for an order, but none was placed under it in time; it is void.", EventName = "Voided")]
     public static partial void Voided(ILogger log, string orderId);
 
     [LoggerMessage(106, LogLevel.Warning, "Order {OrderId} was quiet; what was said last was said again.", EventName = "Reminded")]

@@ -4,7 +4,7 @@ namespace Orders;
 
 /// <summary>Looks after orders that have not come to rest: reminds, and ends them at their deadline.</summary>
 internal sealed class OrderSweep(
-    OrderSteps orders, ISidecar sidecar, OpenLog openLog, PastOrders past, Limits limits, TimeProvider clock, ILoggerFactory logs)
+    OrderSteps orders, ISidecar sidecar, OpenLog openLog, NotedIds notedIds, PastOrders past, Limits limits, TimeProvider clock, ILoggerFactory logs)
 {
     private readonly ILogger log = logs.CreateLogger("Orders");
 
@@ -21,9 +21,10 @@ internal sealed class OrderSweep(
 
     private async Task<IReadOnlySet<string>> VisitAsync(IReadOnlyList<OpenEntry> entries, CancellationToken stop)
     {
-        var read = await sidecar.ReadManyAsync<Order>([.. entries.Select(entry => Order.KeyOf(entry.OrderId))], stop);
+        OpenEntry[] used = [.. entries.Where(entry => !notedIds.IsUnused(entry.OrderId))];
+        var read = await sidecar.ReadManyAsync<Order>([.. used.Select(entry => Order.KeyOf(entry.OrderId))], stop);
         HashSet<string> open = [];
-        foreach (var (entry, order) in entries.Zip(read))
+        foreach (var (entry, order) in used.Zip(read))
         {
             if (order.Value is { } kept) Visited?.Invoke(kept);
             if (!await IsOverAsync(entry, order, stop)) open.Add(entry.OrderId);
@@ -31,19 +32,23 @@ internal sealed class OrderSweep(
         return open;
     }
 
-    private Task EndedAsync(IReadOnlyList<OpenEntry> entries, CancellationToken stop) =>
-        past.AddAsync([.. entries.Select(entry => entry.OrderId).Distinct()], stop);
+    private async Task EndedAsync(IReadOnlyList<OpenEntry> entries, CancellationToken stop)
+    {
+        string[] ids = [.. entries.Select(entry => entry.OrderId).Distinct()];
+        await past.AddAsync([.. ids.Where(id => !notedIds.IsUnused(id))], stop);
+        notedIds.Forget(ids);
+    }
 
     private async Task<bool> IsOverAsync(OpenEntry entry, Versioned<Order> order, CancellationToken stop)
     {
-        if (order.Value is null)
+        if (order.Value is null or { Status: OrderStatus.Void })
         {
-            // Noted, but not placed. Whoever is still about to place it must find that it is too late.
+            // Noted, but not placed. Whoever is still about to place it, be it over a void one that it has seen, must find that it is too late.
             if (orders.Now().Since(entry.Since) < limits.Deadline) return false;
             var none = new Order(entry.OrderId, "", OrderStatus.Void, [], new(0, 0, 0), null, new("", "", ""), "",
                 StepRecord.Waiting, StepRecord.Waiting, StepRecord.Waiting, null, clock.GetUtcNow(), []);
             if (!await sidecar.TryWriteAsync(order, none, Retention.OfFinished, stop)) return false;
-            OrderLog.Voided(log, entry.OrderId);
+            if (order.Value is null) OrderLog.Voided(log, entry.OrderId);
             return true;
         }
         if (order.Value.Settled) return true;

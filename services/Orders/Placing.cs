@@ -5,7 +5,7 @@ using Wire = Shop.V1;
 namespace Orders;
 
 /// <summary>From a client's request to a stored PENDING order.</summary>
-internal sealed class Placing(OrderSteps orders, ISidecar sidecar, OpenLog openLog, TimeProvider clock, LookUps lookUps)
+internal sealed class Placing(OrderSteps orders, ISidecar sidecar, OpenLog openLog, NotedIds notedIds, LookUps lookUps, TimeProvider clock)
 {
     /// <exception cref="RejectedException">The request is wrong, or the order could not succeed now.</exception>
     public async Task<Order> PlaceAsync(Wire.PlaceOrderRequest request, CancellationToken stop)
@@ -13,35 +13,40 @@ internal sealed class Placing(OrderSteps orders, ISidecar sidecar, OpenLog openL
         using var step = SagaTrace.Start("place order", orderId: null);
         Check(request);
         var content = Fingerprint.Of(request.ToByteArray());
-        var id = request.IdempotencyKey.Length > 0 ? OrderNumber.Derive(request.UserId, request.IdempotencyKey) : Guid.CreateVersion7(clock.GetUtcNow());
-        step?.Name(id.ToString());
-        if (request.IdempotencyKey.Length > 0
-            && (await sidecar.ReadAsync<Order>(Order.KeyOf(id.ToString()), stop)).Value is { Status: not OrderStatus.Void } kept)
+        Guid? derived = request.IdempotencyKey.Length > 0 ? OrderNumber.Derive(request.UserId, request.IdempotencyKey) : null;
+        if (derived is { } known)
         {
-            if (kept.Content != content) throw new RejectedException(Rejection.KeyReused(request.IdempotencyKey));
-            return await orders.PlaceAsync(kept, null, stop);
+            step?.Name(known.ToString());
+            if ((await sidecar.ReadAsync<Order>(Order.KeyOf(known.ToString()), stop)).Value is { Status: not OrderStatus.Void } kept)
+            {
+                if (kept.Content != content) throw new RejectedException(Rejection.KeyReused(request.IdempotencyKey));
+                return await orders.PlaceAsync(kept, null, stop);
+            }
         }
 
         var quote = await QuoteAsync(request, stop);
         if (!request.SkipPrecheck && !quote.Doubts.IsEmpty) throw new RejectedException(Rejection.Precondition(quote.Doubts));
 
+        var id = derived ?? await notedIds.TakeAsync();
+        step?.Name(id.ToString());
         var at = orders.Now();
         var coupon = string.IsNullOrEmpty(request.UserCouponId) ? null : request.UserCouponId;
         var order = await AcceptAsync(new(
             id.ToString(), request.UserId, OrderStatus.Pending, quote.Items, quote.Amounts, coupon,
             new(request.RecipientName, request.ShippingAddress, request.ShippingPhone), content,
             StepRecord.Waiting, StepRecord.Waiting, coupon is null ? StepRecord.Nothing(at.Now) : StepRecord.Waiting, null, at.Now,
-            [new(at.Now, "order-created", $"Placed for {quote.Amounts.Final:N0} won.", OrderStatus.Pending, at.TraceId)]), stop);
+            [new(at.Now, "order-created", $"Placed for {quote.Amounts.Final:N0} won.", OrderStatus.Pending, at.TraceId)]), isNoted: derived is null, stop);
         return order.Content == content ? order : throw new RejectedException(Rejection.KeyReused(request.IdempotencyKey));
     }
 
     /// <summary>From here on the order is looked after, whatever dies: first its id is noted, then it is stored, then it is said.</summary>
-    public async Task<Order> AcceptAsync(Order placed, CancellationToken stop)
+    /// <param name="isNoted">Its id is in the open log already.</param>
+    public async Task<Order> AcceptAsync(Order placed, bool isNoted, CancellationToken stop)
     {
         Order? seenVoid = null;
-        while (true)
+        for (var noted = isNoted; ; noted = false)
         {
-            await openLog.AddAsync(placed.Id, stop);
+            if (!noted) await openLog.AddAsync(placed.Id, stop);
             var order = await orders.PlaceAsync(placed, seenVoid, stop);
             if (order.Status != OrderStatus.Void) return order;
             // So much time had passed since the id was noted that the sweep has given it up.

@@ -21,6 +21,9 @@ builder.Services.AddSingleton<OrderLookup>();
 builder.Services.AddSingleton<OpenOrders>();
 builder.Services.AddSingleton<OrderMetrics>();
 builder.Services.AddSingleton<LookUps>();
+builder.Services.AddSingleton(services => new NotedIds(
+    services.GetRequiredService<OpenLog>(), services.GetRequiredService<Limits>(), services.GetRequiredService<TimeProvider>(),
+    () => Guid.CreateVersion7(services.GetRequiredService<TimeProvider>().GetUtcNow())));
 builder.Services.AddSingleton<Placing>();
 builder.Services.AddSingleton(services => new Shop.V1.StockService.StockServiceClient(services.GetRequiredService<SidecarChannel>().To("stock")));
 builder.Services.AddSingleton(services => new PaymentService.PaymentServiceClient(services.GetRequiredService<SidecarChannel>().To("payments")));

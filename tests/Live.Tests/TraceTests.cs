@@ -29,8 +29,8 @@ public sealed class TracedShop() : RunningShop(embedded: false)
 /// <summary>An order is one trace: from the client's call through every sidecar and participant to the last event.</summary>
 public sealed class TraceTests(TracedShop shop, ITestOutputHelper output) : IClassFixture<TracedShop>
 {
-    /// <summary>Events heard at the same time share a write or do not; at most it is this.</summary>
-    private const int CallsMax = 36;
+    /// <summary>Events heard at the same time share a write or do not; at most it is this, and one more for the order for which ids are noted.</summary>
+    private const int CallsMax = 34;
 
     private const string Saga = "DaprSaga", Sidecar = "dapr-diagnostics", Client = "Grpc.Net.Client", Server = "Microsoft.AspNetCore";
     private const string Publish = "dapr.proto.runtime.v1.Dapr/PublishEvent";
@@ -79,15 +79,24 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output) : ICla
     [Fact]
     public async Task An_order_without_a_coupon_takes_few_calls()
     {
-        // The second order of the same user for the same product: what is told now is not what has to be read once.
-        var tree = await TreeAsync(await PlaceAsync(balance: 100_000, coupon: false, orders: 2), ["settle stock", "settle payment", "settle coupon"]);
-        var toSidecars = tree.Count(span => span.Scope == Client);
-        var deliveries = tree.Count(IsDelivery);
-        var toApps = tree.Count(span => span.Scope == Server && span.Name.StartsWith("shop.v1."));
-        output.WriteLine($"{tree.Count} spans; {toSidecars} calls to sidecars, {deliveries} deliveries, {toApps} calls of clients and look-ups");
-        foreach (var calls in tree.Where(span => span.Scope == Client).GroupBy(span => $"{span.Service}: {span.Name}").OrderBy(calls => calls.Key)) output.WriteLine($"{calls.Count()} {calls.Key}");
-        Assert.Equal(9, deliveries);
-        Assert.InRange(toSidecars + deliveries + toApps, 34, CallsMax);
+        List<int> calls = [];
+        // Later orders of the same user for the same product: what is told now is not what has to be read once.
+        foreach (var order in (await PlaceSeveralAsync(balance: 100_000, coupon: false, orders: 9)).Skip(1))
+        {
+            var tree = await TreeAsync(order, ["settle stock", "settle payment", "settle coupon"]);
+            var toSidecars = tree.Count(span => span.Scope == Client);
+            var deliveries = tree.Count(IsDelivery);
+            var toApps = tree.Count(span => span.Scope == Server && span.Name.StartsWith("shop.v1."));
+            var each = tree.Where(span => span.Scope == Client).GroupBy(span => $"{span.Service}: {span.Name[(span.Name.IndexOf('/') + 1)..]}").OrderBy(same => same.Key);
+            output.WriteLine($"{toSidecars} calls to sidecars, {deliveries} deliveries, {toApps} calls of clients and look-ups: {string.Join(", ", each.Select(same => $"{same.Count()} {same.Key}"))}");
+            Assert.Equal(9, deliveries);
+            calls.Add(toSidecars + deliveries + toApps);
+        }
+        calls.Sort();
+        Assert.InRange(calls[0], 32, CallsMax);
+        // One in eight, or two when the ids lay for too long.
+        Assert.InRange(calls[^3], 32, CallsMax);
+        Assert.InRange(calls[^1], 32, CallsMax + 1);
     }
 
     [Fact]
@@ -123,28 +132,31 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output) : ICla
             .Select(span => $"{span.Service} {span.Scope} {span.Name}"));
     }
 
-    /// <returns>The last order's id; at rest.</returns>
-    private async Task<string> PlaceAsync(long balance, bool coupon = true, int orders = 1)
+    /// <returns>The order's id; at rest.</returns>
+    private async Task<string> PlaceAsync(long balance) => (await PlaceSeveralAsync(balance, coupon: true, orders: 1))[0];
+
+    /// <returns>The orders' ids; each was at rest before the next was placed.</returns>
+    private async Task<string[]> PlaceSeveralAsync(long balance, bool coupon, int orders)
     {
         var key = $"{run}-{Guid.CreateVersion7():N}"[..30];
-        await shop.Clients.Stock.PutProductAsync(new() { ProductId = key, Name = "Traced", Price = 10_000, InitialStock = 5 });
+        await shop.Clients.Stock.PutProductAsync(new() { ProductId = key, Name = "Traced", Price = 10_000, InitialStock = 10 });
         await shop.Clients.Payments.OpenAccountAsync(new() { UserId = key, InitialDeposit = balance });
         await shop.Clients.Coupons.IssueCouponAsync(new()
         {
             UserCouponId = key, UserId = key, AmountOff = 1_000, ValidUntil = Timestamp.FromDateTime(DateTime.UtcNow.AddDays(1)),
         });
-        var order = "";
+        var placed = new string[orders];
         for (var at = 0; at < orders; at++)
         {
             var request = new PlaceOrderRequest { UserId = key, SkipPrecheck = balance < 10_000, Items = { new OrderItem { ProductId = key, Quantity = 1 } } };
             if (coupon) request.UserCouponId = key;
-            order = (await shop.Clients.Orders.PlaceOrderAsync(request)).Order.OrderId;
-            using var watch = shop.Clients.Orders.WatchOrder(new() { Order = order }, deadline: DateTime.UtcNow.AddSeconds(90));
+            placed[at] = (await shop.Clients.Orders.PlaceOrderAsync(request)).Order.OrderId;
+            using var watch = shop.Clients.Orders.WatchOrder(new() { Order = placed[at] }, deadline: DateTime.UtcNow.AddSeconds(90));
             while (await watch.ResponseStream.MoveNext(default))
             {
             }
         }
-        return order;
+        return placed;
     }
 
     [Fact]

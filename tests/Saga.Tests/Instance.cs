@@ -29,8 +29,9 @@ internal sealed class Instance
         {
             case "orders":
                 Steps = new OrderSteps(new Transition(documents, sidecar), Clock, NullLoggerFactory.Instance);
-                Placing = new Placing(Steps, sidecar, openLog, Clock, null!);
-                SweepAsync = new OrderSweep(Steps, sidecar, openLog, new(documents, sidecar, Clock), limits, Clock, NullLoggerFactory.Instance).RunAsync;
+                NotedIds = new NotedIds(openLog, limits, Clock, world.NewId);
+                Placing = new Placing(Steps, sidecar, openLog, NotedIds, null!, Clock);
+                SweepAsync = new OrderSweep(Steps, sidecar, openLog, NotedIds, new(documents, sidecar, Clock), limits, Clock, NullLoggerFactory.Instance).RunAsync;
                 var orders = new OrderHandlers(Steps, NullLoggerFactory.Instance);
                 Subscriptions
                     .On<StockReservedEvent>(orders.OnAsync).On<StockReservationFailedEvent>(orders.OnAsync).On<StockReleasedEvent>(orders.OnAsync)
@@ -80,6 +81,9 @@ internal sealed class Instance
 
     /// <summary>Null unless it is one of Orders.</summary>
     public Placing? Placing { get; }
+
+    /// <summary>Null unless it is one of Orders.</summary>
+    public NotedIds? NotedIds { get; }
 
     /// <summary>Null unless it is one of Orders.</summary>
     public OrderSteps? Steps { get; }

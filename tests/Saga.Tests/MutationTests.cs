@@ -68,12 +68,17 @@ public sealed class MutationTests(ITestOutputHelper output)
         },
         {
             "an order is stored before its id is in the open log", "services/Orders/Placing.cs",
-            "await openLog.AddAsync(placed.Id, stop);\n            var order = await orders.PlaceAsync(placed, seenVoid, stop);",
-            "var order = await orders.PlaceAsync(placed, seenVoid, stop);\n            await openLog.AddAsync(placed.Id, stop);", 5_000
+            "if (!noted) await openLog.AddAsync(placed.Id, stop);\n            var order = await orders.PlaceAsync(placed, seenVoid, stop);",
+            "var order = await orders.PlaceAsync(placed, seenVoid, stop);\n            if (!noted) await openLog.AddAsync(placed.Id, stop);", 5_000
         },
         {
-            "an order is placed over a void one that came after its id was noted", "services/Orders/OrderDecisions.cs",
-            "kept.Placed == seenVoid?.Placed ? new(placed, Created(placed)) : new(kept)", "new(placed, Created(placed))", 20_000
+            "an id that an order has taken counts as unused", "services/Orders/NotedIds.cs",
+            "unused.Remove(next.Id.ToString())", "unused.Contains(next.Id.ToString())", 5_000
+        },
+        {
+            "an id is given away however long ago it was noted", "services/Orders/NotedIds.cs",
+            "if (clock.GetElapsedTime(next.Noted) < FreshFor && unused.Remove(next.Id.ToString())) return next.Id;",
+            "unused.Remove(next.Id.ToString()); return next.Id;", 5_000
         },
         {
             "nobody settles a hold whose order-confirmed was lost", "saga/HoldSweep.cs",

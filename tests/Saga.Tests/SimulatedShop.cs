@@ -105,9 +105,13 @@ internal sealed class SimulatedShop
         if (faults.Unswept) instance.OnCrash += Insist;
         try
         {
+            // Who names no key gets another order when it tries again.
+            var isKeyed = faults.Unswept || world.Happens(0.5);
+            var placed = isKeyed ? order : order with { Id = (await instance.NotedIds!.TakeAsync()).ToString() };
             var now = instance.Clock.GetUtcNow();
-            await instance.Placing!.AcceptAsync(order with { Placed = now, Timeline = [new(now, "order-created", "", OrderStatus.Pending, null)] }, default);
-            accepted.Add(order.Id);
+            await instance.Placing!.AcceptAsync(
+                placed with { Placed = now, Timeline = [new(now, "order-created", "", OrderStatus.Pending, null)] }, isNoted: !isKeyed, default);
+            accepted.Add(placed.Id);
         }
         catch (Exception fault) when (IsFault(fault))
         {

@@ -28,6 +28,13 @@ public sealed class World(int seed, bool traced = false) : SynchronizationContex
     /// <summary>True with the given probability, 0 to 1.</summary>
     public bool Happens(double probability) => probability > 0 && Chance.NextDouble() < probability;
 
+    public Guid NewId()
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        Chance.NextBytes(bytes);
+        return new(bytes);
+    }
+
     public void Note(Func<string> line)
     {
         if (traced) trace.Append(Clock.GetUtcNow().ToString("mm:ss.fff")).Append("  ").AppendLine(line());

@@ -29,6 +29,47 @@ public sealed class Crashes
     [Theory, MemberData(nameof(AllPlaces)), Trait("Hazard", "H23")]
     public void A_write_that_was_done_and_reported_as_failed_is_not_done_again(int place) => Assert.InRange(Everywhere(place, Trouble.FalseFailure), 1, 20);
 
+    /// <summary>Its id was given up meanwhile; before it finds out it may fall asleep again, and be given up again.</summary>
+    [Fact, Trait("Hazard", "H6")]
+    public void Placing_that_sleeps_for_longer_than_the_deadline_twice_leaves_an_order_that_is_looked_after()
+    {
+        var (slept, voided) = (0, 0);
+        for (var first = 0; ; first++)
+        {
+            for (var second = 0; ; second++)
+            {
+                var shop = new ScriptedShop();
+                shop.TroubleAhead("orders", Trouble.Sleep, first);
+                shop.Place(ScriptedShop.OrderOf());
+                if (!shop.TroubleCame)
+                {
+                    Assert.InRange(slept, 20, 200);
+                    Assert.InRange(voided, 3, 100);
+                    return;
+                }
+                SweepForLong(shop);
+                shop.TroubleAhead("orders", Trouble.Sleep, second);
+                shop.Wake();
+                if (!shop.TroubleCame) break;
+                slept++;
+                if (shop.Store.All<Orders.Order>("orders||order:").Any(order => order.Status == OrderStatus.Void)) voided++;
+                SweepForLong(shop);
+                shop.Wake();
+                shop.LoseAll();
+                shop.ComeToRest();
+            }
+        }
+
+        static void SweepForLong(ScriptedShop shop)
+        {
+            for (var sweep = 0; sweep < 4; sweep++)
+            {
+                shop.Pass(ScriptedShop.Limits.Deadline / 2);
+                shop.Sweep("orders");
+            }
+        }
+    }
+
     [Fact, Trait("Hazard", "H8")]
     public void Of_three_products_of_which_the_third_is_short_none_is_kept_wherever_Stock_dies()
     {

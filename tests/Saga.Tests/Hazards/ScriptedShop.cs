@@ -17,6 +17,8 @@ internal enum Trouble
     Failure,
     /// <summary>It fails although it was done.</summary>
     FalseFailure,
+    /// <summary>Whoever does it falls asleep before it, until woken.</summary>
+    Sleep,
 }
 
 /// <summary>
@@ -37,6 +39,7 @@ internal sealed class ScriptedShop
     private readonly List<Product> products = [.. new[] { "a", "b", "c" }.Select(id => new Product(id, "", 1_000, Holdings.Of(10), []))];
     private readonly List<Account> accounts = [new("u", Holdings.Of(10_000), [])];
     private readonly List<Coupon> coupons = [new("c", "u", 500, 0, 0, DateTimeOffset.MaxValue, Holdings.Of(1), [])];
+    private readonly List<TaskCompletionSource> sleepers = [];
     private (string App, Trouble What, int Left)? ahead;
     private (string Topic, bool Afterwards)? deathAhead;
 
@@ -108,7 +111,7 @@ internal sealed class ScriptedShop
     {
         var at = running["orders"];
         var now = at.Clock.GetUtcNow();
-        await at.Placing!.AcceptAsync(order with { Placed = now, Timeline = [new(now, "order-created", "", OrderStatus.Pending, null)] }, default);
+        await at.Placing!.AcceptAsync(order with { Placed = now, Timeline = [new(now, "order-created", "", OrderStatus.Pending, null)] }, isNoted: false, default);
         accepted.Add(order.Id);
     };
 
@@ -179,6 +182,15 @@ internal sealed class ScriptedShop
     /// <summary>Whoever is the next to say something on the topic dies just before or just after it is said.</summary>
     public void DeathAhead(string topic, bool afterwards) => (deathAhead, TroubleCame) = ((topic, afterwards), false);
 
+    /// <summary>Whoever fell asleep goes on.</summary>
+    public void Wake() => Run(() =>
+    {
+        TaskCompletionSource[] all = [.. sleepers];
+        sleepers.Clear();
+        foreach (var sleeper in all) sleeper.SetResult();
+        return Task.CompletedTask;
+    });
+
     public void Pass(TimeSpan time) => world.Clock.AdvanceTo(world.Clock.GetUtcNow() + time);
 
     public void SetClock(string app, TimeSpan wrong) => running[app].Clock.Wrong = wrong;
@@ -201,6 +213,12 @@ internal sealed class ScriptedShop
     private bool IsAtRest => waiting.Count == 0
         && Store.All<Order>("orders||order:").All(order => order.Settled)
         && Apps.SelectMany(app => Store.All<Claim>($"{app}||claim:")).All(claim => claim.Status != ClaimStatus.Held);
+
+    private Task SleepAsync()
+    {
+        sleepers.Add(new());
+        return sleepers[^1].Task;
+    }
 
     private Order? Find(string orderId) => Store.Read($"orders||{Order.KeyOf(orderId)}").Value as Order is { Status: not OrderStatus.Void } order ? order : null;
 
@@ -255,6 +273,7 @@ internal sealed class ScriptedShop
             var trouble = Next();
             if (trouble == Trouble.Death) instance.Crash();
             if (trouble == Trouble.Failure) throw new SidecarDownException();
+            if (trouble == Trouble.Sleep) await shop.SleepAsync();
             var result = await operation();
             shop.AfterEach();
             return trouble == Trouble.FalseFailure ? throw new SidecarDownException() : result;

@@ -85,7 +85,7 @@ public sealed class SagaTraceTests : IDisposable
             StepRecord.Waiting, StepRecord.Waiting, StepRecord.Waiting, null, at, [new(at, "order-created", "", OrderStatus.Pending, First)]), "");
         var documents = new Documents(sidecar, Patience());
         var orders = new OrderSteps(new(documents, sidecar), world.Clock, NullLoggerFactory.Instance);
-        var sweep = new OrderSweep(orders, sidecar, openLog, new(documents, sidecar, world.Clock), Limits, world.Clock, NullLoggerFactory.Instance);
+        var sweep = new OrderSweep(orders, sidecar, openLog, new NotedIds(openLog, Limits, world.Clock, world.NewId), new(documents, sidecar, world.Clock), Limits, world.Clock, NullLoggerFactory.Instance);
         Run(() => openLog.AddAsync(OrderId, default));
         world.Clock.AdvanceTo(world.Clock.GetUtcNow() + Limits.Quiet);
         Run(() => sweep.RunAsync(default));
