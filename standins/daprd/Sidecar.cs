@@ -123,7 +123,7 @@ internal sealed class Sidecar : IAsyncDisposable
             if (span.Context.Parent.Length > 0)
             {
                 passed.Add("traceparent", span.Context.Parent);
-                passed.Add("grpc-trace-bin", TraceContext.ToBinary(span.Context.Parent));
+                passed.Add(TraceContext.BinaryHeader, TraceContext.ToBinary(span.Context.Parent));
             }
 
             if (callee.AppApiToken.Length > 0) passed.Add("dapr-api-token", callee.AppApiToken);

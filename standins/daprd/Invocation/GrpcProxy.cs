@@ -17,7 +17,7 @@ internal sealed class GrpcProxy(SidecarOptions options, Neighbours neighbours, N
     private const string CallerHeader = "dapr-caller-app-id";
     private const string TokenHeader = "dapr-api-token";
     private const string StreamHeader = "dapr-stream";
-    private static readonly string[] TraceHeaders = ["traceparent", "tracestate", "grpc-trace-bin"];
+    private static readonly string[] TraceHeaders = ["traceparent", "tracestate", TraceContext.BinaryHeader];
 
     private readonly HttpMessageInvoker _toSidecars = new(AppChannel.NewHandler());
 
@@ -33,7 +33,7 @@ internal sealed class GrpcProxy(SidecarOptions options, Neighbours neighbours, N
 
         // An id may carry a namespace; there is only one here.
         target = target.Split('.')[0];
-        var caller = spans.AreMade ? TraceOf(headers) : TraceContext.None;
+        var caller = spans.AreMade ? TraceContext.FromGrpc(headers) : TraceContext.None;
         using var span = Start(spans, context, target == options.AppId ? ActivityKind.Server : ActivityKind.Client, caller);
         // The app that is called sees the span of the caller's sidecar, not that of its own: so it is in daprd.
         TraceContext? trace = spans.AreMade && target != options.AppId ? span.Context : null;
@@ -69,15 +69,6 @@ internal sealed class GrpcProxy(SidecarOptions options, Neighbours neighbours, N
         var span = spans.Start(path, kind, parent);
         if (span.IsRecorded) span.SetApi("grpc", path, context.Request.Headers.Select(header => KeyValuePair.Create(header.Key, header.Value.ToString())));
         return span;
-    }
-
-    private static TraceContext TraceOf(IHeaderDictionary headers)
-    {
-        var text = headers["grpc-trace-bin"].ToString();
-        var binary = new byte[text.Length];
-        // Padding is optional in gRPC.
-        var isBinary = text.Length > 0 && Convert.TryFromBase64String(text.PadRight((text.Length + 3) / 4 * 4, '='), binary, out var length) && length == 29;
-        return TraceContext.FromGrpc(isBinary ? binary[..29] : null, headers["traceparent"].ToString());
     }
 
     /// <summary>What the gRPC status of an answer says; null when it is OK, or still unknown.</summary>
@@ -170,7 +161,7 @@ internal sealed class GrpcProxy(SidecarOptions options, Neighbours neighbours, N
         if (trace is { Parent: { Length: > 0 } parent })
         {
             request.Headers.TryAddWithoutValidation("traceparent", parent);
-            request.Headers.TryAddWithoutValidation("grpc-trace-bin", Convert.ToBase64String(TraceContext.ToBinary(parent)));
+            request.Headers.TryAddWithoutValidation(TraceContext.BinaryHeader, Convert.ToBase64String(TraceContext.ToBinary(parent)));
         }
 
         if (target != options.AppId && !request.Headers.Contains(CallerHeader))

@@ -89,7 +89,7 @@ internal sealed class Delivery(
         }
 
         headers.Add("traceparent", traceParent);
-        headers.Add("grpc-trace-bin", TraceContext.ToBinary(traceParent));
+        headers.Add(TraceContext.BinaryHeader, TraceContext.ToBinary(traceParent));
         return headers;
     }
 

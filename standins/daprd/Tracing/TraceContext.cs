@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.AspNetCore.Http;
 
 namespace Daprd.Tracing;
 
@@ -8,12 +9,22 @@ internal readonly record struct TraceContext(string Parent, string State)
 {
     public static readonly TraceContext None = new("", "");
 
+    /// <summary>Where gRPC carries a trace as bytes.</summary>
+    public const string BinaryHeader = "grpc-trace-bin";
+
     /// <summary>Sent to an app when there is no trace at all.</summary>
     public const string Zero = "00-00000000000000000000000000000000-0000000000000000-00";
 
     /// <summary>grpc-trace-bin comes first, then traceparent. A tracestate does not survive gRPC.</summary>
-    public static TraceContext FromGrpc(byte[]? binary, string? text) =>
-        FromBinary(binary) is { } parent ? new TraceContext(parent, "") : IsParent(text) ? new TraceContext(text!, "") : None;
+    public static TraceContext FromGrpc(IHeaderDictionary headers)
+    {
+        var text = headers[BinaryHeader].ToString();
+        Span<byte> bytes = stackalloc byte[29];
+        // Padding is optional in gRPC.
+        if (text.Length is 39 or 40 && Convert.TryFromBase64String(text.PadRight(40, '='), bytes, out var length) && FromBinary(bytes[..length]) is { } parent) return new TraceContext(parent, "");
+        var readable = headers.TraceParent.ToString();
+        return IsParent(readable) ? new TraceContext(readable, "") : None;
+    }
 
     public static TraceContext FromHttp(string? parent, string? state) => IsParent(parent) ? new TraceContext(parent!, state ?? "") : None;
 
@@ -34,7 +45,7 @@ internal readonly record struct TraceContext(string Parent, string State)
         return bytes;
     }
 
-    private static string? FromBinary(byte[]? bytes) => bytes is [0, 0, .., 2, _] and { Length: 29 } && bytes[18] == 1
-        ? $"00-{Convert.ToHexStringLower(bytes.AsSpan(2, 16))}-{Convert.ToHexStringLower(bytes.AsSpan(19, 8))}-{bytes[28]:x2}"
+    private static string? FromBinary(ReadOnlySpan<byte> bytes) => bytes is [0, 0, .., 2, _] and { Length: 29 } && bytes[18] == 1
+        ? $"00-{Convert.ToHexStringLower(bytes.Slice(2, 16))}-{Convert.ToHexStringLower(bytes.Slice(19, 8))}-{bytes[28]:x2}"
         : null;
 }
