@@ -22,6 +22,8 @@ public sealed class HazardsOfProcesses : IAsyncLifetime
 
     private Supervised Payments => shop.Services.Single(service => service.Name == "Payments 1");
 
+    private Supervised Coupons => shop.Services.Single(service => service.Name == "Coupons 1");
+
     private Supervised PaymentsSidecar => shop.Sidecars[shop.Services.IndexOf(Payments)];
 
     public async Task InitializeAsync()
@@ -64,8 +66,16 @@ public sealed class HazardsOfProcesses : IAsyncLifetime
             await ReachAsync(() => ReservationAsync(order), ReservationStatus.Reserved);
         });
         await ReachAsync(PaymentsHealthAsync, HealthCheckResponse.Types.ServingStatus.Serving);
-        await ReachAsync(async () => (await shop.Clients.Orders.GetOrderAsync(new() { Order = order })).Order.Status, OrderStatus.Confirmed);
+        await ReachAsync(() => StatusAsync(order), OrderStatus.Confirmed);
     }
+
+    [Fact, Trait("Hazard", "H11")]
+    public async Task An_order_without_a_coupon_is_confirmed_while_Coupons_is_away() =>
+        await WhileAwayAsync(Coupons, async () =>
+        {
+            var order = await PlaceAsync();
+            await ReachAsync(() => StatusAsync(order), OrderStatus.Confirmed);
+        });
 
     [Fact, Trait("Hazard", "B14")]
     public async Task One_question_tells_what_an_order_waits_for_and_what_happens_next()
@@ -77,12 +87,14 @@ public sealed class HazardsOfProcesses : IAsyncLifetime
             var explained = await ExplainAsync(order);
             Assert.Contains("Payments", explained.WaitsFor[0]);
             Assert.Contains("order fails with reason DEADLINE", explained.Next);
-            Assert.Equal(["coupon-used", "order-created", "stock-reserved"], explained.Timeline.Select(entry => entry.Event).Order());
+            Assert.Equal(["order-created", "stock-reserved"], explained.Timeline.Select(entry => entry.Event).Order());
         });
     }
 
     private async Task<string> PlaceAsync() => (await shop.Clients.Orders.PlaceOrderAsync(
         new() { UserId = User, Items = { new OrderItem { ProductId = Product, Quantity = 2 } }, SkipPrecheck = true })).Order.OrderId;
+
+    private async Task<OrderStatus> StatusAsync(string order) => (await shop.Clients.Orders.GetOrderAsync(new() { Order = order })).Order.Status;
 
     private async Task<ExplainOrderResponse> ExplainAsync(string order) => await shop.Clients.Orders.ExplainOrderAsync(new() { Order = order });
 
