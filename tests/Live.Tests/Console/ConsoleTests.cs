@@ -120,7 +120,7 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
         await using var watched = await OpenAsync();
         var page = watched.Page;
         TaskCompletionSource answered = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        await page.RouteAsync(new Regex("/api/orders\\?.*status=PENDING"), async route =>
+        await page.RouteAsync(new Regex("/api/console/orders\\?.*status=PENDING"), async route =>
         {
             await answered.Task;
             await route.ContinueAsync();
