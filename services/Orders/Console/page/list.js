@@ -62,6 +62,7 @@ export class OrderList {
     this.#orders.clear();
     this.#next = '';
     this.#loaded = false;
+    this.#draw();
     this.load();
   }
 
