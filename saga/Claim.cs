@@ -31,6 +31,17 @@ public sealed record Claim(
 {
     public static string KeyOf(string orderId) => $"claim:{orderId}";
 
+    /// <exception cref="CorruptDocumentException">It breaks its own invariants: it could be neither given back nor settled.</exception>
+    public void MustBeSound(string orderId)
+    {
+        var problem = OrderId != orderId ? $"it is of order '{OrderId}'"
+            : Lines.IsDefaultOrEmpty ? "it has no lines"
+            : Lines.Any(line => line is null || string.IsNullOrEmpty(line.Of) || line.Amount < 0) ? "a line lacks its id or has a negative amount"
+            : !Enum.IsDefined(Status) ? $"its status {Status} is unknown"
+            : null;
+        if (problem is not null) throw new CorruptDocumentException($"{KeyOf(orderId)} is corrupt: {problem}.");
+    }
+
     /// <summary>True when a shared document with this mark needs to remember the order no longer.</summary>
     public bool Agrees(Mark mark) => (mark, Status) switch
     {

@@ -48,7 +48,19 @@ public sealed class DaprSidecar : ISidecar
     {
         var item = await reads.DoAsync(key, stop);
         if (item.Error.Length > 0) throw new DaprException($"{key} could not be read: {item.Error}");
-        return new(key, item.Data.IsEmpty ? null : JsonSerializer.Deserialize(item.Data.Span, TypeOf<T>()), item.Etag);
+        return new(key, item.Data.IsEmpty ? null : Parse<T>(key, item.Data), item.Etag);
+    }
+
+    private T Parse<T>(string key, ByteString data) where T : class
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(data.Span, TypeOf<T>()) ?? throw new JsonException("it is null.");
+        }
+        catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException or FormatException)
+        {
+            throw new CorruptDocumentException($"{key} is corrupt, no {typeof(T).Name}: {unreadable.Message}");
+        }
     }
 
     public async Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken stop) where T : class =>
@@ -96,21 +108,31 @@ public sealed class DaprSidecar : ISidecar
 
     private async Task<IReadOnlyList<Task<BulkStateItem>>> ReadTogetherAsync(IReadOnlyList<string> keys)
     {
+        if (keys is [var single]) return [await EndAsync(ReadAsync(single))];
         try
         {
-            if (keys is [var key])
-            {
-                var one = await dapr.GetStateAsync(new() { StoreName = StateStore, Key = key });
-                return [Task.FromResult(new BulkStateItem { Key = key, Data = one.Data, Etag = one.Etag })];
-            }
             // The same document can be wanted twice; asked for twice it would be answered twice.
             var all = await dapr.GetBulkStateAsync(new() { StoreName = StateStore, Keys = { keys.Distinct() } });
             var byKey = all.Items.ToDictionary(item => item.Key);
             return [.. keys.Select(wanted => Task.FromResult(byKey[wanted]))];
         }
+        catch (RpcException)
+        {
+            // One key that is refused fails the call for all. One by one each meets only its own fault.
+            return [.. keys.Select(ReadAsync)];
+        }
+    }
+
+    private async Task<BulkStateItem> ReadAsync(string key)
+    {
+        try
+        {
+            var one = await dapr.GetStateAsync(new() { StoreName = StateStore, Key = key });
+            return new() { Key = key, Data = one.Data, Etag = one.Etag };
+        }
         catch (RpcException fault)
         {
-            throw Failed($"{string.Join(", ", keys)} could not be read", fault);
+            throw Failed($"{key} could not be read", fault);
         }
     }
 
@@ -137,12 +159,15 @@ public sealed class DaprSidecar : ISidecar
     {
         var now = await ReadTogetherAsync([.. items.Select(item => item.Key)]);
         List<StateItem> rest = [];
+        var isFaulty = false;
         foreach (var (item, kept) in items.Zip(now))
         {
-            if ((await kept) is { Error: "" } same && same.Etag == item.Etag.Value) rest.Add(item);
+            await Task.WhenAny(kept);
+            if (!kept.IsCompletedSuccessfully || kept.Result.Error.Length > 0) isFaulty = true;
+            else if (kept.Result.Etag == item.Etag.Value) rest.Add(item);
         }
         // One by one each says what is wrong with it.
-        if (rest.Count == items.Count) return [.. items.Select(WriteAsync)];
+        if (isFaulty || rest.Count == items.Count) return [.. items.Select(WriteAsync)];
         var again = new Queue<Task<bool>>(await WriteTogetherAsync(rest));
         var left = rest.ToHashSet<object>(ReferenceEqualityComparer.Instance);
         return [.. items.Select(item => left.Contains(item) ? again.Dequeue() : Task.FromResult(false))];
@@ -216,7 +241,7 @@ public sealed class DaprSidecar : ISidecar
     }
 
     /// <summary>Waits for it, however it ends.</summary>
-    private static async Task<Task<bool>> EndAsync(Task<bool> call)
+    private static async Task<Task<T>> EndAsync<T>(Task<T> call)
     {
         await Task.WhenAny(call);
         return call;

@@ -1,3 +1,4 @@
+using System.Text;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
@@ -32,7 +33,7 @@ internal sealed class DeadLetterService(
         var stop = context.CancellationToken;
         var letter = await FindAsync(request.DeadLetterId, stop);
         MustWait(letter);
-        var e = letters.Read(letter, out var problem) ?? throw Refused(letter, "DEAD_LETTER_UNREADABLE", $"{problem.TrimEnd('.')}. It can only be discarded.");
+        var e = Parse(letter, out var problem) ?? throw Refused(letter, "DEAD_LETTER_UNREADABLE", $"{problem.TrimEnd('.')}. It can only be discarded.");
         // An order's records live longer than its dead letters, and that is how an event is recognised that was heard before.
         if (letter.Said is { } said && clock.GetUtcNow() - said > Retention.OfDeadLetters)
         {
@@ -45,7 +46,7 @@ internal sealed class DeadLetterService(
         }
         try
         {
-            await subscriptions.On(letter.Topic)!.Handle(e, stop);
+            await subscriptions.OnRedriven(letter.Topic)!.HandleAsync(e, stop);
         }
         catch (Exception fault) when (!stop.IsCancellationRequested)
         {
@@ -74,6 +75,33 @@ internal sealed class DeadLetterService(
         return await letters.FindAsync(id, stop) ?? throw new RejectedException(Rejection.NotFound("dead_letter", id));
     }
 
+    /// <summary>The event in it. Null: it can never be handled, and <paramref name="problem"/> says why.</summary>
+    private IMessage? Parse(DeadLetter letter, out string problem)
+    {
+        problem = "";
+        if (letter.Topic.Length == 0)
+        {
+            problem = $"It is no CloudEvent: {Encoding.UTF8.GetString(letter.Data.AsSpan(0, Math.Min(100, letter.Data.Length)))}";
+            return null;
+        }
+        if (subscriptions.OnRedriven(letter.Topic) is not { } handler)
+        {
+            problem = $"The topic {letter.Topic} is not subscribed to here.";
+            return null;
+        }
+        try
+        {
+            var e = handler.Parse(ByteString.CopyFrom(letter.Data));
+            if (EventRules.Violations(e) is not { Length: > 0 } violations) return e;
+            problem = $"It breaks the contract of the topic {letter.Topic}: {violations}";
+        }
+        catch (UnreadableEventException unreadable)
+        {
+            problem = $"It is not the event of the topic {letter.Topic}: {unreadable.Message}";
+        }
+        return null;
+    }
+
     private static void MustWait(DeadLetter letter)
     {
         if (letter.State != DeadLetterState.Waiting) throw Refused(letter, "DEAD_LETTER_IS_CLOSED", $"It was {letter.State.ToString().ToLowerInvariant()} before.");
@@ -84,7 +112,7 @@ internal sealed class DeadLetterService(
 
     private Wire.DeadLetter ToWire(DeadLetter letter)
     {
-        letters.Read(letter, out var problem);
+        Parse(letter, out var problem);
         return new()
         {
             DeadLetterId = letter.Id,
@@ -98,7 +126,7 @@ internal sealed class DeadLetterService(
                 DeadLetterState.Redriven => Wire.DeadLetterState.Redriven,
                 DeadLetterState.Discarded => Wire.DeadLetterState.Discarded,
             },
-            Problem = problem,
+            Problem = letter.Problem ?? problem,
             SaidTime = letter.Said is { } said ? Timestamp.FromDateTimeOffset(said) : null,
             DeadTime = Timestamp.FromDateTimeOffset(letter.Dead),
             TraceId = letter.TraceId ?? "",

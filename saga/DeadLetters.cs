@@ -1,6 +1,4 @@
-using System.Text;
 using System.Text.Json.Serialization;
-using Google.Protobuf;
 
 namespace Saga;
 
@@ -21,8 +19,9 @@ public enum DeadLetterState
 /// <param name="Said">Null: unknown.</param>
 /// <param name="Dead">When it came here.</param>
 /// <param name="TraceId">32 hex digits. Null: none.</param>
+/// <param name="Problem">Why it could not be handled. Null: the sidecar gave it up, and did not say why.</param>
 internal sealed record DeadLetter(
-    string Id, string Topic, string EventId, byte[] Data, DateTimeOffset? Said, DateTimeOffset Dead, string? TraceId, DeadLetterState State)
+    string Id, string Topic, string EventId, byte[] Data, DateTimeOffset? Said, DateTimeOffset Dead, string? TraceId, DeadLetterState State, string? Problem = null)
 {
     public static string KeyOf(string id) => $"dead-letter:{id}";
 
@@ -32,33 +31,56 @@ internal sealed record DeadLetter(
 }
 
 /// <summary>
-/// Keeps what the broker gave up, until somebody redrives or discards it. The saga does not wait for it: what is open is looked after by the sweeps.
+/// Stores what could not be handled, until an operator redrives or discards it. The saga does not wait for it: the sweeps see to what is open.
 /// </summary>
-internal sealed class DeadLetters(Documents documents, ISidecar sidecar, IdIndex index, Subscriptions subscriptions, AppId appId, TimeProvider clock)
+public sealed class DeadLetters(Documents documents, ISidecar sidecar, IdIndex index, AppId appId, TimeProvider clock)
 {
     private const int ReadTogether = 200;
 
+    /// <summary>Characters: a hundred wrong fields need not all be listed.</summary>
+    private const int ReasonMax = 2_000;
+
     private static readonly IdGroup Waiting = new("dead-letters", Parts: 16);
 
-    /// <summary>Keeps one. The same event dies into the same dead letter of a service; of another it is another.</summary>
-    /// <param name="came">What the dead-letter topic gave: a CloudEvent, or whatever else somebody put on a topic.</param>
-    public async Task<DeadLetter> KeepAsync(byte[] came, CancellationToken stop)
+    /// <summary>Stores what the sidecar gave up.</summary>
+    /// <param name="came">What the dead-letter topic delivered: a CloudEvent, or whatever else was published to a topic.</param>
+    internal Task<DeadLetter> StoreAsync(byte[] came, CancellationToken stop)
     {
         var e = CloudEvent.Parse(came);
-        var id = Fingerprint.Of($"{appId.Name}\n{(e is null ? Fingerprint.Of(came) : $"{e.Topic}\n{e.Id}")}");
-        var letter = new DeadLetter(id, e?.Topic ?? "", e?.Id ?? "", e?.Data ?? came, e?.Said, clock.GetUtcNow(), e?.TraceId, DeadLetterState.Waiting);
-        await documents.ChangeAsync<DeadLetter, bool>(DeadLetter.KeyOf(id), _ => new(letter, true, Retention.OfDeadLetters), stop);
-        await index.AddAsync(Waiting, id, stop);
+        return AddAsync(new(
+            IdOf(e?.Topic ?? "", e?.Id ?? "", came), e?.Topic ?? "", e?.Id ?? "", e?.Data ?? came, e?.Said, clock.GetUtcNow(), e?.TraceId, DeadLetterState.Waiting), stop);
+    }
+
+    /// <summary>Stores an event that can never be handled.</summary>
+    /// <param name="reason">Why, in sentences.</param>
+    internal Task<DeadLetter> StoreAsync(Delivery delivery, string reason, CancellationToken stop)
+    {
+        var data = delivery.Data.ToByteArray();
+        return AddAsync(new(
+            IdOf(delivery.Topic, delivery.EventId, data), delivery.Topic, delivery.EventId, data, delivery.PublishedAt, clock.GetUtcNow(), SagaTrace.TraceId, DeadLetterState.Waiting,
+            Shortened(reason)), stop);
+    }
+
+    /// <summary>The same event is the same dead letter of a service, however often it dies; of another service it is another.</summary>
+    private string IdOf(string topic, string eventId, byte[] came) =>
+        Fingerprint.Of($"{appId.Name}\n{(eventId.Length == 0 ? Fingerprint.Of(came) : $"{topic}\n{eventId}")}");
+
+    private async Task<DeadLetter> AddAsync(DeadLetter letter, CancellationToken stop)
+    {
+        await documents.ChangeAsync<DeadLetter, bool>(DeadLetter.KeyOf(letter.Id), _ => new(letter, true, Retention.OfDeadLetters), stop);
+        await index.AddAsync(Waiting, letter.Id, stop);
         SagaMetrics.DeadLetters.Add(1);
         return letter;
     }
 
+    private static string Shortened(string reason) => reason.Length <= ReasonMax ? reason : reason[..ReasonMax];
+
     /// <summary>Null: there is none.</summary>
-    public async Task<DeadLetter?> FindAsync(string id, CancellationToken stop) =>
+    internal async Task<DeadLetter?> FindAsync(string id, CancellationToken stop) =>
         (await sidecar.ReadAsync<DeadLetter>(DeadLetter.KeyOf(id), stop)).Value;
 
     /// <summary>Those that wait, the oldest first.</summary>
-    public async Task<IReadOnlyList<DeadLetter>> ReadWaitingAsync(CancellationToken stop)
+    internal async Task<IReadOnlyList<DeadLetter>> ReadWaitingAsync(CancellationToken stop)
     {
         List<DeadLetter> letters = [];
         foreach (var ids in (await index.ReadAsync(Waiting, stop)).Chunk(ReadTogether))
@@ -74,31 +96,11 @@ internal sealed class DeadLetters(Documents documents, ISidecar sidecar, IdIndex
     }
 
     /// <summary>Nothing more is to be done about it.</summary>
-    public async Task<DeadLetter> CloseAsync(DeadLetter letter, DeadLetterState state, CancellationToken stop)
+    internal async Task<DeadLetter> CloseAsync(DeadLetter letter, DeadLetterState state, CancellationToken stop)
     {
         var closed = letter with { State = state };
         await documents.ChangeAsync<DeadLetter, bool>(DeadLetter.KeyOf(letter.Id), _ => new(closed, true, Retention.OfDeadLetters), stop);
         await index.RemoveAsync(Waiting, letter.Id, stop);
         return closed;
-    }
-
-    /// <summary>The event in it. Null: it cannot be read, and <paramref name="problem"/> says why.</summary>
-    public IMessage? Read(DeadLetter letter, out string problem)
-    {
-        problem = "";
-        if (letter.Topic.Length == 0) problem = $"It is no CloudEvent: {Encoding.UTF8.GetString(letter.Data.AsSpan(0, Math.Min(100, letter.Data.Length)))}";
-        else if (subscriptions.On(letter.Topic) is not { } heard) problem = $"The topic {letter.Topic} is not heard here.";
-        else
-        {
-            try
-            {
-                return heard.Read(ByteString.CopyFrom(letter.Data));
-            }
-            catch (UnreadableEventException unreadable)
-            {
-                problem = $"It is not the event of the topic {letter.Topic}: {unreadable.Message}";
-            }
-        }
-        return null;
     }
 }

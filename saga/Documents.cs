@@ -107,7 +107,7 @@ public sealed class Documents(ISidecar sidecar, Patience patience, int readsAfte
             var (document, keepFor, changes) = (read.Value, default(TimeSpan?), 0);
             foreach (var wanted in together)
             {
-                if (wanted.Decide(document, wanted.Witness is { } witness ? claims[witness] : default) is not { } change) continue;
+                if (wanted.Decide(document, wanted.Witness is { } witness ? claims[witness] : null) is not { } change) continue;
                 (document, keepFor, changes) = (change.Next, change.KeepFor ?? keepFor, changes + 1);
             }
             if (changes > 0)
@@ -138,12 +138,13 @@ public sealed class Documents(ISidecar sidecar, Patience patience, int readsAfte
         }
     }
 
-    private async Task<Dictionary<string, Versioned<Claim>>> ReadWitnessesAsync<T>(List<Wanted<T>> together) where T : class
+    /// <summary>Each read on its own: one that fails fails the change that wants it, and no other.</summary>
+    private async Task<Dictionary<string, Task<Versioned<Claim>>>> ReadWitnessesAsync<T>(List<Wanted<T>> together) where T : class
     {
         if (together.TrueForAll(wanted => wanted.Witness is null)) return [];
         var keys = together.Select(wanted => wanted.Witness).OfType<string>().Distinct().ToArray();
-        var read = keys.Length == 1 ? [await sidecar.ReadAsync<Claim>(keys[0], default)] : await sidecar.ReadManyAsync<Claim>(keys, default);
-        return read.ToDictionary(claim => claim.Key);
+        var reads = await sidecar.ReadEachAsync<Claim>(keys, default);
+        return keys.Zip(reads).ToDictionary(pair => pair.First, pair => pair.Second);
     }
 
     /// <summary>The changes of one document that wait for each other.</summary>
@@ -166,7 +167,8 @@ public sealed class Documents(ISidecar sidecar, Patience patience, int readsAfte
         public bool IsNew => isNew;
 
         /// <summary>Null: nothing is to be written for it.</summary>
-        public abstract (T Next, TimeSpan? KeepFor)? Decide(T? document, Versioned<Claim> claim);
+        /// <param name="claim">Completed. Null: there is no witness.</param>
+        public abstract (T Next, TimeSpan? KeepFor)? Decide(T? document, Task<Versioned<Claim>>? claim);
 
         public abstract void Complete();
 
@@ -182,11 +184,11 @@ public sealed class Documents(ISidecar sidecar, Patience patience, int readsAfte
         public TaskCompletionSource<TResult> Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         // A bug or a refusal in one change is not the others' concern.
-        public override (T Next, TimeSpan? KeepFor)? Decide(T? document, Versioned<Claim> claim)
+        public override (T Next, TimeSpan? KeepFor)? Decide(T? document, Task<Versioned<Claim>>? claim)
         {
             try
             {
-                (change, bug) = (decide(document, claim), null);
+                (change, bug) = (decide(document, claim?.GetAwaiter().GetResult() ?? default), null);
                 return change.Next is { } next ? (next, change.KeepFor) : null;
             }
             catch (Exception thrown)

@@ -44,12 +44,13 @@ public sealed record Event(string OrderId, IMessage Message)
         {
             return Parser.Parse<T>(json.ToStringUtf8());
         }
-        catch (Exception problem) when (problem is InvalidJsonException or InvalidProtocolBufferException)
+        // Parsing is pure: whatever it throws, it throws again.
+        catch (Exception problem)
         {
-            throw new UnreadableEventException(problem);
+            throw new UnreadableEventException(problem.Message, problem);
         }
     }
 }
 
 /// <summary>What came on a topic is not the topic's event, and never will be.</summary>
-public sealed class UnreadableEventException(Exception problem) : Exception(problem.Message, problem);
+public sealed class UnreadableEventException(string message, Exception? problem = null) : Exception(message, problem);

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Logging;
+
 namespace Saga;
 
 /// <summary>How an order stands, as far as a participant needs to know.</summary>
@@ -15,26 +17,32 @@ public enum OrderFate
 /// <summary>Looks after what a participant holds: a hold ends even when the final event was lost.</summary>
 /// <param name="ask">Asks Orders.</param>
 /// <param name="deadline">A hold that is older is asked about.</param>
-public sealed class HoldSweep<T>(
-    Participant<T> participant, ISidecar sidecar, OpenLog openLog, Func<string, CancellationToken, Task<OrderFate>> ask, TimeSpan deadline)
+internal sealed class HoldSweep<T>(
+    Participant<T> participant, ISidecar sidecar, OpenLog openLog, Func<string, CancellationToken, Task<OrderFate>> ask, TimeSpan deadline,
+    DeadLetters deadLetters, TimeProvider clock, ILogger<HoldSweep<T>> log) : ISweptEntries
     where T : class, IShared<T>
 {
+    private readonly IsolatedVisits visits = new("reservations", "Reservation", deadLetters, clock, log);
+
+    public string Kind => "reservations";
+
     /// <summary>Once over everything held. Each costs a read, and an old one a question to Orders.</summary>
     public Task RunAsync(CancellationToken stop) => openLog.SweepAsync(deadline, new(VisitAsync, (_, _) => Task.CompletedTask), stop);
 
+    public async Task VisitAsync(string orderId, CancellationToken stop)
+    {
+        if (!await IsOverAsync(orderId, await participant.FindAsync(orderId, stop), stop)) await openLog.AddAsync(orderId, stop);
+    }
+
     private async Task<IReadOnlySet<string>> VisitAsync(IReadOnlyList<OpenEntry> entries, CancellationToken stop)
     {
-        var claims = await sidecar.ReadManyAsync<Claim>([.. entries.Select(entry => Claim.KeyOf(entry.OrderId))], stop);
-        HashSet<string> open = [];
-        foreach (var (entry, claim) in entries.Zip(claims))
-        {
-            if (!await IsOverAsync(entry.OrderId, claim.Value, stop)) open.Add(entry.OrderId);
-        }
-        return open;
+        var reads = await sidecar.ReadEachAsync<Claim>([.. entries.Select(entry => Claim.KeyOf(entry.OrderId))], stop);
+        return await visits.VisitAsync(entries, reads, (entry, claim) => IsOverAsync(entry.OrderId, claim.Value, stop), stop);
     }
 
     private async Task<bool> IsOverAsync(string orderId, Claim? claim, CancellationToken stop)
     {
+        claim?.MustBeSound(orderId);
         if (claim is not null and not { Status: ClaimStatus.Held }) return true;
         using var step = SagaTrace.StartAnew("look after hold", orderId, claim?.TraceId);
         var fate = await ask(orderId, stop);

@@ -137,10 +137,21 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
 
         var others = await OthersAsync(stop);
         beats = others.ToDictionary(other => other.Instance, other => SeenFirst(other.Instance, other.Head.Value!.Beat));
+        List<Exception> faults = [];
         foreach (var (other, beat) in others)
         {
-            if (clock.GetElapsedTime(beats[other].SeenFirst) > Silence) await AdoptAsync(other, beat, care, stop);
+            if (clock.GetElapsedTime(beats[other].SeenFirst) <= Silence) continue;
+            try
+            {
+                await AdoptAsync(other, beat, care, stop);
+            }
+            // A log that cannot be adopted keeps no other from being adopted.
+            catch (Exception fault) when (!stop.IsCancellationRequested)
+            {
+                faults.Add(fault);
+            }
         }
+        if (faults.Count > 0) throw new AggregateException($"{faults.Count} logs of silent instances could not be adopted: {faults[0].Message}", faults);
     }
 
     /// <summary>All orders in all logs, in each log the oldest first.</summary>

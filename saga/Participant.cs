@@ -36,6 +36,8 @@ public sealed class Participant<T>(
     /// <param name="refuse">Why this line cannot be taken from the document (null: there is none), or null when it can.</param>
     public async Task<Claim> TakeAsync(string orderId, ImmutableArray<ClaimLine> lines, Func<T?, ClaimLine, Refusal?> refuse, CancellationToken stop)
     {
+        // A claim without lines could be neither given back nor settled.
+        if (lines.IsDefaultOrEmpty) throw new UnprocessableEventException($"Order {orderId} asks for nothing.");
         for (var lost = 0; ; await patience.AfterAsync(++lost, stop))
         {
             Refusal? refusal = null;
@@ -100,7 +102,7 @@ public sealed class Participant<T>(
                     continue;
 
                 case { Status: ClaimStatus.Settled or ClaimStatus.Refused } said:
-                    throw new InvalidOperationException($"Order {orderId} is said to have failed, but its claim is {said.Status}.");
+                    throw new UnprocessableEventException($"Order {orderId} is said to have failed, but its claim is {said.Status}.");
             }
         }
     }
@@ -124,7 +126,7 @@ public sealed class Participant<T>(
                     continue;
 
                 case null or { Status: ClaimStatus.GivenBack or ClaimStatus.Refused }:
-                    throw new InvalidOperationException(
+                    throw new UnprocessableEventException(
                         $"Order {orderId} is said to be confirmed, but its claim is {record.Value?.Status.ToString() ?? "absent"}.");
             }
         }
@@ -177,7 +179,7 @@ public sealed class Participant<T>(
             seen = await ChangeAsync<Versioned<Claim>?>(line, Claim.KeyOf(orderId), (shared, claim) =>
             {
                 if (claim.Value is not { Status: ClaimStatus.Held }) return new(null, null);
-                if (shared is null) throw new InvalidOperationException($"{keyOf(line.Of)} is held from, but it is gone.");
+                if (shared is null) throw new CorruptDocumentException($"{keyOf(line.Of)} is gone, although order {orderId} holds something of it.");
                 if (shared.Holdings.MarkOf(orderId) == to) return new(null, claim);
                 return new(shared.With(to switch
                 {
@@ -237,10 +239,11 @@ public sealed class Participant<T>(
     private async Task TidyAsync(ClaimLine line, CancellationToken stop)
     {
         if ((await sidecar.ReadAsync<T>(keyOf(line.Of), stop)).Value is not { } shared) return;
-        var claims = await sidecar.ReadManyAsync<Claim>([.. shared.Holdings.Marks.Keys.Select(Claim.KeyOf)], stop);
+        var claims = await sidecar.ReadEachAsync<Claim>([.. shared.Holdings.Marks.Keys.Select(Claim.KeyOf)], stop);
         foreach (var ((orderId, mark), claim) in shared.Holdings.Marks.Zip(claims))
         {
-            if (claim.Value?.Agrees(mark) == true) agreements.Add(keyOf(line.Of), orderId, mark);
+            // The mark of one that cannot be read stays.
+            if (claim.IsCompletedSuccessfully && claim.Result.Value?.Agrees(mark) == true) agreements.Add(keyOf(line.Of), orderId, mark);
         }
         await ChangeAsync<bool>(line, null, (kept, _) => new(kept, true), stop);
     }
@@ -251,8 +254,12 @@ public sealed class Participant<T>(
         return documents.ChangeAsync(key, witness, decide, shared => shared.With(shared.Holdings.Without(agreements.Of(key, shared.Holdings.Marks))), stop);
     }
 
-    private Task<Versioned<Claim>> ReadClaimAsync(string orderId, CancellationToken stop) =>
-        sidecar.ReadAsync<Claim>(Claim.KeyOf(orderId), stop);
+    private async Task<Versioned<Claim>> ReadClaimAsync(string orderId, CancellationToken stop)
+    {
+        var read = await sidecar.ReadAsync<Claim>(Claim.KeyOf(orderId), stop);
+        read.Value?.MustBeSound(orderId);
+        return read;
+    }
 
     private Task<bool> TryWriteAsync(Versioned<Claim> record, Claim claim, CancellationToken stop) =>
         sidecar.TryWriteAsync(record, claim, claim.Status == ClaimStatus.Held ? null : Retention.OfFinished, stop);

@@ -26,7 +26,7 @@ internal sealed class Rehearsal(IServiceCollection services, Func<IServiceProvid
         await using var provider = stage.BuildServiceProvider();
         try
         {
-            await hear(provider).On(topic)!.Handle(e, stop);
+            await hear(provider).OnRedriven(topic)!.HandleAsync(e, stop);
             return (rehearsed.Effects, "");
         }
         catch (Exception fault) when (!stop.IsCancellationRequested)

@@ -10,6 +10,9 @@ public sealed class RequestCheck
 
     private readonly List<(string Field, string Description)> violations = [];
 
+    /// <summary>What is wrong so far, by field.</summary>
+    public IReadOnlyList<(string Field, string Description)> Violations => violations;
+
     /// <summary>What a page_size asks for: 0 means 100.</summary>
     public static int PageOf(int size) => size == 0 ? 100 : size;
 
@@ -28,6 +31,10 @@ public sealed class RequestCheck
 
     public RequestCheck OrderId(string value) => Must(
         Guid.TryParseExact(value, "D", out _), "order_id", $"must be a UUID in its 36-character form, {Seen(value)}.");
+
+    /// <summary>The one spelling under which an order is stored: lower case, with hyphens. Another spelling would be another key, and so another order.</summary>
+    public RequestCheck CanonicalOrderId(string field, string value) => Must(
+        Guid.TryParseExact(value, "D", out var id) && id.ToString() == value, field, $"must be a UUID in 36 lower-case characters, {Seen(value)}.");
 
     public RequestCheck Text(string field, string value, int min, int max) => Must(
         value.Length >= min && value.Length <= max, field, $"must be {min} to {max} characters long, not {value.Length}.");

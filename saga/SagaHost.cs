@@ -24,6 +24,9 @@ namespace Saga;
 /// <summary>What every service of the saga stands on: gRPC with reflection and health, the sidecar, and the building block.</summary>
 public static class SagaHost
 {
+    /// <summary>The most events that a bulk subscription may have delivered in one call: daprd's own default of maxMessagesCount.</summary>
+    private const int BulkMessagesMax = 100;
+
     /// <summary>A service on its gRPC port.</summary>
     /// <param name="appId">Its name at the sidecar.</param>
     /// <param name="grpcPort">Unless APP_PORT, which a runner sets, says otherwise.</param>
@@ -33,14 +36,20 @@ public static class SagaHost
         var builder = WebApplication.CreateSlimBuilder(args);
         LogLine.Add(builder);
         builder.WebHost.UseKestrelCore();
-        builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, PortOf("APP_PORT", grpcPort), HttpProtocols.Http2));
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            // daprd's bulk delivery has a traceparent and a grpc-trace-bin header for each event (66 and 54 bytes): room for a full batch beside the usual 100.
+            kestrel.Limits.MaxRequestHeaderCount = 100 + 2 * BulkMessagesMax;
+            kestrel.Limits.MaxRequestHeadersTotalSize = 32 * 1024 + 256 * BulkMessagesMax;
+            Listen(kestrel, PortOf("APP_PORT", grpcPort), HttpProtocols.Http2);
+        });
 
         TraceExport.Add(builder, appId);
 
         var services = builder.Services;
         services.AddGrpc(grpc => grpc.Interceptors.Add<FaultsToStatus>());
         services.AddReflection();
-        services.AddGrpcHealthChecks().AddCheck<Readiness>("sidecar");
+        services.AddHealth();
         var json = JsonOf(states);
         services.AddSingleton(json);
         services.AddDaprClient(dapr => dapr.UseJsonSerializationOptions(json));
@@ -76,7 +85,9 @@ public static class SagaHost
         builder.Services.AddSingleton(services => new HoldSweep<T>(
             services.GetRequiredService<Participant<T>>(), services.GetRequiredService<ISidecar>(), services.GetRequiredService<OpenLog>(),
             new OrdersClient(services.GetRequiredService<SidecarChannel>()).FateAsync,
-            services.GetRequiredService<IConfiguration>().GetSection("Saga").GetValue("Deadline", TimeSpan.FromSeconds(60))));
+            services.GetRequiredService<IConfiguration>().GetSection("Saga").GetValue("Deadline", TimeSpan.FromSeconds(60)),
+            services.GetRequiredService<DeadLetters>(), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<HoldSweep<T>>>()));
+        builder.Services.AddSingleton<ISweptEntries>(services => services.GetRequiredService<HoldSweep<T>>());
         builder.AddSweep<HoldSweep<T>>((sweep, stop) => sweep.RunAsync(stop));
     }
 
@@ -102,11 +113,12 @@ public static class SagaHost
         {
             var subscriptions = new Subscriptions();
             hear(subscriptions, services.GetRequiredService<THandlers>());
+            foreach (var sweep in services.GetServices<ISweptEntries>()) subscriptions.OnRedrive(sweep.Kind, sweep.VisitAsync);
             return subscriptions;
         }
         builder.Services.AddSingleton<THandlers>();
         builder.Services.AddSingleton(HeardBy);
-        builder.Services.AddSingleton<Hearing>();
+        builder.Services.AddSingleton<EventDispatcher>();
         builder.Services.AddSingleton(services => new Rehearsal(
             builder.Services, HeardBy, services.GetRequiredService<ISidecar>(), services.GetRequiredService<JsonSerializerOptions>()));
     }
@@ -119,7 +131,7 @@ public static class SagaHost
         app.MapGrpcService<AppHealthService>();
         app.MapGrpcService<DeadLetterService>();
         app.MapGrpcReflectionService();
-        app.MapGrpcHealthChecksService();
+        app.MapHealth();
         var health = app.Services.GetRequiredService<IOptions<GrpcHealthChecksOptions>>().Value.Services;
         // Each is as well as the whole.
         foreach (var service in ReflectedProtos.Named(((IEndpointRouteBuilder)app).DataSources.SelectMany(source => source.Endpoints))) health.Map(service, _ => true);
@@ -167,20 +179,5 @@ public static class SagaHost
     {
         if (Environment.GetEnvironmentVariable("DOTNET_RUNNING_IN_CONTAINER") == "true") kestrel.ListenAnyIP(port, endpoint => endpoint.Protocols = protocols);
         else kestrel.ListenLocalhost(port, endpoint => endpoint.Protocols = protocols);
-    }
-}
-
-/// <summary>
-/// Ready means: the sidecar is. It becomes so once it has asked this app what to subscribe to; one that outlives the app does not ask
-/// the next process again, and delivers to it all the same.
-/// </summary>
-internal sealed class Readiness(DaprClient dapr) : IHealthCheck
-{
-    public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
-    {
-        using var asking = SagaTrace.Nobodys();
-        return await dapr.CheckHealthAsync(cancellationToken)
-            ? HealthCheckResult.Healthy()
-            : HealthCheckResult.Unhealthy("The sidecar does not answer, or is not ready.");
     }
 }

@@ -14,16 +14,18 @@ internal static partial class SagaLog
     public static void HandlerFailed(ILogger log, Exception fault, string eventId, string topic, int attempt) =>
         HandlerFailed(log, fault, eventId, topic, attempt, Event.OrderIdOf(eventId));
 
-    [LoggerMessage(2, LogLevel.Error, "Event {EventId} on {Topic} cannot be read and goes to the dead letters: {Problem}", EventName = "Unreadable")]
-    private static partial void Unreadable(ILogger log, string eventId, string topic, string problem, string orderId);
+    [LoggerMessage(2, LogLevel.Error, "Event {EventId} on {Topic} can never be handled and is stored as dead letter {DeadLetterId}: {Reason}", EventName = "EventRejected")]
+    private static partial void EventRejected(ILogger log, Exception? bug, string eventId, string topic, string deadLetterId, string reason, string orderId);
 
-    public static void Unreadable(ILogger log, string eventId, string topic, string problem) =>
-        Unreadable(log, eventId, topic, problem, Event.OrderIdOf(eventId));
+    /// <param name="bug">Null: the reason says all.</param>
+    public static void EventRejected(ILogger log, Exception? bug, string eventId, string topic, string deadLetterId, string reason) =>
+        EventRejected(log, bug, eventId, topic, deadLetterId, reason, Event.OrderIdOf(eventId));
 
-    [LoggerMessage(3, LogLevel.Error, "Event {EventId} came on {Topic}, which is not heard here; it goes to the dead letters.", EventName = "NotHeardHere")]
-    private static partial void NotHeardHere(ILogger log, string eventId, string topic, string orderId);
+    [LoggerMessage(3, LogLevel.Error, "The sweep of {Kind} cannot handle order {OrderId}, which is now dead letter {DeadLetterId}: {Reason}", EventName = "EntryRejected")]
+    public static partial void EntryRejected(ILogger log, Exception? bug, string kind, string orderId, string deadLetterId, string reason);
 
-    public static void NotHeardHere(ILogger log, string eventId, string topic) => NotHeardHere(log, eventId, topic, Event.OrderIdOf(eventId));
+    [LoggerMessage(15, LogLevel.Warning, "The sweep of {Kind} could not look at order {OrderId} and retries in {Delay}: {Problem}", EventName = "EntryPostponed")]
+    public static partial void EntryPostponed(ILogger log, string kind, string orderId, TimeSpan delay, string problem);
 
     [LoggerMessage(4, LogLevel.Warning, "{Method}({OrderId}) failed: {Problem}", EventName = "WorldFault")]
     public static partial void WorldFault(ILogger log, Exception fault, string method, string problem, string orderId);

@@ -28,3 +28,16 @@ public interface ISidecar
     /// <summary>Says an event on its topic.</summary>
     Task PublishAsync(Event said, CancellationToken stop);
 }
+
+/// <summary>Reads that do not fail together.</summary>
+public static class SeparateReads
+{
+    /// <summary>Reads many documents, each on its own: a corrupt or refused one is a failed task of its own.</summary>
+    /// <returns>Completed tasks, in the order of the keys.</returns>
+    public static async Task<IReadOnlyList<Task<Versioned<T>>>> ReadEachAsync<T>(this ISidecar sidecar, IReadOnlyList<string> keys, CancellationToken stop) where T : class
+    {
+        Task<Versioned<T>>[] reads = [.. keys.Select(key => sidecar.ReadAsync<T>(key, stop))];
+        if (reads.Length > 0) await Task.WhenAny(Task.WhenAll(reads));
+        return reads;
+    }
+}

@@ -239,9 +239,9 @@ internal static class OrderDecisions
     };
 
     private static Order Known(Order? order) => order is null or { Status: OrderStatus.Void }
-        ? throw new InvalidOperationException("Something was heard of an order that Orders does not have.")
+        ? throw new UnprocessableEventException("There is no such order.")
         : order;
 
-    private static InvalidOperationException Contradiction(Order order, Step step, string heard) => new(
+    private static UnprocessableEventException Contradiction(Order order, Step step, string heard) => new(
         $"{Name(step)} says that its step of order {order.Id} is {heard}, but the order is {order.Status} and the step {order[step].State}.");
 }

@@ -4,9 +4,13 @@ namespace Orders;
 
 /// <summary>Looks after orders that have not come to rest: reminds, and ends them at their deadline.</summary>
 internal sealed class OrderSweep(
-    OrderSteps orders, ISidecar sidecar, OpenLog openLog, NotedIds notedIds, PastOrders past, Limits limits, TimeProvider clock, ILoggerFactory logs)
+    OrderSteps orders, ISidecar sidecar, OpenLog openLog, NotedIds notedIds, PastOrders past, Limits limits, DeadLetters deadLetters, TimeProvider clock, ILoggerFactory logs)
+    : ISweptEntries
 {
     private readonly ILogger log = logs.CreateLogger("Orders");
+    private readonly IsolatedVisits visits = new("orders", "Order", deadLetters, clock, logs.CreateLogger("Orders"));
+
+    public string Kind => "orders";
 
     /// <summary>An order that this instance looks after is as told.</summary>
     /// <remarks>Whoever listens neither waits nor throws.</remarks>
@@ -22,14 +26,18 @@ internal sealed class OrderSweep(
     private async Task<IReadOnlySet<string>> VisitAsync(IReadOnlyList<OpenEntry> entries, CancellationToken stop)
     {
         OpenEntry[] used = [.. entries.Where(entry => !notedIds.IsUnused(entry.OrderId))];
-        var read = await sidecar.ReadManyAsync<Order>([.. used.Select(entry => Order.KeyOf(entry.OrderId))], stop);
-        HashSet<string> open = [];
-        foreach (var (entry, order) in used.Zip(read))
+        var reads = await sidecar.ReadEachAsync<Order>([.. used.Select(entry => Order.KeyOf(entry.OrderId))], stop);
+        return await visits.VisitAsync(used, reads, (entry, order) =>
         {
             if (order.Value is { } kept) Visited?.Invoke(kept);
-            if (!await IsOverAsync(entry, order, stop)) open.Add(entry.OrderId);
-        }
-        return open;
+            return IsOverAsync(entry, order, stop);
+        }, stop);
+    }
+
+    public async Task VisitAsync(string orderId, CancellationToken stop)
+    {
+        var entry = new OpenEntry(orderId, clock.GetUtcNow());
+        if (!await IsOverAsync(entry, await sidecar.ReadAsync<Order>(Order.KeyOf(orderId), stop), stop)) await openLog.AddAsync(orderId, stop);
     }
 
     private async Task EndedAsync(IReadOnlyList<OpenEntry> entries, CancellationToken stop)

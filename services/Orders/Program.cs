@@ -14,6 +14,7 @@ builder.Services.AddSingleton(new Limits(
 builder.Services.AddSingleton<PastOrders>();
 builder.Services.AddSingleton<OrderList>();
 builder.Services.AddSingleton<OrderSweep>();
+builder.Services.AddSingleton<ISweptEntries>(services => services.GetRequiredService<OrderSweep>());
 builder.AddSweep<OrderSweep>((sweep, stop) => sweep.RunAsync(stop));
 
 builder.Services.AddSingleton<OrderSteps>();

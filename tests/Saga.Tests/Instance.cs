@@ -24,6 +24,9 @@ internal sealed class Instance
         var patience = new Patience(Clock, world.Chance);
         var documents = new Documents(sidecar, patience, readsAfterMistake: 2);
         var openLog = new OpenLog(sidecar, Clock, () => world.Chance.Next().ToString("x"), NullLogger<OpenLog>.Instance);
+        var appId = new AppId(app);
+        var deadLetters = new DeadLetters(documents, sidecar, new(documents, sidecar), appId, Clock);
+        Dispatcher = new(Subscriptions, deadLetters, appId, NullLogger<EventDispatcher>.Instance);
         LookAsync = (keys, stop) => app == "stock" ? documents.LookAsync<Product>(keys, stop) : documents.LookAsync<Account>(keys, stop);
         switch (app)
         {
@@ -31,7 +34,7 @@ internal sealed class Instance
                 Steps = new OrderSteps(new Transition(documents, sidecar), Clock, NullLoggerFactory.Instance);
                 NotedIds = new NotedIds(openLog, limits, Clock, world.NewId);
                 Placing = new Placing(Steps, sidecar, openLog, NotedIds, null!, Clock);
-                SweepAsync = new OrderSweep(Steps, sidecar, openLog, NotedIds, new(documents, sidecar, Clock), limits, Clock, NullLoggerFactory.Instance).RunAsync;
+                SweepAsync = new OrderSweep(Steps, sidecar, openLog, NotedIds, new(documents, sidecar, Clock), limits, deadLetters, Clock, NullLoggerFactory.Instance).RunAsync;
                 var orders = new OrderHandlers(Steps, NullLoggerFactory.Instance);
                 Subscriptions
                     .On<StockReservedEvent>(orders.OnAsync).On<StockReservationFailedEvent>(orders.OnAsync).On<StockReleasedEvent>(orders.OnAsync)
@@ -55,7 +58,7 @@ internal sealed class Instance
         Participant<T> Holder<T>(Func<string, string> keyOf) where T : class, IShared<T>
         {
             var participant = new Participant<T>(documents, sidecar, keyOf, openLog.AddAsync, Clock, patience);
-            SweepAsync = new HoldSweep<T>(participant, sidecar, openLog, AskAsync, limits.Deadline).RunAsync;
+            SweepAsync = new HoldSweep<T>(participant, sidecar, openLog, AskAsync, limits.Deadline, deadLetters, Clock, NullLogger<HoldSweep<T>>.Instance).RunAsync;
             return participant;
         }
 
@@ -78,6 +81,8 @@ internal sealed class Instance
     public LocalClock Clock { get; }
 
     public Subscriptions Subscriptions { get; } = new();
+
+    public EventDispatcher Dispatcher { get; }
 
     /// <summary>Null unless it is one of Orders.</summary>
     public Placing? Placing { get; }

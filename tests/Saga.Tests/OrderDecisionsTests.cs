@@ -178,9 +178,9 @@ public sealed class OrderDecisionsTests
     public void A_participant_that_contradicts_itself_is_a_bug_and_loud()
     {
         var done = OrderDecisions.Done(Placed(), Step.Stock, "rsv-1", At(1)).State!;
-        Assert.Throws<InvalidOperationException>(() => OrderDecisions.Refused(done, Step.Stock, new("NO", "No."), At(2)));
-        Assert.Throws<InvalidOperationException>(() => OrderDecisions.Compensated(done, Step.Stock, true, At(2)));
-        Assert.Throws<InvalidOperationException>(() => OrderDecisions.Done(null, Step.Stock, "rsv-1", At(2)));
+        Assert.Throws<UnprocessableEventException>(() => OrderDecisions.Refused(done, Step.Stock, new("NO", "No."), At(2)));
+        Assert.Throws<UnprocessableEventException>(() => OrderDecisions.Compensated(done, Step.Stock, true, At(2)));
+        Assert.Throws<UnprocessableEventException>(() => OrderDecisions.Done(null, Step.Stock, "rsv-1", At(2)));
     }
 
     [Fact]
@@ -223,7 +223,7 @@ public sealed class OrderDecisionsTests
             decide(order);
             return false;
         }
-        catch (InvalidOperationException)
+        catch (UnprocessableEventException)
         {
             return true;
         }

@@ -13,20 +13,24 @@ using Coupon = Coupons.Coupon;
 using Order = Orders.Order;
 using OrderStatus = Orders.OrderStatus;
 using Product = Stock.Product;
+using Status = Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types.TopicEventResponseStatus;
 
 namespace Saga.Tests;
 
 /// <summary>What goes wrong in a run, each as a probability: per operation, per event, per second of an instance.</summary>
 /// <param name="ClockJumps">The clock of an instance jumps, by up to <see cref="SimulatedShop.ClockWrongMax"/> forward or back.</param>
 /// <param name="Unswept">Nobody looks after anything, and clients insist: what is delivered again must be enough.</param>
-internal sealed record Faults(SidecarFaults Sidecar, double Lost, double Doubled, double Crash, double ClockJumps, bool Replay, bool Unswept = false)
-{
-    public static readonly Faults None = new(SidecarFaults.None, 0, 0, 0, 0, false);
-}
+/// <param name="Poison">An event that no service would publish is published; see <see cref="Saga.Tests.Poison"/>.</param>
+/// <param name="RefusesMissing">See <see cref="SimulatedStore"/>.</param>
+internal sealed record WorldFaults(
+    SidecarFaults Sidecar, double Lost, double Doubled, double Crash, double ClockJumps, bool Replay, double Poison, bool RefusesMissing, bool Unswept = false);
 
 /// <summary>The real decisions, handlers and sweeps of all four services in a simulated world, in two instances each.</summary>
 internal sealed class SimulatedShop
 {
+    /// <summary>Begins the id of every event that is poison.</summary>
+    public const string PoisonPrefix = "poison-";
+
     private const int InstancesMax = 2;
 
     /// <summary>A delivery is tried so often before it goes to the dead letters, as components/resiliency.yaml has it.</summary>
@@ -45,7 +49,7 @@ internal sealed class SimulatedShop
         JsonTypeInfoResolver.Combine(OrderStates.Default, StockStates.Default, PaymentStates.Default, CouponStates.Default));
 
     private readonly World world;
-    private readonly Faults faults;
+    private readonly WorldFaults faults;
     private readonly List<(string App, Event Event)> said = [];
     private readonly Dictionary<string, List<Instance>> apps = [];
     private readonly Dictionary<string, IReadOnlyCollection<string>> topics = [];
@@ -54,8 +58,9 @@ internal sealed class SimulatedShop
     private bool calm;
 
     /// <param name="throughJson">Write every document as JSON and read it back, as a store does.</param>
-    public SimulatedShop(World world, Faults faults, bool throughJson)
+    public SimulatedShop(World world, WorldFaults faults, bool throughJson)
     {
+        Store = new(faults.RefusesMissing);
         this.throughJson = throughJson;
         this.world = world;
         this.faults = faults;
@@ -66,7 +71,7 @@ internal sealed class SimulatedShop
         }
     }
 
-    public SimulatedStore Store { get; } = new();
+    public SimulatedStore Store { get; }
 
     public int Crashes { get; private set; }
 
@@ -75,6 +80,11 @@ internal sealed class SimulatedShop
     public int DeadLetters { get; private set; }
 
     public int Deliveries { get; private set; }
+
+    public int Poisoned { get; private set; }
+
+    /// <summary>The orders that were published without Orders knowing them.</summary>
+    public HashSet<string> Forged { get; } = [];
 
     public IReadOnlyList<string> Accepted => accepted;
 
@@ -153,6 +163,7 @@ internal sealed class SimulatedShop
     {
         var storm = world.Clock.GetUtcNow() + stormy;
         world.Later(stormy, Calm);
+        PoisonLater();
         foreach (var instance in apps.Values.SelectMany(instances => instances))
         {
             SweepLater(instance);
@@ -170,6 +181,10 @@ internal sealed class SimulatedShop
         });
         return AtRest();
     }
+
+    /// <summary>Dead letters of events that are no poison: a bug, or a contradiction between services.</summary>
+    public IEnumerable<DeadLetter> Unexpected() => topics.Keys.SelectMany(app => All<DeadLetter>(app, "dead-letter"))
+        .Where(letter => !letter.EventId.StartsWith(PoisonPrefix, StringComparison.Ordinal) && !Forged.Contains(Event.OrderIdOf(letter.EventId)));
 
     private bool AtRest() =>
         Orders.All(order => order.Settled)
@@ -213,13 +228,11 @@ internal sealed class SimulatedShop
         world.Later(Timeout, TryAgain);
         try
         {
-            var heard = instance.Subscriptions.On(e.Topic)!;
-            await heard.Handle(throughJson ? heard.Read(ByteString.CopyFrom(e.ToJson())) : e.Message, default);
-            isOver = true;
-        }
-        catch (Exception fault) when (IsFault(fault))
-        {
-            TryAgain();
+            var handler = instance.Subscriptions.On(e.Topic)!;
+            var data = throughJson ? ByteString.CopyFrom(e.ToJson()) : ByteString.Empty;
+            var status = await instance.Dispatcher.DispatchAsync(new(e.Topic, e.Id, data), handler, () => throughJson ? handler.Parse(data) : e.Message, default);
+            if (status == Status.Success) isOver = true;
+            else TryAgain();
         }
         finally
         {
@@ -244,6 +257,28 @@ internal sealed class SimulatedShop
                 if (world.Happens(0.5)) DeliverLater(app, e, AttemptsMax, TimeSpan.FromSeconds(world.Chance.Next(1, 120)));
             }
         }
+    });
+
+    private void PoisonLater() => world.Later(TimeSpan.FromSeconds(1), () =>
+    {
+        if (calm) return;
+        if (world.Happens(faults.Poison))
+        {
+            var unknown = world.NewId().ToString();
+            // Without a sweep a forged order would be held for.
+            if (!faults.Unswept && world.Happens(0.1))
+            {
+                Forged.Add(unknown);
+                Publish(new(unknown, Poison.Forged(unknown)));
+            }
+            else
+            {
+                var all = Poison.All(accepted.Count > 0 ? accepted[world.Chance.Next(accepted.Count)] : unknown, unknown);
+                Publish(new($"{PoisonPrefix}{Poisoned}", all[world.Chance.Next(all.Count)].Event));
+            }
+            Poisoned++;
+        }
+        PoisonLater();
     });
 
     private void SweepLater(Instance instance) => world.Later(SweepPeriod, async () =>
@@ -309,7 +344,7 @@ internal sealed class SimulatedShop
     private TimeSpan Jitter(int mostMs) => TimeSpan.FromMilliseconds(world.Chance.Next(mostMs));
 
     // What a delivery or a client meets when the world is at fault. Anything else is a bug and ends the run.
-    private static bool IsFault(Exception fault) => fault is SidecarDownException or ContentionException;
+    private static bool IsFault(Exception fault) => fault is SidecarDownException or ContentionException or AggregateException { InnerException: SidecarDownException or ContentionException };
 
     private void Put(string app, string key, object value) => Store.TryWrite($"{app}||{key}", value, "");
 }

@@ -13,20 +13,21 @@ public sealed record SidecarFaults(double Fails, double FailsAfter, double Pause
 }
 
 /// <summary>A sidecar or what is behind it did not answer.</summary>
-public sealed class SidecarDownException() : Exception("The sidecar did not answer.");
+public sealed class SidecarDownException() : Dapr.DaprException("The sidecar did not answer.");
 
 /// <summary>The documents of all services, with ETags as Redis keeps them under first-write concurrency.</summary>
-public sealed class SimulatedStore
+/// <param name="refusesMissing">A write with an ETag to a key that is gone is refused, as by Dapr 1.19.0 and 1.19.1; otherwise it succeeds.</param>
+public sealed class SimulatedStore(bool refusesMissing = false)
 {
     private readonly Dictionary<string, (object Value, long Version)> documents = [];
 
     public (object? Value, string ETag) Read(string key) => documents.TryGetValue(key, out var kept) ? (kept.Value, kept.Version.ToString()) : (null, "");
 
-    /// <summary>A write with any ETag to a key that is gone succeeds: Redis does so.</summary>
     public bool TryWrite(string key, object value, string etag)
     {
         if (!documents.TryGetValue(key, out var kept))
         {
+            if (refusesMissing && etag.Length > 0) return false;
             documents[key] = (value, 1);
             return true;
         }
@@ -34,6 +35,9 @@ public sealed class SimulatedStore
         documents[key] = (value, kept.Version + 1);
         return true;
     }
+
+    /// <summary>Which documents there are, each in which version.</summary>
+    public IReadOnlyDictionary<string, long> Versions => documents.ToDictionary(document => document.Key, document => document.Value.Version);
 
     public void Delete(string key) => documents.Remove(key);
 

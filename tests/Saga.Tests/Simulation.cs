@@ -38,22 +38,24 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
         var rested = shop.RunToRest(Storm);
         List<string> violations = rested ? [] : ["It does not come to rest in time."];
         violations.AddRange(Audit.Of(shop.Store, shop.Accepted, products, accounts, coupons));
+        violations.AddRange(shop.Unexpected().Select(letter => $"{letter.EventId} is a dead letter of {letter.Topic}: {letter.Problem}"));
         return new(seed, violations, world, shop);
     }
 
     // Each kind of fault is on in some runs and off in others: together they hide each other.
-    private static Faults FaultsOf(World world)
+    private static WorldFaults FaultsOf(World world)
     {
         // Sleepers that wake up late and die soon after: what only the fences of the reservation protocol hold off.
-        if (world.Happens(0.15)) return new(new(Fails: 0, FailsAfter: 0, Pauses: 0.15), Lost: 0, Doubled: 0, Crash: 0.1, ClockJumps: 0, Replay: false);
+        if (world.Happens(0.15)) return new(new(Fails: 0, FailsAfter: 0, Pauses: 0.15), Lost: 0, Doubled: 0, Crash: 0.1, ClockJumps: 0, Replay: false, Poison: 0, RefusesMissing: world.Happens(0.5));
 
         // No loss, and no sweep to make up for one: saying before acknowledging must carry every order to its end by itself.
-        if (world.Happens(0.1)) return new(new(Fails: 0, FailsAfter: 0, Pauses: 0.03), Lost: 0, Doubled: 0.05, Crash: 0.15, ClockJumps: 0, Replay: false, Unswept: true);
+        if (world.Happens(0.1)) return new(new(Fails: 0, FailsAfter: 0, Pauses: 0.03), Lost: 0, Doubled: 0.05, Crash: 0.15, ClockJumps: 0, Replay: false, Poison: 0.1, RefusesMissing: world.Happens(0.5), Unswept: true);
 
         double Sometimes(double most) => world.Happens(0.5) ? world.Chance.NextDouble() * most : 0;
         return new(
             new(Fails: Sometimes(0.1), FailsAfter: Sometimes(0.1), Pauses: Sometimes(0.04)),
-            Lost: Sometimes(0.2), Doubled: Sometimes(0.5), Crash: Sometimes(0.05), ClockJumps: Sometimes(0.1), Replay: world.Happens(0.25));
+            Lost: Sometimes(0.2), Doubled: Sometimes(0.5), Crash: Sometimes(0.05), ClockJumps: Sometimes(0.1), Replay: world.Happens(0.25),
+            Poison: Sometimes(0.5), RefusesMissing: world.Happens(0.5));
     }
 
     private static Order OrderOf(World world, int number, Product[] products)
@@ -64,7 +66,8 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
         var coupon = world.Happens(0.5) ? $"c{world.Chance.Next(2)}" : null;
         var total = items.Sum(item => item.Quantity * item.UnitPrice);
         var discount = coupon is null ? 0 : Math.Min(500, total);
-        return new(new Guid(number + 1, 0, 0, new byte[8]).ToString(), user, OrderStatus.Pending, items, new(total, discount, total - discount), coupon, new("", "", ""), "",
+        // Letters in the id: in capitals it is another spelling.
+        return new(new Guid(number + 1, 0, 0, [0xAB, 0, 0, 0, 0, 0, 0, 0]).ToString(), user, OrderStatus.Pending, items, new(total, discount, total - discount), coupon, new("", "", ""), "",
             StepRecord.Waiting, StepRecord.Waiting, coupon is null ? StepRecord.Nothing(default) : StepRecord.Waiting, null, default, []);
     }
 }

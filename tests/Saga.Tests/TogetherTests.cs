@@ -96,6 +96,37 @@ public sealed class TogetherTests
         foreach (var write in writes) await Assert.ThrowsAsync<DaprException>(() => write);
     }
 
+    [Fact]
+    public async Task A_key_that_the_sidecar_refuses_fails_no_read_or_write_that_shared_its_call()
+    {
+        var dapr = new CountingStore();
+        dapr.Kept["good"] = (ByteString.CopyFromUtf8("{\"text\":\"here\"}"), 1);
+        var sidecar = Sidecar(dapr);
+        var reads = await turns.RunAsync(() => sidecar.ReadEachAsync<Note>(["good", "evil||1", "absent"], default));
+        Assert.Equal("here", (await reads[0]).Value?.Text);
+        Assert.Null((await reads[2]).Value);
+        Assert.False(Faults.IsTransient(await Assert.ThrowsAsync<DaprException>(() => reads[1])));
+
+        var writes = await turns.RunAsync(async () =>
+        {
+            Task<bool>[] all = [.. ((string[])["new", "evil||1", "other"]).Select(key => sidecar.TryWriteAsync(new Versioned<Note>(key, null, ""), new Note("x"), null, default))];
+            await Task.WhenAny(Task.WhenAll(all));
+            return all;
+        });
+        Assert.True(await writes[0] && await writes[2]);
+        await Assert.ThrowsAsync<DaprException>(() => writes[1]);
+    }
+
+    [Theory, InlineData("{\"text\":"), InlineData("null"), InlineData("[]"), InlineData("WRONG")]
+    public async Task A_corrupt_document_is_refused_whole_and_named(string json)
+    {
+        var dapr = new CountingStore();
+        dapr.Kept["k"] = (ByteString.CopyFromUtf8(json), 1);
+        var corrupt = await Assert.ThrowsAsync<CorruptDocumentException>(() => Sidecar(dapr).ReadAsync<Note>("k", default));
+        Assert.StartsWith("k is corrupt, no Note: ", corrupt.Message);
+        Assert.False(Faults.IsTransient(corrupt));
+    }
+
     private DaprSidecar Sidecar(CountingStore dapr) =>
         new(dapr, SagaHost.JsonOf(new DefaultJsonTypeInfoResolver()), turns);
 
@@ -111,6 +142,7 @@ public sealed class TogetherTests
         public override AsyncUnaryCall<Empty> SaveStateAsync(SaveStateRequest request, Metadata headers = null!, DateTime? deadline = null, CancellationToken cancellationToken = default) =>
             Answer(() =>
             {
+                Refuse(request.States.Select(item => item.Key));
                 var lost = 0;
                 foreach (var item in request.States)
                 {
@@ -122,18 +154,33 @@ public sealed class TogetherTests
             });
 
         public override AsyncUnaryCall<GetBulkStateResponse> GetBulkStateAsync(GetBulkStateRequest request, Metadata headers = null!, DateTime? deadline = null, CancellationToken cancellationToken = default) =>
-            Answer(() => new GetBulkStateResponse
+            Answer(() =>
             {
-                Items =
+                Refuse(request.Keys);
+                return new GetBulkStateResponse
                 {
-                    request.Keys.Select(key => Kept.TryGetValue(key, out var kept)
-                        ? new BulkStateItem { Key = key, Data = kept.Data, Etag = $"{kept.Version}" }
-                        : new BulkStateItem { Key = key }),
-                },
+                    Items =
+                    {
+                        request.Keys.Select(key => Kept.TryGetValue(key, out var kept)
+                            ? new BulkStateItem { Key = key, Data = kept.Data, Etag = $"{kept.Version}" }
+                            : new BulkStateItem { Key = key }),
+                    },
+                };
             });
 
         public override AsyncUnaryCall<GetStateResponse> GetStateAsync(GetStateRequest request, Metadata headers = null!, DateTime? deadline = null, CancellationToken cancellationToken = default) =>
-            Answer(() => Kept.TryGetValue(request.Key, out var kept) ? new GetStateResponse { Data = kept.Data, Etag = $"{kept.Version}" } : new GetStateResponse());
+            Answer(() =>
+            {
+                Refuse([request.Key]);
+                return Kept.TryGetValue(request.Key, out var kept) ? new GetStateResponse { Data = kept.Data, Etag = $"{kept.Version}" } : new GetStateResponse();
+            });
+
+        // As daprd does: one such key fails the whole call.
+        private static void Refuse(IEnumerable<string> keys)
+        {
+            if (keys.FirstOrDefault(key => key.Contains("||", StringComparison.Ordinal)) is not { } illegal) return;
+            throw new RpcException(new Status(StatusCode.InvalidArgument, $"input key/keyPrefix '{illegal}' can't contain '||'"));
+        }
 
         private AsyncUnaryCall<T> Answer<T>(Func<T> answer)
         {

@@ -5,6 +5,7 @@ using Coupon = Coupons.Coupon;
 using Order = Orders.Order;
 using OrderStatus = Orders.OrderStatus;
 using Product = Stock.Product;
+using Status = Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types.TopicEventResponseStatus;
 
 namespace Saga.Tests.Hazards;
 
@@ -53,6 +54,9 @@ internal sealed class ScriptedShop
     }
 
     public SimulatedStore Store { get; } = new();
+
+    /// <summary>So many events are known to contradict what is stored.</summary>
+    public int ExpectedDeadLetters { get; set; }
 
     /// <summary>Everything that was ever said, oldest first.</summary>
     public List<Event> Said { get; } = [];
@@ -132,6 +136,21 @@ internal sealed class ScriptedShop
     /// <summary>What was said last on the topic comes once more.</summary>
     public void DeliverAgain(string app, string topic) => Run(() => HandleAsync((app, Said.Last(said => said.Topic == topic)), running[app]));
 
+    /// <summary>An event that no service has published comes to a service.</summary>
+    /// <returns>What the service answers its sidecar.</returns>
+    public Status Receive(string app, string eventId, Google.Protobuf.IMessage message)
+    {
+        var answer = (Status?)null;
+        var handler = running[app].Subscriptions.On(Event.TopicOf(message.Descriptor.Name))!;
+        Run(async () => answer = await running[app].Dispatcher.DispatchAsync(
+            new(Event.TopicOf(message.Descriptor.Name), eventId, Google.Protobuf.ByteString.CopyFrom(new Event(eventId, message).ToJson())), handler, () => message, default));
+        return answer!.Value;
+    }
+
+    /// <summary>The services that subscribe to the topic of an event.</summary>
+    public IEnumerable<string> SubscribersOf(Google.Protobuf.IMessage message) =>
+        Apps.Where(app => running[app].Subscriptions.Topics.Contains(Event.TopicOf(message.Descriptor.Name)));
+
     public void Lose(string app, string topic) => waiting.Remove(waiting.First(one => one.App == app && one.Event.Topic == topic));
 
     public void LoseAll() => waiting.Clear();
@@ -208,6 +227,7 @@ internal sealed class ScriptedShop
             foreach (var app in Apps) Sweep(app);
         }
         Assert.Empty(Audit.Of(Store, accepted, products, accounts, coupons));
+        Assert.Equal(ExpectedDeadLetters, Apps.SelectMany(app => Store.All<DeadLetter>($"{app}||dead-letter:")).Count());
     }
 
     private bool IsAtRest => waiting.Count == 0
@@ -242,11 +262,9 @@ internal sealed class ScriptedShop
         by.OnCrash += Redeliver;
         try
         {
-            await by.Subscriptions.On(delivered.Event.Topic)!.Handle(delivered.Event.Message, default);
-        }
-        catch (SidecarDownException)
-        {
-            Redeliver();
+            var handler = by.Subscriptions.On(delivered.Event.Topic)!;
+            var status = await by.Dispatcher.DispatchAsync(new(delivered.Event.Topic, delivered.Event.Id, Google.Protobuf.ByteString.Empty), handler, () => delivered.Event.Message, default);
+            if (status != Status.Success) Redeliver();
         }
         finally
         {

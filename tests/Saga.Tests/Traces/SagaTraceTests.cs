@@ -42,12 +42,12 @@ public sealed class SagaTraceTests : IDisposable
         Listen();
         var fails = 2;
         var subscriptions = new Subscriptions().On<OrderConfirmedEvent>((_, _) => fails-- > 0 ? throw new TimeoutException("late") : Task.CompletedTask, "settle stock");
-        var hearing = new Hearing(subscriptions, null!, new(), new("stock"), NullLogger<Hearing>.Instance);
-        var envelope = new TopicEventCERequest { Id = $"{OrderId}/OrderConfirmedEvent", Data = ByteString.CopyFromUtf8("{}"), Extensions = new() };
+        var dispatcher = new EventDispatcher(subscriptions, null!, new("stock"), NullLogger<EventDispatcher>.Instance);
+        var envelope = new TopicEventCERequest { Id = $"{OrderId}/OrderConfirmedEvent", Data = ByteString.CopyFromUtf8($$"""{"orderId":"{{OrderId}}"}"""), Extensions = new() };
         if (parent is not null) envelope.Extensions.Fields["traceparent"] = Value.ForString(parent);
         var batch = new TopicEventBulkRequest { Topic = "order-confirmed", Entries = { new TopicEventBulkRequestEntry { EntryId = "1", CloudEvent = envelope } } };
 
-        for (var delivery = 0; delivery < 4; delivery++) await hearing.HearAsync(batch, default);
+        for (var delivery = 0; delivery < 4; delivery++) await AppCallbackService.DispatchAsync(batch, dispatcher, new(), default);
 
         var heard = steps.Where(step => step.OperationName == "settle stock").ToArray();
         Assert.Equal([1, 2, 3, 1], heard.Select(step => step.GetTagItem("saga.attempt")));
@@ -64,11 +64,11 @@ public sealed class SagaTraceTests : IDisposable
             traces.Add(Activity.Current?.TraceId.ToHexString());
             return Task.CompletedTask;
         });
-        var hearing = new Hearing(subscriptions, null!, new(), new("stock"), NullLogger<Hearing>.Instance);
-        var envelope = new TopicEventCERequest { Id = "other/OrderConfirmedEvent", Data = ByteString.CopyFromUtf8("{}"), Extensions = new() };
+        var dispatcher = new EventDispatcher(subscriptions, null!, new("stock"), NullLogger<EventDispatcher>.Instance);
+        var envelope = new TopicEventCERequest { Id = "other/OrderConfirmedEvent", Data = ByteString.CopyFromUtf8($$"""{"orderId":"{{OrderId}}"}"""), Extensions = new() };
         envelope.Extensions.Fields["traceparent"] = Value.ForString($"00-{First}-b7ad6b7169203331-01");
         using var call = new Activity("call").Start();
-        await hearing.HearAsync(new TopicEventBulkRequest { Topic = "order-confirmed", Entries = { new TopicEventBulkRequestEntry { EntryId = "1", CloudEvent = envelope } } }, default);
+        await AppCallbackService.DispatchAsync(new TopicEventBulkRequest { Topic = "order-confirmed", Entries = { new TopicEventBulkRequestEntry { EntryId = "1", CloudEvent = envelope } } }, dispatcher, new(), default);
         Assert.DoesNotContain(call.TraceId.ToHexString(), traces);
         Assert.Same(call, Activity.Current);
     }
@@ -85,7 +85,7 @@ public sealed class SagaTraceTests : IDisposable
             StepRecord.Waiting, StepRecord.Waiting, StepRecord.Waiting, null, at, [new(at, "order-created", "", OrderStatus.Pending, First)]), "");
         var documents = new Documents(sidecar, Patience());
         var orders = new OrderSteps(new(documents, sidecar), world.Clock, NullLoggerFactory.Instance);
-        var sweep = new OrderSweep(orders, sidecar, openLog, new NotedIds(openLog, Limits, world.Clock, world.NewId), new(documents, sidecar, world.Clock), Limits, world.Clock, NullLoggerFactory.Instance);
+        var sweep = new OrderSweep(orders, sidecar, openLog, new NotedIds(openLog, Limits, world.Clock, world.NewId), new(documents, sidecar, world.Clock), Limits, null!, world.Clock, NullLoggerFactory.Instance);
         Run(() => openLog.AddAsync(OrderId, default));
         world.Clock.AdvanceTo(world.Clock.GetUtcNow() + Limits.Quiet);
         Run(() => sweep.RunAsync(default));
@@ -104,7 +104,7 @@ public sealed class SagaTraceTests : IDisposable
         Within("reserve stock", () => participant.TakeAsync(OrderId, [new("p", 1)], StockDecisions.Refuse, default), First);
         Run(() => openLog.AddAsync(OrderId, default));
         world.Clock.AdvanceTo(world.Clock.GetUtcNow() + Limits.Deadline);
-        var sweep = new HoldSweep<Product>(participant, sidecar, openLog, (_, _) => Task.FromResult(OrderFate.Confirmed), Limits.Deadline);
+        var sweep = new HoldSweep<Product>(participant, sidecar, openLog, (_, _) => Task.FromResult(OrderFate.Confirmed), Limits.Deadline, null!, world.Clock, NullLogger<HoldSweep<Product>>.Instance);
         Run(() => sweep.RunAsync(default));
         Assert.Equal(1, ((Product)store.Read($"app||{Product.KeyOf("p")}").Value!).Holdings.Gone);
         Assert.Equal("order is Confirmed", BeganAnew("look after hold").GetTagItem("saga.outcome"));
@@ -202,7 +202,9 @@ public sealed class SagaTraceTests : IDisposable
         sidecar.Prefixes.Add(Free(out var address));
         sidecar.Start();
         using var dapr = new DaprClientBuilder().UseHttpEndpoint(address).Build();
-        var asking = new Readiness(dapr).CheckHealthAsync(new());
+        var probe = new SubscriptionProbe();
+        probe.SubscriptionsRead();
+        var asking = new Readiness(dapr, null!, new(), probe).CheckHealthAsync(new());
         var asked = await sidecar.GetContextAsync().WaitAsync(TimeSpan.FromSeconds(30));
         asked.Response.StatusCode = 204;
         asked.Response.Close();

@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace Saga;
 
 /// <summary>How often this process has failed to handle an event. What others have tried is not known here.</summary>
-internal sealed class Attempts
+internal sealed class DeliveryAttempts
 {
     /// <summary>Of more events than this the counts begin anew: they are for people to read.</summary>
     private const int EventsMax = 1_000;

@@ -1,0 +1,72 @@
+using Google.Protobuf;
+using Shop.V1;
+
+namespace Saga.Tests;
+
+/// <summary>Events that no service of the shop would publish, but that anyone who reaches a sidecar can.</summary>
+internal static class Poison
+{
+    /// <summary>Every kind of it, each with the reason why it is one.</summary>
+    /// <param name="known">The id of an order that exists.</param>
+    /// <param name="unknown">The id of an order that does not.</param>
+    public static IReadOnlyList<(string Kind, IMessage Event)> All(string known, string unknown) =>
+    [
+        ("a reply for an order that does not exist", new StockReservedEvent { OrderId = unknown, ReservationId = $"rsv-{unknown}" }),
+        ("a refusal for an order that does not exist", new PaymentFailedEvent { OrderId = unknown, Reason = "BALANCE_TOO_LOW", Detail = "none" }),
+        ("a compensation of an order that does not exist", new CouponRestoredEvent { OrderId = unknown, Undone = true }),
+        ("a confirmation of an order that nobody reserved for", new OrderConfirmedEvent { OrderId = unknown, UserCouponId = "c0" }),
+        ("an empty event", new OrderCreatedEvent()),
+        ("an empty reply", new StockReservedEvent()),
+        ("an empty failure", new OrderFailedEvent()),
+        ("an empty confirmation", new OrderConfirmedEvent()),
+        ("no order id", Created(known, order => order.OrderId = "")),
+        ("a foreign order id", Created(known, order => order.OrderId = "order-7")),
+        ("a known order id in capitals", Created(known, order => order.OrderId = known.ToUpperInvariant())),
+        ("a known order id in braces", Created(known, order => order.OrderId = $"{{{known}}}")),
+        ("an order id that no state store takes", Created(known, order => order.OrderId = "evil||1")),
+        ("a product id that no state store takes", Created(known, order => order.Items[0].ProductId = "evil||1")),
+        ("a user id that no state store takes", Created(known, order => order.UserId = "evil||1")),
+        ("a coupon id that is empty", Created(known, order => order.UserCouponId = "")),
+        ("no user", Created(known, order => order.UserId = "")),
+        ("no items", Created(known, order => order.Items.Clear())),
+        ("nothing of a product", Created(known, order => order.Items[0].Quantity = 0)),
+        ("less than nothing of a product", Created(known, order => order.Items[0].Quantity = -3)),
+        ("far too much of a product", Created(known, order => order.Items[0].Quantity = int.MaxValue)),
+        ("a product twice", Created(known, order => order.Items.Add(order.Items[0].Clone()))),
+        ("a price below zero", Created(known, order => order.Items[0].UnitPrice = -1_000)),
+        ("a total that is not the sum", Created(known, order => order.TotalAmount++)),
+        ("a discount above the total", Created(known, order => (order.DiscountAmount, order.FinalAmount) = (2_000, -1_000))),
+        ("a final amount that is not what is left", Created(known, order => order.FinalAmount = 1)),
+        ("a failure with a negative quantity", Failed(known, order => order.Items[0].Quantity = -3)),
+        ("a failure with a step that is unknown", Failed(known, order => order.CompletedSteps.Add((Step)77))),
+        ("a failure without a reason", Failed(known, order => order.Reason = "")),
+        ("a failure with a detail of a megabyte", Failed(known, order => order.Detail = new string('x', 1_000_000))),
+        ("a confirmation with a step that is unknown", new OrderConfirmedEvent { OrderId = known, Steps = { new StepStatus { Step = (Step)77 } } }),
+        ("a refusal whose reason is no code", new StockReservationFailedEvent { OrderId = known, Reason = "because", Detail = "x" }),
+        ("a reservation without an id", new StockReservedEvent { OrderId = known }),
+    ];
+
+    /// <summary>A well-formed order that Orders does not know: it is held for, and given back once the sweep has asked Orders.</summary>
+    public static OrderCreatedEvent Forged(string orderId) => new()
+    {
+        OrderId = orderId, UserId = "u0", Items = { new OrderLine { ProductId = "p0", Quantity = 1, UnitPrice = 1_000 } }, TotalAmount = 1_000, FinalAmount = 1_000,
+    };
+
+    private static OrderCreatedEvent Created(string orderId, Action<OrderCreatedEvent> spoil)
+    {
+        var order = Forged(orderId);
+        spoil(order);
+        return order;
+    }
+
+    private static OrderFailedEvent Failed(string orderId, Action<OrderFailedEvent> spoil)
+    {
+        var order = new OrderFailedEvent
+        {
+            OrderId = orderId, UserId = "u0", Items = { new OrderLine { ProductId = "p0", Quantity = 1, UnitPrice = 1_000 } }, TotalAmount = 1_000, FinalAmount = 1_000,
+            Reason = "CANCELLED",
+        };
+        spoil(order);
+        return order;
+    }
+}
