@@ -236,7 +236,7 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
             ValidUntil = Timestamp.FromDateTime(DateTime.UtcNow.AddDays(1)),
         });
         var placed = await PostAsync($$"""
-            {"{{userId}}":{{user}},"items":[{"{{productId}}":{{product}},"quantity":2}],"{{userCouponId}}":{{coupon}},"recipientName":"홍길동","shippingAddress":"서울시 강남구","shippingPhone":"010-1234-5678"}
+            {"recipientName":"홍길동","{{userId}}":{{user}},"items":[{"{{productId}}":{{product}},"quantity":2}],"{{userCouponId}}":{{coupon}},"shippingAddress":"서울시 강남구","shippingPhone":"010-1234-5678"}
             """, null, user);
         Assert.True(placed.StatusCode == HttpStatusCode.Created, await placed.Content.ReadAsStringAsync());
         var order = await placed.Content.ReadFromJsonAsync<JsonElement>();
