@@ -25,6 +25,12 @@ need_chromium() {
   command -v chromium >/dev/null
 }
 
+# daprd_path: prints where daprd is: where 'dapr init' puts it, or else in PATH. False when there is none.
+daprd_path() {
+  local initialized="${DAPR_RUNTIME_PATH:-${HOME:-}}/.dapr/bin/daprd"
+  if [ -x "$initialized" ]; then echo "$initialized"; else command -v daprd; fi
+}
+
 # redis_answers PORT: true when a Redis answers there.
 redis_answers() {
   { exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'PING\r\n' >&3 && IFS= read -r -t 2 answer <&3 && exec 3>&-; } 2>/dev/null || return 1

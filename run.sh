@@ -1,21 +1,24 @@
 #!/usr/bin/env bash
-# Starts the shop: Redis if there is none, a sidecar for each service, the four services.
+# Starts the shop: Redis if there is none, a sidecar for each service, the four services. By 'dapr run' where Dapr is installed, else
+# with the stand-in for it (standins/daprd).
 #
 #   ./run.sh                   stays up until Ctrl-C
 #   ./run.sh demo [--json]     plays the four scenarios against the real services, and stops; exit code 1 if one differs
-#   ./run.sh --embedded ...    without Redis: everything is in memory, and gone at the end
+#   ./run.sh --standin ...     with the stand-in even where Dapr is installed
+#   ./run.sh --embedded ...    with the stand-in and without Redis: everything is in memory, and gone at the end
 set -euo pipefail
 cd "$(dirname "$0")"
 . ./needs.sh
 
-embedded="" demo="" json=""
+embedded="" standin="" demo="" json=""
 for word in "$@"; do
   case "$word" in
     --embedded) embedded=--embedded ;;
+    --standin) standin=1 ;;
     demo) demo=1 ;;
     --json) json=--json ;;
-    -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
-    *) echo "I do not know '$word'. Try: ./run.sh [--embedded] [demo [--json]]" >&2; exit 1 ;;
+    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "I do not know '$word'. Try: ./run.sh [--standin | --embedded] [demo [--json]]" >&2; exit 1 ;;
   esac
 done
 
@@ -55,8 +58,26 @@ if ! dotnet build Run.slnf -c Release -v q --nologo -clp:NoSummary >.data/build.
   exit 1
 fi
 
-runner=(dotnet artifacts/bin/daprd/release/daprd.dll run -f dapr.yaml $embedded)
+program=artifacts/bin/daprd/release/daprd.dll
 shop() { dotnet artifacts/bin/Shop/release/Shop.dll "$@"; }
+
+daprd=""
+if [ -z "$standin$embedded" ] && command -v dapr >/dev/null; then
+  daprd=$(daprd_path) || echo "'dapr' is here, but daprd is not: 'dapr init' installs it. Going on with the stand-in; ./run.sh --standin does so without this line." >&2
+fi
+if [ -n "$daprd" ]; then
+  runner=(dapr run -f dapr.yaml)
+  echo "Running under Dapr: daprd $("$daprd" --version), dapr $(dapr --version | awk '/^CLI version:/ { print $3 }')." >&2
+  if [ "$daprd" != "${DAPR_RUNTIME_PATH:-${HOME:-}}/.dapr/bin/daprd" ]; then
+    # 'dapr run' looks for it in no other place.
+    mkdir -p .data/.dapr/bin
+    ln -sf "$(realpath "$daprd")" .data/.dapr/bin/daprd
+    export DAPR_RUNTIME_PATH="$PWD/.data"
+  fi
+else
+  runner=(dotnet "$program" run -f dapr.yaml $embedded)
+  echo "Running with the stand-in for Dapr (standins/daprd), which behaves as daprd $(dotnet "$program" --version)." >&2
+fi
 
 # ready: waits until the services serve; when the runner has ended instead, its exit code is ours.
 ready() {
@@ -65,11 +86,17 @@ ready() {
   while kill -0 "$wait_pid" 2>/dev/null; do
     if ! kill -0 "$runner_pid" 2>/dev/null; then
       kill "$wait_pid" 2>/dev/null || true
+      local code=0
+      wait "$runner_pid" || code=$?
+      [ -z "$daprd" ] || echo "'dapr run' has ended with exit code $code before the shop was ready. ./run.sh --standin runs without Dapr." >&2
       return 1
     fi
     sleep 0.1
   done
-  wait "$wait_pid"
+  wait "$wait_pid" && return
+  # 'dapr run' stays when what it has started ends.
+  echo "services/*/.dapr/logs/ may say why." >&2
+  return 1
 }
 
 if [ -n "$demo" ]; then
@@ -105,4 +132,7 @@ cat <<TXT
   Ctrl-C stops everything.
 
 TXT
-wait "$runner_pid"
+code=0
+wait "$runner_pid" || code=$?
+[ -z "$daprd" ] || echo "'dapr run' has ended with exit code $code." >&2
+exit "$code"

@@ -17,7 +17,7 @@ internal static class DemoCommands
         });
     }
 
-    public static Command Fill() => new Command("fill", "Fill a demo shop: products, two accounts, a coupon.\n\n  shop fill").Does(async call =>
+    public static Command Fill() => new Command("fill", "Fill a demo shop: products, two accounts, two coupons. Filling it twice is filling it once.\n\n  shop fill").Does(async call =>
     {
         await DemoShop.FillAsync(call.Shop, call.Stop);
         return ExitCode.Done;

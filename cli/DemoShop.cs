@@ -4,11 +4,12 @@ using Shop.V1;
 
 namespace Shop;
 
-/// <summary>A few things to buy, somebody to buy them, and a coupon: to try commands on. Filling it twice is filling it once.</summary>
+/// <summary>A few things to buy, somebody to buy them, and coupons: to try commands on. Filling it twice is filling it once.</summary>
 internal static class DemoShop
 {
     public const string User = "mina";
-    public const string Coupon = "welcome-mina";
+
+    private static readonly Timestamp ValidUntil = Timestamp.FromDateTime(new(2035, 12, 31, 23, 59, 59, DateTimeKind.Utc));
 
     private static readonly (string Id, string Name, long Price, long Stock)[] Products =
     [
@@ -16,6 +17,14 @@ internal static class DemoShop
         ("mouse", "Vertical mouse", 45_000, 80),
         ("lamp", "Desk lamp", 32_000, 25),
         ("last-chair", "Office chair, the last one", 310_000, 1),
+        // For those whose ids are numbers.
+        ("1", "Notebook", 15_000, 100),
+    ];
+
+    private static readonly IssueCouponRequest[] Coupons =
+    [
+        new() { UserCouponId = "welcome-mina", UserId = User, PercentOff = new() { Percent = 10, MaxAmount = 20_000 }, ValidUntil = ValidUntil },
+        new() { UserCouponId = "123", UserId = User, AmountOff = 5_000, ValidUntil = ValidUntil },
     ];
 
     public static async Task FillAsync(ShopClients shop, CancellationToken stop)
@@ -26,13 +35,7 @@ internal static class DemoShop
         }
         await OnceAsync(shop.Payments.OpenAccountAsync(new() { UserId = User, InitialDeposit = 1_000_000 }, cancellationToken: stop));
         await OnceAsync(shop.Payments.OpenAccountAsync(new() { UserId = "jun", InitialDeposit = 20_000 }, cancellationToken: stop));
-        await OnceAsync(shop.Coupons.IssueCouponAsync(new()
-        {
-            UserCouponId = Coupon,
-            UserId = User,
-            PercentOff = new() { Percent = 10, MaxAmount = 20_000 },
-            ValidUntil = Timestamp.FromDateTime(new(2035, 12, 31, 23, 59, 59, DateTimeKind.Utc)),
-        }, cancellationToken: stop));
+        foreach (var coupon in Coupons) await OnceAsync(shop.Coupons.IssueCouponAsync(coupon, cancellationToken: stop));
     }
 
     private static async Task OnceAsync<T>(AsyncUnaryCall<T> call)

@@ -1,6 +1,7 @@
 using Dapr.AppCallback.Autogen.Grpc.v1;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
+using Google.Rpc;
 using Grpc.AspNetCore.Server;
 using Grpc.Health.V1;
 using Grpc.Reflection;
@@ -39,6 +40,8 @@ internal static class ReflectedProtos
             .. FileDescriptor.BuildFromByteStrings(FileDescriptorSet.Parser.ParseFrom(protos).File.Select(file => file.ToByteString())),
             AppCallback.Descriptor.File, Health.Descriptor.File,
             Grpc.Reflection.V1.ServerReflection.Descriptor.File, Grpc.Reflection.V1Alpha.ServerReflection.Descriptor.File,
+            // No contract imports them: they come packed in grpc-status-details-bin, and a client that lacks them shows bytes.
+            ErrorDetailsReflection.Descriptor, StatusReflection.Descriptor,
         ];
     }
 }

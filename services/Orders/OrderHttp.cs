@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Google.Protobuf;
+using Saga;
 using Wire = Shop.V1;
 
 namespace Orders;
@@ -15,14 +16,20 @@ internal static class OrderHttp
         app.MapGet("/api/orders/{orderNumber}", GetAsync);
     }
 
-    /// <summary>Places an order for the user <paramref name="publicId"/>. The body is the JSON form of PlaceOrderRequest.</summary>
+    /// <summary>
+    /// Places an order for the user <paramref name="publicId"/>. The body is the JSON form of PlaceOrderRequest, in which ids may be numbers.
+    /// </summary>
     private static async Task<IResult> PlaceAsync(string publicId, HttpRequest http, Placing placing, CancellationToken stop)
     {
         Wire.PlaceOrderRequest request;
         try
         {
             using var body = new StreamReader(http.Body);
-            request = JsonParser.Default.Parse<Wire.PlaceOrderRequest>(await body.ReadToEndAsync(stop));
+            request = JsonParser.Default.Parse<Wire.PlaceOrderRequest>(JsonIds.Quoted(await body.ReadToEndAsync(stop), Wire.PlaceOrderRequest.Descriptor));
+        }
+        catch (RejectedException rejected)
+        {
+            return Problem.Of(rejected.Rejection);
         }
         catch (Exception unreadable) when (unreadable is InvalidJsonException or InvalidProtocolBufferException)
         {

@@ -10,6 +10,9 @@ internal static class Problem
     public static IResult Of(int status, string title, string detail, params IEnumerable<ErrorJson> errors) => TypedResults.Json(
         new ProblemJson("about:blank", title, status, detail, [.. errors]), OrderJsonContext.Readable.ProblemJson, "application/problem+json", status);
 
+    public static IResult Of(Rejection rejection) => Of(
+        StatusOf(rejection.Code) ?? StatusCodes.Status500InternalServerError, rejection.Title, rejection.Message, rejection.Details.SelectMany(ErrorsOf));
+
     /// <summary>Answers, or says why not: a refusal with its own status, a fault as 503.</summary>
     public static async Task<IResult> AnswerAsync(Func<Task<IResult>> answer)
     {
@@ -19,9 +22,7 @@ internal static class Problem
         }
         catch (RejectedException rejected)
         {
-            var rejection = rejected.Rejection;
-            var status = StatusOf(rejection.Code) ?? StatusCodes.Status500InternalServerError;
-            return Of(status, rejection.Title, rejection.Message, rejection.Details.SelectMany(ErrorsOf));
+            return Of(rejected.Rejection);
         }
         catch (RpcException refused) when (StatusOf(refused.StatusCode) is { } code)
         {

@@ -2,10 +2,12 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Google.Protobuf.WellKnownTypes;
 using Google.Rpc;
 using Grpc.Core;
 using Grpc.Health.V1;
+using Live.Typing;
 using Shop.V1;
 
 namespace Live;
@@ -217,6 +219,109 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
         Assert.NotEmpty(problem.GetProperty("detail").GetString()!);
     }
 
+    /// <summary>Ids of digits only, more of them than a double has; as a system whose ids are numbers writes them.</summary>
+    [Theory]
+    [InlineData("userId", "productId", "userCouponId")]
+    [InlineData("user_id", "product_id", "user_coupon_id")]
+    public async Task Over_HTTP_ids_may_be_whole_numbers(string userId, string productId, string userCouponId)
+    {
+        string user = Digits(19), product = Digits(30), coupon = Digits(64);
+        await shop.Clients.Stock.PutProductAsync(new() { ProductId = product, Name = "Lamp", Price = 10_000, InitialStock = 5 });
+        await shop.Clients.Payments.OpenAccountAsync(new() { UserId = user, InitialDeposit = 30_000 });
+        await shop.Clients.Coupons.IssueCouponAsync(new()
+        {
+            UserCouponId = coupon,
+            UserId = user,
+            AmountOff = 1_000,
+            ValidUntil = Timestamp.FromDateTime(DateTime.UtcNow.AddDays(1)),
+        });
+        var placed = await PostAsync($$"""
+            {"recipientName":"홍길동","{{userId}}":{{user}},"items":[{"{{productId}}":{{product}},"quantity":2}],"{{userCouponId}}":{{coupon}},"shippingAddress":"서울시 강남구","shippingPhone":"010-1234-5678"}
+            """, null, user);
+        Assert.True(placed.StatusCode == HttpStatusCode.Created, await placed.Content.ReadAsStringAsync());
+        var order = await placed.Content.ReadFromJsonAsync<JsonElement>();
+        Assert.Equal((user, product, coupon), (order.GetProperty("userId").GetString(), order.GetProperty("items")[0].GetProperty("productId").GetString(), order.GetProperty("userCouponId").GetString()));
+        Assert.Equal((19_000, "홍길동"), (order.GetProperty("finalAmount").GetInt64(), order.GetProperty("recipientName").GetString()));
+        Assert.Equal(OrderStatus.Confirmed, (await FinalAsync(order.GetProperty("orderId").GetString()!))[^1].Status);
+
+        static string Digits(int count) => $"{Random.Shared.Next(1, 10)}{string.Concat(Enumerable.Range(1, count - 1).Select(_ => Random.Shared.Next(10)))}";
+    }
+
+    [Theory]
+    [InlineData("""{"items":[{"productId":1.0,"quantity":1}]}""", "INVALID_ARGUMENT", "items[0].productId", "1.0")]
+    [InlineData("""{"items":[{"productId":1e3,"quantity":1}]}""", "INVALID_ARGUMENT", "items[0].productId", "1e3")]
+    [InlineData("""{"items":[{"productId":1E400,"quantity":1}]}""", "INVALID_ARGUMENT", "items[0].productId", "1E400")]
+    [InlineData("""{"items":[{"productId":-1,"quantity":1}]}""", "INVALID_ARGUMENT", "items[0].productId", "-1")]
+    [InlineData("""{"items":[{"productId":true,"quantity":1}]}""", "INVALID_ARGUMENT", "items[0].productId", "true")]
+    [InlineData("""{"items":[{"productId":{"id":1},"quantity":1}]}""", "INVALID_ARGUMENT", "items[0].productId", "an object")]
+    [InlineData("""{"items":[{"productId":[1],"quantity":1}]}""", "INVALID_ARGUMENT", "items[0].productId", "an array")]
+    [InlineData("""{"items":[{"productId":1,"quantity":1},{"product_id":-2,"quantity":1}]}""", "INVALID_ARGUMENT", "items[1].product_id", "-2")]
+    [InlineData("""{"items":[{"productId":"PRODUCT","quantity":1}],"userCouponId":123.5}""", "INVALID_ARGUMENT", "userCouponId", "123.5")]
+    [InlineData("""{"items":[{"productId":"PRODUCT","quantity":1}],"userId":-0}""", "INVALID_ARGUMENT", "userId", "-0")]
+    [InlineData("""{"items":[{"productId":null,"quantity":1}]}""", "INVALID_ARGUMENT", "items[0].product_id", "empty")]
+    [InlineData("""{"items":[{"productId":12345678901234567890123456789012345678901234567890123456789012345,"quantity":1}]}""", "INVALID_ARGUMENT", "items[0].product_id", "it has 65")]
+    [InlineData("""{"items":[{"productId":01,"quantity":1}]}""", "MALFORMED_BODY", null, "JSON")]
+    [InlineData("""{"items":[{"productId":1,"quantity":1}]""", "MALFORMED_BODY", null, "JSON")]
+    [InlineData("""{"items":[{"productId":1,"quantity":1,"\ud800":1}]}""", "MALFORMED_BODY", null, "JSON")]
+    [InlineData("""{"items":[{"productId":1,"quantity":1}],"userCouponId":7,"userCouponId":8}""", "MALFORMED_BODY", null, "Multiple values")]
+    [InlineData("""{"items":[{"productId":1,"quantity":1}],"recipientName":5}""", "MALFORMED_BODY", null, "JSON")]
+    [InlineData("""{"items":[{"productId":1,"quantity":1}],"some_id":5}""", "MALFORMED_BODY", null, "some_id")]
+    public async Task Over_HTTP_an_id_that_is_neither_a_string_nor_a_whole_number_is_named(string body, string title, string? field, string said)
+    {
+        var refused = await PostAsync(body.Replace("PRODUCT", Product), null);
+        var problem = await refused.Content.ReadFromJsonAsync<JsonElement>();
+        Assert.Equal((HttpStatusCode.BadRequest, title), (refused.StatusCode, problem.GetProperty("title").GetString()));
+        Assert.Contains(said, problem.GetProperty("detail").GetString());
+        Assert.Equal(field is null ? [] : [field], problem.GetProperty("errors").EnumerateArray().Select(error => error.GetProperty("subject").GetString()!));
+    }
+
+    [Fact]
+    public async Task Over_HTTP_every_id_that_is_wrong_is_named_at_once()
+    {
+        var refused = await PostAsync("""{"userCouponId":1.5,"items":[{"productId":-1,"quantity":1},{"productId":7,"quantity":1},{"productId":2e0,"quantity":1}]}""", null);
+        var errors = (await refused.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("errors").EnumerateArray();
+        Assert.Equal(["userCouponId", "items[0].productId", "items[2].productId"], errors.Select(error => error.GetProperty("subject").GetString()));
+    }
+
+    /// <summary>As with strings: no coupon when it is null, and of a name that comes twice the last counts.</summary>
+    [Fact]
+    public async Task Over_HTTP_null_and_repeated_names_mean_what_they_do_in_the_JSON_of_protobuf()
+    {
+        var placed = await PostAsync($$"""{"items":[{"productId":1,"productId":"{{Product}}","quantity":1}],"userCouponId":null}""", null);
+        Assert.True(placed.StatusCode == HttpStatusCode.Created, await placed.Content.ReadAsStringAsync());
+        var order = await placed.Content.ReadFromJsonAsync<JsonElement>();
+        Assert.Equal(Product, order.GetProperty("items")[0].GetProperty("productId").GetString());
+        Assert.False(order.TryGetProperty("userCouponId", out _));
+    }
+
+    [Fact]
+    public async Task A_shop_that_was_filled_twice_answers_the_requests_of_the_http_file_as_it_says()
+    {
+        Typed[] filled = [await Typed.InAsync(shop, "fill"), await Typed.InAsync(shop, "fill")];
+        Assert.All(filled, typed => Assert.True(typed.Exit == 0, $"{typed}"));
+        var before = (await shop.Clients.Stock.GetProductAsync(new() { ProductId = "1" })).Product.Available;
+
+        // The first, with its coupon, is the one on numbers.
+        List<(int Status, string? Order)> answers = [];
+        foreach (Match request in Regex.Matches(await File.ReadAllTextAsync(Path.Combine(RunningShop.Root, "requests/orders.http")), @"^POST \{\{host\}\}(\S+)\n((?:.+\n)+)\n([^#]+)", RegexOptions.Multiline))
+        {
+            using var sent = new HttpRequestMessage(HttpMethod.Post, request.Groups[1].Value) { Content = new StringContent(request.Groups[3].Value, Encoding.UTF8, "application/json") };
+            if (Regex.Match(request.Groups[2].Value, "Idempotency-Key: (.+)") is { Success: true } key) sent.Headers.Add("Idempotency-Key", key.Groups[1].Value);
+            var answer = await http.SendAsync(sent);
+            var json = await answer.Content.ReadFromJsonAsync<JsonElement>();
+            answers.Add(((int)answer.StatusCode, json.TryGetProperty("orderId", out var order) ? order.GetString() : null));
+        }
+        Assert.Equal([201, 201, 422, 201, 400], answers.Select(answer => answer.Status));
+        Assert.Equal(OrderStatus.Confirmed, (await FinalAsync(answers[0].Order!))[^1].Status);
+        Assert.Equal(OrderStatus.Confirmed, (await FinalAsync(answers[1].Order!))[^1].Status);
+        Assert.Equal(OrderStatus.Failed, (await FinalAsync(answers[3].Order!))[^1].Status);
+
+        Assert.Equal(0, (await Typed.InAsync(shop, "fill")).Exit);
+        Assert.Equal(before - 2, (await shop.Clients.Stock.GetProductAsync(new() { ProductId = "1" })).Product.Available);
+        Assert.Equal(["123", "welcome-mina"], (await shop.Clients.Coupons.ListCouponsAsync(new() { UserId = "mina" })).Coupons.Select(coupon => coupon.UserCouponId));
+        Assert.Equal(1_000_000, (await shop.Clients.Payments.GetAccountAsync(new() { UserId = "mina" })).Account.Deposited);
+    }
+
     [Fact]
     public async Task Over_HTTP_a_mistyped_order_number_is_told_from_an_unknown_one()
     {
@@ -270,9 +375,9 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
         }
     }
 
-    private async Task<HttpResponseMessage> PostAsync(string body, string? key)
+    private async Task<HttpResponseMessage> PostAsync(string body, string? key, string? user = null)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, $"/api/orders/choreography/{User}") { Content = new StringContent(body, Encoding.UTF8, "application/json") };
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"/api/orders/choreography/{user ?? User}") { Content = new StringContent(body, Encoding.UTF8, "application/json") };
         if (key is not null) request.Headers.Add("Idempotency-Key", key);
         return await http.SendAsync(request);
     }

@@ -1,7 +1,12 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
+using Google.Protobuf.WellKnownTypes;
+using Google.Rpc;
+using Grpc.Core;
 using Grpc.Reflection.V1;
+using Shop.V1;
 using StandIns.Daprd;
 
 namespace Live;
@@ -61,12 +66,81 @@ public sealed class ForeignClientTests(RunningShop shop)
     [InlineData("grpc.reflection.v1alpha.ServerReflection")]
     public async Task Reflection_tells_the_comments_of_the_contracts(string service)
     {
-        var asked = new ServerReflectionRequest { FileContainingSymbol = "shop.v1.OrderService.PlaceOrder" };
-        var answer = await shop.Call("5001", service, "ServerReflectionInfo", asked.ToByteArray());
-        var files = ServerReflectionResponse.Parser.ParseFrom(answer).FileDescriptorResponse.FileDescriptorProto.Select(FileDescriptorProto.Parser.ParseFrom).ToList();
+        var files = await ReflectedAsync("5001", service, new() { FileContainingSymbol = "shop.v1.OrderService.PlaceOrder" });
         Assert.Contains(files, file => file.Name == "google/protobuf/timestamp.proto");
-        var orders = files.Single(file => file.Name == "shop/v1/orders.proto");
+        var orders = files.Single(file => file.Name == "shop/v1/orders.proto").ToProto();
         Assert.Contains(orders.SourceCodeInfo.Location, place => place.LeadingComments.Contains("Leave every doubt to the saga"));
+    }
+
+    /// <summary>A tool such as grpcurl asks for the types of an error's details by name, and shows bytes when it is not told.</summary>
+    [Theory]
+    [InlineData("5001", "v1"), InlineData("5001", "v1alpha")]
+    [InlineData("5002", "v1"), InlineData("5002", "v1alpha")]
+    [InlineData("5003", "v1"), InlineData("5003", "v1alpha")]
+    [InlineData("5004", "v1"), InlineData("5004", "v1alpha")]
+    public async Task Reflection_describes_whatever_may_be_among_the_details_of_an_error(string port, string version)
+    {
+        var service = $"grpc.reflection.{version}.ServerReflection";
+        foreach (var file in (FileDescriptor[])[ErrorDetailsReflection.Descriptor, StatusReflection.Descriptor])
+        {
+            var byName = await ReflectedAsync(port, service, new() { FileByFilename = file.Name });
+            Assert.Contains(byName, known => known.ToProto().Equals(file.ToProto()));
+            foreach (var type in file.MessageTypes)
+            {
+                var bySymbol = await ReflectedAsync(port, service, new() { FileContainingSymbol = type.FullName });
+                Assert.Contains(bySymbol, known => known.Name == file.Name && known.MessageTypes.Any(one => one.FullName == type.FullName));
+            }
+            foreach (var needed in file.Dependencies)
+            {
+                Assert.Contains(await ReflectedAsync(port, service, new() { FileByFilename = needed.Name }), known => known.Name == needed.Name);
+            }
+        }
+    }
+
+    /// <summary>Each kind of refusal of each service, and the type of the details that it really comes with.</summary>
+    [Theory]
+    [InlineData("5001", "shop.v1.OrderService", "GetOrder", "google.rpc.BadRequest")]
+    [InlineData("5001", "shop.v1.OrderService", "PlaceOrder/nothing", "google.rpc.ErrorInfo")]
+    [InlineData("5001", "shop.v1.OrderService", "PlaceOrder/too_much", "google.rpc.PreconditionFailure")]
+    [InlineData("5002", "shop.v1.StockService", "GetProduct", "google.rpc.BadRequest")]
+    [InlineData("5002", "shop.v1.StockService", "GetProduct/nothing", "google.rpc.ErrorInfo")]
+    [InlineData("5002", "shop.v1.StockService", "AdjustStock/too_much", "google.rpc.PreconditionFailure")]
+    [InlineData("5003", "shop.v1.PaymentService", "GetAccount", "google.rpc.BadRequest")]
+    [InlineData("5003", "shop.v1.PaymentService", "GetAccount/nothing", "google.rpc.ErrorInfo")]
+    [InlineData("5004", "shop.v1.CouponService", "GetCoupon", "google.rpc.BadRequest")]
+    [InlineData("5004", "shop.v1.CouponService", "GetCoupon/nothing", "google.rpc.ErrorInfo")]
+    public async Task The_details_of_a_refusal_are_of_a_type_that_its_service_describes(string port, string service, string call, string type)
+    {
+        var id = $"r-{Guid.CreateVersion7().ToString("N")[^8..]}";
+        await shop.Clients.Stock.PutProductAsync(new() { ProductId = id, Name = "Lamp", Price = 10, InitialStock = 1 });
+        await shop.Clients.Payments.OpenAccountAsync(new() { UserId = id, InitialDeposit = 10 });
+        IMessage request = call switch
+        {
+            "PlaceOrder/nothing" => new PlaceOrderRequest { UserId = id, Items = { new OrderItem { ProductId = "nothing", Quantity = 1 } } },
+            "PlaceOrder/too_much" => new PlaceOrderRequest { UserId = id, Items = { new OrderItem { ProductId = id, Quantity = 2 } } },
+            "GetProduct/nothing" => new GetProductRequest { ProductId = "nothing" },
+            "AdjustStock/too_much" => new AdjustStockRequest { ProductId = id, Delta = -2 },
+            "GetAccount/nothing" => new GetAccountRequest { UserId = "nothing" },
+            "GetCoupon/nothing" => new GetCouponRequest { UserCouponId = "nothing" },
+            _ => new Empty(),
+        };
+        var refused = await Assert.ThrowsAsync<RpcException>(async () => await shop.Call(port, service, call.Split('/')[0], request.ToByteArray()));
+        var details = Google.Rpc.Status.Parser.ParseFrom(refused.Trailers.GetValueBytes("grpc-status-details-bin")).Details;
+        Assert.Equal([type], details.Select(detail => Any.GetTypeName(detail.TypeUrl)));
+        var files = await ReflectedAsync(port, "grpc.reflection.v1.ServerReflection", new() { FileContainingSymbol = type });
+        Assert.Contains(files, file => file.MessageTypes.Any(described => described.FullName == type));
+    }
+
+    /// <summary>Every type of google.rpc that a rejection is made with is in the two above.</summary>
+    [Fact]
+    public void No_rejection_has_details_of_another_type()
+    {
+        var known = ErrorDetailsReflection.Descriptor.MessageTypes.Append(Google.Rpc.Status.Descriptor).Select(type => type.ClrType.FullName).ToArray();
+        var made = ((string[])["saga", "services"]).SelectMany(folder => Directory.EnumerateFiles(Path.Combine(RunningShop.Root, folder), "*.cs", SearchOption.AllDirectories))
+            .SelectMany(file => Regex.Matches(File.ReadAllText(file), @"\bnew (?:Google\.Rpc\.)?(\w+)\b").Select(match => $"Google.Rpc.{match.Groups[1].Value}"))
+            .Where(name => typeof(ErrorInfo).Assembly.GetType(name) is not null).Distinct().ToArray();
+        Assert.All((string[])["BadRequest", "ErrorInfo", "PreconditionFailure"], name => Assert.Contains($"Google.Rpc.{name}", made));
+        Assert.All(made, name => Assert.Contains(name, known));
     }
 
     [Fact]
@@ -104,6 +178,24 @@ public sealed class ForeignClientTests(RunningShop shop)
         {
             await Task.Delay(20, limit.Token);
         }
+    }
+
+    /// <summary>The files that reflection answers with, built from nothing but them.</summary>
+    private async Task<IReadOnlyList<FileDescriptor>> ReflectedAsync(string port, string service, ServerReflectionRequest asked)
+    {
+        var answer = ServerReflectionResponse.Parser.ParseFrom(await shop.Call(port, service, "ServerReflectionInfo", asked.ToByteArray()));
+        Assert.True(answer.FileDescriptorResponse is not null, $"{asked}: {answer.ErrorResponse}");
+        var left = answer.FileDescriptorResponse.FileDescriptorProto.ToDictionary(bytes => FileDescriptorProto.Parser.ParseFrom(bytes));
+        List<ByteString> ordered = [];
+        HashSet<string> built = [];
+        while (left.Keys.FirstOrDefault(file => file.Dependency.All(built.Contains)) is { } next)
+        {
+            left.Remove(next, out var bytes);
+            ordered.Add(bytes!);
+            built.Add(next.Name);
+        }
+        Assert.True(left.Count == 0, $"{asked}: what {string.Join(", ", left.Keys.Select(file => file.Name))} imports is missing.");
+        return FileDescriptor.BuildFromByteStrings(ordered);
     }
 
     private static Shop.Scenario Success => Shop.Scenario.All[0];
