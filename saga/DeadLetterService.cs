@@ -91,15 +91,13 @@ internal sealed class DeadLetterService(
         }
         try
         {
-            var e = handler.Parse(ByteString.CopyFrom(letter.Data));
-            if (EventRules.Violations(e) is not { Length: > 0 } violations) return e;
-            problem = $"It breaks the contract of the topic {letter.Topic}: {violations}";
+            return EventRules.Read(letter.Topic, () => handler.Parse(ByteString.CopyFrom(letter.Data)));
         }
         catch (UnreadableEventException unreadable)
         {
-            problem = $"It is not the event of the topic {letter.Topic}: {unreadable.Message}";
+            problem = unreadable.Message;
+            return null;
         }
-        return null;
     }
 
     private static void MustWait(DeadLetter letter)

@@ -35,9 +35,7 @@ internal sealed class EventDispatcher(Subscriptions subscriptions, DeadLetters d
         using var step = SagaTrace.Hear(handler.Step, delivery.Topic, delivery.EventId, attempt, delivery.TraceParent);
         try
         {
-            var e = parse();
-            if (EventRules.Violations(e) is { Length: > 0 } violations) throw new UnreadableEventException(violations);
-            await handler.HandleAsync(e, stop);
+            await handler.HandleAsync(EventRules.Read(delivery.Topic, parse), stop);
             attempts.Succeeded(delivery.EventId, attempt);
             return Status.Success;
         }

@@ -14,6 +14,24 @@ internal static class EventRules
     private const int QuantityMax = 1_000, ItemsMax = 100, DetailMax = 1_000;
     private const long UnitPriceMax = 1_000_000_000;
 
+    /// <summary>The event of a topic.</summary>
+    /// <exception cref="UnreadableEventException">It is not the topic's event, or breaks its contract; the message names every field that is wrong.</exception>
+    public static IMessage Read(string topic, Func<IMessage> parse)
+    {
+        IMessage e;
+        try
+        {
+            e = parse();
+        }
+        catch (UnreadableEventException unreadable)
+        {
+            throw new UnreadableEventException($"It is not the event of the topic {topic}: {unreadable.Message}", unreadable);
+        }
+        return Violations(e) is { Length: > 0 } violations
+            ? throw new UnreadableEventException($"It breaks the contract of the topic {topic}: {violations}")
+            : e;
+    }
+
     /// <returns>Sentences that name every field that is wrong. Empty: the event keeps the contract.</returns>
     public static string Violations(IMessage e)
     {

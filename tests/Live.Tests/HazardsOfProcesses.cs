@@ -62,6 +62,8 @@ public sealed class HazardsOfProcesses : IAsyncLifetime
         {
             await Payments.KillAsync(TimeSpan.Zero);
             await ReachAsync(PaymentsHealthAsync, HealthCheckResponse.Types.ServingStatus.NotServing);
+            // A restart would not help: it lives.
+            Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, await PaymentsHealthAsync("liveness"));
             order = await PlaceAsync();
             await ReachAsync(() => ReservationAsync(order), ReservationStatus.Reserved);
         });
@@ -110,11 +112,13 @@ public sealed class HazardsOfProcesses : IAsyncLifetime
         }
     }
 
-    private async Task<HealthCheckResponse.Types.ServingStatus> PaymentsHealthAsync()
+    private Task<HealthCheckResponse.Types.ServingStatus> PaymentsHealthAsync() => PaymentsHealthAsync("");
+
+    private async Task<HealthCheckResponse.Types.ServingStatus> PaymentsHealthAsync(string service)
     {
         try
         {
-            return (await new Health.HealthClient(payments).CheckAsync(new())).Status;
+            return (await new Health.HealthClient(payments).CheckAsync(new() { Service = service })).Status;
         }
         catch (RpcException)
         {

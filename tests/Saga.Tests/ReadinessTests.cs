@@ -1,0 +1,109 @@
+using System.Net;
+using System.Net.Sockets;
+using Dapr.Client;
+using Dapr.Client.Autogen.Grpc.v1;
+using Grpc.Core;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Shop.V1;
+using DaprApi = Dapr.Client.Autogen.Grpc.v1.Dapr;
+
+namespace Saga.Tests;
+
+/// <summary>A service is ready when its sidecar can be called and will deliver; a scheduler it does not need.</summary>
+public sealed class ReadinessTests : IDisposable
+{
+    private readonly HttpListener sidecar = new();
+    private readonly DaprClient dapr;
+    private readonly SubscriptionProbe probe = new();
+    private readonly Metadata metadata = new();
+    private readonly List<string> asked = [];
+    private HttpStatusCode outbound = HttpStatusCode.NoContent;
+
+    public ReadinessTests()
+    {
+        using var free = new TcpListener(IPAddress.Loopback, 0);
+        free.Start();
+        var address = $"http://127.0.0.1:{((IPEndPoint)free.LocalEndpoint).Port}/";
+        free.Stop();
+        sidecar.Prefixes.Add(address);
+        sidecar.Start();
+        dapr = new DaprClientBuilder().UseHttpEndpoint(address).Build();
+        _ = ServeAsync();
+    }
+
+    public void Dispose()
+    {
+        dapr.Dispose();
+        sidecar.Close();
+    }
+
+    [Fact]
+    public async Task Without_a_scheduler_it_is_ready_once_the_subscriptions_were_asked_for()
+    {
+        Assert.Equal(HealthStatus.Unhealthy, (await CheckAsync()).Status);
+        probe.SubscriptionsRead();
+        Assert.Equal(HealthStatus.Healthy, (await CheckAsync()).Status);
+        Assert.All(asked, path => Assert.Equal("/v1.0/healthz/outbound", path));
+    }
+
+    [Fact]
+    public async Task A_sidecar_that_cannot_be_called_yet_is_not_ready()
+    {
+        probe.SubscriptionsRead();
+        outbound = HttpStatusCode.InternalServerError;
+        var seen = await CheckAsync();
+        Assert.Equal(HealthStatus.Unhealthy, seen.Status);
+        Assert.Contains("sidecar", seen.Description);
+    }
+
+    [Fact]
+    public async Task Beside_a_sidecar_that_outlived_the_last_process_its_subscriptions_are_looked_up()
+    {
+        metadata.Topics = ["order-created"];
+        Assert.Contains("subscriptions", (await CheckAsync()).Description);
+        metadata.Topics = ["order-created", "order-failed", "stock-dead-letters"];
+        Assert.Equal(HealthStatus.Healthy, (await CheckAsync()).Status);
+        metadata.IsAway = true;
+        Assert.Equal(HealthStatus.Unhealthy, (await CheckAsync()).Status);
+    }
+
+    private Task<HealthCheckResult> CheckAsync()
+    {
+        var subscriptions = new Subscriptions().On<OrderCreatedEvent>((_, _) => Task.CompletedTask).On<OrderFailedEvent>((_, _) => Task.CompletedTask);
+        return new Readiness(dapr, metadata, subscriptions, probe).CheckHealthAsync(new());
+    }
+
+    private async Task ServeAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                var call = await sidecar.GetContextAsync();
+                asked.Add(call.Request.Url!.AbsolutePath);
+                // As a daprd without a scheduler answers.
+                call.Response.StatusCode = (int)(call.Request.Url.AbsolutePath == "/v1.0/healthz/outbound" ? outbound : HttpStatusCode.InternalServerError);
+                call.Response.Close();
+            }
+        }
+        catch (Exception closed) when (closed is HttpListenerException or ObjectDisposedException)
+        {
+        }
+    }
+
+    private sealed class Metadata : DaprApi.DaprClient
+    {
+        public string[] Topics { get; set; } = [];
+
+        public bool IsAway { get; set; }
+
+        public override AsyncUnaryCall<GetMetadataResponse> GetMetadataAsync(
+            GetMetadataRequest request, Grpc.Core.Metadata headers = null!, DateTime? deadline = null, CancellationToken cancellationToken = default)
+        {
+            var answer = IsAway
+                ? Task.FromException<GetMetadataResponse>(new RpcException(new Status(StatusCode.Unavailable, "away")))
+                : Task.FromResult(new GetMetadataResponse { Subscriptions = { Topics.Select(topic => new PubsubSubscription { PubsubName = "pubsub", Topic = topic }) } });
+            return new(answer, Task.FromResult(Grpc.Core.Metadata.Empty), () => Status.DefaultSuccess, () => Grpc.Core.Metadata.Empty, () => { });
+        }
+    }
+}
