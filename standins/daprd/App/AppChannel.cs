@@ -121,7 +121,7 @@ internal sealed class AppChannel : IDisposable
         try
         {
             await socket.ConnectAsync(context.DnsEndPoint, stop);
-            return new NetworkStream(socket, ownsSocket: true);
+            return new RepeatedHeaders(new NetworkStream(socket, ownsSocket: true));
         }
         catch
         {

@@ -52,7 +52,7 @@ internal sealed class Delivery(
         span.SetTopic(message.Topic);
         try
         {
-            var response = await app.DeliverAsync(request, Headers(message, span.Context.Parent), limit);
+            var response = await app.DeliverAsync(request, Headers(message, span.Context), limit);
             return response.Status is TopicEventResponseStatus.Success or TopicEventResponseStatus.Drop
                 ? response.Status
                 : throw new RetryRequestedException();
@@ -70,7 +70,7 @@ internal sealed class Delivery(
         }
     }
 
-    private Metadata Headers(Message message, string traceParent)
+    private Metadata Headers(Message message, TraceContext trace)
     {
         var headers = new Metadata();
         foreach (var (name, value) in message.Metadata ?? NoMetadata)
@@ -81,15 +81,7 @@ internal sealed class Delivery(
 
         headers.Add("pubsubname", subscription.PubSubName);
         if (appApiToken.Length > 0) headers.Add("dapr-api-token", appApiToken);
-        if (!spans.PassesOn) return headers;
-        if (!TraceContext.IsParent(traceParent))
-        {
-            headers.Add("traceparent", TraceContext.Zero);
-            return headers;
-        }
-
-        headers.Add("traceparent", traceParent);
-        headers.Add(TraceContext.BinaryHeader, TraceContext.ToBinary(traceParent));
+        spans.AddTo(headers, trace);
         return headers;
     }
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
 using Daprd.Files;
+using Grpc.Core;
 using OpenTelemetry;
 using Zipkin;
 
@@ -65,6 +66,15 @@ internal sealed class Spans : IDisposable
         var activity = _source.StartActivity(name, kind, context)!;
         Activity.Current = null;
         return new Span(activity, new TraceContext(activity.Id!, parent.State));
+    }
+
+    /// <summary>Adds a context to the headers of a delivery: all zeros when there is none, and nothing when none is passed on.</summary>
+    public void AddTo(Metadata headers, TraceContext context)
+    {
+        if (!PassesOn) return;
+        var parent = TraceContext.IsParent(context.Parent) ? context.Parent : TraceContext.Zero;
+        headers.Add("traceparent", parent);
+        headers.Add(TraceContext.BinaryHeader, TraceContext.ToBinary(parent));
     }
 
     public void Dispose()

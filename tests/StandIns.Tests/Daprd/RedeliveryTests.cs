@@ -375,6 +375,25 @@ public sealed class RedeliveryTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_event_that_is_tried_again_holds_up_no_other_of_its_topic()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        var cured = false;
+        app.OnTopic("work", got => Task.FromResult(new TopicEventResponse
+        {
+            Status = got.Id == "poison" && !cured ? TopicEventResponseStatus.Retry : TopicEventResponseStatus.Success,
+        }));
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + Yaml.Retries("pubsub", -1), app.Port);
+        await sidecar.Dapr.PublishAsync("work", "1", metadata: ("cloudevent.id", "poison"));
+        await app.NextAsync("work");
+        await sidecar.Dapr.PublishAsync("work", "2", metadata: ("cloudevent.id", "later"));
+        while ((await app.NextAsync("work")).Event.Id != "later") ;
+        Assert.Equal("poison", (await app.NextAsync("work")).Event.Id);
+        cured = true;
+        await _redis.Database.AllAcknowledgedAsync("work", "app");
+    }
+
+    [Fact]
     public async Task A_new_group_hears_everything_the_stream_still_has()
     {
         await using var publisher = await Sidecar.StartAsync("publisher", Yaml.Redis("pubsub", "pubsub.redis", _redis));

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Grpc.Core;
 using Grpc.Net.Client;
 using DaprService = Dapr.Client.Autogen.Grpc.v1.Dapr;
@@ -8,7 +9,7 @@ namespace StandIns.Daprd;
 /// A sidecar, known by its addresses. Those that are started here, each in a process of its own, are the stand-in, or the daprd that the
 /// environment variable DAPRD_UNDER_TEST names, and are told what daprd's flags, files and environment can tell.
 /// </summary>
-public sealed class Sidecar : IAsyncDisposable
+public sealed partial class Sidecar : IAsyncDisposable
 {
     private static readonly string Foreign = Environment.GetEnvironmentVariable("DAPRD_UNDER_TEST") ?? "";
 
@@ -64,7 +65,9 @@ public sealed class Sidecar : IAsyncDisposable
     public static Sidecar Launch(string appId, string resources, int appPort = 0, string[]? more = null, IReadOnlyDictionary<string, string>? environment = null)
     {
         var folder = Directory.CreateTempSubdirectory("daprd-").FullName;
-        File.WriteAllText(Path.Combine(folder, "resources.yaml"), resources);
+        // A file for each document: for policies, daprd looks at the first of a file only.
+        var documents = Separator().Split(resources).Where(document => document.Trim().Length > 0);
+        foreach (var (at, document) in documents.Index()) File.WriteAllText(Path.Combine(folder, $"{at:00}.yaml"), document);
         var (grpcPort, httpPort) = (FreePort.Take(), FreePort.Take());
         List<string> arguments =
         [
@@ -131,6 +134,9 @@ public sealed class Sidecar : IAsyncDisposable
         if (_process is not null) await _process.DisposeAsync();
         if (_folder is not null) Directory.Delete(_folder, recursive: true);
     }
+
+    [GeneratedRegex(@"^---\s*$", RegexOptions.Multiline)]
+    private static partial Regex Separator();
 
     private static ChildProcess Run(List<string> arguments, Dictionary<string, string> environment) => IsStandIn
         ? StandIn.Run(arguments, environment)

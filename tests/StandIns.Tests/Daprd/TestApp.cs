@@ -31,6 +31,9 @@ public sealed partial class TestApp : IAsyncDisposable
 
     public int Port { get; }
 
+    /// <summary>As many header fields may a call have; counts from the next start on. A batch has two for each event.</summary>
+    public int HeadersMax { get; set; } = 1000;
+
     internal List<TopicSubscription> Subscriptions { get; }
 
     /// <summary>Answers for HealthCheck.</summary>
@@ -106,7 +109,12 @@ public sealed partial class TestApp : IAsyncDisposable
     public async Task StartAsync()
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.ListenLocalhost(Port, listen => listen.Protocols = HttpProtocols.Http2));
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            kestrel.Limits.MaxRequestHeaderCount = HeadersMax;
+            kestrel.Limits.MaxRequestHeadersTotalSize = HeadersMax * 512;
+            kestrel.ListenLocalhost(Port, listen => listen.Protocols = HttpProtocols.Http2);
+        });
         builder.Services.AddRoutingCore();
         builder.Services.AddLogging();
         builder.Services.AddSingleton(this);
