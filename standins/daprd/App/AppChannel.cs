@@ -38,9 +38,6 @@ internal sealed class AppChannel : IDisposable
     /// <summary>For calls that are passed on as they are.</summary>
     public HttpMessageInvoker Invoker { get; }
 
-    /// <summary>False while an app whose health is checked does not pass.</summary>
-    public bool IsHealthy { get; set; } = true;
-
     /// <summary>Many calls on few connections, and no trace headers of our own making.</summary>
     public static SocketsHttpHandler NewHandler() => new()
     {
@@ -85,13 +82,6 @@ internal sealed class AppChannel : IDisposable
         {
             return await _alpha.OnBulkTopicEventAlpha1Async(request, headers, cancellationToken: stop);
         }
-    }
-
-    public async Task<Dapr.Client.Autogen.Grpc.v1.InvokeResponse> InvokeAsync(
-        Dapr.Client.Autogen.Grpc.v1.InvokeRequest request, Metadata headers, CancellationToken stop)
-    {
-        Activity.Current = null;
-        return await _callback.OnInvokeAsync(request, headers, cancellationToken: stop);
     }
 
     /// <summary>Anything but an answer counts as unhealthy, UNIMPLEMENTED too.</summary>

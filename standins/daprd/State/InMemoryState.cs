@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Daprd.State;
 
 /// <summary>
-/// state.in-memory: gone with the process. Unlike Redis it refuses an etag for a missing key, refuses every first-write
-/// without etag on an existing one, and its transactions are all or nothing.
+/// state.in-memory: gone with the process. Unlike Redis it refuses an etag for a missing key, and every first-write
+/// without etag on an existing one.
 /// </summary>
 internal sealed class InMemoryState(TimeProvider time) : IStateStore
 {
@@ -54,28 +54,26 @@ internal sealed class InMemoryState(TimeProvider time) : IStateStore
         return failures;
     }
 
-    public Task SetAsync(StateWrite write) => TransactAsync([new StateOperation(write, null)]);
-
-    public Task DeleteAsync(StateRemoval removal) => TransactAsync([new StateOperation(null, removal)]);
-
-    public Task TransactAsync(IReadOnlyList<StateOperation> operations)
+    public Task SetAsync(StateWrite write)
     {
         lock (_gate)
         {
             SweepNowAndThen();
-            foreach (var (write, removal) in operations)
-            {
-                if (write is not null) Check(write.Key, write.Etag, write.FirstWrite);
-                if (removal is not null) Check(removal.Key, removal.Etag, firstWrite: false);
-            }
+            Check(write.Key, write.Etag, write.FirstWrite);
+            DateTimeOffset? expiresAt = write.TtlSeconds is > 0 and var seconds ? time.GetUtcNow().AddSeconds(seconds) : null;
+            _entries[write.Key] = new Entry(write.Data.ToArray(), Guid.NewGuid().ToString(), expiresAt);
+        }
 
-            foreach (var (write, removal) in operations)
-            {
-                if (removal is not null) _entries.Remove(removal.Key);
-                if (write is null) continue;
-                DateTimeOffset? expiresAt = write.TtlSeconds is > 0 and var seconds ? time.GetUtcNow().AddSeconds(seconds) : null;
-                _entries[write.Key] = new Entry(write.Data.ToArray(), Guid.NewGuid().ToString(), expiresAt);
-            }
+        return Task.CompletedTask;
+    }
+
+    public Task DeleteAsync(StateRemoval removal)
+    {
+        lock (_gate)
+        {
+            SweepNowAndThen();
+            Check(removal.Key, removal.Etag, firstWrite: false);
+            _entries.Remove(removal.Key);
         }
 
         return Task.CompletedTask;

@@ -7,12 +7,9 @@ internal sealed record StateValue(ReadOnlyMemory<byte> Data, string? Etag, strin
 /// <param name="Etag">Null for an unconditional write; never empty.</param>
 /// <param name="TtlSeconds">Zero or less removes an expiry; null leaves it as it is.</param>
 internal sealed record StateWrite(
-    string Key, ReadOnlyMemory<byte> Data, string? Etag, bool FirstWrite, bool LastWrite, bool Strong, int? TtlSeconds, bool Json);
+    string Key, ReadOnlyMemory<byte> Data, string? Etag, bool FirstWrite, bool LastWrite, bool Strong, int? TtlSeconds);
 
 internal sealed record StateRemoval(string Key, string? Etag);
-
-/// <summary>One step of a transaction: exactly one of the two is there.</summary>
-internal readonly record struct StateOperation(StateWrite? Write, StateRemoval? Removal);
 
 /// <summary>Where state is kept. Failures of the etag are <see cref="EtagException"/>, all others whatever the store throws.</summary>
 internal interface IStateStore : IAsyncDisposable
@@ -32,8 +29,6 @@ internal interface IStateStore : IAsyncDisposable
     Task<IReadOnlyList<Exception?>> SetManyAsync(IReadOnlyList<StateWrite> writes);
 
     Task DeleteAsync(StateRemoval removal);
-
-    Task TransactAsync(IReadOnlyList<StateOperation> operations);
 }
 
 /// <summary>The write was refused because of its etag.</summary>
