@@ -186,10 +186,24 @@ internal sealed class RepeatedHeaders(Stream inner) : Stream
 
     private void WriteField(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value)
     {
-        // Both are shorter than the 127 bytes that would need a longer length. Zero: a literal that nobody is to remember.
-        _fields.Write<byte>([0, (byte)name.Length]);
-        _fields.Write(name);
-        _fields.Write<byte>([(byte)value.Length]);
-        _fields.Write(value);
+        // A literal that stays out of the dynamic table.
+        _fields.Write<byte>([0]);
+        WriteText(name);
+        WriteText(value);
+    }
+
+    private void WriteText(ReadOnlySpan<byte> text)
+    {
+        const int Largest = 127;
+        if (text.Length < Largest) _fields.Write<byte>([(byte)text.Length]);
+        else
+        {
+            _fields.Write<byte>([Largest]);
+            var left = text.Length - Largest;
+            for (; left >= 0x80; left >>= 7) _fields.Write<byte>([(byte)(left | 0x80)]);
+            _fields.Write<byte>([(byte)left]);
+        }
+
+        _fields.Write(text);
     }
 }

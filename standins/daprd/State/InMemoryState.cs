@@ -35,14 +35,14 @@ internal sealed class InMemoryState(TimeProvider time) : IStateStore
         return found;
     }
 
-    public async Task<IReadOnlyList<Exception?>> SetManyAsync(IReadOnlyList<StateWrite> writes)
+    public Task<IReadOnlyList<Exception?>> SetManyAsync(IReadOnlyList<StateWrite> writes)
     {
         var failures = new List<Exception?>(writes.Count);
         foreach (var write in writes)
         {
             try
             {
-                await SetAsync(write);
+                Set(write);
                 failures.Add(null);
             }
             catch (EtagException failure)
@@ -51,20 +51,7 @@ internal sealed class InMemoryState(TimeProvider time) : IStateStore
             }
         }
 
-        return failures;
-    }
-
-    public Task SetAsync(StateWrite write)
-    {
-        lock (_gate)
-        {
-            SweepNowAndThen();
-            Check(write.Key, write.Etag, write.FirstWrite);
-            DateTimeOffset? expiresAt = write.TtlSeconds is > 0 and var seconds ? time.GetUtcNow().AddSeconds(seconds) : null;
-            _entries[write.Key] = new Entry(write.Data.ToArray(), Guid.NewGuid().ToString(), expiresAt);
-        }
-
-        return Task.CompletedTask;
+        return Task.FromResult<IReadOnlyList<Exception?>>(failures);
     }
 
     public Task DeleteAsync(StateRemoval removal)
@@ -80,6 +67,17 @@ internal sealed class InMemoryState(TimeProvider time) : IStateStore
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    private void Set(StateWrite write)
+    {
+        lock (_gate)
+        {
+            SweepNowAndThen();
+            Check(write.Key, write.Etag, write.FirstWrite);
+            DateTimeOffset? expiresAt = write.TtlSeconds is > 0 and var seconds ? time.GetUtcNow().AddSeconds(seconds) : null;
+            _entries[write.Key] = new Entry(write.Data.ToArray(), Guid.NewGuid().ToString(), expiresAt);
+        }
+    }
 
     private void Check(string key, string? etag, bool firstWrite)
     {

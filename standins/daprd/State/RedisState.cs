@@ -86,22 +86,6 @@ internal sealed class RedisState : IStateStore
         return await EachAsync(keys, GetAsync);
     }
 
-    public async Task SetAsync(StateWrite write)
-    {
-        var script = Upsert(write);
-        try
-        {
-            await _redis.SendAsync(script);
-        }
-        catch (Exception failure) when (failure is RedisException or RedisUnreachableException)
-        {
-            throw NotSet(write, failure);
-        }
-
-        if (Expiry(write) is { } expiry) await _redis.SendAsync(expiry);
-        if (write.Strong && _replicas > 0) await _redis.SendAsync("WAIT", _replicas, 1000);
-    }
-
     public async Task<IReadOnlyList<Exception?>> SetManyAsync(IReadOnlyList<StateWrite> writes)
     {
         var failures = new Exception?[writes.Count];

@@ -23,8 +23,6 @@ internal interface IStateStore : IAsyncDisposable
     /// <summary>Each by itself, all at the same time. What came of each, in order: a value (null: no such key), or why it could not be read.</summary>
     Task<IReadOnlyList<(StateValue? Value, Exception? Failure)>> GetManyAsync(IReadOnlyList<string> keys);
 
-    Task SetAsync(StateWrite write);
-
     /// <summary>Each by itself, all at the same time. Why each was not written, in order; null when it was.</summary>
     Task<IReadOnlyList<Exception?>> SetManyAsync(IReadOnlyList<StateWrite> writes);
 

@@ -150,6 +150,18 @@ public sealed class NearInvocationTests : InvocationTests
         Assert.Equal(Parent, call.GetTrailers().GetValue("saw-traceparent"));
     }
 
+    [Theory]
+    [InlineData(10)]
+    [InlineData(127)]
+    [InlineData(300)]
+    public async Task A_trace_header_of_several_values_arrives_whole_whatever_they_are(int length)
+    {
+        var values = $"{new string('x', length)},{new string('y', length - 1)},z";
+        var call = Echo.SayAsync(new EchoMessage { Text = "hello" }, [.. ToCallee, new("traceparent", values)]);
+        await call;
+        Assert.Equal(values, call.GetTrailers().GetValue("saw-traceparent"));
+    }
+
     [Fact]
     public async Task The_app_is_told_of_no_other_caller()
     {

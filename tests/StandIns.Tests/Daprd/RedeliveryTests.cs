@@ -446,6 +446,8 @@ public sealed class RedeliveryTests : IAsyncLifetime
         await using var sidecar = await Sidecar.StartAsync(
             "app", Yaml.Redis("pubsub", "pubsub.redis", _redis), app.Port,
             ["--enable-app-health-check", "--app-health-probe-interval", "1", "--app-health-threshold", "1"]);
+        await sidecar.Dapr.PublishAsync("work", "0");
+        await app.NextAsync("work");
         app.IsHealthy = false;
         await sidecar.UntilUnhealthyAsync();
         await sidecar.Dapr.PublishAsync("work", "1");
