@@ -17,7 +17,7 @@ internal sealed class Arguments
         "resources-path", "components-path", "config", "max-body-size", "read-buffer-size", "dapr-graceful-shutdown-seconds", "dapr-block-shutdown-duration",
         "log-level", "log-file", "mode", "sentry-address", "control-plane-trust-domain", "control-plane-namespace", "placement-host-address",
         "scheduler-host-address", "unix-domain-socket", "allowed-origins", "app-health-check-path", "app-health-probe-interval",
-        "app-health-probe-timeout", "app-health-threshold", "disable-init-endpoints", "run-file", "peer", "names-folder",
+        "app-health-probe-timeout", "app-health-threshold", "disable-init-endpoints", "run-file", "peer", "names-folder", "dapr-version",
     ];
 
     private readonly Dictionary<string, List<string>> _values = [];
@@ -78,7 +78,14 @@ internal sealed class Arguments
         Peers(),
         NamesFolder(),
         Environment.CurrentDirectory,
-        TimeSpan.FromSeconds(Integer("dapr-graceful-shutdown-seconds", (int)SidecarOptions.DefaultShutdownLimit.TotalSeconds)));
+        TimeSpan.FromSeconds(Integer("dapr-graceful-shutdown-seconds", (int)SidecarOptions.DefaultShutdownLimit.TotalSeconds)),
+        DaprVersion());
+
+    /// <summary>The flag comes before the environment variable.</summary>
+    public DaprVersion DaprVersion() =>
+        Text("dapr-version", Environment.GetEnvironmentVariable(Daprd.DaprVersion.Variable) ?? "") is { Length: > 0 } asked
+            ? Daprd.DaprVersion.Parse(asked)
+            : Daprd.DaprVersion.Default;
 
     public string NamesFolder() => Text("names-folder", SidecarOptions.DefaultNamesFolder);
 

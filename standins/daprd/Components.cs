@@ -18,10 +18,13 @@ internal sealed class Components : IAsyncDisposable
     {
         foreach (var component in components)
         {
-            switch (options.Embedded ? component.Type.Replace(".redis", ".in-memory") : component.Type)
+            // The category is looked at letter by letter, what comes behind it is not.
+            if (component.Type.Split('.')[0] is not ("state" or "pubsub" or "secretstores")) throw component.Place.Problem($"incorrect type {component.Type}");
+            var wanted = component.Type.ToLowerInvariant();
+            switch (options.Embedded ? wanted.Replace(".redis", ".in-memory") : wanted)
             {
                 case "state.redis":
-                    var redisState = new RedisState(component);
+                    var redisState = new RedisState(component, options.Version);
                     _open.Add(redisState);
                     await ReachAsync(component, redisState.OpenAsync);
                     AddState(component, redisState);
@@ -30,7 +33,7 @@ internal sealed class Components : IAsyncDisposable
                     AddState(component, memory.Store(component.Name));
                     break;
                 case "pubsub.redis":
-                    var redisPubSub = new RedisPubSub(component, options.AppId, warn);
+                    var redisPubSub = new RedisPubSub(component, options.AppId, options.Version, warn);
                     _open.Add(redisPubSub);
                     await ReachAsync(component, redisPubSub.OpenAsync);
                     AddPubSub(component, redisPubSub);

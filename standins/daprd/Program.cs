@@ -14,6 +14,7 @@ const string Usage = """
           runs one sidecar
 
     --embedded replaces Redis components by in-memory ones.
+    --dapr-version 1.19.0, or DAPR_RUNTIME_VERSION, behaves as that daprd instead of 1.18.1.
     """;
 
 using var stopping = new CancellationTokenSource();
@@ -32,7 +33,7 @@ try
 
     if (arguments.Has("version"))
     {
-        Console.WriteLine(Sidecar.RuntimeVersion);
+        Console.WriteLine(arguments.DaprVersion());
         return 0;
     }
 

@@ -1,27 +1,17 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using Dapr.Client.Autogen.Grpc.v1;
-using Daprd.Api;
 using Daprd.App;
 using Daprd.Files;
 using Daprd.Invocation;
 using Daprd.PubSub;
-using Daprd.Resiliency;
 using Daprd.State;
 using Daprd.Tracing;
-using Grpc.Core;
-using Grpc.Net.Client;
-using DaprService = Dapr.Client.Autogen.Grpc.v1.Dapr;
 
 namespace Daprd;
 
 /// <summary>One app's sidecar: its components, its two servers, and its subscriptions.</summary>
 internal sealed class Sidecar : IAsyncDisposable
 {
-    public const string RuntimeVersion = "1.18.3";
-
-    private const string CallerHeader = "dapr-caller-app-id";
-
     private readonly Resources _resources;
     private readonly SidecarLog _log;
     private readonly SharedMemory _memory;
@@ -33,6 +23,7 @@ internal sealed class Sidecar : IAsyncDisposable
     private readonly SidecarServer _server;
     private readonly CancellationTokenSource _stopping = new();
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _subscribed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _watch = Task.CompletedTask;
 
     /// <summary>Reads the sidecar's files; throws <see cref="FileProblem"/> when they are wrong. Nothing is opened yet.</summary>
@@ -45,9 +36,10 @@ internal sealed class Sidecar : IAsyncDisposable
         _names = new Names(options.NamesFolder, options.Peers);
         _resources = Resources.Read(options.ResourcesPaths, options.AppId, options.Folder, log.Warn);
         Spans = new Spans(Configuration.Read(options.ConfigFiles, log.Warn), options.AppId, log.Warn);
-        State = new StateApi(_resources.Policies);
-        Publisher = new Publisher(options.AppId, _resources.Policies, TimeProvider.System);
-        Proxy = new GrpcProxy(options, neighbours, _names, _resources.Policies, Spans);
+        State = new StateApi();
+        Publisher = new Publisher(options.AppId, TimeProvider.System);
+        Proxy = new GrpcProxy(options, neighbours, _names, Spans);
+        ExtendedMetadata = new() { ["daprRuntimeVersion"] = options.Version.ToString() };
         _server = new SidecarServer(this);
         if (options.AppPort == 0) return;
         _app = new AppChannel(options.AppHost, options.AppPort);
@@ -64,15 +56,16 @@ internal sealed class Sidecar : IAsyncDisposable
 
     public Spans Spans { get; }
 
-    public ConcurrentDictionary<string, string> ExtendedMetadata { get; } = new() { ["daprRuntimeVersion"] = RuntimeVersion };
+    public ConcurrentDictionary<string, string> ExtendedMetadata { get; }
 
-    /// <summary>Completes when the app answers and its subscriptions are active; without an app, when the servers are up.</summary>
-    public Task Ready => _ready.Task;
+    /// <summary>Completes when the app's subscriptions are active; without an app, when the servers are up.</summary>
+    public Task Subscribed => _subscribed.Task;
 
+    /// <summary>Whether the app was reached. The subscriptions of one whose health is checked may not be active yet.</summary>
     public bool IsReady => _ready.Task.IsCompletedSuccessfully;
 
-    /// <summary>What the app hears; empty until the sidecar is ready.</summary>
-    public IReadOnlyList<Subscription> Subscriptions => _subscriptions?.Known ?? [];
+    /// <summary>The app's subscriptions; before discovery, and when discovery fails, those that the files declare.</summary>
+    public IReadOnlyList<Subscription> Subscriptions => _subscriptions?.Known ?? [.. _resources.Subscriptions.Select(file => file.Subscription)];
 
     /// <summary>Raised when somebody asks the sidecar to end; the argument is true when it is to end at once and with code 1.</summary>
     public event Action<bool>? ShutdownRequested;
@@ -90,90 +83,12 @@ internal sealed class Sidecar : IAsyncDisposable
 
     public void RequestShutdown(bool forced) => ShutdownRequested?.Invoke(forced);
 
-    /// <param name="trace">Of the call that asks for it.</param>
-    /// <param name="caller">Of the sidecar that passes it on: it was under that one's policies. Null: it is asked for here.</param>
-    public async Task<InvokeResponse> InvokeAsync(InvokeServiceRequest request, TraceContext trace, string? caller, CancellationToken stop)
-    {
-        if (caller is not null) return await InvokeOnceAsync(request, trace, caller, stop);
-        try
-        {
-            return await _resources.Policies.ForApp(request.Id, request.Message?.Method ?? "").RunAsync(
-                async limit =>
-                {
-                    using var ended = CancellationTokenSource.CreateLinkedTokenSource(limit, stop);
-                    return await InvokeOnceAsync(request, trace, caller, ended.Token);
-                },
-                stop);
-        }
-        catch (Exception given) when (given is CircuitOpenException or TimeoutException)
-        {
-            throw new RpcException(PolicyEnd.StatusOf(given));
-        }
-    }
-
-    private async Task<InvokeResponse> InvokeOnceAsync(InvokeServiceRequest request, TraceContext trace, string? caller, CancellationToken stop)
-    {
-        if (_neighbours.TryFind(request.Id, out var callee))
-        {
-            if (!callee.App.IsHealthy) throw new RpcException(new Status(StatusCode.Internal, Hop.Unhealthy));
-            using var span = callee.Spans.Start($"CallLocal/{request.Id}/{request.Message?.Method}", ActivityKind.Server, trace);
-            span.Set("rpc.service", "ServiceInvocation");
-            span.Set("dapr.invoke_method", request.Message?.Method ?? "");
-            var passed = new Metadata();
-            if (span.Context.Parent.Length > 0)
-            {
-                passed.Add("traceparent", span.Context.Parent);
-                passed.Add(TraceContext.BinaryHeader, TraceContext.ToBinary(span.Context.Parent));
-            }
-
-            if (callee.AppApiToken.Length > 0) passed.Add("dapr-api-token", callee.AppApiToken);
-            passed.Add(CallerHeader, caller ?? Options.AppId);
-            passed.Add("dapr-callee-app-id", request.Id);
-            return await callee.App.InvokeAsync(request.Message ?? new InvokeRequest(), passed, stop);
-        }
-
-        if (request.Id == Options.AppId || _names.Find(request.Id) is not { } address)
-        {
-            throw new ApiException(
-                StatusCode.Internal, 500, "ERR_DIRECT_INVOKE", $"failed to invoke, id: {request.Id}, err: couldn't find service: {request.Id}");
-        }
-
-        using var channel = GrpcChannel.ForAddress(address);
-        var sidecar = new DaprService.DaprClient(channel);
-        var passedOn = new Metadata { { CallerHeader, Options.AppId } };
-        if (trace.Parent.Length > 0) passedOn.Add("traceparent", trace.Parent);
-        if (Options.ApiToken.Length > 0) passedOn.Add("dapr-api-token", Options.ApiToken);
-        var attempts = 0;
-        try
-        {
-#pragma warning disable CS0612 // Deprecated, and still what the caller asked for.
-            return await _resources.Policies.ForUnlistedSidecar(request.Id).RunAsync(
-                async _ =>
-                {
-                    attempts++;
-                    return await sidecar.InvokeServiceAsync(request, passedOn, cancellationToken: stop);
-                },
-                stop,
-                final: failure => !IsUnreachable(failure));
-#pragma warning restore CS0612
-        }
-        catch (RpcException failure) when (IsUnreachable(failure))
-        {
-            throw new ApiException(
-                StatusCode.Internal, 500, "ERR_DIRECT_INVOKE",
-                $"failed to invoke, id: {request.Id}, err: failed to invoke target {request.Id} after {attempts - 1} retries. Error: {failure.Status.Detail}");
-        }
-    }
-
-    /// <summary>Whether the other sidecar was not there, as opposed to an app that says so.</summary>
-    private static bool IsUnreachable(Exception failure) => failure is RpcException { StatusCode: StatusCode.Unavailable, Status.DebugException: not null };
-
     public GetMetadataResponse Describe()
     {
         var response = new GetMetadataResponse
         {
             Id = Options.AppId,
-            RuntimeVersion = RuntimeVersion,
+            RuntimeVersion = Options.Version.ToString(),
             ActorRuntime = new ActorRuntime { RuntimeStatus = ActorRuntime.Types.ActorRuntimeStatus.Disabled },
             RegisteredComponents =
             {
@@ -189,7 +104,7 @@ internal sealed class Sidecar : IAsyncDisposable
         if (Options.AppPort == 0) return response;
         response.AppConnectionProperties = new AppConnectionProperties
         {
-            Port = Options.AppPort, Protocol = Options.AppProtocol, ChannelAddress = Options.AppHost, MaxConcurrency = -1,
+            Port = Options.AppPort, Protocol = Options.AppProtocol, ChannelAddress = Options.AppHost,
         };
         if (!Options.Health.Enabled) return response;
         response.AppConnectionProperties.Health = new AppConnectionHealthProperties
@@ -204,7 +119,9 @@ internal sealed class Sidecar : IAsyncDisposable
     /// <summary>Delivers nothing more. What is under way goes on, and if it fails now it is not acknowledged.</summary>
     public void StopHearing()
     {
+        if (_stopping.IsCancellationRequested) return;
         _stopping.Cancel();
+        _log.Info("shutting down: no more events are taken, those under way are ended");
         _ = _subscriptions?.StopAsync();
     }
 
@@ -213,6 +130,7 @@ internal sealed class Sidecar : IAsyncDisposable
     {
         try
         {
+            StopHearing();
             await DisposeAsync().AsTask().WaitAsync(Options.ShutdownLimit);
             return true;
         }
@@ -244,13 +162,22 @@ internal sealed class Sidecar : IAsyncDisposable
             if (_app is null || _subscriptions is null)
             {
                 BecomeReady();
+                _subscribed.TrySetResult();
                 return;
             }
 
             await _app.WaitForPortAsync(_stopping.Token);
             _log.Info($"the app answers on port {Options.AppPort}");
-            if (Options.Health.Enabled) await new AppHealth(_app, Options.Health).WatchAsync(HealthChangedAsync, _stopping.Token);
-            else await HealthChangedAsync(healthy: true);
+            if (!Options.Health.Enabled)
+            {
+                await HealthChangedAsync(healthy: true);
+                BecomeReady();
+                return;
+            }
+
+            // Initialized does not mean subscribed: subscriptions start with the first probe that succeeds.
+            BecomeReady();
+            await new AppHealth(_app, Options.Health).WatchAsync(HealthChangedAsync, _stopping.Token);
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
         {
@@ -258,7 +185,7 @@ internal sealed class Sidecar : IAsyncDisposable
         catch (Exception failure)
         {
             _log.Error($"the app is no longer served: {failure.Message}");
-            _ready.TrySetException(failure);
+            _subscribed.TrySetException(failure);
         }
     }
 
@@ -266,14 +193,15 @@ internal sealed class Sidecar : IAsyncDisposable
     {
         if (!healthy)
         {
-            _log.Warn("the app is unhealthy; its subscriptions are stopped");
+            _log.Warn("the app is unhealthy");
             await _subscriptions!.StopAsync();
+            _log.Warn("the subscriptions of an unhealthy app are stopped");
             return;
         }
 
         await _subscriptions!.StartAsync(_stopping.Token);
         _log.Info($"subscribed to {string.Join(", ", Subscriptions.Select(s => s.Topic))}");
-        BecomeReady();
+        _subscribed.TrySetResult();
     }
 
     private void BecomeReady()

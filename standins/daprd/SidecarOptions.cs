@@ -13,6 +13,7 @@ namespace Daprd;
 /// <param name="Folder">Where relative paths within resource files begin.</param>
 /// <param name="ShutdownLimit">How long the sidecar may take to end what is under way.</param>
 /// <param name="NamesFolder">Where sidecars on this machine leave their addresses for each other.</param>
+/// <param name="Version">The daprd that is played.</param>
 internal sealed record SidecarOptions(
     string AppId,
     int AppPort,
@@ -31,7 +32,8 @@ internal sealed record SidecarOptions(
     IReadOnlyDictionary<string, string> Peers,
     string NamesFolder,
     string Folder,
-    TimeSpan ShutdownLimit)
+    TimeSpan ShutdownLimit,
+    DaprVersion Version)
 {
     public const string DefaultAppHost = "127.0.0.1";
     public const int DefaultHttpPort = 3500;

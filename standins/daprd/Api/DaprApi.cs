@@ -15,13 +15,10 @@ internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
 {
     private const string ForceShutdownHeader = "dapr-force-shutdown";
 
-    /// <summary>The name of the span of each entry that is published with others.</summary>
-    private const string EntrySpan = "/dapr.proto.runtime.v1.Dapr/BulkPublishEvent/";
-
     private static readonly Empty Nothing = new();
 
     /// <summary>Rpcs that are described but not served.</summary>
-    private static readonly HashSet<string> Missing = ["SubscribeTopicEventsAlpha1"];
+    private static readonly HashSet<string> Missing = ["SubscribeTopicEventsAlpha1", "DeleteBulkState", "ExecuteStateTransaction", "InvokeService"];
 
     /// <summary>Whether a method of Dapr's service, by its short name, is served here.</summary>
     public static bool Serves(string method) => !Missing.Contains(method) && DaprService.Descriptor.FindMethodByName(method) is not null;
@@ -30,7 +27,7 @@ internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
     {
         span.SetStore(request.StoreName, context.Method);
         var response = new GetStateResponse();
-        if (await sidecar.State.GetAsync(request.StoreName, request.Key, context.CancellationToken) is not { } value) return response;
+        if (await sidecar.State.GetAsync(request.StoreName, request.Key) is not { } value) return response;
         response.Data = UnsafeByteOperations.UnsafeWrap(value.Data);
         response.Etag = value.Etag ?? "";
         if (value.ExpiresAt is { } time) response.Metadata["ttlExpireTime"] = time;
@@ -43,21 +40,15 @@ internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
     public override Task<Empty> SaveState(SaveStateRequest request, ServerCallContext context) => Answer(context, span =>
     {
         span.SetStore(request.StoreName, context.Method);
-        return sidecar.State.SaveAsync(request.StoreName, request.States, context.CancellationToken);
+        return sidecar.State.SaveAsync(request.StoreName, request.States);
     });
 
     public override Task<Empty> DeleteState(DeleteStateRequest request, ServerCallContext context) => Answer(context, span =>
     {
         span.SetStore(request.StoreName, context.Method);
         var item = new StateItem { Key = request.Key, Etag = request.Etag, Options = request.Options };
-        return sidecar.State.DeleteAsync(request.StoreName, [item], context.CancellationToken);
+        return sidecar.State.DeleteAsync(request.StoreName, item);
     });
-
-    public override Task<Empty> DeleteBulkState(DeleteBulkStateRequest request, ServerCallContext context) =>
-        Answer(context, _ => sidecar.State.DeleteAsync(request.StoreName, request.States, context.CancellationToken));
-
-    public override Task<Empty> ExecuteStateTransaction(ExecuteStateTransactionRequest request, ServerCallContext context) =>
-        Answer(context, _ => sidecar.State.TransactAsync(request.StoreName, request.Operations, context.CancellationToken));
 
     public override Task<Empty> PublishEvent(PublishEventRequest request, ServerCallContext context) => Answer(context, span =>
     {
@@ -72,20 +63,20 @@ internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
         }
 
         var publication = new Publication(request.PubsubName, request.Topic, request.Data.Memory, request.DataContentType, metadata, span.Context) { IsRaw = raw };
-        return sidecar.Publisher.PublishAsync(publication, context.CancellationToken);
+        return sidecar.Publisher.PublishAsync(publication);
     });
 
     public override Task<BulkPublishResponse> BulkPublishEvent(BulkPublishRequest request, ServerCallContext context) => Answer(context, async span =>
     {
         span.SetPublishing(request.Topic);
-        var spans = request.Entries.Select(_ => sidecar.Spans.Start(EntrySpan, ActivityKind.Producer, span.Context)).ToList();
+        var spans = request.Entries.Select(_ => sidecar.Spans.Start(context.Method + "/", ActivityKind.Producer, span.Context)).ToList();
         try
         {
             var raw = Publisher.AsksRaw(request.Metadata);
             var entries = request.Entries.Select((entry, at) => (entry.EntryId, new Publication(
                 request.PubsubName, request.Topic, entry.Event.Memory, entry.ContentType, BulkMetadata.OfEntry(entry.Metadata, request.Metadata),
                 spans[at].Context) { IsRaw = raw })).ToList();
-            var failures = await sidecar.Publisher.PublishManyAsync(request.PubsubName, request.Topic, entries, context.CancellationToken);
+            var failures = await sidecar.Publisher.PublishManyAsync(request.PubsubName, request.Topic, entries);
             return failures.Count == 0 ? new BulkPublishResponse() : throw failures.Values.First();
         }
         finally
@@ -95,13 +86,6 @@ internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
     });
 
     public override Task<BulkPublishResponse> BulkPublishEventAlpha1(BulkPublishRequest request, ServerCallContext context) => BulkPublishEvent(request, context);
-
-    [Obsolete("Proxying needs no rpc of its own.")]
-    public override Task<InvokeResponse> InvokeService(InvokeServiceRequest request, ServerCallContext context) => Answer(context, span =>
-    {
-        span.Set("rpc.service", "ServiceInvocation");
-        return sidecar.InvokeAsync(request, span.Context, context.RequestHeaders.GetValue("dapr-caller-app-id"), context.CancellationToken);
-    }, $"CallLocal/{request.Id}/{request.Message?.Method}");
 
     public override Task<GetMetadataResponse> GetMetadata(GetMetadataRequest request, ServerCallContext context) =>
         Answer(context, _ => Task.FromResult(sidecar.Describe()));
@@ -118,10 +102,9 @@ internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
         return Task.CompletedTask;
     });
 
-    /// <param name="name">Of the span; null for the method's.</param>
-    private async Task<T> Answer<T>(ServerCallContext context, Func<Span, Task<T>> work, string? name = null)
+    private async Task<T> Answer<T>(ServerCallContext context, Func<Span, Task<T>> work)
     {
-        using var span = Start(context, name);
+        using var span = Start(context);
         try
         {
             return await work(span);
@@ -139,17 +122,15 @@ internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
         return Nothing;
     });
 
-    private Span Start(ServerCallContext context, string? name)
+    private Span Start(ServerCallContext context)
     {
         // Looking at two headers is cheaper than having all of them made into gRPC's.
         var http = context.GetHttpContext();
         var parent = TraceContext.FromGrpc(http.Request.Headers);
-        var span = sidecar.Spans.Start(name ?? context.Method, ActivityKind.Client, parent);
+        var span = sidecar.Spans.Start(context.Method, ActivityKind.Client, parent);
         if (!sidecar.Spans.AreMade) return span;
-        var headers = context.RequestHeaders.Where(header => !header.IsBinary).Select(header => KeyValuePair.Create(header.Key, header.Value));
-        span.SetApi("grpc", context.Method, headers);
-        // The answer to an invocation is the app's.
-        if (name is null) http.Response.Headers[TraceContext.BinaryHeader] = Convert.ToBase64String(TraceContext.ToBinary(span.Context.Parent));
+        span.SetApi("grpc", context.Method, http.Request.Headers.Select(header => KeyValuePair.Create(header.Key, header.Value.ToString())));
+        http.Response.Headers[TraceContext.BinaryHeader] = Convert.ToBase64String(TraceContext.ToBinary(span.Context.Parent));
         return span;
     }
 }

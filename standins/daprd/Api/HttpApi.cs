@@ -6,132 +6,46 @@ using Daprd.Tracing;
 using Google.Protobuf;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Extensions;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.WebUtilities;
 
 namespace Daprd.Api;
 
-/// <summary>The sidecar's API over HTTP: what the product's people try with curl, and what SDKs wait for.</summary>
+/// <summary>The sidecar's API over HTTP, as far as it is of use by hand: to publish, and to see how it is and what it has.</summary>
 internal sealed class HttpApi(Sidecar sidecar)
 {
     private static readonly string[] Writes = ["POST", "PUT"];
 
     /// <summary>What daprd serves besides, by the second word of its paths.</summary>
     private static readonly HashSet<string> Missing =
-        ["bindings", "secrets", "configuration", "lock", "unlock", "actors", "workflows", "jobs", "crypto", "subtlecrypto", "conversation"];
+        ["state", "invoke", "bindings", "secrets", "configuration", "lock", "unlock", "actors", "workflows", "jobs", "crypto", "subtlecrypto", "conversation"];
 
     public void Map(IEndpointRouteBuilder routes)
     {
-        routes.MapMethods("/v1.0/state/{store}", Writes, Traced(SaveStateAsync));
-        routes.MapGet("/v1.0/state/{store}/{key}", Traced(GetStateAsync));
-        routes.MapDelete("/v1.0/state/{store}/{key}", Traced(DeleteStateAsync));
-        routes.MapMethods("/v1.0/state/{store}/bulk", Writes, Traced(GetBulkStateAsync));
-        routes.MapMethods("/v1.0/state/{store}/transaction", Writes, Traced(TransactAsync));
         routes.MapMethods("/v1.0/publish/{pubsub}/{**topic}", Writes, Traced(PublishAsync));
         routes.MapMethods("/v1.0/publish/bulk/{pubsub}/{**topic}", Writes, Traced(PublishManyAsync));
         routes.MapMethods("/v1.0-alpha1/publish/bulk/{pubsub}/{**topic}", Writes, Traced(PublishManyAsync));
-        routes.MapGet("/v1.0/healthz", Answer(HealthAsync));
+        routes.MapGet("/v1.0/healthz", Answer(_ => throw NotReady()));
         routes.MapGet("/v1.0/healthz/outbound", Answer(context => NoContent(context)));
         routes.MapGet("/v1.0/metadata", Traced(MetadataAsync));
         routes.MapPut("/v1.0/metadata/{key}", Traced(SetMetadataAsync));
         routes.MapPost("/v1.0/shutdown", Traced(ShutdownAsync));
-        routes.Map("/v1.0/invoke/{app}/method/{**method}", Traced(context => InvokeAsync(context, Route(context, "app"), Route(context, "method"))));
         routes.MapFallback(Traced(FallBackAsync));
     }
 
-    /// <summary>Any other path that is not Dapr's is a method of the app that the header names.</summary>
-    private Task FallBackAsync(HttpContext context)
+    /// <summary>Any other path that is not Dapr's would be a method of the app that the header names.</summary>
+    private static Task FallBackAsync(HttpContext context)
     {
         string[] words = context.Request.Path.Value!.Split('/', StringSplitOptions.RemoveEmptyEntries);
-        if (words is [var version, var feature, ..] && version.StartsWith("v1.0", StringComparison.Ordinal))
-        {
-            if (feature == "state" && words[^1] == "query") throw NotHere("state query");
-            if (Missing.Contains(feature)) throw NotHere(feature);
-        }
-
-        var app = context.Request.Headers["dapr-app-id"].ToString();
-        return app.Length > 0
-            ? InvokeAsync(context, app, context.Request.Path.Value!.TrimStart('/'))
-            : throw new ApiException(
-                Grpc.Core.StatusCode.NotFound, 404, "ERR_DIRECT_INVOKE", "failed getting app id either from the URL path or the header dapr-app-id");
-    }
-
-    private async Task InvokeAsync(HttpContext context, string app, string method)
-    {
-        var request = HttpInvocation.Read(context.Request, app, method, await BytesAsync(context));
-        try
-        {
-            var response = await sidecar.InvokeAsync(request, Trace(context), caller: null, context.RequestAborted);
-            if (response.ContentType.Length > 0) context.Response.ContentType = response.ContentType;
-            await context.Response.BodyWriter.WriteAsync(response.Data?.Value.Memory ?? default, context.RequestAborted);
-        }
-        catch (Grpc.Core.RpcException failure)
-        {
-            context.Response.StatusCode = HttpInvocation.StatusOf(failure.StatusCode);
-            await WriteJsonAsync(context, writer => HttpInvocation.WriteFailure(writer, failure.Status));
-        }
-    }
-
-    private async Task SaveStateAsync(HttpContext context)
-    {
-        using var body = await BodyAsync(context);
-        if (body.RootElement.ValueKind != JsonValueKind.Array) throw Malformed("a list of items is expected");
-        var metadata = QueryMetadata(context);
-        var items = body.RootElement.EnumerateArray().Select(item => HttpState.ReadItem(item, metadata)).ToList();
-        await sidecar.State.SaveAsync(Route(context, "store"), items, context.RequestAborted);
-        await NoContent(context);
-    }
-
-    private async Task GetStateAsync(HttpContext context)
-    {
-        var value = await sidecar.State.GetAsync(Route(context, "store"), Route(context, "key"), context.RequestAborted);
-        if (value is null || value.Data.Length == 0)
-        {
-            await NoContent(context);
-            return;
-        }
-
-        context.Response.ContentType = "application/json";
-        if (value.Etag is { } etag) context.Response.Headers["ETag"] = etag;
-        if (value.ExpiresAt is { } time) context.Response.Headers["metadata.ttlExpireTime"] = time;
-        await context.Response.BodyWriter.WriteAsync(value.Data, context.RequestAborted);
-    }
-
-    private async Task DeleteStateAsync(HttpContext context)
-    {
-        var query = context.Request.Query;
-        var item = HttpState.Item(
-            Route(context, "key"), context.Request.Headers.IfMatch.ToString(), query["concurrency"].ToString(), query["consistency"].ToString());
-        await sidecar.State.DeleteAsync(Route(context, "store"), [item], context.RequestAborted);
-        await NoContent(context);
-    }
-
-    private async Task GetBulkStateAsync(HttpContext context)
-    {
-        using var body = await BodyAsync(context);
-        var keys = body.RootElement.TryMember("keys", out var list) ? list.EnumerateArray().Select(k => k.GetString() ?? "").ToList() : [];
-        var parallelism = body.RootElement.TryMember("parallelism", out var number) ? number.GetInt32() : 0;
-        var items = await sidecar.State.GetManyAsync(Route(context, "store"), keys, parallelism, context.RequestAborted);
-        // One value that is not JSON leaves nothing of the answer but its status.
-        if (items.All(HttpState.IsJson)) await WriteJsonAsync(context, writer => HttpState.WriteItems(writer, items));
-    }
-
-    private async Task TransactAsync(HttpContext context)
-    {
-        using var body = await BodyAsync(context);
-        var metadata = QueryMetadata(context);
-        var operations = body.RootElement.TryMember("operations", out var list)
-            ? list.EnumerateArray().Select(operation => HttpState.ReadOperation(operation, metadata)).ToList()
-            : [];
-        await sidecar.State.TransactAsync(Route(context, "store"), operations, context.RequestAborted);
-        await NoContent(context);
+        if (words is [var version, var feature, ..] && version.StartsWith("v1.0", StringComparison.Ordinal) && Missing.Contains(feature)) throw NotHere(feature);
+        throw context.Request.Headers["dapr-app-id"].Count > 0 ? NotHere("invoke") : NoApp();
     }
 
     private async Task PublishAsync(HttpContext context)
     {
         var (pubsub, topic) = (Route(context, "pubsub"), Topic(context));
+        if (topic.Length == 0) throw NoApp();
         var bytes = await BytesAsync(context, why => new ApiException(
             Grpc.Core.StatusCode.Internal, 500, "ERR_PUBSUB_PUBLISH_MESSAGE", $"error when publishing to topic {topic} in pubsub {pubsub}: {why}"));
         // Over HTTP a message carries metadata even when there is none to carry: an empty object stands in the stream.
@@ -140,12 +54,13 @@ internal sealed class HttpApi(Sidecar sidecar)
         {
             IsRaw = Publisher.AsksRaw(metadata),
         };
-        await sidecar.Publisher.PublishAsync(publication, context.RequestAborted);
+        await sidecar.Publisher.PublishAsync(publication);
         await NoContent(context);
     }
 
     private async Task PublishManyAsync(HttpContext context)
     {
+        if (Topic(context).Length == 0) throw NoApp();
         using var body = await BodyAsync(context);
         var (pubsub, topic, trace) = (Route(context, "pubsub"), Topic(context), Trace(context));
         var request = QueryMetadata(context);
@@ -155,7 +70,7 @@ internal sealed class HttpApi(Sidecar sidecar)
         {
             var raw = Publisher.AsksRaw(request);
             var entries = given.Select((entry, at) => HttpBulk.ReadEntry(entry, pubsub, topic, request, raw, spans[at].Context)).ToList();
-            var failures = await sidecar.Publisher.PublishManyAsync(pubsub, topic, entries, context.RequestAborted);
+            var failures = await sidecar.Publisher.PublishManyAsync(pubsub, topic, entries);
             if (failures.Count == 0)
             {
                 await NoContent(context);
@@ -169,15 +84,6 @@ internal sealed class HttpApi(Sidecar sidecar)
         {
             foreach (var span in spans) span.Dispose();
         }
-    }
-
-    private Task HealthAsync(HttpContext context)
-    {
-        if (!sidecar.IsReady) throw new ApiException(Grpc.Core.StatusCode.Unavailable, 500, "ERR_HEALTH_NOT_READY", "dapr is not ready");
-        var asked = context.Request.Query["appid"].ToString();
-        return asked.Length == 0 || asked == sidecar.Options.AppId
-            ? NoContent(context)
-            : throw new ApiException(Grpc.Core.StatusCode.NotFound, 500, "ERR_HEALTH_APPID_NOT_MATCH", "dapr app-id does not match");
     }
 
     private Task MetadataAsync(HttpContext context) => WriteJsonAsync(context, writer => HttpMetadata.Write(writer, sidecar.Describe()));
@@ -218,11 +124,11 @@ internal sealed class HttpApi(Sidecar sidecar)
         var api = $"{request.Method} {request.Path}";
         span.SetApi("http", api, request.Headers.Select(header => KeyValuePair.Create(header.Key, header.Value.ToString())));
         span.Set("http.request.method", request.Method);
-        span.Set("url.full", request.GetDisplayUrl());
-        span.Set("server.address", request.Host.Host);
-        span.Set("server.port", $"{request.Host.Port ?? 80}");
-        if (request.RouteValues.ContainsKey("store")) span.SetStore(Route(context, "store"), api);
-        if (request.RouteValues.ContainsKey("topic")) span.SetTopic(Topic(context));
+        span.Set("url.full", request.Path);
+        // Not where the server is: so it is in daprd.
+        span.Set("server.address", $"{context.Connection.RemoteIpAddress}");
+        span.Set("server.port", $"{context.Connection.RemotePort}");
+        if (request.RouteValues.ContainsKey("pubsub")) span.Set("messaging.system", "pubsub");
     }
 
     private static RequestDelegate Answer(RequestDelegate work) => async context =>
@@ -264,6 +170,14 @@ internal sealed class HttpApi(Sidecar sidecar)
         });
     }
 
+    /// <summary>A daprd is not ready before it has reached a scheduler, and there is none here.</summary>
+    private static ApiException NotReady() =>
+        new(Grpc.Core.StatusCode.Unavailable, 500, "ERR_HEALTH_NOT_READY", "dapr is not ready: [scheduler-watch-hosts]");
+
+    /// <summary>A path that Dapr does not serve is taken for a call of an app.</summary>
+    private static ApiException NoApp() => new(
+        Grpc.Core.StatusCode.NotFound, 404, "ERR_DIRECT_INVOKE", "failed getting app id either from the URL path or the header dapr-app-id");
+
     private static ApiException NotHere(string feature) => new(
         Grpc.Core.StatusCode.Unimplemented, StatusCodes.Status501NotImplemented, "ERR_NOT_IN_STAND_IN", $"{feature} is not in this stand-in for daprd");
 
@@ -294,10 +208,11 @@ internal sealed class HttpApi(Sidecar sidecar)
         {
             length += count;
             // Read to the end all the same: a caller that still sends would not hear the answer.
-            if (length <= sidecar.Options.MaxBodyBytes) whole.Write(buffer, 0, count);
+            whole.Write(buffer, 0, (int)Math.Min(count, sidecar.Options.MaxBodyBytes - whole.Length));
         }
 
-        return length <= sidecar.Options.MaxBodyBytes ? whole.ToArray() : throw (failed ?? Malformed)("http: request body too large");
+        // A body that is longer by one byte is cut, and not noticed: so it is in daprd.
+        return length <= sidecar.Options.MaxBodyBytes + 1 ? whole.ToArray() : throw (failed ?? Malformed)("http: request body too large");
     }
 
     private async Task<JsonDocument> BodyAsync(HttpContext context) => JsonDocument.Parse(await BytesAsync(context));

@@ -41,7 +41,7 @@ internal static class HttpBulk
 
     private static byte[] Data(JsonElement data, string contentType) => Envelope.MediaType(contentType) switch
     {
-        "application/json" or "application/cloudevents+json" => Encoding.UTF8.GetBytes(data.GetRawText()),
+        "application/json" or "application/cloudevents+json" => GoJson.Bytes(data, static (writer, value) => GoJson.Write(writer, value, JsonForm.Float64)),
         "application/octet-stream" => data.GetBytesFromBase64(),
         _ => Encoding.UTF8.GetBytes(data.GetString() ?? ""),
     };

@@ -40,7 +40,8 @@ internal static class HttpMetadata
             writer.WriteNumber("port", app.Port);
             writer.WriteString("protocol", app.Protocol);
             writer.WriteString("channelAddress", app.ChannelAddress);
-            writer.WriteNumber("maxConcurrency", app.MaxConcurrency);
+            // None asked for is zero, and zero is left out.
+            if (app.MaxConcurrency != 0) writer.WriteNumber("maxConcurrency", app.MaxConcurrency);
             if (app.Health is { } health)
             {
                 writer.WriteStartObject("health");

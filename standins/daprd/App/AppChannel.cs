@@ -38,9 +38,6 @@ internal sealed class AppChannel : IDisposable
     /// <summary>For calls that are passed on as they are.</summary>
     public HttpMessageInvoker Invoker { get; }
 
-    /// <summary>False while an app whose health is checked does not pass.</summary>
-    public bool IsHealthy { get; set; } = true;
-
     /// <summary>Many calls on few connections, and no trace headers of our own making.</summary>
     public static SocketsHttpHandler NewHandler() => new()
     {
@@ -87,13 +84,6 @@ internal sealed class AppChannel : IDisposable
         }
     }
 
-    public async Task<Dapr.Client.Autogen.Grpc.v1.InvokeResponse> InvokeAsync(
-        Dapr.Client.Autogen.Grpc.v1.InvokeRequest request, Metadata headers, CancellationToken stop)
-    {
-        Activity.Current = null;
-        return await _callback.OnInvokeAsync(request, headers, cancellationToken: stop);
-    }
-
     /// <summary>Anything but an answer counts as unhealthy, UNIMPLEMENTED too.</summary>
     public async Task<bool> ProbeAsync(TimeSpan limit, CancellationToken stop)
     {
@@ -121,7 +111,7 @@ internal sealed class AppChannel : IDisposable
         try
         {
             await socket.ConnectAsync(context.DnsEndPoint, stop);
-            return new NetworkStream(socket, ownsSocket: true);
+            return new RepeatedHeaders(new NetworkStream(socket, ownsSocket: true));
         }
         catch
         {

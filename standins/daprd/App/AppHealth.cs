@@ -12,17 +12,16 @@ internal sealed class AppHealth(AppChannel app, HealthSettings settings)
     /// <summary>Runs until stopped. The app counts as unhealthy before its first success.</summary>
     public async Task WatchAsync(Func<bool, Task> changed, CancellationToken stop)
     {
-        var failures = 0;
-        app.IsHealthy = false;
+        var (failures, isHealthy) = (0, false);
         using var timer = new PeriodicTimer(settings.Interval);
         do
         {
             if (await app.ProbeAsync(settings.Timeout, stop))
             {
                 failures = 0;
-                if (!app.IsHealthy) await BecomeAsync(true);
+                if (!isHealthy) await BecomeAsync(true);
             }
-            else if (++failures >= settings.Threshold && app.IsHealthy)
+            else if (++failures >= settings.Threshold && isHealthy)
             {
                 await BecomeAsync(false);
             }
@@ -31,7 +30,7 @@ internal sealed class AppHealth(AppChannel app, HealthSettings settings)
 
         async Task BecomeAsync(bool healthy)
         {
-            app.IsHealthy = healthy;
+            isHealthy = healthy;
             await changed(healthy);
         }
     }

@@ -3,7 +3,7 @@ namespace Daprd.Files;
 /// <summary>
 /// One component as its file describes it, with every value found: secrets and variables looked up, placeholders replaced.
 /// </summary>
-/// <param name="Type">Lower case, for example <c>state.redis</c>.</param>
+/// <param name="Type">As written, for example <c>state.redis</c>.</param>
 /// <param name="Metadata">Names compare without case, as the components read them.</param>
 internal sealed record Component(string Name, string Type, string Version, IReadOnlyDictionary<string, string> Metadata, YamlPlace Place)
 {

@@ -14,7 +14,7 @@ internal sealed partial record ComponentFile(
         var name = document.Required("metadata").Required("name").Text();
         return new ComponentFile(
             name,
-            spec.Required("type").Text().ToLowerInvariant(),
+            spec.Required("type").Text(),
             spec.Field("version")?.Text() is { Length: > 0 } version ? version : "v1",
             document.Texts("scopes"),
             document.Field("auth")?.Field("secretStore")?.Text(),
@@ -31,7 +31,7 @@ internal sealed partial record ComponentFile(
         var metadata = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
         foreach (var entry in Entries)
         {
-            if (Find(entry, secret, warn) is { } value) metadata[entry.Name] = Fill(value, appId);
+            metadata[entry.Name] = Fill(Find(entry, secret, warn), appId);
         }
 
         return new Component(Name, Type, Version, metadata, Place);
@@ -48,14 +48,15 @@ internal sealed partial record ComponentFile(
             entry.Field("envRef")?.Text());
     }
 
-    private string? Find(Entry entry, Func<string, string, string, string?> secret, Action<string> warn)
+    /// <summary>What yields nothing yields an empty value, which counts as given.</summary>
+    private string Find(Entry entry, Func<string, string, string, string?> secret, Action<string> warn)
     {
         if (entry.Value is not null) return entry.Value;
         if (entry.Secret is { } reference)
         {
             var value = SecretStore is null ? null : secret(SecretStore, reference.Name, reference.Key);
             if (value is null) warn($"component {Name}: secret {reference.Name} for {entry.Name} was not found in {SecretStore ?? "any store"}");
-            return value;
+            return value ?? "";
         }
 
         if (entry.Variable is not { } variable) return "";

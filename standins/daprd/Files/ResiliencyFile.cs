@@ -2,31 +2,34 @@ using Daprd.Resiliency;
 
 namespace Daprd.Files;
 
-/// <summary>A Resiliency resource: named policies, and what they are applied to.</summary>
+/// <summary>A Resiliency resource: named policies, and for which components' deliveries they count.</summary>
 internal sealed record ResiliencyFile(
     string Name,
     List<string> Scopes,
     IReadOnlyDictionary<string, TimeSpan> Timeouts,
     IReadOnlyDictionary<string, RetryRule> Retries,
-    IReadOnlyDictionary<string, BreakerRule> Breakers,
-    IReadOnlyDictionary<string, PolicyNames> Apps,
-    IReadOnlyDictionary<string, (PolicyNames Inbound, PolicyNames Outbound)> Components)
+    IReadOnlyDictionary<string, PolicyNames> Components)
 {
     public bool Concerns(string appId) => Scopes.Count == 0 || Scopes.Contains(appId);
 
-    public static ResiliencyFile Read(YamlPlace document)
+    public static ResiliencyFile Read(YamlPlace document, Action<string> warn)
     {
         var spec = document.Required("spec");
-        var policies = spec.Field("policies");
+        var (policies, targets) = (spec.Field("policies"), spec.Field("targets"));
         var file = new ResiliencyFile(
             document.Required("metadata").Required("name").Text(),
             document.Texts("scopes"),
             Each(policies, "timeouts", p => p.Duration()),
             Each(policies, "retries", ReadRetry),
-            Each(policies, "circuitBreakers", ReadBreaker),
-            Each(spec.Field("targets"), "apps", p => ReadNames(p)),
-            Each(spec.Field("targets"), "components", p => (ReadNames(p.Field("inbound")), ReadNames(p.Field("outbound")))));
-        file.CheckNames(spec.Field("targets"));
+            Each(targets, "components", p => ReadNames(p.Field("inbound"))));
+        var components = targets?.Field("components")?.Fields().Select(component => component.Value).ToList() ?? [];
+        IEnumerable<YamlPlace?> missing =
+        [
+            policies?.Field("circuitBreakers"), targets?.Field("apps"), targets?.Field("actors"),
+            .. components.Select(component => component.Field("outbound")), .. components.Select(component => component.Field("inbound")?.Field("circuitBreaker")),
+        ];
+        foreach (var place in missing.OfType<YamlPlace>()) warn(place.Problem("this is not in this stand-in for daprd, and ignored").Message);
+        file.CheckNames(targets);
         return file;
     }
 
@@ -35,7 +38,7 @@ internal sealed record ResiliencyFile(
 
     private static PolicyNames ReadNames(YamlPlace? target) => target is null
         ? PolicyNames.None
-        : new PolicyNames(target.Field("timeout")?.Text(), target.Field("retry")?.Text(), target.Field("circuitBreaker")?.Text());
+        : new PolicyNames(target.Field("timeout")?.Text(), target.Field("retry")?.Text());
 
     private static RetryRule ReadRetry(YamlPlace retry)
     {
@@ -73,35 +76,12 @@ internal sealed record ResiliencyFile(
         return ranges;
     }
 
-    private static BreakerRule ReadBreaker(YamlPlace breaker)
-    {
-        var trip = breaker.Field("trip");
-        return new BreakerRule(
-            Math.Max(1, breaker.Field("maxRequests")?.Integer() ?? 1),
-            breaker.Field("interval")?.Duration() ?? TimeSpan.Zero,
-            breaker.Field("timeout")?.Duration() is { Ticks: > 0 } timeout ? timeout : TimeSpan.FromSeconds(60),
-            trip is null ? Trip.Default : ReadTrip(trip));
-    }
-
-    private static Trip ReadTrip(YamlPlace trip)
-    {
-        try
-        {
-            return Trip.Parse(trip.Text());
-        }
-        catch (FormatException unknown)
-        {
-            throw trip.Problem(unknown.Message);
-        }
-    }
-
     private void CheckNames(YamlPlace? targets)
     {
-        foreach (var names in Apps.Values.Concat(Components.Values.SelectMany(c => new[] { c.Inbound, c.Outbound })))
+        foreach (var names in Components.Values)
         {
             if (names.Timeout is { } timeout && !Timeouts.ContainsKey(timeout)) throw targets!.Problem($"there is no timeout named {timeout}");
             if (names.Retry is { } retry && !Retries.ContainsKey(retry)) throw targets!.Problem($"there is no retry named {retry}");
-            if (names.Breaker is { } breaker && !Breakers.ContainsKey(breaker)) throw targets!.Problem($"there is no circuit breaker named {breaker}");
         }
     }
 }

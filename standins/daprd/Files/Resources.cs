@@ -12,7 +12,7 @@ internal sealed record Resources(List<Component> Components, List<SubscriptionFi
         var components = new List<ComponentFile>();
         var subscriptions = new List<SubscriptionFile>();
         var policies = new List<ResiliencyFile>();
-        foreach (var document in folders.SelectMany(Files).SelectMany(f => YamlPlace.Documents(f)))
+        foreach (var (at, document) in folders.SelectMany(Files).SelectMany(f => YamlPlace.Documents(f).Index()))
         {
             switch (document.Field("kind")?.Text())
             {
@@ -29,7 +29,14 @@ internal sealed record Resources(List<Component> Components, List<SubscriptionFi
                     subscriptions.Add(subscription);
                     break;
                 case "Resiliency":
-                    var resiliency = ResiliencyFile.Read(document);
+                    // So it is in daprd, which looks for components and subscriptions in all documents of a file, and for this in the first.
+                    if (at > 0)
+                    {
+                        warn(document.Problem("policies count only as the first document of a file; these are ignored").Message);
+                        break;
+                    }
+
+                    var resiliency = ResiliencyFile.Read(document, warn);
                     if (resiliency.Concerns(appId)) policies.Add(resiliency);
                     break;
             }

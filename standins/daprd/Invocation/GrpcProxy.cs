@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Diagnostics;
 using System.Net;
 using Daprd.App;
-using Daprd.Resiliency;
 using Daprd.Tracing;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http;
@@ -10,14 +9,12 @@ using Microsoft.AspNetCore.Http;
 namespace Daprd.Invocation;
 
 /// <summary>Carries calls of any gRPC service to the app that the metadata names: bytes and headers both ways, no message is parsed.</summary>
-internal sealed class GrpcProxy(SidecarOptions options, Neighbours neighbours, Names names, Policies policies, Spans spans) : IDisposable
+internal sealed class GrpcProxy(SidecarOptions options, Neighbours neighbours, Names names, Spans spans) : IDisposable
 {
     private const string TargetHeader = "dapr-app-id";
     private const string CalleeHeader = "dapr-callee-app-id";
     private const string CallerHeader = "dapr-caller-app-id";
     private const string TokenHeader = "dapr-api-token";
-    private const string StreamHeader = "dapr-stream";
-    private static readonly string[] TraceHeaders = ["traceparent", "tracestate", TraceContext.BinaryHeader];
 
     private readonly HttpMessageInvoker _toSidecars = new(AppChannel.NewHandler());
 
@@ -27,20 +24,23 @@ internal sealed class GrpcProxy(SidecarOptions options, Neighbours neighbours, N
         var target = headers[CalleeHeader].Count > 0 ? headers[CalleeHeader].ToString() : headers[TargetHeader].ToString();
         if (target.Length == 0)
         {
-            GrpcAnswer.Write(context.Response, StatusCode.Unknown, $"failed to proxy request: required metadata {CalleeHeader} or {TargetHeader} not found");
+            // Where traces are looked at, that comes first and finds it missing.
+            GrpcAnswer.Write(context.Response, StatusCode.Unknown, spans.PassesOn
+                ? $"cannot proxy request: missing {CalleeHeader} or {TargetHeader} metadata"
+                : $"failed to proxy request: required metadata {CalleeHeader} or {TargetHeader} not found");
             return;
         }
 
         // An id may carry a namespace; there is only one here.
         target = target.Split('.')[0];
-        var caller = spans.AreMade ? TraceContext.FromGrpc(headers) : TraceContext.None;
+        var caller = TraceContext.FromGrpc(headers);
         using var span = Start(spans, context, target == options.AppId ? ActivityKind.Server : ActivityKind.Client, caller);
-        // The app that is called sees the span of the caller's sidecar, not that of its own: so it is in daprd.
-        TraceContext? trace = spans.AreMade && target != options.AppId ? span.Context : null;
+        // Behind the caller's own context, the app that is called sees the span of the caller's sidecar, not that of its own: so it is in daprd.
+        TraceContext? trace = target != options.AppId ? span.Context : null;
         if (Find(target) is { } hop)
         {
             using var arrival = hop.Spans is null || target == options.AppId ? default : Start(hop.Spans, context, ActivityKind.Server, span.Context);
-            await PassAsync(context, hop, target, trace);
+            await ForwardAsync(context, hop, target, trace);
             if (FailureOf(context.Response) is { } failure) arrival.Fail(failure);
         }
         else
@@ -52,16 +52,6 @@ internal sealed class GrpcProxy(SidecarOptions options, Neighbours neighbours, N
     }
 
     public void Dispose() => _toSidecars.Dispose();
-
-    /// <param name="trace">Instead of what the caller sent. Null: that is passed on.</param>
-    private async Task PassAsync(HttpContext context, Hop hop, string target, TraceContext? trace)
-    {
-        // A call of one's own app, and one that comes from another sidecar, is under no policy here.
-        var policy = target == options.AppId ? Policy.None : policies.ForApp(target, context.Request.Path.Value ?? "");
-        if (policy.IsNone) await ForwardAsync(context, hop, target, trace);
-        else if (IsYes(context.Request.Headers[StreamHeader].ToString())) await ForwardStreamAsync(context, hop, target, policy, trace);
-        else await new GuardedCall(context, hop, policy, options.MaxBodyBytes, body => Request(context, body, hop, target, trace)).RunAsync();
-    }
 
     private static Span Start(Spans spans, HttpContext context, ActivityKind kind, TraceContext parent)
     {
@@ -81,34 +71,13 @@ internal sealed class GrpcProxy(SidecarOptions options, Neighbours neighbours, N
 
     private Hop? Find(string target)
     {
-        if (neighbours.TryFind(target, out var callee)) return new Hop(callee.App.Invoker, callee.App.Address, callee.AppApiToken, callee.App, callee.Spans);
-        return target != options.AppId && names.Find(target) is { } sidecar ? new Hop(_toSidecars, sidecar, null, null, null) : null;
+        if (neighbours.TryFind(target, out var callee)) return new Hop(callee.App.Invoker, callee.App.Address, callee.AppApiToken, callee.Spans);
+        return target != options.AppId && names.Find(target) is { } sidecar ? new Hop(_toSidecars, sidecar, null, null) : null;
     }
 
-    /// <summary>Of a stream, which may be long, only the beginning is under the policy: here, that there is somebody to call.</summary>
-    private async Task ForwardStreamAsync(HttpContext context, Hop hop, string target, Policy policy, TraceContext? trace)
-    {
-        try
-        {
-            await policy.RunAsync(_ => Task.CompletedTask, context.RequestAborted);
-        }
-        catch (CircuitOpenException refused)
-        {
-            GrpcAnswer.Write(context.Response, StatusCode.Unknown, refused.Message);
-            return;
-        }
-
-        await ForwardAsync(context, hop, target, trace);
-    }
-
+    /// <param name="trace">Goes along behind what the caller sent. Null: only that does.</param>
     private async Task ForwardAsync(HttpContext context, Hop hop, string target, TraceContext? trace)
     {
-        if (!hop.IsHealthy)
-        {
-            GrpcAnswer.Write(context.Response, StatusCode.Internal, Hop.Unhealthy);
-            return;
-        }
-
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         var body = new RequestBody(context.Request, options.MaxBodyBytes, ended.Token);
         try
@@ -154,12 +123,13 @@ internal sealed class GrpcProxy(SidecarOptions options, Neighbours neighbours, N
         };
         foreach (var (name, values) in context.Request.Headers)
         {
-            if (IsOwn(name) || (trace is not null && TraceHeaders.Contains(name, StringComparer.OrdinalIgnoreCase))) continue;
+            if (IsOwn(name)) continue;
             if (!request.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values)) body.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
         }
 
-        if (trace is { Parent: { Length: > 0 } parent })
+        if (trace is { } passed && spans.PassesOn)
         {
+            var parent = passed.OrZero;
             request.Headers.TryAddWithoutValidation("traceparent", parent);
             request.Headers.TryAddWithoutValidation(TraceContext.BinaryHeader, Convert.ToBase64String(TraceContext.ToBinary(parent)));
         }
@@ -176,8 +146,6 @@ internal sealed class GrpcProxy(SidecarOptions options, Neighbours neighbours, N
         if (token.Length > 0) request.Headers.TryAddWithoutValidation(TokenHeader, token);
         return request;
     }
-
-    private static bool IsYes(string text) => text.ToLowerInvariant() is "y" or "yes" or "true" or "t" or "on" or "1";
 
     private static bool IsOwn(string name) =>
         name.StartsWith(':')
@@ -222,11 +190,5 @@ internal sealed class GrpcProxy(SidecarOptions options, Neighbours neighbours, N
 
 /// <summary>Where a call goes next: the app itself, or its sidecar.</summary>
 /// <param name="AppApiToken">Null when the next hop is a sidecar, which is to see who is meant.</param>
-/// <param name="App">Null when the next hop is a sidecar.</param>
 /// <param name="Spans">Of the app's own sidecar. Null when the next hop is a sidecar, which makes its own.</param>
-internal sealed record Hop(HttpMessageInvoker Invoker, Uri Address, string? AppApiToken, AppChannel? App, Spans? Spans)
-{
-    public const string Unhealthy = "app is not in a healthy state";
-
-    public bool IsHealthy => App is not { IsHealthy: false };
-}
+internal sealed record Hop(HttpMessageInvoker Invoker, Uri Address, string? AppApiToken, Spans? Spans);

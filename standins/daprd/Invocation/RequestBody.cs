@@ -7,8 +7,7 @@ namespace Daprd.Invocation;
 
 /// <summary>A caller's body on its way to the app, chunk by chunk as it comes.</summary>
 /// <param name="maxMessageBytes">A longer message is not passed on and ends the call.</param>
-/// <param name="kept">The first message, when the call may have to be made again; then there may be no second.</param>
-internal sealed class RequestBody(HttpRequest request, int maxMessageBytes, CancellationToken stop, KeptMessage? kept = null) : HttpContent
+internal sealed class RequestBody(HttpRequest request, int maxMessageBytes, CancellationToken stop) : HttpContent
 {
     private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly MessageLimit _limit = new(maxMessageBytes);
@@ -36,14 +35,6 @@ internal sealed class RequestBody(HttpRequest request, int maxMessageBytes, Canc
         try
         {
             var from = request.BodyReader;
-            if (kept is not null)
-            {
-                await to.WriteAsync(kept.Bytes, stop);
-                await to.FlushAsync(stop);
-                await kept.ExpectEndAsync(from, stop);
-                return;
-            }
-
             if (!from.TryRead(out var read))
             {
                 // A caller may wait for the app's headers before it sends anything.

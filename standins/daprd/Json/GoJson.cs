@@ -11,9 +11,6 @@ internal enum JsonForm
 
     /// <summary>Members sorted likewise, numbers as a float64 holds them.</summary>
     Float64,
-
-    /// <summary>What the state API over HTTP stores: numbers with at most six decimals, and members in an order that is another one each time.</summary>
-    SixDecimals,
 }
 
 /// <summary>JSON as Go's encoders write a decoded value: compact, and characters that matter to HTML escaped.</summary>
@@ -26,13 +23,13 @@ internal static class GoJson
     private static (ArrayBufferWriter<byte> Buffer, Utf8JsonWriter Writer)? _spare;
 
     /// <summary>What <paramref name="write"/> writes, in Go's form.</summary>
-    public static byte[] Bytes<T>(T value, Action<Utf8JsonWriter, T> write, bool escapeHtml = true)
+    public static byte[] Bytes<T>(T value, Action<Utf8JsonWriter, T> write)
     {
         var (buffer, writer) = _spare ?? NewSpare();
         _spare = null;
         write(writer, value);
         writer.Flush();
-        var bytes = escapeHtml ? EscapeHtml(buffer.WrittenSpan) : buffer.WrittenSpan.ToArray();
+        var bytes = EscapeHtml(buffer.WrittenSpan);
         buffer.ResetWrittenCount();
         writer.Reset();
         _spare = (buffer, writer);
@@ -60,7 +57,7 @@ internal static class GoJson
         {
             case JsonValueKind.Object:
                 writer.WriteStartObject();
-                if (form != JsonForm.SixDecimals && IsSorted(element))
+                if (IsSorted(element))
                 {
                     foreach (var member in element.EnumerateObject())
                     {
@@ -70,7 +67,7 @@ internal static class GoJson
                 }
                 else
                 {
-                    foreach (var (name, member) in Ordered(element, form))
+                    foreach (var (name, member) in Ordered(element))
                     {
                         writer.WritePropertyName(name);
                         Write(writer, member, form);
@@ -105,13 +102,12 @@ internal static class GoJson
         return true;
     }
 
-    private static KeyValuePair<string, JsonElement>[] Ordered(JsonElement element, JsonForm form)
+    private static KeyValuePair<string, JsonElement>[] Ordered(JsonElement element)
     {
         var last = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
         foreach (var member in element.EnumerateObject()) last[member.Name] = member.Value;
         KeyValuePair<string, JsonElement>[] members = [.. last];
-        if (form == JsonForm.SixDecimals) Random.Shared.Shuffle(members);
-        else Array.Sort(members, (one, other) => string.CompareOrdinal(one.Key, other.Key));
+        Array.Sort(members, (one, other) => string.CompareOrdinal(one.Key, other.Key));
         return members;
     }
 
@@ -119,7 +115,6 @@ internal static class GoJson
     {
         JsonForm.AsWritten => text,
         JsonForm.Float64 => GoNumber.OfFloat64(text),
-        JsonForm.SixDecimals => GoNumber.OfSixDecimals(text),
     };
 
     // In JSON these three can stand only inside strings, so replacing them needs no parser.

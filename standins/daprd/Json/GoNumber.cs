@@ -8,15 +8,6 @@ internal static class GoNumber
     /// <summary>Throws <see cref="OverflowException"/> for a number that no float64 can hold.</summary>
     public static string OfFloat64(string text) => Format(Parse(text));
 
-    /// <summary>Numbers as the state API over HTTP stores them: at most six decimals.</summary>
-    public static string OfSixDecimals(string text)
-    {
-        var value = Parse(text);
-        return Math.Abs(value) > 0x4ffffff
-            ? Format(value)
-            : Math.Round(value, 6, MidpointRounding.AwayFromZero).ToString("0.######", CultureInfo.InvariantCulture);
-    }
-
     private static double Parse(string text)
     {
         var value = double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture);

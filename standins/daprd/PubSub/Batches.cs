@@ -19,8 +19,9 @@ internal sealed class Batches(BulkOptions options, BatchHandler handler, TimePro
     // Who waited goes on at once, one after the other: so their acknowledgements go out together.
     private readonly record struct Waiting(Message Message, TaskCompletionSource Handled);
 
+    /// <param name="deadline">Is not for batches: their messages wait for each other.</param>
     /// <param name="stopping">The same for all messages of the subscription.</param>
-    public Task HandleAsync(Message message, CancellationToken stopping)
+    public Task HandleAsync(Message message, CancellationToken deadline, CancellationToken stopping)
     {
         var waiting = new Waiting(message, new TaskCompletionSource());
         bool full;

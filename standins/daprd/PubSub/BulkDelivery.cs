@@ -122,7 +122,7 @@ internal sealed class BulkDelivery(
         if (pending.Count > 0) throw new RetryRequestedException();
     }
 
-    /// <summary>One span for each entry, and so none that the call itself could carry. Null when the app implements neither rpc.</summary>
+    /// <summary>One span for each entry, and of each its context in the headers of the one call. Null when the app implements neither rpc.</summary>
     private async Task<TopicEventBulkResponse?> CallAsync(TopicEventBulkRequest request, List<Entry> pending, CancellationToken end)
     {
         var headers = new Metadata { { "pubsubname", subscription.PubSubName } };
@@ -130,7 +130,12 @@ internal sealed class BulkDelivery(
         var deliveries = pending.ConvertAll(e => spans.Start($"pubsub/{request.Topic}", ActivityKind.Client, e.Trace));
         try
         {
-            foreach (var span in deliveries) span.SetTopic(request.Topic);
+            foreach (var span in deliveries)
+            {
+                span.SetTopic(request.Topic);
+                spans.AddTo(headers, span.Context);
+            }
+
             return await app.DeliverAsync(request, headers, end);
         }
         catch (RpcException failure)

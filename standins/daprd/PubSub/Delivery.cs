@@ -18,13 +18,13 @@ internal sealed class Delivery(
     private static readonly IReadOnlyDictionary<string, string> NoMetadata = new Dictionary<string, string>();
 
     /// <summary>Throws when the message was neither handled nor dead-lettered.</summary>
-    public async Task HandleAsync(Message message, CancellationToken stopping)
+    public async Task HandleAsync(Message message, CancellationToken deadline, CancellationToken stopping)
     {
         string? givenUp;
         try
         {
             using var cloudEvent = CloudEvent.Parse(subscription.IsRaw ? Envelope.WrapRaw(message, subscription.PubSubName) : message.Data);
-            givenUp = await DispatchAsync(cloudEvent, message, stopping);
+            givenUp = await DeliverAsync(cloudEvent, message, deadline, stopping);
         }
         catch (Exception failure) when (!stopping.IsCancellationRequested && subscription.DeadLetterTopic.Length > 0)
         {
@@ -37,12 +37,27 @@ internal sealed class Delivery(
     }
 
     /// <summary>Null when the app has handled the event; otherwise why it is given up without being a failure.</summary>
-    private async Task<string?> DispatchAsync(CloudEvent cloudEvent, Message message, CancellationToken stopping)
+    private async Task<string?> DeliverAsync(CloudEvent cloudEvent, Message message, CancellationToken deadline, CancellationToken stopping)
     {
         if (cloudEvent.HasExpired(time.GetUtcNow())) return "it had expired";
         if (subscription.Routes.Count == 0) return "no route matches it";
-        var status = await policy.RunAsync(limit => AttemptAsync(cloudEvent, message, limit), stopping);
+        var status = deadline.CanBeCanceled
+            ? await DispatchAsync(cloudEvent, message, deadline, stopping)
+            : await policy.RunAsync(limit => AttemptAsync(cloudEvent, message, limit), stopping);
         return status == TopicEventResponseStatus.Drop ? "the app dropped it" : null;
+    }
+
+    /// <summary>Until the deadline, which ends an attempt under way, too.</summary>
+    private async Task<TopicEventResponseStatus> DispatchAsync(CloudEvent cloudEvent, Message message, CancellationToken deadline, CancellationToken stopping)
+    {
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(deadline, stopping);
+        return await policy.RunAsync(
+            async limit =>
+            {
+                using var end = CancellationTokenSource.CreateLinkedTokenSource(limit, deadline);
+                return await AttemptAsync(cloudEvent, message, end.Token);
+            },
+            ended.Token);
     }
 
     private async Task<TopicEventResponseStatus> AttemptAsync(CloudEvent cloudEvent, Message message, CancellationToken limit)
@@ -52,7 +67,7 @@ internal sealed class Delivery(
         span.SetTopic(message.Topic);
         try
         {
-            var response = await app.DeliverAsync(request, Headers(message, span.Context.Parent), limit);
+            var response = await app.DeliverAsync(request, Headers(message, span.Context), limit);
             return response.Status is TopicEventResponseStatus.Success or TopicEventResponseStatus.Drop
                 ? response.Status
                 : throw new RetryRequestedException();
@@ -70,7 +85,7 @@ internal sealed class Delivery(
         }
     }
 
-    private Metadata Headers(Message message, string traceParent)
+    private Metadata Headers(Message message, TraceContext trace)
     {
         var headers = new Metadata();
         foreach (var (name, value) in message.Metadata ?? NoMetadata)
@@ -81,15 +96,7 @@ internal sealed class Delivery(
 
         headers.Add("pubsubname", subscription.PubSubName);
         if (appApiToken.Length > 0) headers.Add("dapr-api-token", appApiToken);
-        if (!spans.PassesOn) return headers;
-        if (!TraceContext.IsParent(traceParent))
-        {
-            headers.Add("traceparent", TraceContext.Zero);
-            return headers;
-        }
-
-        headers.Add("traceparent", traceParent);
-        headers.Add(TraceContext.BinaryHeader, TraceContext.ToBinary(traceParent));
+        spans.AddTo(headers, trace);
         return headers;
     }
 

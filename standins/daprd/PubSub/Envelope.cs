@@ -29,13 +29,16 @@ internal sealed record Publication(
         return null;
     }
 
-    /// <summary>How long the event is worth delivering; null for ever. An unreadable value counts as none.</summary>
+    /// <summary>
+    /// How long the event is worth delivering; null for ever. An unreadable value counts as none, and so does a negative number of seconds,
+    /// but not a negative duration: that, and zero, is over at once.
+    /// </summary>
     public TimeSpan? TimeToLive()
     {
         var text = Find("ttlInSeconds") ?? Find("ttl");
         if (text is null) return null;
-        if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds)) return seconds > 0 ? TimeSpan.FromSeconds(seconds) : null;
-        return GoDuration.TryParse(text, out var duration) && duration > TimeSpan.Zero ? duration : null;
+        if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var seconds)) return seconds < 0 ? null : TimeSpan.FromSeconds(seconds);
+        return !GoDuration.TryParse(text, out var duration) ? null : duration > TimeSpan.Zero ? duration : TimeSpan.Zero;
     }
 }
 
@@ -112,7 +115,6 @@ internal static class Envelope
 
                 break;
             case "application/octet-stream" or "application/cloudevents+protobuf":
-            case "application/x-protobuf" when ProtobufCloudEvent.Is(data):
                 writer.WriteBase64String("data_base64", data.Span);
                 break;
             default:

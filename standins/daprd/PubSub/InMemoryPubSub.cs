@@ -5,7 +5,7 @@ namespace Daprd.PubSub;
 /// <summary>
 /// pubsub.in-memory: every subscription gets every event, one at a time and in order; without a subscriber an event is gone,
 /// and a failed one is not delivered again. Publishing waits until the subscriber is done with the event before. What is delivered
-/// names the topic as it was subscribed to, and carries the subscription's metadata instead of the publisher's.
+/// names the topic as it was subscribed to.
 /// </summary>
 internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
 {
@@ -28,7 +28,7 @@ internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
 
     public Task<IAsyncDisposable> SubscribeAsync(Subscription subscription, MessageHandler handler, CancellationToken stop)
     {
-        var subscriber = new Subscriber(subscription.Topic, subscription.Metadata, handler, Forget);
+        var subscriber = new Subscriber(subscription.Topic, handler, Forget);
         lock (_gate) _subscribers = _subscribers.Add(subscriber);
         return Task.FromResult<IAsyncDisposable>(subscriber);
     }
@@ -40,15 +40,16 @@ internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
         lock (_gate) _subscribers = _subscribers.Remove(subscriber);
     }
 
-    private sealed class Subscriber(string topic, IReadOnlyDictionary<string, string> metadata, MessageHandler handler, Action<Subscriber> forget)
-        : IAsyncDisposable
+    private sealed class Subscriber(string topic, MessageHandler handler, Action<Subscriber> forget) : IAsyncDisposable
     {
         private readonly SemaphoreSlim _turn = new(1, 1);
         private readonly CancellationTokenSource _stopping = new();
 
-        /// <summary>A topic that ends in * is a prefix.</summary>
+        /// <summary>A topic that ends in * is a prefix, of what is longer.</summary>
         public bool Hears(string published) =>
-            topic.EndsWith('*') ? published.StartsWith(topic.AsSpan(0, topic.Length - 1), StringComparison.Ordinal) : published == topic;
+            topic.EndsWith('*')
+                ? published.Length >= topic.Length && published.AsSpan().StartsWith(topic.AsSpan(0, topic.Length - 1), StringComparison.Ordinal)
+                : published == topic;
 
         public async Task TakeAsync(Message message, Action<string> warn)
         {
@@ -57,7 +58,7 @@ internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
             {
                 try
                 {
-                    if (!_stopping.IsCancellationRequested) await handler(message with { Topic = topic, Metadata = metadata }, _stopping.Token);
+                    if (!_stopping.IsCancellationRequested) await handler(message with { Topic = topic }, CancellationToken.None, _stopping.Token);
                 }
                 catch (Exception failure)
                 {

@@ -5,8 +5,9 @@ namespace Daprd.PubSub;
 internal sealed record Message(string Topic, ReadOnlyMemory<byte> Data, IReadOnlyDictionary<string, string>? Metadata);
 
 /// <summary>Handles one message; throwing means it was not handled.</summary>
+/// <param name="deadline">Ends when the message is to be given up, whatever is under way for it.</param>
 /// <param name="stopping">Ends when the subscription is being stopped: whatever is under way may finish, nothing new is begun.</param>
-internal delegate Task MessageHandler(Message message, CancellationToken stopping);
+internal delegate Task MessageHandler(Message message, CancellationToken deadline, CancellationToken stopping);
 
 /// <summary>A broker.</summary>
 internal interface IPubSub : IAsyncDisposable

@@ -1,42 +1,40 @@
 using System.Text.Json;
 using Daprd.Api;
 using Daprd.Files;
-using Daprd.Resiliency;
 using Grpc.Core;
 
 namespace Daprd.PubSub;
 
 /// <summary>The brokers of one app, and publishing to them. Every failure of a request is an <see cref="ApiException"/>.</summary>
-internal sealed class Publisher(string appId, Policies policies, TimeProvider time)
+internal sealed class Publisher(string appId, TimeProvider time)
 {
     /// <summary>How many of a bulk publication are under way at the same time.</summary>
     private const int AtOnce = 100;
 
     private readonly Dictionary<string, Broker> _brokers = [];
 
-    private sealed record Broker(IPubSub PubSub, TopicScopes Scopes, Policy Policy);
+    private sealed record Broker(IPubSub PubSub, TopicScopes Scopes);
 
-    public void Add(Component component, IPubSub pubSub) => _brokers[component.Name] = new Broker(
-        pubSub, new TopicScopes(component, appId), policies.ForComponent(component.Name, "Pubsub", Direction.Outbound));
+    public void Add(Component component, IPubSub pubSub) => _brokers[component.Name] = new Broker(pubSub, new TopicScopes(component, appId));
 
     /// <summary>Null when the app has no such broker.</summary>
     public IPubSub? Find(string pubSubName) => _brokers.GetValueOrDefault(pubSubName)?.PubSub;
 
     public bool MaySubscribe(string pubSubName, string topic) => _brokers[pubSubName].Scopes.MaySubscribe(topic);
 
-    public async Task PublishAsync(Publication publication, CancellationToken stop)
+    public async Task PublishAsync(Publication publication)
     {
         var broker = Check(publication.PubSubName, publication.Topic);
-        await SendAsync(broker, Prepare(publication), publication.PubSubName, stop);
+        await SendAsync(broker, Prepare(publication), publication.PubSubName);
     }
 
     /// <summary>Publishes a message once more, unchanged, under another topic.</summary>
     public async Task ForwardAsync(string pubSubName, Message message, CancellationToken stop) =>
-        await SendAsync(Check(pubSubName, message.Topic), message, pubSubName, stop);
+        await SendAsync(Check(pubSubName, message.Topic), message, pubSubName).WaitAsync(stop);
 
     /// <summary>Checks every entry, then publishes them in no particular order. The failures, by entry.</summary>
     public async Task<IReadOnlyDictionary<string, ApiException>> PublishManyAsync(
-        string pubSubName, string topic, IReadOnlyList<(string EntryId, Publication Event)> entries, CancellationToken stop)
+        string pubSubName, string topic, IReadOnlyList<(string EntryId, Publication Event)> entries)
     {
         var broker = Check(pubSubName, topic);
         var seen = new HashSet<string>();
@@ -53,36 +51,21 @@ internal sealed class Publisher(string appId, Policies policies, TimeProvider ti
         for (var from = 0; from < messages.Count; from += AtOnce)
         {
             var part = messages.GetRange(from, Math.Min(AtOnce, messages.Count - from));
-            var results = broker.Policy.IsNone
-                ? await broker.PubSub.PublishManyAsync(part)
-                : await Task.WhenAll(part.Select(message => FailureAsync(SendAsync(broker, message, pubSubName, stop))));
+            var results = await broker.PubSub.PublishManyAsync(part);
             for (var at = 0; at < part.Count; at++)
             {
-                if (results[at] is { } failure) failures[entries[from + at].EntryId] = failure as ApiException ?? NotPublished(topic, pubSubName, failure);
+                if (results[at] is { } failure) failures[entries[from + at].EntryId] = NotPublished(topic, pubSubName, failure);
             }
         }
 
         return failures;
     }
 
-    private static async Task<Exception?> FailureAsync(Task sending)
+    private static async Task SendAsync(Broker broker, Message message, string pubSubName)
     {
         try
         {
-            await sending;
-            return null;
-        }
-        catch (ApiException failure)
-        {
-            return failure;
-        }
-    }
-
-    private static async Task SendAsync(Broker broker, Message message, string pubSubName, CancellationToken stop)
-    {
-        try
-        {
-            await broker.Policy.RunAsync(limit => broker.PubSub.PublishAsync(message).WaitAsync(limit), stop);
+            await broker.PubSub.PublishAsync(message);
         }
         catch (Exception failure)
         {
@@ -96,6 +79,13 @@ internal sealed class Publisher(string appId, Policies policies, TimeProvider ti
 
     private Message Prepare(Publication publication)
     {
+        // As text or as bytes: daprd decides by what it can read in it.
+        if (!publication.IsRaw && Envelope.MediaType(publication.ContentType) == "application/x-protobuf")
+        {
+            throw new ApiException(
+                StatusCode.Unimplemented, 501, "ERR_NOT_IN_STAND_IN", "data of type application/x-protobuf is not in this stand-in for daprd");
+        }
+
         if (publication.IsRaw) return new Message(publication.Topic, publication.Data, publication.Metadata);
         try
         {

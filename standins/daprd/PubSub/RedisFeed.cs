@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Daprd.Redis;
 
@@ -5,7 +6,8 @@ namespace Daprd.PubSub;
 
 /// <summary>
 /// One topic's way from Redis to the workers: a loop that reads what is new, on a connection of its own because it blocks there,
-/// and a loop that takes back what was read by somebody who never finished it.
+/// a loop that takes back what was read by somebody who never finished it, and, from Dapr 1.19 on, one that keeps what is held here
+/// from looking abandoned.
 /// </summary>
 internal sealed class RedisFeed(
     string topic, RedisClient redis, RedisPubSubSettings settings, MessageHandler handler, ChannelWriter<RedisDelivery> queue, Action<string> warn, TimeProvider time)
@@ -14,7 +16,9 @@ internal sealed class RedisFeed(
     private static readonly TimeSpan ReconnectPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(30);
 
+    private readonly CancellationTokenSource _closed = new();
     private readonly CancellationTokenSource _stopping = new();
+    private readonly ConcurrentDictionary<string, byte> _held = new();
     private readonly Lock _gate = new();
     private readonly TaskCompletionSource _idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private RedisConnection? _connection;
@@ -23,13 +27,14 @@ internal sealed class RedisFeed(
 
     public MessageHandler Handler => handler;
 
-    public CancellationToken Stopping => _stopping.Token;
+    /// <summary>Ends when nothing more is to be delivered.</summary>
+    public CancellationToken Closed => _closed.Token;
 
     /// <summary>Completes when the consumer group exists; a Redis that is away is waited for.</summary>
     public async Task StartAsync(CancellationToken stop)
     {
         while (!await TryCreateGroupAsync()) await Task.Delay(ReconnectPause, time, stop);
-        _loops = Task.WhenAll(Task.Run(ReadAsync), Task.Run(ReclaimAsync));
+        _loops = Task.WhenAll(Task.Run(ReadAsync), Task.Run(ReclaimAsync), Task.Run(KeepAliveAsync));
     }
 
     /// <summary>Marks a message as under way until disposed; null when the subscription is stopped and the message must be left alone.</summary>
@@ -37,22 +42,23 @@ internal sealed class RedisFeed(
     {
         lock (_gate)
         {
-            if (_stopping.IsCancellationRequested) return null;
+            if (_closed.IsCancellationRequested) return null;
             _underWay++;
             return new Work(this);
         }
     }
 
+    /// <summary>The message has left the queue and its worker, whatever became of it.</summary>
+    public void Release(string id) => _held.TryRemove(id, out _);
+
     public async ValueTask DisposeAsync()
     {
         lock (_gate)
         {
-            _stopping.Cancel();
+            _closed.Cancel();
             if (_underWay == 0) _idle.TrySetResult();
         }
 
-        if (_connection is { } connection) await connection.DisposeAsync();
-        await _loops;
         try
         {
             await _idle.Task.WaitAsync(DrainLimit, time);
@@ -61,13 +67,18 @@ internal sealed class RedisFeed(
         {
             warn($"topic {topic}: handlers are still busy {DrainLimit.TotalSeconds} s after the subscription was stopped");
         }
+
+        // The reader ends last. What it has read since then is delivered by nobody, and stays pending: so it is in daprd.
+        await _stopping.CancelAsync();
+        if (_connection is { } connection) await connection.DisposeAsync();
+        await _loops;
     }
 
     private void End()
     {
         lock (_gate)
         {
-            if (--_underWay == 0 && _stopping.IsCancellationRequested) _idle.TrySetResult();
+            if (--_underWay == 0 && _closed.IsCancellationRequested) _idle.TrySetResult();
         }
     }
 
@@ -132,12 +143,29 @@ internal sealed class RedisFeed(
 
     private async Task ReclaimAsync()
     {
-        if (settings.ProcessingTimeout <= TimeSpan.Zero || settings.RedeliverInterval <= TimeSpan.Zero) return;
+        if (!settings.Reclaims) return;
         while (!_stopping.IsCancellationRequested)
         {
             await AttemptAsync(ReclaimOnceAsync);
             await PauseAsync(settings.RedeliverInterval);
         }
+    }
+
+    private async Task KeepAliveAsync()
+    {
+        if (settings.KeepAliveInterval <= TimeSpan.Zero) return;
+        while (!_stopping.IsCancellationRequested)
+        {
+            await PauseAsync(settings.KeepAliveInterval);
+            await AttemptAsync(KeepAliveOnceAsync);
+        }
+    }
+
+    /// <summary>Claiming what one owns already resets its idle time; with JUSTID it does not count as a delivery.</summary>
+    private async Task KeepAliveOnceAsync()
+    {
+        RedisArgument[] held = [.. _held.Keys];
+        if (held.Length > 0) await redis.SendAsync(["XCLAIM", topic, settings.Group, settings.Group, 0, .. held, "JUSTID"]);
     }
 
     private async Task ReclaimOnceAsync()
@@ -167,6 +195,7 @@ internal sealed class RedisFeed(
                 continue;
             }
 
+            _held[id] = 0;
             await queue.WriteAsync(new RedisDelivery(this, id, Read(entry.Items[1].Items)), _stopping.Token);
         }
     }

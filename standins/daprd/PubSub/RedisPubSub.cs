@@ -10,6 +10,8 @@ namespace Daprd.PubSub;
 /// <param name="StreamTtl">Zero never trims a stream by age.</param>
 /// <param name="ProcessingTimeout">A message unacknowledged for this long is taken back. Zero takes nothing back.</param>
 /// <param name="RedeliverInterval">How often such messages are looked for. Zero never looks.</param>
+/// <param name="KeepAliveInterval">How often messages that are held here are kept from being taken back. Zero never does.</param>
+/// <param name="EndsAtProcessingTimeout">Whether a message that is still being handled then is given up.</param>
 internal sealed record RedisPubSubSettings(
     string Group,
     int Concurrency,
@@ -18,24 +20,43 @@ internal sealed record RedisPubSubSettings(
     TimeSpan StreamTtl,
     TimeSpan ReadTimeout,
     TimeSpan ProcessingTimeout,
-    TimeSpan RedeliverInterval)
+    TimeSpan RedeliverInterval,
+    TimeSpan KeepAliveInterval,
+    bool EndsAtProcessingTimeout)
 {
-    public static RedisPubSubSettings Of(Component component, string appId) => new(
-        component.Value("consumerID") is { Length: > 0 } id ? id : appId,
-        Math.Max(1, component.Integer("concurrency", 10)),
-        Math.Max(1, component.Integer("queueDepth", 100)),
-        component.Integer("maxLenApprox", 0),
-        component.Duration("streamTTL", TimeSpan.Zero),
-        component.Duration("readTimeout", TimeSpan.Zero) is { Ticks: > 0 } timeout ? timeout : TimeSpan.Zero,
-        component.Duration("processingTimeout", TimeSpan.FromSeconds(60)),
-        // daprd reads plain milliseconds here and silently ignores anything else.
-        int.TryParse(component.Value("redeliverInterval"), out var interval) ? TimeSpan.FromMilliseconds(interval) : TimeSpan.FromSeconds(15));
+    private static readonly TimeSpan UsualProcessingTimeout = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan UsualRedeliverInterval = TimeSpan.FromSeconds(15);
+
+    /// <summary>Whether abandoned messages are reclaimed at all: only when both times are given.</summary>
+    public bool Reclaims => ProcessingTimeout > TimeSpan.Zero && RedeliverInterval > TimeSpan.Zero;
+
+    public static RedisPubSubSettings Of(Component component, string appId, DaprVersion version)
+    {
+        var processing = component.Duration("processingTimeout", UsualProcessingTimeout);
+        return new RedisPubSubSettings(
+            component.Value("consumerID") is { Length: > 0 } id ? id : appId,
+            Math.Max(1, component.Integer("concurrency", 10)),
+            Math.Max(1, component.Integer("queueDepth", 100)),
+            component.Integer("maxLenApprox", 0),
+            component.Duration("streamTTL", TimeSpan.Zero),
+            component.Duration("readTimeout", TimeSpan.Zero) is { Ticks: > 0 } timeout ? timeout : TimeSpan.Zero,
+            processing,
+            Redelivery(component, version),
+            version.KeepsHeldEntriesAlive ? component.Duration("entryKeepAliveInterval", processing / 3) : TimeSpan.Zero,
+            version.EndsDeliveryAtProcessingTimeout);
+    }
+
+    /// <summary>Before 1.19 daprd reads plain milliseconds here and silently ignores anything else.</summary>
+    private static TimeSpan Redelivery(Component component, DaprVersion version) =>
+        version.ReadsRedeliverIntervalAsDuration ? component.Duration("redeliverInterval", UsualRedeliverInterval)
+        : int.TryParse(component.Value("redeliverInterval"), out var interval) ? TimeSpan.FromMilliseconds(interval)
+        : UsualRedeliverInterval;
 }
 
 /// <summary>
 /// pubsub.redis: a stream for each topic, a consumer group for each app. All topics of the component share one queue and its workers.
-/// A message is acknowledged after its handler has failed, too, unless its subscription was stopped meanwhile or the handler
-/// took longer than the processing timeout.
+/// A message is acknowledged after its handler has failed, too, unless its subscription was stopped meanwhile or, where messages are taken
+/// back, the handler took longer than the processing timeout.
 /// </summary>
 internal sealed class RedisPubSub : IPubSub
 {
@@ -46,10 +67,10 @@ internal sealed class RedisPubSub : IPubSub
     private readonly Channel<RedisDelivery> _queue;
     private readonly Task[] _workers;
 
-    public RedisPubSub(Component component, string appId, Action<string> warn)
+    public RedisPubSub(Component component, string appId, DaprVersion version, Action<string> warn)
     {
         _redis = new RedisClient(RedisAddress.Of(component));
-        _settings = RedisPubSubSettings.Of(component, appId);
+        _settings = RedisPubSubSettings.Of(component, appId, version);
         _warn = warn;
         _queue = Channel.CreateBounded<RedisDelivery>(_settings.QueueDepth);
         _workers = [.. Enumerable.Range(0, _settings.Concurrency).Select(_ => Task.Run(WorkAsync))];
@@ -127,18 +148,30 @@ internal sealed class RedisPubSub : IPubSub
 
     private async Task HandleAsync(RedisDelivery delivery)
     {
-        using var work = delivery.Feed.Begin();
-        if (work is null) return;
-        var taken = _time.GetTimestamp();
         try
         {
-            await delivery.Feed.Handler(delivery.Message, delivery.Feed.Stopping);
+            using var work = delivery.Feed.Begin();
+            if (work is not null) await HandleAsync(delivery.Feed, delivery);
+        }
+        finally
+        {
+            delivery.Feed.Release(delivery.Id);
+        }
+    }
+
+    private async Task HandleAsync(RedisFeed feed, RedisDelivery delivery)
+    {
+        var taken = _time.GetTimestamp();
+        using var deadline = _settings is { Reclaims: true, EndsAtProcessingTimeout: true } ? new CancellationTokenSource(_settings.ProcessingTimeout, _time) : null;
+        try
+        {
+            await feed.Handler(delivery.Message, deadline?.Token ?? CancellationToken.None, feed.Closed);
         }
         catch (Exception failure)
         {
             _warn($"message {delivery.Id} of topic {delivery.Message.Topic} was not handled: {failure.Message}");
-            var late = _settings.ProcessingTimeout > TimeSpan.Zero && _time.GetElapsedTime(taken) > _settings.ProcessingTimeout;
-            if (late || delivery.Feed.Stopping.IsCancellationRequested) return;
+            var late = _settings.Reclaims && (deadline is { IsCancellationRequested: true } || _time.GetElapsedTime(taken) > _settings.ProcessingTimeout);
+            if (late || feed.Closed.IsCancellationRequested) return;
         }
 
         await _redis.SendAsync("XACK", delivery.Message.Topic, _settings.Group, delivery.Id);

@@ -17,20 +17,21 @@ internal sealed class Subscriptions(
 
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly List<IAsyncDisposable> _active = [];
-    private IReadOnlyList<Subscription>? _known;
+    private bool _isAsked;
 
-    /// <summary>Empty until the app has been asked.</summary>
-    public IReadOnlyList<Subscription> Known => _known ?? [];
+    /// <summary>Null before discovery, and when discovery has failed.</summary>
+    public IReadOnlyList<Subscription>? Known { get; private set; }
 
     public async Task StartAsync(CancellationToken stop)
     {
         await _gate.WaitAsync(stop);
         try
         {
-            _known ??= await DiscoverAsync(stop) is { } programmatic ? Merge(programmatic) : [];
-            foreach (var subscription in _known)
+            if (!_isAsked && await DiscoverAsync(stop) is { } programmatic) Known = Merge(programmatic);
+            _isAsked = true;
+            foreach (var subscription in Known ?? [])
             {
-                var policy = resources.Policies.ForComponent(subscription.PubSubName, "Pubsub", Direction.Inbound);
+                var policy = resources.Policies.ForDeliveriesOf(subscription.PubSubName);
                 _active.Add(await publisher.Find(subscription.PubSubName)!.SubscribeAsync(subscription, Handler(subscription, policy), stop));
             }
         }

@@ -55,26 +55,6 @@ internal sealed class RedisClient(RedisAddress address) : IAsyncDisposable
         }
     }
 
-    /// <summary>Runs the commands between MULTI and EXEC. The array that EXEC answers; errors in it are not thrown.</summary>
-    public async Task<RedisReply[]> TransactAsync(IEnumerable<RedisArgument[]> commands)
-    {
-        RedisArgument[][] all = [["MULTI"], .. commands, ["EXEC"]];
-        var replies = new RedisReply?[all.Length];
-        for (var attempt = 0; ; attempt++)
-        {
-            try
-            {
-                await (_connection is { IsBroken: false } open ? open : await OpenAsync()).SendAllAsync(all, replies);
-                var reply = replies[^1]!.Value;
-                return IsLoading(replies[0]!.Value) ? throw new RedisUnreachableException(replies[0]!.Value.ToString()) : reply.OrThrow().Items;
-            }
-            catch (RedisUnreachableException) when (attempt < Retries && !_disposed)
-            {
-                await Task.Delay(PauseAfter(attempt));
-            }
-        }
-    }
-
     public async ValueTask DisposeAsync()
     {
         _disposed = true;

@@ -25,13 +25,8 @@ internal sealed record RetryRule(
     }
 }
 
-/// <param name="Probes">Attempts let through after that; as many successes in a row close the breaker.</param>
-/// <param name="Interval">How often the counts of a closed breaker begin anew. Zero never.</param>
-/// <param name="OpenFor">How long an open breaker refuses everything.</param>
-internal sealed record BreakerRule(int Probes, TimeSpan Interval, TimeSpan OpenFor, Trip Trip);
-
 /// <summary>The names a target gives; null where it gives none.</summary>
-internal sealed record PolicyNames(string? Timeout, string? Retry, string? Breaker)
+internal sealed record PolicyNames(string? Timeout, string? Retry)
 {
-    public static readonly PolicyNames None = new(null, null, null);
+    public static readonly PolicyNames None = new(null, null);
 }

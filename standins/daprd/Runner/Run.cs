@@ -51,7 +51,7 @@ internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole con
             new HealthSettings(
                 app.HealthCheck, TimeSpan.FromSeconds(app.ProbeIntervalSeconds), TimeSpan.FromMilliseconds(app.ProbeTimeoutMilliseconds), app.HealthThreshold),
             SidecarOptions.EnvironmentApiToken, SidecarOptions.EnvironmentAppApiToken, arguments.Has("embedded"), arguments.Peers(), arguments.NamesFolder(),
-            app.Folder, SidecarOptions.DefaultShutdownLimit);
+            app.Folder, SidecarOptions.DefaultShutdownLimit, arguments.DaprVersion());
         if (options.Problem() is { } problem) throw app.Place.Problem(problem);
         var log = new RunLog(app, console, DateTime.Now);
         var sidecar = new Sidecar(options, _memory, _neighbours, log.Sidecar);
@@ -136,7 +136,7 @@ internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole con
 
     private async Task AnnounceAsync(Running running)
     {
-        await running.Sidecar.Ready;
+        await running.Sidecar.Subscribed;
         var topics = running.Sidecar.Subscriptions.Select(s => s.Topic).ToList();
         console.Dapr($"{running.App.AppId} is ready{(topics.Count > 0 ? $" and subscribed to {string.Join(", ", topics)}" : "")}");
     }

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Daprd.State;
 
 /// <summary>
-/// state.in-memory: gone with the process. Unlike Redis it refuses an etag for a missing key, refuses every first-write
-/// without etag on an existing one, and its transactions are all or nothing.
+/// state.in-memory: gone with the process. Unlike Redis it refuses an etag for a missing key, and every first-write
+/// without etag on an existing one.
 /// </summary>
 internal sealed class InMemoryState(TimeProvider time) : IStateStore
 {
@@ -35,14 +35,14 @@ internal sealed class InMemoryState(TimeProvider time) : IStateStore
         return found;
     }
 
-    public async Task<IReadOnlyList<Exception?>> SetManyAsync(IReadOnlyList<StateWrite> writes)
+    public Task<IReadOnlyList<Exception?>> SetManyAsync(IReadOnlyList<StateWrite> writes)
     {
         var failures = new List<Exception?>(writes.Count);
         foreach (var write in writes)
         {
             try
             {
-                await SetAsync(write);
+                Set(write);
                 failures.Add(null);
             }
             catch (EtagException failure)
@@ -51,37 +51,33 @@ internal sealed class InMemoryState(TimeProvider time) : IStateStore
             }
         }
 
-        return failures;
+        return Task.FromResult<IReadOnlyList<Exception?>>(failures);
     }
 
-    public Task SetAsync(StateWrite write) => TransactAsync([new StateOperation(write, null)]);
-
-    public Task DeleteAsync(StateRemoval removal) => TransactAsync([new StateOperation(null, removal)]);
-
-    public Task TransactAsync(IReadOnlyList<StateOperation> operations)
+    public Task DeleteAsync(StateRemoval removal)
     {
         lock (_gate)
         {
             SweepNowAndThen();
-            foreach (var (write, removal) in operations)
-            {
-                if (write is not null) Check(write.Key, write.Etag, write.FirstWrite);
-                if (removal is not null) Check(removal.Key, removal.Etag, firstWrite: false);
-            }
-
-            foreach (var (write, removal) in operations)
-            {
-                if (removal is not null) _entries.Remove(removal.Key);
-                if (write is null) continue;
-                DateTimeOffset? expiresAt = write.TtlSeconds is > 0 and var seconds ? time.GetUtcNow().AddSeconds(seconds) : null;
-                _entries[write.Key] = new Entry(write.Data.ToArray(), Guid.NewGuid().ToString(), expiresAt);
-            }
+            Check(removal.Key, removal.Etag, firstWrite: false);
+            _entries.Remove(removal.Key);
         }
 
         return Task.CompletedTask;
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    private void Set(StateWrite write)
+    {
+        lock (_gate)
+        {
+            SweepNowAndThen();
+            Check(write.Key, write.Etag, write.FirstWrite);
+            DateTimeOffset? expiresAt = write.TtlSeconds is > 0 and var seconds ? time.GetUtcNow().AddSeconds(seconds) : null;
+            _entries[write.Key] = new Entry(write.Data.ToArray(), Guid.NewGuid().ToString(), expiresAt);
+        }
+    }
 
     private void Check(string key, string? etag, bool firstWrite)
     {

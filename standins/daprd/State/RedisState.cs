@@ -6,7 +6,6 @@ namespace Daprd.State;
 
 /// <summary>
 /// state.redis: a hash for each key, with the fields data, version and, once somebody wrote with first-write, first-write.
-/// A transaction that fails at one etag keeps everything else it did, because Redis never rolls back.
 /// </summary>
 internal sealed class RedisState : IStateStore
 {
@@ -18,8 +17,9 @@ internal sealed class RedisState : IStateStore
           version = false
         end
         local marked = redis.call('HGET', key, 'first-write')
-        local free = not version or version == '' or version == ARGV[1]
-        if not free and (marked or ARGV[1] ~= '0') then
+        local missing = not version or version == ''
+        local free = version == ARGV[1] or (missing and (ARGV[1] == '0' or ARGV[4] == '0'))
+        if not free and (missing or marked or ARGV[1] ~= '0') then
           error('failed to set key ' .. key)
         end
         redis.call('HSET', key, 'data', ARGV[2])
@@ -36,20 +36,16 @@ internal sealed class RedisState : IStateStore
         return redis.call('DEL', KEYS[1])
         """;
 
-    // Only servers with the RedisJSON module know the command; elsewhere the operation fails inside its transaction.
-    private const string SetJsonScript = "return redis.call('JSON.SET', KEYS[1], '$', ARGV[2])";
-
     private readonly RedisClient _redis;
     private readonly int? _defaultTtlSeconds;
-    private readonly bool _twice;
+    private readonly bool _refusesEtagOfMissingKey;
     private int _replicas;
 
-    public RedisState(Component component)
+    public RedisState(Component component, DaprVersion version)
     {
         _redis = new RedisClient(RedisAddress.Of(component));
         _defaultTtlSeconds = component.Value("ttlInSeconds").Length > 0 ? component.Integer("ttlInSeconds", 0) : null;
-        // With a write timeout daprd sends every command of a transaction twice.
-        _twice = component.Duration("writeTimeout", TimeSpan.Zero) > TimeSpan.Zero;
+        _refusesEtagOfMissingKey = version.RefusesEtagOfMissingKey;
     }
 
     public IReadOnlyList<string> Capabilities { get; } = ["ETAG", "TRANSACTIONAL", "TTL", "KEYS_LIKE", "ACTOR"];
@@ -64,59 +60,30 @@ internal sealed class RedisState : IStateStore
 
     public async Task<StateValue?> GetAsync(string key)
     {
-        RedisReply[] fields;
         try
         {
-            fields = (await _redis.SendAsync("HGETALL", key)).Items;
+            return Value((await _redis.SendAsync("HGETALL", key)).Items);
         }
-        catch (RedisException)
+        catch (Exception failure) when (failure is RedisException or RedisUnreachableException)
         {
-            var plain = await _redis.SendAsync("GET", key);
-            return plain.IsNull ? null : new StateValue(plain.Bytes, null);
+            return Plain(await _redis.SendAsync("GET", key));
         }
-
-        return Value(fields);
     }
 
     public async Task<IReadOnlyList<(StateValue? Value, Exception? Failure)>> GetManyAsync(IReadOnlyList<string> keys)
     {
+        RedisReply[] replies;
         try
         {
-            var replies = await _redis.SendAllAsync([.. keys.Select(key => new RedisArgument[] { "HGETALL", key })]);
-            return await Task.WhenAll(keys.Zip(replies, ReadAsync));
+            replies = await _redis.SendAllAsync([.. keys.Select(key => new RedisArgument[] { "HGETALL", key })]);
         }
-        catch (RedisUnreachableException failure)
+        catch (RedisUnreachableException)
         {
-            return [.. keys.Select(_ => ((StateValue?)null, (Exception?)failure))];
+            return await EachAsync(keys, async key => Plain(await _redis.SendAsync("GET", key)));
         }
 
-        async Task<(StateValue?, Exception?)> ReadAsync(string key, RedisReply reply)
-        {
-            try
-            {
-                return (reply.Kind == RedisReplyKind.Error ? await GetAsync(key) : Value(reply.Items), null);
-            }
-            catch (Exception failure) when (failure is RedisException or RedisUnreachableException)
-            {
-                return (null, failure);
-            }
-        }
-    }
-
-    public async Task SetAsync(StateWrite write)
-    {
-        var script = Upsert(write, inTransaction: false);
-        try
-        {
-            await _redis.SendAsync(script);
-        }
-        catch (Exception failure) when (failure is RedisException or RedisUnreachableException)
-        {
-            throw NotSet(write, failure);
-        }
-
-        if (Expiry(write) is { } expiry) await _redis.SendAsync(expiry);
-        if (write.Strong && _replicas > 0) await _redis.SendAsync("WAIT", _replicas, 1000);
+        if (!replies.Any(reply => reply.Kind == RedisReplyKind.Error)) return [.. replies.Select(reply => Read(() => Value(reply.Items)))];
+        return await EachAsync(keys, GetAsync);
     }
 
     public async Task<IReadOnlyList<Exception?>> SetManyAsync(IReadOnlyList<StateWrite> writes)
@@ -126,7 +93,7 @@ internal sealed class RedisState : IStateStore
         {
             try
             {
-                return Upsert(write, inTransaction: false);
+                return Upsert(write);
             }
             catch (EtagException invalid)
             {
@@ -170,21 +137,38 @@ internal sealed class RedisState : IStateStore
         }
     }
 
-    public async Task TransactAsync(IReadOnlyList<StateOperation> operations)
-    {
-        var commands = new List<RedisArgument[]>(operations.Count);
-        foreach (var (write, removal) in operations)
-        {
-            if (removal is not null) commands.Add(Delete(removal));
-            if (write is null) continue;
-            commands.Add(Upsert(write, inTransaction: true));
-            if (Expiry(write) is { } expiry) commands.Add(expiry);
-        }
+    public ValueTask DisposeAsync() => _redis.DisposeAsync();
 
-        foreach (var reply in await _redis.TransactAsync(_twice ? commands.SelectMany(c => new[] { c, c }) : commands)) reply.OrThrow();
+    private static async Task<(StateValue? Value, Exception? Failure)[]> EachAsync(IReadOnlyList<string> keys, Func<string, Task<StateValue?>> read) =>
+        await Task.WhenAll(keys.Select(async key =>
+        {
+            try
+            {
+                return (await read(key), (Exception?)null);
+            }
+            catch (Exception failure) when (failure is RedisException or RedisUnreachableException)
+            {
+                return (null, failure);
+            }
+        }));
+
+    private static (StateValue? Value, Exception? Failure) Read(Func<StateValue?> value)
+    {
+        try
+        {
+            return (value(), null);
+        }
+        catch (RedisException failure)
+        {
+            return (null, failure);
+        }
     }
 
-    public ValueTask DisposeAsync() => _redis.DisposeAsync();
+    /// <summary>
+    /// The fallback to GET, for whatever reason HGETALL failed. After a timeout, when the second command is answered, a sound hash fails with
+    /// WRONGTYPE: so it does in daprd.
+    /// </summary>
+    private static StateValue? Plain(RedisReply reply) => reply.IsNull ? null : new StateValue(reply.Bytes, null);
 
     private static StateValue? Value(RedisReply[] fields)
     {
@@ -206,11 +190,10 @@ internal sealed class RedisState : IStateStore
         ? new EtagException(invalid: false, failure.Message)
         : new RedisException($"failed to set key {write.Key}: {failure.Message}");
 
-    private static RedisArgument[] Upsert(StateWrite write, bool inTransaction)
+    private RedisArgument[] Upsert(StateWrite write)
     {
         var etag = write.LastWrite || write.Etag is null ? 0 : Version(write.Etag);
-        if (inTransaction) return ["EVAL", write.Json ? SetJsonScript : SetScript, 1, write.Key, etag, write.Data];
-        return ["EVAL", SetScript, 1, write.Key, etag, write.Data, write.FirstWrite ? 0 : 1];
+        return ["EVAL", SetScript, 1, write.Key, etag, write.Data, write.FirstWrite ? 0 : 1, _refusesEtagOfMissingKey ? 1 : 0];
     }
 
     private static RedisArgument[] Delete(StateRemoval removal) => ["EVAL", DeleteScript, 1, removal.Key, removal.Etag ?? "0"];

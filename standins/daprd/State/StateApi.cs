@@ -1,33 +1,28 @@
 using System.Globalization;
-using System.Text.Json;
 using Dapr.Client.Autogen.Grpc.v1;
 using Daprd.Api;
 using Daprd.Files;
-using Daprd.Json;
-using Daprd.Resiliency;
 using Grpc.Core;
 using static Dapr.Client.Autogen.Grpc.v1.StateOptions.Types;
 
 namespace Daprd.State;
 
-/// <summary>The state building block of one app, the same for gRPC and HTTP. Every failure is an <see cref="ApiException"/>.</summary>
-internal sealed class StateApi(Policies policies)
+/// <summary>The state building block of one app. Every failure is an <see cref="ApiException"/>.</summary>
+internal sealed class StateApi
 {
     private readonly Dictionary<string, Store> _stores = [];
 
-    private sealed record Store(string Name, IStateStore Kept, StateKeys Keys, Policy Policy);
+    private sealed record Store(IStateStore Kept, StateKeys Keys);
 
-    public void Add(Component component, IStateStore store, string appId) =>
-        _stores[component.Name] = new Store(
-            component.Name, store, new StateKeys(component, appId), policies.ForComponent(component.Name, "Statestore", Direction.Outbound));
+    public void Add(Component component, IStateStore store, string appId) => _stores[component.Name] = new Store(store, new StateKeys(component, appId));
 
-    public async Task<StateValue?> GetAsync(string storeName, string key, CancellationToken stop)
+    public async Task<StateValue?> GetAsync(string storeName, string key)
     {
         var store = Find(storeName);
         var full = store.Keys.Full(key);
         try
         {
-            return await store.Policy.RunAsync(limit => store.Kept.GetAsync(full).WaitAsync(limit), stop);
+            return await store.Kept.GetAsync(full);
         }
         catch (Exception failure) when (failure is not ApiException)
         {
@@ -42,19 +37,19 @@ internal sealed class StateApi(Policies policies)
     {
         var store = Find(storeName);
         var full = keys.Select(store.Keys.Full).ToList();
-        if (store.Policy.IsNone && (parallelism <= 0 || parallelism >= keys.Count))
+        if (parallelism <= 0 || parallelism >= keys.Count)
         {
             var found = await store.Kept.GetManyAsync(full);
             return [.. keys.Zip(found, (key, one) => one.Failure is { } failure ? new BulkStateItem { Key = key, Error = failure.Message } : Item(key, one.Value))];
         }
 
-        using var permits = new SemaphoreSlim(parallelism > 0 ? parallelism : Math.Max(1, keys.Count));
+        using var permits = new SemaphoreSlim(parallelism);
         return await Task.WhenAll(keys.Select(async (key, i) =>
         {
             await permits.WaitAsync(stop);
             try
             {
-                return Item(key, await store.Policy.RunAsync(limit => store.Kept.GetAsync(full[i]).WaitAsync(limit), stop));
+                return Item(key, await store.Kept.GetAsync(full[i]));
             }
             catch (Exception failure)
             {
@@ -68,7 +63,7 @@ internal sealed class StateApi(Policies policies)
     }
 
     /// <summary>Many items are written independently of each other: when one fails, the others may be there.</summary>
-    public async Task SaveAsync(string storeName, IReadOnlyList<StateItem> items, CancellationToken stop)
+    public async Task SaveAsync(string storeName, IReadOnlyList<StateItem> items)
     {
         var store = Find(storeName);
         var writes = new List<StateWrite>(items.Count);
@@ -76,10 +71,15 @@ internal sealed class StateApi(Policies policies)
         foreach (var item in items)
         {
             if (item.Key.Length == 0) throw new ApiException(StatusCode.InvalidArgument, 400, "ERR_STATE_SAVE", "state key cannot be empty", "ERR_STATE_SAVE");
-            var (key, data) = (store.Keys.Full(item.Key), IsJson(item) ? Reencode(item.Value.Memory) : item.Value.Memory);
+            if (item.Metadata.GetValueOrDefault("contentType") == "application/json")
+            {
+                throw new ApiException(StatusCode.Unimplemented, 501, "ERR_STATE_SAVE", "state that calls itself JSON is not in this stand-in for daprd");
+            }
+
+            var key = store.Keys.Full(item.Key);
             try
             {
-                writes.Add(Write(key, item, data));
+                writes.Add(Write(key, item));
             }
             catch (FormatException wrong)
             {
@@ -87,32 +87,24 @@ internal sealed class StateApi(Policies policies)
             }
         }
 
-        failures.AddRange(store.Policy.IsNone ? await store.Kept.SetManyAsync(writes) : await EachAsync(store, writes, store.Kept.SetAsync, stop));
-        ThrowAny(failures, cause => SaveFailed(storeName, cause));
+        failures.AddRange(await store.Kept.SetManyAsync(writes));
+        var all = failures.OfType<Exception>().ToList();
+        if (all.Count == 0) return;
+        var cause = all.Count == 1 ? all[0] : all.OfType<EtagException>().FirstOrDefault() ?? new Exception(string.Join("\n", all.Select(f => f.Message)));
+        throw Failed("ERR_STATE_SAVE", $"failed saving state in state store {storeName}", cause);
     }
 
-    public async Task DeleteAsync(string storeName, IReadOnlyList<StateItem> items, CancellationToken stop)
+    public async Task DeleteAsync(string storeName, StateItem item)
     {
         var store = Find(storeName);
-        var removals = items.Select(item => new StateRemoval(store.Keys.Full(item.Key), Etag(item))).ToList();
-        var keys = string.Join(", ", items.Select(i => i.Key));
-        var failures = await EachAsync(store, removals, store.Kept.DeleteAsync, stop);
-        ThrowAny(failures, cause => Failed("ERR_STATE_DELETE", $"failed deleting state with key {keys}", cause));
-    }
-
-    public async Task TransactAsync(string storeName, IReadOnlyList<TransactionalStateOperation> operations, CancellationToken stop)
-    {
-        var store = Find(storeName);
-        if (operations.Count == 0) return;
+        var removal = new StateRemoval(store.Keys.Full(item.Key), Etag(item));
         try
         {
-            var steps = operations.Select(operation => Step(store, operation)).ToList();
-            await store.Policy.RunAsync(limit => store.Kept.TransactAsync(steps).WaitAsync(limit), stop);
+            await store.Kept.DeleteAsync(removal);
         }
-        catch (Exception failure) when (failure is not ApiException)
+        catch (Exception failure)
         {
-            throw new ApiException(
-                StatusCode.Internal, 500, "ERR_STATE_TRANSACTION", $"error while executing state transaction: {failure.Message}", "ERR_STATE_TRANSACTION");
+            throw Failed("ERR_STATE_DELETE", $"failed deleting state with key {item.Key}", failure);
         }
     }
 
@@ -126,44 +118,15 @@ internal sealed class StateApi(Policies policies)
         return item;
     }
 
-    private static StateOperation Step(Store store, TransactionalStateOperation operation)
-    {
-        var item = operation.Request ?? new StateItem();
-        return operation.OperationType switch
-        {
-            "upsert" => new StateOperation(Write(store.Keys.Full(item.Key), item, item.Value.Memory), null),
-            "delete" => new StateOperation(null, new StateRemoval(store.Keys.Full(item.Key), Etag(item))),
-            var other => throw new ApiException(
-                StatusCode.Unimplemented, 400, "ERR_NOT_SUPPORTED_STATE_OPERATION", $"operation type {other} not supported", "ERR_NOT_SUPPORTED_STATE_OPERATION"),
-        };
-    }
-
     /// <summary>Throws <see cref="FormatException"/> when the time to live is no number.</summary>
-    private static StateWrite Write(string key, StateItem item, ReadOnlyMemory<byte> data) => new(
+    private static StateWrite Write(string key, StateItem item) => new(
         key,
-        data,
+        item.Value.Memory,
         Etag(item),
         item.Options?.Concurrency == StateConcurrency.ConcurrencyFirstWrite,
         item.Options?.Concurrency == StateConcurrency.ConcurrencyLastWrite,
         item.Options?.Consistency == StateConsistency.ConsistencyStrong,
-        TtlSeconds(item),
-        IsJson(item));
-
-    private static bool IsJson(StateItem item) => item.Metadata.GetValueOrDefault("contentType") == "application/json";
-
-    /// <summary>What becomes of a JSON value that the sidecar decodes before storing it.</summary>
-    public static byte[] Reencode(ReadOnlyMemory<byte> json)
-    {
-        try
-        {
-            using var document = JsonDocument.Parse(json);
-            return GoJson.Bytes(document.RootElement, (writer, root) => GoJson.Write(writer, root, JsonForm.SixDecimals), escapeHtml: false);
-        }
-        catch (JsonException broken)
-        {
-            throw new ApiException(StatusCode.Unknown, 400, "ERR_MALFORMED_REQUEST", broken.Message);
-        }
-    }
+        TtlSeconds(item));
 
     private static int? TtlSeconds(StateItem item) =>
         item.Metadata.FirstOrDefault(m => m.Key.Equals("ttlInSeconds", StringComparison.OrdinalIgnoreCase)).Value is not { Length: > 0 } text ? null
@@ -171,30 +134,6 @@ internal sealed class StateApi(Policies policies)
         : throw new FormatException($"failed to parse ttl from metadata: incorrect value for metadata 'ttlInSeconds': '{text}'");
 
     private static string? Etag(StateItem item) => item.Etag?.Value is { Length: > 0 } etag ? etag : null;
-
-    /// <summary>Why each was not done, in order; null when it was.</summary>
-    private static Task<Exception?[]> EachAsync<T>(Store store, IReadOnlyList<T> changes, Func<T, Task> change, CancellationToken stop) =>
-        Task.WhenAll(changes.Select(async one =>
-        {
-            try
-            {
-                await store.Policy.RunAsync(limit => change(one).WaitAsync(limit), stop, final: failure => failure is EtagException);
-                return null;
-            }
-            catch (Exception failure)
-            {
-                return failure;
-            }
-        }));
-
-    private static void ThrowAny(IEnumerable<Exception?> failures, Func<Exception, ApiException> failed)
-    {
-        var all = failures.OfType<Exception>().ToList();
-        if (all.Count == 1) throw failed(all[0]);
-        if (all.Count > 1) throw failed((Exception?)all.OfType<EtagException>().FirstOrDefault() ?? new Exception(string.Join("\n", all.Select(f => f.Message))));
-    }
-
-    private static ApiException SaveFailed(string store, Exception cause) => Failed("ERR_STATE_SAVE", $"failed saving state in state store {store}", cause);
 
     private static ApiException Failed(string code, string what, Exception cause)
     {

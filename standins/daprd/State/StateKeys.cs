@@ -12,12 +12,13 @@ internal sealed class StateKeys
 
     public StateKeys(Component component, string appId)
     {
-        var given = component.Value("keyPrefix").ToLowerInvariant();
+        // An empty one counts as given, and so do keys begin with the separator.
+        var given = component.Metadata.GetValueOrDefault("keyPrefix", "appid").ToLowerInvariant();
         if (given.Contains(Separator)) throw component.Place.Problem($"keyPrefix of {component.Name} can't contain '{Separator}'");
         var space = Environment.GetEnvironmentVariable("NAMESPACE") ?? "";
         _prefix = given switch
         {
-            "" or "appid" => appId + Separator,
+            "appid" => appId + Separator,
             "name" => component.Name + Separator,
             "namespace" => space.Length == 0 ? appId + Separator : $"{space}.{appId}{Separator}",
             "none" => "",

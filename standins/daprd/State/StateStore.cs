@@ -7,12 +7,9 @@ internal sealed record StateValue(ReadOnlyMemory<byte> Data, string? Etag, strin
 /// <param name="Etag">Null for an unconditional write; never empty.</param>
 /// <param name="TtlSeconds">Zero or less removes an expiry; null leaves it as it is.</param>
 internal sealed record StateWrite(
-    string Key, ReadOnlyMemory<byte> Data, string? Etag, bool FirstWrite, bool LastWrite, bool Strong, int? TtlSeconds, bool Json);
+    string Key, ReadOnlyMemory<byte> Data, string? Etag, bool FirstWrite, bool LastWrite, bool Strong, int? TtlSeconds);
 
 internal sealed record StateRemoval(string Key, string? Etag);
-
-/// <summary>One step of a transaction: exactly one of the two is there.</summary>
-internal readonly record struct StateOperation(StateWrite? Write, StateRemoval? Removal);
 
 /// <summary>Where state is kept. Failures of the etag are <see cref="EtagException"/>, all others whatever the store throws.</summary>
 internal interface IStateStore : IAsyncDisposable
@@ -26,14 +23,10 @@ internal interface IStateStore : IAsyncDisposable
     /// <summary>Each by itself, all at the same time. What came of each, in order: a value (null: no such key), or why it could not be read.</summary>
     Task<IReadOnlyList<(StateValue? Value, Exception? Failure)>> GetManyAsync(IReadOnlyList<string> keys);
 
-    Task SetAsync(StateWrite write);
-
     /// <summary>Each by itself, all at the same time. Why each was not written, in order; null when it was.</summary>
     Task<IReadOnlyList<Exception?>> SetManyAsync(IReadOnlyList<StateWrite> writes);
 
     Task DeleteAsync(StateRemoval removal);
-
-    Task TransactAsync(IReadOnlyList<StateOperation> operations);
 }
 
 /// <summary>The write was refused because of its etag.</summary>

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
 using Daprd.Files;
+using Grpc.Core;
 using OpenTelemetry;
 using Zipkin;
 
@@ -24,16 +25,14 @@ internal sealed class Spans : IDisposable
     private readonly ActivitySource? _source;
     private readonly ActivityListener? _listener;
     private readonly BatchActivityExportProcessor? _export;
+    private readonly string _service;
 
     public Spans(Configuration configuration, string appId, Action<string> warn)
     {
         PassesOn = configuration.SamplingRate is not 0;
+        _service = Environment.GetEnvironmentVariable("OTEL_SERVICE_NAME") is { Length: > 0 } said ? said : appId;
         if (!PassesOn || configuration is { SamplingRate: null, ZipkinEndpoint: null }) return;
-        if (configuration.ZipkinEndpoint is { } endpoint)
-        {
-            var name = Environment.GetEnvironmentVariable("OTEL_SERVICE_NAME") is { Length: > 0 } said ? said : appId;
-            _export = ZipkinExporter.Batched(endpoint, name, warn);
-        }
+        if (configuration.ZipkinEndpoint is { } endpoint) _export = ZipkinExporter.Batched(endpoint, _service, warn);
 
         var rate = configuration.SamplingRate ?? DefaultRate;
         _source = new ActivitySource(SourceName);
@@ -62,9 +61,20 @@ internal sealed class Spans : IDisposable
         // Parents are named, never found: nothing here is anybody's ambient activity.
         Activity.Current = null;
         ActivityContext.TryParse(parent.Parent, parent.State, isRemote: true, out var context);
-        var activity = _source.StartActivity(name, kind, context)!;
+        // Zipkin's names are in lower case, and every span names its service once more.
+        var activity = _source.StartActivity(name.ToLowerInvariant(), kind, context)!;
+        if (activity.IsAllDataRequested) activity.SetTag("service.name", _service);
         Activity.Current = null;
         return new Span(activity, new TraceContext(activity.Id!, parent.State));
+    }
+
+    /// <summary>Adds a context to the headers of a delivery: all zeros when there is none, and nothing when none is passed on.</summary>
+    public void AddTo(Metadata headers, TraceContext context)
+    {
+        if (!PassesOn) return;
+        var parent = context.OrZero;
+        headers.Add("traceparent", parent);
+        headers.Add(TraceContext.BinaryHeader, TraceContext.ToBinary(parent));
     }
 
     public void Dispose()

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Primitives;
 
 namespace Daprd.Tracing;
 
@@ -15,15 +16,24 @@ internal readonly record struct TraceContext(string Parent, string State)
     /// <summary>Sent to an app when there is no trace at all.</summary>
     public const string Zero = "00-00000000000000000000000000000000-0000000000000000-00";
 
-    /// <summary>grpc-trace-bin comes first, then traceparent. A tracestate does not survive gRPC.</summary>
+    /// <summary>The traceparent to send: all zeros when there is no trace.</summary>
+    public string OrZero => IsParent(Parent) ? Parent : Zero;
+
+    /// <summary>grpc-trace-bin comes first, then traceparent; of several the last. A tracestate does not survive gRPC.</summary>
     public static TraceContext FromGrpc(IHeaderDictionary headers)
     {
-        var text = headers[BinaryHeader].ToString();
+        var text = Last(headers[BinaryHeader]);
         Span<byte> bytes = stackalloc byte[29];
         // Padding is optional in gRPC.
-        if (text.Length is 39 or 40 && Convert.TryFromBase64String(text.PadRight(40, '='), bytes, out var length) && FromBinary(bytes[..length]) is { } parent) return new TraceContext(parent, "");
-        var readable = headers.TraceParent.ToString();
+        if (text.Length is 39 or 40 && Convert.TryFromBase64String(text.PadRight(40, '='), bytes, out var length) && FromBinary(bytes[..length]) is { } parent && IsParent(parent)) return new TraceContext(parent, "");
+        var readable = Last(headers.TraceParent);
         return IsParent(readable) ? new TraceContext(readable, "") : None;
+    }
+
+    private static string Last(StringValues values)
+    {
+        var last = values.Count == 0 ? "" : values[^1] ?? "";
+        return last[(last.LastIndexOf(',') + 1)..].Trim();
     }
 
     public static TraceContext FromHttp(string? parent, string? state) => IsParent(parent) ? new TraceContext(parent!, state ?? "") : None;
@@ -31,7 +41,8 @@ internal readonly record struct TraceContext(string Parent, string State)
     /// <summary>What an envelope says; empty says nothing.</summary>
     public static TraceContext FromEnvelope(string parent) => IsParent(parent) ? new TraceContext(parent, "") : None;
 
-    public static bool IsParent(string? text) => text is { Length: 55 } && text[2] == '-' && text[35] == '-' && text[52] == '-';
+    /// <summary>All zeros are the form of a traceparent, and none.</summary>
+    public static bool IsParent(string? text) => text is { Length: 55 } && text[2] == '-' && text[35] == '-' && text[52] == '-' && text.AsSpan(3, 32).ContainsAnyExcept('0');
 
     /// <summary>The 29 bytes of grpc-trace-bin for a traceparent.</summary>
     public static byte[] ToBinary(string parent)

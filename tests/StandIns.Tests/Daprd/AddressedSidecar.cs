@@ -34,7 +34,15 @@ public sealed class AddressedSidecar : IAsyncLifetime
         _redis = await ConnectionMultiplexer.ConnectAsync(addresses.RedisHost);
         App = await TestApp.StartAsync(addresses.AppPort, Topics("pubsub").Concat(Topics("pubsub-in-memory")));
         Sidecar = Sidecar.At(AppId, addresses.Grpc, addresses.Http);
-        await Sidecar.HealthyAsync();
+        if (_own is not null)
+        {
+            await _own.ReadyAsync();
+            return;
+        }
+
+        await Sidecar.ServesAsync();
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while ((await Sidecar.Dapr.GetMetadataAsync(new())).Subscriptions.Count < App.Subscriptions.Count) limit.Token.ThrowIfCancellationRequested();
     }
 
     public async Task DisposeAsync()

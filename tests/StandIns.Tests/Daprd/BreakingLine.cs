@@ -9,7 +9,9 @@ internal sealed class BreakingLine : IDisposable
 {
     private readonly Listener _listener;
     private readonly int _redisPort;
-    private string? _command;
+    private readonly Lock _gate = new();
+    private string _command = "";
+    private int _times;
 
     public BreakingLine(RedisServer redis)
     {
@@ -20,10 +22,13 @@ internal sealed class BreakingLine : IDisposable
     public string Address => _listener.Address;
 
     /// <summary>Whether no break is to come any more.</summary>
-    public bool IsWhole => Volatile.Read(ref _command) is null;
+    public bool IsWhole => Volatile.Read(ref _times) == 0;
 
-    /// <summary>Once: the answer to the next such command is lost, and the connection with it.</summary>
-    public void LoseAnswerTo(string command) => Volatile.Write(ref _command, command);
+    /// <summary>The answers to the next such commands are lost, and each time the connection with them.</summary>
+    public void LoseAnswerTo(string command, int times = 1)
+    {
+        lock (_gate) (_command, _times) = (command, times);
+    }
 
     public void Dispose() => _listener.Dispose();
 
@@ -40,11 +45,7 @@ internal sealed class BreakingLine : IDisposable
             var bytes = new byte[65_536];
             for (int count; (count = await near.GetStream().ReadAsync(bytes)) > 0;)
             {
-                if (Volatile.Read(ref _command) is { } command && Encoding.ASCII.GetString(bytes, 0, count).Contains(command, StringComparison.OrdinalIgnoreCase))
-                {
-                    Volatile.Write(ref breaks, true);
-                    Volatile.Write(ref _command, null);
-                }
+                if (IsToBreak(Encoding.ASCII.GetString(bytes, 0, count))) Volatile.Write(ref breaks, true);
                 await far.GetStream().WriteAsync(bytes.AsMemory(0, count));
             }
         }
@@ -57,6 +58,16 @@ internal sealed class BreakingLine : IDisposable
                 if (Volatile.Read(ref breaks)) return;
                 await near.GetStream().WriteAsync(bytes.AsMemory(0, count));
             }
+        }
+    }
+
+    private bool IsToBreak(string sent)
+    {
+        lock (_gate)
+        {
+            if (_times == 0 || !sent.Contains(_command, StringComparison.OrdinalIgnoreCase)) return false;
+            _times--;
+            return true;
         }
     }
 }

@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Dapr.AppCallback.Autogen.Grpc.v1;
 using Grpc.Core;
+using Microsoft.AspNetCore.Http;
 using static Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types;
 
 namespace StandIns.Daprd;
@@ -71,6 +72,22 @@ public sealed partial class TestApp
         while (_batches.Reader.TryRead(out _) || _refused.Reader.TryRead(out _)) ;
     }
 
+    /// <summary>Each value of each header. gRPC's own collection cannot be made of a call that carries a binary header more than once.</summary>
+    private static Metadata Headers(ServerCallContext context)
+    {
+        var headers = new Metadata();
+        foreach (var (name, values) in context.GetHttpContext().Request.Headers.Where(header => !header.Key.StartsWith(':')))
+        {
+            foreach (var value in values.OfType<string>())
+            {
+                if (name.EndsWith("-bin", StringComparison.Ordinal)) headers.Add(name, Convert.FromBase64String(value.PadRight((value.Length + 3) / 4 * 4, '=')));
+                else headers.Add(name.ToLowerInvariant(), value);
+            }
+        }
+
+        return headers;
+    }
+
     private Task<TopicEventBulkResponse> HearAsync(TopicEventBulkRequest batch, Metadata headers, string rpc)
     {
         if (!BulkRpcs.Contains(rpc))
@@ -87,12 +104,12 @@ public sealed partial class TestApp
     private sealed partial class Callback
     {
         public override Task<TopicEventBulkResponse> OnBulkTopicEvent(TopicEventBulkRequest request, ServerCallContext context) =>
-            app.HearAsync(request, context.RequestHeaders, StableRpc);
+            app.HearAsync(request, Headers(context), StableRpc);
     }
 
     private sealed class AlphaCallback(TestApp app) : AppCallbackAlpha.AppCallbackAlphaBase
     {
         public override Task<TopicEventBulkResponse> OnBulkTopicEventAlpha1(TopicEventBulkRequest request, ServerCallContext context) =>
-            app.HearAsync(request, context.RequestHeaders, AlphaRpc);
+            app.HearAsync(request, Headers(context), AlphaRpc);
     }
 }

@@ -20,8 +20,6 @@ public abstract class BulkDeliveryTests
 
     protected TestApp App => _addressed.App;
 
-    protected virtual bool PublishersMetadataArrives => true;
-
     [Fact]
     public async Task A_batch_names_its_topic_and_each_entry_carries_an_event()
     {
@@ -32,7 +30,7 @@ public abstract class BulkDeliveryTests
         Assert.True(Guid.TryParse(batch.Id, out _));
         var entry = Assert.Single(batch.Entries);
         Assert.True(Guid.TryParse(entry.EntryId, out _));
-        Assert.Equal(PublishersMetadataArrives, entry.Metadata.ContainsKey("Custom"));
+        Assert.Equal("x", entry.Metadata["Custom"]);
         var got = entry.CloudEvent;
         Assert.Equal(("the-one", "app", "com.dapr.event.sent", "1.0", "application/json"), (got.Id, got.Source, got.Type, got.SpecVersion, got.DataContentType));
         Assert.Equal("""{"a":"\u003c","b":1}""", got.Data.ToStringUtf8());
@@ -118,10 +116,7 @@ public abstract class BulkDeliveryTests
 }
 
 [Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
-public sealed class InMemoryBulkDeliveryTests(AddressedSidecar addressed) : BulkDeliveryTests(addressed, "pubsub-in-memory")
-{
-    protected override bool PublishersMetadataArrives => false;
-}
+public sealed class InMemoryBulkDeliveryTests(AddressedSidecar addressed) : BulkDeliveryTests(addressed, "pubsub-in-memory");
 
 [Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
 public sealed class RedisBulkDeliveryTests(AddressedSidecar addressed) : BulkDeliveryTests(addressed, "pubsub")
@@ -181,6 +176,89 @@ public sealed class BatchTests : IAsyncLifetime
         await using var sidecar = await Sidecar.StartAsync("bulk", Yaml.Redis("pubsub", "pubsub.redis", _redis, ("concurrency", "3")), app.Port);
         Assert.Equal(["0", "1", "2"], (await app.NextBatchAsync()).Texts.Order());
         Assert.Equal(["3", "4"], (await app.NextBatchAsync()).Texts.Order());
+    }
+
+    [Fact]
+    public async Task A_full_batch_of_a_hundred_carries_the_trace_headers_of_each_event()
+    {
+        const string None = "00-00000000000000000000000000000000-0000000000000000-00";
+        await using var app = await TestApp.StartAsync(TestApp.WantsInBulk("pubsub", "work", maxMessages: 100, maxAwaitMs: Forever));
+        await using var sidecar = await Sidecar.StartAsync("bulk", Wide(), app.Port);
+        var traced = Enumerable.Range(0, 50).Select(i => $"00-{i + 1:x32}-b7ad6b7169203331-01").ToList();
+        foreach (var parent in traced) await sidecar.Dapr.PublishAsync("work", "1", headers: new Metadata { { "traceparent", parent } });
+        for (var i = 0; i < 50; i++) await sidecar.Dapr.PublishAsync("work", "1");
+        var (batch, headers, _) = await app.NextBatchAsync();
+        Assert.Equal(100, batch.Entries.Count);
+        var parents = headers.Where(header => header.Key == "traceparent").Select(header => header.Value).ToList();
+        Assert.Equal(batch.Entries.Select(e => e.CloudEvent.Extensions.Fields["traceparent"].StringValue is { Length: > 0 } own ? own : None), parents);
+        Assert.Equal(traced.Concat(Enumerable.Repeat(None, 50)).Order(), parents.Order());
+        var binary = headers.Where(header => header.Key == "grpc-trace-bin").Select(header => header.ValueBytes).ToList();
+        Assert.Equal(parents.Select(parent => parent[3..35]), binary.Select(bytes => Convert.ToHexStringLower(bytes.AsSpan(2, 16))));
+        await _redis.Database.AllAcknowledgedAsync("work", "bulk");
+    }
+
+    [Fact]
+    public async Task An_app_that_takes_a_hundred_header_fields_gets_no_batch_of_fifty()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.WantsInBulk("pubsub", "work", "dead", maxMessages: 50, maxAwaitMs: Forever));
+        await app.StopAsync();
+        app.HeadersMax = 100;
+        await app.StartAsync();
+        await using var sidecar = await Sidecar.StartAsync("bulk", Wide(), app.Port);
+        await PublishAsync("work", 50);
+        await _redis.Database.AllAcknowledgedAsync("work", "bulk");
+        Assert.Equal(50, (await _redis.Database.StreamAsync("dead")).Count);
+    }
+
+    [Fact]
+    public async Task An_event_that_fails_holds_up_the_later_ones_of_its_topic_and_no_other_topic()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.WantsInBulk("pubsub", "work"), TestApp.WantsInBulk("pubsub", "other"));
+        var cured = false;
+        app.OnBatch = batch => TestApp.AnswerEach(batch, text => text == "0" && !cured ? TopicEventResponseStatus.Retry : TopicEventResponseStatus.Success);
+        await using var sidecar = await Sidecar.StartAsync("bulk", Components() + Yaml.Retries("pubsub", -1), app.Port);
+        await PublishAsync("work", 1);
+        Assert.Equal("work", (await app.NextBatchAsync()).Batch.Topic);
+        await sidecar.Dapr.PublishAsync("work", "later");
+        await sidecar.Dapr.PublishAsync("other", "of another topic");
+        var topics = new List<string>();
+        while (!topics.Contains("other"))
+        {
+            var batch = await app.NextBatchAsync();
+            topics.Add(batch.Batch.Topic);
+            if (batch.Batch.Topic == "work") Assert.Equal(["0"], batch.Texts);
+        }
+
+        // It has been read all the same.
+        while (await _redis.Database.PendingAsync("work", "bulk") < 2) Assert.Equal(["0"], (await app.NextBatchAsync()).Texts);
+        for (var attempt = 0; attempt < 20; attempt++) Assert.Equal(["0"], (await app.NextBatchAsync()).Texts);
+        cured = true;
+        ReceivedBatch next;
+        do next = await app.NextBatchAsync();
+        while (next.Texts[0] == "0");
+        Assert.Equal(["\"later\""], next.Texts);
+        await _redis.Database.AllAcknowledgedAsync("work", "bulk");
+    }
+
+    [Fact]
+    public async Task Each_event_that_waits_for_the_batch_before_holds_a_worker_of_the_component()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.WantsInBulk("pubsub", "work"), TestApp.Wants("pubsub", "plain"));
+        var cured = false;
+        app.OnBatch = batch => TestApp.AnswerEach(batch, _ => cured ? TopicEventResponseStatus.Success : TopicEventResponseStatus.Retry);
+        var components = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("concurrency", "3")) + Yaml.Retries("pubsub", -1);
+        await using var sidecar = await Sidecar.StartAsync("bulk", components, app.Port);
+        await PublishAsync("work", 3);
+        await app.NextBatchAsync();
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (await _redis.Database.PendingAsync("work", "bulk") < 3) limit.Token.ThrowIfCancellationRequested();
+        await sidecar.Dapr.PublishAsync("plain", "1");
+        while (await _redis.Database.PendingAsync("plain", "bulk") < 1) limit.Token.ThrowIfCancellationRequested();
+        var waiting = app.NextAsync("plain");
+        for (var attempt = 0; attempt < 20; attempt++) await app.NextBatchAsync();
+        Assert.False(waiting.IsCompleted);
+        cured = true;
+        await waiting;
     }
 
     [Fact]
@@ -297,4 +375,7 @@ public sealed class BatchTests : IAsyncLifetime
     }
 
     private string Components() => Yaml.Redis("pubsub", "pubsub.redis", _redis);
+
+    /// <summary>With a worker for each event of a full batch.</summary>
+    private string Wide() => Yaml.Redis("pubsub", "pubsub.redis", _redis, ("concurrency", "100"));
 }

@@ -20,13 +20,14 @@ public sealed class ComponentFileTests : IAsyncLifetime
     [InlineData("value: 7", "^7$")]
     [InlineData("value: namespace", "^shop.app$")]
     [InlineData("envRef: PREFIX", "^from-variable$")]
-    [InlineData("envRef: UNSET_PREFIX", "^app$")]
-    [InlineData("envRef: DAPR_PREFIX", "^app$")]
-    [InlineData("envRef: APP_API_TOKEN", "^app$")]
+    [InlineData("envRef: UNSET_PREFIX", "^$")]
+    [InlineData("envRef: DAPR_PREFIX", "^$")]
+    [InlineData("envRef: APP_API_TOKEN", "^$")]
     [InlineData("{value: given, envRef: PREFIX}", "^given$")]
     [InlineData("secretKeyRef: {name: SECRET}", "^from-secret$")]
     [InlineData("secretKeyRef: {name: SECRET, key: SECRET}", "^from-secret$")]
-    [InlineData("secretKeyRef: {name: NO_SECRET}", "^app$")]
+    [InlineData("secretKeyRef: {name: NO_SECRET}", "^$")]
+    [InlineData("value: \"\"", "^$")]
     public async Task A_value_is_what_the_file_the_environment_and_the_secrets_say(string prefix, string found)
     {
         var metadata = prefix.StartsWith('{') ? "{name: keyPrefix, " + prefix[1..] : "{name: keyPrefix, " + prefix + "}";
@@ -37,7 +38,7 @@ public sealed class ComponentFileTests : IAsyncLifetime
             metadata: {name: store}
             auth: {secretStore: secrets}
             spec:
-              type: State.Redis
+              type: state.Redis
               version: v1
               metadata:
               - {name: RedisHost, value: "{{_redis.Address}}"}
@@ -109,6 +110,41 @@ public sealed class ComponentFileTests : IAsyncLifetime
         folder.Delete(recursive: true);
     }
 
+    [Fact]
+    public async Task The_category_of_a_component_is_read_letter_by_letter()
+    {
+        await using var sidecar = Sidecar.Launch("app", "kind: Component\napiVersion: dapr.io/v1alpha1\nmetadata: {name: a}\nspec: {type: State.in-memory, version: v1}");
+        Assert.Equal(1, await sidecar.Process.ExitAsync());
+        Assert.Contains("incorrect type State.in-memory", sidecar.Process.Output);
+    }
+
+    [Fact]
+    public async Task Policies_that_are_not_the_first_document_of_a_file_do_not_count()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work", "dead"), TestApp.Wants("pubsub", "dead"));
+        app.OnTopic("work", Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types.TopicEventResponseStatus.Retry);
+        var folder = Directory.CreateTempSubdirectory("daprd-");
+        var pubsub = Yaml.Redis("pubsub", "pubsub.redis", _redis);
+        await File.WriteAllTextAsync(Path.Combine(folder.FullName, "all.yaml"), pubsub + Yaml.Retries("pubsub", 3));
+        await using var sidecar = await Sidecar.StartAsync("app", "", app.Port, ["--resources-path", folder.FullName]);
+        await sidecar.Dapr.PublishAsync("work", "1");
+        Assert.Equal(["work", "dead"], new[] { (await app.NextAsync()).Event.Topic, (await app.NextAsync()).Event.Topic });
+        folder.Delete(recursive: true);
+    }
+
+    [StandInFact]
+    public async Task What_is_ignored_of_policies_is_said_with_the_place()
+    {
+        var policies = Yaml.Resiliency(
+            "{circuitBreakers: {trips: {}}, timeouts: {soon: 1s}}",
+            "{apps: {other: {timeout: soon}}, components: {pubsub: {outbound: {timeout: soon}, inbound: {circuitBreaker: trips}}}}");
+        await using var sidecar = await Sidecar.StartAsync("app", policies);
+        foreach (var place in (string[])["policies.circuitBreakers", "targets.apps", "targets.components.pubsub.outbound", "targets.components.pubsub.inbound.circuitBreaker"])
+        {
+            await sidecar.SaysAsync($"spec.{place}: this is not in this stand-in for daprd, and ignored");
+        }
+    }
+
     [Theory]
     [InlineData("kind: Configuration\nspec: {tracing: {samplingRate: \"$RATE\"}}", "line 2, spec.tracing.samplingRate: 'often' is not a sampling rate from 0 to 1")]
     [InlineData("kind: Configuration\nspec: {tracing: {zipkin: {endpointAddress: here}}}", "'here' is not the URL of a Zipkin")]
@@ -133,6 +169,8 @@ public sealed class ComponentFileTests : IAsyncLifetime
     [InlineData("--app-id a --app-wort 1", "The flag --app-wort is unknown")]
     [InlineData("--app-id a --dapr-http-port many", "'many' of --dapr-http-port is not a whole number")]
     [InlineData("--app-id a --config", "The flag --config needs a value")]
+    [InlineData("--app-id a --dapr-version 1.17.9", "'1.17.9' is not a version of Dapr from 1.18 on")]
+    [InlineData("--app-id a --dapr-version edge", "'edge' is not a version of Dapr")]
     public async Task Wrong_flags_are_answered_with_a_sentence(string flags, string sentence)
     {
         await using var sidecar = StandIn.Run(flags.Split(' '));

@@ -14,7 +14,7 @@ internal sealed class EchoService(TestApp app) : Echo.EchoBase
         if (context.RequestHeaders.GetValueBytes("blob-bin") is { } blob) context.ResponseTrailers.Add("blob-bin", blob);
         foreach (var name in (string[])["dapr-app-id", "dapr-caller-app-id", "dapr-callee-app-id", "dapr-api-token", "traceparent"])
         {
-            if (context.RequestHeaders.GetValue(name) is { } value) context.ResponseTrailers.Add("saw-" + name, value);
+            if (context.GetHttpContext().Request.Headers[name] is { Count: > 0 } values) context.ResponseTrailers.Add("saw-" + name, values.ToString());
         }
 
         return request.Text.StartsWith("long ", StringComparison.Ordinal) ? new EchoMessage { Text = new string('x', int.Parse(request.Text[5..])) } : request;

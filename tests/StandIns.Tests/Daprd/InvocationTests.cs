@@ -1,7 +1,6 @@
 using System.Net;
 using Dapr.Client.Autogen.Grpc.v1;
 using Google.Protobuf;
-using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Grpc.Net.Client;
 
@@ -10,6 +9,8 @@ namespace StandIns.Daprd;
 /// <summary>What must hold of a call, whether the sidecar that is asked is the called app's own or another.</summary>
 public abstract class InvocationTests(Sidecar caller, Sidecar callee, TestApp app)
 {
+    protected const string Parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
     protected Sidecar Caller => caller;
 
     protected Sidecar Callee => callee;
@@ -119,64 +120,11 @@ public abstract class InvocationTests(Sidecar caller, Sidecar callee, TestApp ap
     }
 
     [Fact]
-    public async Task The_sidecars_own_rpc_reaches_the_app()
-    {
-        var data = new Any { Value = ByteString.CopyFromUtf8("hello") };
-        var request = new InvokeServiceRequest { Id = callee.AppId, Message = new InvokeRequest { Method = "greet", Data = data } };
-#pragma warning disable CS0612 // Deprecated, and still served.
-        var response = await caller.Dapr.InvokeServiceAsync(request);
-        var failure = await Failure.OfAsync(caller.Dapr.InvokeServiceAsync(new InvokeServiceRequest { Id = "nobody" }));
-#pragma warning restore CS0612
-        Assert.Equal("hello", response.Data.Value.ToStringUtf8());
-        Assert.StartsWith("greet for ", response.ContentType);
-        Assert.Contains("couldn't find service: nobody", failure.Status.Detail);
-    }
-
-    [Theory]
-    [InlineData("/v1.0/invoke/{callee}/method/greet/all?loud=yes", false)]
-    [InlineData("/greet/all?loud=yes", true)]
-    public async Task A_call_over_HTTP_reaches_the_app(string path, bool byHeader)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Put, path.Replace("{callee}", callee.AppId)) { Content = new StringContent("hello") };
-        if (byHeader) request.Headers.Add("dapr-app-id", callee.AppId);
-        using var response = await caller.Http.SendAsync(request);
-        Assert.Equal((HttpStatusCode.OK, "hello"), (response.StatusCode, await response.Content.ReadAsStringAsync()));
-        var invoked = app.Invoked!;
-        Assert.Equal(
-            ("greet/all", HTTPExtension.Types.Verb.Put, "loud=yes", "text/plain; charset=utf-8"),
-            (invoked.Method, invoked.HttpExtension.Verb, invoked.HttpExtension.Querystring, invoked.ContentType));
-    }
-
-    [Theory]
-    [InlineData(nameof(StatusCode.NotFound), HttpStatusCode.NotFound)]
-    [InlineData(nameof(StatusCode.FailedPrecondition), HttpStatusCode.BadRequest)]
-    [InlineData(nameof(StatusCode.Unavailable), HttpStatusCode.ServiceUnavailable)]
-    public async Task The_apps_failure_becomes_a_status_of_HTTP(string code, HttpStatusCode status)
-    {
-        using var response = await caller.Http.GetAsync($"/v1.0/invoke/{callee.AppId}/method/{code}");
-        Assert.Equal(status, response.StatusCode);
-        var number = (int)System.Enum.Parse<StatusCode>(code);
-        Assert.Equal($$"""{"code":{{number}},"message":"as the test wants it"}""", await response.Content.ReadAsStringAsync());
-    }
-
-    [Theory]
-    [InlineData("/v1.0/invoke/nobody/method/greet", HttpStatusCode.InternalServerError, "failed to invoke, id: nobody, err: ")]
-    [InlineData("/v1.0/invoke", HttpStatusCode.NotFound, "failed getting app id")]
-    public async Task A_call_over_HTTP_that_reaches_nobody_says_so(string path, HttpStatusCode status, string message)
-    {
-        using var response = await caller.Http.GetAsync(path);
-        Assert.Equal(status, response.StatusCode);
-        var body = await response.Content.ReadAsStringAsync();
-        Assert.Contains("ERR_DIRECT_INVOKE", body);
-        Assert.Contains(message, body);
-    }
-
-    [Fact]
     public async Task Nobody_of_that_name_is_an_unknown_error()
     {
         var failure = await Failure.OfAsync(Echo.SayAsync(new EchoMessage(), new Metadata { { "dapr-app-id", "nobody" } }));
         Assert.Equal(StatusCode.Unknown, failure.StatusCode);
-        Assert.Contains("couldn't find service: nobody", failure.Status.Detail);
+        Assert.Contains("nobody", failure.Status.Detail);
     }
 
     [Fact]
@@ -184,7 +132,7 @@ public abstract class InvocationTests(Sidecar caller, Sidecar callee, TestApp ap
     {
         var failure = await Failure.OfAsync(Echo.SayAsync(new EchoMessage()));
         Assert.Equal(
-            (StatusCode.Unknown, "failed to proxy request: required metadata dapr-callee-app-id or dapr-app-id not found"), (failure.StatusCode, failure.Status.Detail));
+            (StatusCode.Unknown, "cannot proxy request: missing dapr-callee-app-id or dapr-app-id metadata"), (failure.StatusCode, failure.Status.Detail));
     }
 }
 
@@ -193,6 +141,26 @@ public sealed class NearInvocationTests : InvocationTests
 {
     public NearInvocationTests(AddressedSidecar addressed)
         : base(addressed.Sidecar, addressed.Sidecar, addressed.App) => addressed.App.Forget();
+
+    [Fact]
+    public async Task A_call_of_ones_own_app_carries_the_callers_trace_alone()
+    {
+        var call = Echo.SayAsync(new EchoMessage { Text = "hello" }, [.. ToCallee, new("traceparent", Parent)]);
+        await call;
+        Assert.Equal(Parent, call.GetTrailers().GetValue("saw-traceparent"));
+    }
+
+    [Theory]
+    [InlineData(10)]
+    [InlineData(127)]
+    [InlineData(300)]
+    public async Task A_trace_header_of_several_values_arrives_whole_whatever_they_are(int length)
+    {
+        var values = $"{new string('x', length)},{new string('y', length - 1)},z";
+        var call = Echo.SayAsync(new EchoMessage { Text = "hello" }, [.. ToCallee, new("traceparent", values)]);
+        await call;
+        Assert.Equal(values, call.GetTrailers().GetValue("saw-traceparent"));
+    }
 
     [Fact]
     public async Task The_app_is_told_of_no_other_caller()
@@ -229,6 +197,18 @@ public sealed class InvocationFixture : IAsyncLifetime
 
 public sealed class FarInvocationTests(InvocationFixture fixture) : InvocationTests(fixture.Caller, fixture.Callee, fixture.App), IClassFixture<InvocationFixture>
 {
+    [Fact]
+    public async Task A_call_of_another_app_carries_the_callers_trace_and_the_sidecars()
+    {
+        // Where nothing is traced, the second is the first once more.
+        var call = Echo.SayAsync(new EchoMessage { Text = "hello" }, [.. ToCallee, new("traceparent", Parent)]);
+        await call;
+        Assert.Equal($"{Parent},{Parent}", call.GetTrailers().GetValue("saw-traceparent"));
+        var without = Echo.SayAsync(new EchoMessage { Text = "hello" }, ToCallee);
+        await without;
+        Assert.Equal("00-00000000000000000000000000000000-0000000000000000-00", without.GetTrailers().GetValue("saw-traceparent"));
+    }
+
     [Fact]
     public async Task The_app_is_told_who_calls_whom()
     {
@@ -295,12 +275,15 @@ public sealed class FarInvocationTests(InvocationFixture fixture) : InvocationTe
         var failure = await Failure.OfAsync(() => streaming.ResponseStream.MoveNext(CancellationToken.None));
         Assert.Equal(StatusCode.Unimplemented, failure.StatusCode);
         Assert.Contains("SubscribeTopicEventsAlpha1", failure.Status.Detail);
-        var foreign = new Method<GetStateRequest, GetStateResponse>(
-            MethodType.Unary, "dapr.proto.runtime.v1.Dapr", "GetSecret",
-            Marshallers.Create(m => m.ToByteArray(), GetStateRequest.Parser.ParseFrom),
-            Marshallers.Create(m => m.ToByteArray(), GetStateResponse.Parser.ParseFrom));
-        var other = await Failure.OfAsync(Caller.Channel.CreateCallInvoker().AsyncUnaryCall(foreign, null, default, new GetStateRequest()));
-        Assert.Equal((StatusCode.Unimplemented, true), (other.StatusCode, other.Status.Detail.Contains("GetSecret")));
+        foreach (var name in (string[])["GetSecret", "InvokeService", "ExecuteStateTransaction", "DeleteBulkState"])
+        {
+            var foreign = new Method<GetStateRequest, GetStateResponse>(
+                MethodType.Unary, "dapr.proto.runtime.v1.Dapr", name,
+                Marshallers.Create(m => m.ToByteArray(), GetStateRequest.Parser.ParseFrom),
+                Marshallers.Create(m => m.ToByteArray(), GetStateResponse.Parser.ParseFrom));
+            var other = await Failure.OfAsync(Caller.Channel.CreateCallInvoker().AsyncUnaryCall(foreign, null, default, new GetStateRequest()));
+            Assert.Equal((StatusCode.Unimplemented, $"{name} is not in this stand-in for daprd"), (other.StatusCode, other.Status.Detail));
+        }
     }
 
     [StandInTheory]
@@ -308,7 +291,10 @@ public sealed class FarInvocationTests(InvocationFixture fixture) : InvocationTe
     [InlineData("GET", "/v1.0/secrets/store/name", "secrets")]
     [InlineData("GET", "/v1.0-alpha1/configuration/store", "configuration")]
     [InlineData("POST", "/v1.0-alpha1/lock/store", "lock")]
-    [InlineData("POST", "/v1.0-alpha1/state/store/query", "state query")]
+    [InlineData("GET", "/v1.0/state/store/k", "state")]
+    [InlineData("POST", "/v1.0/state/store/transaction", "state")]
+    [InlineData("POST", "/v1.0/invoke/app/method/greet", "invoke")]
+    [InlineData("POST", "/greet", "invoke")]
     [InlineData("POST", "/v1.0-beta1/workflows/dapr/w/start", "workflows")]
     [InlineData("PUT", "/v1.0/actors/a/1/method/m", "actors")]
     public async Task What_the_stand_in_lacks_is_not_implemented_over_HTTP_and_named(string method, string path, string feature)

@@ -18,18 +18,9 @@ public sealed class JsSdkTests
     [InlineData("GRPC", "save_get_delete")]
     [InlineData("GRPC", "bulk_get")]
     [InlineData("GRPC", "etag")]
-    [InlineData("GRPC", "transaction")]
     [InlineData("GRPC", "publish_bulk_with_an_id_twice")]
-    [InlineData("GRPC", "invoke")]
-    [InlineData("GRPC", "invoke_nobody")]
     [InlineData("GRPC", "metadata")]
-    [InlineData("HTTP", "save_get_delete")]
-    [InlineData("HTTP", "bulk_get")]
-    [InlineData("HTTP", "etag")]
-    [InlineData("HTTP", "transaction")]
     [InlineData("HTTP", "publish_bulk_with_an_id_twice")]
-    [InlineData("HTTP", "invoke")]
-    [InlineData("HTTP", "invoke_nobody")]
     [InlineData("HTTP", "metadata")]
     public Task The_SDK_gets_the_answers_it_expects(string protocol, string sdkCase) => PlayAsync(protocol, sdkCase);
 

@@ -34,21 +34,21 @@ public sealed class MetadataTests(AddressedSidecar addressed)
         Assert.Equal(AddressedSidecar.AppId, json.RootElement.GetProperty("id").GetString());
         var connection = json.RootElement.GetProperty("appConnectionProperties");
         Assert.Equal(
-            (addressed.App.Port, "grpc", -1),
-            (connection.GetProperty("port").GetInt32(), connection.GetProperty("protocol").GetString(), connection.GetProperty("maxConcurrency").GetInt32()));
+            (addressed.App.Port, "grpc", 0),
+            (connection.GetProperty("port").GetInt32(), connection.GetProperty("protocol").GetString(), connection.TryGetProperty("maxConcurrency", out var most) ? most.GetInt32() : 0));
         var store = json.RootElement.GetProperty("components").EnumerateArray().Single(c => c.GetProperty("name").GetString() == "store");
         Assert.Contains("TRANSACTIONAL", store.GetProperty("capabilities").EnumerateArray().Select(c => c.GetString()));
     }
 
-    [Theory]
-    [InlineData("/v1.0/healthz", HttpStatusCode.NoContent)]
-    [InlineData("/v1.0/healthz/outbound", HttpStatusCode.NoContent)]
-    [InlineData("/v1.0/healthz?appid=app", HttpStatusCode.NoContent)]
-    [InlineData("/v1.0/healthz?appid=other", HttpStatusCode.InternalServerError)]
-    public async Task It_is_healthy_as_the_sidecar_of_its_app(string path, HttpStatusCode status)
+    [Fact]
+    public async Task It_serves_but_is_never_ready_without_a_scheduler()
     {
-        using var response = await Sidecar.Http.GetAsync(path);
-        Assert.Equal(status, response.StatusCode);
+        Assert.Equal(HttpStatusCode.NoContent, (await Sidecar.Http.GetAsync("/v1.0/healthz/outbound")).StatusCode);
+        using var response = await Sidecar.Http.GetAsync("/v1.0/healthz");
+        Assert.Equal(HttpStatusCode.InternalServerError, response.StatusCode);
+        using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
+        Assert.Equal("ERR_HEALTH_NOT_READY", json.RootElement.GetProperty("errorCode").GetString());
+        Assert.Contains("[scheduler-watch-hosts]", json.RootElement.GetProperty("message").GetString());
     }
 
     private async Task<JsonDocument> OverHttpAsync() => JsonDocument.Parse(await Sidecar.Http.GetStringAsync("/v1.0/metadata"));

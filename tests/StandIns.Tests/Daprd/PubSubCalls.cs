@@ -39,8 +39,11 @@ internal static class PubSubCalls
         JsonDocument.Parse(Assert.Single(await redis.StreamAsync(topic))["data"]).RootElement;
 
     /// <summary>How many messages of the topic the group has read and not acknowledged.</summary>
+    /// <remarks>None where nobody has subscribed yet.</remarks>
     public static async Task<int> PendingAsync(this IDatabase redis, string topic, string group) =>
-        (int)((RedisResult[])(await redis.ExecuteAsync("XPENDING", topic, group))!)[0];
+        await redis.KeyExistsAsync(topic) && ((RedisResult[])(await redis.ExecuteAsync("XINFO", "GROUPS", topic))!).Length > 0
+            ? (int)((RedisResult[])(await redis.ExecuteAsync("XPENDING", topic, group))!)[0]
+            : 0;
 
     /// <summary>Makes the first event of a topic, and a group that has read and acknowledged it. Its id in the stream.</summary>
     public static async Task<string> AddReadAsync(this IDatabase redis, string topic, string group)

@@ -325,7 +325,7 @@ public sealed class RedeliveryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_failure_after_the_processing_timeout_stays_pending_where_nothing_is_looked_for()
+    public async Task A_failure_after_the_processing_timeout_is_acknowledged_where_nothing_is_looked_for()
     {
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"), TestApp.Wants("pubsub", "after"));
         app.OnTopic("work", async _ =>
@@ -340,7 +340,7 @@ public sealed class RedeliveryTests : IAsyncLifetime
         // The one worker is free again when the failure has been dealt with.
         await sidecar.Dapr.PublishAsync("after", "2");
         await app.NextAsync("after");
-        Assert.Equal(1, await _redis.Database.PendingAsync("work", "app"));
+        Assert.Equal(0, await _redis.Database.PendingAsync("work", "app"));
     }
 
     [Fact]
@@ -370,8 +370,34 @@ public sealed class RedeliveryTests : IAsyncLifetime
         await sidecar.Dapr.PublishAsync("plain", "lost");
         await _redis.Database.AllAcknowledgedAsync("plain", "app");
         await app.StartAsync();
-        await sidecar.Dapr.PublishAsync("plain", "kept");
-        Assert.Equal("\"kept\"", (await app.NextAsync("plain")).Event.Data.ToStringUtf8());
+        // What comes right after the app's return may be lost, too: daprd waits a while before it connects again.
+        Task<Received> next = app.NextAsync("plain");
+        for (var i = 0; !next.IsCompleted; i++)
+        {
+            await sidecar.Dapr.PublishAsync("plain", $"{i}");
+            await _redis.Database.AllAcknowledgedAsync("plain", "app");
+        }
+
+        Assert.NotEqual("\"lost\"", (await next).Event.Data.ToStringUtf8());
+    }
+
+    [Fact]
+    public async Task An_event_that_is_tried_again_holds_up_no_other_of_its_topic()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        var cured = false;
+        app.OnTopic("work", got => Task.FromResult(new TopicEventResponse
+        {
+            Status = got.Id == "poison" && !cured ? TopicEventResponseStatus.Retry : TopicEventResponseStatus.Success,
+        }));
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + Yaml.Retries("pubsub", -1), app.Port);
+        await sidecar.Dapr.PublishAsync("work", "1", metadata: ("cloudevent.id", "poison"));
+        await app.NextAsync("work");
+        await sidecar.Dapr.PublishAsync("work", "2", metadata: ("cloudevent.id", "later"));
+        while ((await app.NextAsync("work")).Event.Id != "later") ;
+        Assert.Equal("poison", (await app.NextAsync("work")).Event.Id);
+        cured = true;
+        await _redis.Database.AllAcknowledgedAsync("work", "app");
     }
 
     [Fact]
@@ -396,6 +422,19 @@ public sealed class RedeliveryTests : IAsyncLifetime
         Assert.Equal("2", (await app.NextAsync("work")).Event.Data.ToStringUtf8());
     }
 
+    [Fact]
+    public async Task An_app_whose_health_is_checked_hears_nothing_before_it_is_well_though_its_sidecar_is_initialized()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        app.IsHealthy = false;
+        await using var sidecar = await Sidecar.StartAsync(
+            "app", Yaml.Redis("pubsub", "pubsub.redis", _redis), app.Port, ["--enable-app-health-check", "--app-health-probe-interval", "1"]);
+        await sidecar.Dapr.PublishAsync("work", "1");
+        Assert.Empty((RedisResult[])(await _redis.Database.ExecuteAsync("XINFO", "GROUPS", "work"))!);
+        app.IsHealthy = true;
+        Assert.Equal("1", (await app.NextAsync("work")).Event.Data.ToStringUtf8());
+    }
+
     [Theory]
     [InlineData(StatusCode.Unavailable)]
     // It says that it cannot tell: that is not well.
@@ -407,14 +446,16 @@ public sealed class RedeliveryTests : IAsyncLifetime
         await using var sidecar = await Sidecar.StartAsync(
             "app", Yaml.Redis("pubsub", "pubsub.redis", _redis), app.Port,
             ["--enable-app-health-check", "--app-health-probe-interval", "1", "--app-health-threshold", "1"]);
+        await sidecar.Dapr.PublishAsync("work", "0");
+        await app.NextAsync("work");
         app.IsHealthy = false;
         await sidecar.UntilUnhealthyAsync();
         await sidecar.Dapr.PublishAsync("work", "1");
         var waiting = app.NextAsync("work");
         Assert.False(waiting.IsCompleted);
-        var refused = await sidecar.Http.GetAsync("/v1.0/invoke/app/method/greet");
-        Assert.Equal(System.Net.HttpStatusCode.InternalServerError, refused.StatusCode);
-        Assert.Contains("app is not in a healthy state", await refused.Content.ReadAsStringAsync());
+        // It is called all the same.
+        var said = await new Echo.EchoClient(sidecar.Channel).SayAsync(new EchoMessage { Text = "hello" }, new Metadata { { "dapr-app-id", "app" } });
+        Assert.Equal("hello", said.Text);
         Assert.False(waiting.IsCompleted);
         app.IsHealthy = true;
         Assert.Equal("1", (await waiting).Event.Data.ToStringUtf8());

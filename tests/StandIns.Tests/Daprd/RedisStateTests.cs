@@ -1,6 +1,3 @@
-using System.Net;
-using System.Text;
-using System.Text.Json.Nodes;
 using Dapr.Client.Autogen.Grpc.v1;
 using Grpc.Core;
 using StackExchange.Redis;
@@ -16,8 +13,6 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     private readonly string _key = Guid.NewGuid().ToString("N");
 
     private DaprService.DaprClient Dapr => addressed.Sidecar.Dapr;
-
-    private HttpClient Http => addressed.Sidecar.Http;
 
     private IDatabase Redis => addressed.Redis;
 
@@ -121,8 +116,7 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     {
         await Dapr.SaveAsync(Store, Item(_key, "one"));
         await Dapr.SaveAsync(Store, Item(_key, "two", "9", LastWrite));
-        await Dapr.TransactAsync(Store, ("upsert", Item(_key, "three", "9", LastWrite)));
-        Assert.Equal(("three", "3"), await Dapr.GetAsync(Store, _key));
+        Assert.Equal(("two", "2"), await Dapr.GetAsync(Store, _key));
     }
 
     [Fact]
@@ -223,14 +217,10 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     }
 
     [Fact]
-    public async Task Bytes_are_stored_as_they_are_unless_they_call_themselves_json()
+    public async Task Bytes_are_stored_as_they_are()
     {
         await Dapr.SaveAsync(Store, Item(_key, """{"b" : 1.50,  "a": "<"}"""));
         Assert.Equal("""{"b" : 1.50,  "a": "<"}""", (string?)Redis.HashGet(Stored, "data"));
-        await Dapr.SaveAsync(Store, Item(_key, """{"b" : 1.50}""", metadata: ("contentType", "application/json")));
-        Assert.Equal("""{"b":1.5}""", (string?)Redis.HashGet(Stored, "data"));
-        var failure = await Failure.OfAsync(() => Dapr.SaveAsync(Store, Item(_key, "no json", metadata: ("contentType", "application/json"))));
-        Assert.Equal(StatusCode.Unknown, failure.StatusCode);
     }
 
     [Fact]
@@ -285,150 +275,6 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     }
 
     [Fact]
-    public async Task Of_many_deletions_only_the_wrong_one_fails()
-    {
-        await Dapr.SaveAsync(Store, Item(_key + "a", "a"), Item(_key + "b", "b"));
-        var failure = await Failure.OfAsync(async () => await Dapr.DeleteBulkStateAsync(
-            new DeleteBulkStateRequest { StoreName = Store, States = { Item(_key + "a", "", "7"), Item(_key + "b", "") } }));
-        Assert.Equal(StatusCode.Aborted, failure.StatusCode);
-        Assert.True(Redis.KeyExists($"app||{_key}a"));
-        Assert.False(Redis.KeyExists($"app||{_key}b"));
-    }
-
-    [Fact]
-    public async Task A_transaction_that_fails_at_one_etag_keeps_everything_else_it_did()
-    {
-        await Dapr.SaveAsync(Store, Item(_key + "a", "a"), Item(_key + "b", "b"), Item(_key + "c", "c"));
-        var failure = await Failure.OfAsync(() => Dapr.TransactAsync(
-            Store,
-            ("upsert", Item(_key + "a", "a2", "1")),
-            ("upsert", Item(_key + "b", "b2", "9")),
-            ("delete", Item(_key + "c", "")),
-            ("upsert", Item(_key + "d", "d"))));
-        Assert.Equal(StatusCode.Internal, failure.StatusCode);
-        Assert.StartsWith("error while executing state transaction: ", failure.Status.Detail);
-        Assert.Equal(("a2", "2"), await Dapr.GetAsync(Store, _key + "a"));
-        Assert.Equal(("b", "1"), await Dapr.GetAsync(Store, _key + "b"));
-        Assert.Equal(("", ""), await Dapr.GetAsync(Store, _key + "c"));
-        Assert.Equal(("d", "1"), await Dapr.GetAsync(Store, _key + "d"));
-    }
-
-    [Theory]
-    [InlineData("etag")]
-    [InlineData("ttl")]
-    [InlineData("key")]
-    public async Task What_is_wrong_before_a_transaction_is_sent_prevents_all_of_it(string wrong)
-    {
-        var bad = wrong switch
-        {
-            "etag" => Item(_key + "b", "b", "word"),
-            "ttl" => Item(_key + "b", "b", metadata: ("ttlInSeconds", "soon")),
-            _ => Item("a||b", "b"),
-        };
-        await Failure.OfAsync(() => Dapr.TransactAsync(Store, ("upsert", Item(_key, "a")), ("upsert", bad)));
-        Assert.False(Redis.KeyExists(Stored));
-    }
-
-    [Fact]
-    public async Task A_transaction_applies_its_operations_in_order_and_ignores_first_write()
-    {
-        await Dapr.TransactAsync(
-            Store, ("upsert", Item(_key, "one")), ("delete", Item(_key, "")), ("upsert", Item(_key, "two", concurrency: FirstWrite, metadata: ("ttlInSeconds", "100"))));
-        Assert.Equal(("two", "1"), await Dapr.GetAsync(Store, _key));
-        Assert.False(Redis.HashExists(Stored, "first-write"));
-        Assert.NotNull(Redis.KeyTimeToLive(Stored));
-    }
-
-    [Fact]
-    public async Task A_json_operation_fails_alone_where_redis_has_no_json()
-    {
-        await Failure.OfAsync(() => Dapr.TransactAsync(
-            Store, ("upsert", Item(_key, "1", metadata: ("contentType", "application/json"))), ("upsert", Item(_key + "b", "b"))));
-        Assert.Equal(("b", "1"), await Dapr.GetAsync(Store, _key + "b"));
-    }
-
-    [Fact]
-    public async Task A_transaction_of_nothing_succeeds_and_of_something_unknown_is_unimplemented()
-    {
-        await Dapr.TransactAsync(Store);
-        var failure = await Failure.OfAsync(() => Dapr.TransactAsync(Store, ("Upsert", Item(_key, "one"))));
-        Assert.Equal(StatusCode.Unimplemented, failure.StatusCode);
-    }
-
-    [Fact]
-    public async Task Http_writes_decode_and_encode_the_value_again()
-    {
-        const string Kept = """[3.141593,0,9007199254740992,{"s":"<한>"}]""";
-        var saved = await Http.PostAsync($"/v1.0/state/{Store}", Json($$$"""[{"key":"{{{_key}}}","value":[3.14159265358979,1e-7,9007199254740993,{"s":"<한>"}]}]"""));
-        Assert.Equal(HttpStatusCode.NoContent, saved.StatusCode);
-        Assert.Equal(Kept, (string?)Redis.HashGet(Stored, "data"));
-        var read = await Http.GetAsync($"/v1.0/state/{Store}/{_key}");
-        Assert.Equal("1", Assert.Single(read.Headers.GetValues("ETag")));
-        Assert.Equal("application/json", read.Content.Headers.ContentType!.MediaType);
-        Assert.Equal(Kept, await read.Content.ReadAsStringAsync());
-    }
-
-    [Fact]
-    public async Task Http_stores_members_in_another_order_each_time()
-    {
-        const string Value = """{"a":1,"b":2,"c":3,"d":{"e":4,"f":5}}""";
-        var kept = new HashSet<string>();
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (kept.Count < 2)
-        {
-            await Http.PostAsync($"/v1.0/state/{Store}", Json($$"""[{"key":"{{_key}}","value":{{Value}} }]"""), limit.Token);
-            kept.Add(((string?)Redis.HashGet(Stored, "data"))!);
-        }
-
-        Assert.All(kept, text => Assert.True(JsonNode.DeepEquals(JsonNode.Parse(Value), JsonNode.Parse(text))));
-    }
-
-    [Fact]
-    public async Task Http_takes_names_as_they_are_meant_and_metadata_from_the_query()
-    {
-        var saved = await Http.PutAsync($"/v1.0/state/{Store}?metadata.ttlInSeconds=100", Json($$"""[{"key":"{{_key}}/ü","value":1,"etag":""}]"""));
-        Assert.Equal(HttpStatusCode.NoContent, saved.StatusCode);
-        Assert.NotNull(Redis.KeyTimeToLive($"{Stored}/ü"));
-        Assert.Equal("1", await Http.GetStringAsync($"/v1.0/state/{Store}/{_key}%2F%C3%BC"));
-    }
-
-    [Theory]
-    [InlineData("*", HttpStatusCode.Conflict)]
-    [InlineData("", HttpStatusCode.NoContent)]
-    public async Task For_a_deletion_over_Http_a_star_is_an_etag_like_any_other_and_nothing_is_none(string etag, HttpStatusCode status)
-    {
-        await Dapr.SaveAsync(Store, Item(_key, "1"));
-        using var delete = new HttpRequestMessage(HttpMethod.Delete, $"/v1.0/state/{Store}/{_key}");
-        delete.Headers.TryAddWithoutValidation("If-Match", etag);
-        Assert.Equal(status, (await Http.SendAsync(delete)).StatusCode);
-    }
-
-    [Fact]
-    public async Task Http_answers_conflicts_with_409_and_missing_keys_with_204()
-    {
-        Assert.Equal(HttpStatusCode.NoContent, (await Http.GetAsync($"/v1.0/state/{Store}/{_key}")).StatusCode);
-        await Dapr.SaveAsync(Store, Item(_key, "1"));
-        Assert.Equal("1", await Http.GetStringAsync($"/v1.0//state/{Store}///{_key}/"));
-        var save = await Http.PostAsync($"/v1.0/state/{Store}", Json($$"""[{"key":"{{_key}}","value":2,"etag":"9"}]"""));
-        Assert.Equal(HttpStatusCode.Conflict, save.StatusCode);
-        Assert.Contains("\"errorCode\":\"ERR_STATE_SAVE\"", await save.Content.ReadAsStringAsync());
-        using var delete = new HttpRequestMessage(HttpMethod.Delete, $"/v1.0/state/{Store}/{_key}");
-        delete.Headers.TryAddWithoutValidation("If-Match", "9");
-        Assert.Equal(HttpStatusCode.Conflict, (await Http.SendAsync(delete)).StatusCode);
-        Assert.Equal(HttpStatusCode.NoContent, (await Http.DeleteAsync($"/v1.0/state/{Store}/{_key}")).StatusCode);
-    }
-
-    [Fact]
-    public async Task Http_has_bulk_reads_and_transactions()
-    {
-        var transaction = await Http.PostAsync(
-            $"/v1.0/state/{Store}/transaction", Json($$$"""{"operations":[{"operation":"upsert","request":{"key":"{{{_key}}}","value":{"a":1} } } ] }"""));
-        Assert.Equal(HttpStatusCode.NoContent, transaction.StatusCode);
-        var bulk = await Http.PostAsync($"/v1.0/state/{Store}/bulk", Json($$"""{"keys":["{{_key}}","{{_key}}x"]}"""));
-        Assert.Equal($$"""[{"key":"{{_key}}","data":{"a":1},"etag":"1"},{"key":"{{_key}}x"}]""", await bulk.Content.ReadAsStringAsync());
-    }
-
-    [Fact]
     public async Task A_time_to_live_of_nothing_is_taken_away()
     {
         await Dapr.SaveAsync(Store, Item(_key, "one", metadata: ("ttlInSeconds", "100")));
@@ -436,59 +282,6 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
         Assert.Empty((await Dapr.GetStateAsync(new GetStateRequest { StoreName = Store, Key = _key })).Metadata);
         await Dapr.SaveAsync(Store, Item(_key, "two", metadata: ("ttlInSeconds", "-1")));
         Assert.Null(Redis.KeyTimeToLive(Stored));
-    }
-
-    [Fact]
-    public async Task With_a_write_timeout_a_transaction_does_everything_twice()
-    {
-        await Dapr.TransactAsync("twice", ("upsert", Item(_key, "one")));
-        Assert.Equal(("one", "2"), await Dapr.GetAsync("twice", _key));
-        var failure = await Failure.OfAsync(() => Dapr.TransactAsync("twice", ("upsert", Item(_key, "two", "2"))));
-        Assert.Equal(StatusCode.Internal, failure.StatusCode);
-        Assert.Equal(("two", "3"), await Dapr.GetAsync("twice", _key));
-    }
-
-    [Theory]
-    [InlineData("POST", "/v1.0/state/other", "[]", HttpStatusCode.BadRequest, "ERR_STATE_STORE_NOT_FOUND", "DAPR_STATE_NOT_FOUND")]
-    [InlineData("GET", "/v1.0/state/store/a%7C%7Cb", "", HttpStatusCode.BadRequest, "ERR_MALFORMED_REQUEST", "DAPR_STATE_ILLEGAL_KEY")]
-    [InlineData("POST", "/v1.0/state/store", """[{"key":"","value":1}]""", HttpStatusCode.BadRequest, "ERR_STATE_SAVE")]
-    [InlineData("POST", "/v1.0/state/store", """[{"key":"k","value":1,"etag":"word"}]""", HttpStatusCode.BadRequest, "ERR_STATE_SAVE")]
-    [InlineData("POST", "/v1.0/state/store", """[{"key":"k","value":1,"options":{"concurrency":"sometimes"}}]""", HttpStatusCode.BadRequest, "ERR_MALFORMED_REQUEST")]
-    [InlineData("POST", "/v1.0/state/store", """[{"key":"k","value":1,"options":{"consistency":"perhaps"}}]""", HttpStatusCode.BadRequest, "ERR_MALFORMED_REQUEST")]
-    [InlineData("POST", "/v1.0/state/store/transaction", """{"operations":[{"operation":"upsert","request":{"key":"pair","value":1,"etag":"9"}},{"operation":"upsert","request":{"key":"pair","value":1,"etag":"9"}}]}""", HttpStatusCode.InternalServerError, "ERR_STATE_TRANSACTION")]
-    [InlineData("POST", "/v1.0/state/store", """{"key":"k"}""", HttpStatusCode.BadRequest, "ERR_MALFORMED_REQUEST")]
-    [InlineData("POST", "/v1.0/state/store", "no json", HttpStatusCode.BadRequest, "ERR_MALFORMED_REQUEST")]
-    [InlineData("POST", "/v1.0/state/store/transaction", """{"operations":[{"operation":"merge","request":{"key":"k"}}]}""", HttpStatusCode.BadRequest, "ERR_NOT_SUPPORTED_STATE_OPERATION")]
-    [InlineData("GET", "/v1.0/state/store/broken", "", HttpStatusCode.InternalServerError, "ERR_STATE_GET")]
-    public async Task Http_says_what_is_wrong_by_status_and_code(string method, string path, string body, HttpStatusCode status, string code, string? reason = null)
-    {
-        await Redis.HashSetAsync("app||broken", "data", "without a version");
-        using var request = new HttpRequestMessage(new HttpMethod(method), path) { Content = body.Length > 0 ? Json(body) : null };
-        using var response = await Http.SendAsync(request);
-        var text = await response.Content.ReadAsStringAsync();
-        Assert.Equal(status, response.StatusCode);
-        Assert.Contains($"\"errorCode\":\"{code}\"", text);
-        if (reason is not null) Assert.Contains($"\"reason\":\"{reason}\"", text);
-    }
-
-    [Fact]
-    public async Task Http_refuses_a_second_first_write_as_an_internal_error_and_takes_an_empty_list()
-    {
-        Assert.Equal(HttpStatusCode.NoContent, (await Http.PostAsync($"/v1.0/state/{Store}", Json("[]"))).StatusCode);
-        var item = $$$"""[{"key":"{{{_key}}}","value":"<😀\u3000>","options":{"concurrency":"first-write"}}]""";
-        Assert.Equal(HttpStatusCode.NoContent, (await Http.PostAsync($"/v1.0/state/{Store}", Json(item))).StatusCode);
-        Assert.Equal("\"<😀\u3000>\"", (string?)Redis.HashGet(Stored, "data"));
-        var second = await Http.PostAsync($"/v1.0/state/{Store}", Json(item));
-        Assert.Equal(HttpStatusCode.InternalServerError, second.StatusCode);
-        Assert.Contains("ERR_STATE_SAVE", await second.Content.ReadAsStringAsync());
-    }
-
-    [Fact]
-    public async Task Over_Http_one_value_that_is_not_json_empties_a_bulk_read()
-    {
-        await Dapr.SaveAsync(Store, Item(_key + "a", "1"), Item(_key + "b", "no json"));
-        var bulk = await Http.PostAsync($"/v1.0/state/{Store}/bulk", Json($$"""{"keys":["{{_key}}a","{{_key}}b"]}"""));
-        Assert.Equal((HttpStatusCode.OK, ""), (bulk.StatusCode, await bulk.Content.ReadAsStringAsync()));
     }
 
     [Fact]
@@ -502,9 +295,6 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
         await Dapr.SaveAsync(Store, Item(_key + "b", half));
         var read = await Failure.OfAsync(Dapr.GetBulkStateAsync(new GetBulkStateRequest { StoreName = Store, Keys = { _key + "a", _key + "b" } }));
         Assert.Equal(StatusCode.ResourceExhausted, read.StatusCode);
-        var http = await Http.PostAsync($"/v1.0/state/{Store}", Json($$"""[{"key":"{{_key}}","value":"{{long4}}"}]"""));
-        Assert.Equal(HttpStatusCode.BadRequest, http.StatusCode);
     }
 
-    private static StringContent Json(string text) => new(text, Encoding.UTF8, "application/json");
 }

@@ -321,6 +321,17 @@ public sealed class RunnerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_run_takes_the_version_from_the_environment()
+    {
+        var port = FreePort.Take();
+        Write("dapr.yaml", $$"""{version: 1, apps: [{appID: one, appDirPath: ., daprGRPCPort: {{port}}, command: [sleep, "1000"]} ]}""");
+        await using var run = Run(environment: new() { ["DAPR_RUNTIME_VERSION"] = "1.19.0" });
+        await run.LineAsync("one is ready");
+        using var channel = GrpcChannel.ForAddress($"http://localhost:{port}");
+        Assert.Equal("1.19.0", (await new DaprService.DaprClient(channel).GetMetadataAsync(new())).RuntimeVersion);
+    }
+
+    [Fact]
     public async Task A_configuration_that_asks_for_more_is_warned_of_with_the_place()
     {
         Write("config.yaml", "kind: Configuration\nmetadata: {name: c}\nspec:\n  accessControl: {defaultAction: deny}\n  tracing: {otel: {endpointAddress: a}}");

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Grpc.Core;
 using Grpc.Net.Client;
 using DaprService = Dapr.Client.Autogen.Grpc.v1.Dapr;
@@ -8,7 +9,7 @@ namespace StandIns.Daprd;
 /// A sidecar, known by its addresses. Those that are started here, each in a process of its own, are the stand-in, or the daprd that the
 /// environment variable DAPRD_UNDER_TEST names, and are told what daprd's flags, files and environment can tell.
 /// </summary>
-public sealed class Sidecar : IAsyncDisposable
+public sealed partial class Sidecar : IAsyncDisposable
 {
     private static readonly string Foreign = Environment.GetEnvironmentVariable("DAPRD_UNDER_TEST") ?? "";
 
@@ -50,7 +51,7 @@ public sealed class Sidecar : IAsyncDisposable
     /// <summary>One that somebody else has started, or will.</summary>
     public static Sidecar At(string appId, string grpc, string http) => new(appId, grpc, http);
 
-    /// <summary>Completes when the APIs are up; with an app, when its subscriptions are active.</summary>
+    /// <summary>Completes when the APIs are up; with an app, when its subscriptions are active, or, when its health is checked, about to be.</summary>
     /// <param name="resources">YAML documents.</param>
     /// <param name="appPort">Zero for a sidecar without an app.</param>
     public static async Task<Sidecar> StartAsync(string appId, string resources, int appPort = 0, string[]? more = null, IReadOnlyDictionary<string, string>? environment = null)
@@ -64,7 +65,9 @@ public sealed class Sidecar : IAsyncDisposable
     public static Sidecar Launch(string appId, string resources, int appPort = 0, string[]? more = null, IReadOnlyDictionary<string, string>? environment = null)
     {
         var folder = Directory.CreateTempSubdirectory("daprd-").FullName;
-        File.WriteAllText(Path.Combine(folder, "resources.yaml"), resources);
+        // A file for each document: for policies, daprd looks at the first of a file only.
+        var documents = Separator().Split(resources).Where(document => document.Trim().Length > 0);
+        foreach (var (at, document) in documents.Index()) File.WriteAllText(Path.Combine(folder, $"{at:00}.yaml"), document);
         var (grpcPort, httpPort) = (FreePort.Take(), FreePort.Take());
         List<string> arguments =
         [
@@ -78,16 +81,15 @@ public sealed class Sidecar : IAsyncDisposable
 
     public async Task ReadyAsync() => await Process.LineAsync("dapr initialized. Status: Running.");
 
-    /// <summary>Completes when it says of itself, over HTTP, that it is ready.</summary>
-    /// <param name="part">"/outbound" for its components only, which do not wait for the app.</param>
-    public async Task HealthyAsync(string part = "")
+    /// <summary>Completes when it serves its components, which do not wait for the app.</summary>
+    public async Task ServesAsync()
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         while (true)
         {
             try
             {
-                using var response = await Http.GetAsync("/v1.0/healthz" + part, limit.Token);
+                using var response = await Http.GetAsync("/v1.0/healthz/outbound", limit.Token);
                 if (response.IsSuccessStatusCode) return;
             }
             catch (HttpRequestException)
@@ -103,22 +105,16 @@ public sealed class Sidecar : IAsyncDisposable
         if (IsStandIn) await Process.LineAsync(text);
     }
 
-    /// <summary>Completes when the sidecar has found out that its app is unhealthy, and so no longer calls it.</summary>
+    /// <summary>Completes when the sidecar has found out that its app is unhealthy, and so no longer brings it events.</summary>
     public async Task UntilUnhealthyAsync()
     {
-        await SaysAsync("unhealthy");
-        var echo = new Echo.EchoClient(_channel);
+        await SaysAsync("the subscriptions of an unhealthy app are stopped");
+        if (IsStandIn) return;
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         while (true)
         {
-            try
-            {
-                await echo.SayAsync(new EchoMessage(), new Metadata { { "dapr-app-id", AppId } }, cancellationToken: limit.Token);
-            }
-            catch (RpcException refused) when (refused.StatusCode == StatusCode.Internal)
-            {
-                return;
-            }
+            using var answer = await Http.GetAsync($"/v1.0/invoke/{AppId}/method/any", limit.Token);
+            if ((await answer.Content.ReadAsStringAsync(limit.Token)).Contains("not in a healthy state")) return;
         }
     }
 
@@ -131,6 +127,9 @@ public sealed class Sidecar : IAsyncDisposable
         if (_process is not null) await _process.DisposeAsync();
         if (_folder is not null) Directory.Delete(_folder, recursive: true);
     }
+
+    [GeneratedRegex(@"^---\s*$", RegexOptions.Multiline)]
+    private static partial Regex Separator();
 
     private static ChildProcess Run(List<string> arguments, Dictionary<string, string> environment) => IsStandIn
         ? StandIn.Run(arguments, environment)

@@ -25,29 +25,24 @@ public sealed class StartAndEndTests : IAsyncLifetime
     public async Task DisposeAsync() => await _redis.DisposeAsync();
 
     [Fact]
-    public async Task Before_its_app_is_there_a_sidecar_serves_its_components_but_is_not_ready()
+    public async Task Before_its_app_is_there_a_sidecar_serves_its_components_but_is_not_initialized()
     {
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
         await app.StopAsync();
         await using var sidecar = Sidecar.Launch("app", PubSub(), app.Port);
-        await sidecar.HealthyAsync("/outbound");
+        await sidecar.ServesAsync();
         await sidecar.Dapr.PublishAsync("work", "1");
-        using var early = await sidecar.Http.GetAsync("/v1.0/healthz");
-        Assert.Equal(HttpStatusCode.InternalServerError, early.StatusCode);
-        Assert.Contains("ERR_HEALTH_NOT_READY", await early.Content.ReadAsStringAsync());
+        Assert.DoesNotContain("dapr initialized", sidecar.Process.Output);
         await app.StartAsync();
         await sidecar.ReadyAsync();
-        Assert.Equal(HttpStatusCode.NoContent, await StatusAsync(sidecar, "/v1.0/healthz"));
-        Assert.Equal(HttpStatusCode.NoContent, await StatusAsync(sidecar, "/v1.0/healthz?appid=app"));
-        Assert.Equal(HttpStatusCode.InternalServerError, await StatusAsync(sidecar, "/v1.0/healthz?appid=other"));
         Assert.Equal("1", (await app.NextAsync("work")).Event.Data.ToStringUtf8());
     }
 
     [Fact]
-    public async Task Without_a_port_of_the_app_declared_subscriptions_do_not_start()
+    public async Task Without_a_port_of_the_app_declared_subscriptions_are_told_of_and_do_not_start()
     {
         await using var sidecar = await Sidecar.StartAsync("app", PubSub() + Declared);
-        Assert.Empty((await sidecar.Dapr.GetMetadataAsync(new())).Subscriptions);
+        Assert.Equal("declared", Assert.Single((await sidecar.Dapr.GetMetadataAsync(new())).Subscriptions).Topic);
         Assert.False(await _redis.Database.KeyExistsAsync("declared"));
     }
 
@@ -73,7 +68,7 @@ public sealed class StartAndEndTests : IAsyncLifetime
         };
         await using var sidecar = await Sidecar.StartAsync("app", PubSub() + Declared, app.Port);
         Assert.Equal(4, asked);
-        Assert.Empty((await sidecar.Dapr.GetMetadataAsync(new())).Subscriptions);
+        Assert.Equal("declared", Assert.Single((await sidecar.Dapr.GetMetadataAsync(new())).Subscriptions).Topic);
         Assert.False(await _redis.Database.KeyExistsAsync("declared"));
     }
 
@@ -89,7 +84,7 @@ public sealed class StartAndEndTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_sidecar_that_is_asked_to_end_waits_for_the_event_under_way_acknowledges_it_and_takes_no_other()
+    public async Task A_sidecar_that_is_asked_to_end_waits_for_the_event_under_way_acknowledges_it_and_leaves_what_it_goes_on_to_read()
     {
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
         var held = new TaskCompletionSource<TopicEventResponse>();
@@ -100,12 +95,13 @@ public sealed class StartAndEndTests : IAsyncLifetime
         await app.NextAsync("work");
         await UntilAsync(async () => await _redis.Database.PendingAsync("work", "app") == 2);
         sidecar.Process.Signal("TERM");
-        // The reader is gone once the subscription is stopped, and what was under way is not.
-        await UntilAsync(async () => !await IsReadAsync());
+        await sidecar.SaysAsync("shutting down");
+        await _redis.Database.ExecuteAsync("XADD", "work", "*", "data", """{"id":"late","datacontenttype":"application/json","data":3}""");
+        await UntilAsync(async () => await _redis.Database.PendingAsync("work", "app") == 3);
         Assert.False(sidecar.Process.Ended.IsCompleted);
         held.SetResult(new TopicEventResponse());
         Assert.Equal(0, await sidecar.Process.ExitAsync());
-        Assert.Equal(1, await _redis.Database.PendingAsync("work", "app"));
+        Assert.Equal(2, await _redis.Database.PendingAsync("work", "app"));
     }
 
     [Fact]
@@ -127,7 +123,7 @@ public sealed class StartAndEndTests : IAsyncLifetime
         await failing.Dapr.PublishAsync("work", "2");
         await app.NextAsync("work");
         failing.Process.Signal("TERM");
-        await UntilAsync(async () => !await IsReadAsync());
+        await failing.SaysAsync("shutting down");
         held.SetException(new RpcException(new Status(StatusCode.Unavailable, "as the test wants it")));
         Assert.Equal(0, await failing.Process.ExitAsync());
         Assert.Equal(2, await _redis.Database.PendingAsync("work", "app"));
@@ -165,22 +161,6 @@ public sealed class StartAndEndTests : IAsyncLifetime
     }
 
     private string PubSub(params (string Name, string Value)[] metadata) => Yaml.Redis("pubsub", "pubsub.redis", _redis, metadata);
-
-    /// <summary>Whether a reader waits for what comes.</summary>
-    private async Task<bool> IsReadAsync() => ((string?)await _redis.Database.ExecuteAsync("CLIENT", "LIST"))!.Contains("cmd=xreadgroup");
-
-    private static async Task<HttpStatusCode?> StatusAsync(Sidecar sidecar, string path)
-    {
-        try
-        {
-            using var response = await sidecar.Http.GetAsync(path);
-            return response.StatusCode;
-        }
-        catch (HttpRequestException)
-        {
-            return null;
-        }
-    }
 
     private static async Task UntilAsync(Func<Task<bool>> condition)
     {

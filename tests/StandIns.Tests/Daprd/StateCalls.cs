@@ -31,11 +31,4 @@ internal static class StateCalls
 
     public static async Task DeleteAsync(this DaprService.DaprClient dapr, string store, string key, string? etag = null) =>
         await dapr.DeleteStateAsync(new DeleteStateRequest { StoreName = store, Key = key, Etag = etag is null ? null : new Etag { Value = etag } });
-
-    public static async Task TransactAsync(this DaprService.DaprClient dapr, string store, params (string Type, StateItem Item)[] operations) =>
-        await dapr.ExecuteStateTransactionAsync(new ExecuteStateTransactionRequest
-        {
-            StoreName = store,
-            Operations = { operations.Select(o => new TransactionalStateOperation { OperationType = o.Type, Request = o.Item }) },
-        });
 }

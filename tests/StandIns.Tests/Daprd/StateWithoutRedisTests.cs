@@ -1,3 +1,4 @@
+using Dapr.Client.Autogen.Grpc.v1;
 using Grpc.Core;
 using static StandIns.Daprd.StateCalls;
 
@@ -15,7 +16,6 @@ public sealed class StateWithoutRedisTests
         await redis.KillAsync();
         Assert.Equal(StatusCode.Internal, (await Failure.OfAsync(() => sidecar.Dapr.GetAsync("store", "k"))).StatusCode);
         Assert.Equal(StatusCode.Internal, (await Failure.OfAsync(() => sidecar.Dapr.SaveAsync("store", Item("k", "two")))).StatusCode);
-        Assert.Equal(StatusCode.Internal, (await Failure.OfAsync(() => sidecar.Dapr.TransactAsync("store", ("delete", Item("k", ""))))).StatusCode);
         Assert.Equal(StatusCode.Aborted, (await Failure.OfAsync(() => sidecar.Dapr.DeleteAsync("store", "k"))).StatusCode);
     }
 
@@ -47,13 +47,29 @@ public sealed class StateWithoutRedisTests
     }
 
     [Fact]
+    public async Task A_value_that_could_not_be_read_in_time_is_said_to_be_of_the_wrong_kind()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        using var line = new BreakingLine(redis);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Component("store", "state.redis", ("redisHost", line.Address)));
+        await sidecar.Dapr.SaveAsync("store", Item("k", "one"));
+        // As often as it is asked.
+        line.LoseAnswerTo("HGETALL", times: 4);
+        var failure = await Failure.OfAsync(() => sidecar.Dapr.GetAsync("store", "k"));
+        Assert.Equal(StatusCode.Internal, failure.StatusCode);
+        Assert.Contains("WRONGTYPE Operation against a key holding the wrong kind of value", failure.Status.Detail);
+        line.LoseAnswerTo("HGETALL", times: 4);
+        var many = await sidecar.Dapr.GetBulkStateAsync(new GetBulkStateRequest { StoreName = "store", Keys = { "k", "missing" } });
+        Assert.Contains("WRONGTYPE", many.Items[0].Error);
+        Assert.Equal(("", 0), (many.Items[1].Error, many.Items[1].Data.Length));
+        Assert.Equal(("one", "1"), await sidecar.Dapr.GetAsync("store", "k"));
+    }
+
+    [Fact]
     public async Task Without_any_store_a_request_is_a_failed_precondition()
     {
         await using var sidecar = await Sidecar.StartAsync("app", Yaml.Component("pubsub", "pubsub.in-memory"));
         var failure = await Failure.OfAsync(() => sidecar.Dapr.GetAsync("store", "k"));
         Assert.Equal((StatusCode.FailedPrecondition, "state store store is not configured"), (failure.StatusCode, failure.Status.Detail));
-        var http = await sidecar.Http.GetAsync("/v1.0/state/store/k");
-        Assert.Equal(System.Net.HttpStatusCode.InternalServerError, http.StatusCode);
-        Assert.Contains("ERR_STATE_STORE_NOT_CONFIGURED", await http.Content.ReadAsStringAsync());
     }
 }

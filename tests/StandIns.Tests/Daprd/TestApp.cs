@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Dapr.AppCallback.Autogen.Grpc.v1;
-using Dapr.Client.Autogen.Grpc.v1;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Microsoft.AspNetCore.Builder;
@@ -31,6 +30,9 @@ public sealed partial class TestApp : IAsyncDisposable
 
     public int Port { get; }
 
+    /// <summary>As many header fields may a call have; counts from the next start on. A batch has two for each event.</summary>
+    public int HeadersMax { get; set; } = 1000;
+
     internal List<TopicSubscription> Subscriptions { get; }
 
     /// <summary>Answers for HealthCheck.</summary>
@@ -42,13 +44,10 @@ public sealed partial class TestApp : IAsyncDisposable
     /// <summary>Comes before the answer to the question what the app wants to hear; throws as the test wants it.</summary>
     public Action<Metadata> OnDiscovery { get; set; } = _ => { };
 
-    /// <summary>The last request for OnInvoke.</summary>
-    internal InvokeRequest? Invoked { get; private set; }
-
     /// <summary>Completes when a call of Hang was cancelled by its caller.</summary>
     internal TaskCompletionSource Cancelled { get; private set; } = NewSignal();
 
-    /// <summary>Comes before the answer to Say and to the sidecar's own invocation; throws as the test wants it.</summary>
+    /// <summary>Comes before the answer to Say; throws as the test wants it.</summary>
     public Func<CancellationToken, Task> OnCall { get; set; } = _ => Task.CompletedTask;
 
     public static Task<TestApp> StartAsync(params IEnumerable<TopicSubscription> subscriptions) => StartAsync(FreePort.Take(), subscriptions);
@@ -97,7 +96,6 @@ public sealed partial class TestApp : IAsyncDisposable
     {
         _answers.Clear();
         OnCall = _ => Task.CompletedTask;
-        Invoked = null;
         Cancelled = NewSignal();
         while (_received.Reader.TryRead(out _)) ;
         ForgetBatches();
@@ -106,7 +104,12 @@ public sealed partial class TestApp : IAsyncDisposable
     public async Task StartAsync()
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.ListenLocalhost(Port, listen => listen.Protocols = HttpProtocols.Http2));
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            kestrel.Limits.MaxRequestHeaderCount = HeadersMax;
+            kestrel.Limits.MaxRequestHeadersTotalSize = HeadersMax * 512;
+            kestrel.ListenLocalhost(Port, listen => listen.Protocols = HttpProtocols.Http2);
+        });
         builder.Services.AddRoutingCore();
         builder.Services.AddLogging();
         builder.Services.AddSingleton(this);
@@ -147,14 +150,6 @@ public sealed partial class TestApp : IAsyncDisposable
         {
             app.OnDiscovery(context.RequestHeaders);
             return Task.FromResult(new ListTopicSubscriptionsResponse { Subscriptions = { app.Subscriptions } });
-        }
-
-        public override async Task<InvokeResponse> OnInvoke(InvokeRequest request, ServerCallContext context)
-        {
-            app.Invoked = request;
-            if (System.Enum.TryParse<StatusCode>(request.Method, out var failure)) throw new RpcException(new Status(failure, "as the test wants it"));
-            await app.OnCall(context.CancellationToken);
-            return new InvokeResponse { Data = request.Data, ContentType = $"{request.Method} for {context.RequestHeaders.GetValue("dapr-caller-app-id")}" };
         }
 
         public override Task<TopicEventResponse> OnTopicEvent(TopicEventRequest request, ServerCallContext context) => app.HearAsync(request, context.RequestHeaders);

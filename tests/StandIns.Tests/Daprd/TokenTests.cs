@@ -36,7 +36,7 @@ public sealed class TokenTests : IAsyncLifetime
         var wrong = await Failure.OfAsync(() => _sidecar.Dapr.PublishAsync("news", "1", headers: new Metadata { { "dapr-api-token", "wrong" } }));
         Assert.True(wrong.HasReason("authentication error: api token mismatch"));
         Assert.Equal(HttpStatusCode.Unauthorized, (await _sidecar.Http.GetAsync("/v1.0/metadata")).StatusCode);
-        Assert.Equal(HttpStatusCode.NoContent, (await _sidecar.Http.GetAsync("/v1.0/healthz")).StatusCode);
+        Assert.Equal(HttpStatusCode.NoContent, (await _sidecar.Http.GetAsync("/v1.0/healthz/outbound")).StatusCode);
     }
 
     [Fact]
@@ -69,8 +69,5 @@ public sealed class TokenTests : IAsyncLifetime
         var call = new Echo.EchoClient(caller.Channel).SayAsync(new EchoMessage(), [.. Shown, new("dapr-app-id", _sidecar.AppId)]);
         await call;
         Assert.Equal("to-app", call.GetTrailers().GetValue("saw-dapr-api-token"));
-        using var request = new HttpRequestMessage(HttpMethod.Post, $"/v1.0/invoke/{_sidecar.AppId}/method/greet");
-        request.Headers.Add("dapr-api-token", "to-sidecar");
-        Assert.Equal(HttpStatusCode.OK, (await caller.Http.SendAsync(request)).StatusCode);
     }
 }

@@ -1,0 +1,209 @@
+using System.Buffers;
+using System.Buffers.Binary;
+
+namespace Daprd.App;
+
+/// <summary>
+/// The way out of an HTTP/2 connection, on which a trace header with several values goes out as several header fields. So does daprd send
+/// them, and a server counts fields against its limits; .NET's client joins the values with commas into one field.
+/// </summary>
+/// <remarks>It relies on what that client writes: no padding, no priorities, no Huffman code and no entries for the dynamic table.</remarks>
+internal sealed class RepeatedHeaders(Stream inner) : Stream
+{
+    private const int PrefaceBytes = 24;
+    private const int FrameHeaderBytes = 9;
+    private const int MaxFrameBytes = 16 * 1024;
+    private const byte HeadersFrame = 1, ContinuationFrame = 9, EndHeaders = 4;
+
+    private readonly ArrayBufferWriter<byte> _frame = new(256);
+    private readonly ArrayBufferWriter<byte> _block = new(1024);
+    private readonly ArrayBufferWriter<byte> _fields = new(1024);
+    private readonly ArrayBufferWriter<byte> _out = new(4096);
+    private readonly byte[] _headersFrame = new byte[FrameHeaderBytes];
+    private int _passing = PrefaceBytes;
+
+    public override bool CanRead => true;
+
+    public override bool CanSeek => false;
+
+    public override bool CanWrite => true;
+
+    public override long Length => throw new NotSupportedException();
+
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
+
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => inner.ReadAsync(buffer, cancellationToken);
+
+    public override int Read(byte[] buffer, int offset, int count) => inner.Read(buffer, offset, count);
+
+    public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        _out.ResetWrittenCount();
+        Take(buffer.Span);
+        if (_out.WrittenCount > 0) await inner.WriteAsync(_out.WrittenMemory, cancellationToken);
+    }
+
+    public override void Write(byte[] buffer, int offset, int count)
+    {
+        _out.ResetWrittenCount();
+        Take(buffer.AsSpan(offset, count));
+        inner.Write(_out.WrittenSpan);
+    }
+
+    public override Task FlushAsync(CancellationToken cancellationToken) => inner.FlushAsync(cancellationToken);
+
+    public override void Flush() => inner.Flush();
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing) inner.Dispose();
+        base.Dispose(disposing);
+    }
+
+    /// <summary>Header frames are gathered until they are whole; everything else passes as it comes.</summary>
+    private void Take(ReadOnlySpan<byte> bytes)
+    {
+        while (!bytes.IsEmpty)
+        {
+            if (_passing > 0)
+            {
+                var passed = Math.Min(_passing, bytes.Length);
+                _out.Write(bytes[..passed]);
+                _passing -= passed;
+                bytes = bytes[passed..];
+                continue;
+            }
+
+            var wanted = _frame.WrittenCount < FrameHeaderBytes ? FrameHeaderBytes : FrameHeaderBytes + PayloadBytes();
+            var taken = Math.Min(wanted - _frame.WrittenCount, bytes.Length);
+            _frame.Write(bytes[..taken]);
+            bytes = bytes[taken..];
+            if (_frame.WrittenCount < FrameHeaderBytes) return;
+            if (_frame.WrittenSpan[3] is not (HeadersFrame or ContinuationFrame))
+            {
+                _out.Write(_frame.WrittenSpan);
+                _passing = PayloadBytes();
+                _frame.ResetWrittenCount();
+            }
+            else if (_frame.WrittenCount == FrameHeaderBytes + PayloadBytes())
+            {
+                Gather(_frame.WrittenSpan);
+                _frame.ResetWrittenCount();
+            }
+        }
+    }
+
+    private int PayloadBytes() => (_frame.WrittenSpan[0] << 16) | BinaryPrimitives.ReadUInt16BigEndian(_frame.WrittenSpan[1..]);
+
+    private void Gather(ReadOnlySpan<byte> frame)
+    {
+        if (frame[3] == HeadersFrame) frame[..FrameHeaderBytes].CopyTo(_headersFrame);
+        _block.Write(frame[FrameHeaderBytes..]);
+        if ((frame[4] & EndHeaders) == 0) return;
+        _fields.ResetWrittenCount();
+        Split(_block.WrittenSpan);
+        _block.ResetWrittenCount();
+        var left = _fields.WrittenSpan;
+        for (var type = HeadersFrame; ; type = ContinuationFrame)
+        {
+            var part = left[..Math.Min(left.Length, MaxFrameBytes)];
+            left = left[part.Length..];
+            WriteFrame(type, isLast: left.IsEmpty, part);
+            if (left.IsEmpty) return;
+        }
+    }
+
+    private void WriteFrame(byte type, bool isLast, ReadOnlySpan<byte> payload)
+    {
+        var header = _out.GetSpan(FrameHeaderBytes);
+        _headersFrame.CopyTo(header);
+        header[0] = (byte)(payload.Length >> 16);
+        BinaryPrimitives.WriteUInt16BigEndian(header[1..], (ushort)payload.Length);
+        header[3] = type;
+        var flags = type == HeadersFrame ? _headersFrame[4] & ~EndHeaders : 0;
+        header[4] = (byte)(isLast ? flags | EndHeaders : flags);
+        _out.Advance(FrameHeaderBytes);
+        _out.Write(payload);
+    }
+
+    /// <summary>Copies the fields of a header block, those with several values once for each.</summary>
+    private void Split(ReadOnlySpan<byte> block)
+    {
+        while (!block.IsEmpty)
+        {
+            var rest = block;
+            var first = rest[0];
+            var isIndexed = (first & 0x80) != 0;
+            var isResize = (first & 0xE0) == 0x20;
+            var index = ReadInteger(ref rest, isIndexed ? 7 : isResize ? 5 : (first & 0x40) != 0 ? 6 : 4);
+            if (!isIndexed && !isResize)
+            {
+                var name = index == 0 ? ReadText(ref rest) : default;
+                var value = ReadText(ref rest);
+                if ((name.SequenceEqual("traceparent"u8) || name.SequenceEqual("grpc-trace-bin"u8)) && value.Contains((byte)','))
+                {
+                    foreach (var range in value.Split((byte)',')) WriteField(name, value[range].Trim((byte)' '));
+                    block = rest;
+                    continue;
+                }
+            }
+
+            _fields.Write(block[..^rest.Length]);
+            block = rest;
+        }
+    }
+
+    private static int ReadInteger(ref ReadOnlySpan<byte> from, int prefixBits)
+    {
+        var largest = (1 << prefixBits) - 1;
+        var value = from[0] & largest;
+        from = from[1..];
+        if (value < largest) return value;
+        for (var shift = 0; ; shift += 7)
+        {
+            var next = from[0];
+            from = from[1..];
+            value += (next & 0x7F) << shift;
+            if ((next & 0x80) == 0) return value;
+        }
+    }
+
+    private static ReadOnlySpan<byte> ReadText(ref ReadOnlySpan<byte> from)
+    {
+        var length = ReadInteger(ref from, 7);
+        var text = from[..length];
+        from = from[length..];
+        return text;
+    }
+
+    private void WriteField(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value)
+    {
+        // A literal that stays out of the dynamic table.
+        _fields.Write<byte>([0]);
+        WriteText(name);
+        WriteText(value);
+    }
+
+    private void WriteText(ReadOnlySpan<byte> text)
+    {
+        const int Largest = 127;
+        if (text.Length < Largest) _fields.Write<byte>([(byte)text.Length]);
+        else
+        {
+            _fields.Write<byte>([Largest]);
+            var left = text.Length - Largest;
+            for (; left >= 0x80; left >>= 7) _fields.Write<byte>([(byte)(left | 0x80)]);
+            _fields.Write<byte>([(byte)left]);
+        }
+
+        _fields.Write(text);
+    }
+}
