@@ -35,7 +35,7 @@ public static class SagaHost
         builder.WebHost.UseKestrelCore();
         builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, PortOf("APP_PORT", grpcPort), HttpProtocols.Http2));
 
-        TraceExport.Add(builder, appId);
+        TraceExport.Add(builder);
 
         var services = builder.Services;
         services.AddGrpc(grpc => grpc.Interceptors.Add<FaultsToStatus>());
@@ -57,7 +57,7 @@ public static class SagaHost
         services.AddSingleton<Commands>();
         services.AddSingleton<IdIndex>();
         services.AddSingleton<DeadLetters>();
-        services.AddMetrics(appId);
+        builder.AddMetrics(appId);
         return builder;
     }
 

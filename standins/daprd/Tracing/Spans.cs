@@ -2,7 +2,8 @@ using System.Buffers.Binary;
 using System.Diagnostics;
 using Daprd.Files;
 using OpenTelemetry;
-using Zipkin;
+using OpenTelemetry.Resources;
+using OpenTelemetry.Trace;
 
 namespace Daprd.Tracing;
 
@@ -24,6 +25,7 @@ internal sealed class Spans : IDisposable
     private readonly ActivitySource? _source;
     private readonly ActivityListener? _listener;
     private readonly BatchActivityExportProcessor? _export;
+    private readonly TracerProvider? _provider;
 
     public Spans(Configuration configuration, string appId, Action<string> warn)
     {
@@ -32,7 +34,9 @@ internal sealed class Spans : IDisposable
         if (configuration.ZipkinEndpoint is { } endpoint)
         {
             var name = Environment.GetEnvironmentVariable("OTEL_SERVICE_NAME") is { Length: > 0 } said ? said : appId;
-            _export = ZipkinExporter.Batched(endpoint, name, warn);
+            _export = SpanExport.Batched(endpoint, warn);
+            // It listens to nothing; the exporter asks it for the name of the service.
+            _provider = Sdk.CreateTracerProviderBuilder().ConfigureResource(resource => resource.Clear().AddService(name)).AddProcessor(_export).Build();
         }
 
         var rate = configuration.SamplingRate ?? DefaultRate;
@@ -70,7 +74,7 @@ internal sealed class Spans : IDisposable
     public void Dispose()
     {
         _export?.Shutdown(FarewellMilliseconds);
-        _export?.Dispose();
+        _provider?.Dispose();
         _listener?.Dispose();
         _source?.Dispose();
     }

@@ -95,6 +95,18 @@ internal sealed class Collector : IAsyncDisposable
         }
     }
 
+    /// <summary>Keeps spans, however they came.</summary>
+    public void Take(IEnumerable<Span> come, params IReadOnlyList<string> wrong)
+    {
+        lock (spans)
+        {
+            problems.AddRange(wrong);
+            spans.AddRange(come);
+            more.SetResult();
+            more = NewSignal();
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         using var now = new CancellationTokenSource(TimeSpan.Zero);
@@ -106,14 +118,8 @@ internal sealed class Collector : IAsyncDisposable
     {
         using var body = await JsonDocument.ParseAsync(http.Request.Body, cancellationToken: http.RequestAborted);
         var wrong = ZipkinSchema.ProblemsOf(body.RootElement);
-        if (http.Request.ContentType != "application/json") wrong = [.. wrong, $"content type {http.Request.ContentType}"];
-        lock (spans)
-        {
-            problems.AddRange(wrong);
-            if (wrong.Count == 0) spans.AddRange(body.RootElement.EnumerateArray().Select(Span.Read));
-            more.SetResult();
-            more = NewSignal();
-        }
+        if (http.Request.GetTypedHeaders().ContentType is not { MediaType.Value: "application/json" }) wrong = [.. wrong, $"content type {http.Request.ContentType}"];
+        Take(wrong.Count == 0 ? body.RootElement.EnumerateArray().Select(Span.Read) : [], wrong);
         http.Response.StatusCode = await Answer();
     }
 
