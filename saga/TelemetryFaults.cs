@@ -21,6 +21,9 @@ internal sealed class TelemetryFaults(IReadOnlyList<string> problems, TimeProvid
     /// <summary>So many different warnings are logged; some name a value.</summary>
     private const int WarningsMax = 20;
 
+    /// <summary>With what OTLP's exporter calls a warning a batch is lost too.</summary>
+    private static readonly string[] Losses = ["TransientHttpError", "OperationUnexpectedlyCanceled", "RequestTimedOut", "GrpcStatusWarning"];
+
     private readonly ConcurrentDictionary<string, long> lastFaults = new();
     private readonly ConcurrentDictionary<string, bool> warned = new();
 
@@ -41,10 +44,19 @@ internal sealed class TelemetryFaults(IReadOnlyList<string> problems, TimeProvid
     protected override void OnEventWritten(EventWrittenEventArgs eventData)
     {
         var source = eventData.EventSource.Name;
+        var name = eventData.EventName ?? "";
+        var isError = eventData.Level is EventLevel.Critical or EventLevel.Error;
         if (!source.StartsWith(Sources, StringComparison.Ordinal)) return;
-        var text = TextOf(eventData);
-        if (eventData.Level <= EventLevel.Error && source.StartsWith(ExporterSources, StringComparison.Ordinal)) Lose(source, text);
-        else if (warned.Count < WarningsMax && warned.TryAdd(text, true)) SagaLog.TelemetryWarning(log, text);
+        if (source.StartsWith(ExporterSources, StringComparison.Ordinal) && (isError || Losses.Contains(name))) Lose(source, TextOf(eventData));
+        else if (isError || IsAboutSettings(name)) Warn(TextOf(eventData));
+    }
+
+    /// <summary>Of the others most tell what is meant to be so, such as a view that leaves an instrument out.</summary>
+    private static bool IsAboutSettings(string name) => name.Contains("Config", StringComparison.Ordinal) || name == "UnsupportedProtocol";
+
+    private void Warn(string text)
+    {
+        if (warned.Count < WarningsMax && warned.TryAdd(text, true)) SagaLog.TelemetryWarning(log, text);
     }
 
     private void Lose(string exporter, string text)

@@ -73,8 +73,8 @@ internal sealed class OtlpCollector : IAsyncDisposable
             http.Response.StatusCode = StatusCodes.Status415UnsupportedMediaType;
             return;
         }
-        take(parser.ParseFrom(await BodyAsync(http)));
         Note(http, "http/protobuf");
+        take(parser.ParseFrom(await BodyAsync(http)));
         http.Response.ContentType = "application/x-protobuf";
     }
 
@@ -82,8 +82,8 @@ internal sealed class OtlpCollector : IAsyncDisposable
     private async Task TakeGrpcAsync<T>(HttpContext http, MessageParser<T> parser, Action<T> take) where T : IMessage<T>
     {
         var frame = await BodyAsync(http);
-        take(parser.ParseFrom(frame, 5, frame.Length - 5));
         Note(http, "grpc");
+        take(parser.ParseFrom(frame, 5, frame.Length - 5));
         http.Response.ContentType = "application/grpc";
         await http.Response.Body.WriteAsync(new byte[5]);
         http.Response.AppendTrailer("grpc-status", $"{(int)StatusCode.OK}");

@@ -25,7 +25,7 @@ public sealed class TelemetryFaultsTests : IDisposable
     {
         for (var minute = 0; minute < 60; minute++)
         {
-            exporter.Lost($"refused\n   at Somewhere()");
+            exporter.Lost("refused\n   at Somewhere()");
             clock.Now += TimeSpan.FromMinutes(1);
         }
         Assert.Equal(["TracesLost"], lines.Of("refused"));
@@ -38,10 +38,10 @@ public sealed class TelemetryFaultsTests : IDisposable
     [Fact]
     public void A_warning_is_said_once_and_of_very_many_only_the_first()
     {
-        exporter.Odd("one");
-        exporter.Odd("one");
+        exporter.OddConfigurationValue("one");
+        exporter.OddConfigurationValue("one");
         Assert.Equal(["TelemetryWarning"], lines.Of("odd: one"));
-        for (var number = 0; number < 1000; number++) exporter.Odd($"{number}");
+        for (var number = 0; number < 1000; number++) exporter.OddConfigurationValue($"{number}");
         Assert.InRange(lines.Of("odd: ").Count, 2, 20);
     }
 
@@ -52,7 +52,7 @@ public sealed class TelemetryFaultsTests : IDisposable
         public void Lost(string problem) => WriteEvent(1, problem);
 
         [Event(2, Message = "odd: {0}", Level = EventLevel.Warning)]
-        public void Odd(string what) => WriteEvent(2, what);
+        public void OddConfigurationValue(string what) => WriteEvent(2, what);
     }
 
     /// <summary>Of other tests' exporters something may be there too.</summary>
