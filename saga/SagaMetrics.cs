@@ -44,7 +44,7 @@ public static class SagaMetrics
                 metrics.AddMeter(MeterName, "Microsoft.AspNetCore.Hosting", "System.Net.Http")
                     .AddView(instrument => instrument.Meter.Name == MeterName || Calls.Contains(instrument.Name) ? null : MetricStreamConfiguration.Drop)
                     .AddPrometheusExporter();
-                if (exporters.Contains(Exporters.Otlp)) metrics.AddOtlpExporter();
+                if (exporters.Contains(Exporters.Otlp)) metrics.AddOtlpExporter(otlp => OtlpOfSignal.Read(otlp, builder.Configuration, "METRICS"));
                 if (exporters.Contains(Exporters.Console)) metrics.AddConsoleExporter();
             });
     }

@@ -31,16 +31,16 @@ internal static class TraceExport
         builder.Services.AddOpenTelemetry().WithTracing(traces => Send(traces
             .AddSource(SagaTrace.SourceName)
             .AddAspNetCoreInstrumentation(server => server.Filter = http => !OnlyLooks(http.Request.Path.Value ?? "", http.Request.Method))
-            .AddGrpcClientInstrumentation(), exporters));
+            .AddGrpcClientInstrumentation(), exporters, builder.Configuration));
         builder.Services.AddHostedService<Farewell>();
     }
 
-    private static void Send(TracerProviderBuilder traces, IReadOnlyList<string> exporters)
+    private static void Send(TracerProviderBuilder traces, IReadOnlyList<string> exporters, IConfiguration configuration)
     {
 #pragma warning disable CS0618 // The package is deprecated in favour of OTLP, which a Zipkin takes only with a module that it does not come with.
         if (exporters.Contains(Exporters.Zipkin)) traces.AddZipkinExporter();
 #pragma warning restore CS0618
-        if (exporters.Contains(Exporters.Otlp)) traces.AddOtlpExporter();
+        if (exporters.Contains(Exporters.Otlp)) traces.AddOtlpExporter(otlp => OtlpOfSignal.Read(otlp, configuration, "TRACES"));
         if (exporters.Contains(Exporters.Console)) traces.AddConsoleExporter();
     }
 

@@ -65,6 +65,21 @@ public sealed class TraceExportTests : IAsyncLifetime
         Assert.Contains(("deployment.environment.name", "test"), otlp.Resources.Keys);
     }
 
+    [Fact]
+    public async Task What_is_set_for_one_signal_alone_wins()
+    {
+        await using var host = await StartAsync(
+            "otlp", "grpc", "OTEL_METRICS_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_HEADERS=x-of=all",
+            "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf", $"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT={otlp.EndpointOf("http/protobuf")}/v1/traces",
+            "OTEL_EXPORTER_OTLP_TRACES_HEADERS=x-of=traces");
+        await host.AskAsync(TracedHost.Path);
+        await UntilAsync(2);
+        Assert.True(host.Metrics!.ForceFlush());
+        Assert.Equal(["grpc", "http/protobuf"], otlp.Protocols.Keys.Order());
+        Assert.Superset(new HashSet<(string, string)>([("x-of", "all"), ("x-of", "traces")]), otlp.Headers.Keys.ToHashSet());
+        Assert.Empty(host.Logged);
+    }
+
     [Theory]
     [InlineData("jaeger", "'jaeger'")]
     [InlineData("zipkin,jaeger,logging", "'jaeger', 'logging'")]
