@@ -33,7 +33,7 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output) : ICla
     /// <summary>Events heard at the same time share a write or do not; at most it is this, and one more for the order for which ids are noted.</summary>
     private const int CallsMax = 34;
 
-    private const string Saga = "DaprSaga", Sidecar = "dapr-diagnostics", Client = "Grpc.Net.Client", Server = "Microsoft.AspNetCore";
+    private const string Saga = "DaprSaga", Sidecar = "dapr-diagnostics", Client = "OpenTelemetry.Instrumentation.GrpcNetClient", Server = "Microsoft.AspNetCore";
     private const string Publish = "dapr.proto.runtime.v1.Dapr/PublishEvent";
 
     private readonly string run = Guid.CreateVersion7().ToString("N")[^8..];
