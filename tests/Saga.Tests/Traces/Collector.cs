@@ -21,7 +21,8 @@ internal sealed record Span(
         span.GetProperty("traceId").GetString()!, Text(span, "parentId"), span.GetProperty("id").GetString()!, span.GetProperty("name").GetString()!,
         Text(span, "kind"), span.GetProperty("localEndpoint").GetProperty("serviceName").GetString()!,
         span.TryGetProperty("remoteEndpoint", out var peer) ? peer.GetProperty("serviceName").GetString() : null,
-        span.GetProperty("tags").EnumerateObject().ToDictionary(tag => tag.Name, tag => tag.Value.GetString()!));
+        // otel.library is the old name of otel.scope, and there beside it.
+        span.GetProperty("tags").EnumerateObject().Where(tag => !tag.Name.StartsWith("otel.library.", StringComparison.Ordinal)).ToDictionary(tag => tag.Name, tag => tag.Value.GetString()!));
 
     private static string? Text(JsonElement span, string name) => span.TryGetProperty(name, out var value) ? value.GetString() : null;
 }
