@@ -44,7 +44,7 @@ public static class SagaHost
             Listen(kestrel, PortOf("APP_PORT", grpcPort), HttpProtocols.Http2);
         });
 
-        TraceExport.Add(builder, appId);
+        TraceExport.Add(builder);
 
         var services = builder.Services;
         services.AddGrpc(grpc => grpc.Interceptors.Add<FaultsToStatus>());
@@ -66,7 +66,7 @@ public static class SagaHost
         services.AddSingleton<Commands>();
         services.AddSingleton<IdIndex>();
         services.AddSingleton<DeadLetters>();
-        services.AddMetrics(appId);
+        builder.AddMetrics(appId);
         return builder;
     }
 

@@ -66,8 +66,11 @@ internal static partial class SagaLog
     public static void Discarded(ILogger log, string eventId, string deadLetterId) =>
         Discarded(log, eventId, deadLetterId, Event.OrderIdOf(eventId));
 
-    [LoggerMessage(13, LogLevel.Warning, "{Problem}", EventName = "TracesLost")]
+    [LoggerMessage(13, LogLevel.Warning, "Traces or metrics cannot be sent and are dropped: {Problem}. This is said once in an outage; sending is tried again.", EventName = "TracesLost")]
     public static partial void TracesLost(ILogger log, string problem);
+
+    [LoggerMessage(20, LogLevel.Warning, "Of traces or metrics: {Problem}", EventName = "TelemetryWarning")]
+    public static partial void TelemetryWarning(ILogger log, string problem);
 
     [LoggerMessage(14, LogLevel.Error, "Event {EventId} of {Topic} could not be kept as a dead letter and will be delivered again.", EventName = "NotKept")]
     private static partial void NotKept(ILogger log, Exception fault, string eventId, string topic, string orderId);

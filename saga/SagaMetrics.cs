@@ -31,17 +31,27 @@ public static class SagaMetrics
     /// <summary>Of the running program, with the commit it was built from: "1.0.0+48aeb939...". Null: it says none.</summary>
     private static string? Version => Assembly.GetEntryAssembly()?.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion;
 
-    /// <summary>From here on everything is counted that /metrics will show.</summary>
-    internal static void AddMetrics(this IServiceCollection services, string appId) => services.AddSingleton(_ => Sdk.CreateMeterProviderBuilder()
-        .ConfigureResource(resource => resource.AddService(appId, serviceVersion: Version))
-        .AddMeter(MeterName, "Microsoft.AspNetCore.Hosting", "System.Net.Http")
-        .AddView(instrument => instrument.Meter.Name == MeterName || Calls.Contains(instrument.Name) ? null : MetricStreamConfiguration.Drop)
-        .AddPrometheusExporter()
-        .Build());
+    /// <summary>From here on everything is counted that /metrics will show, and sent where OTEL_METRICS_EXPORTER says.</summary>
+    internal static void AddMetrics(this WebApplicationBuilder builder, string appId)
+    {
+        if (Exporters.AreDisabled(builder.Configuration)) return;
+        var exporters = Exporters.OfMetrics(builder.Configuration).Names;
+        builder.Services.AddOpenTelemetry()
+            // What the environment says of the resource comes last, and wins.
+            .ConfigureResource(resource => resource.Clear().AddTelemetrySdk().AddService(appId, serviceVersion: Version).AddEnvironmentVariableDetector())
+            .WithMetrics(metrics =>
+            {
+                metrics.AddMeter(MeterName, "Microsoft.AspNetCore.Hosting", "System.Net.Http")
+                    .AddView(instrument => instrument.Meter.Name == MeterName || Calls.Contains(instrument.Name) ? null : MetricStreamConfiguration.Drop)
+                    .AddPrometheusExporter();
+                if (exporters.Contains(Exporters.Otlp)) metrics.AddOtlpExporter(otlp => OtlpOfSignal.Read(otlp, builder.Configuration, "METRICS"));
+                if (exporters.Contains(Exporters.Console)) metrics.AddConsoleExporter();
+            });
+    }
 
     internal static void MapMetrics(this WebApplication app)
     {
-        var provider = app.Services.GetRequiredService<MeterProvider>();
+        if (app.Services.GetService<MeterProvider>() is not { } provider) return;
         // What has not happened yet is 0, not absent.
         foreach (var counter in (Counter<long>[])[Conflicts, Combined, DeadLetters]) counter.Add(0);
         app.MapPrometheusScrapingEndpoint("/metrics", provider, configureBranchedPipeline: null, optionsName: null);

@@ -8,7 +8,8 @@ public static class SagaTrace
     /// <summary>Under this name its spans can be listened to.</summary>
     public const string SourceName = "DaprSaga";
 
-    private const string OrderTag = "order.id", StepTag = "saga.step", HeardTag = "saga.heard", AttemptTag = "saga.attempt", OutcomeTag = "saga.outcome";
+    private const string OrderTag = "order.id", StepTag = "saga.step", HeardTag = "saga.heard", AttemptTag = "saga.attempt", OutcomeTag = "saga.outcome",
+        OrderTraceTag = "order.trace_id";
 
     private static readonly ActivitySource Source = new(SourceName);
 
@@ -62,7 +63,8 @@ public static class SagaTrace
         Activity.Current = null;
         // Which span of that trace is not kept.
         ActivityLink[] links = traceId is null ? [] : [new(new(ActivityTraceId.CreateFromString(traceId), default, ActivityTraceFlags.None))];
-        return Source.StartActivity(ActivityKind.Internal, name: step, links: links)?.SetTag(StepTag, step).Name(orderId);
+        // A Zipkin is not told of links.
+        return Source.StartActivity(ActivityKind.Internal, name: step, links: links)?.SetTag(StepTag, step).SetTag(OrderTraceTag, traceId).Name(orderId);
     }
 
     /// <summary>What is done under this is in no trace; with nothing around it every call would begin one. Dispose it afterwards.</summary>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Google.Protobuf.WellKnownTypes;
+using Shop;
 using Shop.V1;
 using Traces;
 using Xunit.Abstractions;
@@ -32,7 +33,7 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output) : ICla
     /// <summary>Events heard at the same time share a write or do not; at most it is this, and one more for the order for which ids are noted.</summary>
     private const int CallsMax = 34;
 
-    private const string Saga = "DaprSaga", Sidecar = "dapr-diagnostics", Client = "Grpc.Net.Client", Server = "Microsoft.AspNetCore";
+    private const string Saga = "DaprSaga", Sidecar = "dapr-diagnostics", Client = "OpenTelemetry.Instrumentation.GrpcNetClient", Server = "Microsoft.AspNetCore";
     private const string Publish = "dapr.proto.runtime.v1.Dapr/PublishEvent";
 
     private readonly string run = Guid.CreateVersion7().ToString("N")[^8..];
@@ -85,7 +86,7 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output) : ICla
         {
             var tree = await TreeAsync(order, ["settle stock", "settle payment", "settle coupon"]);
             var toSidecars = tree.Count(span => span.Scope == Client);
-            var deliveries = tree.Count(IsDelivery);
+            var deliveries = tree.Count(OrderTree.IsDelivery);
             var toApps = tree.Count(span => span.Scope == Server && span.Name.StartsWith("shop.v1."));
             var each = tree.Where(span => span.Scope == Client).GroupBy(span => $"{span.Service}: {span.Name[(span.Name.IndexOf('/') + 1)..]}").OrderBy(same => same.Key);
             output.WriteLine($"{toSidecars} calls to sidecars, {deliveries} deliveries, {toApps} calls of clients and look-ups: {string.Join(", ", each.Select(same => $"{same.Count()} {same.Key}"))}");
@@ -176,17 +177,7 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output) : ICla
     /// <summary>All spans of an order, once its last steps are there and every parent is.</summary>
     private async Task<List<Span>> TreeAsync(string order, IReadOnlyList<string> last)
     {
-        List<Span> tree = [];
-        await shop.Collector.UntilAsync(spans =>
-        {
-            var placing = spans.Where(span => span.Name == "place order" && span.Tags["order.id"] == order);
-            var traces = placing.Select(span => span.TraceId).ToHashSet();
-            tree = [.. spans.Where(span => traces.Contains(span.TraceId))];
-            var ids = tree.Select(span => span.Id).ToHashSet();
-            // A delivery is over after what was done on it, and nobody's parent.
-            return last.All(name => tree.Any(span => span.Name == name)) && tree.All(span => span.ParentId is null || ids.Contains(span.ParentId))
-                && tree.Count(IsDelivery) >= tree.Count(span => span.Tags.ContainsKey("saga.heard"));
-        });
+        var tree = await OrderTree.WaitAsync(shop.Collector, order, last);
         Assert.Empty(shop.Collector.Problems);
         Assert.Single(tree.Select(span => span.TraceId).Distinct());
         Assert.Single(tree, span => span.ParentId is null);
@@ -208,11 +199,110 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output) : ICla
         .Distinct()
         .Order(StringComparer.Ordinal);
 
-    private static bool IsDelivery(Span span) => span.Scope == Sidecar && span.Name.StartsWith("pubsub/");
-
     /// <summary>A span and everything that led to it, the root last.</summary>
     private static IEnumerable<Span> WayTo(List<Span> tree, Span span)
     {
         for (var at = span; at is not null; at = tree.SingleOrDefault(other => other.Id == at.ParentId)) yield return at;
+    }
+}
+
+/// <summary>The spans of an order, as they come.</summary>
+internal static class OrderTree
+{
+    /// <summary>All of them, once its last steps are there and every parent is. One that came by two exporters is there once.</summary>
+    public static async Task<List<Span>> WaitAsync(Collector collector, string order, IReadOnlyList<string> last)
+    {
+        List<Span> tree = [];
+        await collector.UntilAsync(spans =>
+        {
+            var placing = spans.Where(span => span.Name == "place order" && span.Tags["order.id"] == order);
+            var traces = placing.Select(span => span.TraceId).ToHashSet();
+            tree = [.. spans.Where(span => traces.Contains(span.TraceId)).DistinctBy(span => (span.Id, span.Kind))];
+            var ids = tree.Select(span => span.Id).ToHashSet();
+            // A delivery is over after what was done on it, and nobody's parent.
+            return last.All(name => tree.Any(span => span.Name == name)) && tree.All(span => span.ParentId is null || ids.Contains(span.ParentId))
+                && tree.Count(IsDelivery) >= tree.Count(span => span.Tags.ContainsKey("saga.heard"));
+        });
+        return tree;
+    }
+
+    /// <summary>By a sidecar to its app.</summary>
+    public static bool IsDelivery(Span span) => span.Scope == "dapr-diagnostics" && span.Name.StartsWith("pubsub/");
+}
+
+/// <summary>The shop in memory, whose services send as they are told to, and its sidecars to a Zipkin; all of it arrives at one collector.</summary>
+public sealed class ExportingShop(string exporters, string protocol) : RunningShop(embedded: true)
+{
+    internal Collector Collector { get; private set; } = null!;
+
+    internal OtlpCollector Otlp { get; private set; } = null!;
+
+    public override async Task InitializeAsync()
+    {
+        Collector = await Collector.StartAsync();
+        Otlp = await OtlpCollector.StartAsync(Collector);
+        Zipkin = Collector.Endpoint;
+        Environment["OTEL_TRACES_EXPORTER"] = exporters;
+        Environment["OTEL_METRICS_EXPORTER"] = "otlp";
+        Environment["OTEL_METRIC_EXPORT_INTERVAL"] = "500";
+        Environment["OTEL_EXPORTER_OTLP_PROTOCOL"] = protocol;
+        Environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = Otlp.EndpointOf(protocol);
+        await base.InitializeAsync();
+    }
+
+    public override async Task DisposeAsync()
+    {
+        await base.DisposeAsync();
+        await Otlp.DisposeAsync();
+        await Collector.DisposeAsync();
+    }
+}
+
+/// <summary>Traces and metrics of the whole shop arrive by OTLP.</summary>
+public sealed class OtlpTests
+{
+    private static readonly string[] Services = ["coupons", "orders", "payments", "stock"];
+
+    [Theory]
+    [InlineData("otlp", "grpc", 1)]
+    [InlineData("otlp", "http/protobuf", 1)]
+    [InlineData("zipkin,otlp", "grpc", 2)]
+    public async Task An_order_is_one_trace_by_whatever_it_was_sent(string exporters, string protocol, int times)
+    {
+        var shop = new ExportingShop(exporters, protocol);
+        await shop.InitializeAsync();
+        try
+        {
+            var run = Guid.CreateVersion7().ToString("N")[^8..];
+            await TraceAsync("success", ["settle stock", "settle payment", "settle coupon"]);
+            await TraceAsync("balance too low", ["heard stock-released", "heard payment-refunded", "heard coupon-restored"]);
+            Assert.Equal([protocol], shop.Otlp.Protocols.Keys);
+
+            for (var until = DateTime.UtcNow.AddSeconds(30); PlacedByOtlp() < 2 && DateTime.UtcNow < until; await Task.Delay(50))
+            {
+            }
+            Assert.Equal(2, PlacedByOtlp());
+            Assert.Superset(Services.Select(service => (service, "http.server.request.duration")).ToHashSet(), shop.Otlp.Metrics.Keys.ToHashSet());
+
+            async Task TraceAsync(string scenario, string[] last)
+            {
+                var played = await Scenario.All.Single(one => one.Name == scenario).PlayAsync(shop.Clients, run, default);
+                Assert.True(played.Holds);
+                var order = (await shop.Clients.Orders.GetOrderAsync(new() { Order = played.OrderNumber })).Order.OrderId;
+                var tree = await OrderTree.WaitAsync(shop.Collector, order, last);
+                Assert.Empty(shop.Collector.Problems);
+                Assert.Single(tree.Select(span => span.TraceId).Distinct());
+                Assert.Single(tree, span => span.ParentId is null);
+                Assert.Equal(Services, tree.Where(span => span.Scope == "DaprSaga").Select(span => span.Service).Distinct().Order());
+                var placing = await shop.Collector.UntilAsync(spans => spans.Count(span => span.Name == "place order" && span.Tags["order.id"] == order) >= times);
+                Assert.Equal(times, placing.Count(span => span.Name == "place order" && span.Tags["order.id"] == order));
+            }
+        }
+        finally
+        {
+            await shop.DisposeAsync();
+        }
+
+        double PlacedByOtlp() => shop.Otlp.Metrics.GetValueOrDefault(("orders", "saga.orders.placed"));
     }
 }

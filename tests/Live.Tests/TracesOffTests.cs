@@ -4,7 +4,8 @@ using Traces;
 namespace Live;
 
 /// <summary>The shop with traces off in the services, though not in their sidecars, a collector, and sweeps that hardly pause.</summary>
-public sealed class UntracedShop() : RunningShop(embedded: false)
+/// <param name="variable">What switches them off.</param>
+public sealed class UntracedShop(string variable, string value) : RunningShop(embedded: false)
 {
     internal Collector Collector { get; private set; } = null!;
 
@@ -12,7 +13,7 @@ public sealed class UntracedShop() : RunningShop(embedded: false)
     {
         Collector = await Collector.StartAsync();
         Zipkin = Collector.Endpoint;
-        Environment["OTEL_TRACES_EXPORTER"] = "none";
+        Environment[variable] = value;
         Environment["Saga__SweepPeriod"] = "00:00:00.1";
         Environment["DOTNET_STARTUP_HOOKS"] = typeof(StartupHook).Assembly.Location;
         await base.InitializeAsync();
@@ -28,10 +29,12 @@ public sealed class UntracedShop() : RunningShop(embedded: false)
 /// <summary>Traces that are off cost nothing: no service makes a single activity, from its start to its end.</summary>
 public sealed class TracesOffTests
 {
-    [Fact]
-    public async Task No_activity_is_started_and_nothing_is_sent_and_nothing_names_a_trace()
+    [Theory]
+    [InlineData("OTEL_TRACES_EXPORTER", "none")]
+    [InlineData("OTEL_SDK_DISABLED", "true")]
+    public async Task No_activity_is_started_and_nothing_is_sent_and_nothing_names_a_trace(string variable, string value)
     {
-        var shop = new UntracedShop();
+        var shop = new UntracedShop(variable, value);
         await shop.InitializeAsync();
         try
         {

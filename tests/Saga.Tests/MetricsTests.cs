@@ -13,7 +13,7 @@ public sealed class MetricsTests
         const string Awkward = "he said \"no\"\nand C:\\temp, {x=1} 값";
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
-        builder.Services.AddMetrics("test");
+        builder.AddMetrics("test");
         await using var app = builder.Build();
         app.MapMetrics();
         await app.StartAsync();

@@ -32,9 +32,9 @@ internal static class ConsoleHttp
         services.AddSingleton<LookOn>();
         services.AddSingleton<Pulse>();
         services.AddHostedService(provider => provider.GetRequiredService<Pulse>());
-        var traced = builder.Configuration["OTEL_TRACES_EXPORTER"] != "none";
-        var zipkin = builder.Configuration.GetValue("Console:Zipkin", "http://localhost:9411");
-        services.AddSingleton(new Settings(traced && zipkin.Length > 0 ? zipkin : null));
+        var exporters = Exporters.OfTraces(builder.Configuration).Names;
+        var zipkin = builder.Configuration["Console:Zipkin"] ?? (exporters.Contains(Exporters.Zipkin) ? "http://localhost:9411" : "");
+        services.AddSingleton(new Settings(exporters.Count > 0 && zipkin.Length > 0 ? zipkin : null));
     }
 
     public static void MapConsole(this WebApplication app)

@@ -3,7 +3,8 @@ using System.Diagnostics;
 using Daprd.Files;
 using Grpc.Core;
 using OpenTelemetry;
-using Zipkin;
+using OpenTelemetry.Resources;
+using OpenTelemetry.Trace;
 
 namespace Daprd.Tracing;
 
@@ -25,6 +26,7 @@ internal sealed class Spans : IDisposable
     private readonly ActivitySource? _source;
     private readonly ActivityListener? _listener;
     private readonly BatchActivityExportProcessor? _export;
+    private readonly TracerProvider? _provider;
     private readonly string _service;
 
     public Spans(Configuration configuration, string appId, Action<string> warn)
@@ -32,7 +34,12 @@ internal sealed class Spans : IDisposable
         PassesOn = configuration.SamplingRate is not 0;
         _service = Environment.GetEnvironmentVariable("OTEL_SERVICE_NAME") is { Length: > 0 } said ? said : appId;
         if (!PassesOn || configuration is { SamplingRate: null, ZipkinEndpoint: null }) return;
-        if (configuration.ZipkinEndpoint is { } endpoint) _export = ZipkinExporter.Batched(endpoint, _service, warn);
+        if (configuration.ZipkinEndpoint is { } endpoint)
+        {
+            _export = SpanExport.Batched(endpoint, warn);
+            // It listens to nothing; the exporter asks it for the name of the service.
+            _provider = Sdk.CreateTracerProviderBuilder().ConfigureResource(resource => resource.Clear().AddService(_service)).AddProcessor(_export).Build();
+        }
 
         var rate = configuration.SamplingRate ?? DefaultRate;
         _source = new ActivitySource(SourceName);
@@ -80,7 +87,7 @@ internal sealed class Spans : IDisposable
     public void Dispose()
     {
         _export?.Shutdown(FarewellMilliseconds);
-        _export?.Dispose();
+        _provider?.Dispose();
         _listener?.Dispose();
         _source?.Dispose();
     }

@@ -21,7 +21,8 @@ internal sealed record Span(
         span.GetProperty("traceId").GetString()!, Text(span, "parentId"), span.GetProperty("id").GetString()!, span.GetProperty("name").GetString()!,
         Text(span, "kind"), span.GetProperty("localEndpoint").GetProperty("serviceName").GetString()!,
         span.TryGetProperty("remoteEndpoint", out var peer) ? peer.GetProperty("serviceName").GetString() : null,
-        span.GetProperty("tags").EnumerateObject().ToDictionary(tag => tag.Name, tag => tag.Value.GetString()!));
+        // otel.library is the old name of otel.scope, and there beside it.
+        span.GetProperty("tags").EnumerateObject().Where(tag => !tag.Name.StartsWith("otel.library.", StringComparison.Ordinal)).ToDictionary(tag => tag.Name, tag => tag.Value.GetString()!));
 
     private static string? Text(JsonElement span, string name) => span.TryGetProperty(name, out var value) ? value.GetString() : null;
 }
@@ -95,6 +96,18 @@ internal sealed class Collector : IAsyncDisposable
         }
     }
 
+    /// <summary>Keeps spans, however they came.</summary>
+    public void Take(IEnumerable<Span> come, params IReadOnlyList<string> wrong)
+    {
+        lock (spans)
+        {
+            problems.AddRange(wrong);
+            spans.AddRange(come);
+            more.SetResult();
+            more = NewSignal();
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         using var now = new CancellationTokenSource(TimeSpan.Zero);
@@ -106,14 +119,8 @@ internal sealed class Collector : IAsyncDisposable
     {
         using var body = await JsonDocument.ParseAsync(http.Request.Body, cancellationToken: http.RequestAborted);
         var wrong = ZipkinSchema.ProblemsOf(body.RootElement);
-        if (http.Request.ContentType != "application/json") wrong = [.. wrong, $"content type {http.Request.ContentType}"];
-        lock (spans)
-        {
-            problems.AddRange(wrong);
-            if (wrong.Count == 0) spans.AddRange(body.RootElement.EnumerateArray().Select(Span.Read));
-            more.SetResult();
-            more = NewSignal();
-        }
+        if (http.Request.GetTypedHeaders().ContentType is not { MediaType.Value: "application/json" }) wrong = [.. wrong, $"content type {http.Request.ContentType}"];
+        Take(wrong.Count == 0 ? body.RootElement.EnumerateArray().Select(Span.Read) : [], wrong);
         http.Response.StatusCode = await Answer();
     }
 

@@ -212,20 +212,6 @@ public sealed class SagaTraceTests : IDisposable
         Assert.EndsWith("-00", asked.Request.Headers["traceparent"]);
     }
 
-    [Theory]
-    [InlineData("none", 0)]
-    [InlineData("zipkin", 2)]
-    [InlineData("", 2)]
-    public void The_export_can_be_switched_off_altogether(string exporter, int added) =>
-        Assert.Equal(added, ServicesWith(exporter) - ServicesWith("none"));
-
-    [Fact]
-    public void An_exporter_that_is_not_there_is_named() =>
-        Assert.Contains("'otlp'", Assert.Throws<InvalidOperationException>(() => ServicesWith("otlp")).Message);
-
-    private static int ServicesWith(string exporter) => SagaHost
-        .CreateBuilder([$"--OTEL_TRACES_EXPORTER={exporter}"], "stock", 5002, StockStates.Default).Services.Count;
-
     private static string Free(out string address)
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
