@@ -25,14 +25,15 @@ internal static partial class SagaLog
 
     public static void NotHeardHere(ILogger log, string eventId, string topic) => NotHeardHere(log, eventId, topic, Event.OrderIdOf(eventId));
 
-    [LoggerMessage(4, LogLevel.Warning, "{Method}({OrderId}) failed: {Problem}", EventName = "WorldFault")]
-    public static partial void WorldFault(ILogger log, Exception fault, string method, string problem, string orderId);
+    [LoggerMessage(4, LogLevel.Warning, "{Method}({OrderId}) failed: {Problem} Further calls that fail are counted.", EventName = "WorldFault")]
+    public static partial void WorldFault(ILogger log, string method, string problem, string orderId);
 
     [LoggerMessage(5, LogLevel.Error, "{Method}({OrderId}) met a bug.", EventName = "Bug")]
     public static partial void Bug(ILogger log, Exception bug, string method, string orderId);
 
-    [LoggerMessage(6, LogLevel.Warning, "The sweep of open orders failed and runs again in {Period}.", EventName = "SweepFailed")]
-    public static partial void SweepFailed(ILogger log, Exception fault, TimeSpan period);
+    /// <param name="bug">Null: a fault of the world, of which the problem says all.</param>
+    [LoggerMessage(6, LogLevel.Warning, "The sweep of {Sweep} failed and runs again every {Period} until it succeeds: {Problem}", EventName = "SweepFailed")]
+    public static partial void SweepFailed(ILogger log, Exception? bug, string sweep, TimeSpan period, string problem);
 
     [LoggerMessage(7, LogLevel.Warning, "The open log {Instance} with {Orders} orders was taken over; a new one is started.", EventName = "LogClosed")]
     public static partial void LogClosed(ILogger log, string instance, int orders);
@@ -72,4 +73,10 @@ internal static partial class SagaLog
 
     public static void NotKept(ILogger log, Exception fault, string eventId, string topic) =>
         NotKept(log, fault, eventId, topic, Event.OrderIdOf(eventId));
+
+    [LoggerMessage(30, LogLevel.Warning, "{What}: {Count} more failed within {Seconds} s ({Kinds}). The last: {Problem}", EventName = "FaultsGoOn")]
+    public static partial void FaultsGoOn(ILogger log, string what, int count, double seconds, string kinds, string problem);
+
+    [LoggerMessage(31, LogLevel.Warning, "{What}: no more of them fail; {Count} did, within {Seconds:0.0} s.", EventName = "FaultsOver")]
+    public static partial void FaultsOver(ILogger log, string what, int count, double seconds);
 }

@@ -181,7 +181,7 @@ public sealed class SagaTraceTests : IDisposable
     {
         Listen();
         var seen = new TaskCompletionSource<Activity?>();
-        var sweep = new Sweep(_ =>
+        var sweep = new Sweep("test", _ =>
         {
             seen.TrySetResult(Activity.Current);
             return Task.CompletedTask;
