@@ -47,9 +47,12 @@ public sealed class OutageLogTests : IAsyncLifetime
             await Task.WhenAll(watchers);
 
             var lines = Since(before);
+            Assert.DoesNotContain(lines, line => line.Contains("Error status code"));
             Assert.DoesNotContain(lines, line => line.Contains("   at ") || line.Contains(" at Grpc.") || line.Contains(" at Saga."));
             Assert.Single(lines, line => line.Contains("Further calls that fail are counted"));
-            Assert.True(lines.Length <= 12, $"{failures} looks failed, and these {lines.Length} lines were written:\n{string.Join('\n', lines)}");
+            // Payments is away, so the order is reminded again and again; that is another matter.
+            string[] bad = [.. lines.Where(line => (line.Contains(" warn: ") || line.Contains(" fail: ")) && !line.Contains("was quiet"))];
+            Assert.True(bad.Length <= 12, $"{failures} looks failed, and of it these {bad.Length} lines were written:\n{string.Join('\n', bad)}");
         });
 
         async Task WatchAsync(string order)
