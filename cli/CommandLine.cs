@@ -17,6 +17,9 @@ internal static class ExitCode
 
     public const int Unreachable = 3;
 
+    /// <summary>Nothing is wrong, but something has not come to its end yet.</summary>
+    public const int UnderWay = 4;
+
     /// <summary>Ctrl-C.</summary>
     public const int Interrupted = 130;
 }
@@ -60,23 +63,26 @@ internal static class CommandLine
         command.SetAction(async (parsed, stop) =>
         {
             var at = Addresses.Select(address => parsed.GetValue(address)!).ToArray();
+            var shop = new ShopClients(at[0], at[1], at[2], at[3]);
             try
             {
-                return await run(new(parsed, new(at[0], at[1], at[2], at[3]), stop));
+                return await run(new(parsed, shop, stop));
             }
             catch (Exception) when (stop.IsCancellationRequested)
             {
                 return ExitCode.Interrupted;
             }
-            catch (RpcException fault) when (fault is { StatusCode: StatusCode.Unavailable, Status.DebugException: not null })
+            catch (RpcException fault) when (fault.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded)
             {
-                await Console.Error.WriteLineAsync($"Not all of {string.Join(", ", at)} can be reached. Start the shop (./run.sh), or say where it is ({string.Join(", ", Addresses.Select(address => address.Name))}).");
+                var absent = string.Join(' ', await Absence.OfAsync(shop, stop));
+                // Nobody has said anything but the connection: who is absent says it all.
+                await Console.Error.WriteLineAsync(absent.Length > 0 && fault.Status.DebugException is not null ? absent : $"{Refusal.Of(fault)} {absent}".TrimEnd());
                 return ExitCode.Unreachable;
             }
             catch (RpcException fault)
             {
                 await Console.Error.WriteLineAsync(Refusal.Of(fault));
-                return fault.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded ? ExitCode.Unreachable : ExitCode.Refused;
+                return ExitCode.Refused;
             }
             catch (TimeoutException late)
             {

@@ -14,10 +14,11 @@ internal static class DeadLetterCommands
 
     private static Command List() => new Command("list", "Those that wait for somebody to look at them, the oldest first.\n\n  shop dead-letters list").Does(async call =>
     {
-        var letters = await ListAsync(call.Shop, call.Stop);
-        if (call.Json) Console.WriteLine($"[{string.Join(",\n", letters.Select(Call.ToJson))}]");
-        else Print(letters);
-        return ExitCode.Done;
+        var waiting = await WaitingLetters.ReadAsync(call.Shop, call.Stop);
+        foreach (var missing in waiting.Missing) await Console.Error.WriteLineAsync(missing);
+        if (call.Json) Console.WriteLine($"[{string.Join(",\n", waiting.Letters.Select(Call.ToJson))}]");
+        else Print(waiting);
+        return waiting.Silent.Count > 0 ? ExitCode.Unreachable : ExitCode.Done;
     });
 
     private static Command Show() => new Command("show", "One of them, with what is in it.\n\n  shop dead-letters show 0123...") { Id }.Does(async call =>
@@ -46,41 +47,43 @@ internal static class DeadLetterCommands
         return ExitCode.Done;
     });
 
-    public static async Task<IReadOnlyList<DeadLetter>> ListAsync(ShopClients shop, CancellationToken stop)
-    {
-        var listed = await Task.WhenAll(shop.DeadLetters.Select(service => service.ListDeadLettersAsync(new() { PageSize = 1000 }, cancellationToken: stop).ResponseAsync));
-        return [.. listed.SelectMany(one => one.DeadLetters).OrderBy(letter => letter.DeadTime)];
-    }
-
     /// <summary>Asks each service in turn: the one that has it answers.</summary>
-    /// <exception cref="RpcException">NOT_FOUND when none has it; or what the one that has it refuses.</exception>
+    /// <exception cref="RpcException">NOT_FOUND when none has it; what the one that has it refuses; or UNAVAILABLE: one that may have it does not answer.</exception>
     private static async Task<T> OfWhoHasItAsync<T>(ShopClients shop, Func<DeadLetterService.DeadLetterServiceClient, AsyncUnaryCall<T>> ask)
     {
-        for (var at = 0; ; at++)
+        RpcException? none = null, silent = null;
+        foreach (var service in shop.DeadLetters)
         {
             try
             {
-                return await ask(shop.DeadLetters[at]);
+                return await ask(service);
             }
-            catch (RpcException none) when (none.StatusCode == StatusCode.NotFound && at + 1 < shop.DeadLetters.Count)
+            catch (RpcException fault) when (fault.StatusCode == StatusCode.NotFound)
             {
+                none = fault;
+            }
+            catch (RpcException fault) when (fault.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded)
+            {
+                silent = fault;
             }
         }
+        throw silent ?? none!;
     }
 
-    private static void Print(IReadOnlyList<DeadLetter> letters)
+    private static void Print(WaitingLetters waiting)
     {
-        if (letters.Count == 0)
+        if (waiting.Letters.Count == 0)
         {
-            AnsiConsole.MarkupLine("[green]There are no dead letters.[/]");
+            AnsiConsole.MarkupLine(waiting.Silent.Count == 0 ? "[green]There are no dead letters.[/]" : "Of the services that answer there are no dead letters.");
             return;
         }
         var table = new Table().AddColumns("id", "service", "topic", "order", "dead since", "problem");
-        foreach (var letter in letters)
+        foreach (var letter in waiting.Letters)
         {
             table.AddRow([.. new[] { letter.DeadLetterId, letter.AppId, letter.Topic, letter.OrderId, $"{letter.DeadTime.ToDateTime():u}", letter.Problem }.Select(text => new Text(text))]);
         }
         AnsiConsole.Write(table);
+        if (waiting.More > 0) AnsiConsole.WriteLine($"{waiting.More} more wait.");
     }
 
     private static void Print(DeadLetter letter)

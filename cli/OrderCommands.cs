@@ -12,10 +12,14 @@ internal static class OrderCommands
 
     public static Command Order() => new("order", "Place an order, look at it, cancel it.") { Place(), Show(), Timeline(), Cancel() };
 
-    public static Command Explain() => new Command("explain", "What an order waits for, since when, what happens next, and how far it is undone.\n\n  shop explain ORD-...") { Id }.Does(async call =>
+    public static Command Explain() => new Command("explain",
+        "What an order waits for, since when, what happens next, how far it is undone, and which of its events could not be handled.\n\n  shop explain ORD-...") { Id }.Does(async call =>
     {
         var told = await ExplainedAsync(call);
-        call.Answer(told, () => OrderPrint.Explanation(told));
+        var waiting = await WaitingLetters.ReadAsync(call.Shop, call.Stop);
+        var letters = waiting.Letters.Where(letter => letter.OrderId == told.Order.OrderId).ToArray();
+        if (call.Json) Console.WriteLine(OrderPrint.ExplanationJson(told, letters, waiting));
+        else OrderPrint.Explanation(told, letters, waiting);
         return ExitCode.Done;
     });
 

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Shop.V1;
 using Spectre.Console;
 
@@ -39,12 +40,30 @@ internal static class OrderPrint
             return (IEnumerable<string>)[$"{entry.AfterMs}", .. Lanes.Select((_, at) => at == lane ? shown : ""), entry.Detail];
         }));
 
-    public static void Explanation(ExplainOrderResponse told)
+    /// <param name="letters">Those of this order.</param>
+    /// <param name="waiting">Of whom they could be asked.</param>
+    public static void Explanation(ExplainOrderResponse told, IReadOnlyList<DeadLetter> letters, WaitingLetters waiting)
     {
         AnsiConsole.MarkupLineInterpolated($"{told.Order.OrderNumber} is [bold]{Of(told.Order)}[/] {told.Order.Reason}");
         foreach (var wait in told.WaitsFor) AnsiConsole.MarkupLineInterpolated($"  waits: {wait}");
         AnsiConsole.MarkupLineInterpolated($"  next:  {told.Next}");
         if (told.Order.Compensation.Length > 0) AnsiConsole.MarkupLineInterpolated($"  undo:  {told.Order.Compensation}");
+        foreach (var letter in letters)
+        {
+            var problem = letter.Problem.Length > 0 ? letter.Problem : "it failed when it was handled; a dry run says why";
+            AnsiConsole.WriteLine($"  dead:  {letter.AppId} could not handle {(letter.Topic == WaitingLetters.Reservations ? "its reservation" : letter.Topic)}: {problem} (./shop dead-letters show {letter.DeadLetterId})");
+        }
+        foreach (var missing in waiting.Missing) AnsiConsole.WriteLine($"  dead:  {missing}");
+        if (waiting.More > 0) AnsiConsole.WriteLine($"  dead:  {waiting.More} dead letters more wait than are listed; some may be of this order.");
+    }
+
+    /// <summary>The answer of Orders, with deadLetters, and with silent: the services that could not be asked for theirs.</summary>
+    public static string ExplanationJson(ExplainOrderResponse told, IReadOnlyList<DeadLetter> letters, WaitingLetters waiting)
+    {
+        var json = JsonNode.Parse(Call.ToJson(told))!;
+        json["deadLetters"] = new JsonArray([.. letters.Select(letter => JsonNode.Parse(Call.ToJson(letter)))]);
+        json["silent"] = new JsonArray([.. waiting.Silent.Select(one => JsonValue.Create(one.Service.Name))]);
+        return json.ToJsonString();
     }
 
     public static void Open(ListOpenOrdersResponse listed)

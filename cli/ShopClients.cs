@@ -1,4 +1,5 @@
 using Grpc.Core;
+using Grpc.Core.Interceptors;
 using Grpc.Health.V1;
 using Grpc.Net.Client;
 using Shop.V1;
@@ -21,11 +22,12 @@ internal sealed class ShopClients
     public ShopClients(string orders, string stock, string payments, string coupons)
     {
         Services = [Open("Orders", orders), Open("Stock", stock), Open("Payments", payments), Open("Coupons", coupons)];
-        Orders = new(Services[0].Channel);
-        Stock = new(Services[1].Channel);
-        Payments = new(Services[2].Channel);
-        Coupons = new(Services[3].Channel);
-        DeadLetters = [.. Services.Select(service => new DeadLetterService.DeadLetterServiceClient(service.Channel))];
+        CallInvoker[] calls = [.. Services.Select(service => service.Channel.Intercept(new Deadlines()))];
+        Orders = new(calls[0]);
+        Stock = new(calls[1]);
+        Payments = new(calls[2]);
+        Coupons = new(calls[3]);
+        DeadLetters = [.. calls.Select(service => new DeadLetterService.DeadLetterServiceClient(service))];
     }
 
     /// <summary>Orders, Stock, Payments, Coupons.</summary>
@@ -69,4 +71,15 @@ internal sealed class ShopClients
     // By itself gRPC would look ever more seldom for a service that is still starting.
     private static ReachedService Open(string name, string address) => new(name, address,
         GrpcChannel.ForAddress(address, new() { InitialReconnectBackoff = FirstPause, MaxReconnectBackoff = LongestPause }));
+
+    /// <summary>A process that is stopped takes connections and never answers: no call waits for ever.</summary>
+    private sealed class Deadlines : Interceptor
+    {
+        private static readonly TimeSpan Most = TimeSpan.FromSeconds(15);
+
+        public override AsyncUnaryCall<TResponse> AsyncUnaryCall<TRequest, TResponse>(
+            TRequest request, ClientInterceptorContext<TRequest, TResponse> context, AsyncUnaryCallContinuation<TRequest, TResponse> continuation) =>
+            continuation(request, context.Options.Deadline is not null ? context
+                : new(context.Method, context.Host, context.Options.WithDeadline(DateTime.UtcNow + Most)));
+    }
 }

@@ -13,7 +13,8 @@ internal static class ShopCommand
             The shop from the command line.
 
             Exit codes: 0 done; 1 refused, or not as it should be (an order watched that FAILED, a broken audit, a redrive that failed again);
-            2 wrong usage; 3 the shop cannot be reached; 130 interrupted.
+            2 wrong usage; 3 the shop, or the part of it that was asked, cannot be reached; 4 nothing is wrong, but something is under way (an audit
+            that says until when); 130 interrupted.
             """)
         {
             OrderCommands.Order(), OrderCommands.List(), OrderCommands.Explain(),

@@ -17,9 +17,14 @@ internal sealed record Delivery(string Topic, string EventId, ByteString Data, D
 /// not help it, and would hold a worker of the sidecar, or with bulk subscriptions the whole topic, for as long as the resiliency policy lasts.
 /// Dropping it by status would lose the reason. The order itself is not lost with the event: the sweeps see to every open order.
 /// </remarks>
-internal sealed class EventDispatcher(Subscriptions subscriptions, DeadLetters deadLetters, AppId appId, ILogger<EventDispatcher> log)
+internal sealed class EventDispatcher(Subscriptions subscriptions, DeadLetters deadLetters, AppId appId, TimeProvider clock, ILogger<EventDispatcher> log) : IDisposable
 {
     private readonly DeliveryAttempts attempts = new();
+
+    /// <summary>An outage fails every delivery, and none of them says anything new.</summary>
+    private readonly FaultLog faults = new("Deliveries", clock, log, overWhenQuiet: true);
+
+    public void Dispose() => faults.Dispose();
 
     public Task<Status> DispatchAsync(Delivery delivery, CancellationToken stop)
     {
@@ -42,7 +47,8 @@ internal sealed class EventDispatcher(Subscriptions subscriptions, DeadLetters d
         catch (Exception fault) when (Faults.IsTransient(fault))
         {
             attempts.Failed(delivery.EventId, attempt);
-            SagaLog.HandlerFailed(log, fault, delivery.EventId, delivery.Topic, attempt);
+            var cause = Outage.CauseOf(fault);
+            if (faults.Begins(delivery.Topic, cause)) SagaLog.HandlerFailed(log, delivery.EventId, delivery.Topic, attempt, cause);
             step.Fail("to be delivered again", fault.Message);
             return Status.Retry;
         }
@@ -64,7 +70,8 @@ internal sealed class EventDispatcher(Subscriptions subscriptions, DeadLetters d
         }
         catch (Exception fault)
         {
-            SagaLog.NotKept(log, fault, delivery.EventId, delivery.Topic);
+            var cause = Outage.CauseOf(fault);
+            if (faults.Begins(delivery.Topic, cause)) SagaLog.NotKept(log, delivery.EventId, delivery.Topic, cause);
             return Status.Retry;
         }
     }
@@ -80,7 +87,8 @@ internal sealed class EventDispatcher(Subscriptions subscriptions, DeadLetters d
         }
         catch (Exception fault)
         {
-            SagaLog.NotKept(log, fault, delivery.EventId, delivery.Topic);
+            var cause = Outage.CauseOf(fault);
+            if (faults.Begins(delivery.Topic, cause)) SagaLog.NotKept(log, delivery.EventId, delivery.Topic, cause);
             return Status.Retry;
         }
     }

@@ -7,8 +7,13 @@ using Microsoft.Extensions.Logging;
 namespace Saga;
 
 /// <summary>The one place where an exception becomes a client's status: a refusal passes, a fault is UNAVAILABLE, a bug is loud.</summary>
-internal sealed class FaultsToStatus(Turns turns, ILogger<FaultsToStatus> log) : Interceptor
+/// <remarks>One for the whole process: it counts the faults of an outage, which every call meets.</remarks>
+internal sealed class FaultsToStatus(Turns turns, TimeProvider clock, ILogger<FaultsToStatus> log) : Interceptor, IDisposable
 {
+    private readonly FaultLog faults = new("Calls", clock, log, overWhenQuiet: true);
+
+    public void Dispose() => faults.Dispose();
+
     public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
         TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
     {
@@ -48,10 +53,12 @@ internal sealed class FaultsToStatus(Turns turns, ILogger<FaultsToStatus> log) :
                 return new Status(StatusCode.Cancelled, "The caller went away.");
             case ContentionException:
                 return new Status(StatusCode.Aborted, fault.Message);
+            case CorruptDocumentException:
+                SagaLog.Bug(log, fault, context.Method, OrderOf(request));
+                return new Status(StatusCode.DataLoss, $"{fault.Message} Nothing was changed; an operator has to look at it (docs/debugging.md).");
             case DaprException or RpcException:
-                var cause = (fault.InnerException as RpcException ?? fault as RpcException)?.Status is not { } status ? fault.Message
-                    : status.Detail.Length > 0 ? status.Detail : $"{status.StatusCode}";
-                SagaLog.WorldFault(log, fault, context.Method, cause, OrderOf(request));
+                var cause = Outage.CauseOf(fault);
+                if (faults.Begins(context.Method[(context.Method.LastIndexOf('/') + 1)..], cause)) SagaLog.WorldFault(log, context.Method, cause, OrderOf(request));
                 return new Status(StatusCode.Unavailable,
                     $"The sidecar, or the store or broker behind it, did not answer; nothing is lost, try again. It said: {cause}");
             default:

@@ -29,6 +29,8 @@ internal sealed class LogLine() : ConsoleFormatter(FormatterName)
         ["Logging:LogLevel:Microsoft.AspNetCore.Hosting.Diagnostics"] = "None",
         // Said once, in a sentence, by RunToExitAsync.
         ["Logging:LogLevel:Microsoft.Extensions.Hosting.Internal.Host"] = "None",
+        // A status that a call is answered with is an answer, not an event; what matters of it is in the catalogues.
+        ["Logging:LogLevel:Grpc"] = "Warning",
         // Not being ready is an answer, not an error.
         ["Logging:LogLevel:Microsoft.Extensions.Diagnostics.HealthChecks"] = "None",
     };

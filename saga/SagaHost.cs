@@ -48,6 +48,7 @@ public static class SagaHost
 
         var services = builder.Services;
         services.AddGrpc(grpc => grpc.Interceptors.Add<FaultsToStatus>());
+        services.AddSingleton<FaultsToStatus>();
         services.AddReflection();
         services.AddHealth();
         var json = JsonOf(states);
@@ -101,7 +102,7 @@ public static class SagaHost
     {
         var period = builder.Configuration.GetSection("Saga").GetValue("SweepPeriod", TimeSpan.FromSeconds(2));
         builder.Services.AddHostedService(services => new Sweep(
-            stop => run(services.GetRequiredService<T>(), stop), period,
+            Sweep.NameOf(typeof(T)), stop => run(services.GetRequiredService<T>(), stop), period,
             services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<Sweep>>()));
     }
 

@@ -8,11 +8,11 @@ namespace Saga;
 /// <summary>Every line the building block can log. Numbers 1 to 99; the services start at 100.</summary>
 internal static partial class SagaLog
 {
-    [LoggerMessage(1, LogLevel.Error, "Event {EventId} on {Topic} could not be handled, attempt {Attempt}, and will be delivered again.", EventName = "HandlerFailed")]
-    private static partial void HandlerFailed(ILogger log, Exception fault, string eventId, string topic, int attempt, string orderId);
+    [LoggerMessage(1, LogLevel.Error, "Event {EventId} on {Topic} could not be handled, attempt {Attempt}, and will be delivered again: {Problem}", EventName = "HandlerFailed")]
+    private static partial void HandlerFailed(ILogger log, string eventId, string topic, int attempt, string problem, string orderId);
 
-    public static void HandlerFailed(ILogger log, Exception fault, string eventId, string topic, int attempt) =>
-        HandlerFailed(log, fault, eventId, topic, attempt, Event.OrderIdOf(eventId));
+    public static void HandlerFailed(ILogger log, string eventId, string topic, int attempt, string problem) =>
+        HandlerFailed(log, eventId, topic, attempt, problem, Event.OrderIdOf(eventId));
 
     [LoggerMessage(2, LogLevel.Error, "Event {EventId} on {Topic} can never be handled and is stored as dead letter {DeadLetterId}: {Reason}", EventName = "EventRejected")]
     private static partial void EventRejected(ILogger log, Exception? bug, string eventId, string topic, string deadLetterId, string reason, string orderId);
@@ -27,14 +27,15 @@ internal static partial class SagaLog
     [LoggerMessage(15, LogLevel.Warning, "The sweep of {Kind} could not look at order {OrderId} and retries in {Delay}: {Problem}", EventName = "EntryPostponed")]
     public static partial void EntryPostponed(ILogger log, string kind, string orderId, TimeSpan delay, string problem);
 
-    [LoggerMessage(4, LogLevel.Warning, "{Method}({OrderId}) failed: {Problem}", EventName = "WorldFault")]
-    public static partial void WorldFault(ILogger log, Exception fault, string method, string problem, string orderId);
+    [LoggerMessage(4, LogLevel.Warning, "{Method}({OrderId}) failed: {Problem} Further calls that fail are counted.", EventName = "WorldFault")]
+    public static partial void WorldFault(ILogger log, string method, string problem, string orderId);
 
     [LoggerMessage(5, LogLevel.Error, "{Method}({OrderId}) met a bug.", EventName = "Bug")]
     public static partial void Bug(ILogger log, Exception bug, string method, string orderId);
 
-    [LoggerMessage(6, LogLevel.Warning, "The sweep of open orders failed and runs again in {Period}.", EventName = "SweepFailed")]
-    public static partial void SweepFailed(ILogger log, Exception fault, TimeSpan period);
+    /// <param name="bug">Null: a fault of the world, of which the problem says all.</param>
+    [LoggerMessage(6, LogLevel.Warning, "The sweep of {Sweep} failed and runs again every {Period} until it succeeds: {Problem}", EventName = "SweepFailed")]
+    public static partial void SweepFailed(ILogger log, Exception? bug, string sweep, TimeSpan period, string problem);
 
     [LoggerMessage(7, LogLevel.Warning, "The open log {Instance} with {Orders} orders was taken over; a new one is started.", EventName = "LogClosed")]
     public static partial void LogClosed(ILogger log, string instance, int orders);
@@ -72,9 +73,15 @@ internal static partial class SagaLog
     [LoggerMessage(20, LogLevel.Warning, "Of traces or metrics: {Problem}", EventName = "TelemetryWarning")]
     public static partial void TelemetryWarning(ILogger log, string problem);
 
-    [LoggerMessage(14, LogLevel.Error, "Event {EventId} of {Topic} could not be kept as a dead letter and will be delivered again.", EventName = "NotKept")]
-    private static partial void NotKept(ILogger log, Exception fault, string eventId, string topic, string orderId);
+    [LoggerMessage(14, LogLevel.Error, "Event {EventId} of {Topic} could not be stored as a dead letter and will be delivered again: {Problem}", EventName = "NotKept")]
+    private static partial void NotKept(ILogger log, string eventId, string topic, string problem, string orderId);
 
-    public static void NotKept(ILogger log, Exception fault, string eventId, string topic) =>
-        NotKept(log, fault, eventId, topic, Event.OrderIdOf(eventId));
+    public static void NotKept(ILogger log, string eventId, string topic, string problem) =>
+        NotKept(log, eventId, topic, problem, Event.OrderIdOf(eventId));
+
+    [LoggerMessage(30, LogLevel.Warning, "{What}: {Count} more failed within {Seconds} s ({Kinds}). The last: {Problem}", EventName = "FaultsGoOn")]
+    public static partial void FaultsGoOn(ILogger log, string what, int count, double seconds, string kinds, string problem);
+
+    [LoggerMessage(31, LogLevel.Warning, "{What}: no more of them fail; {Count} did, within {Seconds:0.0} s.", EventName = "FaultsOver")]
+    public static partial void FaultsOver(ILogger log, string what, int count, double seconds);
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using System.Reflection;
 using Microsoft.AspNetCore.Builder;
@@ -28,6 +29,17 @@ public static class SagaMetrics
     internal static readonly Counter<long> DeadLetters = Meter.CreateCounter<long>(
         "saga.dead_letters.kept", "{event}", "Events that could not be handled and are kept for somebody to look at.");
 
+    private static readonly Counter<long> SweepFailures = Meter.CreateCounter<long>(
+        "saga.sweep.failures", "{run}", "Runs of a sweep that failed, by what is swept; it runs again a period later.");
+
+    /// <summary>Of the sweeps that run, by what is swept.</summary>
+    private static readonly ConcurrentDictionary<string, Func<TimeSpan>> SweepAges = new();
+
+    static SagaMetrics() => Meter.CreateObservableGauge(
+        "saga.sweep.last_success_age",
+        () => SweepAges.Select(sweep => new Measurement<double>(sweep.Value().TotalSeconds, Of(sweep.Key))), "s",
+        "Time since a sweep last ran to its end, by what is swept; since its start before it has for the first time.");
+
     /// <summary>Of the running program, with the commit it was built from: "1.0.0+48aeb939...". Null: it says none.</summary>
     private static string? Version => Assembly.GetEntryAssembly()?.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion;
 
@@ -48,6 +60,19 @@ public static class SagaMetrics
                 if (exporters.Contains(Exporters.Console)) metrics.AddConsoleExporter();
             });
     }
+
+    /// <summary>From here on the age of its last success is shown, and its failures, of which there are none yet.</summary>
+    internal static void Show(string sweep, Func<TimeSpan> sinceLastSuccess)
+    {
+        SweepAges[sweep] = sinceLastSuccess;
+        SweepFailures.Add(0, Of(sweep));
+    }
+
+    internal static void CountFailure(string sweep) => SweepFailures.Add(1, Of(sweep));
+
+    internal static void Hide(string sweep) => SweepAges.TryRemove(sweep, out _);
+
+    private static KeyValuePair<string, object?> Of(string sweep) => new("sweep", sweep);
 
     internal static void MapMetrics(this WebApplication app)
     {

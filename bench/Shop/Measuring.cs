@@ -85,7 +85,7 @@ internal sealed class Measuring : IAsyncDisposable
         Said("the audit");
         var rest = DateTime.UtcNow.AddSeconds(60);
         while ((await shop.Clients.Orders.ListOpenOrdersAsync(new() { PageSize = 1 })).Orders.Count > 0 && DateTime.UtcNow < rest) await Task.Delay(200);
-        var invariants = Audit.Of(await Books.ReadAsync(shop.Clients, _ => { }, default), TimeSpan.FromSeconds(60));
+        var invariants = await Rereading.AuditAsync(shop.Clients, TimeSpan.FromSeconds(60), _ => { }, default);
 
         var report = new Report(load, shop.FirstAnswer.TotalSeconds, floorPerSecond, results, megabytes, memory, space, invariants);
         report.Print();

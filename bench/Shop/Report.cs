@@ -27,8 +27,8 @@ internal sealed record Report(
         Console.WriteLine($"in Redis: {Space.BytesPerOrder:N0} bytes per order, streams {Space.StreamMegabytes:N1} MB");
         foreach (var invariant in Invariants)
         {
-            Console.WriteLine($"{(invariant.Holds ? "holds " : "BROKEN")} {invariant.Name}: {invariant.Sums}");
-            foreach (var breach in invariant.Breaches.Take(5)) Console.WriteLine($"       {breach}");
+            Console.WriteLine($"{(invariant.Holds ? "holds " : invariant.State == InvariantState.Broken ? "BROKEN" : "under way")} {invariant.Name}: {invariant.Sums}");
+            foreach (var one in invariant.Discrepancies.Take(5)) Console.WriteLine($"       {one.What}");
         }
         Console.WriteLine($"Started, and the first order answered, in {FirstAnswerSeconds:N1} s.");
         Console.WriteLine($"Load of the machine before: {Load}.");

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Dapr.Client.Autogen.Grpc.v1;
+using Shop.V1;
 using Spectre.Console;
 using YamlDotNet.Core;
 
@@ -24,18 +25,24 @@ internal static class DoctorCommand
             CommandLine.Address("--payments-sidecar", "Payments' sidecar", 50003),
             CommandLine.Address("--coupons-sidecar", "Coupons' sidecar", 50004),
         ];
+        Option<string>[] https =
+        [
+            CommandLine.Address("--orders-sidecar-http", "Orders' sidecar, its HTTP API", 3501), CommandLine.Address("--stock-sidecar-http", "Stock's sidecar, its HTTP API", 3502),
+            CommandLine.Address("--payments-sidecar-http", "Payments' sidecar, its HTTP API", 3503),
+            CommandLine.Address("--coupons-sidecar-http", "Coupons' sidecar, its HTTP API", 3504),
+        ];
         var components = new Option<string>("--components") { Description = "The folder of Dapr's component files, which say where Redis is.", DefaultValueFactory = _ => "components" };
         var doctor = new Command("doctor", """
-            Look at services, sidecars and Redis, and say what is wrong and what to do. Exits with 1 when orders fail, wait or are lost by it,
-            with 3 when no service is there.
+            Look at services, their sweeps and dead letters, sidecars and Redis, and say what is wrong and what to do. Exits with 1 when orders
+            fail, wait or are lost by it, with 3 when no service is there.
 
               shop doctor
               shop doctor --json | jq '.[] | select(.verdict != "ok")'
             """) { components };
-        foreach (var sidecar in sidecars) doctor.Add(sidecar);
+        foreach (var sidecar in sidecars.Concat(https)) doctor.Add(sidecar);
         return doctor.Does(async call =>
         {
-            var found = await ExamineAsync(call.Shop, [.. sidecars.Select(call.Of)], call.Of(components), call.Stop);
+            var found = await ExamineAsync(call.Shop, [.. sidecars.Select(call.Of).Zip(https.Select(call.Of))], call.Of(components), call.Stop);
             if (call.Json) Console.WriteLine(JsonSerializer.Serialize(found, AsJson));
             else Print(found);
             return found.All(about => about.Verdict != Verdict.Problem) ? ExitCode.Done
@@ -46,36 +53,37 @@ internal static class DoctorCommand
 
     /// <param name="sidecars">Of Orders, Stock, Payments, Coupons.</param>
     public static async Task<IReadOnlyList<Diagnosis>> ExamineAsync(
-        ShopClients shop, IReadOnlyList<string> sidecars, string components, CancellationToken stop)
+        ShopClients shop, IReadOnlyList<(string Grpc, string Http)> sidecars, string components, CancellationToken stop)
     {
-        var examined = await Task.WhenAll(shop.Services.Zip(sidecars, (service, sidecar) => ExamineAsync(service, sidecar, stop)));
+        var examined = await Task.WhenAll(shop.Services.Select((service, at) => ExamineAsync(service, shop.DeadLetters[at], sidecars[at], stop)));
         var answered = examined.Select(one => one.Sidecar).OfType<GetMetadataResponse>().ToArray();
         List<Diagnosis> found = [.. examined.SelectMany(one => one.Found)];
         if (VersionExam.Of(from one in examined where one.Version is not null select (one.Service, one.Version)) is { } builds) found.Add(builds);
         if (SidecarExam.Versions(answered) is { } versions) found.Add(versions);
-        // All in memory: whatever the files say, there is no Redis.
-        var embedded = answered.Length > 0 && answered.All(said =>
-            said.RegisteredComponents.All(component => !component.Type.EndsWith(".redis", StringComparison.Ordinal)));
-        if (!embedded) found.AddRange(await OfFilesAsync(components));
+        found.AddRange(ReadyExam.Of([.. examined.Select(one => one.Health).OfType<SidecarHealth>()], answered));
+        var stores = StoreExam.Of(answered);
+        if (!stores.IsEmbedded) found.AddRange(await OfFilesAsync(components, stores));
         return found;
     }
 
-    private static async Task<(string Service, IReadOnlyList<Diagnosis> Found, GetMetadataResponse? Sidecar, string? Version)> ExamineAsync(
-        ReachedService service, string sidecar, CancellationToken stop)
+    /// <returns>Sidecar and Health are null where the sidecar does not answer.</returns>
+    private static async Task<(string Service, IReadOnlyList<Diagnosis> Found, GetMetadataResponse? Sidecar, SidecarHealth? Health, string? Version)> ExamineAsync(
+        ReachedService service, DeadLetterService.DeadLetterServiceClient letters, (string Grpc, string Http) sidecar, CancellationToken stop)
     {
-        var (found, wants, version) = await ServiceExam.ExamineAsync(service, stop);
+        var (found, wants, version) = await ServiceExam.ExamineAsync(service, letters, stop);
         List<Diagnosis> all = [.. found];
-        var said = await SidecarExam.AskAsync(service, sidecar, all, stop);
-        if (said is not null) all.AddRange(SidecarExam.Of(service, said, wants));
-        return (service.Name, all, said, version);
+        if (await SidecarExam.AskAsync(service, sidecar.Grpc, all, stop) is not { } said) return (service.Name, all, null, null, version);
+        all.AddRange(SidecarExam.Of(service, said, wants));
+        return (service.Name, all, said, await ReadyExam.AskAsync(service.AppId, sidecar.Http, stop), version);
     }
 
-    private static async Task<IEnumerable<Diagnosis>> OfFilesAsync(string folder)
+    private static async Task<IEnumerable<Diagnosis>> OfFilesAsync(string folder, StoreExam stores)
     {
         try
         {
             var files = ComponentFiles.Read(folder);
-            var redis = await Task.WhenAll(files.Redis.Select(RedisExam.ExamineAsync));
+            IReadOnlyList<RedisPlace> places = stores.HasRedis ? files.Redis : [];
+            var redis = await Task.WhenAll(places.Select(RedisExam.ExamineAsync));
             return
             [
                 files.RetriesDeliveries
@@ -83,12 +91,16 @@ internal static class DoctorCommand
                     : Diagnosis.Problem(folder, "resiliency", "No policy tries failed deliveries of the component pubsub again.",
                         "Give targets.components.pubsub.inbound a retry in resiliency.yaml."),
                 .. redis.SelectMany(about => about),
+                .. stores.NotLookedAt(places.Count),
             ];
         }
         catch (Exception unread) when (unread is IOException or UnauthorizedAccessException or YamlException)
         {
-            return [Diagnosis.Warning(folder, "files", $"They cannot be read: {unread.Message}",
-                "Say with --components where Dapr's component files are: they say where Redis is.")];
+            return
+            [
+                Diagnosis.Warning(folder, "files", $"They cannot be read: {unread.Message}", "Say with --components where Dapr's component files are: they say where Redis is."),
+                .. (stores with { Types = [.. stores.Types.Where(component => !component.Type.EndsWith(".redis", StringComparison.Ordinal))] }).NotLookedAt(0),
+            ];
         }
     }
 

@@ -3,6 +3,7 @@ using Dapr.AppCallback.Autogen.Grpc.v1;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Grpc.Health.V1;
+using Shop.V1;
 using HealthService = Grpc.Health.V1.Health;
 using Status = Grpc.Health.V1.HealthCheckResponse.Types.ServingStatus;
 
@@ -20,7 +21,7 @@ internal static class ServiceExam
     /// What was found; what the service wants to hear, null: it did not say; its version, null: it does not answer, empty: it did not say.
     /// </returns>
     public static async Task<(IReadOnlyList<Diagnosis> Found, IReadOnlyList<TopicSubscription>? Wants, string? Version)> ExamineAsync(
-        ReachedService service, CancellationToken stop)
+        ReachedService service, DeadLetterService.DeadLetterServiceClient letters, CancellationToken stop)
     {
         try
         {
@@ -31,7 +32,10 @@ internal static class ServiceExam
             var status = (await call).Status;
             List<Diagnosis> found = [HealthOf(service, status, DateTime.UtcNow - begun)];
             if (ClockExam.Ahead(headers.GetValue("date"), DateTime.UtcNow) is { } ahead) found.Add(ClockExam.Of(service.Name, ahead));
-            return (found, await WantsAsync(service, stop), await VersionExam.AskAsync(service, stop));
+            var metrics = await MetricsPage.ReadAsync(service, stop);
+            if (metrics.Length > 0) found.AddRange(SweepExam.Of(service.Name, metrics));
+            found.AddRange(await LettersExam.ExamineAsync(service.Name, letters, stop));
+            return (found, await WantsAsync(service, stop), VersionExam.In(metrics));
         }
         catch (RpcException fault) when (!stop.IsCancellationRequested)
         {

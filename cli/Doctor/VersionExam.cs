@@ -1,4 +1,3 @@
-using System.Net;
 using System.Text.RegularExpressions;
 
 namespace Shop.Doctor;
@@ -9,26 +8,9 @@ internal static partial class VersionExam
     /// <summary>Of a commit, enough to tell it from others.</summary>
     private const int CommitDigits = 10;
 
-    // The gRPC port speaks HTTP/2 only.
-    private static readonly HttpClient Http = new()
-    {
-        DefaultRequestVersion = HttpVersion.Version20,
-        DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
-        Timeout = TimeSpan.FromSeconds(3),
-    };
-
-    /// <returns>What its metrics say of it. Empty: nothing.</returns>
-    public static async Task<string> AskAsync(ReachedService service, CancellationToken stop)
-    {
-        try
-        {
-            return TargetInfo().Match(await Http.GetStringAsync(new Uri(new(service.Address), "/metrics"), stop)).Groups[1].Value;
-        }
-        catch (Exception silent) when (silent is HttpRequestException or OperationCanceledException && !stop.IsCancellationRequested)
-        {
-            return "";
-        }
-    }
+    /// <param name="metrics">What /metrics of the service says.</param>
+    /// <returns>Empty: it does not say.</returns>
+    public static string In(string metrics) => TargetInfo().Match(metrics).Groups[1].Value;
 
     /// <param name="told">By each service that answers. An empty version: it does not say.</param>
     public static Diagnosis? Of(IEnumerable<(string Service, string Version)> told)

@@ -39,7 +39,7 @@ internal sealed class OrderSteps(Transition transition, TimeProvider clock, ILog
         }
         catch (Dapr.DaprException fault)
         {
-            OrderLog.NotSaidYet(log, fault, placed.Id);
+            OrderLog.NotSaidYet(log, placed.Id, fault.Message);
         }
         return decision.State!;
     }

@@ -14,6 +14,8 @@ public sealed class AuditTests
     private readonly Account account = new() { UserId = "u", Deposited = 10_000, Balance = 6_500, Held = 1_000, Spent = 2_500 };
     private readonly Coupon coupon = new() { UserCouponId = "c", Status = CouponStatus.Used };
     private readonly List<BookedOrder> orders;
+    private readonly List<DeadLetter> letters = [];
+    private readonly Dictionary<string, string> away = [];
     private DateTime? completeSince;
 
     public AuditTests() => orders =
@@ -98,10 +100,100 @@ public sealed class AuditTests
         Assert.All(Audit.Of(Read() with { Before = before }, Deadline), invariant => Assert.True(invariant.Holds, string.Join("\n", invariant.Breaches)));
     }
 
+    [Fact]
+    public void A_confirmed_order_that_is_never_settled() => Breaks("a confirmed order is settled", () =>
+    {
+        orders[0].Reservation!.Status = ReservationStatus.Reserved;
+        orders[0].Order.FinalTime = At(-600);
+    });
+
+    [Fact]
+    public void A_confirmed_order_whose_coupon_is_never_settled() => Breaks("a confirmed order is settled", () =>
+    {
+        coupon.Status = CouponStatus.Held;
+        orders[0].Order.FinalTime = At(-600);
+    });
+
+    [Fact]
+    public void A_coupon_held_by_nobody() => Breaks("what is held is held for an order", () =>
+    {
+        coupon.Status = CouponStatus.Held;
+        orders[0].Order.ClearUserCouponId();
+    });
+
+    [Fact]
+    public void A_reservation_that_cannot_be_brought_to_its_end()
+    {
+        letters.Add(new() { AppId = "stock", Topic = WaitingLetters.Reservations, OrderId = "pending", DeadLetterId = "0123", Problem = "product p is gone." });
+        var invariant = Invariants().Single(one => one.Name == "every reservation can be brought to its end");
+        Assert.Equal("order pending: stock cannot handle its reservation: product p is gone. ./shop dead-letters show 0123", Assert.Single(invariant.Breaches));
+        orders[2].Reservation!.Status = ReservationStatus.Released;
+        Assert.True(Invariants().Single(one => one.Name == invariant.Name).Holds);
+    }
+
+    [Fact]
+    public void Other_dead_letters_are_counted_and_break_nothing()
+    {
+        letters.AddRange([new() { AppId = "stock", Topic = "order-failed" }, new() { AppId = "stock" }, new() { AppId = "orders" }]);
+        var invariant = Invariants().Single(one => one.Name == "every reservation can be brought to its end");
+        Assert.True(invariant.Holds);
+        Assert.Equal("3 dead letters wait (stock 2, orders 1): ./shop dead-letters list", invariant.Sums);
+    }
+
+    [Fact]
+    public void What_takes_a_service_that_does_not_answer_is_not_judged_and_the_rest_is()
+    {
+        away["Stock"] = "UNAVAILABLE";
+        orders[0] = orders[0] with { Reservation = null };
+        product.Available = 8;
+        var states = Invariants().ToDictionary(one => one.Name, one => one.State);
+        Assert.Equal((InvariantState.NotLookedAt, InvariantState.NotLookedAt, InvariantState.NotLookedAt, InvariantState.Holds, InvariantState.Holds),
+            (states["stock adds up"], states["sold is what settled orders took"], states["a confirmed order has its goods and is paid"], states["money adds up"], states["no order waits for ever"]));
+        Assert.Equal(3, AuditCommand.ExitCodeOf(Invariants()));
+        account.Balance = 1;
+        Assert.Equal(1, AuditCommand.ExitCodeOf(Invariants()));
+    }
+
+    [Fact]
+    public void Without_Orders_only_what_adds_up_by_itself_is_judged()
+    {
+        away["Orders"] = "UNAVAILABLE";
+        orders.Clear();
+        Assert.Equal(["stock adds up", "money adds up"], Invariants().Where(one => one.Holds).Select(one => one.Name));
+        Assert.DoesNotContain(Invariants(), one => one.State is InvariantState.Broken or InvariantState.UnderWay);
+    }
+
+    [Fact]
+    public void An_order_past_its_deadline_is_under_way_and_it_is_4()
+    {
+        orders[2].Order.PlacedTime = At(-90);
+        var waiting = Invariants().Single(one => one.Name == "no order waits for ever");
+        Assert.Equal(InvariantState.UnderWay, waiting.State);
+        Assert.Equal(now.AddSeconds(30), waiting.UnderWay[0].Until);
+        Assert.Equal(4, AuditCommand.ExitCodeOf(Invariants()));
+    }
+
+    [Fact]
+    public void Only_what_two_readings_in_a_row_have_found_is_believed()
+    {
+        var (later, until) = (now.AddSeconds(10), now.AddSeconds(60));
+        Invariant Found(params Discrepancy[] found) => new("n", "", found, []);
+        Discrepancy broken = new("product p", "p: 1 is missing", null), underWay = new("product q", "q: 1 is on its way", until);
+        Invariant Believed(Invariant before, Invariant seen) => Assert.Single(Rereading.Believed([before], [seen], later));
+
+        Assert.Equal(InvariantState.Holds, Believed(Found(broken, underWay), Found()).State);
+        Assert.Equal(InvariantState.Holds, Believed(Found(), Found(underWay)).State);
+        Assert.Equal(InvariantState.Broken, Believed(Found(broken), Found(broken)).State);
+        Assert.Equal(InvariantState.UnderWay, Believed(Found(underWay), Found(underWay)).State);
+        var suspected = Assert.Single(Believed(Found(), Found(broken)).Discrepancies);
+        Assert.Equal(later, suspected.Until);
+        Assert.Contains("look again", suspected.What);
+    }
+
     private void Breaks(string name, Action spoil)
     {
         spoil();
-        Assert.False(Invariants().Single(invariant => invariant.Name == name).Holds);
+        Assert.Equal(InvariantState.Broken, Invariants().Single(invariant => invariant.Name == name).State);
     }
 
     private IReadOnlyList<Invariant> Invariants() => Audit.Of(Read(), Deadline);
@@ -109,7 +201,7 @@ public sealed class AuditTests
     private Books Read()
     {
         var goods = new Goods(new Dictionary<string, Product> { ["p"] = product }, new Dictionary<string, Account> { ["u"] = account }, new Dictionary<string, Coupon> { ["c"] = coupon });
-        return new(now, goods, orders, completeSince, goods);
+        return new(now, goods, orders, completeSince, goods) { DeadLetters = letters, Away = away };
     }
 
     private BookedOrder OrderOf(string id, OrderStatus status, int quantity, long amount, ReservationStatus reservation, PaymentStatus payment, string? with = null)
@@ -117,8 +209,8 @@ public sealed class AuditTests
         var items = new[] { new OrderLine { ProductId = "p", Quantity = quantity } };
         var order = new Order { OrderId = id, UserId = "u", Status = status, Items = { items }, FinalAmount = amount, PlacedTime = At(-10), Settled = status != OrderStatus.Pending };
         if (with is not null) order.UserCouponId = with;
-        return new(order, new() { OrderId = id, Status = reservation, Items = { items.Select(item => item.Clone()) }, UpdateTime = At(-100) },
-            new() { OrderId = id, Status = payment, UserId = "u", Amount = amount, UpdateTime = At(-100) });
+        return new(order, new() { OrderId = id, Status = reservation, Items = { items.Select(item => item.Clone()) }, UpdateTime = At(-1000) },
+            new() { OrderId = id, Status = payment, UserId = "u", Amount = amount, UpdateTime = At(-1000) });
     }
 
     private Timestamp At(int seconds) => Timestamp.FromDateTime(now.AddSeconds(seconds));

@@ -72,6 +72,9 @@ public sealed class MetricsTests(RunningShop shop) : IDisposable
         Assert.Contains(metrics["target_info"].Samples, sample => (sample.Labels["service_name"], sample.Labels["service_version"]) == (appId, built));
         string[] counters = ["saga_documents_conflicts_total", "saga_documents_combined_total", "saga_dead_letters_kept_total"];
         Assert.All(counters, name => Assert.Equal("counter", metrics[name].Type));
+        var sweep = appId switch { "stock" => "product", "payments" => "account", _ => "coupon" };
+        Assert.Equal((sweep, true), metrics["saga_sweep_last_success_age_seconds"].Samples.Select(sample => (sample.Labels["sweep"], sample.Value is >= 0 and < 60)).Single());
+        Assert.Equal(sweep, metrics["saga_sweep_failures_total"].Samples.Select(sample => sample.Labels["sweep"]).Single());
         const string asked = "/dapr.proto.runtime.v1.AppCallback/ListTopicSubscriptions";
         Assert.Contains(metrics["http_server_request_duration_seconds"].Samples, sample => sample.Labels.GetValueOrDefault("http_route") == asked && sample.Value >= 1);
         Assert.Contains(metrics["http_client_request_duration_seconds"].Samples, sample => sample.Labels.GetValueOrDefault("network_protocol_version") == "2" && sample.Value >= 1);

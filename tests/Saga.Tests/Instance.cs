@@ -26,7 +26,7 @@ internal sealed class Instance
         var openLog = new OpenLog(sidecar, Clock, () => world.Chance.Next().ToString("x"), NullLogger<OpenLog>.Instance);
         var appId = new AppId(app);
         var deadLetters = new DeadLetters(documents, sidecar, new(documents, sidecar), appId, Clock);
-        Dispatcher = new(Subscriptions, deadLetters, appId, NullLogger<EventDispatcher>.Instance);
+        Dispatcher = new(Subscriptions, deadLetters, appId, Clock, NullLogger<EventDispatcher>.Instance);
         LookAsync = (keys, stop) => app == "stock" ? documents.LookAsync<Product>(keys, stop) : documents.LookAsync<Account>(keys, stop);
         switch (app)
         {

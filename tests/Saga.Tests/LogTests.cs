@@ -15,7 +15,7 @@ public sealed class LogTests
     private const string Order = "0198c0de-0000-7000-8000-000000000001";
 
     /// <summary>Lines that are about no order.</summary>
-    private static readonly string[] AboutTheService = ["SweepFailed", "LogClosed", "Adopted", "TracesLost", "TelemetryWarning"];
+    private static readonly string[] AboutTheService = ["SweepFailed", "LogClosed", "Adopted", "TracesLost", "TelemetryWarning", "FaultsGoOn", "FaultsOver"];
 
     [Theory]
     [InlineData(typeof(SagaHost), 1, 99)]

@@ -4,11 +4,14 @@ using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Google.Protobuf;
+using Grpc.Core;
+using Saga;
 
 namespace Orders.Console;
 
 /// <summary>What a console is told while it is open, as server-sent events.</summary>
-internal sealed class LookOn(OrderSteps orders, OrderLookup lookup, Pulse pulse, TimeProvider clock, IHostApplicationLifetime lifetime)
+internal sealed class LookOn(
+    OrderSteps orders, OrderLookup lookup, Pulse pulse, TimeProvider clock, IHostApplicationLifetime lifetime, ILoggerFactory logs) : IDisposable
 {
     /// <summary>Changes are told together, so often.</summary>
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(150);
@@ -20,6 +23,11 @@ internal sealed class LookOn(OrderSteps orders, OrderLookup lookup, Pulse pulse,
     private static readonly TimeSpan TryAgain = TimeSpan.FromSeconds(1);
 
     public static readonly JsonFormatter Json = new(JsonFormatter.Settings.Default.WithFormatDefaultValues(true));
+
+    private readonly ILogger log = logs.CreateLogger("Orders");
+    private readonly FaultLog faults = new("Consoles that follow an order", clock, logs.CreateLogger("Orders"), overWhenQuiet: true);
+
+    public void Dispose() => faults.Dispose();
 
     /// <summary>beats: those so far, then each new one; orders: those that this instance has changed, without the recipient.</summary>
     public async IAsyncEnumerable<SseItem<string>> AtAllAsync([EnumeratorCancellation] CancellationToken aborted)
@@ -53,12 +61,19 @@ internal sealed class LookOn(OrderSteps orders, OrderLookup lookup, Pulse pulse,
         }
     }
 
-    /// <summary>The order explained, without the recipient, again and again until nothing more will happen.</summary>
+    /// <summary>
+    /// The order explained, without the recipient, again and again until nothing more will happen; or until it cannot be read, which ends the
+    /// stream: the page comes back by itself.
+    /// </summary>
     public async IAsyncEnumerable<SseItem<string>> AtAsync(string orderId, [EnumeratorCancellation] CancellationToken aborted)
     {
         using var end = EndOf(aborted);
         await using var watch = lookup.WatchAsync(orderId, end.Token).GetAsyncEnumerator(end.Token);
-        while (await MoveNextAsync(watch)) yield return Item(Explain(watch.Current), "order");
+        for (bool? more; (more = await MoveNextAsync(watch, orderId)) != false;)
+        {
+            if (more is null) yield break;
+            yield return Item(Explain(watch.Current), "order");
+        }
         yield return Item("{}", end.IsCancellationRequested ? "stopping" : "settled");
     }
 
@@ -86,7 +101,8 @@ internal sealed class LookOn(OrderSteps orders, OrderLookup lookup, Pulse pulse,
         }
     }
 
-    private static async Task<bool> MoveNextAsync(IAsyncEnumerator<Order> watch)
+    /// <returns>Null: the order cannot be read.</returns>
+    private async Task<bool?> MoveNextAsync(IAsyncEnumerator<Order> watch, string orderId)
     {
         try
         {
@@ -95,6 +111,11 @@ internal sealed class LookOn(OrderSteps orders, OrderLookup lookup, Pulse pulse,
         catch (OperationCanceledException)
         {
             return false;
+        }
+        catch (Exception fault) when (fault is Dapr.DaprException or RpcException)
+        {
+            if (faults.Begins("cut off", fault.Message)) OrderLog.ConsoleCutOff(log, orderId, fault.Message);
+            return null;
         }
     }
 }

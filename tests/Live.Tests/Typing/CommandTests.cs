@@ -167,7 +167,7 @@ public sealed class CommandTests(RunningShop shop) : IAsyncLifetime
     {
         for (var until = DateTime.UtcNow.AddSeconds(30); ; await Task.Delay(20))
         {
-            var letters = await Shop.DeadLetterCommands.ListAsync(shop.Clients, default);
+            var letters = (await Shop.WaitingLetters.ReadAsync(shop.Clients, default)).Letters;
             if (letters.FirstOrDefault(letter => (letter.AppId, letter.OrderId) == (service, order)) is { } kept) return kept.DeadLetterId;
             Assert.True(DateTime.UtcNow < until, $"The dead letter of {service} and order {order} is not among the {letters.Count}.");
         }

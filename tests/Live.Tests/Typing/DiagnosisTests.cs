@@ -1,8 +1,11 @@
 using Dapr.AppCallback.Autogen.Grpc.v1;
 using Dapr.Client.Autogen.Grpc.v1;
+using Google.Protobuf.WellKnownTypes;
 using Grpc.Net.Client;
 using Shop;
 using Shop.Doctor;
+using Shop.V1;
+using StandIns.Daprd;
 
 namespace Live.Typing;
 
@@ -182,6 +185,110 @@ public sealed class DiagnosisTests : IDisposable
         File.WriteAllText(Path.Combine(folder.FullName, "resiliency.yaml"),
             File.ReadAllText(Path.Combine(RunningShop.Root, "components/resiliency.yaml")).Replace("      delivery:\n", "      other:\n"));
         Assert.False(ComponentFiles.Read(folder.FullName).RetriesDeliveries);
+    }
+
+    [Theory]
+    [InlineData(2, 0, nameof(Verdict.Ok))]
+    [InlineData(2, 40, nameof(Verdict.Ok))]
+    [InlineData(30, 0, nameof(Verdict.Ok))]
+    [InlineData(30, 12, nameof(Verdict.Problem))]
+    [InlineData(61, 0, nameof(Verdict.Problem))]
+    public void A_sweep_that_fails_or_has_not_completed_for_long(double age, int failures, string verdict)
+    {
+        var about = Assert.Single(SweepExam.Of("Stock", $$"""
+            # TYPE saga_sweep_failures_total counter
+            saga_sweep_failures_total{otel_scope_name="DaprSaga",sweep="product"} {{failures}} 1764170000000
+            # TYPE saga_sweep_last_success_age_seconds gauge
+            saga_sweep_last_success_age_seconds{otel_scope_name="DaprSaga",sweep="product"} {{age}} 1764170000000
+            """));
+        Assert.Equal((verdict, "sweeps"), ($"{about.Verdict}", about.What));
+        Assert.Contains($"product that succeeded ended {age} s ago; {failures} have failed", about.Seen);
+    }
+
+    [Fact]
+    public void A_service_that_does_not_say_whether_its_sweeps_run() =>
+        Assert.Equal(Verdict.Warning, Assert.Single(SweepExam.Of("Stock", "saga_orders_open 1")).Verdict);
+
+    [Fact]
+    public void Dead_letters_are_a_warning_and_reservations_among_them_a_problem()
+    {
+        Assert.Equal(Diagnosis.Ok("Stock", "dead letters", "none waits"), Assert.Single(LettersExam.Of("Stock", new())));
+        ListDeadLettersResponse listed = new() { More = 4 };
+        for (var at = 0; at < 3; at++) listed.DeadLetters.Add(new DeadLetter { Topic = "order-failed", DeadTime = Timestamp.FromDateTime(DateTime.UnixEpoch) });
+        listed.DeadLetters.Add(new DeadLetter { Topic = "reservations", OrderId = "o-1", DeadLetterId = "0123", Problem = "Product p is gone." });
+        var found = LettersExam.Of("Stock", listed).ToArray();
+        Assert.Equal((Verdict.Warning, "7 wait, the oldest since 1970-01-01 00:00:00Z"), (found[0].Verdict, found[0].Seen));
+        Assert.Contains("./shop dead-letters list", found[0].Advice);
+        Assert.Equal((Verdict.Problem, "reservations"), (found[1].Verdict, found[1].What));
+        Assert.Contains("order o-1: Product p is gone", found[1].Seen);
+        Assert.Contains("./shop dead-letters show 0123", found[1].Advice);
+    }
+
+    [Fact]
+    public async Task A_sidecar_without_a_scheduler_is_a_warning_and_one_that_cannot_be_called_a_problem()
+    {
+        await using var without = await SidecarHttp.StartAsync(500, """{"errorCode":"ERR_HEALTH_NOT_READY","message":"dapr is not ready: [scheduler-watch-hosts]"}""", 204);
+        await using var broken = await SidecarHttp.StartAsync(500, """{"errorCode":"ERR_HEALTH_NOT_READY","message":"dapr is not ready: [grpc-api-server]"}""", 500);
+        await using var well = await SidecarHttp.StartAsync(204, "", 204);
+        var nowhere = $"http://localhost:{FreePort.Take()}";
+        SidecarHealth[] asked =
+        [
+            await ReadyExam.AskAsync("orders", without.Address, default), await ReadyExam.AskAsync("stock", broken.Address, default),
+            await ReadyExam.AskAsync("payments", well.Address, default), await ReadyExam.AskAsync("coupons", nowhere, default),
+        ];
+        var found = ReadyExam.Of(asked, []).ToDictionary(about => about.Of);
+        Assert.Equal((Verdict.Warning, "scheduler"), (found["sidecars"].Verdict, found["sidecars"].What));
+        Assert.StartsWith("orders: reached none, so /v1.0/healthz says 500; /v1.0/healthz/outbound says 204", found["sidecars"].Seen);
+        Assert.Contains("/v1.0/healthz/outbound", found["sidecars"].Advice);
+        Assert.Equal((Verdict.Problem, "ready"), (found["stock sidecar"].Verdict, found["stock sidecar"].What));
+        Assert.Contains("--coupons-sidecar-http", found["coupons sidecar"].Advice);
+        Assert.False(found.ContainsKey("payments sidecar"));
+    }
+
+    [Fact]
+    public async Task A_sidecar_that_has_lost_its_scheduler_would_not_get_ready_again()
+    {
+        await using var well = await SidecarHttp.StartAsync(204, "", 204);
+        SidecarHealth[] asked = [await ReadyExam.AskAsync("stock", well.Address, default)];
+        var lost = Assert.Single(ReadyExam.Of(asked, [said]));
+        Assert.Equal((Verdict.Warning, "scheduler"), (lost.Verdict, lost.What));
+        Assert.Contains("one that is started now does not get ready", lost.Seen);
+        said.Scheduler = new() { ConnectedAddresses = { "localhost:50006" } };
+        Assert.Equal(Verdict.Ok, Assert.Single(ReadyExam.Of(asked, [said])).Verdict);
+        said.Scheduler = null;
+        said.RuntimeVersion = "1.14.4";
+        Assert.Equal(Verdict.Ok, Assert.Single(ReadyExam.Of(asked, [said])).Verdict);
+    }
+
+    [Fact]
+    public void What_kind_of_store_and_broker_there_is_is_told_by_their_types()
+    {
+        StoreExam Having(string state, string broker)
+        {
+            (said.RegisteredComponents[0].Type, said.RegisteredComponents[1].Type) = (state, broker);
+            return StoreExam.Of([said, said]);
+        }
+
+        var redis = Having("state.redis", "pubsub.redis");
+        Assert.Equal((false, true), (redis.IsEmbedded, redis.HasRedis));
+        Assert.Empty(redis.NotLookedAt(1));
+        Assert.Contains("--components", Assert.Single(redis.NotLookedAt(0)).Advice);
+
+        var embedded = Having("state.in-memory", "pubsub.in-memory");
+        Assert.Equal((true, false), (embedded.IsEmbedded, embedded.HasRedis));
+
+        var others = Having("state.postgresql", "pubsub.rabbitmq");
+        Assert.Equal((false, false), (others.IsEmbedded, others.HasRedis));
+        Assert.Equal([("pubsub", "pubsub.rabbitmq"), ("statestore", "state.postgresql")], others.NotLookedAt(0).Select(about => (about.Of, about.Seen.Split(':')[0])));
+        Assert.All(others.NotLookedAt(0), about => Assert.Equal((Verdict.Warning, "not looked at"), (about.Verdict, about.What)));
+
+        var mixed = Having("state.redis", "pubsub.rabbitmq");
+        Assert.Equal((false, true), (mixed.IsEmbedded, mixed.HasRedis));
+        Assert.Equal("pubsub", Assert.Single(mixed.NotLookedAt(1)).Of);
+
+        var silent = StoreExam.Of([]);
+        Assert.Equal((false, true), (silent.IsEmbedded, silent.HasRedis));
+        Assert.Empty(silent.NotLookedAt(0));
     }
 
     /// <summary>Spoils it, and expects this verdict with this advice.</summary>

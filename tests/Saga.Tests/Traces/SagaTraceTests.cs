@@ -42,7 +42,7 @@ public sealed class SagaTraceTests : IDisposable
         Listen();
         var fails = 2;
         var subscriptions = new Subscriptions().On<OrderConfirmedEvent>((_, _) => fails-- > 0 ? throw new TimeoutException("late") : Task.CompletedTask, "settle stock");
-        var dispatcher = new EventDispatcher(subscriptions, null!, new("stock"), NullLogger<EventDispatcher>.Instance);
+        var dispatcher = new EventDispatcher(subscriptions, null!, new("stock"), TimeProvider.System, NullLogger<EventDispatcher>.Instance);
         var envelope = new TopicEventCERequest { Id = $"{OrderId}/OrderConfirmedEvent", Data = ByteString.CopyFromUtf8($$"""{"orderId":"{{OrderId}}"}"""), Extensions = new() };
         if (parent is not null) envelope.Extensions.Fields["traceparent"] = Value.ForString(parent);
         var batch = new TopicEventBulkRequest { Topic = "order-confirmed", Entries = { new TopicEventBulkRequestEntry { EntryId = "1", CloudEvent = envelope } } };
@@ -64,7 +64,7 @@ public sealed class SagaTraceTests : IDisposable
             traces.Add(Activity.Current?.TraceId.ToHexString());
             return Task.CompletedTask;
         });
-        var dispatcher = new EventDispatcher(subscriptions, null!, new("stock"), NullLogger<EventDispatcher>.Instance);
+        var dispatcher = new EventDispatcher(subscriptions, null!, new("stock"), TimeProvider.System, NullLogger<EventDispatcher>.Instance);
         var envelope = new TopicEventCERequest { Id = "other/OrderConfirmedEvent", Data = ByteString.CopyFromUtf8($$"""{"orderId":"{{OrderId}}"}"""), Extensions = new() };
         envelope.Extensions.Fields["traceparent"] = Value.ForString($"00-{First}-b7ad6b7169203331-01");
         using var call = new Activity("call").Start();
@@ -181,7 +181,7 @@ public sealed class SagaTraceTests : IDisposable
     {
         Listen();
         var seen = new TaskCompletionSource<Activity?>();
-        var sweep = new Sweep(_ =>
+        var sweep = new Sweep("test", _ =>
         {
             seen.TrySetResult(Activity.Current);
             return Task.CompletedTask;
