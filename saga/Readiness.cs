@@ -58,13 +58,14 @@ internal static class HealthEndpoints
     public static void AddHealth(this IServiceCollection services)
     {
         services.AddSingleton<SubscriptionProbe>();
-        services.AddGrpcHealthChecks(health => health.Services.Map(Liveness, _ => false)).AddCheck<Readiness>("sidecar");
+        services.AddGrpcHealthChecks(health => health.Services.Map(Liveness, check => check.Name == Liveness))
+            .AddCheck(Liveness, () => HealthCheckResult.Healthy()).AddCheck<Readiness>("sidecar");
     }
 
     public static void MapHealth(this WebApplication app)
     {
         app.MapGrpcHealthChecksService();
-        app.MapHealthChecks("/healthz/live", new HealthCheckOptions { Predicate = _ => false });
+        app.MapHealthChecks("/healthz/live", new HealthCheckOptions { Predicate = check => check.Name == Liveness });
         app.MapHealthChecks("/healthz/ready");
     }
 }

@@ -90,7 +90,7 @@ public sealed class DeadLetterTests(RunningShop shop)
     public async Task An_event_that_is_older_than_what_is_remembered_is_not_redriven()
     {
         var order = Guid.CreateVersion7().ToString();
-        await AddAsync("stock-dead-letters", Envelope(order, "OrderCreatedEvent", "order-created", $$"""{"orderId":"{{order}}"}""", DateTime.UtcNow.AddDays(-7)));
+        await AddAsync("stock-dead-letters", Envelope(order, "OrderConfirmedEvent", "order-confirmed", $$"""{"orderId":"{{order}}"}""", DateTime.UtcNow.AddDays(-7)));
         var letter = await KeptAsync(letter => letter.OrderId == order);
         await RefusedAsync(StockLetters.RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId }), StatusCode.FailedPrecondition, "more than 6 days ago");
     }
