@@ -2,18 +2,21 @@ using Dapr.AppCallback.Autogen.Grpc.v1;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
+using Microsoft.Extensions.Configuration;
 
 namespace Saga;
 
 /// <summary>What the sidecar calls: tells it the subscriptions, and takes its deliveries.</summary>
 /// <remarks>
-/// Subscriptions are plain, one event to a call: a bulk subscription of a component without native bulk support is serial per topic, so
-/// one event that is retried holds up its whole topic (docs/decisions/0011). Bulk deliveries are taken all the same: an operator's
-/// declarative Subscription may ask for them. Never read ServerCallContext.RequestHeaders here: it throws on the repeated binary headers of a bulk call.
+/// Subscriptions are plain, one event to a call, unless Saga:BulkSubscribe says otherwise: a bulk subscription of a component without native bulk
+/// support is serial per topic, so one event that is retried holds up its whole topic (docs/adr/0011-plain-subscriptions.md). Never read ServerCallContext.RequestHeaders here: it throws on the repeated binary headers of a bulk call.
 /// </remarks>
-internal sealed class AppCallbackService(EventDispatcher dispatcher, Turns turns, Subscriptions subscriptions, SubscriptionProbe probe, AppId appId)
+internal sealed class AppCallbackService(EventDispatcher dispatcher, Turns turns, Subscriptions subscriptions, SubscriptionProbe probe, AppId appId, IConfiguration configuration)
     : AppCallback.AppCallbackBase
 {
+    /// <summary>A sidecar holds even a lone event back for the whole wait, in milliseconds, of which there is none shorter.</summary>
+    private static readonly BulkSubscribeConfig InBulk = new() { Enabled = true, MaxMessagesCount = SagaHost.BulkMessagesMax, MaxAwaitDurationMs = 1 };
+
     public override Task<ListTopicSubscriptionsResponse> ListTopicSubscriptions(Empty request, ServerCallContext context)
     {
         probe.SubscriptionsRead();
@@ -23,6 +26,7 @@ internal sealed class AppCallbackService(EventDispatcher dispatcher, Turns turns
             PubsubName = DaprSidecar.PubSub,
             Topic = topic,
             DeadLetterTopic = appId.DeadLetterTopic,
+            BulkSubscribe = configuration.GetValue("Saga:BulkSubscribe", false) ? InBulk : null,
         }));
         // Raw: what is no CloudEvent would not be delivered otherwise.
         answer.Subscriptions.Add(new TopicSubscription { PubsubName = DaprSidecar.PubSub, Topic = appId.DeadLetterTopic, Metadata = { ["rawPayload"] = "true" } });

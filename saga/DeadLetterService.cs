@@ -110,7 +110,7 @@ internal sealed class DeadLetterService(
 
     private Wire.DeadLetter ToWire(DeadLetter letter)
     {
-        Parse(letter, out var problem);
+        var canBeRedriven = Parse(letter, out var problem) is not null;
         return new()
         {
             DeadLetterId = letter.Id,
@@ -125,6 +125,7 @@ internal sealed class DeadLetterService(
                 DeadLetterState.Discarded => Wire.DeadLetterState.Discarded,
             },
             Problem = letter.Problem ?? problem,
+            CanBeRedriven = canBeRedriven,
             SaidTime = letter.Said is { } said ? Timestamp.FromDateTimeOffset(said) : null,
             DeadTime = Timestamp.FromDateTimeOffset(letter.Dead),
             TraceId = letter.TraceId ?? "",

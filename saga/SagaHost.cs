@@ -25,7 +25,7 @@ namespace Saga;
 public static class SagaHost
 {
     /// <summary>The most events that a bulk subscription may have delivered in one call: daprd's own default of maxMessagesCount.</summary>
-    private const int BulkMessagesMax = 100;
+    internal const int BulkMessagesMax = 100;
 
     /// <summary>A service on its gRPC port.</summary>
     /// <param name="appId">Its name at the sidecar.</param>

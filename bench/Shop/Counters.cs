@@ -32,13 +32,13 @@ internal sealed record Counters(IReadOnlyDictionary<string, double> Cpu, IReadOn
         return new(cpu, commands, calls.ToDictionary(service => service.Key, service => service.Calls));
     }
 
-    /// <summary>gRPC is HTTP/2, and nothing else here is.</summary>
+    /// <summary>gRPC is HTTP/2, and nothing else here is. A call that found nobody has no version.</summary>
     private static double CallsIn(string metrics)
     {
         var told = PrometheusText.Parse(metrics);
         return new[] { "http_client_request_duration_seconds", "http_server_request_duration_seconds" }
             .SelectMany(name => told[name].Samples.Where(sample => sample.Name == $"{name}_count"))
-            .Where(sample => sample.Labels["network_protocol_version"] == "2").Sum(sample => sample.Value);
+            .Where(sample => sample.Labels.GetValueOrDefault("network_protocol_version") == "2").Sum(sample => sample.Value);
     }
 
     public static Counters operator -(Counters after, Counters before) => new(

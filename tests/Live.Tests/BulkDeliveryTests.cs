@@ -2,14 +2,29 @@ using System.Diagnostics;
 using Dapr.AppCallback.Autogen.Grpc.v1;
 using Google.Protobuf;
 using Live.Chaos;
+using Live.Typing;
 using Shop.V1;
 
 namespace Live;
 
+/// <summary>A shop with bulk subscriptions and a collector for its traces.</summary>
+public sealed class BulkShop : TracedShop
+{
+    public BulkShop() => Environment["Saga__BulkSubscribe"] = "true";
+}
+
 /// <summary>A bulk delivery as daprd makes it while tracing is on: two header fields for each event on the one call.</summary>
 [Collection(nameof(Alone))]
-public sealed class BulkDeliveryTests(RunningShop shop) : IClassFixture<RunningShop>
+public sealed class BulkDeliveryTests(BulkShop shop) : IClassFixture<BulkShop>
 {
+    [Fact]
+    public async Task With_bulk_subscriptions_and_tracing_on_128_orders_in_flight_do_not_stall()
+    {
+        var load = await Typed.InAsync(shop, "load", "-n", "1000", "--in-flight", "128", "--failing", "0", "--json");
+        Assert.True(load.Exit == 0, $"{load}");
+        Assert.Equal(1_000, load.Json.GetProperty("confirmed").GetProperty("count").GetInt32());
+    }
+
     [Fact]
     public async Task A_full_batch_with_the_headers_of_all_its_traces_is_taken_and_each_event_is_answered()
     {

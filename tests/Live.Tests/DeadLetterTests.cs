@@ -65,8 +65,9 @@ public sealed class DeadLetterTests(RunningShop shop)
 
         // Nobody placed that order: let go of what it holds.
         await AddAsync("stock-dead-letters", Envelope(order, "OrderFailedEvent", "order-failed",
-            $$"""{"orderId":"{{order}}","userId":"u","items":[{"productId":"{{product}}","quantity":2}],"reason":"CANCELLED"}"""));
-        letter = await KeptAsync(letter => letter.OrderId == order);
+            $$"""{"orderId":"{{order}}","userId":"u","items":[{"productId":"{{product}}","quantity":2,"unitPrice":"1000"}],"totalAmount":"2000","finalAmount":"2000","reason":"CANCELLED"}"""));
+        // Orders has rejected what Stock answered about an order that it does not know.
+        letter = await KeptAsync(letter => letter.OrderId == order && letter.AppId == "stock");
         Assert.Empty((await StockLetters.RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId })).Failure);
         Assert.Equal(5, (await ProductAsync(product)).Available);
     }

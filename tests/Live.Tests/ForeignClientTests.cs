@@ -174,7 +174,7 @@ public sealed class ForeignClientTests(RunningShop shop)
         await shop.Redis.StreamAddAsync("stock-reserved", "data", envelope);
         Assert.True((await Success.PlayAsync(shop.Clients, Guid.CreateVersion7().ToString("N")[^8..], default)).Holds);
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (!(await shop.Redis.StreamRangeAsync("orders-dead-letters")).Any(letter => letter["data"].ToString().Contains("poison")))
+        while (!(await shop.Clients.DeadLetters[0].ListDeadLettersAsync(new(), cancellationToken: limit.Token)).DeadLetters.Any(letter => letter.EventId == "poison"))
         {
             await Task.Delay(20, limit.Token);
         }

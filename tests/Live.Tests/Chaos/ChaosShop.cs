@@ -82,6 +82,8 @@ internal sealed class ChaosShop : IAsyncDisposable
     /// <summary>The app id of a sidecar, which all of a service share, and the consumer group of what it hears.</summary>
     public string AppIdOf(Supervised sidecar) => appIds[sidecar];
 
+    public Supervised ServiceOf(Supervised sidecar) => Services[Sidecars.IndexOf(sidecar)];
+
     public string AddressOf(Supervised service) => addresses[service];
 
     public async ValueTask DisposeAsync()

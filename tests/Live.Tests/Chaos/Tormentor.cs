@@ -92,8 +92,22 @@ internal sealed class Tormentor(ChaosShop shop, PendingEntries pending, Random r
     private async Task LoseEventsAsync(Supervised sidecar, TimeSpan away)
     {
         var appId = shop.AppIdOf(sidecar);
-        for (var until = DateTime.UtcNow + LookMax; DateTime.UtcNow < until && !await pending.AnyAsync(appId);) await Task.Delay(5);
-        await sidecar.KillAsync(away, async () => Interlocked.Add(ref dropped, await pending.DropAsync(appId)));
+        // What its service does not answer stays pending until the sidecar is gone.
+        var service = shop.ServiceOf(sidecar).Now;
+        service.Signal("STOP");
+        try
+        {
+            for (var until = DateTime.UtcNow + LookMax; DateTime.UtcNow < until && !await pending.AnyAsync(appId);) await Task.Delay(5);
+            await sidecar.KillAsync(away, async () =>
+            {
+                Interlocked.Add(ref dropped, await pending.DropAsync(appId));
+                service.Signal("CONT");
+            });
+        }
+        finally
+        {
+            service.Signal("CONT");
+        }
     }
 
     private TimeSpan Between(double least, double most) => TimeSpan.FromSeconds(least + random.NextDouble() * (most - least));

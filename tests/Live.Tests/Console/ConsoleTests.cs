@@ -194,7 +194,7 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
         var (product, order) = ($"p-{run}", Guid.CreateVersion7().ToString());
         await shop.Clients.Stock.PutProductAsync(new() { ProductId = product, Name = "Lamp", Price = 1_000, InitialStock = 5 });
         await AddAsync("stock-dead-letters", Envelope(order, "OrderCreatedEvent", "order-created",
-            $$"""{"orderId":"{{order}}","userId":"u","items":[{"productId":"{{product}}","quantity":2,"unitPrice":"1000"}],"finalAmount":"2000"}"""));
+            $$"""{"orderId":"{{order}}","userId":"u","items":[{"productId":"{{product}}","quantity":2,"unitPrice":"1000"}],"totalAmount":"2000","finalAmount":"2000"}"""));
         await AddAsync("coupons-dead-letters", $"rubbish {run}");
         var letter = await KeptAsync(letter => letter.OrderId == order);
         var rubbish = await KeptAsync(letter => letter.Problem.Contains($"rubbish {run}"));

@@ -72,8 +72,8 @@ export class Letters {
       letter.orderId ? el('p', {}, 'Order ', el('a', { href: `#/orders/${letter.orderId}` }, letter.orderId)) : null,
       letter.problem ? el('p', { class: 'problem' }, letter.problem) : null,
       el('div', { class: 'buttons' },
-        letter.problem ? null : button('Dry run', async () => tell(await post(`${path}/rehearse`), 'would fail')),
-        letter.problem ? null : button('Redrive', async () => {
+        !letter.canBeRedriven ? null : button('Dry run', async () => tell(await post(`${path}/rehearse`), 'would fail')),
+        !letter.canBeRedriven ? null : button('Redrive', async () => {
           const said = await post(`${path}/redrive`);
           if (said.failure) tell(said, 'failed');
           else over(`Redriven: ${letter.appId} has handled it.`);
