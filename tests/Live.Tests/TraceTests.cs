@@ -8,7 +8,7 @@ using Xunit.Abstractions;
 namespace Live;
 
 /// <summary>The shop, with a collector where a Zipkin would be.</summary>
-public sealed class TracedShop() : RunningShop(embedded: false)
+public class TracedShop() : RunningShop(embedded: false)
 {
     internal Collector Collector { get; private set; } = null!;
 

@@ -224,8 +224,8 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
 
         // Nobody placed that order: let go of what it holds.
         await AddAsync("stock-dead-letters", Envelope(order, "OrderFailedEvent", "order-failed",
-            $$"""{"orderId":"{{order}}","userId":"u","items":[{"productId":"{{product}}","quantity":2}],"reason":"CANCELLED"}"""));
-        letter = await KeptAsync(letter => letter.OrderId == order);
+            $$"""{"orderId":"{{order}}","userId":"u","items":[{"productId":"{{product}}","quantity":2,"unitPrice":"1000"}],"totalAmount":"2000","finalAmount":"2000","reason":"CANCELLED"}"""));
+        letter = await KeptAsync(letter => letter.OrderId == order && letter.AppId == "stock");
         await shop.Clients.DeadLetters[1].RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId });
         Assert.Equal(5, (await ProductAsync(product)).Available);
     }
