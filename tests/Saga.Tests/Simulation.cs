@@ -55,7 +55,7 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
         return new(
             new(Fails: Sometimes(0.1), FailsAfter: Sometimes(0.1), Pauses: Sometimes(0.04)),
             Lost: Sometimes(0.2), Doubled: Sometimes(0.5), Crash: Sometimes(0.05), ClockJumps: Sometimes(0.1), Replay: world.Happens(0.25),
-            Poison: Sometimes(0.5), RefusesMissing: world.Happens(0.5));
+            Poison: Sometimes(0.15), RefusesMissing: world.Happens(0.5));
     }
 
     private static Order OrderOf(World world, int number, Product[] products)
