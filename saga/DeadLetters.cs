@@ -48,7 +48,7 @@ public sealed class DeadLetters(Documents documents, ISidecar sidecar, IdIndex i
     {
         var e = CloudEvent.Parse(came);
         return AddAsync(new(
-            IdOf(e?.Topic ?? "", e?.Id ?? "", came), e?.Topic ?? "", e?.Id ?? "", e?.Data ?? came, e?.Said, clock.GetUtcNow(), e?.TraceId, DeadLetterState.Waiting), stop);
+            IdOf(e?.Topic ?? "", e?.Id ?? "", e?.Data ?? came), e?.Topic ?? "", e?.Id ?? "", e?.Data ?? came, e?.Said, clock.GetUtcNow(), e?.TraceId, DeadLetterState.Waiting), stop);
     }
 
     /// <summary>Stores an event that can never be handled.</summary>
@@ -61,9 +61,11 @@ public sealed class DeadLetters(Documents documents, ISidecar sidecar, IdIndex i
             Shortened(reason)), stop);
     }
 
-    /// <summary>The same event is the same dead letter of a service, however often it dies; of another service it is another.</summary>
-    private string IdOf(string topic, string eventId, byte[] came) =>
-        Fingerprint.Of($"{appId.Name}\n{(eventId.Length == 0 ? Fingerprint.Of(came) : $"{topic}\n{eventId}")}");
+    /// <summary>
+    /// The same event is the same dead letter of a service, however often it dies; of another service it is another. The payload counts: the id of
+    /// an event is the publisher's choice, and what somebody else publishes under it must not replace what waits here.
+    /// </summary>
+    private string IdOf(string topic, string eventId, byte[] data) => Fingerprint.Of($"{appId.Name}\n{topic}\n{eventId}\n{Fingerprint.Of(data)}");
 
     private async Task<DeadLetter> AddAsync(DeadLetter letter, CancellationToken stop)
     {

@@ -47,7 +47,7 @@ internal sealed class EventDispatcher(Subscriptions subscriptions, DeadLetters d
         catch (Exception fault) when (Faults.IsTransient(fault))
         {
             attempts.Failed(delivery.EventId, attempt);
-            var cause = Outage.CauseOf(fault);
+            var cause = Faults.CauseOf(fault);
             if (faults.Begins(delivery.Topic, cause)) SagaLog.HandlerFailed(log, delivery.EventId, delivery.Topic, attempt, cause);
             step.Fail("to be delivered again", fault.Message);
             return Status.Retry;
@@ -70,7 +70,7 @@ internal sealed class EventDispatcher(Subscriptions subscriptions, DeadLetters d
         }
         catch (Exception fault)
         {
-            var cause = Outage.CauseOf(fault);
+            var cause = Faults.CauseOf(fault);
             if (faults.Begins(delivery.Topic, cause)) SagaLog.NotKept(log, delivery.EventId, delivery.Topic, cause);
             return Status.Retry;
         }
@@ -87,7 +87,7 @@ internal sealed class EventDispatcher(Subscriptions subscriptions, DeadLetters d
         }
         catch (Exception fault)
         {
-            var cause = Outage.CauseOf(fault);
+            var cause = Faults.CauseOf(fault);
             if (faults.Begins(delivery.Topic, cause)) SagaLog.NotKept(log, delivery.EventId, delivery.Topic, cause);
             return Status.Retry;
         }

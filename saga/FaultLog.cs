@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace Saga;
 
 /// <summary>
-/// Logs faults that are repeated: whoever meets the first logs it, the following are counted and summed up every 10 s, and their end is
+/// Logs faults that are repeated: the first is logged by its caller, the following are counted and summed up every 10 s, and their end is
 /// logged too. An outage fails every call that is made, and none of them says anything new.
 /// </summary>
 /// <param name="what">What fails, in the plural: "Calls", "Sweeps of orders".</param>

@@ -57,7 +57,7 @@ internal sealed class FaultsToStatus(Turns turns, TimeProvider clock, ILogger<Fa
                 SagaLog.Bug(log, fault, context.Method, OrderOf(request));
                 return new Status(StatusCode.DataLoss, $"{fault.Message} Nothing was changed; an operator has to look at it (docs/debugging.md).");
             case DaprException or RpcException:
-                var cause = Outage.CauseOf(fault);
+                var cause = Faults.CauseOf(fault);
                 if (faults.Begins(context.Method[(context.Method.LastIndexOf('/') + 1)..], cause)) SagaLog.WorldFault(log, context.Method, cause, OrderOf(request));
                 return new Status(StatusCode.Unavailable,
                     $"The sidecar, or the store or broker behind it, did not answer; nothing is lost, try again. It said: {cause}");

@@ -54,8 +54,8 @@ internal sealed class Sweep(string name, Func<CancellationToken, Task> run, Time
         catch (Exception fault) when (!stop.IsCancellationRequested)
         {
             SagaMetrics.CountFailure(name);
-            var problem = Outage.CauseOf(fault);
-            if (Outage.Is(fault))
+            var problem = Faults.CauseOf(fault);
+            if (Faults.IsTransient(fault))
             {
                 if (outages.Begins("no answer", problem)) SagaLog.SweepFailed(log, null, name, period, problem);
             }

@@ -20,7 +20,7 @@ public interface ISweptEntries
 /// <param name="suffix">Makes the id of the dead letter's event: the order id, a slash, this.</param>
 public sealed class IsolatedVisits(string kind, string suffix, DeadLetters deadLetters, TimeProvider clock, ILogger log)
 {
-    /// <summary>So many faults in a row, and it is the world that is down, not the entries: the sweep ends and runs again later.</summary>
+    /// <summary>At this many faults in a row it is the world that is down, not the entries: the sweep ends and runs again later.</summary>
     private const int FaultsInARowMax = 3;
 
     private static readonly TimeSpan DelayMin = TimeSpan.FromSeconds(2), DelayMax = TimeSpan.FromMinutes(1);

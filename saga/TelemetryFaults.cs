@@ -18,7 +18,7 @@ internal sealed class TelemetryFaults(IReadOnlyList<string> problems, TimeProvid
 
     private const string Sources = "OpenTelemetry-", ExporterSources = "OpenTelemetry-Exporter-";
 
-    /// <summary>So many different warnings are logged; some name a value.</summary>
+    /// <summary>At most this many different warnings are logged; some name a value.</summary>
     private const int WarningsMax = 20;
 
     /// <summary>With what OTLP's exporter calls a warning a batch is lost too.</summary>

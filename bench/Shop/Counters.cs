@@ -32,7 +32,7 @@ internal sealed record Counters(IReadOnlyDictionary<string, double> Cpu, IReadOn
         return new(cpu, commands, calls.ToDictionary(service => service.Key, service => service.Calls));
     }
 
-    /// <summary>gRPC is HTTP/2, and nothing else here is. A call that found nobody has no version.</summary>
+    /// <summary>gRPC is HTTP/2, and nothing else here is. A call that was not answered has no version.</summary>
     private static double CallsIn(string metrics)
     {
         var told = PrometheusText.Parse(metrics);

@@ -28,10 +28,11 @@ internal sealed class Measuring : IAsyncDisposable
 
     private TimeSpan WarmUp => measured / 4;
 
-    public static async Task<Measuring> StartAsync(TimeSpan measured)
+    /// <param name="traces">See <see cref="ShopUnderTest.StartAsync"/>.</param>
+    public static async Task<Measuring> StartAsync(TimeSpan measured, bool traces)
     {
         var load = double.Parse(File.ReadAllText("/proc/loadavg").Split(' ')[0]);
-        var shop = await ShopUnderTest.StartAsync(Directory.GetCurrentDirectory());
+        var shop = await ShopUnderTest.StartAsync(Directory.GetCurrentDirectory(), traces);
         Said($"started, and the first order answered, in {shop.FirstAnswer.TotalSeconds:N1} s");
         return new(shop, await Finals.HearAsync(shop.RedisAddress), measured, load);
     }
@@ -93,7 +94,9 @@ internal sealed class Measuring : IAsyncDisposable
         await File.WriteAllTextAsync(file, JsonSerializer.Serialize(report, new JsonSerializerOptions(JsonSerializerDefaults.Web) { WriteIndented = true }));
         if (json) Console.WriteLine(await File.ReadAllTextAsync(file));
         else Console.WriteLine($"The same as JSON: {file}");
-        return invariants.All(invariant => invariant.Holds);
+        if (shop.TraceRequests is { } requests) Console.WriteLine($"Traces were on: {requests:N0} batches of spans were sent.");
+        // Traces that were asked for and not sent were not measured.
+        return shop.TraceRequests != 0 && invariants.All(invariant => invariant.Holds);
     }
 
     public async ValueTask DisposeAsync()

@@ -8,13 +8,14 @@ var seconds = new Option<int?>("--seconds") { Description = "How long each is me
 var quick = new Option<bool>("--quick") { Description = "No hot product, no burst; unless said otherwise 1 and 128 in flight, 5 s each." };
 var growth = new Option<bool>("--growth") { Description = "Instead: does an order cost more when there is ten times as much of everything?" };
 var orders = new Option<int>("--orders") { Description = "Instead: so many orders at 128 in flight, and the memory of each process at every tenth of them." };
+var traces = new Option<bool>("--traces") { Description = "Trace every order, and send the spans to a collector that drops them." };
 var json = new Option<bool>("--json") { Description = "Print the report as JSON too; it is in artifacts/bench.json in any case." };
-var bench = new RootCommand("Measures the whole system.") { inFlight, seconds, quick, growth, orders, json };
+var bench = new RootCommand("Measures the whole system.") { inFlight, seconds, quick, growth, orders, traces, json };
 bench.SetAction(async parsed =>
 {
     int[] customers = parsed.GetValue(inFlight) is { Length: > 0 } said ? said : parsed.GetValue(quick) ? [1, 128] : [1, 16, 128];
     var measured = TimeSpan.FromSeconds(parsed.GetValue(seconds) ?? (parsed.GetValue(quick) ? 5 : 20));
-    await using var measuring = await Measuring.StartAsync(measured);
+    await using var measuring = await Measuring.StartAsync(measured, parsed.GetValue(traces));
     if (parsed.GetValue(growth)) await measuring.GrowthAsync();
     else if (parsed.GetValue(orders) is > 0 and var many) await measuring.MemoryAsync(many);
     else await measuring.LoadsAsync(customers, alsoHotAndBurst: !parsed.GetValue(quick));

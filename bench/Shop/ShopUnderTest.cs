@@ -6,7 +6,7 @@ using StandIns.Daprd;
 
 namespace Bench;
 
-/// <summary>The whole system as ./run.sh starts it, on ports and a Redis of its own, logging warnings only and without traces.</summary>
+/// <summary>The whole system as ./run.sh starts it, on ports and a Redis of its own, logging warnings only, and without traces unless asked for.</summary>
 internal sealed class ShopUnderTest : IAsyncDisposable
 {
     private static readonly string[] PortsOfTheProject = ["5001", "5002", "5003", "5004", "8080", "8082", "8083", "8084", "50001", "50002", "50003", "50004", "3501", "3502", "3503", "3504"];
@@ -19,6 +19,7 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     private readonly int redisPort = FreePort.Take();
     private Process? redis;
     private Process? runner;
+    private TraceSink? sink;
 
     public RedisClient Redis { get; private set; } = null!;
 
@@ -38,10 +39,15 @@ internal sealed class ShopUnderTest : IAsyncDisposable
 
     public RedisAddress RedisAddress => new("127.0.0.1", redisPort, "", "", 0, Tls: false, TrustAnyCertificate: false, Timeout.InfiniteTimeSpan);
 
+    /// <summary>Batches of spans that were sent. Null: traces are off.</summary>
+    public long? TraceRequests => sink?.Requests;
+
     /// <param name="root">Where the project is.</param>
-    public static async Task<ShopUnderTest> StartAsync(string root)
+    /// <param name="traces">Every order is traced, and its spans sent by services and sidecars.</param>
+    public static async Task<ShopUnderTest> StartAsync(string root, bool traces)
     {
         var shop = new ShopUnderTest();
+        if (traces) shop.sink = new(FreePort.Take());
         // Also when the bench itself is ended.
         AppDomain.CurrentDomain.ProcessExit += (_, _) => shop.Terminate();
         try
@@ -68,6 +74,7 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         if (Redis is not null) await Redis.DisposeAsync();
         Terminate();
         foreach (var process in Started) await process.WaitForExitAsync();
+        sink?.Dispose();
         folder.Delete(recursive: true);
     }
 
@@ -110,7 +117,8 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         var components = folder.CreateSubdirectory("components").FullName;
         foreach (var file in Directory.EnumerateFiles(Path.Combine(root, "components")))
         {
-            var text = File.ReadAllText(file).Replace("localhost:6379", $"127.0.0.1:{redisPort}").Replace("samplingRate: \"1\"", "samplingRate: \"0\"");
+            var text = File.ReadAllText(file).Replace("localhost:6379", $"127.0.0.1:{redisPort}");
+            text = sink is null ? text.Replace("samplingRate: \"1\"", "samplingRate: \"0\"") : text.Replace("http://localhost:9411/api/v2/spans", sink.Endpoint);
             File.WriteAllText(Path.Combine(components, Path.GetFileName(file)), text);
         }
         var run = File.ReadAllText(Path.Combine(root, "dapr.yaml"));
@@ -125,7 +133,8 @@ internal sealed class ShopUnderTest : IAsyncDisposable
             Environment =
             {
                 ["Logging__LogLevel__Default"] = "Warning",
-                ["OTEL_TRACES_EXPORTER"] = "none",
+                ["OTEL_TRACES_EXPORTER"] = sink is null ? "none" : "zipkin",
+                ["OTEL_EXPORTER_ZIPKIN_ENDPOINT"] = sink?.Endpoint ?? "",
                 // What waits in a burst is not given up, nor asked after.
                 ["Saga__Deadline"] = "00:05:00",
                 ["Saga__Quiet"] = "00:01:00",

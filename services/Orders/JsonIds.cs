@@ -28,7 +28,7 @@ internal static class JsonIds
         }
         catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException)
         {
-            // Not for here to say: whoever parses it says what is wrong with it. InvalidOperationException: half a surrogate pair in a name.
+            // The parser reports what is wrong with it. InvalidOperationException: half a surrogate pair in a name.
             return json;
         }
         if (found.Violations.Count > 0) throw new RejectedException(Rejection.Invalid(found.Violations));
@@ -45,7 +45,7 @@ internal static class JsonIds
     }
 
     /// <param name="message">What an object here is of. Null: nothing that is known.</param>
-    /// <param name="field">Whose value this is. Null: nobody's.</param>
+    /// <param name="field">The field whose value this is. Null: it belongs to none.</param>
     private static void Value(ref Utf8JsonReader json, MessageDescriptor? message, FieldDescriptor? field, string at, Found found)
     {
         var isId = field is { FieldType: FieldType.String } && field.Name.EndsWith("_id", StringComparison.Ordinal);

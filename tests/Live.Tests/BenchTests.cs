@@ -13,7 +13,7 @@ namespace Live;
 public sealed class BenchTests(ITestOutputHelper output)
 {
     /// <summary>Half of what is reached on a busy machine with processes that have just started.</summary>
-    private const double ShareOfFloorMin = 0.12;
+    private const double ShareOfFloorMin = 0.08;
 
     /// <summary>44 is the mean; of a few hundred orders more or fewer have a coupon, which costs some seven more.</summary>
     private const int CommandsMax = 48;

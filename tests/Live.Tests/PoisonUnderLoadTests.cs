@@ -31,7 +31,7 @@ public sealed class PoisonUnderLoadTests : IClassFixture<RunningShop>
 
     public PoisonUnderLoadTests(RunningShop shop) => this.shop = shop;
 
-    [Fact]
+    [Fact, Trait("Hazard", "H26")]
     public async Task One_poison_event_a_second_does_not_slow_the_orders()
     {
         await LoadAsync(5);

@@ -95,11 +95,16 @@ public sealed class FaultLogTests
         foreach (var fault in (Exception[])[new Dapr.DaprException($"order:1 could not be read: {Said}"), new RpcException(new(StatusCode.Internal, Said)),
             new Dapr.DaprException("order:1 could not be read", new RpcException(new(StatusCode.Internal, Said)))])
         {
-            Assert.True(Outage.Is(fault));
-            Assert.Contains(Said, Outage.CauseOf(fault));
-            Assert.Contains("an outage, not corruption", Outage.CauseOf(fault));
+            Assert.True(Faults.IsTransient(fault));
+            Assert.Contains(Said, Faults.CauseOf(fault));
+            Assert.Contains("an outage, not corruption", Faults.CauseOf(fault));
         }
-        Assert.Equal("gone", Outage.CauseOf(new RpcException(new(StatusCode.Unavailable, "gone"))));
+        // Several logs that could not be adopted, in one sweep.
+        var gone = new RpcException(new(StatusCode.Unavailable, "gone"));
+        Assert.True(Faults.IsTransient(new AggregateException(gone, gone)));
+        Assert.False(Faults.IsTransient(new AggregateException(gone, new CorruptDocumentException("bad"))));
+        Assert.Equal("gone", Faults.CauseOf(new AggregateException(gone, gone)));
+        Assert.Equal("gone", Faults.CauseOf(new RpcException(new(StatusCode.Unavailable, "gone"))));
     }
 
     private void Pass(double seconds) => clock.AdvanceTo(clock.GetUtcNow().AddSeconds(seconds));

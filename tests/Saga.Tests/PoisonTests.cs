@@ -44,6 +44,20 @@ public sealed class PoisonTests
     }
 
     [Fact]
+    public void What_is_published_under_the_id_of_a_dead_letter_does_not_replace_it()
+    {
+        const string id = $"{Known}/StockReservedEvent";
+        foreach (var reservation in (string[])["rsv-1", "rsv-2", "rsv-1"])
+        {
+            Assert.Equal(Status.Success, shop.Receive("orders", id, new StockReservedEvent { OrderId = Unknown, ReservationId = reservation }));
+        }
+        // The third is the first again.
+        var letters = shop.Store.All<DeadLetter>("orders||dead-letter:").ToArray();
+        Assert.Equal(["rsv-1", "rsv-2"], letters.Select(letter => Event.FromJson<StockReservedEvent>(ByteString.CopyFrom(letter.Data)).ReservationId).Order());
+        Assert.All(letters, letter => Assert.Equal(id, letter.EventId));
+    }
+
+    [Fact]
     public void An_event_that_meets_a_fault_of_the_world_is_retried_and_is_no_dead_letter()
     {
         shop.Place(ScriptedShop.OrderOf() with { Id = Known });

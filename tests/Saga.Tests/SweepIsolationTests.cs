@@ -42,7 +42,7 @@ public sealed class SweepIsolationTests
 
     public static TheoryData<string> Corruptions => ["no lines", "another order", "a negative amount", "no product"];
 
-    [Theory, MemberData(nameof(Corruptions))]
+    [Theory, MemberData(nameof(Corruptions)), Trait("Hazard", "H27")]
     public void A_reservation_that_can_be_neither_released_nor_settled_becomes_a_dead_letter_and_the_others_are_settled(string corruption)
     {
         var (bad, good) = (IdOf(1), IdOf(2));

@@ -19,7 +19,7 @@ internal sealed partial class Heard(ChaosShop shop)
     /// <summary>Lines that say something happened which must never happen.</summary>
     public IEnumerable<string> Bugs => lines.Where(line => Never.Any(sign => line.Contains(sign, StringComparison.Ordinal)) && !line.Contains(LateAnswer, StringComparison.Ordinal));
 
-    /// <summary>Nobody publishes poison here, so that an event that can never be handled is a contradiction between services.</summary>
+    /// <summary>No poison is published here, so an event that can never be handled is a contradiction between services.</summary>
     private static readonly string[] Never = ["met a bug", "can never be handled", "cannot handle order", "InvalidOperationException", "ArgumentException"];
 
     /// <summary>Grpc.AspNetCore logs an exception when a call's deadline passes just as its answer begins; the sidecar's deadline does, after a process was frozen.</summary>
