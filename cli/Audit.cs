@@ -127,7 +127,7 @@ internal static class Audit
 
     private static Invariant Failed(Books books)
     {
-        var failed = books.Orders.Where(order => order.Order is { Status: OrderStatus.Failed, Settled: true }).ToArray();
+        var failed = books.Orders.Where(order => order.Order is { Status: OrderStatus.Failed, IsClosed: true }).ToArray();
         return Judged(books, "a failed order holds nothing", $"{failed.Length:N0} orders",
             (Orders, []),
             (Stock, failed.Where(order => order.Reservation is { Status: ReservationStatus.Reserved or ReservationStatus.Settled })
@@ -138,7 +138,7 @@ internal static class Audit
 
     private static Invariant Waiting(Books books, Lateness lateness)
     {
-        var open = books.Orders.Where(order => !order.Order.Settled).ToArray();
+        var open = books.Orders.Where(order => !order.Order.IsClosed).ToArray();
         Discrepancy? OfOne(BookedOrder booked)
         {
             var (order, placed) = (booked.Order, booked.Order.PlacedTime.ToDateTime());
@@ -157,7 +157,7 @@ internal static class Audit
     {
         // Whoever held something when reading began holds it still, or has changed since; by its own clock.
         var since = books.Begun - Lateness.ClockSkew;
-        bool MayHold(Share share) => share.State == ShareState.Held || !share.Order.Settled || share.Changed >= since;
+        bool MayHold(Share share) => share.State == ShareState.Held || !share.Order.IsClosed || share.Changed >= since;
         bool MayHoldStill(Share share) => MayHold(share) || share.Changed is { } changed && !lateness.IsOverdue(changed, books.Begun);
         Discrepancy? OfOne(string what, string id, long held, string unit, IEnumerable<Share> shares)
         {
@@ -169,7 +169,7 @@ internal static class Audit
                 : new(subject, $"{subject}: {held}{unit} held; being given back or settled: {string.Join(", ", late.Select(share => NameOf(share.Order)))}", lateness.DueAfter(late.Max(share => share.Changed!.Value)));
         }
 
-        var wanted = books.Orders.Where(order => order.Order.HasUserCouponId && (!order.Order.Settled || order.Order.Status == OrderStatus.Confirmed)).Select(order => order.Order.UserCouponId).ToHashSet();
+        var wanted = books.Orders.Where(order => order.Order.HasUserCouponId && (!order.Order.IsClosed || order.Order.Status == OrderStatus.Confirmed)).Select(order => order.Order.UserCouponId).ToHashSet();
         return Judged(books, "what is held is held for an order",
             $"{books.Before.Products.Values.Sum(product => product.Held):N0} pieces, {books.Before.Accounts.Values.Sum(account => account.Held):N0} won, {books.Before.Coupons.Values.Count(coupon => coupon.Status == CouponStatus.Held):N0} coupons",
             (Orders, []),

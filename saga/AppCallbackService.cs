@@ -11,7 +11,7 @@ namespace Saga;
 /// Subscriptions are plain, one event to a call, unless Saga:BulkSubscribe says otherwise: a bulk subscription of a component without native bulk
 /// support is serial per topic, so one event that is retried holds up its whole topic (docs/adr/0011-plain-subscriptions.md). Never read ServerCallContext.RequestHeaders here: it throws on the repeated binary headers of a bulk call.
 /// </remarks>
-internal sealed class AppCallbackService(EventDispatcher dispatcher, Turns turns, Subscriptions subscriptions, SubscriptionProbe probe, AppId appId, IConfiguration configuration)
+internal sealed class AppCallbackService(EventDispatcher dispatcher, EventLoop eventLoop, Subscriptions subscriptions, SubscriptionProbe probe, AppId appId, IConfiguration configuration)
     : AppCallback.AppCallbackBase
 {
     /// <summary>A sidecar holds even a lone event back for the whole wait, in milliseconds, of which there is none shorter.</summary>
@@ -35,26 +35,26 @@ internal sealed class AppCallbackService(EventDispatcher dispatcher, Turns turns
 
     public override async Task<TopicEventResponse> OnTopicEvent(TopicEventRequest request, ServerCallContext context) => new()
     {
-        Status = await turns.RunAsync(() => dispatcher.DispatchAsync(
+        Status = await eventLoop.RunAsync(() => dispatcher.DispatchAsync(
             new(request.Topic, request.Id, request.Data, TimeOf(request.Extensions)), context.CancellationToken)),
     };
 
     public override Task<TopicEventBulkResponse> OnBulkTopicEvent(TopicEventBulkRequest request, ServerCallContext context) =>
-        DispatchAsync(request, dispatcher, turns, context.CancellationToken);
+        DispatchAsync(request, dispatcher, eventLoop, context.CancellationToken);
 
     public override Task<ListInputBindingsResponse> ListInputBindings(Empty request, ServerCallContext context) =>
         Task.FromResult(new ListInputBindingsResponse());
 
     /// <summary>Each entry has its own answer, so that only one that met a fault of the world is delivered again.</summary>
-    internal static Task<TopicEventBulkResponse> DispatchAsync(TopicEventBulkRequest request, EventDispatcher dispatcher, Turns turns, CancellationToken stop) =>
-        turns.RunAsync(async () =>
+    internal static Task<TopicEventBulkResponse> DispatchAsync(TopicEventBulkRequest request, EventDispatcher dispatcher, EventLoop eventLoop, CancellationToken ct) =>
+        eventLoop.RunAsync(async () =>
         {
             var answers = await Task.WhenAll(request.Entries.Select(async entry => new TopicEventBulkResponseEntry
             {
                 EntryId = entry.EntryId,
                 Status = await dispatcher.DispatchAsync(
                     // The call that brings a batch is in no trace; each envelope names its own.
-                    new(request.Topic, entry.CloudEvent?.Id ?? "", entry.CloudEvent?.Data ?? entry.Bytes, TimeOf(entry.CloudEvent?.Extensions), TextOf(entry.CloudEvent?.Extensions, "traceparent")), stop),
+                    new(request.Topic, entry.CloudEvent?.Id ?? "", entry.CloudEvent?.Data ?? entry.Bytes, TimeOf(entry.CloudEvent?.Extensions), TextOf(entry.CloudEvent?.Extensions, "traceparent")), ct),
             }));
             return new TopicEventBulkResponse { Statuses = { answers } };
         });
@@ -67,11 +67,11 @@ internal sealed class AppCallbackService(EventDispatcher dispatcher, Turns turns
 }
 
 /// <summary>The name under which a sidecar before 1.17 delivers batches; unanswered, it would take them for handled.</summary>
-internal sealed class AppCallbackAlphaService(EventDispatcher dispatcher, Turns turns) : AppCallbackAlpha.AppCallbackAlphaBase
+internal sealed class AppCallbackAlphaService(EventDispatcher dispatcher, EventLoop eventLoop) : AppCallbackAlpha.AppCallbackAlphaBase
 {
 #pragma warning disable CS0672 // The package calls it obsolete; those sidecars do not.
     public override Task<TopicEventBulkResponse> OnBulkTopicEventAlpha1(TopicEventBulkRequest request, ServerCallContext context) =>
-        AppCallbackService.DispatchAsync(request, dispatcher, turns, context.CancellationToken);
+        AppCallbackService.DispatchAsync(request, dispatcher, eventLoop, context.CancellationToken);
 #pragma warning restore CS0672
 }
 

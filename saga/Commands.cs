@@ -7,15 +7,15 @@ namespace Saga;
 /// <param name="Key">The client's idempotency key.</param>
 /// <param name="Content">A fingerprint of the request.</param>
 /// <param name="Answer">The response, as protobuf bytes in base64.</param>
-public sealed record Done(string Key, string Content, string Answer);
+public sealed record CompletedCommand(string Key, string Content, string Answer);
 
 /// <summary>A document that remembers the last commands that changed it.</summary>
-public interface IRemembers<TSelf> where TSelf : class, IRemembers<TSelf>
+public interface IHasCommandHistory<TSelf> where TSelf : class, IHasCommandHistory<TSelf>
 {
     /// <summary>Oldest first.</summary>
-    ImmutableArray<Done> Commands { get; }
+    ImmutableArray<CompletedCommand> Commands { get; }
 
-    TSelf Remember(ImmutableArray<Done> commands);
+    TSelf WithCommands(ImmutableArray<CompletedCommand> commands);
 }
 
 /// <summary>What a command does to a document: a new state and an answer, or a refusal.</summary>
@@ -27,22 +27,22 @@ public readonly record struct Outcome<T, TResponse>(T? State, TResponse? Respons
 }
 
 /// <summary>Carries out commands of clients on one document, each key once.</summary>
-public sealed class Commands(Documents documents)
+public sealed class IdempotentCommands(DocumentStore documents)
 {
     /// <summary>A document remembers this many; a key that is older is a new command.</summary>
-    public const int RememberedMax = 32;
+    public const int MaxHistory = 32;
 
     /// <param name="idempotencyKey">Empty: a key is made up, so that at least this call's own retries are one command.</param>
     /// <param name="decide">Pure. Null: there is no such document yet.</param>
     /// <exception cref="RejectedException">The command is refused, or the key was used with other content.</exception>
     public async Task<TResponse> RunAsync<T, TResponse>(
-        string key, string idempotencyKey, IMessage request, Func<T?, Outcome<T, TResponse>> decide, CancellationToken stop)
-        where T : class, IRemembers<T>
+        string key, string idempotencyKey, IMessage request, Func<T?, Outcome<T, TResponse>> decide, CancellationToken ct)
+        where T : class, IHasCommandHistory<T>
         where TResponse : class, IMessage<TResponse>, new()
     {
         var commandKey = idempotencyKey.Length > 0 ? idempotencyKey : $"once:{Guid.CreateVersion7()}";
         var content = Fingerprint.Of(request.ToByteArray());
-        var (response, rejection) = await documents.ChangeAsync<T, (TResponse?, Rejection?)>(key, kept =>
+        var (response, rejection) = await documents.UpdateAsync<T, (TResponse?, Rejection?)>(key, kept =>
         {
             if (kept?.Commands.FirstOrDefault(done => done.Key == commandKey) is { } done)
             {
@@ -55,9 +55,9 @@ public sealed class Commands(Documents documents)
             if (outcome.Rejection is not null) return new(null, (null, outcome.Rejection));
 
             var commands = (kept?.Commands ?? []).Add(new(commandKey, content, Convert.ToBase64String(outcome.Response!.ToByteArray())));
-            if (commands.Length > RememberedMax) commands = commands.RemoveRange(0, commands.Length - RememberedMax);
-            return new(outcome.State!.Remember(commands), (outcome.Response, null));
-        }, stop);
+            if (commands.Length > MaxHistory) commands = commands.RemoveRange(0, commands.Length - MaxHistory);
+            return new(outcome.State!.WithCommands(commands), (outcome.Response, null));
+        }, ct);
         return response ?? throw new RejectedException(rejection!);
     }
 }

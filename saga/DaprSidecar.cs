@@ -22,31 +22,31 @@ public sealed class DaprSidecar : ISidecar
     public const string PubSub = "pubsub";
 
     /// <summary>Calls of one kind under way before others share the next.</summary>
-    private const int AtOnce = 4;
+    private const int MaxConcurrency = 4;
 
     /// <summary>At most so many share a call: daprd publishes 100 at a time.</summary>
-    private const int Most = 100;
+    private const int MaxBatchSize = 100;
 
     private static readonly StateOptions FirstWrite = new() { Concurrency = StateOptions.Types.StateConcurrency.ConcurrencyFirstWrite };
 
     private readonly DaprApi.DaprClient dapr;
     private readonly JsonSerializerOptions json;
-    private readonly Turns turns;
-    private readonly Together<string, BulkStateItem> reads;
-    private readonly Together<StateItem, bool> writes;
-    private readonly ConcurrentDictionary<string, Together<(BulkPublishRequestEntry Entry, string? Trace), bool>> says = new();
+    private readonly EventLoop eventLoop;
+    private readonly Batcher<string, BulkStateItem> reads;
+    private readonly Batcher<StateItem, bool> writes;
+    private readonly ConcurrentDictionary<string, Batcher<(BulkPublishRequestEntry Entry, string? Trace), bool>> publishers = new();
 
     /// <param name="json">How documents are written.</param>
-    public DaprSidecar(DaprApi.DaprClient dapr, JsonSerializerOptions json, Turns turns)
+    public DaprSidecar(DaprApi.DaprClient dapr, JsonSerializerOptions json, EventLoop eventLoop)
     {
-        (this.dapr, this.json, this.turns) = (dapr, json, turns);
-        reads = new(turns, ReadTogetherAsync, AtOnce, Most);
-        writes = new(turns, WriteTogetherAsync, AtOnce, Most);
+        (this.dapr, this.json, this.eventLoop) = (dapr, json, eventLoop);
+        reads = new(eventLoop, ReadBatchAsync, MaxConcurrency, MaxBatchSize);
+        writes = new(eventLoop, WriteBatchAsync, MaxConcurrency, MaxBatchSize);
     }
 
-    public async Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken stop) where T : class
+    public async Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken ct) where T : class
     {
-        var item = await reads.DoAsync(key, stop);
+        var item = await reads.SubmitAsync(key, ct);
         if (item.Error.Length > 0) throw new DaprException($"{key} could not be read: {item.Error}");
         return new(key, item.Data.IsEmpty ? null : Parse<T>(key, item.Data), item.Etag);
     }
@@ -63,10 +63,10 @@ public sealed class DaprSidecar : ISidecar
         }
     }
 
-    public async Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken stop) where T : class =>
-        await Task.WhenAll(keys.Select(key => ReadAsync<T>(key, stop)));
+    public async Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken ct) where T : class =>
+        await Task.WhenAll(keys.Select(key => ReadAsync<T>(key, ct)));
 
-    public async Task<bool> TryWriteAsync<T>(Versioned<T> read, T value, TimeSpan? keepFor, CancellationToken stop) where T : class
+    public async Task<bool> TrySaveAsync<T>(Versioned<T> read, T value, TimeSpan? timeToLive, CancellationToken ct) where T : class
     {
         var item = new StateItem
         {
@@ -75,17 +75,17 @@ public sealed class DaprSidecar : ISidecar
             Etag = new() { Value = read.ETag },
             Options = FirstWrite,
         };
-        if (keepFor is { } time) item.Metadata.Add("ttlInSeconds", ((long)time.TotalSeconds).ToString(CultureInfo.InvariantCulture));
-        if (await writes.DoAsync(item, stop)) return true;
+        if (timeToLive is { } time) item.Metadata.Add("ttlInSeconds", ((long)time.TotalSeconds).ToString(CultureInfo.InvariantCulture));
+        if (await writes.SubmitAsync(item, ct)) return true;
         SagaMetrics.Conflicts.Add(1);
         return false;
     }
 
-    public async Task DeleteAsync(string key, CancellationToken stop)
+    public async Task DeleteAsync(string key, CancellationToken ct)
     {
         try
         {
-            await dapr.DeleteStateAsync(new() { StoreName = StateStore, Key = key }, cancellationToken: stop);
+            await dapr.DeleteStateAsync(new() { StoreName = StateStore, Key = key }, cancellationToken: ct);
         }
         catch (RpcException fault)
         {
@@ -93,9 +93,9 @@ public sealed class DaprSidecar : ISidecar
         }
     }
 
-    public Task PublishAsync(Event said, CancellationToken stop)
+    public Task PublishAsync(OutgoingEvent said, CancellationToken ct)
     {
-        SagaTrace.Outcome(said.Topic);
+        SagaTracing.SetOutcome(said.Topic);
         var entry = new BulkPublishRequestEntry
         {
             Event = UnsafeByteOperations.UnsafeWrap(said.ToJson()),
@@ -103,12 +103,12 @@ public sealed class DaprSidecar : ISidecar
             Metadata = { ["cloudevent.id"] = said.Id, ["cloudevent.type"] = said.Type },
         };
         var trace = Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } parent } ? parent : null;
-        return says.GetOrAdd(said.Topic, topic => new(turns, entries => SayTogetherAsync(topic, entries), AtOnce, Most)).DoAsync((entry, trace), stop);
+        return publishers.GetOrAdd(said.Topic, topic => new(eventLoop, entries => PublishBatchAsync(topic, entries), MaxConcurrency, MaxBatchSize)).SubmitAsync((entry, trace), ct);
     }
 
-    private async Task<IReadOnlyList<Task<BulkStateItem>>> ReadTogetherAsync(IReadOnlyList<string> keys)
+    private async Task<IReadOnlyList<Task<BulkStateItem>>> ReadBatchAsync(IReadOnlyList<string> keys)
     {
-        if (keys is [var single]) return [await EndAsync(ReadAsync(single))];
+        if (keys is [var single]) return [await WhenCompletedAsync(ReadAsync(single))];
         try
         {
             // The same document can be wanted twice; asked for twice it would be answered twice.
@@ -136,10 +136,10 @@ public sealed class DaprSidecar : ISidecar
         }
     }
 
-    private async Task<IReadOnlyList<Task<bool>>> WriteTogetherAsync(IReadOnlyList<StateItem> items)
+    private async Task<IReadOnlyList<Task<bool>>> WriteBatchAsync(IReadOnlyList<StateItem> items)
     {
         if (items.Count == 0) return [];
-        if (items is [var single]) return [await EndAsync(WriteAsync(single))];
+        if (items is [var single]) return [await WhenCompletedAsync(WriteAsync(single))];
         try
         {
             await dapr.SaveStateAsync(new() { StoreName = StateStore, States = { items } });
@@ -147,7 +147,7 @@ public sealed class DaprSidecar : ISidecar
         }
         catch (RpcException)
         {
-            return await WriteTheRestAsync(items);
+            return await RetryUnwrittenAsync(items);
         }
     }
 
@@ -155,9 +155,9 @@ public sealed class DaprSidecar : ISidecar
     /// Of several writes some were not done, and which is not said. Where a document has changed, by whomever, it is as if somebody else had
     /// been first: whoever wrote it finds its own effect there. The others are written once more.
     /// </summary>
-    private async Task<IReadOnlyList<Task<bool>>> WriteTheRestAsync(IReadOnlyList<StateItem> items)
+    private async Task<IReadOnlyList<Task<bool>>> RetryUnwrittenAsync(IReadOnlyList<StateItem> items)
     {
-        var now = await ReadTogetherAsync([.. items.Select(item => item.Key)]);
+        var now = await ReadBatchAsync([.. items.Select(item => item.Key)]);
         List<StateItem> rest = [];
         var isFaulty = false;
         foreach (var (item, kept) in items.Zip(now))
@@ -168,7 +168,7 @@ public sealed class DaprSidecar : ISidecar
         }
         // One by one each says what is wrong with it.
         if (isFaulty || rest.Count == items.Count) return [.. items.Select(WriteAsync)];
-        var again = new Queue<Task<bool>>(await WriteTogetherAsync(rest));
+        var again = new Queue<Task<bool>>(await WriteBatchAsync(rest));
         var left = rest.ToHashSet<object>(ReferenceEqualityComparer.Instance);
         return [.. items.Select(item => left.Contains(item) ? again.Dequeue() : Task.FromResult(false))];
     }
@@ -204,9 +204,9 @@ public sealed class DaprSidecar : ISidecar
         }
     }
 
-    private async Task<IReadOnlyList<Task<bool>>> SayTogetherAsync(string topic, IReadOnlyList<(BulkPublishRequestEntry Entry, string? Trace)> entries)
+    private async Task<IReadOnlyList<Task<bool>>> PublishBatchAsync(string topic, IReadOnlyList<(BulkPublishRequestEntry Entry, string? Trace)> entries)
     {
-        if (entries is [var (single, _)]) return [await EndAsync(SayAsync(topic, single))];
+        if (entries is [var (single, _)]) return [await WhenCompletedAsync(PublishAsync(topic, single))];
         var request = new BulkPublishRequest { PubsubName = PubSub, Topic = topic };
         foreach (var (entry, trace) in entries)
         {
@@ -223,11 +223,11 @@ public sealed class DaprSidecar : ISidecar
         catch (RpcException)
         {
             // Some may have been said; said twice is said once.
-            return [.. entries.Select(said => SayAsync(topic, said.Entry))];
+            return [.. entries.Select(said => PublishAsync(topic, said.Entry))];
         }
     }
 
-    private async Task<bool> SayAsync(string topic, BulkPublishRequestEntry entry)
+    private async Task<bool> PublishAsync(string topic, BulkPublishRequestEntry entry)
     {
         try
         {
@@ -241,7 +241,7 @@ public sealed class DaprSidecar : ISidecar
     }
 
     /// <summary>Waits for it, however it ends.</summary>
-    private static async Task<Task<T>> EndAsync<T>(Task<T> call)
+    private static async Task<Task<T>> WhenCompletedAsync<T>(Task<T> call)
     {
         await Task.WhenAny(call);
         return call;

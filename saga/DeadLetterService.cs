@@ -9,12 +9,12 @@ namespace Saga;
 
 /// <summary>What people do about the dead letters of this service.</summary>
 internal sealed class DeadLetterService(
-    DeadLetters letters, Subscriptions subscriptions, Rehearsal rehearsal, AppId appId, TimeProvider clock, ILogger<DeadLetterService> log)
+    DeadLetters letters, Subscriptions subscriptions, DryRun dryRun, AppId appId, TimeProvider clock, ILogger<DeadLetterService> log)
     : Wire.DeadLetterService.DeadLetterServiceBase
 {
     public override async Task<Wire.ListDeadLettersResponse> ListDeadLetters(Wire.ListDeadLettersRequest request, ServerCallContext context)
     {
-        new RequestCheck().Page(request.PageSize, "").Done();
+        new RequestCheck().Page(request.PageSize, "").ThrowIfInvalid();
         var size = RequestCheck.PageOf(request.PageSize);
         var waiting = await letters.ReadWaitingAsync(context.CancellationToken);
         return new() { DeadLetters = { waiting.Take(size).Select(ToWire) }, More = Math.Max(0, waiting.Count - size) };
@@ -30,8 +30,8 @@ internal sealed class DeadLetterService(
 
     public override async Task<Wire.RedriveDeadLetterResponse> RedriveDeadLetter(Wire.RedriveDeadLetterRequest request, ServerCallContext context)
     {
-        var stop = context.CancellationToken;
-        var letter = await FindAsync(request.DeadLetterId, stop);
+        var ct = context.CancellationToken;
+        var letter = await FindAsync(request.DeadLetterId, ct);
         MustWait(letter);
         var e = Parse(letter, out var problem) ?? throw Refused(letter, "DEAD_LETTER_UNREADABLE", $"{problem.TrimEnd('.')}. It can only be discarded.");
         // An order's records live longer than its dead letters, and that is how an event is recognised that was heard before.
@@ -41,20 +41,20 @@ internal sealed class DeadLetterService(
         }
         if (request.DryRun)
         {
-            var (effects, fault) = await rehearsal.RunAsync(letter.Topic, e, stop);
+            var (effects, fault) = await dryRun.RunAsync(letter.Topic, e, ct);
             return new() { DeadLetter = ToWire(letter), Effects = { effects }, Failure = fault };
         }
         try
         {
-            await subscriptions.OnRedriven(letter.Topic)!.HandleAsync(e, stop);
+            await subscriptions.OnRedriven(letter.Topic)!.HandleAsync(e, ct);
         }
-        catch (Exception fault) when (!stop.IsCancellationRequested)
+        catch (Exception fault) when (!ct.IsCancellationRequested)
         {
             SagaLog.RedriveFailed(log, fault, letter.EventId, letter.Id);
             return new() { DeadLetter = ToWire(letter), Failure = fault.Message };
         }
         SagaLog.Redriven(log, letter.EventId, letter.Id);
-        return new() { DeadLetter = ToWire(await letters.CloseAsync(letter, DeadLetterState.Redriven, stop)) };
+        return new() { DeadLetter = ToWire(await letters.CloseAsync(letter, DeadLetterState.Redriven, ct)) };
     }
 
     public override async Task<Wire.DiscardDeadLetterResponse> DiscardDeadLetter(Wire.DiscardDeadLetterRequest request, ServerCallContext context)
@@ -69,10 +69,10 @@ internal sealed class DeadLetterService(
         return new() { DeadLetter = ToWire(letter) };
     }
 
-    private async Task<DeadLetter> FindAsync(string id, CancellationToken stop)
+    private async Task<DeadLetter> FindAsync(string id, CancellationToken ct)
     {
-        new RequestCheck().Id("dead_letter_id", id).Done();
-        return await letters.FindAsync(id, stop) ?? throw new RejectedException(Rejection.NotFound("dead_letter", id));
+        new RequestCheck().Id("dead_letter_id", id).ThrowIfInvalid();
+        return await letters.FindAsync(id, ct) ?? throw new RejectedException(Rejection.NotFound("dead_letter", id));
     }
 
     /// <summary>The event in it. Null: it can never be handled, and <paramref name="problem"/> says why.</summary>
@@ -106,7 +106,7 @@ internal sealed class DeadLetterService(
     }
 
     private static RejectedException Refused(DeadLetter letter, string reason, string detail) =>
-        new(Rejection.Precondition(($"dead_letter/{letter.Id}", new Refusal(reason, detail))));
+        new(Rejection.Precondition(($"dead_letter/{letter.Id}", new FailureReason(reason, detail))));
 
     private Wire.DeadLetter ToWire(DeadLetter letter)
     {

@@ -33,32 +33,32 @@ internal sealed record DeadLetter(
 /// <summary>
 /// Stores what could not be handled, until an operator redrives or discards it. The saga does not wait for it: the sweeps see to what is open.
 /// </summary>
-public sealed class DeadLetters(Documents documents, ISidecar sidecar, IdIndex index, AppId appId, TimeProvider clock)
+public sealed class DeadLetters(DocumentStore documents, ISidecar sidecar, IdIndex index, AppId appId, TimeProvider clock)
 {
     private const int ReadTogether = 200;
 
     /// <summary>Characters: a hundred wrong fields need not all be listed.</summary>
     private const int ReasonMax = 2_000;
 
-    private static readonly IdGroup Waiting = new("dead-letters", Parts: 16);
+    private static readonly IdGroup Waiting = new("dead-letters", Shards: 16);
 
     /// <summary>Stores what the sidecar gave up.</summary>
     /// <param name="came">What the dead-letter topic delivered: a CloudEvent, or whatever else was published to a topic.</param>
-    internal Task<DeadLetter> StoreAsync(byte[] came, CancellationToken stop)
+    internal Task<DeadLetter> StoreAsync(byte[] came, CancellationToken ct)
     {
         var e = CloudEvent.Parse(came);
         return AddAsync(new(
-            IdOf(e?.Topic ?? "", e?.Id ?? "", e?.Data ?? came), e?.Topic ?? "", e?.Id ?? "", e?.Data ?? came, e?.Said, clock.GetUtcNow(), e?.TraceId, DeadLetterState.Waiting), stop);
+            IdOf(e?.Topic ?? "", e?.Id ?? "", e?.Data ?? came), e?.Topic ?? "", e?.Id ?? "", e?.Data ?? came, e?.Said, clock.GetUtcNow(), e?.TraceId, DeadLetterState.Waiting), ct);
     }
 
     /// <summary>Stores an event that can never be handled.</summary>
     /// <param name="reason">Why, in sentences.</param>
-    internal Task<DeadLetter> StoreAsync(Delivery delivery, string reason, CancellationToken stop)
+    internal Task<DeadLetter> StoreAsync(Delivery delivery, string reason, CancellationToken ct)
     {
         var data = delivery.Data.ToByteArray();
         return AddAsync(new(
-            IdOf(delivery.Topic, delivery.EventId, data), delivery.Topic, delivery.EventId, data, delivery.PublishedAt, clock.GetUtcNow(), SagaTrace.TraceId, DeadLetterState.Waiting,
-            Shortened(reason)), stop);
+            IdOf(delivery.Topic, delivery.EventId, data), delivery.Topic, delivery.EventId, data, delivery.PublishedAt, clock.GetUtcNow(), SagaTracing.TraceId, DeadLetterState.Waiting,
+            Shortened(reason)), ct);
     }
 
     /// <summary>
@@ -67,10 +67,10 @@ public sealed class DeadLetters(Documents documents, ISidecar sidecar, IdIndex i
     /// </summary>
     private string IdOf(string topic, string eventId, byte[] data) => Fingerprint.Of($"{appId.Name}\n{topic}\n{eventId}\n{Fingerprint.Of(data)}");
 
-    private async Task<DeadLetter> AddAsync(DeadLetter letter, CancellationToken stop)
+    private async Task<DeadLetter> AddAsync(DeadLetter letter, CancellationToken ct)
     {
-        await documents.ChangeAsync<DeadLetter, bool>(DeadLetter.KeyOf(letter.Id), _ => new(letter, true, Retention.OfDeadLetters), stop);
-        await index.AddAsync(Waiting, letter.Id, stop);
+        await documents.UpdateAsync<DeadLetter, bool>(DeadLetter.KeyOf(letter.Id), _ => new(letter, true, Retention.OfDeadLetters), ct);
+        await index.AddAsync(Waiting, letter.Id, ct);
         SagaMetrics.DeadLetters.Add(1);
         return letter;
     }
@@ -78,19 +78,19 @@ public sealed class DeadLetters(Documents documents, ISidecar sidecar, IdIndex i
     private static string Shortened(string reason) => reason.Length <= ReasonMax ? reason : reason[..ReasonMax];
 
     /// <summary>Null: there is none.</summary>
-    internal async Task<DeadLetter?> FindAsync(string id, CancellationToken stop) =>
-        (await sidecar.ReadAsync<DeadLetter>(DeadLetter.KeyOf(id), stop)).Value;
+    internal async Task<DeadLetter?> FindAsync(string id, CancellationToken ct) =>
+        (await sidecar.ReadAsync<DeadLetter>(DeadLetter.KeyOf(id), ct)).Value;
 
     /// <summary>Those that wait, the oldest first.</summary>
-    internal async Task<IReadOnlyList<DeadLetter>> ReadWaitingAsync(CancellationToken stop)
+    internal async Task<IReadOnlyList<DeadLetter>> ReadWaitingAsync(CancellationToken ct)
     {
         List<DeadLetter> letters = [];
-        foreach (var ids in (await index.ReadAsync(Waiting, stop)).Chunk(ReadTogether))
+        foreach (var ids in (await index.ReadAsync(Waiting, ct)).Chunk(ReadTogether))
         {
-            var read = await sidecar.ReadManyAsync<DeadLetter>([.. ids.Select(DeadLetter.KeyOf)], stop);
+            var read = await sidecar.ReadManyAsync<DeadLetter>([.. ids.Select(DeadLetter.KeyOf)], ct);
             foreach (var (id, letter) in ids.Zip(read))
             {
-                if (letter.Value is null) await index.RemoveAsync(Waiting, id, stop);
+                if (letter.Value is null) await index.RemoveAsync(Waiting, id, ct);
                 else if (letter.Value.State == DeadLetterState.Waiting) letters.Add(letter.Value);
             }
         }
@@ -98,11 +98,11 @@ public sealed class DeadLetters(Documents documents, ISidecar sidecar, IdIndex i
     }
 
     /// <summary>Nothing more is to be done about it.</summary>
-    internal async Task<DeadLetter> CloseAsync(DeadLetter letter, DeadLetterState state, CancellationToken stop)
+    internal async Task<DeadLetter> CloseAsync(DeadLetter letter, DeadLetterState state, CancellationToken ct)
     {
         var closed = letter with { State = state };
-        await documents.ChangeAsync<DeadLetter, bool>(DeadLetter.KeyOf(letter.Id), _ => new(closed, true, Retention.OfDeadLetters), stop);
-        await index.RemoveAsync(Waiting, letter.Id, stop);
+        await documents.UpdateAsync<DeadLetter, bool>(DeadLetter.KeyOf(letter.Id), _ => new(closed, true, Retention.OfDeadLetters), ct);
+        await index.RemoveAsync(Waiting, letter.Id, ct);
         return closed;
     }
 }

@@ -7,7 +7,7 @@ namespace Saga;
 /// <remarks>
 /// The payload is the protobuf JSON mapping: there 64-bit numbers are strings, which survive brokers that read numbers as doubles.
 /// </remarks>
-public sealed record Event(string OrderId, IMessage Message)
+public sealed record OutgoingEvent(string OrderId, IMessage Message)
 {
     // An event heard may come from a newer sender: fields it added are not ours to refuse.
     private static readonly JsonParser Parser = new(JsonParser.Settings.Default.WithIgnoreUnknownFields(true));

@@ -26,21 +26,21 @@ internal sealed class EventDispatcher(Subscriptions subscriptions, DeadLetters d
 
     public void Dispose() => faults.Dispose();
 
-    public Task<Status> DispatchAsync(Delivery delivery, CancellationToken stop)
+    public Task<Status> DispatchAsync(Delivery delivery, CancellationToken ct)
     {
-        if (delivery.Topic == appId.DeadLetterTopic) return StoreDeadLetterAsync(delivery, stop);
-        if (subscriptions.On(delivery.Topic) is { } handler) return DispatchAsync(delivery, handler, () => handler.Parse(delivery.Data), stop);
-        return RejectAsync(delivery, $"The topic {delivery.Topic} is not subscribed to here.", null, stop);
+        if (delivery.Topic == appId.DeadLetterTopic) return StoreDeadLetterAsync(delivery, ct);
+        if (subscriptions.On(delivery.Topic) is { } handler) return DispatchAsync(delivery, handler, () => handler.Parse(delivery.Data), ct);
+        return RejectAsync(delivery, $"The topic {delivery.Topic} is not subscribed to here.", null, ct);
     }
 
     /// <param name="parse">Gives the event; what it throws is a reason to reject it.</param>
-    internal async Task<Status> DispatchAsync(Delivery delivery, TopicHandler handler, Func<IMessage> parse, CancellationToken stop)
+    internal async Task<Status> DispatchAsync(Delivery delivery, TopicHandler handler, Func<IMessage> parse, CancellationToken ct)
     {
         var attempt = attempts.NextOf(delivery.EventId);
-        using var step = SagaTrace.Hear(handler.Step, delivery.Topic, delivery.EventId, attempt, delivery.TraceParent);
+        using var step = SagaTracing.StartConsume(handler.Step, delivery.Topic, delivery.EventId, attempt, delivery.TraceParent);
         try
         {
-            await handler.HandleAsync(EventRules.Read(delivery.Topic, parse), stop);
+            await handler.HandleAsync(EventRules.Read(delivery.Topic, parse), ct);
             attempts.Succeeded(delivery.EventId, attempt);
             return Status.Success;
         }
@@ -56,39 +56,39 @@ internal sealed class EventDispatcher(Subscriptions subscriptions, DeadLetters d
         {
             step.Fail("rejected", fault.Message);
             // An expected reason says all; the stack of a bug is worth having.
-            return await RejectAsync(delivery, fault.Message, fault is UnreadableEventException or UnprocessableEventException ? null : fault, stop);
+            return await RejectAsync(delivery, fault.Message, fault is UnreadableEventException or UnprocessableEventException ? null : fault, ct);
         }
     }
 
-    private async Task<Status> RejectAsync(Delivery delivery, string reason, Exception? bug, CancellationToken stop)
+    private async Task<Status> RejectAsync(Delivery delivery, string reason, Exception? bug, CancellationToken ct)
     {
         try
         {
-            var letter = await deadLetters.StoreAsync(delivery, reason, stop);
+            var letter = await deadLetters.StoreAsync(delivery, reason, ct);
             SagaLog.EventRejected(log, bug, delivery.EventId, delivery.Topic, letter.Id, reason);
             return Status.Success;
         }
         catch (Exception fault)
         {
             var cause = Faults.CauseOf(fault);
-            if (faults.Begins(delivery.Topic, cause)) SagaLog.NotKept(log, delivery.EventId, delivery.Topic, cause);
+            if (faults.Begins(delivery.Topic, cause)) SagaLog.DeadLetterNotStored(log, delivery.EventId, delivery.Topic, cause);
             return Status.Retry;
         }
     }
 
     /// <summary>Stores what the sidecar has given up.</summary>
-    private async Task<Status> StoreDeadLetterAsync(Delivery delivery, CancellationToken stop)
+    private async Task<Status> StoreDeadLetterAsync(Delivery delivery, CancellationToken ct)
     {
         try
         {
-            var letter = await deadLetters.StoreAsync(delivery.Data.ToByteArray(), stop);
+            var letter = await deadLetters.StoreAsync(delivery.Data.ToByteArray(), ct);
             SagaLog.KeptDeadLetter(log, letter.EventId, letter.Topic, letter.Id);
             return Status.Success;
         }
         catch (Exception fault)
         {
             var cause = Faults.CauseOf(fault);
-            if (faults.Begins(delivery.Topic, cause)) SagaLog.NotKept(log, delivery.EventId, delivery.Topic, cause);
+            if (faults.Begins(delivery.Topic, cause)) SagaLog.DeadLetterNotStored(log, delivery.EventId, delivery.Topic, cause);
             return Status.Retry;
         }
     }

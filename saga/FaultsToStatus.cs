@@ -8,7 +8,7 @@ namespace Saga;
 
 /// <summary>The one place where an exception becomes a client's status: a refusal passes, a fault is UNAVAILABLE, a bug is loud.</summary>
 /// <remarks>One for the whole process: it counts the faults of an outage, which every call meets.</remarks>
-internal sealed class FaultsToStatus(Turns turns, TimeProvider clock, ILogger<FaultsToStatus> log) : Interceptor, IDisposable
+internal sealed class ExceptionInterceptor(EventLoop eventLoop, TimeProvider clock, ILogger<ExceptionInterceptor> log) : Interceptor, IDisposable
 {
     private readonly FaultLog faults = new("Calls", clock, log, overWhenQuiet: true);
 
@@ -19,7 +19,7 @@ internal sealed class FaultsToStatus(Turns turns, TimeProvider clock, ILogger<Fa
     {
         try
         {
-            return await turns.RunAsync(() => continuation(request, context));
+            return await eventLoop.RunAsync(() => continuation(request, context));
         }
         catch (Exception fault) when (StatusOf(fault, request, context) is { } status)
         {
@@ -54,15 +54,15 @@ internal sealed class FaultsToStatus(Turns turns, TimeProvider clock, ILogger<Fa
             case ContentionException:
                 return new Status(StatusCode.Aborted, fault.Message);
             case CorruptDocumentException:
-                SagaLog.Bug(log, fault, context.Method, OrderOf(request));
+                SagaLog.UnhandledException(log, fault, context.Method, OrderOf(request));
                 return new Status(StatusCode.DataLoss, $"{fault.Message} Nothing was changed; an operator has to look at it (docs/debugging.md).");
             case DaprException or RpcException:
                 var cause = Faults.CauseOf(fault);
-                if (faults.Begins(context.Method[(context.Method.LastIndexOf('/') + 1)..], cause)) SagaLog.WorldFault(log, context.Method, cause, OrderOf(request));
+                if (faults.Begins(context.Method[(context.Method.LastIndexOf('/') + 1)..], cause)) SagaLog.DependencyFailed(log, context.Method, cause, OrderOf(request));
                 return new Status(StatusCode.Unavailable,
                     $"The sidecar, or the store or broker behind it, did not answer; nothing is lost, try again. It said: {cause}");
             default:
-                SagaLog.Bug(log, fault, context.Method, OrderOf(request));
+                SagaLog.UnhandledException(log, fault, context.Method, OrderOf(request));
                 return new Status(StatusCode.Internal, "This is a bug in the service; its log has the details under this method and time.");
         }
     }

@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 namespace Saga;
 
 /// <summary>How far an order has come with something shared, as long as its claim is not known to say the same.</summary>
-public enum Mark { Held, Returned, Settled }
+public enum ReservationMark { Reserved, Released, Settled }
 
 /// <summary>
 /// What there is of something that orders compete for: pieces of a product, won of an account, the one use of a coupon.
@@ -12,47 +12,47 @@ public enum Mark { Held, Returned, Settled }
 /// </summary>
 /// <param name="Available">What an order can take. Never negative.</param>
 /// <param name="Held">What orders that are not final have taken. Never negative.</param>
-/// <param name="Gone">What confirmed orders have taken: sold, spent, used.</param>
+/// <param name="Consumed">What confirmed orders have taken: sold, spent, used.</param>
 /// <param name="Marks">By order id.</param>
-public sealed record Holdings(long Available, long Held, long Gone, ImmutableSortedDictionary<string, Mark> Marks)
+public sealed record Holdings(long Available, long Held, long Consumed, ImmutableSortedDictionary<string, ReservationMark> Marks)
 {
-    public static Holdings Of(long available) => new(available, 0, 0, ImmutableSortedDictionary<string, Mark>.Empty);
+    public static Holdings Of(long available) => new(available, 0, 0, ImmutableSortedDictionary<string, ReservationMark>.Empty);
 
     /// <summary>All there ever was.</summary>
     [JsonIgnore]
-    public long Total => Available + Held + Gone;
+    public long Total => Available + Held + Consumed;
 
-    public Mark? MarkOf(string orderId) => Marks.TryGetValue(orderId, out var mark) ? mark : null;
+    public ReservationMark? MarkFor(string orderId) => Marks.TryGetValue(orderId, out var mark) ? mark : null;
 
     /// <summary>Available to held. The caller has seen that the order has no mark and that there is enough.</summary>
-    public Holdings Take(string orderId, long amount) => Sound(this with
+    public Holdings Reserve(string orderId, long amount) => Validated(this with
     {
         Available = Available - amount,
         Held = Held + amount,
-        Marks = Marks.Add(orderId, Mark.Held),
+        Marks = Marks.Add(orderId, ReservationMark.Reserved),
     });
 
     /// <summary>Held back to available.</summary>
-    public Holdings GiveBack(string orderId, long amount) => Sound(this with
+    public Holdings Release(string orderId, long amount) => Validated(this with
     {
         Available = Available + amount,
         Held = Held - amount,
-        Marks = Marks.SetItem(orderId, Mark.Returned),
+        Marks = Marks.SetItem(orderId, ReservationMark.Released),
     });
 
     /// <summary>Held to gone.</summary>
-    public Holdings Settle(string orderId, long amount) => Sound(this with
+    public Holdings Settle(string orderId, long amount) => Validated(this with
     {
         Held = Held - amount,
-        Gone = Gone + amount,
-        Marks = Marks.SetItem(orderId, Mark.Settled),
+        Consumed = Consumed + amount,
+        Marks = Marks.SetItem(orderId, ReservationMark.Settled),
     });
 
     /// <summary>More, or with a negative amount less, is available.</summary>
-    public Holdings Add(long amount) => Sound(this with { Available = checked(Available + amount) });
+    public Holdings Add(long amount) => Validated(this with { Available = checked(Available + amount) });
 
     /// <summary>Drops the marks whose claims are known to agree with them.</summary>
-    public Holdings Without(IEnumerable<KeyValuePair<string, Mark>> agreed)
+    public Holdings WithoutMarks(IEnumerable<KeyValuePair<string, ReservationMark>> agreed)
     {
         var marks = Marks;
         foreach (var (orderId, mark) in agreed)
@@ -62,14 +62,14 @@ public sealed record Holdings(long Available, long Held, long Gone, ImmutableSor
         return ReferenceEquals(marks, Marks) ? this : this with { Marks = marks };
     }
 
-    private static Holdings Sound(Holdings next) => next.Available >= 0 && next.Held >= 0 && next.Gone >= 0
+    private static Holdings Validated(Holdings next) => next.Available >= 0 && next.Held >= 0 && next.Consumed >= 0
         ? next
         : throw new InvalidOperationException(
-            $"A holding would become negative: available {next.Available}, held {next.Held}, gone {next.Gone}.");
+            $"A holding would become negative: available {next.Available}, held {next.Held}, gone {next.Consumed}.");
 }
 
 /// <summary>A document that orders take from.</summary>
-public interface IShared<TSelf> where TSelf : class, IShared<TSelf>
+public interface IHasHoldings<TSelf> where TSelf : class, IHasHoldings<TSelf>
 {
     Holdings Holdings { get; }
 

@@ -10,7 +10,7 @@ namespace Saga;
 
 /// <summary>How a line of the log looks on a console: when, how bad, whose, what; then the order, unless the text names it, and the trace.</summary>
 /// <remarks>One line even for an exception, so that a grep for an order or a trace finds all of it.</remarks>
-internal sealed class LogLine() : ConsoleFormatter(FormatterName)
+internal sealed class SingleLineFormatter() : ConsoleFormatter(FormatterName)
 {
     public const string FormatterName = "line";
 
@@ -39,7 +39,7 @@ internal sealed class LogLine() : ConsoleFormatter(FormatterName)
     public static void Add(WebApplicationBuilder builder)
     {
         ((IConfigurationBuilder)builder.Configuration).Sources.Insert(0, new MemoryConfigurationSource { InitialData = Defaults });
-        builder.Logging.AddConsole().AddConsoleFormatter<LogLine, ConsoleFormatterOptions>();
+        builder.Logging.AddConsole().AddConsoleFormatter<SingleLineFormatter, ConsoleFormatterOptions>();
         // The builder has chosen one in code, over any setting.
         builder.Services.PostConfigure<ConsoleLoggerOptions>(console => console.FormatterName = builder.Configuration[FormatterSetting]);
     }
@@ -50,8 +50,8 @@ internal sealed class LogLine() : ConsoleFormatter(FormatterName)
         textWriter.Write($"{DateTime.Now:HH:mm:ss.fff} {Short(logEntry.LogLevel)}: {logEntry.Category}[{logEntry.EventId.Id}] ");
         textWriter.Write(OnOneLine(text));
         if (logEntry.Exception is { } fault) textWriter.Write($" {OnOneLine(fault.ToString())}");
-        if (SagaTrace.OrderId is { } order && !text.Contains(order, StringComparison.Ordinal)) textWriter.Write($" order={order}");
-        if (SagaTrace.TraceId is { } trace) textWriter.Write($" trace={trace}");
+        if (SagaTracing.OrderId is { } order && !text.Contains(order, StringComparison.Ordinal)) textWriter.Write($" order={order}");
+        if (SagaTracing.TraceId is { } trace) textWriter.Write($" trace={trace}");
         textWriter.WriteLine();
     }
 

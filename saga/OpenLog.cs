@@ -11,25 +11,25 @@ public sealed record OpenInstances(ImmutableSortedSet<string> Ids)
 }
 
 /// <summary>One instance's log: its segments start at <paramref name="First"/>; before Next all are written.</summary>
-/// <param name="Beat">By its own clock, which may be wrong: only that it changes says that the instance lives.</param>
-public sealed record OpenHead(DateTimeOffset Beat, long First, long Next)
+/// <param name="Heartbeat">By its own clock, which may be wrong: only that it changes says that the instance lives.</param>
+public sealed record OpenHead(DateTimeOffset Heartbeat, long First, long Next)
 {
     public static string KeyOf(string instance) => $"open:{instance}";
 }
 
 /// <summary>Orders that were open when it was written. Written once.</summary>
-/// <param name="Closed">The end of the log: another instance has taken it over, and nothing can be written behind it.</param>
-public sealed record OpenSegment(ImmutableArray<string> Orders, DateTimeOffset Written, bool Closed)
+/// <param name="Sealed">The end of the log: another instance has taken it over, and nothing can be written behind it.</param>
+public sealed record OpenSegment(ImmutableArray<string> Orders, DateTimeOffset Written, bool Sealed)
 {
     public static string KeyOf(string instance, long sequence) => $"open:{instance}:{sequence}";
 }
 
 /// <summary>How the orders of a log are looked after.</summary>
-/// <param name="Visit">Does what is to be done about each, and answers which are still open.</param>
-/// <param name="Ended">Told of orders that are not open any more, before the log forgets them; of some more than once.</param>
-public sealed record Care(
-    Func<IReadOnlyList<OpenEntry>, CancellationToken, Task<IReadOnlySet<string>>> Visit,
-    Func<IReadOnlyList<OpenEntry>, CancellationToken, Task> Ended);
+/// <param name="FindOpenAsync">Does what is to be done about each, and answers which are still open.</param>
+/// <param name="OnClosedAsync">Told of orders that are not open any more, before the log forgets them; of some more than once.</param>
+public sealed record SweepCallbacks(
+    Func<IReadOnlyList<OpenEntry>, CancellationToken, Task<IReadOnlySet<string>>> FindOpenAsync,
+    Func<IReadOnlyList<OpenEntry>, CancellationToken, Task> OnClosedAsync);
 
 /// <summary>An order that is in some instance's log.</summary>
 /// <param name="Since">When it was put there.</param>
@@ -45,16 +45,16 @@ public sealed record OpenEntry(string OrderId, DateTimeOffset Since);
 /// Clocks may be wrong and jump: how long something takes is measured here, and never told from what another clock has written.
 /// </remarks>
 /// <param name="newInstance">A name that no log ever had.</param>
-public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> newInstance, ILogger<OpenLog> log)
+public sealed class OpenOrderLog(ISidecar sidecar, TimeProvider clock, Func<string> newInstance, ILogger<OpenOrderLog> log)
 {
     /// <summary>At most this many orders in one segment.</summary>
     private const int SegmentMax = 500;
 
-    /// <summary>A sweep visits no further segment after so many, or after so many orders: it must be over long before <see cref="Silence"/>.</summary>
+    /// <summary>A sweep visits no further segment after so many, or after so many orders: it must be over long before <see cref="HeartbeatTimeout"/>.</summary>
     private const int VisitedMax = 1_000, VisitedOrdersMax = 5_000;
 
     /// <summary>An instance whose beat has not changed for so long, under the eyes of another, is taken for dead.</summary>
-    public static readonly TimeSpan Silence = TimeSpan.FromSeconds(20);
+    public static readonly TimeSpan HeartbeatTimeout = TimeSpan.FromSeconds(20);
 
     private readonly Lock gate = new();
     private Batch? waiting;
@@ -67,7 +67,7 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
     private long next;
     private long visited;
 
-    private Dictionary<string, (DateTimeOffset Beat, long SeenFirst)> beats = [];
+    private Dictionary<string, (DateTimeOffset Heartbeat, long SeenFirst)> heartbeats = [];
 
     /// <param name="Written">A timestamp of this process.</param>
     private sealed record Own(OpenSegment Segment, long Written);
@@ -81,10 +81,10 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
     }
 
     /// <summary>Puts an order in the log. When this returns, it will be looked after.</summary>
-    public Task AddAsync(string orderId, CancellationToken stop) => AddAsync([orderId], stop);
+    public Task AddAsync(string orderId, CancellationToken ct) => AddAsync([orderId], ct);
 
     /// <summary>Puts orders in the log. When this returns, they will be looked after.</summary>
-    public Task AddAsync(IReadOnlyList<string> orderIds, CancellationToken stop)
+    public Task AddAsync(IReadOnlyList<string> orderIds, CancellationToken ct)
     {
         lock (gate)
         {
@@ -95,23 +95,23 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
                 writing = true;
                 _ = WriteWaitingAsync();
             }
-            return batch.Written.Task.WaitAsync(stop);
+            return batch.Written.Task.WaitAsync(ct);
         }
     }
 
     /// <summary>Looks after the orders of the own log, and of logs whose writer is silent; what is over is dropped, once its whole segment is.</summary>
-    /// <param name="youngest">An order that was put in the log more recently is left in peace: most come to rest by themselves.</param>
+    /// <param name="minAge">An order that was put in the log more recently is left in peace: most come to rest by themselves.</param>
     /// <remarks>Of a long log the next sweep visits what is left.</remarks>
-    public async Task SweepAsync(TimeSpan youngest, Care care, CancellationToken stop)
+    public async Task SweepAsync(TimeSpan minAge, SweepCallbacks callbacks, CancellationToken ct)
     {
-        await BeatAsync(stop);
+        await SendHeartbeatAsync(ct);
         string? writer;
         List<(long, OpenSegment)> due = [];
         lock (ownGate)
         {
             writer = instance;
             // A gap behind what the head says is written would look like the end to others.
-            var old = own.TakeWhile(mine => mine.Key < head.Value?.Next && clock.GetElapsedTime(mine.Value.Written) >= youngest).ToArray();
+            var old = own.TakeWhile(mine => mine.Key < head.Value?.Next && clock.GetElapsedTime(mine.Value.Written) >= minAge).ToArray();
             var from = visited;
             (visited, var orders) = (0, 0);
             foreach (var (sequence, mine) in old.SkipWhile(mine => mine.Key < from))
@@ -127,7 +127,7 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
         }
         if (writer is not null)
         {
-            var dropped = await DropAsync(writer, due, care, stop);
+            var dropped = await CompactAsync(writer, due, callbacks, ct);
             lock (ownGate)
             {
                 // Another log may have been started meanwhile, with segments of the same numbers.
@@ -135,18 +135,18 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
             }
         }
 
-        var others = await OthersAsync(stop);
-        beats = others.ToDictionary(other => other.Instance, other => SeenFirst(other.Instance, other.Head.Value!.Beat));
+        var others = await ReadOtherLogsAsync(ct);
+        heartbeats = others.ToDictionary(other => other.Instance, other => SeenFirst(other.Instance, other.Head.Value!.Heartbeat));
         List<Exception> faults = [];
-        foreach (var (other, beat) in others)
+        foreach (var (other, heartbeat) in others)
         {
-            if (clock.GetElapsedTime(beats[other].SeenFirst) <= Silence) continue;
+            if (clock.GetElapsedTime(heartbeats[other].SeenFirst) <= HeartbeatTimeout) continue;
             try
             {
-                await AdoptAsync(other, beat, care, stop);
+                await TakeOverAsync(other, heartbeat, callbacks, ct);
             }
             // A log that cannot be adopted keeps no other from being adopted.
-            catch (Exception fault) when (!stop.IsCancellationRequested)
+            catch (Exception fault) when (!ct.IsCancellationRequested)
             {
                 faults.Add(fault);
             }
@@ -155,19 +155,19 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
     }
 
     /// <summary>All orders in all logs, in each log the oldest first.</summary>
-    public async Task<IReadOnlyList<OpenEntry>> ReadAllAsync(CancellationToken stop)
+    public async Task<IReadOnlyList<OpenEntry>> ReadAllAsync(CancellationToken ct)
     {
         List<OpenEntry> all = [];
         lock (ownGate) all.AddRange(own.Values.SelectMany(mine => EntriesOf(mine.Segment)));
-        foreach (var (other, beat) in await OthersAsync(stop))
+        foreach (var (other, heartbeat) in await ReadOtherLogsAsync(ct))
         {
-            await foreach (var (_, segment) in WalkAsync(other, beat.Value!, close: false, stop)) all.AddRange(EntriesOf(segment));
+            await foreach (var (_, segment) in ReadSegmentsAsync(other, heartbeat.Value!, seal: false, ct)) all.AddRange(EntriesOf(segment));
         }
         return all;
     }
 
-    private (DateTimeOffset Beat, long SeenFirst) SeenFirst(string other, DateTimeOffset beat) =>
-        beats.TryGetValue(other, out var before) && before.Beat == beat ? before : (beat, clock.GetTimestamp());
+    private (DateTimeOffset Heartbeat, long SeenFirst) SeenFirst(string other, DateTimeOffset heartbeat) =>
+        heartbeats.TryGetValue(other, out var before) && before.Heartbeat == heartbeat ? before : (heartbeat, clock.GetTimestamp());
 
     private async Task WriteWaitingAsync()
     {
@@ -188,7 +188,7 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
             }
             try
             {
-                SagaTrace.Continue(batch.Step);
+                SagaTracing.Resume(batch.Step);
                 foreach (var part in batch.Orders.Chunk(SegmentMax)) await AppendAsync([.. part]);
                 batch.Written.SetResult();
             }
@@ -204,16 +204,16 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
         while (true)
         {
             if (instance is null) await StartAsync();
-            var segment = new OpenSegment(orders, clock.GetUtcNow(), Closed: false);
+            var segment = new OpenSegment(orders, clock.GetUtcNow(), Sealed: false);
             var mine = instance!;
             var key = OpenSegment.KeyOf(mine, next);
-            if (await sidecar.TryWriteAsync(new(key, null, ""), segment, null, default))
+            if (await sidecar.TrySaveAsync(new(key, null, ""), segment, null, default))
             {
                 lock (ownGate) own.Add(next++, new(segment, clock.GetTimestamp()));
                 return;
             }
             var there = (await sidecar.ReadAsync<OpenSegment>(key, default)).Value;
-            if (there is { Closed: false })
+            if (there is { Sealed: false })
             {
                 // A write that was reported as failed had been done. Its orders are looked after like all others.
                 lock (ownGate) own.Add(next++, new(there, clock.GetTimestamp()));
@@ -227,7 +227,7 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
                     own.Clear();
                     instance = null;
                 }
-                SagaLog.LogClosed(log, mine, open);
+                SagaLog.LeaseLost(log, mine, open);
             }
         }
     }
@@ -236,24 +236,24 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
     {
         var started = newInstance();
         var none = new Versioned<OpenHead>(OpenHead.KeyOf(started), null, "");
-        await sidecar.TryWriteAsync(none, new(clock.GetUtcNow(), 0, 0), null, default);
+        await sidecar.TrySaveAsync(none, new(clock.GetUtcNow(), 0, 0), null, default);
         await ChangeInstancesAsync(ids => ids.Add(started), default);
         var read = await sidecar.ReadAsync<OpenHead>(none.Key, default);
         lock (ownGate) (instance, head, next, visited) = (started, read, 0, 0);
     }
 
-    private async Task BeatAsync(CancellationToken stop)
+    private async Task SendHeartbeatAsync(CancellationToken ct)
     {
         Versioned<OpenHead> before;
-        OpenHead beat;
+        OpenHead heartbeat;
         lock (ownGate)
         {
             if (instance is null || head.Value is null) return;
             before = head;
-            beat = new(clock.GetUtcNow(), own.Count > 0 ? own.Keys.First() : next, Math.Max(next, head.Value.Next));
+            heartbeat = new(clock.GetUtcNow(), own.Count > 0 ? own.Keys.First() : next, Math.Max(next, head.Value.Next));
         }
-        await sidecar.TryWriteAsync(before, beat, null, stop);
-        var after = await sidecar.ReadAsync<OpenHead>(before.Key, stop);
+        await sidecar.TrySaveAsync(before, heartbeat, null, ct);
+        var after = await sidecar.ReadAsync<OpenHead>(before.Key, ct);
         lock (ownGate)
         {
             // Another log may have been started meanwhile.
@@ -261,47 +261,47 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
         }
     }
 
-    private async Task AdoptAsync(string other, Versioned<OpenHead> beat, Care care, CancellationToken stop)
+    private async Task TakeOverAsync(string other, Versioned<OpenHead> heartbeat, SweepCallbacks callbacks, CancellationToken ct)
     {
         List<(long Sequence, OpenSegment Segment)> segments = [];
-        await foreach (var segment in WalkAsync(other, beat.Value!, close: true, stop)) segments.Add(segment);
+        await foreach (var segment in ReadSegmentsAsync(other, heartbeat.Value!, seal: true, ct)) segments.Add(segment);
 
         // First everybody can know where the log ends; only then gaps may come into it.
-        var end = Math.Max(beat.Value!.Next, segments.Count > 0 ? segments[^1].Sequence + 1 : 0);
-        if (end > beat.Value.Next)
+        var end = Math.Max(heartbeat.Value!.Next, segments.Count > 0 ? segments[^1].Sequence + 1 : 0);
+        if (end > heartbeat.Value.Next)
         {
-            SagaLog.Adopted(log, other, beat.Value.Beat);
-            if (!await sidecar.TryWriteAsync(beat, beat.Value with { Next = end }, null, stop)) return;
+            SagaLog.TookOver(log, other, heartbeat.Value.Heartbeat);
+            if (!await sidecar.TrySaveAsync(heartbeat, heartbeat.Value with { Next = end }, null, ct)) return;
         }
 
-        if ((await DropAsync(other, segments, care, stop)).Count < segments.Count) return;
-        await ChangeInstancesAsync(ids => ids.Remove(other), stop);
-        await sidecar.DeleteAsync(OpenHead.KeyOf(other), stop);
+        if ((await CompactAsync(other, segments, callbacks, ct)).Count < segments.Count) return;
+        await ChangeInstancesAsync(ids => ids.Remove(other), ct);
+        await sidecar.DeleteAsync(OpenHead.KeyOf(other), ct);
     }
 
     /// <summary>The segments of another's log that are still there.</summary>
-    /// <param name="close">Write its end where the next segment would be.</param>
-    private async IAsyncEnumerable<(long Sequence, OpenSegment Segment)> WalkAsync(
-        string other, OpenHead beat, bool close, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken stop)
+    /// <param name="seal">Write its end where the next segment would be.</param>
+    private async IAsyncEnumerable<(long Sequence, OpenSegment Segment)> ReadSegmentsAsync(
+        string other, OpenHead heartbeat, bool seal, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
     {
-        for (var sequence = beat.First; ; sequence++)
+        for (var sequence = heartbeat.First; ; sequence++)
         {
-            var read = await sidecar.ReadAsync<OpenSegment>(OpenSegment.KeyOf(other, sequence), stop);
-            if (read.Value is null && sequence >= beat.Next)
+            var read = await sidecar.ReadAsync<OpenSegment>(OpenSegment.KeyOf(other, sequence), ct);
+            if (read.Value is null && sequence >= heartbeat.Next)
             {
-                if (!close) yield break;
-                if (await sidecar.TryWriteAsync(read, new([], clock.GetUtcNow(), Closed: true), Retention.OfFinished, stop)) yield break;
-                read = await sidecar.ReadAsync<OpenSegment>(read.Key, stop);
+                if (!seal) yield break;
+                if (await sidecar.TrySaveAsync(read, new([], clock.GetUtcNow(), Sealed: true), Retention.OfFinished, ct)) yield break;
+                read = await sidecar.ReadAsync<OpenSegment>(read.Key, ct);
             }
-            if (read.Value is { Closed: true } && sequence >= beat.Next) yield break;
-            if (read.Value is { Closed: false } segment) yield return (sequence, segment);
+            if (read.Value is { Sealed: true } && sequence >= heartbeat.Next) yield break;
+            if (read.Value is { Sealed: false } segment) yield return (sequence, segment);
         }
     }
 
     /// <summary>Visits segments, and drops those of which nothing is open any more.</summary>
     /// <returns>The dropped.</returns>
-    private async Task<IReadOnlyList<long>> DropAsync(
-        string writer, IReadOnlyList<(long Sequence, OpenSegment Segment)> segments, Care care, CancellationToken stop)
+    private async Task<IReadOnlyList<long>> CompactAsync(
+        string writer, IReadOnlyList<(long Sequence, OpenSegment Segment)> segments, SweepCallbacks callbacks, CancellationToken ct)
     {
         List<long> over = [];
         List<OpenEntry> ended = [];
@@ -311,7 +311,7 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
             List<OpenEntry> entries = [.. EntriesOf(segments[from].Segment)];
             var end = from + 1;
             for (; end < segments.Count && entries.Count + segments[end].Segment.Orders.Length <= SegmentMax; end++) entries.AddRange(EntriesOf(segments[end].Segment));
-            var open = await care.Visit(entries, stop);
+            var open = await callbacks.FindOpenAsync(entries, ct);
             foreach (var (sequence, segment) in segments.Skip(from).Take(end - from))
             {
                 if (segment.Orders.Any(open.Contains)) continue;
@@ -320,29 +320,29 @@ public sealed class OpenLog(ISidecar sidecar, TimeProvider clock, Func<string> n
             }
             from = end;
         }
-        if (ended.Count > 0) await care.Ended(ended, stop);
-        foreach (var sequence in over) await sidecar.DeleteAsync(OpenSegment.KeyOf(writer, sequence), stop);
+        if (ended.Count > 0) await callbacks.OnClosedAsync(ended, ct);
+        foreach (var sequence in over) await sidecar.DeleteAsync(OpenSegment.KeyOf(writer, sequence), ct);
         return over;
     }
 
     private static IEnumerable<OpenEntry> EntriesOf(OpenSegment segment) => segment.Orders.Select(id => new OpenEntry(id, segment.Written));
 
-    private async Task<IReadOnlyList<(string Instance, Versioned<OpenHead> Head)>> OthersAsync(CancellationToken stop)
+    private async Task<IReadOnlyList<(string Instance, Versioned<OpenHead> Head)>> ReadOtherLogsAsync(CancellationToken ct)
     {
-        var ids = (await sidecar.ReadAsync<OpenInstances>(OpenInstances.Key, stop)).Value?.Ids ?? [];
+        var ids = (await sidecar.ReadAsync<OpenInstances>(OpenInstances.Key, ct)).Value?.Ids ?? [];
         var others = ids.Where(id => id != instance).ToArray();
-        var heads = await sidecar.ReadManyAsync<OpenHead>([.. others.Select(OpenHead.KeyOf)], stop);
+        var heads = await sidecar.ReadManyAsync<OpenHead>([.. others.Select(OpenHead.KeyOf)], ct);
         return [.. others.Zip(heads).Where(pair => pair.Second.Value is not null).Select(pair => (pair.First, pair.Second))];
     }
 
-    private async Task ChangeInstancesAsync(Func<ImmutableSortedSet<string>, ImmutableSortedSet<string>> change, CancellationToken stop)
+    private async Task ChangeInstancesAsync(Func<ImmutableSortedSet<string>, ImmutableSortedSet<string>> change, CancellationToken ct)
     {
         while (true)
         {
-            var read = await sidecar.ReadAsync<OpenInstances>(OpenInstances.Key, stop);
+            var read = await sidecar.ReadAsync<OpenInstances>(OpenInstances.Key, ct);
             var before = read.Value?.Ids ?? [];
             var after = change(before);
-            if (after == before || await sidecar.TryWriteAsync(read, new(after), null, stop)) return;
+            if (after == before || await sidecar.TrySaveAsync(read, new(after), null, ct)) return;
         }
     }
 }

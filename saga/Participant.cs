@@ -13,10 +13,10 @@ namespace Saga;
 /// Both are fences: whoever slept in between finds another version and starts over.
 /// </remarks>
 /// <param name="keyOf">The state key of a shared document, from its id.</param>
-/// <param name="look">Has what an order holds looked after until it is given back or settled.</param>
+/// <param name="trackOpenReservation">Has what an order holds looked after until it is given back or settled.</param>
 public sealed class Participant<T>(
-    Documents documents, ISidecar sidecar, Func<string, string> keyOf, Func<string, CancellationToken, Task> look, TimeProvider clock, Patience patience)
-    where T : class, IShared<T>
+    DocumentStore documents, ISidecar sidecar, Func<string, string> keyOf, Func<string, CancellationToken, Task> trackOpenReservation, TimeProvider clock, ConflictBackoff backoff)
+    where T : class, IHasHoldings<T>
 {
     /// <summary>
     /// More marks than this in one document, and the claims of those that other instances left are looked up. Orders that are just taking
@@ -24,108 +24,108 @@ public sealed class Participant<T>(
     /// </summary>
     private const int MarksMax = 256;
 
-    private readonly Agreements agreements = new();
+    private readonly ResolvedMarks resolvedMarks = new();
 
     /// <summary>Documents whose marks are being looked up: once is enough.</summary>
-    private readonly ConcurrentDictionary<string, bool> tidying = new();
+    private readonly ConcurrentDictionary<string, bool> pruning = new();
 
     /// <summary>The claims that this process has made and not yet ended.</summary>
-    private readonly Recent own = new(readsAfterMistake: 1_000);
+    private readonly VersionCache locallyCreated = new(suspendAfterMiss: 1_000);
 
     /// <summary>Takes all lines for the order, or none.</summary>
     /// <param name="refuse">Why this line cannot be taken from the document (null: there is none), or null when it can.</param>
-    public async Task<Claim> TakeAsync(string orderId, ImmutableArray<ClaimLine> lines, Func<T?, ClaimLine, Refusal?> refuse, CancellationToken stop)
+    public async Task<Reservation> ReserveAsync(string orderId, ImmutableArray<ReservationLine> lines, Func<T?, ReservationLine, FailureReason?> refuse, CancellationToken ct)
     {
         // A claim without lines could be neither given back nor settled.
         if (lines.IsDefaultOrEmpty) throw new UnprocessableEventException($"Order {orderId} asks for nothing.");
-        for (var lost = 0; ; await patience.AfterAsync(++lost, stop))
+        for (var attempt = 0; ; await backoff.DelayAsync(++attempt, ct))
         {
-            Refusal? refusal = null;
+            FailureReason? refusal = null;
             var overtaken = false;
             foreach (var line in lines)
             {
-                (refusal, overtaken) = await TakeLineAsync(orderId, line, refuse, stop);
+                (refusal, overtaken) = await ReserveLineAsync(orderId, line, refuse, ct);
                 if (refusal is not null || overtaken) break;
             }
 
             if (!overtaken)
             {
-                var claim = new Claim(
-                    orderId, refusal is null ? ClaimStatus.Held : ClaimStatus.Refused, refusal is null, lines, refusal, clock.GetUtcNow(), SagaTrace.TraceId);
+                var reservation = new Reservation(
+                    orderId, refusal is null ? ReservationStatus.Reserved : ReservationStatus.Rejected, refusal is null, lines, refusal, clock.GetUtcNow(), SagaTracing.TraceId);
                 // Before it is answered, not before it is held: an order that nobody has told of success fails, and what it holds is given back.
-                var lookedAfter = refusal is null ? look(orderId, stop) : Task.CompletedTask;
-                if (await TryWriteAsync(new(Claim.KeyOf(orderId), null, ""), claim, stop))
+                var tracked = refusal is null ? trackOpenReservation(orderId, ct) : Task.CompletedTask;
+                if (await TrySaveAsync(new(Reservation.KeyOf(orderId), null, ""), reservation, ct))
                 {
-                    await lookedAfter;
-                    if (refusal is not null) await UndoAsync(claim, stop);
+                    await tracked;
+                    if (refusal is not null) await FenceAsync(reservation, ct);
                     else
                     {
-                        Agree(claim, Mark.Held);
-                        own.Wrote(new(Claim.KeyOf(orderId), null, ""), claim);
+                        MarkResolved(reservation, ReservationMark.Reserved);
+                        locallyCreated.OnWritten(new(Reservation.KeyOf(orderId), null, ""), reservation);
                     }
-                    return claim;
+                    return reservation;
                 }
             }
-            if ((await ReadClaimAsync(orderId, stop)).Value is { } said)
+            if ((await ReadReservationAsync(orderId, ct)).Value is { } said)
             {
-                if (!said.EverHeld) await UndoAsync(said, stop);
-                if (said.Status == ClaimStatus.Held) await look(orderId, stop);
+                if (!said.WasReserved) await FenceAsync(said, ct);
+                if (said.Status == ReservationStatus.Reserved) await trackOpenReservation(orderId, ct);
                 return said;
             }
         }
     }
 
     /// <summary>Gives back what the order took; an order that has taken nothing yet will never take anything.</summary>
-    public async Task<Claim> GiveBackAsync(string orderId, ImmutableArray<ClaimLine> lines, CancellationToken stop)
+    public async Task<Reservation> ReleaseAsync(string orderId, ImmutableArray<ReservationLine> lines, CancellationToken ct)
     {
-        for (var lost = 0; ; await patience.AfterAsync(++lost, stop))
+        for (var attempt = 0; ; await backoff.DelayAsync(++attempt, ct))
         {
-            var record = await ReadClaimAsync(orderId, stop);
+            var record = await ReadReservationAsync(orderId, ct);
             switch (record.Value)
             {
                 case null:
-                    var never = new Claim(orderId, ClaimStatus.GivenBack, EverHeld: false, lines, null, clock.GetUtcNow(), SagaTrace.TraceId);
-                    if (!await TryWriteAsync(record, never, stop)) continue;
-                    await UndoAsync(never, stop);
+                    var never = new Reservation(orderId, ReservationStatus.Released, WasReserved: false, lines, null, clock.GetUtcNow(), SagaTracing.TraceId);
+                    if (!await TrySaveAsync(record, never, ct)) continue;
+                    await FenceAsync(never, ct);
                     return never;
 
-                case { EverHeld: false } said:
-                    await UndoAsync(said, stop);
+                case { WasReserved: false } said:
+                    await FenceAsync(said, ct);
                     return said;
 
-                case { Status: ClaimStatus.GivenBack } said:
+                case { Status: ReservationStatus.Released } said:
                     return said;
 
-                case { Status: ClaimStatus.Held } held:
-                    if (await MoveAsync(orderId, held.Lines, Mark.Returned, stop) is not { } moved) continue;
-                    if (await FinishAsync(moved, ClaimStatus.GivenBack, Mark.Returned, stop) is { } given) return given;
+                case { Status: ReservationStatus.Reserved } held:
+                    if (await MoveHoldingsAsync(orderId, held.Lines, ReservationMark.Released, ct) is not { } moved) continue;
+                    if (await CompleteAsync(moved, ReservationStatus.Released, ReservationMark.Released, ct) is { } given) return given;
                     continue;
 
-                case { Status: ClaimStatus.Settled or ClaimStatus.Refused } said:
+                case { Status: ReservationStatus.Settled or ReservationStatus.Rejected } said:
                     throw new UnprocessableEventException($"Order {orderId} is said to have failed, but its claim is {said.Status}.");
             }
         }
     }
 
     /// <summary>Makes final what the order took.</summary>
-    public async Task<Claim> SettleAsync(string orderId, CancellationToken stop)
+    public async Task<Reservation> SettleAsync(string orderId, CancellationToken ct)
     {
-        if (own.TryFind<Claim>(Claim.KeyOf(orderId), out var made) && await SettleOwnAsync(made, stop) is { } final) return final;
+        if (locallyCreated.TryGet<Reservation>(Reservation.KeyOf(orderId), out var made) && await SettleLocallyCreatedAsync(made, ct) is { } final) return final;
 
-        for (var lost = 0; ; await patience.AfterAsync(++lost, stop))
+        for (var attempt = 0; ; await backoff.DelayAsync(++attempt, ct))
         {
-            var record = await ReadClaimAsync(orderId, stop);
+            var record = await ReadReservationAsync(orderId, ct);
             switch (record.Value)
             {
-                case { Status: ClaimStatus.Settled } said:
+                case { Status: ReservationStatus.Settled } said:
                     return said;
 
-                case { Status: ClaimStatus.Held } held:
-                    if (await MoveAsync(orderId, held.Lines, Mark.Settled, stop) is not { } moved) continue;
-                    if (await FinishAsync(moved, ClaimStatus.Settled, Mark.Settled, stop) is { } settled) return settled;
+                case { Status: ReservationStatus.Reserved } held:
+                    if (await MoveHoldingsAsync(orderId, held.Lines, ReservationMark.Settled, ct) is not { } moved) continue;
+                    if (await CompleteAsync(moved, ReservationStatus.Settled, ReservationMark.Settled, ct) is { } settled) return settled;
                     continue;
 
-                case null or { Status: ClaimStatus.GivenBack or ClaimStatus.Refused }:
+                case null or { Status: ReservationStatus.Released or ReservationStatus.Rejected }:
                     throw new UnprocessableEventException(
                         $"Order {orderId} is said to be confirmed, but its claim is {record.Value?.Status.ToString() ?? "absent"}.");
             }
@@ -133,37 +133,37 @@ public sealed class Participant<T>(
     }
 
     /// <summary>What this participant has said about an order; null: nothing.</summary>
-    public async Task<Claim?> FindAsync(string orderId, CancellationToken stop) => (await ReadClaimAsync(orderId, stop)).Value;
+    public async Task<Reservation?> FindAsync(string orderId, CancellationToken ct) => (await ReadReservationAsync(orderId, ct)).Value;
 
     /// <returns>Neither: the line is taken. Overtaken: the order has a claim by now, which decides.</returns>
-    private async Task<(Refusal? Refusal, bool Overtaken)> TakeLineAsync(
-        string orderId, ClaimLine line, Func<T?, ClaimLine, Refusal?> refuse, CancellationToken stop)
+    private async Task<(FailureReason? FailureReason, bool Overtaken)> ReserveLineAsync(
+        string orderId, ReservationLine line, Func<T?, ReservationLine, FailureReason?> refuse, CancellationToken ct)
     {
-        var (refusal, overtaken, marks) = await ChangeAsync<(Refusal?, bool, int)>(line, Claim.KeyOf(orderId), (shared, claim) =>
+        var (refusal, overtaken, marks) = await UpdateAsync<(FailureReason?, bool, int)>(line, Reservation.KeyOf(orderId), (shared, reservation) =>
         {
-            if (claim.Value is not null) return new(null, (null, true, 0));
-            switch (shared?.Holdings.MarkOf(orderId))
+            if (reservation.Value is not null) return new(null, (null, true, 0));
+            switch (shared?.Holdings.MarkFor(orderId))
             {
-                case Mark.Held:
+                case ReservationMark.Reserved:
                     return new(null, (null, false, 0));
-                case Mark.Returned or Mark.Settled:
+                case ReservationMark.Released or ReservationMark.Settled:
                     return new(null, (new("ORDER_IS_OVER", $"Order {orderId} ended so long ago that its record is gone."), false, 0));
                 case null:
                     break;
             }
             if (refuse(shared, line) is { } refused) return new(null, (refused, false, 0));
-            var holdings = shared!.Holdings.Take(orderId, line.Amount);
+            var holdings = shared!.Holdings.Reserve(orderId, line.Amount);
             return new(shared.With(holdings), (null, false, holdings.Marks.Count));
-        }, stop);
-        if (marks > MarksMax && tidying.TryAdd(line.Of, true))
+        }, ct);
+        if (marks > MarksMax && pruning.TryAdd(line.ResourceId, true))
         {
             try
             {
-                await TidyAsync(line, stop);
+                await PruneMarksAsync(line, ct);
             }
             finally
             {
-                tidying.TryRemove(line.Of, out _);
+                pruning.TryRemove(line.ResourceId, out _);
             }
         }
         return (refusal, overtaken);
@@ -171,23 +171,23 @@ public sealed class Participant<T>(
 
     /// <summary>Moves what is held, line by line, to where <paramref name="to"/> says.</summary>
     /// <returns>The claim as it was meanwhile; null: it is not Held any more.</returns>
-    private async Task<Versioned<Claim>?> MoveAsync(string orderId, ImmutableArray<ClaimLine> lines, Mark to, CancellationToken stop)
+    private async Task<Versioned<Reservation>?> MoveHoldingsAsync(string orderId, ImmutableArray<ReservationLine> lines, ReservationMark to, CancellationToken ct)
     {
-        Versioned<Claim>? seen = null;
+        Versioned<Reservation>? seen = null;
         foreach (var line in lines)
         {
-            seen = await ChangeAsync<Versioned<Claim>?>(line, Claim.KeyOf(orderId), (shared, claim) =>
+            seen = await UpdateAsync<Versioned<Reservation>?>(line, Reservation.KeyOf(orderId), (shared, reservation) =>
             {
-                if (claim.Value is not { Status: ClaimStatus.Held }) return new(null, null);
-                if (shared is null) throw new CorruptDocumentException($"{keyOf(line.Of)} is gone, although order {orderId} holds something of it.");
-                if (shared.Holdings.MarkOf(orderId) == to) return new(null, claim);
+                if (reservation.Value is not { Status: ReservationStatus.Reserved }) return new(null, null);
+                if (shared is null) throw new CorruptDocumentException($"{keyOf(line.ResourceId)} is gone, although order {orderId} holds something of it.");
+                if (shared.Holdings.MarkFor(orderId) == to) return new(null, reservation);
                 return new(shared.With(to switch
                 {
-                    Mark.Returned => shared.Holdings.GiveBack(orderId, line.Amount),
-                    Mark.Settled => shared.Holdings.Settle(orderId, line.Amount),
-                    Mark.Held => throw new ArgumentOutOfRangeException(nameof(to)),
-                }), claim);
-            }, stop);
+                    ReservationMark.Released => shared.Holdings.Release(orderId, line.Amount),
+                    ReservationMark.Settled => shared.Holdings.Settle(orderId, line.Amount),
+                    ReservationMark.Reserved => throw new ArgumentOutOfRangeException(nameof(to)),
+                }), reservation);
+            }, ct);
             if (seen is null) return null;
         }
         return seen;
@@ -198,74 +198,74 @@ public sealed class Participant<T>(
     /// one of the documents, since whoever ends it moves all marks before.
     /// </summary>
     /// <returns>Null: something is not as this process left it.</returns>
-    private async Task<Claim?> SettleOwnAsync(Versioned<Claim> made, CancellationToken stop)
+    private async Task<Reservation?> SettleLocallyCreatedAsync(Versioned<Reservation> made, CancellationToken ct)
     {
-        own.Forget(made.Key);
+        locallyCreated.Remove(made.Key);
         var orderId = made.Value!.OrderId;
         foreach (var line in made.Value.Lines)
         {
-            var settled = await ChangeAsync<bool>(line, null, (shared, _) => shared?.Holdings.MarkOf(orderId) == Mark.Held
+            var settled = await UpdateAsync<bool>(line, null, (shared, _) => shared?.Holdings.MarkFor(orderId) == ReservationMark.Reserved
                 ? new(shared.With(shared.Holdings.Settle(orderId, line.Amount)), true)
-                : new(null, false), stop);
+                : new(null, false), ct);
             if (!settled) return null;
         }
-        var final = await FinishAsync(made, ClaimStatus.Settled, Mark.Settled, stop);
-        if (final is null) own.WasWrong();
+        var final = await CompleteAsync(made, ReservationStatus.Settled, ReservationMark.Settled, ct);
+        if (final is null) locallyCreated.Suspend();
         return final;
     }
 
     /// <summary>Null: somebody else changed the claim first.</summary>
-    private async Task<Claim?> FinishAsync(Versioned<Claim> record, ClaimStatus status, Mark mark, CancellationToken stop)
+    private async Task<Reservation?> CompleteAsync(Versioned<Reservation> record, ReservationStatus status, ReservationMark mark, CancellationToken ct)
     {
-        var claim = record.Value! with { Status = status, Changed = clock.GetUtcNow() };
-        if (!await TryWriteAsync(record, claim, stop)) return null;
-        own.Forget(record.Key);
-        Agree(claim, mark);
-        return claim;
+        var reservation = record.Value! with { Status = status, Changed = clock.GetUtcNow() };
+        if (!await TrySaveAsync(record, reservation, ct)) return null;
+        locallyCreated.Remove(record.Key);
+        MarkResolved(reservation, mark);
+        return reservation;
     }
 
     /// <summary>Gives back whatever is held without a claim, and fences everybody who has read the documents before.</summary>
-    private async Task UndoAsync(Claim never, CancellationToken stop)
+    private async Task FenceAsync(Reservation never, CancellationToken ct)
     {
         foreach (var line in never.Lines)
         {
-            await ChangeAsync<bool>(line, null, (shared, _) => new(
-                shared?.Holdings.MarkOf(never.OrderId) == Mark.Held ? shared.With(shared.Holdings.GiveBack(never.OrderId, line.Amount)) : shared, true), stop);
+            await UpdateAsync<bool>(line, null, (shared, _) => new(
+                shared?.Holdings.MarkFor(never.OrderId) == ReservationMark.Reserved ? shared.With(shared.Holdings.Release(never.OrderId, line.Amount)) : shared, true), ct);
         }
-        Agree(never, Mark.Returned);
+        MarkResolved(never, ReservationMark.Released);
     }
 
     /// <summary>Looks up the claims behind the marks that other instances, or this one before it restarted, have left, and drops what it can.</summary>
-    private async Task TidyAsync(ClaimLine line, CancellationToken stop)
+    private async Task PruneMarksAsync(ReservationLine line, CancellationToken ct)
     {
-        if ((await sidecar.ReadAsync<T>(keyOf(line.Of), stop)).Value is not { } shared) return;
-        var claims = await sidecar.ReadEachAsync<Claim>([.. shared.Holdings.Marks.Keys.Select(Claim.KeyOf)], stop);
-        foreach (var ((orderId, mark), claim) in shared.Holdings.Marks.Zip(claims))
+        if ((await sidecar.ReadAsync<T>(keyOf(line.ResourceId), ct)).Value is not { } shared) return;
+        var reservations = await sidecar.ReadEachAsync<Reservation>([.. shared.Holdings.Marks.Keys.Select(Reservation.KeyOf)], ct);
+        foreach (var ((orderId, mark), reservation) in shared.Holdings.Marks.Zip(reservations))
         {
             // The mark of one that cannot be read stays.
-            if (claim.IsCompletedSuccessfully && claim.Result.Value?.Agrees(mark) == true) agreements.Add(keyOf(line.Of), orderId, mark);
+            if (reservation.IsCompletedSuccessfully && reservation.Result.Value?.IsConsistentWith(mark) == true) resolvedMarks.Add(keyOf(line.ResourceId), orderId, mark);
         }
-        await ChangeAsync<bool>(line, null, (kept, _) => new(kept, true), stop);
+        await UpdateAsync<bool>(line, null, (kept, _) => new(kept, true), ct);
     }
 
-    private Task<TResult> ChangeAsync<TResult>(ClaimLine line, string? witness, Func<T?, Versioned<Claim>, Change<T, TResult>> decide, CancellationToken stop)
+    private Task<TResult> UpdateAsync<TResult>(ReservationLine line, string? witness, Func<T?, Versioned<Reservation>, Update<T, TResult>> decide, CancellationToken ct)
     {
-        var key = keyOf(line.Of);
-        return documents.ChangeAsync(key, witness, decide, shared => shared.With(shared.Holdings.Without(agreements.Of(key, shared.Holdings.Marks))), stop);
+        var key = keyOf(line.ResourceId);
+        return documents.UpdateAsync(key, witness, decide, shared => shared.With(shared.Holdings.WithoutMarks(resolvedMarks.Of(key, shared.Holdings.Marks))), ct);
     }
 
-    private async Task<Versioned<Claim>> ReadClaimAsync(string orderId, CancellationToken stop)
+    private async Task<Versioned<Reservation>> ReadReservationAsync(string orderId, CancellationToken ct)
     {
-        var read = await sidecar.ReadAsync<Claim>(Claim.KeyOf(orderId), stop);
+        var read = await sidecar.ReadAsync<Reservation>(Reservation.KeyOf(orderId), ct);
         read.Value?.MustBeSound(orderId);
         return read;
     }
 
-    private Task<bool> TryWriteAsync(Versioned<Claim> record, Claim claim, CancellationToken stop) =>
-        sidecar.TryWriteAsync(record, claim, claim.Status == ClaimStatus.Held ? null : Retention.OfFinished, stop);
+    private Task<bool> TrySaveAsync(Versioned<Reservation> record, Reservation reservation, CancellationToken ct) =>
+        sidecar.TrySaveAsync(record, reservation, reservation.Status == ReservationStatus.Reserved ? null : Retention.OfFinished, ct);
 
-    private void Agree(Claim claim, Mark mark)
+    private void MarkResolved(Reservation reservation, ReservationMark mark)
     {
-        foreach (var line in claim.Lines) agreements.Add(keyOf(line.Of), claim.OrderId, mark);
+        foreach (var line in reservation.Lines) resolvedMarks.Add(keyOf(line.ResourceId), reservation.OrderId, mark);
     }
 }

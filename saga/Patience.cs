@@ -1,26 +1,26 @@
 namespace Saga;
 
 /// <summary>How long to wait before deciding anew after somebody else wrote first.</summary>
-public sealed class Patience(TimeProvider clock, Random chance)
+public sealed class ConflictBackoff(TimeProvider clock, Random random)
 {
     /// <summary>So often in a row, and the work is handed back to be redelivered.</summary>
-    public const int LostMax = 40;
+    public const int MaxRetries = 40;
 
     /// <summary>Waits, longer each time and never the same: 0 to 2 ms at first, 0 to 64 ms in the end.</summary>
-    /// <param name="lost">How many times in a row the write was lost, from 1.</param>
-    /// <exception cref="ContentionException">Lost more than <see cref="LostMax"/> times.</exception>
-    public Task AfterAsync(int lost, CancellationToken stop)
+    /// <param name="attempt">How many times in a row the write was lost, from 1.</param>
+    /// <exception cref="ContentionException">Lost more than <see cref="MaxRetries"/> times.</exception>
+    public Task DelayAsync(int attempt, CancellationToken ct)
     {
-        if (lost > LostMax) throw new ContentionException();
+        if (attempt > MaxRetries) throw new ContentionException();
         double most;
-        lock (chance) most = chance.NextDouble() * Math.Min(1 << Math.Min(lost, 6), 64);
-        return Task.Delay(TimeSpan.FromMilliseconds(most), clock, stop);
+        lock (random) most = random.NextDouble() * Math.Min(1 << Math.Min(attempt, 6), 64);
+        return Task.Delay(TimeSpan.FromMilliseconds(most), clock, ct);
     }
 }
 
 /// <summary>Too many others were writing the same document.</summary>
 public sealed class ContentionException() : Exception(
-    $"Another writer was first {Patience.LostMax} times in a row. Nothing is lost; the same request can be sent again.");
+    $"Another writer was first {ConflictBackoff.MaxRetries} times in a row. Nothing is lost; the same request can be sent again.");
 
 /// <summary>How long what is over is remembered.</summary>
 public static class Retention

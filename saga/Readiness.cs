@@ -27,7 +27,7 @@ internal sealed class Readiness(DaprClient dapr, DaprApi.DaprClient api, Subscri
 {
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
-        using var untraced = SagaTrace.Nobodys();
+        using var untraced = SagaTracing.Suppress();
         if (!await dapr.CheckOutboundHealthAsync(cancellationToken)) return HealthCheckResult.Unhealthy("The sidecar does not answer, or is not ready.");
         return probe.IsRead || await IsSubscribedAsync(cancellationToken)
             ? HealthCheckResult.Healthy()
@@ -35,11 +35,11 @@ internal sealed class Readiness(DaprClient dapr, DaprApi.DaprClient api, Subscri
     }
 
     /// <summary>A sidecar that outlives the process does not ask the next one again, and delivers to it all the same.</summary>
-    private async Task<bool> IsSubscribedAsync(CancellationToken stop)
+    private async Task<bool> IsSubscribedAsync(CancellationToken ct)
     {
         try
         {
-            var metadata = await api.GetMetadataAsync(new GetMetadataRequest(), cancellationToken: stop);
+            var metadata = await api.GetMetadataAsync(new GetMetadataRequest(), cancellationToken: ct);
             return subscriptions.Topics.All(topic => metadata.Subscriptions.Any(one => one.PubsubName == DaprSidecar.PubSub && one.Topic == topic));
         }
         catch (RpcException)

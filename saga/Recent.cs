@@ -8,10 +8,10 @@ namespace Saga;
 /// Somebody else's write makes the guess wrong and so the next write here a lost one, after which the document is read, as after every
 /// lost write. What is forgotten costs a read.
 /// </summary>
-/// <param name="readsAfterMistake">
+/// <param name="suspendAfterMiss">
 /// Where several processes write the same documents most guesses would be wrong: so many documents are read before it is tried again.
 /// </param>
-internal sealed class Recent(int readsAfterMistake)
+internal sealed class VersionCache(int suspendAfterMiss)
 {
     /// <summary>Two generations of so many documents: what was not written for a whole generation is forgotten.</summary>
     private const int GenerationMax = 8_000;
@@ -21,7 +21,7 @@ internal sealed class Recent(int readsAfterMistake)
     private Dictionary<string, object> old = [];
     private int readsLeft;
 
-    public bool TryFind<T>(string key, out Versioned<T> document) where T : class
+    public bool TryGet<T>(string key, out Versioned<T> document) where T : class
     {
         document = default;
         lock (gate)
@@ -38,14 +38,14 @@ internal sealed class Recent(int readsAfterMistake)
     }
 
     /// <summary>It was written, from what was read before.</summary>
-    public void Wrote<T>(Versioned<T> read, T value) where T : class
+    public void OnWritten<T>(Versioned<T> read, T value) where T : class
     {
         if (VersionAfter(read.ETag) is not { } version) return;
         lock (gate) Keep(new Versioned<T>(read.Key, value, version));
     }
 
     /// <summary>It was read as it is now, unless this process has written it since.</summary>
-    public void Saw<T>(Versioned<T> read) where T : class
+    public void OnRead<T>(Versioned<T> read) where T : class
     {
         if (!TryCount(read.ETag, out var version)) return;
         lock (gate)
@@ -56,7 +56,7 @@ internal sealed class Recent(int readsAfterMistake)
         }
     }
 
-    public void Forget(string key)
+    public void Remove(string key)
     {
         lock (gate)
         {
@@ -65,9 +65,9 @@ internal sealed class Recent(int readsAfterMistake)
         }
     }
 
-    public void WasWrong()
+    public void Suspend()
     {
-        lock (gate) readsLeft = readsAfterMistake;
+        lock (gate) readsLeft = suspendAfterMiss;
     }
 
     private void Keep<T>(Versioned<T> document) where T : class

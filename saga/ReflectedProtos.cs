@@ -18,7 +18,7 @@ namespace Saga;
 /// What server reflection tells: the mapped services, and their proto files with comments, so that a client's 'describe' explains itself.
 /// The descriptors in generated code lack the comments.
 /// </summary>
-internal static class ReflectedProtos
+internal static class ReflectionWithComments
 {
     public static void AddReflection(this IServiceCollection services)
     {

@@ -13,36 +13,36 @@ namespace Saga;
 /// <summary>Shows what handling an event would do, and does nothing: the real handlers run on a sidecar that only remembers.</summary>
 /// <param name="services">What the service is made of.</param>
 /// <param name="hear">What it hears.</param>
-internal sealed class Rehearsal(IServiceCollection services, Func<IServiceProvider, Subscriptions> hear, ISidecar sidecar, JsonSerializerOptions json)
+internal sealed class DryRun(IServiceCollection services, Func<IServiceProvider, Subscriptions> hear, ISidecar sidecar, JsonSerializerOptions json)
 {
     /// <returns>A line for each document that would change and each event that would be said; and why it would fail, or nothing.</returns>
-    public async Task<(IReadOnlyList<string> Effects, string Failure)> RunAsync(string topic, IMessage e, CancellationToken stop)
+    public async Task<(IReadOnlyList<string> Effects, string Failure)> RunAsync(string topic, IMessage e, CancellationToken ct)
     {
-        var rehearsed = new RehearsedSidecar(sidecar, json);
+        var recorder = new RecordingSidecar(sidecar, json);
         IServiceCollection stage = new ServiceCollection();
         foreach (var service in services.Where(service => service.ServiceType != typeof(IHostedService))) stage.Add(service);
-        stage.Replace(ServiceDescriptor.Singleton<ISidecar>(rehearsed));
+        stage.Replace(ServiceDescriptor.Singleton<ISidecar>(recorder));
         stage.Replace(ServiceDescriptor.Singleton<ILoggerFactory>(NullLoggerFactory.Instance));
         await using var provider = stage.BuildServiceProvider();
         try
         {
-            await hear(provider).OnRedriven(topic)!.HandleAsync(e, stop);
-            return (rehearsed.Effects, "");
+            await hear(provider).OnRedriven(topic)!.HandleAsync(e, ct);
+            return (recorder.Effects, "");
         }
-        catch (Exception fault) when (!stop.IsCancellationRequested)
+        catch (Exception fault) when (!ct.IsCancellationRequested)
         {
-            return (rehearsed.Effects, fault.Message);
+            return (recorder.Effects, fault.Message);
         }
     }
 }
 
 /// <summary>Reads from the real one, and keeps to itself what is written and said.</summary>
-internal sealed class RehearsedSidecar(ISidecar real, JsonSerializerOptions json) : ISidecar
+internal sealed class RecordingSidecar(ISidecar real, JsonSerializerOptions json) : ISidecar
 {
     private readonly Lock gate = new();
     private readonly Dictionary<string, JsonNode?> before = [];
     private readonly Dictionary<string, (object? Value, string ETag)> after = [];
-    private readonly List<Event> said = [];
+    private readonly List<OutgoingEvent> said = [];
 
     /// <summary>A line for each document that has changed and each event that was said.</summary>
     public IReadOnlyList<string> Effects
@@ -60,28 +60,28 @@ internal sealed class RehearsedSidecar(ISidecar real, JsonSerializerOptions json
         }
     }
 
-    public async Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken stop) where T : class
+    public async Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken ct) where T : class
     {
         lock (gate)
         {
             if (after.TryGetValue(key, out var written)) return new(key, (T?)written.Value, written.ETag);
         }
-        var read = await real.ReadAsync<T>(key, stop);
+        var read = await real.ReadAsync<T>(key, ct);
         lock (gate) before[key] = NodeOf(read.Value);
         return read;
     }
 
-    public async Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken stop) where T : class
+    public async Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken ct) where T : class
     {
         List<Versioned<T>> read = [];
-        foreach (var key in keys) read.Add(await ReadAsync<T>(key, stop));
+        foreach (var key in keys) read.Add(await ReadAsync<T>(key, ct));
         return read;
     }
 
-    public async Task<bool> TryWriteAsync<T>(Versioned<T> read, T value, TimeSpan? keepFor, CancellationToken stop) where T : class
+    public async Task<bool> TrySaveAsync<T>(Versioned<T> read, T value, TimeSpan? timeToLive, CancellationToken ct) where T : class
     {
         // A create comes without a read, and fails when there is a document.
-        if (read.ETag.Length == 0 && (await ReadAsync<T>(read.Key, stop)).Value is not null) return false;
+        if (read.ETag.Length == 0 && (await ReadAsync<T>(read.Key, ct)).Value is not null) return false;
         lock (gate)
         {
             if (after.TryGetValue(read.Key, out var written) && written.ETag != read.ETag) return false;
@@ -90,13 +90,13 @@ internal sealed class RehearsedSidecar(ISidecar real, JsonSerializerOptions json
         }
     }
 
-    public Task DeleteAsync(string key, CancellationToken stop)
+    public Task DeleteAsync(string key, CancellationToken ct)
     {
         lock (gate) after[key] = (null, "");
         return Task.CompletedTask;
     }
 
-    public Task PublishAsync(Event e, CancellationToken stop)
+    public Task PublishAsync(OutgoingEvent e, CancellationToken ct)
     {
         lock (gate) said.Add(e);
         return Task.CompletedTask;

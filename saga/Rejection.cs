@@ -28,16 +28,16 @@ public sealed record Rejection(StatusCode Code, string Message, params IReadOnly
         new ErrorInfo { Domain = Domain, Reason = "IDEMPOTENCY_KEY_REUSED", Metadata = { ["idempotency_key"] = key } });
 
     /// <param name="violations">Type and description as a refusal; subject such as product/p-1.</param>
-    public static Rejection Precondition(params IReadOnlyList<(string Subject, Refusal Refusal)> violations)
+    public static Rejection Precondition(params IReadOnlyList<(string Subject, FailureReason FailureReason)> violations)
     {
         var failure = new PreconditionFailure();
         failure.Violations.AddRange(violations.Select(violation => new PreconditionFailure.Types.Violation
         {
-            Type = violation.Refusal.Reason,
+            Type = violation.FailureReason.Reason,
             Subject = violation.Subject,
-            Description = violation.Refusal.Detail,
+            Description = violation.FailureReason.Detail,
         }));
-        return new(StatusCode.FailedPrecondition, string.Join(' ', violations.Select(violation => violation.Refusal.Detail)), failure);
+        return new(StatusCode.FailedPrecondition, string.Join(' ', violations.Select(violation => violation.FailureReason.Detail)), failure);
     }
 
     public static Rejection Invalid(IReadOnlyList<(string Field, string Description)> violations)

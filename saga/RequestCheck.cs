@@ -55,7 +55,7 @@ public sealed class RequestCheck
     }
 
     /// <exception cref="RejectedException">INVALID_ARGUMENT naming every field that is wrong.</exception>
-    public void Done()
+    public void ThrowIfInvalid()
     {
         if (violations.Count > 0) throw new RejectedException(Rejection.Invalid(violations));
     }

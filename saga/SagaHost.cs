@@ -34,7 +34,7 @@ public static class SagaHost
     public static WebApplicationBuilder CreateBuilder(string[] args, string appId, int grpcPort, IJsonTypeInfoResolver states)
     {
         var builder = WebApplication.CreateSlimBuilder(args);
-        LogLine.Add(builder);
+        SingleLineFormatter.Add(builder);
         builder.WebHost.UseKestrelCore();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
@@ -47,8 +47,8 @@ public static class SagaHost
         TraceExport.Add(builder);
 
         var services = builder.Services;
-        services.AddGrpc(grpc => grpc.Interceptors.Add<FaultsToStatus>());
-        services.AddSingleton<FaultsToStatus>();
+        services.AddGrpc(grpc => grpc.Interceptors.Add<ExceptionInterceptor>());
+        services.AddSingleton<ExceptionInterceptor>();
         services.AddReflection();
         services.AddHealth();
         var json = JsonOf(states);
@@ -58,13 +58,13 @@ public static class SagaHost
         services.AddSingleton<SidecarChannel>();
         services.AddSingleton(services => new DaprApi.DaprClient(services.GetRequiredService<SidecarChannel>().Sidecar));
         services.AddSingleton<ISidecar, DaprSidecar>();
-        services.AddSingleton<Turns>();
+        services.AddSingleton<EventLoop>();
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton(Random.Shared);
-        services.AddSingleton<Patience>();
-        services.AddSingleton<Documents>();
+        services.AddSingleton<ConflictBackoff>();
+        services.AddSingleton<DocumentStore>();
         services.AddSingleton<Transition>();
-        services.AddSingleton<Commands>();
+        services.AddSingleton<IdempotentCommands>();
         services.AddSingleton<IdIndex>();
         services.AddSingleton<DeadLetters>();
         builder.AddMetrics(appId);
@@ -77,33 +77,33 @@ public static class SagaHost
         builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, PortOf(variable, port), HttpProtocols.Http1));
 
     /// <summary>This service takes from documents of the kind <typeparamref name="T"/> for orders.</summary>
-    public static void AddParticipant<T>(this WebApplicationBuilder builder, Func<string, string> keyOf) where T : class, IShared<T>
+    public static void AddParticipant<T>(this WebApplicationBuilder builder, Func<string, string> keyOf) where T : class, IHasHoldings<T>
     {
         builder.AddOpenLog();
         builder.Services.AddSingleton(services => new Participant<T>(
-            services.GetRequiredService<Documents>(), services.GetRequiredService<ISidecar>(), keyOf, services.GetRequiredService<OpenLog>().AddAsync,
-            services.GetRequiredService<TimeProvider>(), services.GetRequiredService<Patience>()));
-        builder.Services.AddSingleton(services => new HoldSweep<T>(
-            services.GetRequiredService<Participant<T>>(), services.GetRequiredService<ISidecar>(), services.GetRequiredService<OpenLog>(),
-            new OrdersClient(services.GetRequiredService<SidecarChannel>()).FateAsync,
+            services.GetRequiredService<DocumentStore>(), services.GetRequiredService<ISidecar>(), keyOf, services.GetRequiredService<OpenOrderLog>().AddAsync,
+            services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ConflictBackoff>()));
+        builder.Services.AddSingleton(services => new ReservationSweep<T>(
+            services.GetRequiredService<Participant<T>>(), services.GetRequiredService<ISidecar>(), services.GetRequiredService<OpenOrderLog>(),
+            new OrderStatusClient(services.GetRequiredService<SidecarChannel>()).GetOutcomeAsync,
             services.GetRequiredService<IConfiguration>().GetSection("Saga").GetValue("Deadline", TimeSpan.FromSeconds(60)),
-            services.GetRequiredService<DeadLetters>(), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<HoldSweep<T>>>()));
-        builder.Services.AddSingleton<ISweptEntries>(services => services.GetRequiredService<HoldSweep<T>>());
-        builder.AddSweep<HoldSweep<T>>((sweep, stop) => sweep.RunAsync(stop));
+            services.GetRequiredService<DeadLetters>(), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<ReservationSweep<T>>>()));
+        builder.Services.AddSingleton<ISweptEntries>(services => services.GetRequiredService<ReservationSweep<T>>());
+        builder.AddSweep<ReservationSweep<T>>((sweep, ct) => sweep.RunAsync(ct));
     }
 
     /// <summary>This service keeps a log of what is open.</summary>
-    public static void AddOpenLog(this WebApplicationBuilder builder) => builder.Services.AddSingleton(services => new OpenLog(
+    public static void AddOpenLog(this WebApplicationBuilder builder) => builder.Services.AddSingleton(services => new OpenOrderLog(
         services.GetRequiredService<ISidecar>(), services.GetRequiredService<TimeProvider>(),
-        () => Guid.CreateVersion7().ToString("N"), services.GetRequiredService<ILogger<OpenLog>>()));
+        () => Guid.CreateVersion7().ToString("N"), services.GetRequiredService<ILogger<OpenOrderLog>>()));
 
     /// <summary>Runs <paramref name="run"/> every Saga:SweepPeriod, 2 seconds unless configured otherwise.</summary>
     public static void AddSweep<T>(this WebApplicationBuilder builder, Func<T, CancellationToken, Task> run) where T : class
     {
         var period = builder.Configuration.GetSection("Saga").GetValue("SweepPeriod", TimeSpan.FromSeconds(2));
-        builder.Services.AddHostedService(services => new Sweep(
-            Sweep.NameOf(typeof(T)), stop => run(services.GetRequiredService<T>(), stop), period,
-            services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<Sweep>>()));
+        builder.Services.AddHostedService(services => new PeriodicSweep(
+            PeriodicSweep.NameOf(typeof(T)), ct => run(services.GetRequiredService<T>(), ct), period,
+            services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<PeriodicSweep>>()));
     }
 
     /// <summary>This service hears events.</summary>
@@ -120,7 +120,7 @@ public static class SagaHost
         builder.Services.AddSingleton<THandlers>();
         builder.Services.AddSingleton(HeardBy);
         builder.Services.AddSingleton<EventDispatcher>();
-        builder.Services.AddSingleton(services => new Rehearsal(
+        builder.Services.AddSingleton(services => new DryRun(
             builder.Services, HeardBy, services.GetRequiredService<ISidecar>(), services.GetRequiredService<JsonSerializerOptions>()));
     }
 
@@ -135,7 +135,7 @@ public static class SagaHost
         app.MapHealth();
         var health = app.Services.GetRequiredService<IOptions<GrpcHealthChecksOptions>>().Value.Services;
         // Each is as well as the whole.
-        foreach (var service in ReflectedProtos.Named(((IEndpointRouteBuilder)app).DataSources.SelectMany(source => source.Endpoints))) health.Map(service, _ => true);
+        foreach (var service in ReflectionWithComments.Named(((IEndpointRouteBuilder)app).DataSources.SelectMany(source => source.Endpoints))) health.Map(service, _ => true);
         app.MapMetrics();
     }
 
@@ -159,7 +159,7 @@ public static class SagaHost
     /// <summary>How documents look in the store: camelCase, enums by name, what is null left out.</summary>
     public static JsonSerializerOptions JsonOf(IJsonTypeInfoResolver states) => new(JsonSerializerDefaults.Web)
     {
-        TypeInfoResolver = JsonTypeInfoResolver.Combine(states, SagaStates.Default),
+        TypeInfoResolver = JsonTypeInfoResolver.Combine(states, SagaJsonContext.Default),
         // Names in any language stay readable in the store.
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         Converters = { new JsonStringEnumConverter() },

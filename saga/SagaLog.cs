@@ -12,14 +12,14 @@ internal static partial class SagaLog
     private static partial void HandlerFailed(ILogger log, string eventId, string topic, int attempt, string problem, string orderId);
 
     public static void HandlerFailed(ILogger log, string eventId, string topic, int attempt, string problem) =>
-        HandlerFailed(log, eventId, topic, attempt, problem, Event.OrderIdOf(eventId));
+        HandlerFailed(log, eventId, topic, attempt, problem, OutgoingEvent.OrderIdOf(eventId));
 
     [LoggerMessage(2, LogLevel.Error, "Event {EventId} on {Topic} can never be handled and is stored as dead letter {DeadLetterId}: {Reason}", EventName = "EventRejected")]
     private static partial void EventRejected(ILogger log, Exception? bug, string eventId, string topic, string deadLetterId, string reason, string orderId);
 
     /// <param name="bug">Null: the reason says all.</param>
     public static void EventRejected(ILogger log, Exception? bug, string eventId, string topic, string deadLetterId, string reason) =>
-        EventRejected(log, bug, eventId, topic, deadLetterId, reason, Event.OrderIdOf(eventId));
+        EventRejected(log, bug, eventId, topic, deadLetterId, reason, OutgoingEvent.OrderIdOf(eventId));
 
     [LoggerMessage(3, LogLevel.Error, "The sweep of {Kind} cannot handle order {OrderId}, which is now dead letter {DeadLetterId}: {Reason}", EventName = "EntryRejected")]
     public static partial void EntryRejected(ILogger log, Exception? bug, string kind, string orderId, string deadLetterId, string reason);
@@ -28,44 +28,44 @@ internal static partial class SagaLog
     public static partial void EntryPostponed(ILogger log, string kind, string orderId, TimeSpan delay, string problem);
 
     [LoggerMessage(4, LogLevel.Warning, "{Method}({OrderId}) failed: {Problem} Further calls that fail are counted.", EventName = "WorldFault")]
-    public static partial void WorldFault(ILogger log, string method, string problem, string orderId);
+    public static partial void DependencyFailed(ILogger log, string method, string problem, string orderId);
 
     [LoggerMessage(5, LogLevel.Error, "{Method}({OrderId}) met a bug.", EventName = "Bug")]
-    public static partial void Bug(ILogger log, Exception bug, string method, string orderId);
+    public static partial void UnhandledException(ILogger log, Exception bug, string method, string orderId);
 
     /// <param name="bug">Null: a fault of the world, of which the problem says all.</param>
     [LoggerMessage(6, LogLevel.Warning, "The sweep of {Sweep} failed and runs again every {Period} until it succeeds: {Problem}", EventName = "SweepFailed")]
     public static partial void SweepFailed(ILogger log, Exception? bug, string sweep, TimeSpan period, string problem);
 
     [LoggerMessage(7, LogLevel.Warning, "The open log {Instance} with {Orders} orders was taken over; a new one is started.", EventName = "LogClosed")]
-    public static partial void LogClosed(ILogger log, string instance, int orders);
+    public static partial void LeaseLost(ILogger log, string instance, int orders);
 
     [LoggerMessage(8, LogLevel.Information, "Adopted the open log of instance {Instance}, silent since {Beat}.", EventName = "Adopted")]
-    public static partial void Adopted(ILogger log, string instance, DateTimeOffset beat);
+    public static partial void TookOver(ILogger log, string instance, DateTimeOffset beat);
 
     [LoggerMessage(9, LogLevel.Warning, "Event {EventId} of {Topic} is kept as dead letter {DeadLetterId}.", EventName = "KeptDeadLetter")]
     private static partial void KeptDeadLetter(ILogger log, string eventId, string topic, string deadLetterId, string orderId);
 
     public static void KeptDeadLetter(ILogger log, string eventId, string topic, string deadLetterId) =>
-        KeptDeadLetter(log, eventId, topic, deadLetterId, Event.OrderIdOf(eventId));
+        KeptDeadLetter(log, eventId, topic, deadLetterId, OutgoingEvent.OrderIdOf(eventId));
 
     [LoggerMessage(10, LogLevel.Information, "Event {EventId} was redriven from dead letter {DeadLetterId}.", EventName = "Redriven")]
     private static partial void Redriven(ILogger log, string eventId, string deadLetterId, string orderId);
 
     public static void Redriven(ILogger log, string eventId, string deadLetterId) =>
-        Redriven(log, eventId, deadLetterId, Event.OrderIdOf(eventId));
+        Redriven(log, eventId, deadLetterId, OutgoingEvent.OrderIdOf(eventId));
 
     [LoggerMessage(11, LogLevel.Error, "Event {EventId} failed again when it was redriven from dead letter {DeadLetterId}.", EventName = "RedriveFailed")]
     private static partial void RedriveFailed(ILogger log, Exception fault, string eventId, string deadLetterId, string orderId);
 
     public static void RedriveFailed(ILogger log, Exception fault, string eventId, string deadLetterId) =>
-        RedriveFailed(log, fault, eventId, deadLetterId, Event.OrderIdOf(eventId));
+        RedriveFailed(log, fault, eventId, deadLetterId, OutgoingEvent.OrderIdOf(eventId));
 
     [LoggerMessage(12, LogLevel.Information, "Event {EventId} in dead letter {DeadLetterId} was discarded.", EventName = "Discarded")]
     private static partial void Discarded(ILogger log, string eventId, string deadLetterId, string orderId);
 
     public static void Discarded(ILogger log, string eventId, string deadLetterId) =>
-        Discarded(log, eventId, deadLetterId, Event.OrderIdOf(eventId));
+        Discarded(log, eventId, deadLetterId, OutgoingEvent.OrderIdOf(eventId));
 
     [LoggerMessage(13, LogLevel.Warning, "Traces or metrics cannot be sent and are dropped: {Problem}. This is said once in an outage; sending is tried again.", EventName = "TracesLost")]
     public static partial void TracesLost(ILogger log, string problem);
@@ -74,10 +74,10 @@ internal static partial class SagaLog
     public static partial void TelemetryWarning(ILogger log, string problem);
 
     [LoggerMessage(14, LogLevel.Error, "Event {EventId} of {Topic} could not be stored as a dead letter and will be delivered again: {Problem}", EventName = "NotKept")]
-    private static partial void NotKept(ILogger log, string eventId, string topic, string problem, string orderId);
+    private static partial void DeadLetterNotStored(ILogger log, string eventId, string topic, string problem, string orderId);
 
-    public static void NotKept(ILogger log, string eventId, string topic, string problem) =>
-        NotKept(log, eventId, topic, problem, Event.OrderIdOf(eventId));
+    public static void DeadLetterNotStored(ILogger log, string eventId, string topic, string problem) =>
+        DeadLetterNotStored(log, eventId, topic, problem, OutgoingEvent.OrderIdOf(eventId));
 
     [LoggerMessage(30, LogLevel.Warning, "{What}: {Count} more failed within {Seconds} s ({Kinds}). The last: {Problem}", EventName = "FaultsGoOn")]
     public static partial void FaultsGoOn(ILogger log, string what, int count, double seconds, string kinds, string problem);

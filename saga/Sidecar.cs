@@ -12,21 +12,21 @@ public readonly record struct Versioned<T>(string Key, T? Value, string ETag) wh
 public interface ISidecar
 {
     /// <summary>Reads one document.</summary>
-    Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken stop) where T : class;
+    Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken ct) where T : class;
 
     /// <summary>Reads many documents, answered in the order of the keys.</summary>
-    Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken stop) where T : class;
+    Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken ct) where T : class;
 
     /// <summary>Writes what was decided from <paramref name="read"/>.</summary>
-    /// <param name="keepFor">How long the document lives; null: for ever, or as long as said before.</param>
+    /// <param name="timeToLive">How long the document lives; null: for ever, or as long as said before.</param>
     /// <returns>False: somebody wrote since it was read. Read again and decide anew.</returns>
-    Task<bool> TryWriteAsync<T>(Versioned<T> read, T value, TimeSpan? keepFor, CancellationToken stop) where T : class;
+    Task<bool> TrySaveAsync<T>(Versioned<T> read, T value, TimeSpan? timeToLive, CancellationToken ct) where T : class;
 
     /// <summary>Deletes a document that nobody else writes any more.</summary>
-    Task DeleteAsync(string key, CancellationToken stop);
+    Task DeleteAsync(string key, CancellationToken ct);
 
     /// <summary>Says an event on its topic.</summary>
-    Task PublishAsync(Event said, CancellationToken stop);
+    Task PublishAsync(OutgoingEvent said, CancellationToken ct);
 }
 
 /// <summary>Reads that do not fail together.</summary>
@@ -34,9 +34,9 @@ public static class SeparateReads
 {
     /// <summary>Reads many documents, each on its own: a corrupt or refused one is a failed task of its own.</summary>
     /// <returns>Completed tasks, in the order of the keys.</returns>
-    public static async Task<IReadOnlyList<Task<Versioned<T>>>> ReadEachAsync<T>(this ISidecar sidecar, IReadOnlyList<string> keys, CancellationToken stop) where T : class
+    public static async Task<IReadOnlyList<Task<Versioned<T>>>> ReadEachAsync<T>(this ISidecar sidecar, IReadOnlyList<string> keys, CancellationToken ct) where T : class
     {
-        Task<Versioned<T>>[] reads = [.. keys.Select(key => sidecar.ReadAsync<T>(key, stop))];
+        Task<Versioned<T>>[] reads = [.. keys.Select(key => sidecar.ReadAsync<T>(key, ct))];
         if (reads.Length > 0) await Task.WhenAny(Task.WhenAll(reads));
         return reads;
     }

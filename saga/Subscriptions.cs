@@ -18,7 +18,7 @@ public sealed class Subscriptions
     /// <param name="step">What the handler does, as a trace shows it. Null: it only takes note.</param>
     public Subscriptions On<T>(Func<T, CancellationToken, Task> handle, string? step = null) where T : IMessage<T>, new()
     {
-        subscribed.Add(Event.TopicOf(new T().Descriptor.Name), new(json => Event.FromJson<T>(json), (message, stop) => handle((T)message, stop), step));
+        subscribed.Add(OutgoingEvent.TopicOf(new T().Descriptor.Name), new(json => OutgoingEvent.FromJson<T>(json), (message, ct) => handle((T)message, ct), step));
         return this;
     }
 
@@ -26,7 +26,7 @@ public sealed class Subscriptions
     /// <param name="kind">Stands where an event has its topic.</param>
     /// <param name="handle">Gets the id of the order.</param>
     internal void OnRedrive(string kind, Func<string, CancellationToken, Task> handle) =>
-        redriven.Add(kind, new(data => new StringValue { Value = data.ToStringUtf8() }, (order, stop) => handle(((StringValue)order).Value, stop), null));
+        redriven.Add(kind, new(data => new StringValue { Value = data.ToStringUtf8() }, (order, ct) => handle(((StringValue)order).Value, ct), null));
 
     /// <summary>Null: this service does not subscribe to the topic.</summary>
     internal TopicHandler? On(string topic) => subscribed.GetValueOrDefault(topic);

@@ -6,7 +6,7 @@ namespace Saga;
 /// <summary>Runs a sweep again and again, for as long as the process lives.</summary>
 /// <param name="name">What is swept, as metrics and log name it.</param>
 /// <param name="period">Between the end of one and the start of the next.</param>
-internal sealed class Sweep(string name, Func<CancellationToken, Task> run, TimeSpan period, TimeProvider clock, ILogger<Sweep> log) : BackgroundService
+internal sealed class PeriodicSweep(string name, Func<CancellationToken, Task> run, TimeSpan period, TimeProvider clock, ILogger<PeriodicSweep> log) : BackgroundService
 {
     private readonly FaultLog outages = new($"Sweeps of {name}", clock, log, overWhenQuiet: false);
     private readonly FaultLog bugs = new($"Sweeps of {name}", clock, log, overWhenQuiet: false);
@@ -16,7 +16,7 @@ internal sealed class Sweep(string name, Func<CancellationToken, Task> run, Time
 
     /// <summary>"order" of OrderSweep, "product" of HoldSweep&lt;Product&gt;.</summary>
     public static string NameOf(Type sweep) =>
-        (sweep.IsGenericType ? sweep.GenericTypeArguments[0].Name : sweep.Name.Replace(nameof(Sweep), "", StringComparison.Ordinal)).ToLowerInvariant();
+        (sweep.IsGenericType ? sweep.GenericTypeArguments[0].Name : sweep.Name.Replace(nameof(PeriodicSweep), "", StringComparison.Ordinal)).ToLowerInvariant();
 
     public override void Dispose()
     {
@@ -40,18 +40,18 @@ internal sealed class Sweep(string name, Func<CancellationToken, Task> run, Time
         }
     }
 
-    private async Task RunOnceAsync(CancellationToken stop)
+    private async Task RunOnceAsync(CancellationToken ct)
     {
         // Looking around is nobody's; what is then done begins a trace of its own.
-        using var looking = SagaTrace.Nobodys();
+        using var looking = SagaTracing.Suppress();
         try
         {
-            await run(stop);
+            await run(ct);
             Volatile.Write(ref succeeded, clock.GetTimestamp());
             outages.Over();
             bugs.Over();
         }
-        catch (Exception fault) when (!stop.IsCancellationRequested)
+        catch (Exception fault) when (!ct.IsCancellationRequested)
         {
             SagaMetrics.CountFailure(name);
             var problem = Faults.CauseOf(fault);

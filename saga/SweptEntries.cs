@@ -9,7 +9,7 @@ public interface ISweptEntries
     string Kind { get; }
 
     /// <summary>Handles one entry now, and has it looked after again when it is still open.</summary>
-    Task VisitAsync(string orderId, CancellationToken stop);
+    Task VisitAsync(string orderId, CancellationToken ct);
 }
 
 /// <summary>
@@ -31,7 +31,7 @@ public sealed class IsolatedVisits(string kind, string suffix, DeadLetters deadL
     /// <param name="isClosedAsync">Does what is to be done about an entry. True: nothing more ever will be.</param>
     /// <returns>The ids of those that are still open.</returns>
     public async Task<IReadOnlySet<string>> VisitAsync<T>(
-        IReadOnlyList<OpenEntry> entries, IReadOnlyList<Task<Versioned<T>>> reads, Func<OpenEntry, Versioned<T>, Task<bool>> isClosedAsync, CancellationToken stop)
+        IReadOnlyList<OpenEntry> entries, IReadOnlyList<Task<Versioned<T>>> reads, Func<OpenEntry, Versioned<T>, Task<bool>> isClosedAsync, CancellationToken ct)
         where T : class
     {
         HashSet<string> open = [];
@@ -53,12 +53,12 @@ public sealed class IsolatedVisits(string kind, string suffix, DeadLetters deadL
             {
                 open.Add(entry.OrderId);
                 Postpone(entry.OrderId, fault);
-                if (stop.IsCancellationRequested || ++faultsInARow == FaultsInARowMax) throw;
+                if (ct.IsCancellationRequested || ++faultsInARow == FaultsInARowMax) throw;
             }
             catch (Exception fault)
             {
                 var letter = await deadLetters.StoreAsync(
-                    new(kind, $"{entry.OrderId}/{suffix}", Google.Protobuf.ByteString.CopyFromUtf8(entry.OrderId)), fault.Message, stop);
+                    new(kind, $"{entry.OrderId}/{suffix}", Google.Protobuf.ByteString.CopyFromUtf8(entry.OrderId)), fault.Message, ct);
                 SagaLog.EntryRejected(log, fault is UnprocessableEventException or CorruptDocumentException ? null : fault, kind, entry.OrderId, letter.Id, fault.Message);
                 postponed.Remove(entry.OrderId);
             }

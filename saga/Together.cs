@@ -7,65 +7,65 @@ namespace Saga;
 /// for nothing.
 /// </summary>
 /// <param name="call">Does all of them. Its own failure is the failure of each.</param>
-/// <param name="atOnce">So many calls are under way before others have to wait.</param>
-/// <param name="most">So many share a call.</param>
-public sealed class Together<TWanted, TResult>(
-    Turns turns, Func<IReadOnlyList<TWanted>, Task<IReadOnlyList<Task<TResult>>>> call, int atOnce, int most)
+/// <param name="maxConcurrency">So many calls are under way before others have to wait.</param>
+/// <param name="maxBatchSize">So many share a call.</param>
+public sealed class Batcher<TItem, TResult>(
+    EventLoop eventLoop, Func<IReadOnlyList<TItem>, Task<IReadOnlyList<Task<TResult>>>> call, int maxConcurrency, int maxBatchSize)
 {
     private readonly Lock gate = new();
-    private readonly Queue<(TWanted Wanted, Activity? Step, TaskCompletionSource<TResult> Done)> waiting = new();
-    private int underWay;
-    private bool announced;
+    private readonly Queue<(TItem Item, Activity? Step, TaskCompletionSource<TResult> Done)> waiting = new();
+    private int inFlight;
+    private bool scheduled;
 
-    public Task<TResult> DoAsync(TWanted wanted, CancellationToken stop)
+    public Task<TResult> SubmitAsync(TItem item, CancellationToken ct)
     {
         var done = new TaskCompletionSource<TResult>(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (gate)
         {
-            waiting.Enqueue((wanted, Activity.Current, done));
-            Announce();
+            waiting.Enqueue((item, Activity.Current, done));
+            ScheduleBatch();
         }
-        return done.Task.WaitAsync(stop);
+        return done.Task.WaitAsync(ct);
     }
 
-    private void Announce()
+    private void ScheduleBatch()
     {
-        if (announced || underWay == atOnce || waiting.Count == 0) return;
-        announced = true;
-        turns.AtEnd(Begin);
+        if (scheduled || inFlight == maxConcurrency || waiting.Count == 0) return;
+        scheduled = true;
+        eventLoop.OnIdle(Begin);
     }
 
     private void Begin()
     {
-        lock (gate) announced = false;
+        lock (gate) scheduled = false;
         while (true)
         {
-            List<TWanted> together;
+            List<TItem> batch;
             List<TaskCompletionSource<TResult>> done = [];
             Activity? step = null;
             lock (gate)
             {
-                if (waiting.Count == 0 || underWay == atOnce) return;
-                underWay++;
-                together = new(Math.Min(waiting.Count, most));
-                while (together.Count < most && waiting.TryDequeue(out var next))
+                if (waiting.Count == 0 || inFlight == maxConcurrency) return;
+                inFlight++;
+                batch = new(Math.Min(waiting.Count, maxBatchSize));
+                while (batch.Count < maxBatchSize && waiting.TryDequeue(out var next))
                 {
-                    together.Add(next.Wanted);
+                    batch.Add(next.Item);
                     done.Add(next.Done);
                     step ??= next.Step;
                 }
             }
-            _ = CallAsync(together, done, step);
+            _ = CallAsync(batch, done, step);
         }
     }
 
-    private async Task CallAsync(List<TWanted> together, List<TaskCompletionSource<TResult>> done, Activity? step)
+    private async Task CallAsync(List<TItem> batch, List<TaskCompletionSource<TResult>> done, Activity? step)
     {
         try
         {
             // A trace shows what is shared where the first is.
-            SagaTrace.Continue(step);
-            var results = await call(together);
+            SagaTracing.Resume(step);
+            var results = await call(batch);
             for (var at = 0; at < done.Count; at++) Complete(done[at], results[at]);
         }
         catch (Exception fault)
@@ -74,8 +74,8 @@ public sealed class Together<TWanted, TResult>(
         }
         lock (gate)
         {
-            underWay--;
-            Announce();
+            inFlight--;
+            ScheduleBatch();
         }
     }
 

@@ -29,7 +29,7 @@ internal static class TraceExport
         ((IConfigurationBuilder)builder.Configuration).Sources.Insert(0, new MemoryConfigurationSource { InitialData = new Dictionary<string, string?> { [GrpcSetting] = "true" } });
         builder.Services.AddSingleton<DistributedContextPropagator>(new LastParent(DistributedContextPropagator.Current));
         builder.Services.AddOpenTelemetry().WithTracing(traces => Send(traces
-            .AddSource(SagaTrace.SourceName)
+            .AddSource(SagaTracing.SourceName)
             .AddAspNetCoreInstrumentation(server => server.Filter = http => !OnlyLooks(http.Request.Path.Value ?? "", http.Request.Method))
             .AddGrpcClientInstrumentation(), exporters, builder.Configuration));
         builder.Services.AddHostedService<Farewell>();

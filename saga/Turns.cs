@@ -8,7 +8,7 @@ namespace Saga;
 /// So a batch of events goes on step by step, each step one call for all of them; and it is left early when something is to be awaited,
 /// so that a lone event waits for nobody.
 /// </remarks>
-public sealed class Turns : SynchronizationContext, IThreadPoolWorkItem
+public sealed class EventLoop : SynchronizationContext, IThreadPoolWorkItem
 {
     private readonly Lock gate = new();
     private readonly Queue<(SendOrPostCallback Go, object? State)> ready = new();
@@ -39,7 +39,7 @@ public sealed class Turns : SynchronizationContext, IThreadPoolWorkItem
     }
 
     /// <summary>Does it once, when this turn, or the next, is over.</summary>
-    public void AtEnd(Action end)
+    public void OnIdle(Action end)
     {
         lock (gate)
         {

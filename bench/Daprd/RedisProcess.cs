@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using StandIns.Daprd;
+using Shared;
 
 namespace Bench;
 

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using Grpc.Net.Client;
-using StandIns.Daprd;
+using Shared;
 using DaprService = Dapr.Client.Autogen.Grpc.v1.Dapr;
 
 namespace Bench;

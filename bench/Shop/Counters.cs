@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Daprd.Redis;
-using Saga.Tests;
+using Shared;
 
 namespace Bench;
 

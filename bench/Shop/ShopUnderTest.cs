@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Daprd.Redis;
 using Shop;
-using StandIns.Daprd;
+using Shared;
 
 namespace Bench;
 

@@ -10,14 +10,14 @@ namespace Coupons;
 /// <param name="MaxAmount">Won, the most a percentage takes off; 0: no cap.</param>
 internal sealed record Coupon(
     string Id, string UserId, long AmountOff, int Percent, long MaxAmount, DateTimeOffset ValidUntil,
-    Holdings Holdings, ImmutableArray<Done> Commands) : IShared<Coupon>, IRemembers<Coupon>
+    Holdings Holdings, ImmutableArray<CompletedCommand> Commands) : IHasHoldings<Coupon>, IHasCommandHistory<Coupon>
 {
     public static string KeyOf(string userCouponId) => $"coupon:{userCouponId}";
 
     public Coupon With(Holdings holdings) => this with { Holdings = holdings };
 
-    public Coupon Remember(ImmutableArray<Done> commands) => this with { Commands = commands };
+    public Coupon WithCommands(ImmutableArray<CompletedCommand> commands) => this with { Commands = commands };
 }
 
 [JsonSerializable(typeof(Coupon))]
-internal sealed partial class CouponStates : JsonSerializerContext;
+internal sealed partial class CouponJsonContext : JsonSerializerContext;

@@ -2,21 +2,22 @@ using System.Collections.Immutable;
 using Google.Protobuf;
 using Saga;
 using Shop.V1;
+using Reservation = Saga.Reservation;
 
 namespace Coupons;
 
 /// <summary>What Coupons decides and says. Pure.</summary>
 internal static class CouponDecisions
 {
-    public static ImmutableArray<ClaimLine> LinesOf(string userCouponId) => [new(userCouponId, 1)];
+    public static ImmutableArray<ReservationLine> LinesOf(string userCouponId) => [new(userCouponId, 1)];
 
     /// <param name="now">A coupon is valid up to and including its last moment.</param>
-    public static Refusal? Refuse(Coupon? coupon, ClaimLine line, string userId, DateTimeOffset now) => coupon switch
+    public static FailureReason? Refuse(Coupon? coupon, ReservationLine line, string userId, DateTimeOffset now) => coupon switch
     {
-        null => new("COUPON_NOT_FOUND", $"There is no coupon '{line.Of}'."),
-        _ when coupon.UserId != userId => new("COUPON_OF_ANOTHER_USER", $"Coupon '{line.Of}' was not issued to user '{userId}'."),
-        { ValidUntil: var last } when last < now => new("COUPON_EXPIRED", $"Coupon '{line.Of}' was valid until {last:u}."),
-        { Holdings.Available: 0 } => new("COUPON_ALREADY_USED", $"Coupon '{line.Of}' is used, or taken by another order."),
+        null => new("COUPON_NOT_FOUND", $"There is no coupon '{line.ResourceId}'."),
+        _ when coupon.UserId != userId => new("COUPON_OF_ANOTHER_USER", $"Coupon '{line.ResourceId}' was not issued to user '{userId}'."),
+        { ValidUntil: var last } when last < now => new("COUPON_EXPIRED", $"Coupon '{line.ResourceId}' was valid until {last:u}."),
+        { Holdings.Available: 0 } => new("COUPON_ALREADY_USED", $"Coupon '{line.ResourceId}' is used, or taken by another order."),
         _ => null,
     };
 
@@ -24,16 +25,16 @@ internal static class CouponDecisions
     public static CouponUsedEvent AnswerWithoutCoupon(string orderId) => new() { OrderId = orderId };
 
     /// <summary>The answer to order-created: the same for ever once the claim is made.</summary>
-    public static IMessage Answer(Claim claim) => claim.EverHeld
-        ? new CouponUsedEvent { OrderId = claim.OrderId, UserCouponId = claim.Lines[0].Of }
+    public static IMessage Answer(Reservation reservation) => reservation.WasReserved
+        ? new CouponUsedEvent { OrderId = reservation.OrderId, UserCouponId = reservation.Lines[0].ResourceId }
         : new CouponUsageFailedEvent
         {
-            OrderId = claim.OrderId,
-            Reason = (claim.Refusal ?? Refusal.OrderAlreadyFailed).Reason,
-            Detail = (claim.Refusal ?? Refusal.OrderAlreadyFailed).Detail,
+            OrderId = reservation.OrderId,
+            Reason = (reservation.FailureReason ?? FailureReason.OrderAlreadyFailed).Reason,
+            Detail = (reservation.FailureReason ?? FailureReason.OrderAlreadyFailed).Detail,
         };
 
     /// <summary>The answer to order-failed.</summary>
-    /// <param name="claim">Null: the order has no coupon.</param>
-    public static CouponRestoredEvent AnswerToFailure(string orderId, Claim? claim) => new() { OrderId = orderId, Undone = claim?.EverHeld ?? false };
+    /// <param name="reservation">Null: the order has no coupon.</param>
+    public static CouponRestoredEvent ToCompensatedEvent(string orderId, Reservation? reservation) => new() { OrderId = orderId, Undone = reservation?.WasReserved ?? false };
 }

@@ -1,5 +1,6 @@
 using Saga;
 using Shop.V1;
+using Reservation = Saga.Reservation;
 
 namespace Coupons;
 
@@ -8,37 +9,37 @@ internal sealed class CouponHandlers(Participant<Coupon> participant, ISidecar s
 {
     private readonly ILogger log = logs.CreateLogger("Coupons");
 
-    public async Task UseAsync(OrderCreatedEvent order, CancellationToken stop)
+    public async Task UseAsync(OrderCreatedEvent order, CancellationToken ct)
     {
         if (!order.HasUserCouponId)
         {
-            await sidecar.PublishAsync(new(order.OrderId, CouponDecisions.AnswerWithoutCoupon(order.OrderId)), stop);
+            await sidecar.PublishAsync(new(order.OrderId, CouponDecisions.AnswerWithoutCoupon(order.OrderId)), ct);
             return;
         }
         CouponLog.Using(log, order.UserCouponId, order.OrderId);
-        var claim = await participant.TakeAsync(order.OrderId, CouponDecisions.LinesOf(order.UserCouponId),
-            (coupon, line) => CouponDecisions.Refuse(coupon, line, order.UserId, clock.GetUtcNow()), stop);
-        if (claim.EverHeld) CouponLog.Used(log, order.UserCouponId, order.OrderId);
-        else CouponLog.NotUsed(log, order.UserCouponId, order.OrderId, (claim.Refusal ?? Refusal.OrderAlreadyFailed).Detail);
-        await sidecar.PublishAsync(new(order.OrderId, CouponDecisions.Answer(claim)), stop);
+        var reservation = await participant.ReserveAsync(order.OrderId, CouponDecisions.LinesOf(order.UserCouponId),
+            (coupon, line) => CouponDecisions.Refuse(coupon, line, order.UserId, clock.GetUtcNow()), ct);
+        if (reservation.WasReserved) CouponLog.Used(log, order.UserCouponId, order.OrderId);
+        else CouponLog.NotUsed(log, order.UserCouponId, order.OrderId, (reservation.FailureReason ?? FailureReason.OrderAlreadyFailed).Detail);
+        await sidecar.PublishAsync(new(order.OrderId, CouponDecisions.Answer(reservation)), ct);
     }
 
-    public async Task RestoreAsync(OrderFailedEvent order, CancellationToken stop)
+    public async Task RestoreAsync(OrderFailedEvent order, CancellationToken ct)
     {
-        Claim? claim = null;
+        Reservation? reservation = null;
         if (order.HasUserCouponId)
         {
             CouponLog.Restoring(log, order.UserCouponId, order.OrderId, order.Reason);
-            claim = await participant.GiveBackAsync(order.OrderId, CouponDecisions.LinesOf(order.UserCouponId), stop);
-            CouponLog.Restored(log, order.UserCouponId, order.OrderId, claim.EverHeld);
+            reservation = await participant.ReleaseAsync(order.OrderId, CouponDecisions.LinesOf(order.UserCouponId), ct);
+            CouponLog.Restored(log, order.UserCouponId, order.OrderId, reservation.WasReserved);
         }
-        await sidecar.PublishAsync(new(order.OrderId, CouponDecisions.AnswerToFailure(order.OrderId, claim)), stop);
+        await sidecar.PublishAsync(new(order.OrderId, CouponDecisions.ToCompensatedEvent(order.OrderId, reservation)), ct);
     }
 
-    public async Task SettleAsync(OrderConfirmedEvent order, CancellationToken stop)
+    public async Task SettleAsync(OrderConfirmedEvent order, CancellationToken ct)
     {
         if (!order.HasUserCouponId) return;
-        await participant.SettleAsync(order.OrderId, stop);
+        await participant.SettleAsync(order.OrderId, ct);
         CouponLog.Gone(log, order.OrderId);
     }
 }

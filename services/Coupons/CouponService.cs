@@ -6,9 +6,9 @@ using Wire = Shop.V1;
 namespace Coupons;
 
 /// <summary>What clients ask of Coupons.</summary>
-internal sealed class CouponService(ISidecar sidecar, Documents documents, Commands commands, IdIndex index) : Wire.CouponService.CouponServiceBase
+internal sealed class CouponService(ISidecar sidecar, DocumentStore documents, IdempotentCommands commands, IdIndex index) : Wire.CouponService.CouponServiceBase
 {
-    private static readonly IdGroup Index = new("coupons", Parts: 64);
+    private static readonly IdGroup Index = new("coupons", Shards: 64);
 
     public override async Task<Wire.IssueCouponResponse> IssueCoupon(Wire.IssueCouponRequest request, ServerCallContext context)
     {
@@ -30,7 +30,7 @@ internal sealed class CouponService(ISidecar sidecar, Documents documents, Comma
             case Wire.IssueCouponRequest.DiscountOneofCase.None:
                 break;
         }
-        check.Done();
+        check.ThrowIfInvalid();
 
         var id = request.UserCouponId.Length > 0 ? request.UserCouponId : MadeUpId(request.UserId, request.IdempotencyKey);
         await Task.WhenAll(index.AddAsync(Index, id, context.CancellationToken), index.AddAsync(IndexOf(request.UserId), id, context.CancellationToken));
@@ -45,7 +45,7 @@ internal sealed class CouponService(ISidecar sidecar, Documents documents, Comma
 
     public override async Task<Wire.GetCouponResponse> GetCoupon(Wire.GetCouponRequest request, ServerCallContext context)
     {
-        new RequestCheck().Id("user_coupon_id", request.UserCouponId).Done();
+        new RequestCheck().Id("user_coupon_id", request.UserCouponId).ThrowIfInvalid();
         var coupon = (await sidecar.ReadAsync<Coupon>(Coupon.KeyOf(request.UserCouponId), context.CancellationToken)).Value
             ?? throw new RejectedException(Rejection.NotFound("coupon", request.UserCouponId));
         return new() { Coupon = ToWire(coupon) };
@@ -53,8 +53,8 @@ internal sealed class CouponService(ISidecar sidecar, Documents documents, Comma
 
     public override async Task<Wire.BatchGetCouponsResponse> BatchGetCoupons(Wire.BatchGetCouponsRequest request, ServerCallContext context)
     {
-        new RequestCheck().Ids("user_coupon_ids", request.UserCouponIds).Done();
-        var found = await documents.LookAsync<Coupon>([.. request.UserCouponIds.Select(Coupon.KeyOf)], context.CancellationToken);
+        new RequestCheck().Ids("user_coupon_ids", request.UserCouponIds).ThrowIfInvalid();
+        var found = await documents.ReadAndCacheAsync<Coupon>([.. request.UserCouponIds.Select(Coupon.KeyOf)], context.CancellationToken);
         var response = new Wire.BatchGetCouponsResponse();
         foreach (var (id, coupon) in request.UserCouponIds.Zip(found))
         {
@@ -68,7 +68,7 @@ internal sealed class CouponService(ISidecar sidecar, Documents documents, Comma
     {
         var check = new RequestCheck().Page(request.PageSize, request.PageToken);
         if (request.UserId.Length > 0) check.Id("user_id", request.UserId);
-        check.Done();
+        check.ThrowIfInvalid();
         var list = request.UserId.Length > 0 ? IndexOf(request.UserId) : Index;
         var (ids, next) = await index.ReadPageAsync(list, request.PageToken, RequestCheck.PageOf(request.PageSize), context.CancellationToken);
         var found = await sidecar.ReadManyAsync<Coupon>([.. ids.Select(Coupon.KeyOf)], context.CancellationToken);
@@ -76,7 +76,7 @@ internal sealed class CouponService(ISidecar sidecar, Documents documents, Comma
         return new() { Coupons = { coupons.Select(ToWire) }, NextPageToken = next };
     }
 
-    private static IdGroup IndexOf(string userId) => new($"coupons-of:{userId}", Parts: 1);
+    private static IdGroup IndexOf(string userId) => new($"coupons-of:{userId}", Shards: 1);
 
     private static string MadeUpId(string userId, string idempotencyKey) => idempotencyKey.Length == 0
         ? $"cpn-{Guid.CreateVersion7()}"

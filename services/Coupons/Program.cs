@@ -2,7 +2,7 @@ using Coupons;
 using Saga;
 using Shop.V1;
 
-var builder = SagaHost.CreateBuilder(args, "coupons", grpcPort: 5004, CouponStates.Default);
+var builder = SagaHost.CreateBuilder(args, "coupons", grpcPort: 5004, CouponJsonContext.Default);
 builder.ListenHttp("HTTP_PORT", 8084);
 builder.AddParticipant<Coupons.Coupon>(Coupons.Coupon.KeyOf);
 

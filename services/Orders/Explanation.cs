@@ -6,24 +6,24 @@ namespace Orders;
 /// <summary>What an order waits for, and what will be done about it, in words. Pure.</summary>
 internal sealed record Explanation(IReadOnlyList<string> WaitsFor, string Next)
 {
-    public static Explanation Of(Order order, Limits limits, DateTimeOffset now) => order.Status switch
+    public static Explanation Of(Order order, SagaTimeouts timeouts, DateTimeOffset now) => order.Status switch
     {
         OrderStatus.Pending => new(
-            [.. OrderDecisions.Missing(order).Select(step =>
+            [.. OrderDecisions.PendingSteps(order).Select(step =>
                 $"{OrderDecisions.Name(step)} has answered neither {OrderDecisions.SuccessOf(step)} nor {OrderDecisions.FailureOf(step)}, "
                 + $"since {Seconds(now - order.Placed)}.")],
-            now - order.Placed >= limits.Deadline
+            now - order.Placed >= timeouts.Deadline
                 ? "Its deadline has passed; the next sweep ends it as FAILED, and whatever was done is undone."
-                : $"When nothing is heard for {Seconds(limits.Quiet)}, order-created is said again; "
-                + $"{Seconds(order.Placed + limits.Deadline - now)} from now the order fails with reason DEADLINE."),
-        OrderStatus.Failed when !order.Settled => new(
-            [.. OrderDecisions.Missing(order).Select(step =>
+                : $"When nothing is heard for {Seconds(timeouts.ResendAfter)}, order-created is said again; "
+                + $"{Seconds(order.Placed + timeouts.Deadline - now)} from now the order fails with reason DEADLINE."),
+        OrderStatus.Failed when !order.IsClosed => new(
+            [.. OrderDecisions.PendingSteps(order).Select(step =>
                 $"{OrderDecisions.Name(step)} has not said {OrderDecisions.CompensationOf(step)} ({Compensation(order, step)}), "
                 + $"{Seconds(now - order.FinalAt!.Value)} after the order failed.")],
-            $"When nothing is heard for {Seconds(limits.Quiet)}, order-failed is said again, until everybody has answered."),
+            $"When nothing is heard for {Seconds(timeouts.ResendAfter)}, order-failed is said again, until everybody has answered."),
         OrderStatus.Failed => new([], "Nothing: it has failed, and everybody has said that nothing of it is left."),
         OrderStatus.Confirmed => new([], "Nothing: it is confirmed; what the participants held becomes final."),
-        OrderStatus.Void => new([], "Nothing: it was never placed."),
+        OrderStatus.Abandoned => new([], "Nothing: it was never placed."),
     };
 
     /// <summary>How far a failed order is undone, step by step. Empty: it has not failed.</summary>

@@ -5,42 +5,42 @@ using Wire = Shop.V1;
 namespace Orders;
 
 /// <summary>What the others tell about products, accounts and coupons. Orders that are placed at the same time share their questions.</summary>
-internal sealed class LookUps
+internal sealed class PrecheckClient
 {
     /// <summary>A look-up that takes longer is given up; the client may try again.</summary>
     private static readonly TimeSpan LookUpMax = TimeSpan.FromSeconds(5);
 
-    private readonly Together<string, Wire.Product?> products;
-    private readonly Together<string, Wire.Account?> accounts;
-    private readonly Together<string, Wire.Coupon?> coupons;
+    private readonly Batcher<string, Wire.Product?> products;
+    private readonly Batcher<string, Wire.Account?> accounts;
+    private readonly Batcher<string, Wire.Coupon?> coupons;
 
-    public LookUps(Turns turns, Wire.StockService.StockServiceClient stock, Wire.PaymentService.PaymentServiceClient payments, Wire.CouponService.CouponServiceClient coupons)
+    public PrecheckClient(EventLoop eventLoop, Wire.StockService.StockServiceClient stock, Wire.PaymentService.PaymentServiceClient payments, Wire.CouponService.CouponServiceClient coupons)
     {
-        products = Asking<Wire.Product>(turns, async ids =>
+        products = Asking<Wire.Product>(eventLoop, async ids =>
             (await stock.BatchGetProductsAsync(new() { ProductIds = { ids } }, Patiently)).Products.ToDictionary(product => product.ProductId));
-        accounts = Asking<Wire.Account>(turns, async ids =>
+        accounts = Asking<Wire.Account>(eventLoop, async ids =>
             (await payments.BatchGetAccountsAsync(new() { UserIds = { ids } }, Patiently)).Accounts.ToDictionary(account => account.UserId));
-        this.coupons = Asking<Wire.Coupon>(turns, async ids =>
+        this.coupons = Asking<Wire.Coupon>(eventLoop, async ids =>
             (await coupons.BatchGetCouponsAsync(new() { UserCouponIds = { ids } }, Patiently)).Coupons.ToDictionary(coupon => coupon.UserCouponId));
     }
 
     /// <summary>Null: there is none.</summary>
-    public Task<Wire.Product?> ProductAsync(string productId, CancellationToken stop) => products.DoAsync(productId, stop);
+    public Task<Wire.Product?> ProductAsync(string productId, CancellationToken ct) => products.SubmitAsync(productId, ct);
 
     /// <summary>Null: there is none.</summary>
-    public Task<Wire.Account?> AccountAsync(string userId, CancellationToken stop) => accounts.DoAsync(userId, stop);
+    public Task<Wire.Account?> AccountAsync(string userId, CancellationToken ct) => accounts.SubmitAsync(userId, ct);
 
     /// <summary>Null: there is none.</summary>
-    public Task<Wire.Coupon?> CouponAsync(string userCouponId, CancellationToken stop) => coupons.DoAsync(userCouponId, stop);
+    public Task<Wire.Coupon?> CouponAsync(string userCouponId, CancellationToken ct) => coupons.SubmitAsync(userCouponId, ct);
 
     private static CallOptions Patiently => new(deadline: DateTime.UtcNow + LookUpMax);
 
-    private static Together<string, T?> Asking<T>(Turns turns, Func<IEnumerable<string>, Task<Dictionary<string, T>>> ask) where T : class => new(
-        turns,
+    private static Batcher<string, T?> Asking<T>(EventLoop eventLoop, Func<IEnumerable<string>, Task<Dictionary<string, T>>> ask) where T : class => new(
+        eventLoop,
         async ids =>
         {
             var found = await ask(ids.Distinct());
             return [.. ids.Select(id => Task.FromResult(found.GetValueOrDefault(id)))];
         },
-        atOnce: 2, most: RequestCheck.IdsMax);
+        maxConcurrency: 2, maxBatchSize: RequestCheck.IdsMax);
 }

@@ -4,17 +4,17 @@ namespace Orders;
 
 /// <summary>Ids for orders to come that are in the open log already: whoever takes one need not wait for the log. What nobody takes the sweep drops.</summary>
 /// <param name="newId">An id that no order ever had.</param>
-internal sealed class NotedIds(OpenLog openLog, Limits limits, TimeProvider clock, Func<Guid> newId)
+internal sealed class OrderIdPool(OpenOrderLog openOrders, SagaTimeouts timeouts, TimeProvider clock, Func<Guid> newId)
 {
     /// <summary>So many are noted at once, the first for whoever asks.</summary>
-    private const int AtOnce = 8;
+    private const int MaxConcurrency = 8;
 
     private readonly Lock gate = new();
     private readonly Queue<(Guid Id, long Noted)> spare = new();
     private readonly HashSet<string> unused = [];
 
     /// <summary>The sweep looks at what has been in the log for the quiet time. By then nobody gets it any more.</summary>
-    private TimeSpan FreshFor => limits.Quiet / 2;
+    private TimeSpan FreshFor => timeouts.ResendAfter / 2;
 
     /// <summary>An id for one order. When this returns, it is in the open log.</summary>
     public async Task<Guid> TakeAsync()
@@ -27,9 +27,9 @@ internal sealed class NotedIds(OpenLog openLog, Limits limits, TimeProvider cloc
             }
         }
 
-        Guid[] ids = [.. Enumerable.Range(0, AtOnce).Select(_ => newId())];
+        Guid[] ids = [.. Enumerable.Range(0, MaxConcurrency).Select(_ => newId())];
         var before = clock.GetTimestamp();
-        await openLog.AddAsync([.. ids.Select(id => id.ToString())], default);
+        await openOrders.AddAsync([.. ids.Select(id => id.ToString())], default);
         lock (gate)
         {
             foreach (var id in ids.Skip(1))

@@ -4,22 +4,22 @@ namespace Orders;
 
 /// <summary>The orders that this instance looks after and that have not come to rest: those it placed, and those its sweep found.</summary>
 /// <remarks>One that comes to rest in another instance is left out once the sweep has seen it.</remarks>
-internal sealed class OpenOrders
+internal sealed class OpenOrderGauge
 {
     private readonly ConcurrentDictionary<string, DateTimeOffset> placedById = new();
     private readonly TimeProvider clock;
 
-    public OpenOrders(OrderSteps orders, OrderSweep sweep, TimeProvider clock)
+    public OpenOrderGauge(OrderStore orders, OrderSweep sweep, TimeProvider clock)
     {
         this.clock = clock;
         orders.Changed += (before, order) =>
         {
-            if (order.Settled) placedById.TryRemove(order.Id, out _);
+            if (order.IsClosed) placedById.TryRemove(order.Id, out _);
             else if (order.IsNewSince(before)) placedById[order.Id] = order.Placed;
         };
         sweep.Visited += order =>
         {
-            if (order.Settled) placedById.TryRemove(order.Id, out _);
+            if (order.IsClosed) placedById.TryRemove(order.Id, out _);
             else placedById[order.Id] = order.Placed;
         };
     }

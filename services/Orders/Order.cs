@@ -14,7 +14,7 @@ internal enum OrderStatus
     /// <summary>Final; what was done is undone.</summary>
     Failed,
     /// <summary>Its id was noted, but nobody placed it in time. There is no order; one can be placed once the id is noted again.</summary>
-    Void,
+    Abandoned,
 }
 
 internal enum StepState
@@ -32,16 +32,16 @@ internal enum StepState
 
 /// <summary>One step as Orders knows it.</summary>
 /// <param name="Reference">Reservation, payment or coupon id once done. Null before, and where there was nothing to do.</param>
-/// <param name="Refusal">Why it was refused. Null unless refused.</param>
+/// <param name="FailureReason">Why it was refused. Null unless refused.</param>
 /// <param name="Compensated">The order failed, and the participant has said that nothing is left to undo.</param>
-/// <param name="Heard">When the participant answered, or the order was placed when there was nothing to do. Null: not yet.</param>
+/// <param name="AnsweredAt">When the participant answered, or the order was placed when there was nothing to do. Null: not yet.</param>
 internal sealed record StepRecord(
-    StepState State, string? Reference, Refusal? Refusal, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Compensated, DateTimeOffset? Heard)
+    StepState State, string? Reference, FailureReason? FailureReason, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Compensated, DateTimeOffset? AnsweredAt)
 {
     public static readonly StepRecord Waiting = new(StepState.Waiting, null, null, false, null);
 
     /// <summary>Done as soon as the order is placed: there is nothing to do.</summary>
-    public static StepRecord Nothing(DateTimeOffset placed) => new(StepState.Done, null, null, false, placed);
+    public static StepRecord NotRequired(DateTimeOffset placed) => new(StepState.Done, null, null, false, placed);
 }
 
 /// <summary>One product of an order.</summary>
@@ -68,7 +68,7 @@ internal sealed record Amounts(long Total, long Discount, long Final);
 /// <param name="Timeline">Oldest first; its length is the order's revision.</param>
 internal sealed record Order(
     string Id, string UserId, OrderStatus Status, ImmutableArray<Item> Items, Amounts Amounts, string? UserCouponId, Delivery Delivery,
-    string Content, StepRecord Stock, StepRecord Payment, StepRecord Coupon, Refusal? Failure, DateTimeOffset Placed,
+    string Content, StepRecord Stock, StepRecord Payment, StepRecord Coupon, FailureReason? Failure, DateTimeOffset Placed,
     ImmutableArray<Entry> Timeline)
 {
     public static readonly ImmutableArray<Step> Steps = [Step.Stock, Step.Payment, Step.Coupon];
@@ -93,10 +93,10 @@ internal sealed record Order(
 
     /// <summary>Nothing more will happen to it.</summary>
     [JsonIgnore]
-    public bool Settled => Status switch
+    public bool IsClosed => Status switch
     {
         OrderStatus.Pending => false,
-        OrderStatus.Confirmed or OrderStatus.Void => true,
+        OrderStatus.Confirmed or OrderStatus.Abandoned => true,
         OrderStatus.Failed => Steps.All(step => this[step].Compensated),
     };
 
@@ -105,7 +105,7 @@ internal sealed record Order(
     public DateTimeOffset? FinalAt => Status == OrderStatus.Pending ? null : Timeline.FirstOrDefault(entry => entry.Status == Status)?.At;
 
     /// <summary>It was placed between <paramref name="before"/> (null: there was none) and now.</summary>
-    public bool IsNewSince(Order? before) => before is null or { Status: OrderStatus.Void } && Status != OrderStatus.Void;
+    public bool IsNewSince(Order? before) => before is null or { Status: OrderStatus.Abandoned } && Status != OrderStatus.Abandoned;
 
     /// <summary>It became CONFIRMED or FAILED between <paramref name="before"/> (null: there was none) and now.</summary>
     public bool IsFinalSince(Order? before) => Status is OrderStatus.Confirmed or OrderStatus.Failed && before?.Status != Status;
@@ -115,7 +115,7 @@ internal sealed record Order(
 }
 
 [JsonSerializable(typeof(Order))]
-[JsonSerializable(typeof(PastBegin))]
-[JsonSerializable(typeof(PastHour))]
-[JsonSerializable(typeof(PastPage))]
-internal sealed partial class OrderStates : JsonSerializerContext;
+[JsonSerializable(typeof(HistoryStart))]
+[JsonSerializable(typeof(HistoryHour))]
+[JsonSerializable(typeof(HistoryPage))]
+internal sealed partial class OrderStateJsonContext : JsonSerializerContext;

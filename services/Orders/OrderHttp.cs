@@ -19,13 +19,13 @@ internal static class OrderHttp
     /// <summary>
     /// Places an order for the user <paramref name="publicId"/>. The body is the JSON form of PlaceOrderRequest, in which ids may be numbers.
     /// </summary>
-    private static async Task<IResult> PlaceAsync(string publicId, HttpRequest http, Placing placing, CancellationToken stop)
+    private static async Task<IResult> PlaceAsync(string publicId, HttpRequest http, PlaceOrderHandler placing, CancellationToken ct)
     {
         Wire.PlaceOrderRequest request;
         try
         {
             using var body = new StreamReader(http.Body);
-            request = JsonParser.Default.Parse<Wire.PlaceOrderRequest>(JsonIds.Quoted(await body.ReadToEndAsync(stop), Wire.PlaceOrderRequest.Descriptor));
+            request = JsonParser.Default.Parse<Wire.PlaceOrderRequest>(JsonIds.Quoted(await body.ReadToEndAsync(ct), Wire.PlaceOrderRequest.Descriptor));
         }
         catch (RejectedException rejected)
         {
@@ -43,13 +43,13 @@ internal static class OrderHttp
         if (http.Headers.TryGetValue("Idempotency-Key", out var key)) request.IdempotencyKey = key.ToString();
         return await Problem.AnswerAsync(async () =>
         {
-            var order = OrderJson.From(await placing.PlaceAsync(request, stop));
+            var order = OrderJson.From(await placing.PlaceAsync(request, ct));
             return TypedResults.Json(order, OrderJsonContext.Readable.OrderJson, statusCode: StatusCodes.Status201Created);
         });
     }
 
-    private static Task<IResult> GetAsync(string orderNumber, OrderLookup lookup, CancellationToken stop) => Problem.AnswerAsync(async () =>
-        TypedResults.Json(OrderJson.From(await lookup.FindAsync(orderNumber, stop, "orderNumber")), OrderJsonContext.Readable.OrderJson));
+    private static Task<IResult> GetAsync(string orderNumber, OrderQueries lookup, CancellationToken ct) => Problem.AnswerAsync(async () =>
+        TypedResults.Json(OrderJson.From(await lookup.FindAsync(orderNumber, ct, "orderNumber")), OrderJsonContext.Readable.OrderJson));
 }
 
 internal sealed record ItemJson(string ProductId, int Quantity, long UnitPrice);
@@ -60,7 +60,7 @@ internal sealed record StepJson(string Step, string State, string? Reason, strin
 internal sealed record OrderJson(
     string OrderId, string OrderNumber, string UserId, string Status, ItemJson[] Items, long TotalAmount, long DiscountAmount, long FinalAmount,
     string? UserCouponId, string RecipientName, string ShippingAddress, string ShippingPhone, StepJson[] Steps, string? Reason, string? Detail,
-    DateTimeOffset PlacedTime, DateTimeOffset? FinalTime, long Revision, bool Settled)
+    DateTimeOffset PlacedTime, DateTimeOffset? FinalTime, long Revision, bool IsClosed)
 {
     public static OrderJson From(Order order) => new(
         order.Id, Orders.OrderNumber.Of(Guid.Parse(order.Id)), order.UserId, order.Status.ToString().ToUpperInvariant(),
@@ -68,8 +68,8 @@ internal sealed record OrderJson(
         order.Amounts.Total, order.Amounts.Discount, order.Amounts.Final, order.UserCouponId,
         order.Delivery.RecipientName, order.Delivery.ShippingAddress, order.Delivery.ShippingPhone,
         [.. Order.Steps.Select(step => new StepJson(step.ToString().ToUpperInvariant(), order[step].State.ToString().ToUpperInvariant(),
-            order[step].Refusal?.Reason, order[step].Reference, order[step].Compensated))],
-        order.Failure?.Reason, order.Failure?.Detail, order.Placed, order.FinalAt, order.Timeline.Length, order.Settled);
+            order[step].FailureReason?.Reason, order[step].Reference, order[step].Compensated))],
+        order.Failure?.Reason, order.Failure?.Detail, order.Placed, order.FinalAt, order.Timeline.Length, order.IsClosed);
 }
 
 [JsonSerializable(typeof(OrderJson))]

@@ -19,10 +19,10 @@ internal static partial class OrderLog
     public static partial void NotSaidYet(ILogger log, string orderId, string problem);
 
     [LoggerMessage(105, LogLevel.Information, "Id {OrderId} was noted for an order, but none was placed under it in time; it is void.", EventName = "Voided")]
-    public static partial void Voided(ILogger log, string orderId);
+    public static partial void Abandoned(ILogger log, string orderId);
 
     [LoggerMessage(106, LogLevel.Warning, "Order {OrderId} was quiet; what was said last was said again.", EventName = "Reminded")]
-    public static partial void Reminded(ILogger log, string orderId);
+    public static partial void Resent(ILogger log, string orderId);
 
     [LoggerMessage(107, LogLevel.Warning, "A console that follows order {OrderId} was cut off, and comes back by itself: {Problem} Further ones are counted.", EventName = "ConsoleCutOff")]
     public static partial void ConsoleCutOff(ILogger log, string orderId, string problem);

@@ -11,7 +11,7 @@ internal sealed class OrderMetrics : IDisposable
 
     private readonly Meter meter = new(SagaMetrics.MeterName);
 
-    public OrderMetrics(OrderSteps orders, OrderSweep sweep, OpenOrders open)
+    public OrderMetrics(OrderStore orders, OrderSweep sweep, OpenOrderGauge open)
     {
         var placed = meter.CreateCounter<long>("saga.orders.placed", "{order}", "Orders that were accepted.");
         var confirmed = meter.CreateCounter<long>("saga.orders.confirmed", "{order}", "Orders that became CONFIRMED.");
@@ -26,7 +26,7 @@ internal sealed class OrderMetrics : IDisposable
         // What has not happened yet is 0, not absent.
         foreach (var counter in (Counter<long>[])[placed, confirmed, nudges]) counter.Add(0);
 
-        sweep.Reminded += _ => nudges.Add(1);
+        sweep.Resent += _ => nudges.Add(1);
         orders.Changed += (before, order) =>
         {
             if (order.IsNewSince(before)) placed.Add(1);

@@ -5,35 +5,35 @@ using Wire = Shop.V1;
 namespace Orders;
 
 /// <summary>What clients ask of Orders.</summary>
-internal sealed class OrderService(Placing placing, OrderSteps orders, OrderList list, OrderLookup lookup)
+internal sealed class OrderService(PlaceOrderHandler placing, OrderStore orders, OrderListing list, OrderQueries lookup)
     : Wire.OrderService.OrderServiceBase
 {
     public override async Task<Wire.PlaceOrderResponse> PlaceOrder(Wire.PlaceOrderRequest request, ServerCallContext context) =>
-        new() { Order = OrderWire.From(await placing.PlaceAsync(request, context.CancellationToken)) };
+        new() { Order = OrderMapping.From(await placing.PlaceAsync(request, context.CancellationToken)) };
 
     public override async Task<Wire.GetOrderResponse> GetOrder(Wire.GetOrderRequest request, ServerCallContext context) =>
-        new() { Order = OrderWire.From(await lookup.FindAsync(request.Order, context.CancellationToken)) };
+        new() { Order = OrderMapping.From(await lookup.FindAsync(request.Order, context.CancellationToken)) };
 
     public override async Task<Wire.CancelOrderResponse> CancelOrder(Wire.CancelOrderRequest request, ServerCallContext context)
     {
-        new RequestCheck().Text("comment", request.Comment, 0, 200).Done();
+        new RequestCheck().Text("comment", request.Comment, 0, 200).ThrowIfInvalid();
         var known = await lookup.FindAsync(request.Order, context.CancellationToken);
         var order = await orders.RunAsync(known.Id, (kept, at) => OrderDecisions.Cancel(kept, request.Comment, at), context.CancellationToken);
         return order is { Status: OrderStatus.Failed, Failure.Reason: "CANCELLED" }
-            ? new() { Order = OrderWire.From(order) }
-            : throw new RejectedException(Rejection.Precondition(($"order/{order.Id}", new Refusal("ORDER_IS_FINAL",
+            ? new() { Order = OrderMapping.From(order) }
+            : throw new RejectedException(Rejection.Precondition(($"order/{order.Id}", new FailureReason("ORDER_IS_FINAL",
                 $"The order is {order.Status.ToString().ToUpperInvariant()} already; only a PENDING order can be cancelled."))));
     }
 
     public override async Task WatchOrder(
         Wire.WatchOrderRequest request, IServerStreamWriter<Wire.WatchOrderResponse> responseStream, ServerCallContext context)
     {
-        new RequestCheck().Range("after_revision", request.AfterRevision, 0, int.MaxValue).Done();
-        var stop = context.CancellationToken;
-        var (seen, found) = ((int)request.AfterRevision, await lookup.FindAsync(request.Order, stop));
-        await foreach (var order in lookup.WatchAsync(found.Id, stop))
+        new RequestCheck().Range("after_revision", request.AfterRevision, 0, int.MaxValue).ThrowIfInvalid();
+        var ct = context.CancellationToken;
+        var (seen, found) = ((int)request.AfterRevision, await lookup.FindAsync(request.Order, ct));
+        await foreach (var order in lookup.WatchAsync(found.Id, ct))
         {
-            while (seen < order.Timeline.Length) await responseStream.WriteAsync(new() { Entry = OrderWire.From(order, ++seen) }, stop);
+            while (seen < order.Timeline.Length) await responseStream.WriteAsync(new() { Entry = OrderMapping.From(order, ++seen) }, ct);
         }
     }
 
@@ -42,17 +42,17 @@ internal sealed class OrderService(Placing placing, OrderSteps orders, OrderList
 
     public override async Task<Wire.ListOpenOrdersResponse> ListOpenOrders(Wire.ListOpenOrdersRequest request, ServerCallContext context)
     {
-        new RequestCheck().Page(request.PageSize, "").Done();
+        new RequestCheck().Page(request.PageSize, "").ThrowIfInvalid();
         return await list.OpenAsync(RequestCheck.PageOf(request.PageSize), context.CancellationToken);
     }
 
     public override async Task<Wire.ListOrdersResponse> ListOrders(Wire.ListOrdersRequest request, ServerCallContext context)
     {
-        ListPlace place = default;
+        PageCursor place = default;
         new RequestCheck()
             .Page(request.PageSize, "")
-            .Must(ListPlace.TryParse(request.PageToken, out place), "page_token", $"'{request.PageToken}' is not a token of an answer before.")
-            .Done();
+            .Must(PageCursor.TryParse(request.PageToken, out place), "page_token", $"'{request.PageToken}' is not a token of an answer before.")
+            .ThrowIfInvalid();
         return await list.AllAsync(place, RequestCheck.PageOf(request.PageSize), [.. request.Statuses], context.CancellationToken);
     }
 }

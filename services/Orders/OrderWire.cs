@@ -4,7 +4,7 @@ using Wire = Shop.V1;
 namespace Orders;
 
 /// <summary>Orders as clients see them.</summary>
-internal static class OrderWire
+internal static class OrderMapping
 {
     public static Wire.Order From(Order order)
     {
@@ -27,7 +27,7 @@ internal static class OrderWire
             PlacedTime = Timestamp.FromDateTimeOffset(order.Placed),
             FinalTime = order.FinalAt is { } final ? Timestamp.FromDateTimeOffset(final) : null,
             Revision = order.Timeline.Length,
-            Settled = order.Settled,
+            IsClosed = order.IsClosed,
             Compensation = Explanation.CompensationOf(order),
         };
         if (order.UserCouponId is { } coupon) wire.UserCouponId = coupon;
@@ -62,7 +62,7 @@ internal static class OrderWire
         OrderStatus.Pending => Wire.OrderStatus.Pending,
         OrderStatus.Confirmed => Wire.OrderStatus.Confirmed,
         OrderStatus.Failed => Wire.OrderStatus.Failed,
-        OrderStatus.Void => Wire.OrderStatus.Unspecified,
+        OrderStatus.Abandoned => Wire.OrderStatus.Unspecified,
     };
 
     private static Wire.StepProgress From(Wire.Step step, StepRecord record) => new()
@@ -76,8 +76,8 @@ internal static class OrderWire
             StepState.Undone => Wire.StepState.Undone,
             StepState.Skipped => Wire.StepState.Skipped,
         },
-        Reason = record.Refusal?.Reason ?? "",
-        Detail = record.Refusal?.Detail ?? "",
+        Reason = record.FailureReason?.Reason ?? "",
+        Detail = record.FailureReason?.Detail ?? "",
         Reference = record.Reference ?? "",
         Compensated = record.Compensated,
     };

@@ -5,52 +5,52 @@ using Wire = Shop.V1;
 namespace Orders;
 
 /// <summary>From a client's request to a stored PENDING order.</summary>
-internal sealed class Placing(OrderSteps orders, ISidecar sidecar, OpenLog openLog, NotedIds notedIds, LookUps lookUps, TimeProvider clock)
+internal sealed class PlaceOrderHandler(OrderStore orders, ISidecar sidecar, OpenOrderLog openOrders, OrderIdPool orderIds, PrecheckClient precheck, TimeProvider clock)
 {
     /// <exception cref="RejectedException">The request is wrong, or the order could not succeed now.</exception>
-    public async Task<Order> PlaceAsync(Wire.PlaceOrderRequest request, CancellationToken stop)
+    public async Task<Order> PlaceAsync(Wire.PlaceOrderRequest request, CancellationToken ct)
     {
-        using var step = SagaTrace.Start("place order", orderId: null);
+        using var step = SagaTracing.Start("place order", orderId: null);
         Check(request);
         var content = Fingerprint.Of(request.ToByteArray());
         Guid? derived = request.IdempotencyKey.Length > 0 ? OrderNumber.Derive(request.UserId, request.IdempotencyKey) : null;
         if (derived is { } known)
         {
-            step?.Name(known.ToString());
-            if ((await sidecar.ReadAsync<Order>(Order.KeyOf(known.ToString()), stop)).Value is { Status: not OrderStatus.Void } kept)
+            step?.SetOrder(known.ToString());
+            if ((await sidecar.ReadAsync<Order>(Order.KeyOf(known.ToString()), ct)).Value is { Status: not OrderStatus.Abandoned } kept)
             {
                 if (kept.Content != content) throw new RejectedException(Rejection.KeyReused(request.IdempotencyKey));
-                return await orders.PlaceAsync(kept, null, stop);
+                return await orders.PlaceAsync(kept, null, ct);
             }
         }
 
-        var quote = await QuoteAsync(request, stop);
+        var quote = await QuoteAsync(request, ct);
         if (!request.SkipPrecheck && !quote.Doubts.IsEmpty) throw new RejectedException(Rejection.Precondition(quote.Doubts));
 
-        var id = derived ?? await notedIds.TakeAsync();
-        step?.Name(id.ToString());
+        var id = derived ?? await orderIds.TakeAsync();
+        step?.SetOrder(id.ToString());
         var at = orders.Now();
         var coupon = string.IsNullOrEmpty(request.UserCouponId) ? null : request.UserCouponId;
-        var order = await AcceptAsync(new(
+        var order = await StoreAsync(new(
             id.ToString(), request.UserId, OrderStatus.Pending, quote.Items, quote.Amounts, coupon,
             new(request.RecipientName, request.ShippingAddress, request.ShippingPhone), content,
-            StepRecord.Waiting, StepRecord.Waiting, coupon is null ? StepRecord.Nothing(at.Now) : StepRecord.Waiting, null, at.Now,
-            [new(at.Now, "order-created", $"Placed for {quote.Amounts.Final:N0} won.", OrderStatus.Pending, at.TraceId)]), isNoted: derived is null, stop);
+            StepRecord.Waiting, StepRecord.Waiting, coupon is null ? StepRecord.NotRequired(at.Now) : StepRecord.Waiting, null, at.Now,
+            [new(at.Now, "order-created", $"Placed for {quote.Amounts.Final:N0} won.", OrderStatus.Pending, at.TraceId)]), isTracked: derived is null, ct);
         return order.Content == content ? order : throw new RejectedException(Rejection.KeyReused(request.IdempotencyKey));
     }
 
     /// <summary>From here on the order is looked after, whatever dies: first its id is noted, then it is stored, then it is said.</summary>
-    /// <param name="isNoted">Its id is in the open log already.</param>
-    public async Task<Order> AcceptAsync(Order placed, bool isNoted, CancellationToken stop)
+    /// <param name="isTracked">Its id is in the open log already.</param>
+    public async Task<Order> StoreAsync(Order placed, bool isTracked, CancellationToken ct)
     {
-        Order? seenVoid = null;
-        for (var noted = isNoted; ; noted = false)
+        Order? seenAbandoned = null;
+        for (var noted = isTracked; ; noted = false)
         {
-            if (!noted) await openLog.AddAsync(placed.Id, stop);
-            var order = await orders.PlaceAsync(placed, seenVoid, stop);
-            if (order.Status != OrderStatus.Void) return order;
+            if (!noted) await openOrders.AddAsync(placed.Id, ct);
+            var order = await orders.PlaceAsync(placed, seenAbandoned, ct);
+            if (order.Status != OrderStatus.Abandoned) return order;
             // So much time had passed since the id was noted that the sweep has given it up.
-            seenVoid = order;
+            seenAbandoned = order;
         }
     }
 
@@ -73,14 +73,14 @@ internal sealed class Placing(OrderSteps orders, ISidecar sidecar, OpenLog openL
                 .Must(seen.Add(request.Items[at].ProductId), $"items[{at}].product_id",
                     $"'{request.Items[at].ProductId}' is in the order twice; add up the quantities.");
         }
-        check.Done();
+        check.ThrowIfInvalid();
     }
 
-    private async Task<Quote> QuoteAsync(Wire.PlaceOrderRequest request, CancellationToken stop)
+    private async Task<Quote> QuoteAsync(Wire.PlaceOrderRequest request, CancellationToken ct)
     {
-        var productsAsked = Task.WhenAll(request.Items.Select(item => lookUps.ProductAsync(item.ProductId, stop)));
-        var accountAsked = request.SkipPrecheck ? null : lookUps.AccountAsync(request.UserId, stop);
-        var couponAsked = string.IsNullOrEmpty(request.UserCouponId) ? null : lookUps.CouponAsync(request.UserCouponId, stop);
+        var productsAsked = Task.WhenAll(request.Items.Select(item => precheck.ProductAsync(item.ProductId, ct)));
+        var accountAsked = request.SkipPrecheck ? null : precheck.AccountAsync(request.UserId, ct);
+        var couponAsked = string.IsNullOrEmpty(request.UserCouponId) ? null : precheck.CouponAsync(request.UserCouponId, ct);
 
         var products = await productsAsked;
         var account = accountAsked is null ? null : await accountAsked;

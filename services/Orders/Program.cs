@@ -3,29 +3,29 @@ using Orders.Console;
 using Saga;
 using Shop.V1;
 
-var builder = SagaHost.CreateBuilder(args, "orders", grpcPort: 5001, OrderStates.Default);
+var builder = SagaHost.CreateBuilder(args, "orders", grpcPort: 5001, OrderStateJsonContext.Default);
 builder.ListenHttp("HTTP_PORT", 8080);
 builder.AddOpenLog();
 
 var saga = builder.Configuration.GetSection("Saga");
-builder.Services.AddSingleton(new Limits(
+builder.Services.AddSingleton(new SagaTimeouts(
     saga.GetValue("Deadline", TimeSpan.FromSeconds(60)),
     saga.GetValue("Quiet", TimeSpan.FromSeconds(5))));
-builder.Services.AddSingleton<PastOrders>();
-builder.Services.AddSingleton<OrderList>();
+builder.Services.AddSingleton<OrderHistory>();
+builder.Services.AddSingleton<OrderListing>();
 builder.Services.AddSingleton<OrderSweep>();
 builder.Services.AddSingleton<ISweptEntries>(services => services.GetRequiredService<OrderSweep>());
-builder.AddSweep<OrderSweep>((sweep, stop) => sweep.RunAsync(stop));
+builder.AddSweep<OrderSweep>((sweep, ct) => sweep.RunAsync(ct));
 
-builder.Services.AddSingleton<OrderSteps>();
-builder.Services.AddSingleton<OrderLookup>();
-builder.Services.AddSingleton<OpenOrders>();
+builder.Services.AddSingleton<OrderStore>();
+builder.Services.AddSingleton<OrderQueries>();
+builder.Services.AddSingleton<OpenOrderGauge>();
 builder.Services.AddSingleton<OrderMetrics>();
-builder.Services.AddSingleton<LookUps>();
-builder.Services.AddSingleton(services => new NotedIds(
-    services.GetRequiredService<OpenLog>(), services.GetRequiredService<Limits>(), services.GetRequiredService<TimeProvider>(),
+builder.Services.AddSingleton<PrecheckClient>();
+builder.Services.AddSingleton(services => new OrderIdPool(
+    services.GetRequiredService<OpenOrderLog>(), services.GetRequiredService<SagaTimeouts>(), services.GetRequiredService<TimeProvider>(),
     () => Guid.CreateVersion7(services.GetRequiredService<TimeProvider>().GetUtcNow())));
-builder.Services.AddSingleton<Placing>();
+builder.Services.AddSingleton<PlaceOrderHandler>();
 builder.Services.AddSingleton(services => new Shop.V1.StockService.StockServiceClient(services.GetRequiredService<SidecarChannel>().To("stock")));
 builder.Services.AddSingleton(services => new PaymentService.PaymentServiceClient(services.GetRequiredService<SidecarChannel>().To("payments")));
 builder.Services.AddSingleton(services => new CouponService.CouponServiceClient(services.GetRequiredService<SidecarChannel>().To("coupons")));

@@ -6,7 +6,7 @@ namespace Orders;
 
 /// <summary>What an order would cost, and what speaks against it. Pure.</summary>
 /// <param name="Doubts">Why the saga would fail if nothing changed; subject such as product/p-1.</param>
-internal sealed record Quote(ImmutableArray<Item> Items, Amounts Amounts, ImmutableArray<(string Subject, Refusal Refusal)> Doubts)
+internal sealed record Quote(ImmutableArray<Item> Items, Amounts Amounts, ImmutableArray<(string Subject, FailureReason FailureReason)> Doubts)
 {
     /// <param name="account">Null: there is none.</param>
     /// <param name="coupon">Null: there is none, or the order has none.</param>
@@ -18,7 +18,7 @@ internal sealed record Quote(ImmutableArray<Item> Items, Amounts Amounts, Immuta
         var discount = coupon is null ? 0 : DiscountOf(coupon, total);
         var amounts = new Amounts(total, discount, total - discount);
 
-        List<(string, Refusal)> doubts = [];
+        List<(string, FailureReason)> doubts = [];
         foreach (var item in items)
         {
             var available = products[item.ProductId].Available;
@@ -48,7 +48,7 @@ internal sealed record Quote(ImmutableArray<Item> Items, Amounts Amounts, Immuta
         Wire.Coupon.DiscountOneofCase.None => 0,
     };
 
-    private static Refusal? WhyNot(Wire.Coupon coupon, string userId, DateTimeOffset now) => coupon switch
+    private static FailureReason? WhyNot(Wire.Coupon coupon, string userId, DateTimeOffset now) => coupon switch
     {
         _ when coupon.UserId != userId => new("COUPON_OF_ANOTHER_USER", $"Coupon '{coupon.UserCouponId}' was not issued to user '{userId}'."),
         _ when coupon.ValidUntil.ToDateTimeOffset() < now =>

@@ -6,14 +6,14 @@ namespace Payments;
 
 /// <summary>A user's account as it is stored.</summary>
 /// <param name="Holdings">Won: the balance, what is charged for open orders, what is spent.</param>
-internal sealed record Account(string UserId, Holdings Holdings, ImmutableArray<Done> Commands) : IShared<Account>, IRemembers<Account>
+internal sealed record Account(string UserId, Holdings Holdings, ImmutableArray<CompletedCommand> Commands) : IHasHoldings<Account>, IHasCommandHistory<Account>
 {
     public static string KeyOf(string userId) => $"account:{userId}";
 
     public Account With(Holdings holdings) => this with { Holdings = holdings };
 
-    public Account Remember(ImmutableArray<Done> commands) => this with { Commands = commands };
+    public Account WithCommands(ImmutableArray<CompletedCommand> commands) => this with { Commands = commands };
 }
 
 [JsonSerializable(typeof(Account))]
-internal sealed partial class PaymentStates : JsonSerializerContext;
+internal sealed partial class PaymentJsonContext : JsonSerializerContext;

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Google.Protobuf;
 using Saga;
 using Shop.V1;
+using Reservation = Saga.Reservation;
 
 namespace Payments;
 
@@ -10,26 +11,26 @@ internal static class PaymentDecisions
 {
     public static string PaymentIdOf(string orderId) => $"pay-{orderId}";
 
-    public static ImmutableArray<ClaimLine> LinesOf(string userId, long finalAmount) => [new(userId, finalAmount)];
+    public static ImmutableArray<ReservationLine> LinesOf(string userId, long finalAmount) => [new(userId, finalAmount)];
 
-    public static Refusal? Refuse(Account? account, ClaimLine line) => account switch
+    public static FailureReason? Refuse(Account? account, ReservationLine line) => account switch
     {
-        null => new("ACCOUNT_NOT_FOUND", $"User '{line.Of}' has no account."),
+        null => new("ACCOUNT_NOT_FOUND", $"User '{line.ResourceId}' has no account."),
         { Holdings.Available: var balance } when balance < line.Amount =>
-            new("BALANCE_TOO_LOW", $"{line.Amount:N0} won were to be charged and user '{line.Of}' has {balance:N0}."),
+            new("BALANCE_TOO_LOW", $"{line.Amount:N0} won were to be charged and user '{line.ResourceId}' has {balance:N0}."),
         _ => null,
     };
 
     /// <summary>The answer to order-created: the same for ever once the claim is made.</summary>
-    public static IMessage Answer(Claim claim) => claim.EverHeld
-        ? new PaymentCompletedEvent { OrderId = claim.OrderId, PaymentId = PaymentIdOf(claim.OrderId), Amount = claim.Lines[0].Amount }
+    public static IMessage Answer(Reservation reservation) => reservation.WasReserved
+        ? new PaymentCompletedEvent { OrderId = reservation.OrderId, PaymentId = PaymentIdOf(reservation.OrderId), Amount = reservation.Lines[0].Amount }
         : new PaymentFailedEvent
         {
-            OrderId = claim.OrderId,
-            Reason = (claim.Refusal ?? Refusal.OrderAlreadyFailed).Reason,
-            Detail = (claim.Refusal ?? Refusal.OrderAlreadyFailed).Detail,
+            OrderId = reservation.OrderId,
+            Reason = (reservation.FailureReason ?? FailureReason.OrderAlreadyFailed).Reason,
+            Detail = (reservation.FailureReason ?? FailureReason.OrderAlreadyFailed).Detail,
         };
 
     /// <summary>The answer to order-failed.</summary>
-    public static PaymentRefundedEvent AnswerToFailure(Claim claim) => new() { OrderId = claim.OrderId, Undone = claim.EverHeld };
+    public static PaymentRefundedEvent ToCompensatedEvent(Reservation reservation) => new() { OrderId = reservation.OrderId, Undone = reservation.WasReserved };
 }

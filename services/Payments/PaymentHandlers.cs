@@ -8,32 +8,32 @@ internal sealed class PaymentHandlers(Participant<Account> participant, ISidecar
 {
     private readonly ILogger log = logs.CreateLogger("Payments");
 
-    public async Task ChargeAsync(OrderCreatedEvent order, CancellationToken stop)
+    public async Task ChargeAsync(OrderCreatedEvent order, CancellationToken ct)
     {
         PaymentLog.Charging(log, order.FinalAmount, order.OrderId);
-        var claim = await participant.TakeAsync(
-            order.OrderId, PaymentDecisions.LinesOf(order.UserId, order.FinalAmount), PaymentDecisions.Refuse, stop);
-        if (claim.EverHeld)
+        var reservation = await participant.ReserveAsync(
+            order.OrderId, PaymentDecisions.LinesOf(order.UserId, order.FinalAmount), PaymentDecisions.Refuse, ct);
+        if (reservation.WasReserved)
         {
             PaymentLog.BalanceTaken(log, order.FinalAmount, order.UserId, order.OrderId);
             PaymentLog.PaymentCreated(log, PaymentDecisions.PaymentIdOf(order.OrderId), order.OrderId);
             PaymentLog.Charged(log, order.OrderId);
         }
-        else PaymentLog.Declined(log, order.OrderId, (claim.Refusal ?? Refusal.OrderAlreadyFailed).Detail);
-        await sidecar.PublishAsync(new(order.OrderId, PaymentDecisions.Answer(claim)), stop);
+        else PaymentLog.Declined(log, order.OrderId, (reservation.FailureReason ?? FailureReason.OrderAlreadyFailed).Detail);
+        await sidecar.PublishAsync(new(order.OrderId, PaymentDecisions.Answer(reservation)), ct);
     }
 
-    public async Task RefundAsync(OrderFailedEvent order, CancellationToken stop)
+    public async Task RefundAsync(OrderFailedEvent order, CancellationToken ct)
     {
         PaymentLog.Refunding(log, order.OrderId, order.Reason);
-        var claim = await participant.GiveBackAsync(order.OrderId, PaymentDecisions.LinesOf(order.UserId, order.FinalAmount), stop);
-        PaymentLog.Refunded(log, order.OrderId, claim.EverHeld);
-        await sidecar.PublishAsync(new(order.OrderId, PaymentDecisions.AnswerToFailure(claim)), stop);
+        var reservation = await participant.ReleaseAsync(order.OrderId, PaymentDecisions.LinesOf(order.UserId, order.FinalAmount), ct);
+        PaymentLog.Refunded(log, order.OrderId, reservation.WasReserved);
+        await sidecar.PublishAsync(new(order.OrderId, PaymentDecisions.ToCompensatedEvent(reservation)), ct);
     }
 
-    public async Task SettleAsync(OrderConfirmedEvent order, CancellationToken stop)
+    public async Task SettleAsync(OrderConfirmedEvent order, CancellationToken ct)
     {
-        await participant.SettleAsync(order.OrderId, stop);
+        await participant.SettleAsync(order.OrderId, ct);
         PaymentLog.Spent(log, order.OrderId);
     }
 }

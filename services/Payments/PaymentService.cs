@@ -6,10 +6,10 @@ using Wire = Shop.V1;
 namespace Payments;
 
 /// <summary>What clients ask of Payments.</summary>
-internal sealed class PaymentService(ISidecar sidecar, Documents documents, Commands commands, IdIndex index, Participant<Account> participant)
+internal sealed class PaymentService(ISidecar sidecar, DocumentStore documents, IdempotentCommands commands, IdIndex index, Participant<Account> participant)
     : Wire.PaymentService.PaymentServiceBase
 {
-    private static readonly IdGroup Index = new("accounts", Parts: 64);
+    private static readonly IdGroup Index = new("accounts", Shards: 64);
     private const long DepositMax = 1_000_000_000_000;
 
     public override async Task<Wire.OpenAccountResponse> OpenAccount(Wire.OpenAccountRequest request, ServerCallContext context)
@@ -18,7 +18,7 @@ internal sealed class PaymentService(ISidecar sidecar, Documents documents, Comm
             .Id("user_id", request.UserId)
             .Range("initial_deposit", request.InitialDeposit, 0, DepositMax)
             .IdempotencyKey(request.IdempotencyKey)
-            .Done();
+            .ThrowIfInvalid();
         await index.AddAsync(Index, request.UserId, context.CancellationToken);
         return await commands.RunAsync<Account, Wire.OpenAccountResponse>(Account.KeyOf(request.UserId), request.IdempotencyKey, request, kept =>
         {
@@ -34,7 +34,7 @@ internal sealed class PaymentService(ISidecar sidecar, Documents documents, Comm
             .Id("user_id", request.UserId)
             .Range("amount", request.Amount, 1, DepositMax)
             .IdempotencyKey(request.IdempotencyKey)
-            .Done();
+            .ThrowIfInvalid();
         return await commands.RunAsync<Account, Wire.DepositResponse>(Account.KeyOf(request.UserId), request.IdempotencyKey, request, kept =>
         {
             if (kept is null) return Rejection.NotFound("account", request.UserId);
@@ -45,7 +45,7 @@ internal sealed class PaymentService(ISidecar sidecar, Documents documents, Comm
 
     public override async Task<Wire.GetAccountResponse> GetAccount(Wire.GetAccountRequest request, ServerCallContext context)
     {
-        new RequestCheck().Id("user_id", request.UserId).Done();
+        new RequestCheck().Id("user_id", request.UserId).ThrowIfInvalid();
         var account = (await sidecar.ReadAsync<Account>(Account.KeyOf(request.UserId), context.CancellationToken)).Value
             ?? throw new RejectedException(Rejection.NotFound("account", request.UserId));
         return new() { Account = ToWire(account) };
@@ -53,8 +53,8 @@ internal sealed class PaymentService(ISidecar sidecar, Documents documents, Comm
 
     public override async Task<Wire.BatchGetAccountsResponse> BatchGetAccounts(Wire.BatchGetAccountsRequest request, ServerCallContext context)
     {
-        new RequestCheck().Ids("user_ids", request.UserIds).Done();
-        var found = await documents.LookAsync<Account>([.. request.UserIds.Select(Account.KeyOf)], context.CancellationToken);
+        new RequestCheck().Ids("user_ids", request.UserIds).ThrowIfInvalid();
+        var found = await documents.ReadAndCacheAsync<Account>([.. request.UserIds.Select(Account.KeyOf)], context.CancellationToken);
         var response = new Wire.BatchGetAccountsResponse();
         foreach (var (id, account) in request.UserIds.Zip(found))
         {
@@ -66,7 +66,7 @@ internal sealed class PaymentService(ISidecar sidecar, Documents documents, Comm
 
     public override async Task<Wire.ListAccountsResponse> ListAccounts(Wire.ListAccountsRequest request, ServerCallContext context)
     {
-        new RequestCheck().Page(request.PageSize, request.PageToken).Done();
+        new RequestCheck().Page(request.PageSize, request.PageToken).ThrowIfInvalid();
         var (ids, next) = await index.ReadPageAsync(Index, request.PageToken, RequestCheck.PageOf(request.PageSize), context.CancellationToken);
         var accounts = await sidecar.ReadManyAsync<Account>([.. ids.Select(Account.KeyOf)], context.CancellationToken);
         return new() { Accounts = { accounts.Select(read => read.Value).OfType<Account>().Select(ToWire) }, NextPageToken = next };
@@ -74,27 +74,27 @@ internal sealed class PaymentService(ISidecar sidecar, Documents documents, Comm
 
     public override async Task<Wire.GetPaymentResponse> GetPayment(Wire.GetPaymentRequest request, ServerCallContext context)
     {
-        new RequestCheck().OrderId(request.OrderId).Done();
-        var claim = await participant.FindAsync(request.OrderId, context.CancellationToken)
+        new RequestCheck().OrderId(request.OrderId).ThrowIfInvalid();
+        var reservation = await participant.FindAsync(request.OrderId, context.CancellationToken)
             ?? throw new RejectedException(Rejection.NotFound("payment", request.OrderId));
         return new()
         {
             Payment = new()
             {
-                OrderId = claim.OrderId,
-                PaymentId = PaymentDecisions.PaymentIdOf(claim.OrderId),
-                UserId = claim.Lines[0].Of,
-                Amount = claim.Lines[0].Amount,
-                Status = claim.Status switch
+                OrderId = reservation.OrderId,
+                PaymentId = PaymentDecisions.PaymentIdOf(reservation.OrderId),
+                UserId = reservation.Lines[0].ResourceId,
+                Amount = reservation.Lines[0].Amount,
+                Status = reservation.Status switch
                 {
-                    ClaimStatus.Held => Wire.PaymentStatus.Charged,
-                    ClaimStatus.Refused => Wire.PaymentStatus.Declined,
-                    ClaimStatus.GivenBack => Wire.PaymentStatus.Refunded,
-                    ClaimStatus.Settled => Wire.PaymentStatus.Settled,
+                    ReservationStatus.Reserved => Wire.PaymentStatus.Charged,
+                    ReservationStatus.Rejected => Wire.PaymentStatus.Declined,
+                    ReservationStatus.Released => Wire.PaymentStatus.Refunded,
+                    ReservationStatus.Settled => Wire.PaymentStatus.Settled,
                 },
-                Reason = claim.Refusal?.Reason ?? "",
-                Detail = claim.Refusal?.Detail ?? "",
-                UpdateTime = Timestamp.FromDateTimeOffset(claim.Changed),
+                Reason = reservation.FailureReason?.Reason ?? "",
+                Detail = reservation.FailureReason?.Detail ?? "",
+                UpdateTime = Timestamp.FromDateTimeOffset(reservation.Changed),
             },
         };
     }
@@ -104,7 +104,7 @@ internal sealed class PaymentService(ISidecar sidecar, Documents documents, Comm
         UserId = account.UserId,
         Balance = account.Holdings.Available,
         Held = account.Holdings.Held,
-        Spent = account.Holdings.Gone,
+        Spent = account.Holdings.Consumed,
         Deposited = account.Holdings.Total,
     };
 }

@@ -2,7 +2,7 @@ using Payments;
 using Saga;
 using Shop.V1;
 
-var builder = SagaHost.CreateBuilder(args, "payments", grpcPort: 5003, PaymentStates.Default);
+var builder = SagaHost.CreateBuilder(args, "payments", grpcPort: 5003, PaymentJsonContext.Default);
 builder.ListenHttp("HTTP_PORT", 8083);
 builder.AddParticipant<Payments.Account>(Payments.Account.KeyOf);
 

@@ -2,7 +2,7 @@ using Saga;
 using Shop.V1;
 using Stock;
 
-var builder = SagaHost.CreateBuilder(args, "stock", grpcPort: 5002, StockStates.Default);
+var builder = SagaHost.CreateBuilder(args, "stock", grpcPort: 5002, StockJsonContext.Default);
 builder.ListenHttp("HTTP_PORT", 8082);
 builder.AddParticipant<Stock.Product>(Stock.Product.KeyOf);
 

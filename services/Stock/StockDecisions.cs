@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Google.Protobuf;
 using Saga;
 using Shop.V1;
+using Reservation = Saga.Reservation;
 
 namespace Stock;
 
@@ -11,27 +12,27 @@ internal static class StockDecisions
     public static string ReservationIdOf(string orderId) => $"rsv-{orderId}";
 
     /// <summary>What an order takes, by product id: everybody takes in the same order, so nobody waits for each other in a ring.</summary>
-    public static ImmutableArray<ClaimLine> LinesOf(IEnumerable<OrderLine> items) =>
-        [.. items.OrderBy(item => item.ProductId, StringComparer.Ordinal).Select(item => new ClaimLine(item.ProductId, item.Quantity))];
+    public static ImmutableArray<ReservationLine> LinesOf(IEnumerable<OrderLine> items) =>
+        [.. items.OrderBy(item => item.ProductId, StringComparer.Ordinal).Select(item => new ReservationLine(item.ProductId, item.Quantity))];
 
-    public static Refusal? Refuse(Product? product, ClaimLine line) => product switch
+    public static FailureReason? Refuse(Product? product, ReservationLine line) => product switch
     {
-        null => new("PRODUCT_NOT_FOUND", $"There is no product '{line.Of}'."),
+        null => new("PRODUCT_NOT_FOUND", $"There is no product '{line.ResourceId}'."),
         { Holdings.Available: var available } when available < line.Amount =>
-            new("OUT_OF_STOCK", $"{line.Amount} of product '{line.Of}' were asked for and {available} are available."),
+            new("OUT_OF_STOCK", $"{line.Amount} of product '{line.ResourceId}' were asked for and {available} are available."),
         _ => null,
     };
 
     /// <summary>The answer to order-created: the same for ever once the claim is made.</summary>
-    public static IMessage Answer(Claim claim) => claim.EverHeld
-        ? new StockReservedEvent { OrderId = claim.OrderId, ReservationId = ReservationIdOf(claim.OrderId) }
+    public static IMessage Answer(Reservation reservation) => reservation.WasReserved
+        ? new StockReservedEvent { OrderId = reservation.OrderId, ReservationId = ReservationIdOf(reservation.OrderId) }
         : new StockReservationFailedEvent
         {
-            OrderId = claim.OrderId,
-            Reason = (claim.Refusal ?? Refusal.OrderAlreadyFailed).Reason,
-            Detail = (claim.Refusal ?? Refusal.OrderAlreadyFailed).Detail,
+            OrderId = reservation.OrderId,
+            Reason = (reservation.FailureReason ?? FailureReason.OrderAlreadyFailed).Reason,
+            Detail = (reservation.FailureReason ?? FailureReason.OrderAlreadyFailed).Detail,
         };
 
     /// <summary>The answer to order-failed.</summary>
-    public static StockReleasedEvent AnswerToFailure(Claim claim) => new() { OrderId = claim.OrderId, Undone = claim.EverHeld };
+    public static StockReleasedEvent ToCompensatedEvent(Reservation reservation) => new() { OrderId = reservation.OrderId, Undone = reservation.WasReserved };
 }

@@ -8,30 +8,30 @@ internal sealed class StockHandlers(Participant<Product> participant, ISidecar s
 {
     private readonly ILogger log = logs.CreateLogger("Stock");
 
-    public async Task ReserveAsync(OrderCreatedEvent order, CancellationToken stop)
+    public async Task ReserveAsync(OrderCreatedEvent order, CancellationToken ct)
     {
         StockLog.Reserving(log, order.OrderId, order.Items.Count);
-        var claim = await participant.TakeAsync(order.OrderId, StockDecisions.LinesOf(order.Items), StockDecisions.Refuse, stop);
-        if (claim.EverHeld)
+        var reservation = await participant.ReserveAsync(order.OrderId, StockDecisions.LinesOf(order.Items), StockDecisions.Refuse, ct);
+        if (reservation.WasReserved)
         {
-            foreach (var line in claim.Lines) StockLog.Taken(log, line.Amount, line.Of, order.OrderId);
+            foreach (var line in reservation.Lines) StockLog.Taken(log, line.Amount, line.ResourceId, order.OrderId);
             StockLog.Reserved(log, order.OrderId, StockDecisions.ReservationIdOf(order.OrderId));
         }
-        else StockLog.Rejected(log, order.OrderId, (claim.Refusal ?? Refusal.OrderAlreadyFailed).Detail);
-        await sidecar.PublishAsync(new(order.OrderId, StockDecisions.Answer(claim)), stop);
+        else StockLog.Rejected(log, order.OrderId, (reservation.FailureReason ?? FailureReason.OrderAlreadyFailed).Detail);
+        await sidecar.PublishAsync(new(order.OrderId, StockDecisions.Answer(reservation)), ct);
     }
 
-    public async Task ReleaseAsync(OrderFailedEvent order, CancellationToken stop)
+    public async Task ReleaseAsync(OrderFailedEvent order, CancellationToken ct)
     {
         StockLog.Releasing(log, order.OrderId, order.Reason);
-        var claim = await participant.GiveBackAsync(order.OrderId, StockDecisions.LinesOf(order.Items), stop);
-        StockLog.Released(log, order.OrderId, claim.EverHeld);
-        await sidecar.PublishAsync(new(order.OrderId, StockDecisions.AnswerToFailure(claim)), stop);
+        var reservation = await participant.ReleaseAsync(order.OrderId, StockDecisions.LinesOf(order.Items), ct);
+        StockLog.Released(log, order.OrderId, reservation.WasReserved);
+        await sidecar.PublishAsync(new(order.OrderId, StockDecisions.ToCompensatedEvent(reservation)), ct);
     }
 
-    public async Task SettleAsync(OrderConfirmedEvent order, CancellationToken stop)
+    public async Task SettleAsync(OrderConfirmedEvent order, CancellationToken ct)
     {
-        await participant.SettleAsync(order.OrderId, stop);
+        await participant.SettleAsync(order.OrderId, ct);
         StockLog.Sold(log, order.OrderId);
     }
 }

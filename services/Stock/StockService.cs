@@ -7,10 +7,10 @@ using Wire = Shop.V1;
 namespace Stock;
 
 /// <summary>What clients ask of Stock.</summary>
-internal sealed class StockService(ISidecar sidecar, Documents documents, Commands commands, IdIndex index, Participant<Product> participant)
+internal sealed class StockService(ISidecar sidecar, DocumentStore documents, IdempotentCommands commands, IdIndex index, Participant<Product> participant)
     : Wire.StockService.StockServiceBase
 {
-    private static readonly IdGroup Index = new("products", Parts: 64);
+    private static readonly IdGroup Index = new("products", Shards: 64);
 
     public override async Task<Wire.PutProductResponse> PutProduct(Wire.PutProductRequest request, ServerCallContext context)
     {
@@ -20,7 +20,7 @@ internal sealed class StockService(ISidecar sidecar, Documents documents, Comman
             .Range("price", request.Price, 0, 1_000_000_000)
             .Range("initial_stock", request.InitialStock, 0, 1_000_000_000)
             .IdempotencyKey(request.IdempotencyKey)
-            .Done();
+            .ThrowIfInvalid();
         await index.AddAsync(Index, request.ProductId, context.CancellationToken);
         return await commands.RunAsync<Product, Wire.PutProductResponse>(Product.KeyOf(request.ProductId), request.IdempotencyKey, request, kept =>
         {
@@ -38,13 +38,13 @@ internal sealed class StockService(ISidecar sidecar, Documents documents, Comman
             .Range("delta", request.Delta, -1_000_000_000, 1_000_000_000)
             .Must(request.Delta != 0, "delta", "must not be 0.")
             .IdempotencyKey(request.IdempotencyKey)
-            .Done();
+            .ThrowIfInvalid();
         return await commands.RunAsync<Product, Wire.AdjustStockResponse>(Product.KeyOf(request.ProductId), request.IdempotencyKey, request, kept =>
         {
             if (kept is null) return Rejection.NotFound("product", request.ProductId);
             if (kept.Holdings.Available + request.Delta < 0)
             {
-                return Rejection.Precondition(($"product/{request.ProductId}", new Refusal("OUT_OF_STOCK",
+                return Rejection.Precondition(($"product/{request.ProductId}", new FailureReason("OUT_OF_STOCK",
                     $"{-request.Delta} of product '{request.ProductId}' cannot be taken away: {kept.Holdings.Available} are available.")));
             }
             var product = kept.With(kept.Holdings.Add(request.Delta));
@@ -54,7 +54,7 @@ internal sealed class StockService(ISidecar sidecar, Documents documents, Comman
 
     public override async Task<Wire.GetProductResponse> GetProduct(Wire.GetProductRequest request, ServerCallContext context)
     {
-        new RequestCheck().Id("product_id", request.ProductId).Done();
+        new RequestCheck().Id("product_id", request.ProductId).ThrowIfInvalid();
         var product = (await sidecar.ReadAsync<Product>(Product.KeyOf(request.ProductId), context.CancellationToken)).Value
             ?? throw new RejectedException(Rejection.NotFound("product", request.ProductId));
         return new() { Product = ToWire(product) };
@@ -62,8 +62,8 @@ internal sealed class StockService(ISidecar sidecar, Documents documents, Comman
 
     public override async Task<Wire.BatchGetProductsResponse> BatchGetProducts(Wire.BatchGetProductsRequest request, ServerCallContext context)
     {
-        new RequestCheck().Ids("product_ids", request.ProductIds).Done();
-        var found = await documents.LookAsync<Product>([.. request.ProductIds.Select(Product.KeyOf)], context.CancellationToken);
+        new RequestCheck().Ids("product_ids", request.ProductIds).ThrowIfInvalid();
+        var found = await documents.ReadAndCacheAsync<Product>([.. request.ProductIds.Select(Product.KeyOf)], context.CancellationToken);
         var response = new Wire.BatchGetProductsResponse();
         foreach (var (id, product) in request.ProductIds.Zip(found))
         {
@@ -75,7 +75,7 @@ internal sealed class StockService(ISidecar sidecar, Documents documents, Comman
 
     public override async Task<Wire.ListProductsResponse> ListProducts(Wire.ListProductsRequest request, ServerCallContext context)
     {
-        new RequestCheck().Page(request.PageSize, request.PageToken).Done();
+        new RequestCheck().Page(request.PageSize, request.PageToken).ThrowIfInvalid();
         var (ids, next) = await index.ReadPageAsync(Index, request.PageToken, RequestCheck.PageOf(request.PageSize), context.CancellationToken);
         var products = await sidecar.ReadManyAsync<Product>([.. ids.Select(Product.KeyOf)], context.CancellationToken);
         return new() { Products = { products.Select(read => read.Value).OfType<Product>().Select(ToWire) }, NextPageToken = next };
@@ -83,26 +83,26 @@ internal sealed class StockService(ISidecar sidecar, Documents documents, Comman
 
     public override async Task<Wire.GetReservationResponse> GetReservation(Wire.GetReservationRequest request, ServerCallContext context)
     {
-        new RequestCheck().OrderId(request.OrderId).Done();
-        var claim = await participant.FindAsync(request.OrderId, context.CancellationToken)
+        new RequestCheck().OrderId(request.OrderId).ThrowIfInvalid();
+        var reservation = await participant.FindAsync(request.OrderId, context.CancellationToken)
             ?? throw new RejectedException(Rejection.NotFound("reservation", request.OrderId));
-        var reservation = new Wire.Reservation
+        var answer = new Wire.Reservation
         {
-            OrderId = claim.OrderId,
-            ReservationId = StockDecisions.ReservationIdOf(claim.OrderId),
-            Status = claim.Status switch
+            OrderId = reservation.OrderId,
+            ReservationId = StockDecisions.ReservationIdOf(reservation.OrderId),
+            Status = reservation.Status switch
             {
-                ClaimStatus.Held => Wire.ReservationStatus.Reserved,
-                ClaimStatus.Refused => Wire.ReservationStatus.Rejected,
-                ClaimStatus.GivenBack => Wire.ReservationStatus.Released,
-                ClaimStatus.Settled => Wire.ReservationStatus.Settled,
+                ReservationStatus.Reserved => Wire.ReservationStatus.Reserved,
+                ReservationStatus.Rejected => Wire.ReservationStatus.Rejected,
+                ReservationStatus.Released => Wire.ReservationStatus.Released,
+                ReservationStatus.Settled => Wire.ReservationStatus.Settled,
             },
-            Reason = claim.Refusal?.Reason ?? "",
-            Detail = claim.Refusal?.Detail ?? "",
-            UpdateTime = Timestamp.FromDateTimeOffset(claim.Changed),
+            Reason = reservation.FailureReason?.Reason ?? "",
+            Detail = reservation.FailureReason?.Detail ?? "",
+            UpdateTime = Timestamp.FromDateTimeOffset(reservation.Changed),
         };
-        reservation.Items.AddRange(claim.Lines.Select(line => new Wire.OrderLine { ProductId = line.Of, Quantity = (int)line.Amount }));
-        return new() { Reservation = reservation };
+        answer.Items.AddRange(reservation.Lines.Select(line => new Wire.OrderLine { ProductId = line.ResourceId, Quantity = (int)line.Amount }));
+        return new() { Reservation = answer };
     }
 
     private static Wire.Product ToWire(Product product) => new()
@@ -112,7 +112,7 @@ internal sealed class StockService(ISidecar sidecar, Documents documents, Comman
         Price = product.Price,
         Available = product.Holdings.Available,
         Held = product.Holdings.Held,
-        Sold = product.Holdings.Gone,
+        Sold = product.Holdings.Consumed,
         Stocked = product.Holdings.Total,
     };
 }

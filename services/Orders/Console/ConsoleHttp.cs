@@ -51,12 +51,12 @@ internal static class ConsoleHttp
         api.MapGet("/orders/{order}", ExplainAsync);
         api.MapGet("/orders/{order}/events", WatchAsync);
         api.MapGet("/dead-letters", DeadLettersAsync);
-        api.MapPost("/dead-letters/{appId}/{id}/rehearse", (string appId, string id, DeadLetterDesk desk, CancellationToken stop) =>
-            AnswerAsync(async () => await desk.RedriveAsync(appId, id, dryRun: true, stop)));
-        api.MapPost("/dead-letters/{appId}/{id}/redrive", (string appId, string id, DeadLetterDesk desk, CancellationToken stop) =>
-            AnswerAsync(async () => await desk.RedriveAsync(appId, id, dryRun: false, stop)));
-        api.MapPost("/dead-letters/{appId}/{id}/discard", (string appId, string id, DeadLetterDesk desk, CancellationToken stop) =>
-            AnswerAsync(async () => await desk.DiscardAsync(appId, id, stop)));
+        api.MapPost("/dead-letters/{appId}/{id}/rehearse", (string appId, string id, DeadLetterDesk desk, CancellationToken ct) =>
+            AnswerAsync(async () => await desk.RedriveAsync(appId, id, dryRun: true, ct)));
+        api.MapPost("/dead-letters/{appId}/{id}/redrive", (string appId, string id, DeadLetterDesk desk, CancellationToken ct) =>
+            AnswerAsync(async () => await desk.RedriveAsync(appId, id, dryRun: false, ct)));
+        api.MapPost("/dead-letters/{appId}/{id}/discard", (string appId, string id, DeadLetterDesk desk, CancellationToken ct) =>
+            AnswerAsync(async () => await desk.DiscardAsync(appId, id, ct)));
     }
 
     private static IResult FileOf(FrozenDictionary<string, string> files, HttpResponse response, string name)
@@ -71,36 +71,36 @@ internal static class ConsoleHttp
 
     /// <param name="status">Orders in one of these, such as PENDING. None: all.</param>
     private static Task<IResult> ListAsync(
-        OrderList list, CancellationToken stop, string[] status, int pageSize = 0, string pageToken = "") => AnswerAsync(async () =>
+        OrderListing list, CancellationToken ct, string[] status, int pageSize = 0, string pageToken = "") => AnswerAsync(async () =>
     {
-        ListPlace place = default;
+        PageCursor place = default;
         Wire.OrderStatus[] statuses =
             [.. status.Select(name => Enum.TryParse<Wire.OrderStatus>(name, ignoreCase: true, out var known) ? known : Wire.OrderStatus.Unspecified)];
         new RequestCheck()
             .Page(pageSize, "")
-            .Must(ListPlace.TryParse(pageToken, out place), "pageToken", $"'{pageToken}' is not a token of an answer before.")
+            .Must(PageCursor.TryParse(pageToken, out place), "pageToken", $"'{pageToken}' is not a token of an answer before.")
             .Must(!statuses.Contains(Wire.OrderStatus.Unspecified), "status", "must be PENDING, CONFIRMED or FAILED.")
-            .Done();
-        return await list.AllAsync(place, RequestCheck.PageOf(pageSize), statuses, stop);
+            .ThrowIfInvalid();
+        return await list.AllAsync(place, RequestCheck.PageOf(pageSize), statuses, ct);
     });
 
-    private static Task<IResult> PlaceAsync(HttpRequest http, DemoOrders demo, CancellationToken stop) => AnswerAsync(async () =>
-        new Wire.PlaceOrderResponse { Order = OrderWire.WithoutRecipient(await demo.PlaceAsync(await WishOfAsync(http, stop), stop)) });
+    private static Task<IResult> PlaceAsync(HttpRequest http, DemoOrders demo, CancellationToken ct) => AnswerAsync(async () =>
+        new Wire.PlaceOrderResponse { Order = OrderMapping.WithoutRecipient(await demo.PlaceAsync(await WishOfAsync(http, ct), ct)) });
 
-    private static Task<IResult> ExplainAsync(string order, OrderLookup lookup, LookOn look, CancellationToken stop) =>
-        Problem.AnswerAsync(async () => Json(look.Explain(await lookup.FindAsync(order, stop))));
+    private static Task<IResult> ExplainAsync(string order, OrderQueries lookup, LookOn look, CancellationToken ct) =>
+        Problem.AnswerAsync(async () => Json(look.Explain(await lookup.FindAsync(order, ct))));
 
-    private static Task<IResult> WatchAsync(string order, OrderLookup lookup, LookOn look, CancellationToken stop) => Problem.AnswerAsync(async () =>
-        TypedResults.ServerSentEvents(look.AtAsync((await lookup.FindAsync(order, stop)).Id, stop)));
+    private static Task<IResult> WatchAsync(string order, OrderQueries lookup, LookOn look, CancellationToken ct) => Problem.AnswerAsync(async () =>
+        TypedResults.ServerSentEvents(look.AtAsync((await lookup.FindAsync(order, ct)).Id, ct)));
 
-    private static Task<IResult> DeadLettersAsync(DeadLetterDesk desk, CancellationToken stop) =>
-        Problem.AnswerAsync(async () => Json((await desk.ListAsync(LookOn.Json, stop)).ToJsonString()));
+    private static Task<IResult> DeadLettersAsync(DeadLetterDesk desk, CancellationToken ct) =>
+        Problem.AnswerAsync(async () => Json((await desk.ListAsync(LookOn.Json, ct)).ToJsonString()));
 
-    private static async Task<DemoWish> WishOfAsync(HttpRequest http, CancellationToken stop)
+    private static async Task<DemoWish> WishOfAsync(HttpRequest http, CancellationToken ct)
     {
         try
         {
-            return await http.ReadFromJsonAsync(ConsoleJson.Default.DemoWish, stop) ?? throw new JsonException("it is null.");
+            return await http.ReadFromJsonAsync(ConsoleJson.Default.DemoWish, ct) ?? throw new JsonException("it is null.");
         }
         catch (JsonException unreadable)
         {

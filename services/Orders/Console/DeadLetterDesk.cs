@@ -21,29 +21,29 @@ internal sealed class DeadLetterDesk(SidecarChannel sidecar)
     ];
 
     /// <summary>For each service its answer to ListDeadLetters, with its app id; or why there is none.</summary>
-    public async Task<JsonArray> ListAsync(JsonFormatter json, CancellationToken stop) => new(await Task.WhenAll(services.Select(async service =>
+    public async Task<JsonArray> ListAsync(JsonFormatter json, CancellationToken ct) => new(await Task.WhenAll(services.Select(async service =>
     {
         try
         {
-            var listed = await service.Letters.ListDeadLettersAsync(new() { PageSize = ShownMax }, Options(stop));
+            var listed = await service.Letters.ListDeadLettersAsync(new() { PageSize = ShownMax }, Options(ct));
             var shown = JsonNode.Parse(json.Format(listed))!;
             shown["appId"] = service.AppId;
             return shown;
         }
-        catch (RpcException fault) when (!stop.IsCancellationRequested)
+        catch (RpcException fault) when (!ct.IsCancellationRequested)
         {
             return new JsonObject { ["appId"] = service.AppId, ["problem"] = fault.Status.Detail };
         }
     })));
 
-    public async Task<Wire.RedriveDeadLetterResponse> RedriveAsync(string appId, string id, bool dryRun, CancellationToken stop) =>
-        await Of(appId).RedriveDeadLetterAsync(new() { DeadLetterId = id, DryRun = dryRun }, Options(stop));
+    public async Task<Wire.RedriveDeadLetterResponse> RedriveAsync(string appId, string id, bool dryRun, CancellationToken ct) =>
+        await Of(appId).RedriveDeadLetterAsync(new() { DeadLetterId = id, DryRun = dryRun }, Options(ct));
 
-    public async Task<Wire.DiscardDeadLetterResponse> DiscardAsync(string appId, string id, CancellationToken stop) =>
-        await Of(appId).DiscardDeadLetterAsync(new() { DeadLetterId = id }, Options(stop));
+    public async Task<Wire.DiscardDeadLetterResponse> DiscardAsync(string appId, string id, CancellationToken ct) =>
+        await Of(appId).DiscardDeadLetterAsync(new() { DeadLetterId = id }, Options(ct));
 
     private Wire.DeadLetterService.DeadLetterServiceClient Of(string appId) =>
         services.FirstOrDefault(service => service.AppId == appId).Letters ?? throw new RejectedException(Rejection.NotFound("service", appId));
 
-    private static CallOptions Options(CancellationToken stop) => new(deadline: DateTime.UtcNow + AnswerMax, cancellationToken: stop);
+    private static CallOptions Options(CancellationToken ct) => new(deadline: DateTime.UtcNow + AnswerMax, cancellationToken: ct);
 }

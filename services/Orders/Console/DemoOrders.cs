@@ -13,7 +13,7 @@ internal sealed record DemoWish(int Quantity, long Balance, string Coupon, bool 
 
 /// <summary>Places such orders, each on a product, a customer and a coupon of its own.</summary>
 internal sealed class DemoOrders(
-    Placing placing, TimeProvider clock,
+    PlaceOrderHandler placing, TimeProvider clock,
     Wire.StockService.StockServiceClient stock, Wire.PaymentService.PaymentServiceClient payments, Wire.CouponService.CouponServiceClient coupons)
 {
     private const long Price = 10_000, InitialStock = 10, Discount = 3_000;
@@ -21,17 +21,17 @@ internal sealed class DemoOrders(
     /// <summary>A service that takes longer to make a thing is given up.</summary>
     private static readonly TimeSpan MakingMax = TimeSpan.FromSeconds(5);
 
-    public async Task<Order> PlaceAsync(DemoWish wish, CancellationToken stop)
+    public async Task<Order> PlaceAsync(DemoWish wish, CancellationToken ct)
     {
         new RequestCheck()
             .Range("quantity", wish.Quantity, 1, 1000)
             .Range("balance", wish.Balance, 0, 1_000_000_000_000)
             .Must(wish.Coupon is "NONE" or "VALID" or "EXPIRED", "coupon", $"must be NONE, VALID or EXPIRED, not '{wish.Coupon}'.")
-            .Done();
+            .ThrowIfInvalid();
         var now = clock.GetUtcNow();
         var run = Guid.CreateVersion7(now).ToString("N")[^8..];
         string product = $"demo-product-{run}", user = $"demo-user-{run}", coupon = $"demo-coupon-{run}";
-        var options = new Grpc.Core.CallOptions(deadline: DateTime.UtcNow + MakingMax, cancellationToken: stop);
+        var options = new Grpc.Core.CallOptions(deadline: DateTime.UtcNow + MakingMax, cancellationToken: ct);
         await Task.WhenAll(
             stock.PutProductAsync(new() { ProductId = product, Name = "Demo product", Price = Price, InitialStock = InitialStock }, options).ResponseAsync,
             payments.OpenAccountAsync(new() { UserId = user, InitialDeposit = wish.Balance }, options).ResponseAsync,
@@ -48,6 +48,6 @@ internal sealed class DemoOrders(
             Items = { new Wire.OrderItem { ProductId = product, Quantity = wish.Quantity } },
             UserCouponId = wish.Coupon == "NONE" ? "" : coupon,
             SkipPrecheck = wish.SkipPrecheck,
-        }, stop);
+        }, ct);
     }
 }

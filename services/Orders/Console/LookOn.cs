@@ -11,7 +11,7 @@ namespace Orders.Console;
 
 /// <summary>What a console is told while it is open, as server-sent events.</summary>
 internal sealed class LookOn(
-    OrderSteps orders, OrderLookup lookup, Pulse pulse, TimeProvider clock, IHostApplicationLifetime lifetime, ILoggerFactory logs) : IDisposable
+    OrderStore orders, OrderQueries lookup, Pulse pulse, TimeProvider clock, IHostApplicationLifetime lifetime, ILoggerFactory logs) : IDisposable
 {
     /// <summary>Changes are told together, so often.</summary>
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(150);
@@ -34,12 +34,12 @@ internal sealed class LookOn(
     {
         using var end = EndOf(aborted);
         var changed = new ConcurrentDictionary<string, Order>();
-        void Note(Order? before, Order order)
+        void Append(Order? before, Order order)
         {
             if (changed.Count >= ToldTogetherMax && !changed.ContainsKey(order.Id)) return;
             changed.AddOrUpdate(order.Id, order, (_, other) => other.Timeline.Length > order.Timeline.Length ? other : order);
         }
-        orders.Changed += Note;
+        orders.Changed += Append;
         try
         {
             using var tick = new PeriodicTimer(Pace, clock);
@@ -51,13 +51,13 @@ internal sealed class LookOn(
                 told = Math.Max(1, news.LastOrDefault()?.At ?? told);
 
                 var now = changed.Keys.Select(id => changed.TryRemove(id, out var order) ? order : null).OfType<Order>().ToArray();
-                if (now.Length > 0) yield return Item($"[{string.Join(',', now.Select(order => Json.Format(OrderWire.WithoutRecipient(order))))}]", "orders");
+                if (now.Length > 0) yield return Item($"[{string.Join(',', now.Select(order => Json.Format(OrderMapping.WithoutRecipient(order))))}]", "orders");
             }
             while (await NextAsync(tick, end.Token));
         }
         finally
         {
-            orders.Changed -= Note;
+            orders.Changed -= Append;
         }
     }
 
@@ -80,7 +80,7 @@ internal sealed class LookOn(
     public string Explain(Order order)
     {
         var explained = lookup.Explain(order);
-        explained.Order = OrderWire.WithoutRecipient(order);
+        explained.Order = OrderMapping.WithoutRecipient(order);
         return Json.Format(explained);
     }
 

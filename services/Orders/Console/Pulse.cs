@@ -23,12 +23,12 @@ internal sealed class Pulse : BackgroundService
 
     private readonly Lock gate = new();
     private readonly Queue<(DateTimeOffset Final, double Milliseconds)> latencies = [];
-    private readonly OpenOrders open;
+    private readonly OpenOrderGauge open;
     private readonly TimeProvider clock;
     private int placed, confirmed, failed;
     private ImmutableQueue<Beat> beats = [];
 
-    public Pulse(OrderSteps orders, OpenOrders open, TimeProvider clock)
+    public Pulse(OrderStore orders, OpenOrderGauge open, TimeProvider clock)
     {
         (this.open, this.clock) = (open, clock);
         orders.Changed += Count;

@@ -176,7 +176,7 @@ export class OrderList {
 
 function whatOf(order, status) {
   if (status === 'CONFIRMED') return `in ${span(new Date(order.finalTime) - new Date(order.placedTime))}`;
-  if (status === 'FAILED') return order.settled ? `${order.reason} · undone` : `${order.reason} · being undone`;
+  if (status === 'FAILED') return order.isClosed ? `${order.reason} · undone` : `${order.reason} · being undone`;
   const done = order.steps.filter(step => step.state === 'STEP_STATE_DONE').length;
   return `${done} of 3 steps done`;
 }

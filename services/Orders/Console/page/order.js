@@ -122,7 +122,7 @@ export class OrderPane {
 }
 
 function outlookOf({ order, waitsFor, next }) {
-  return el('div', { class: `outlook ${order.settled ? 'settled' : ''}`, id: 'outlook' },
+  return el('div', { class: `outlook ${order.isClosed ? 'settled' : ''}`, id: 'outlook' },
     waitsFor.length > 0 ? el('div', {}, el('h3', {}, 'Waits for'), el('ul', {}, ...waitsFor.map(words => el('li', {}, words)))) : null,
     el('div', {}, el('h3', {}, 'What comes next'), el('p', {}, next)));
 }

@@ -1,0 +1,115 @@
+using System.Threading.Channels;
+using Dapr.AppCallback.Autogen.Grpc.v1;
+using Grpc.Core;
+using Microsoft.AspNetCore.Http;
+using static Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types;
+
+namespace Conformance;
+
+/// <summary>A batch as the app got it.</summary>
+/// <param name="Rpc">By which of the two rpcs it came.</param>
+public sealed record ReceivedBatch(TopicEventBulkRequest Batch, Metadata Headers, string Rpc)
+{
+    public List<string> Texts => [.. Batch.Entries.Select(Text)];
+
+    public static string Text(TopicEventBulkRequestEntry entry) =>
+        (entry.EventCase == TopicEventBulkRequestEntry.EventOneofCase.Bytes ? entry.Bytes : entry.CloudEvent.Data).ToStringUtf8();
+}
+
+/// <summary>The part of the app that is served in bulk.</summary>
+public sealed partial class TestApp
+{
+    public const string StableRpc = "OnBulkTopicEvent";
+    public const string AlphaRpc = "OnBulkTopicEventAlpha1";
+
+    private readonly Channel<ReceivedBatch> _batches = Channel.CreateUnbounded<ReceivedBatch>();
+    private readonly Channel<string> _refused = Channel.CreateUnbounded<string>();
+
+    /// <summary>The rpcs that the app implements.</summary>
+    public string[] BulkRpcs { get; set; } = [StableRpc];
+
+    /// <summary>Answers a batch; by default with SUCCESS for every entry.</summary>
+    public Func<TopicEventBulkRequest, TopicEventBulkResponse> OnBatch { get; set; } = batch => AnswerEach(batch, _ => TopicEventResponseStatus.Success);
+
+    /// <summary>Answers each entry by its text; null leaves an entry out.</summary>
+    public static TopicEventBulkResponse AnswerEach(TopicEventBulkRequest batch, Func<string, TopicEventResponseStatus?> answer)
+    {
+        var response = new TopicEventBulkResponse();
+        foreach (var entry in batch.Entries)
+        {
+            if (answer(ReceivedBatch.Text(entry)) is { } status) response.Statuses.Add(new TopicEventBulkResponseEntry { EntryId = entry.EntryId, Status = status });
+        }
+
+        return response;
+    }
+
+    /// <summary>Zero leaves a limit to the sidecar.</summary>
+    public static TopicSubscription WantsInBulk(
+        string pubsub, string topic, string deadLetterTopic = "", int maxMessages = 1, int maxAwaitMs = 0, params (string Name, string Value)[] metadata)
+    {
+        var subscription = Wants(pubsub, topic, deadLetterTopic, metadata);
+        subscription.BulkSubscribe = new BulkSubscribeConfig { Enabled = true, MaxMessagesCount = maxMessages, MaxAwaitDurationMs = maxAwaitMs };
+        return subscription;
+    }
+
+    public async Task<ReceivedBatch> NextBatchAsync()
+    {
+        using var limit = new CancellationTokenSource(Patience);
+        return await _batches.Reader.ReadAsync(limit.Token);
+    }
+
+    /// <summary>The next rpc that was called and is not implemented.</summary>
+    public async Task<string> NextRefusedAsync()
+    {
+        using var limit = new CancellationTokenSource(Patience);
+        return await _refused.Reader.ReadAsync(limit.Token);
+    }
+
+    private void ForgetBatches()
+    {
+        BulkRpcs = [StableRpc];
+        OnBatch = batch => AnswerEach(batch, _ => TopicEventResponseStatus.Success);
+        while (_batches.Reader.TryRead(out _) || _refused.Reader.TryRead(out _)) ;
+    }
+
+    /// <summary>Each value of each header. gRPC's own collection cannot be made of a call that carries a binary header more than once.</summary>
+    private static Metadata Headers(ServerCallContext context)
+    {
+        var headers = new Metadata();
+        foreach (var (name, values) in context.GetHttpContext().Request.Headers.Where(header => !header.Key.StartsWith(':')))
+        {
+            foreach (var value in values.OfType<string>())
+            {
+                if (name.EndsWith("-bin", StringComparison.Ordinal)) headers.Add(name, Convert.FromBase64String(value.PadRight((value.Length + 3) / 4 * 4, '=')));
+                else headers.Add(name.ToLowerInvariant(), value);
+            }
+        }
+
+        return headers;
+    }
+
+    private Task<TopicEventBulkResponse> HearAsync(TopicEventBulkRequest batch, Metadata headers, string rpc)
+    {
+        if (!BulkRpcs.Contains(rpc))
+        {
+            _refused.Writer.TryWrite(rpc);
+            throw new RpcException(new Status(StatusCode.Unimplemented, rpc));
+        }
+
+        var answer = OnBatch;
+        _batches.Writer.TryWrite(new ReceivedBatch(batch, headers, rpc));
+        return Task.FromResult(answer(batch));
+    }
+
+    private sealed partial class Callback
+    {
+        public override Task<TopicEventBulkResponse> OnBulkTopicEvent(TopicEventBulkRequest request, ServerCallContext context) =>
+            app.HearAsync(request, Headers(context), StableRpc);
+    }
+
+    private sealed class AlphaCallback(TestApp app) : AppCallbackAlpha.AppCallbackAlphaBase
+    {
+        public override Task<TopicEventBulkResponse> OnBulkTopicEventAlpha1(TopicEventBulkRequest request, ServerCallContext context) =>
+            app.HearAsync(request, Headers(context), AlphaRpc);
+    }
+}

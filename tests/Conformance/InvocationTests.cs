@@ -1,0 +1,308 @@
+using System.Net;
+using Dapr.Client.Autogen.Grpc.v1;
+using Google.Protobuf;
+using Grpc.Core;
+using Grpc.Net.Client;
+
+namespace Conformance;
+
+/// <summary>What must hold of a call, whether the sidecar that is asked is the called app's own or another.</summary>
+public abstract class InvocationTests(Sidecar caller, Sidecar callee, TestApp app)
+{
+    protected const string Parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    protected Sidecar Caller => caller;
+
+    protected Sidecar Callee => callee;
+
+    private protected Echo.EchoClient Echo => new(caller.Channel);
+
+    protected Metadata ToCallee => To(callee);
+
+    protected static Metadata To(Sidecar callee) => new() { { "dapr-app-id", callee.AppId } };
+
+    [Fact]
+    public async Task A_call_reaches_the_app_that_is_named_with_its_metadata_and_comes_back_with_headers_and_trailers()
+    {
+        var call = Echo.SayAsync(new EchoMessage { Text = "hello" }, [.. ToCallee, new("mark", "m"), new("blob-bin", [1, 2, 3])]);
+        Assert.Equal("m", (await call.ResponseHeadersAsync).GetValue("header-mark"));
+        Assert.Equal("hello", (await call).Text);
+        var trailers = call.GetTrailers();
+        Assert.Equal("m", trailers.GetValue("trailer-mark"));
+        Assert.Equal([1, 2, 3], trailers.GetValueBytes("blob-bin"));
+        Assert.Null(trailers.GetValue("saw-dapr-app-id"));
+    }
+
+    [Fact]
+    public async Task A_big_message_is_carried_whole()
+    {
+        var text = new string('x', 3_000_000);
+        Assert.Equal(text, (await Echo.SayAsync(new EchoMessage { Text = text }, ToCallee)).Text);
+    }
+
+    [Fact]
+    public async Task A_message_that_is_longer_than_allowed_is_not_carried()
+    {
+        var failure = await Failure.OfAsync(Echo.SayAsync(new EchoMessage { Text = new string('x', 4_200_000) }, ToCallee));
+        Assert.Equal(StatusCode.ResourceExhausted, failure.StatusCode);
+        Assert.Contains("received message larger than max", failure.Status.Detail);
+        Assert.Equal("short", (await Echo.SayAsync(new EchoMessage { Text = "short" }, ToCallee)).Text);
+    }
+
+    [Fact]
+    public async Task Headers_come_with_the_first_message_and_never_without_one()
+    {
+        using var chat = Echo.Chat(ToCallee);
+        Assert.False(chat.ResponseHeadersAsync.IsCompleted);
+        await chat.RequestStream.WriteAsync(new EchoMessage { Text = "a" });
+        Assert.True(await chat.ResponseStream.MoveNext(CancellationToken.None));
+        await chat.ResponseHeadersAsync.WaitAsync(TimeSpan.FromSeconds(30));
+        await chat.RequestStream.CompleteAsync();
+        var count = Echo.Count(new EchoMessage { Text = "0" }, [.. ToCallee, new("mark", "m")]);
+        Assert.False(await count.ResponseStream.MoveNext(CancellationToken.None));
+        Assert.Null((await count.ResponseHeadersAsync).GetValue("header-mark"));
+    }
+
+    [Fact]
+    public async Task The_callees_header_comes_before_the_apps_and_a_namespace_behind_the_id_is_left_out()
+    {
+        var said = await Echo.SayAsync(new EchoMessage { Text = "hello" }, [new("dapr-app-id", "nobody"), new("dapr-callee-app-id", callee.AppId + ".default")]);
+        Assert.Equal("hello", said.Text);
+    }
+
+    [Fact]
+    public async Task A_stream_of_answers_is_carried()
+    {
+        using var call = Echo.Count(new EchoMessage { Text = "1000" }, ToCallee);
+        var numbers = new List<string>();
+        await foreach (var answer in call.ResponseStream.ReadAllAsync()) numbers.Add(answer.Text);
+        Assert.Equal(Enumerable.Range(1, 1000).Select(i => i.ToString()), numbers);
+    }
+
+    [Fact]
+    public async Task A_stream_of_requests_is_carried()
+    {
+        using var call = Echo.Join(ToCallee);
+        foreach (var text in (string[])["a", "b", "c"]) await call.RequestStream.WriteAsync(new EchoMessage { Text = text });
+        await call.RequestStream.CompleteAsync();
+        Assert.Equal("a+b+c", (await call).Text);
+    }
+
+    [Fact]
+    public async Task Two_streams_alternate()
+    {
+        using var call = Echo.Chat(ToCallee);
+        foreach (var text in (string[])["a", "b", "c"])
+        {
+            await call.RequestStream.WriteAsync(new EchoMessage { Text = text });
+            Assert.True(await call.ResponseStream.MoveNext(CancellationToken.None));
+            Assert.Equal("re: " + text, call.ResponseStream.Current.Text);
+        }
+
+        await call.RequestStream.CompleteAsync();
+        Assert.False(await call.ResponseStream.MoveNext(CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task The_apps_own_failure_comes_back_unchanged()
+    {
+        var failure = await Failure.OfAsync(Echo.FailAsync(new EchoMessage { Text = "too much" }, ToCallee));
+        Assert.Equal((StatusCode.ResourceExhausted, "too much 한글"), (failure.StatusCode, failure.Status.Detail));
+        Assert.Equal("because", failure.Trailers.GetValue("why"));
+    }
+
+    [Fact]
+    public async Task A_deadline_ends_the_call_in_the_app_too()
+    {
+        var failure = await Failure.OfAsync(Echo.HangAsync(new EchoMessage(), ToCallee, deadline: DateTime.UtcNow.AddMilliseconds(200)));
+        Assert.Equal(StatusCode.DeadlineExceeded, failure.StatusCode);
+        await app.Cancelled.Task.WaitAsync(TimeSpan.FromSeconds(30));
+    }
+
+    [Fact]
+    public async Task Nobody_of_that_name_is_an_unknown_error()
+    {
+        var failure = await Failure.OfAsync(Echo.SayAsync(new EchoMessage(), new Metadata { { "dapr-app-id", "nobody" } }));
+        Assert.Equal(StatusCode.Unknown, failure.StatusCode);
+        Assert.Contains("nobody", failure.Status.Detail);
+    }
+
+    [Fact]
+    public async Task Without_a_name_the_call_goes_nowhere()
+    {
+        var failure = await Failure.OfAsync(Echo.SayAsync(new EchoMessage()));
+        Assert.Equal(
+            (StatusCode.Unknown, "cannot proxy request: missing dapr-callee-app-id or dapr-app-id metadata"), (failure.StatusCode, failure.Status.Detail));
+    }
+}
+
+[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+public sealed class NearInvocationTests : InvocationTests
+{
+    public NearInvocationTests(AddressedSidecar addressed)
+        : base(addressed.Sidecar, addressed.Sidecar, addressed.App) => addressed.App.Forget();
+
+    [Fact]
+    public async Task A_call_of_ones_own_app_carries_the_callers_trace_alone()
+    {
+        var call = Echo.SayAsync(new EchoMessage { Text = "hello" }, [.. ToCallee, new("traceparent", Parent)]);
+        await call;
+        Assert.Equal(Parent, call.GetTrailers().GetValue("saw-traceparent"));
+    }
+
+    [Theory]
+    [InlineData(10)]
+    [InlineData(127)]
+    [InlineData(300)]
+    public async Task A_trace_header_of_several_values_arrives_whole_whatever_they_are(int length)
+    {
+        var values = $"{new string('x', length)},{new string('y', length - 1)},z";
+        var call = Echo.SayAsync(new EchoMessage { Text = "hello" }, [.. ToCallee, new("traceparent", values)]);
+        await call;
+        Assert.Equal(values, call.GetTrailers().GetValue("saw-traceparent"));
+    }
+
+    [Fact]
+    public async Task The_app_is_told_of_no_other_caller()
+    {
+        var call = Echo.SayAsync(new EchoMessage { Text = "hello" }, ToCallee);
+        await call;
+        Assert.Null(call.GetTrailers().GetValue("saw-dapr-caller-app-id"));
+    }
+}
+
+/// <summary>Two apps with a sidecar each, in processes of their own.</summary>
+public sealed class InvocationFixture : IAsyncLifetime
+{
+    public TestApp App { get; private set; } = null!;
+
+    public Sidecar Callee { get; private set; } = null!;
+
+    public Sidecar Caller { get; private set; } = null!;
+
+    public async Task InitializeAsync()
+    {
+        App = await TestApp.StartAsync();
+        Callee = await Sidecar.StartAsync(Sidecar.FreshId("callee"), "", App.Port);
+        Caller = await Sidecar.StartAsync(Sidecar.FreshId("caller"), "");
+    }
+
+    public async Task DisposeAsync()
+    {
+        await Caller.DisposeAsync();
+        await Callee.DisposeAsync();
+        await App.DisposeAsync();
+    }
+}
+
+public sealed class FarInvocationTests(InvocationFixture fixture) : InvocationTests(fixture.Caller, fixture.Callee, fixture.App), IClassFixture<InvocationFixture>
+{
+    [Fact]
+    public async Task A_call_of_another_app_carries_the_callers_trace_and_the_sidecars()
+    {
+        // Where nothing is traced, the second is the first once more.
+        var call = Echo.SayAsync(new EchoMessage { Text = "hello" }, [.. ToCallee, new("traceparent", Parent)]);
+        await call;
+        Assert.Equal($"{Parent},{Parent}", call.GetTrailers().GetValue("saw-traceparent"));
+        var without = Echo.SayAsync(new EchoMessage { Text = "hello" }, ToCallee);
+        await without;
+        Assert.Equal("00-00000000000000000000000000000000-0000000000000000-00", without.GetTrailers().GetValue("saw-traceparent"));
+    }
+
+    [Fact]
+    public async Task The_app_is_told_who_calls_whom()
+    {
+        var call = Echo.SayAsync(new EchoMessage { Text = "hello" }, ToCallee);
+        await call;
+        var trailers = call.GetTrailers();
+        Assert.Equal((Caller.AppId, Callee.AppId), (trailers.GetValue("saw-dapr-caller-app-id"), trailers.GetValue("saw-dapr-callee-app-id")));
+    }
+
+    [Fact]
+    public async Task An_answer_that_is_longer_than_allowed_is_not_carried()
+    {
+        var failure = await Failure.OfAsync(Echo.SayAsync(new EchoMessage { Text = "long 4200000" }, ToCallee));
+        Assert.Equal(StatusCode.ResourceExhausted, failure.StatusCode);
+        Assert.Contains("received message larger than max", failure.Status.Detail);
+    }
+
+    [Fact]
+    public async Task An_app_that_is_down_is_unavailable()
+    {
+        await using var app = await TestApp.StartAsync();
+        await using var sidecar = await Sidecar.StartAsync(Sidecar.FreshId("down"), "", app.Port);
+        await app.StopAsync();
+        var failure = await Failure.OfAsync(new Echo.EchoClient(sidecar.Channel).SayAsync(new EchoMessage(), To(sidecar)));
+        Assert.Equal(StatusCode.Unavailable, failure.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_sidecar_that_is_gone_is_an_app_that_cannot_be_found()
+    {
+        await using var app = await TestApp.StartAsync();
+        await using var caller = await Sidecar.StartAsync(Sidecar.FreshId("caller"), "");
+        await using var gone = await Sidecar.StartAsync(Sidecar.FreshId("gone"), "", app.Port);
+        await gone.KillAsync();
+        var failure = await Failure.OfAsync(new Echo.EchoClient(caller.Channel).SayAsync(new EchoMessage(), To(gone)));
+        Assert.Equal(StatusCode.Unknown, failure.StatusCode);
+    }
+
+    [StandInFact]
+    public async Task Several_of_the_same_name_take_turns_and_one_that_is_gone_is_left_out()
+    {
+        await using var first = await TestApp.StartAsync();
+        await using var second = await TestApp.StartAsync();
+        await using var caller = await Sidecar.StartAsync(Sidecar.FreshId("caller"), "");
+        var twin = Sidecar.FreshId("twin");
+        await using var one = await Sidecar.StartAsync(twin, "", first.Port);
+        await using var other = await Sidecar.StartAsync(twin, "", second.Port);
+        async Task CallAsync() => await new Echo.EchoClient(caller.Channel).SayAsync(new EchoMessage(), To(one));
+
+        // One of the two apps is away: with turns, one call of two cannot succeed.
+        await first.StopAsync();
+        var failed = 0;
+        for (var call = 0; call < 4; call++) if (await Record.ExceptionAsync(CallAsync) is RpcException) failed++;
+        Assert.Equal(2, failed);
+
+        await one.KillAsync();
+        for (var call = 0; call < 4; call++) await CallAsync();
+    }
+
+    [StandInFact]
+    public async Task What_the_stand_in_lacks_is_unimplemented_and_named()
+    {
+        using var streaming = Caller.Dapr.SubscribeTopicEventsAlpha1();
+        var failure = await Failure.OfAsync(() => streaming.ResponseStream.MoveNext(CancellationToken.None));
+        Assert.Equal(StatusCode.Unimplemented, failure.StatusCode);
+        Assert.Contains("SubscribeTopicEventsAlpha1", failure.Status.Detail);
+        foreach (var name in (string[])["GetSecret", "InvokeService", "ExecuteStateTransaction", "DeleteBulkState"])
+        {
+            var foreign = new Method<GetStateRequest, GetStateResponse>(
+                MethodType.Unary, "dapr.proto.runtime.v1.Dapr", name,
+                Marshallers.Create(m => m.ToByteArray(), GetStateRequest.Parser.ParseFrom),
+                Marshallers.Create(m => m.ToByteArray(), GetStateResponse.Parser.ParseFrom));
+            var other = await Failure.OfAsync(Caller.Channel.CreateCallInvoker().AsyncUnaryCall(foreign, null, default, new GetStateRequest()));
+            Assert.Equal((StatusCode.Unimplemented, $"{name} is not in this stand-in for daprd"), (other.StatusCode, other.Status.Detail));
+        }
+    }
+
+    [StandInTheory]
+    [InlineData("POST", "/v1.0/bindings/b", "bindings")]
+    [InlineData("GET", "/v1.0/secrets/store/name", "secrets")]
+    [InlineData("GET", "/v1.0-alpha1/configuration/store", "configuration")]
+    [InlineData("POST", "/v1.0-alpha1/lock/store", "lock")]
+    [InlineData("GET", "/v1.0/state/store/k", "state")]
+    [InlineData("POST", "/v1.0/state/store/transaction", "state")]
+    [InlineData("POST", "/v1.0/invoke/app/method/greet", "invoke")]
+    [InlineData("POST", "/greet", "invoke")]
+    [InlineData("POST", "/v1.0-beta1/workflows/dapr/w/start", "workflows")]
+    [InlineData("PUT", "/v1.0/actors/a/1/method/m", "actors")]
+    public async Task What_the_stand_in_lacks_is_not_implemented_over_HTTP_and_named(string method, string path, string feature)
+    {
+        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        request.Headers.Add("dapr-app-id", Callee.AppId);
+        using var response = await Caller.Http.SendAsync(request);
+        Assert.Equal(HttpStatusCode.NotImplemented, response.StatusCode);
+        Assert.Contains($"\"message\":\"{feature} is not in this stand-in for daprd\"", await response.Content.ReadAsStringAsync());
+    }
+}

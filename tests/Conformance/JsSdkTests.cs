@@ -1,0 +1,56 @@
+using System.Runtime.CompilerServices;
+
+namespace Conformance;
+
+/// <summary>Dapr's SDK for JavaScript, which nobody here wrote, uses a sidecar over either protocol. Its script judges the answers.</summary>
+[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+public sealed class JsSdkTests
+{
+    private readonly AddressedSidecar _addressed;
+
+    public JsSdkTests(AddressedSidecar addressed)
+    {
+        _addressed = addressed;
+        addressed.App.Forget();
+    }
+
+    [Theory]
+    [InlineData("GRPC", "save_get_delete")]
+    [InlineData("GRPC", "bulk_get")]
+    [InlineData("GRPC", "etag")]
+    [InlineData("GRPC", "publish_bulk_with_an_id_twice")]
+    [InlineData("GRPC", "metadata")]
+    [InlineData("HTTP", "publish_bulk_with_an_id_twice")]
+    [InlineData("HTTP", "metadata")]
+    public Task The_SDK_gets_the_answers_it_expects(string protocol, string sdkCase) => PlayAsync(protocol, sdkCase);
+
+    [Theory]
+    [InlineData("GRPC")]
+    [InlineData("HTTP")]
+    public async Task What_the_SDK_publishes_arrives(string protocol)
+    {
+        await PlayAsync(protocol, "publish");
+        var got = (await _addressed.App.NextAsync("plain")).Event;
+        Assert.Equal(("""{"cups":2}""", AddressedSidecar.AppId), (got.Data.ToStringUtf8(), got.Source));
+    }
+
+    [Theory]
+    [InlineData("GRPC")]
+    [InlineData("HTTP")]
+    public async Task What_the_SDK_publishes_in_bulk_arrives(string protocol)
+    {
+        await PlayAsync(protocol, "publish_bulk");
+        var got = new List<string>();
+        for (var i = 0; i < 3; i++) got.Add((await _addressed.App.NextAsync("plain")).Event.Data.ToStringUtf8());
+        Assert.Equal(["""{"cups":1}""", """{"cups":2}""", """{"cups":3}"""], got.Order());
+    }
+
+    private async Task PlayAsync(string protocol, string sdkCase)
+    {
+        var address = protocol == "GRPC" ? new Uri(_addressed.Sidecar.Address) : _addressed.Sidecar.Http.BaseAddress!;
+        await using var process = ChildProcess.Start("node", [Script(), protocol, address.Host, $"{address.Port}", sdkCase]);
+        Assert.True(await process.ExitAsync() == 0, process.Output);
+    }
+
+    private static string Script([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(here, "../../node/dapr-client.mjs"));
+}

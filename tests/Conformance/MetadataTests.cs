@@ -1,0 +1,55 @@
+using System.Net;
+using System.Text.Json;
+using Dapr.Client.Autogen.Grpc.v1;
+
+namespace Conformance;
+
+/// <summary>What a sidecar tells about itself, the same over either protocol.</summary>
+[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+public sealed class MetadataTests(AddressedSidecar addressed)
+{
+    private Sidecar Sidecar => addressed.Sidecar;
+
+    [Fact]
+    public async Task It_keeps_what_it_is_told_unless_that_has_no_name()
+    {
+        await Sidecar.Dapr.SetMetadataAsync(new SetMetadataRequest { Key = "mark", Value = "m" });
+        await Sidecar.Dapr.SetMetadataAsync(new SetMetadataRequest { Key = "", Value = "nothing" });
+        Assert.Equal(HttpStatusCode.NoContent, (await Sidecar.Http.PutAsync("/v1.0/metadata/other", new StringContent("o"))).StatusCode);
+        var told = (await Sidecar.Dapr.GetMetadataAsync(new())).ExtendedMetadata;
+        Assert.Equal(("m", "o", false), (told["mark"], told["other"], told.ContainsKey("")));
+        using var json = await OverHttpAsync();
+        Assert.Equal("m", json.RootElement.GetProperty("extended").GetProperty("mark").GetString());
+    }
+
+    [Fact]
+    public async Task It_names_its_app_its_components_and_what_they_can_do()
+    {
+        var told = await Sidecar.Dapr.GetMetadataAsync(new());
+        Assert.Equal((AddressedSidecar.AppId, addressed.App.Port), (told.Id, told.AppConnectionProperties.Port));
+        Assert.Equal(
+            ["pubsub.in-memory v1", "pubsub.redis v1", "state.in-memory v1", "state.redis v1"],
+            told.RegisteredComponents.Select(c => $"{c.Type} {c.Version}").Distinct().Order());
+        using var json = await OverHttpAsync();
+        Assert.Equal(AddressedSidecar.AppId, json.RootElement.GetProperty("id").GetString());
+        var connection = json.RootElement.GetProperty("appConnectionProperties");
+        Assert.Equal(
+            (addressed.App.Port, "grpc", 0),
+            (connection.GetProperty("port").GetInt32(), connection.GetProperty("protocol").GetString(), connection.TryGetProperty("maxConcurrency", out var most) ? most.GetInt32() : 0));
+        var store = json.RootElement.GetProperty("components").EnumerateArray().Single(c => c.GetProperty("name").GetString() == "store");
+        Assert.Contains("TRANSACTIONAL", store.GetProperty("capabilities").EnumerateArray().Select(c => c.GetString()));
+    }
+
+    [Fact]
+    public async Task It_serves_but_is_never_ready_without_a_scheduler()
+    {
+        Assert.Equal(HttpStatusCode.NoContent, (await Sidecar.Http.GetAsync("/v1.0/healthz/outbound")).StatusCode);
+        using var response = await Sidecar.Http.GetAsync("/v1.0/healthz");
+        Assert.Equal(HttpStatusCode.InternalServerError, response.StatusCode);
+        using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
+        Assert.Equal("ERR_HEALTH_NOT_READY", json.RootElement.GetProperty("errorCode").GetString());
+        Assert.Contains("[scheduler-watch-hosts]", json.RootElement.GetProperty("message").GetString());
+    }
+
+    private async Task<JsonDocument> OverHttpAsync() => JsonDocument.Parse(await Sidecar.Http.GetStringAsync("/v1.0/metadata"));
+}

@@ -1,0 +1,371 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using Dapr.AppCallback.Autogen.Grpc.v1;
+using Grpc.Core;
+using Grpc.Net.Client;
+using DaprService = Dapr.Client.Autogen.Grpc.v1.Dapr;
+using static Conformance.StateCalls;
+
+namespace Conformance;
+
+/// <summary>Running several apps from one file. The apps are shells: they need no port unless the test gives them one.</summary>
+public sealed class RunnerTests : IDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("run-");
+
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    [Fact]
+    public async Task Each_app_gets_its_environment_its_folder_and_its_prefix()
+    {
+        Write("statestore.yaml", Yaml.Component("statestore", "state.in-memory"));
+        var (grpc, http, metrics) = (FreePort.Take(), FreePort.Take(), FreePort.Take());
+        Write("dapr.yaml", $$"""
+            version: 1
+            name: all
+            common:
+              resourcesPath: .
+              env: {SHARED: common, OWN: common}
+              enableAppHealthCheck: true
+            apps:
+              - appID: one
+                appDirPath: .
+                daprGRPCPort: {{grpc}}
+                daprHTTPPort: {{http}}
+                metricsPort: {{metrics}}
+                enableAppHealthCheck: false
+                env: {OWN: "app", APP_CHANNEL_ADDRESS: "the file wins"}
+                command: [sh, -c, 'echo "$APP_ID $DAPR_GRPC_PORT $DAPR_HTTP_PORT $DAPR_METRICS_PORT $SHARED $OWN $APP_PROTOCOL $APP_CHANNEL_ADDRESS $PWD"; exec sleep 1000']
+            """);
+        await using var run = Run();
+        var line = await run.LineAsync("== APP - one ==");
+        Assert.Equal($"== APP - one == one {grpc} {http} {metrics} common app http the file wins {_folder.FullName}", line);
+        await run.LineAsync("== DAPR == one is ready");
+        await run.LineAsync("dapr initialized. Status: Running.");
+        var appLog = Assert.Single(Directory.GetFiles(Path.Combine(_folder.FullName, ".dapr", "logs"), "one_app_*.log"), f => File.ReadAllText(f).Contains("common app"));
+        var sidecarLog = Assert.Single(Directory.GetFiles(Path.Combine(_folder.FullName, ".dapr", "logs"), "one_daprd_*.log"));
+        using var channel = GrpcChannel.ForAddress($"http://localhost:{grpc}");
+        var told = (await new DaprService.DaprClient(channel).GetMetadataAsync(new())).ExtendedMetadata;
+        Assert.Equal(
+            ($"{run.Id}", Path.Combine(_folder.FullName, "dapr.yaml"), "all", appLog, sidecarLog),
+            (told["cliPID"], told["runTemplatePath"], told["runTemplateName"], told["appLogPath"], told["daprdLogPath"]));
+        Assert.StartsWith("sh -c echo", told["appCommand"]);
+        Assert.True(Directory.Exists($"/proc/{told["appPID"]}"));
+    }
+
+    [Fact]
+    public async Task What_an_app_leaves_out_or_sets_to_nothing_the_common_section_says()
+    {
+        var (port, grpc) = (FreePort.Take(), FreePort.Take());
+        Write("dapr.yaml", $$"""
+            version: 1
+            common: {daprdLogDestination: console, appProtocol: grpc, enableAppHealthCheck: true, appHealthProbeInterval: 2, appHealthProbeTimeout: 250, appHealthThreshold: 7}
+            apps:
+            - {appID: one, appDirPath: ., appPort: {{port}}, daprGRPCPort: {{grpc}}, enableAppHealthCheck: false, appHealthThreshold: 0, appProtocol: "", appHealthProbeInterval: 1}
+            """);
+        await using var run = Run();
+        await using var app = await AppOnAsync(run, port);
+        using var channel = GrpcChannel.ForAddress($"http://localhost:{grpc}");
+        var health = (await new DaprService.DaprClient(channel).GetMetadataAsync(new())).AppConnectionProperties.Health;
+        Assert.Equal(("1s", "250ms", 7), (health.HealthProbeInterval, health.HealthProbeTimeout, health.HealthThreshold));
+    }
+
+    [Theory]
+    [InlineData("console", true, false)]
+    [InlineData("file", false, true)]
+    [InlineData("fileAndConsole", true, true)]
+    public async Task Lines_go_where_the_file_says(string destination, bool console, bool file)
+    {
+        Write("dapr.yaml", $$"""
+            version: 1
+            apps:
+            - {appID: one, appDirPath: ., appLogDestination: {{destination}}, daprdLogDestination: {{destination}}, command: [sh, -c, 'echo said; exec sleep 1000']}
+            - {appID: two, appDirPath: ., appLogDestination: console, command: [sh, -c, 'echo later; exec sleep 1000']}
+            """);
+        await using var run = Run();
+        await run.LineAsync("== APP - two == later");
+        await run.LineAsync("Status: Running.");
+        if (console) await run.LineAsync("== APP - one == said");
+        var logs = Path.Combine(_folder.FullName, ".dapr", "logs");
+        Assert.Equal(file ? 2 : 0, Directory.GetFiles(logs, "one_*.log").Length);
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (file && !File.ReadAllText(Directory.GetFiles(logs, "one_app_*.log").Single()).Contains("said")) limit.Token.ThrowIfCancellationRequested();
+        Assert.Equal(console, run.Output.Contains("== APP - one ==", StringComparison.Ordinal));
+        Assert.Equal(console, run.Output.Contains("== DAPRD - one ==", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_command_that_does_not_exist_ends_the_run()
+    {
+        Write("dapr.yaml", """
+            version: 1
+            apps:
+            - {appID: one, appDirPath: ., command: [sh, -c, 'echo "self $$"; exec sleep 1000']}
+            - {appID: two, appDirPath: ., command: [no-such-command]}
+            """);
+        await using var run = Run();
+        var one = int.Parse((await run.LineAsync("self ")).Split(' ')[^1]);
+        Assert.Equal(1, await run.ExitAsync());
+        Assert.Contains("two ended with code 127 because there is no such command; everything is stopped", run.Output);
+        Assert.False(Directory.Exists($"/proc/{one}"));
+    }
+
+    [Fact]
+    public async Task An_event_whose_app_is_ended_with_the_run_is_not_acknowledged()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        Write("pubsub.yaml", Yaml.Redis("pubsub", "pubsub.redis", redis));
+        var (port, grpc) = (FreePort.Take(), FreePort.Take());
+        Write("dapr.yaml", $$"""
+            version: 1
+            common: {resourcesPath: ., daprdLogDestination: console}
+            apps:
+            - {appID: one, appDirPath: ., appPort: {{port}}, appProtocol: grpc, daprGRPCPort: {{grpc}}}
+            - {appID: other, appDirPath: ., command: [sh, -c, 'trap "echo ending; exit" TERM; while :; do sleep 0.01; done']}
+            """);
+        await using var run = Run();
+        await using var app = await AppOnAsync(run, port, TestApp.Wants("pubsub", "work"));
+        var held = new TaskCompletionSource<TopicEventResponse>();
+        app.OnTopic("work", _ => held.Task);
+        using var channel = GrpcChannel.ForAddress($"http://localhost:{grpc}");
+        await new DaprService.DaprClient(channel).PublishAsync("work", "1");
+        await app.NextAsync("work");
+        run.Signal("INT");
+        await run.LineAsync("== APP - other == ending");
+        held.SetException(new RpcException(new Status(StatusCode.Unavailable, "as the test wants it")));
+        Assert.Equal(0, await run.ExitAsync());
+        Assert.Equal(1, await redis.Database.PendingAsync("work", "one"));
+    }
+
+    [Theory]
+    [InlineData("INT")]
+    [InlineData("TERM")]
+    public async Task A_signal_ends_everything_the_apps_have_started(string signal)
+    {
+        var port = FreePort.Take();
+        Write("dapr.yaml", $$"""
+            version: 1
+            apps:
+              - appID: one
+                appDirPath: .
+                command: [sh, -c, 'sleep 1000 & echo "child $!"; wait']
+              - appID: deaf
+                appDirPath: .
+                daprGRPCPort: {{port}}
+                command: [sh, -c, 'trap "" TERM; echo "self $$"; sleep 1000; sleep 1000']
+            """);
+        await using var run = Run();
+        var child = int.Parse((await run.LineAsync("child ")).Split(' ')[^1]);
+        var deaf = int.Parse((await run.LineAsync("self ")).Split(' ')[^1]);
+        run.Signal(signal);
+        Assert.Equal(0, await run.ExitAsync());
+        Assert.False(Directory.Exists($"/proc/{child}"), run.Output);
+        Assert.False(Directory.Exists($"/proc/{deaf}"), run.Output);
+        using var listener = new TcpListener(IPAddress.Loopback, port);
+        listener.Start();
+    }
+
+    [Fact]
+    public async Task Apps_do_not_outlive_a_run_that_is_killed()
+    {
+        Write("dapr.yaml", """
+            version: 1
+            apps:
+              - appID: one
+                appDirPath: .
+                command: [sh, -c, 'sleep 1000 & echo "child $!"; cat; echo "no input"; wait']
+            """);
+        await using var run = Run();
+        await run.LineAsync("no input");
+        using var child = Process.GetProcessById(int.Parse((await run.LineAsync("child ")).Split(' ')[^1]));
+        run.Signal("KILL");
+        await child.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(30));
+        Assert.True(child.HasExited);
+    }
+
+    [Fact]
+    public async Task Apps_of_one_run_share_their_in_memory_components()
+    {
+        Write("components.yaml", Yaml.Component("store", "state.in-memory", ("keyPrefix", "none")));
+        var (one, two) = (FreePort.Take(), FreePort.Take());
+        Write("dapr.yaml", $$"""
+            version: 1
+            common: {resourcesPath: .}
+            apps:
+              - {appID: one, appDirPath: ., daprGRPCPort: {{one}}, command: [sleep, "1000"]}
+              - {appID: two, appDirPath: ., daprGRPCPort: {{two}}, command: [sleep, "1000"]}
+            """);
+        await using var run = Run();
+        await run.LineAsync("Status: Running.");
+        using var channelOne = GrpcChannel.ForAddress($"http://localhost:{one}");
+        using var channelTwo = GrpcChannel.ForAddress($"http://localhost:{two}");
+        await new DaprService.DaprClient(channelOne).SaveAsync("store", Item("k", "shared"));
+        Assert.Equal("shared", (await new DaprService.DaprClient(channelTwo).GetAsync("store", "k")).Value);
+    }
+
+    [Fact]
+    public async Task A_port_that_is_taken_stops_the_run_before_it_starts()
+    {
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        other.Start();
+        var port = ((IPEndPoint)other.LocalEndpoint).Port;
+        Write("dapr.yaml", $$"""
+            version: 1
+            apps:
+              - {appID: one, appDirPath: ., appPort: {{port}}, appProtocol: grpc, command: [touch, started]}
+            """);
+        var output = await FailsAsync();
+        Assert.Contains($"Port {port}, the appPort of one, is already taken; end the process that has it, or choose another appPort", output);
+        Assert.False(File.Exists(Path.Combine(_folder.FullName, "started")));
+    }
+
+    [Fact]
+    public async Task A_redis_that_is_not_there_is_named_with_what_to_do()
+    {
+        var port = FreePort.Take();
+        Write("statestore.yaml", Yaml.Component("statestore", "state.redis", ("redisHost", $"localhost:{port}")));
+        Write("dapr.yaml", "{version: 1, common: {resourcesPath: .}, apps: [{appID: one, appDirPath: ., command: [touch, started]}]}");
+        var output = await FailsAsync();
+        Assert.Contains(
+            $"Redis, which the component statestore needs, does not answer at localhost:{port}; start one with 'redis-server', or run without Redis by adding --embedded.", output);
+        Assert.False(File.Exists(Path.Combine(_folder.FullName, "started")));
+        await using var embedded = Run("--embedded");
+        await embedded.LineAsync("one is ready");
+    }
+
+    [Fact]
+    public async Task An_app_that_ends_before_it_can_be_reached_ends_the_run()
+    {
+        Write("dapr.yaml", $$"""
+            version: 1
+            apps:
+              - {appID: one, appDirPath: ., command: [sleep, "1000"]}
+              - {appID: two, appDirPath: ., appPort: {{FreePort.Take()}}, appProtocol: grpc, command: [sh, -c, "exit 3"]}
+            """);
+        Assert.Contains("two ended with code 3 before it could be reached", await FailsAsync());
+    }
+
+    [Theory]
+    [InlineData("{version: 1, apps: [{appID: one}]}", "line 1, apps[0]: appDirPath is missing")]
+    [InlineData("{version: 1, apps: [{appDirPath: nowhere}]}", "apps[0].appDirPath: there is no ")]
+    [InlineData("{version: 1,\napps: [{appDirPath: .,\nappPort: many}]}", "line 3, apps[0].appPort: 'many' is not a whole number")]
+    [InlineData("{version: 1, apps: [{appDirPath: ., appID: a}, {appDirPath: ., appID: a}]}", "there is already an app named a")]
+    [InlineData("{version: 1, apps: [{appDirPath: ., appID: a, appPort: 65000}]}", "set appProtocol (--app-protocol) to grpc")]
+    [InlineData("version: [", "this is not valid YAML")]
+    [InlineData("apps: []", "version is missing")]
+    public async Task A_wrong_run_file_is_answered_with_the_place(string file, string sentence)
+    {
+        Write("dapr.yaml", file);
+        Assert.Contains(sentence, await FailsAsync());
+    }
+
+    [Theory]
+    [InlineData("kind: Component\nspec: {type: state.in-memory}", "line 1, top level: metadata is missing")]
+    [InlineData("kind: Component\nmetadata: {name: a}\nspec: {type: state.mongodb}", "component a is a state.mongodb, and this stand-in has only state.redis")]
+    [InlineData("kind: Component\nmetadata: {name: a}\nspec:\n  type: state.redis\n  metadata:\n  - value: x", "line 6, spec.metadata[0]: name is missing")]
+    [InlineData("kind: Component\nmetadata: {name: a}\nspec: {type: state.redis}", "redisHost of a is missing")]
+    [InlineData("kind: Component\nmetadata: {name: a}\nspec: {type: pubsub.redis, metadata: [{name: redisHost, value: x}, {name: concurrency, value: many}]}", "concurrency of a is 'many', which is not a whole number")]
+    [InlineData("kind: Resiliency\nmetadata: {name: a}\nspec: {policies: {retries: {r: {policy: sometimes}}}}", "line 3, spec.policies.retries.r.policy: 'sometimes' is neither constant nor exponential")]
+    [InlineData("kind: Resiliency\nmetadata: {name: a}\nspec: {targets: {components: {c: {inbound: {retry: r}}}}}", "there is no retry named r")]
+    [InlineData("kind: Resiliency\nmetadata: {name: a}\nspec: {policies: {timeouts: {t: soon}}}", "spec.policies.timeouts.t: 'soon' is not a duration")]
+    [InlineData("kind: Subscription\nmetadata: {name: a}\nspec: {pubsubname: p}", "spec: topic is missing")]
+    public async Task A_wrong_resource_is_answered_with_the_place(string file, string sentence)
+    {
+        Write("resource.yaml", file);
+        Write("dapr.yaml", "{version: 1, common: {resourcesPath: .}, apps: [{appID: one, appDirPath: ., command: [touch, started]}]}");
+        var output = await FailsAsync();
+        Assert.Contains("resource.yaml, line ", output);
+        Assert.Contains(sentence, output);
+        Assert.False(File.Exists(Path.Combine(_folder.FullName, "started")));
+    }
+
+    [Fact]
+    public async Task Secrets_and_variables_find_their_way_into_a_component()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        Write("secrets.json", $$"""{"redis": {"host": "{{redis.Address}}"} }""");
+        Write("components.yaml", $$"""
+            kind: Component
+            metadata: {name: unread}
+            auth: {secretStore: secrets}
+            spec: {type: state.in-memory, metadata: [{name: any, secretKeyRef: {name: "redis:host", key: other} }]}
+            ---
+            kind: Component
+            metadata: {name: store}
+            auth: {secretStore: secrets}
+            spec:
+              type: state.redis
+              metadata:
+              - {name: redisHost, secretKeyRef: {name: "redis:host"} }
+              - {name: keyPrefix, envRef: PREFIX_OF_TEST}
+            ---
+            kind: Component
+            metadata: {name: secrets}
+            spec: {type: secretstores.local.file, metadata: [{name: secretsFile, value: "secrets.json" }]}
+            ---
+            kind: Component
+            metadata: {name: foreign}
+            spec: {type: state.mongodb}
+            scopes: [two]
+            """);
+        var port = FreePort.Take();
+        Write("dapr.yaml", $$"""{version: 1, common: {resourcesPath: .}, apps: [{appID: one, appDirPath: ., daprGRPCPort: {{port}}, command: [sleep, "1000"]} ]}""");
+        await using var run = Run(environment: new() { ["PREFIX_OF_TEST"] = "from-env" });
+        await run.LineAsync("one is ready");
+        using var channel = GrpcChannel.ForAddress($"http://localhost:{port}");
+        await new DaprService.DaprClient(channel).SaveAsync("store", Item("k", "one"));
+        Assert.True(redis.Database.KeyExists("from-env||k"));
+        // The value of such a secret has the secret's own name as its key, and no other.
+        Assert.Contains("component unread: secret redis:host for any was not found in secrets", SidecarLog("one"));
+    }
+
+    [Fact]
+    public async Task A_run_takes_the_version_from_the_environment()
+    {
+        var port = FreePort.Take();
+        Write("dapr.yaml", $$"""{version: 1, apps: [{appID: one, appDirPath: ., daprGRPCPort: {{port}}, command: [sleep, "1000"]} ]}""");
+        await using var run = Run(environment: new() { ["DAPR_RUNTIME_VERSION"] = "1.19.0" });
+        await run.LineAsync("one is ready");
+        using var channel = GrpcChannel.ForAddress($"http://localhost:{port}");
+        Assert.Equal("1.19.0", (await new DaprService.DaprClient(channel).GetMetadataAsync(new())).RuntimeVersion);
+    }
+
+    [Fact]
+    public async Task A_configuration_that_asks_for_more_is_warned_of_with_the_place()
+    {
+        Write("config.yaml", "kind: Configuration\nmetadata: {name: c}\nspec:\n  accessControl: {defaultAction: deny}\n  tracing: {otel: {endpointAddress: a}}");
+        Write("dapr.yaml", "{version: 1, common: {configFilePath: config.yaml}, apps: [{appID: one, appDirPath: ., command: [sleep, '1000']}]}");
+        await using var run = Run();
+        await run.LineAsync("one is ready");
+        Assert.Contains("config.yaml, line 4, spec.accessControl: this is not in this stand-in for daprd, and ignored", SidecarLog("one"));
+        Assert.Contains("line 5, spec.tracing.otel: this is not in", SidecarLog("one"));
+    }
+
+    private string SidecarLog(string app) => File.ReadAllText(Directory.GetFiles(Path.Combine(_folder.FullName, ".dapr", "logs"), $"{app}_daprd_*.log").Single());
+
+    /// <summary>An app that the test plays, once the run has found its port free.</summary>
+    private static async Task<TestApp> AppOnAsync(ChildProcess run, int port, params IEnumerable<TopicSubscription> subscriptions)
+    {
+        await run.LineAsync("gRPC API on port");
+        var app = await TestApp.StartAsync(port, subscriptions);
+        await run.LineAsync("Status: Running.");
+        return app;
+    }
+
+    private void Write(string name, string content) => File.WriteAllText(Path.Combine(_folder.FullName, name), content);
+
+    private ChildProcess Run(string more = "", Dictionary<string, string>? environment = null)
+    {
+        List<string> words = ["run", "-f", _folder.FullName, "--names-folder", Path.Combine(_folder.FullName, "names")];
+        if (more.Length > 0) words.Add(more);
+        return StandIn.Run(words, environment);
+    }
+
+    private async Task<string> FailsAsync()
+    {
+        await using var run = Run();
+        Assert.Equal(1, await run.ExitAsync());
+        return run.Output;
+    }
+}

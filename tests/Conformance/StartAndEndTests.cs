@@ -1,0 +1,170 @@
+using System.Net;
+using System.Text.Json;
+using Dapr.AppCallback.Autogen.Grpc.v1;
+using Dapr.Client.Autogen.Grpc.v1;
+using Grpc.Core;
+using StackExchange.Redis;
+
+namespace Conformance;
+
+/// <summary>What a sidecar does before its app is there, how it asks the app what it hears, and what it leaves when it ends.</summary>
+public sealed class StartAndEndTests : IAsyncLifetime
+{
+    private const string Declared = """
+        ---
+        apiVersion: dapr.io/v2alpha1
+        kind: Subscription
+        metadata: {name: declared}
+        spec: {pubsubname: pubsub, topic: declared, routes: {default: /declared}}
+        """;
+
+    private RedisServer _redis = null!;
+
+    public async Task InitializeAsync() => _redis = await RedisServer.StartAsync();
+
+    public async Task DisposeAsync() => await _redis.DisposeAsync();
+
+    [Fact]
+    public async Task Before_its_app_is_there_a_sidecar_serves_its_components_but_is_not_initialized()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        await app.StopAsync();
+        await using var sidecar = Sidecar.Launch("app", PubSub(), app.Port);
+        await sidecar.ServesAsync();
+        await sidecar.Dapr.PublishAsync("work", "1");
+        Assert.DoesNotContain("dapr initialized", sidecar.Process.Output);
+        await app.StartAsync();
+        await sidecar.ReadyAsync();
+        Assert.Equal("1", (await app.NextAsync("work")).Event.Data.ToStringUtf8());
+    }
+
+    [Fact]
+    public async Task Without_a_port_of_the_app_declared_subscriptions_are_told_of_and_do_not_start()
+    {
+        await using var sidecar = await Sidecar.StartAsync("app", PubSub() + Declared);
+        Assert.Equal("declared", Assert.Single((await sidecar.Dapr.GetMetadataAsync(new())).Subscriptions).Topic);
+        Assert.False(await _redis.Database.KeyExistsAsync("declared"));
+    }
+
+    [Fact]
+    public async Task An_app_that_does_not_implement_the_question_hears_what_is_declared()
+    {
+        await using var app = await TestApp.StartAsync();
+        app.OnDiscovery = _ => throw new RpcException(new Status(StatusCode.Unimplemented, "as the test wants it"));
+        await using var sidecar = await Sidecar.StartAsync("app", PubSub() + Declared, app.Port);
+        await sidecar.Dapr.PublishAsync("declared", "1");
+        Assert.Equal("/declared", (await app.NextAsync("declared")).Event.Path);
+    }
+
+    [Fact]
+    public async Task An_app_that_fails_to_say_what_it_hears_is_asked_four_times_and_then_hears_nothing()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        var asked = 0;
+        app.OnDiscovery = _ =>
+        {
+            asked++;
+            throw new RpcException(new Status(StatusCode.Internal, "as the test wants it"));
+        };
+        await using var sidecar = await Sidecar.StartAsync("app", PubSub() + Declared, app.Port);
+        Assert.Equal(4, asked);
+        Assert.Equal("declared", Assert.Single((await sidecar.Dapr.GetMetadataAsync(new())).Subscriptions).Topic);
+        Assert.False(await _redis.Database.KeyExistsAsync("declared"));
+    }
+
+    [Fact]
+    public async Task A_topic_outside_the_apps_scope_is_not_subscribed_to()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "theirs"), TestApp.Wants("pubsub", "mine"));
+        await using var sidecar = await Sidecar.StartAsync("app", PubSub(("subscriptionScopes", "app=mine;other=theirs")), app.Port);
+        await sidecar.Dapr.PublishAsync("theirs", "1");
+        await sidecar.Dapr.PublishAsync("mine", "2");
+        Assert.Equal("mine", (await app.NextAsync()).Event.Topic);
+        Assert.Empty((RedisResult[])(await _redis.Database.ExecuteAsync("XINFO", "GROUPS", "theirs"))!);
+    }
+
+    [Fact]
+    public async Task A_sidecar_that_is_asked_to_end_waits_for_the_event_under_way_acknowledges_it_and_leaves_what_it_goes_on_to_read()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        var held = new TaskCompletionSource<TopicEventResponse>();
+        app.OnTopic("work", _ => held.Task);
+        await using var sidecar = await Sidecar.StartAsync("app", PubSub(("concurrency", "1")), app.Port, ["--dapr-graceful-shutdown-seconds", "30"]);
+        await sidecar.Dapr.PublishAsync("work", "1");
+        await sidecar.Dapr.PublishAsync("work", "2");
+        await app.NextAsync("work");
+        await UntilAsync(async () => await _redis.Database.PendingAsync("work", "app") == 2);
+        sidecar.Process.Signal("TERM");
+        await sidecar.SaysAsync("shutting down");
+        await _redis.Database.ExecuteAsync("XADD", "work", "*", "data", """{"id":"late","datacontenttype":"application/json","data":3}""");
+        await UntilAsync(async () => await _redis.Database.PendingAsync("work", "app") == 3);
+        Assert.False(sidecar.Process.Ended.IsCompleted);
+        held.SetResult(new TopicEventResponse());
+        Assert.Equal(0, await sidecar.Process.ExitAsync());
+        Assert.Equal(2, await _redis.Database.PendingAsync("work", "app"));
+    }
+
+    [Fact]
+    public async Task A_sidecar_that_is_asked_to_end_leaves_what_takes_too_long_and_what_fails_now()
+    {
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        var held = new TaskCompletionSource<TopicEventResponse>();
+        app.OnTopic("work", _ => held.Task);
+        await using (var slow = await Sidecar.StartAsync("app", PubSub(), app.Port, ["--dapr-graceful-shutdown-seconds", "1"]))
+        {
+            await slow.Dapr.PublishAsync("work", "1");
+            await app.NextAsync("work");
+            slow.Process.Signal("TERM");
+            Assert.Equal(1, await slow.Process.ExitAsync());
+        }
+
+        Assert.Equal(1, await _redis.Database.PendingAsync("work", "app"));
+        await using var failing = await Sidecar.StartAsync("app", PubSub(), app.Port, ["--dapr-graceful-shutdown-seconds", "30"]);
+        await failing.Dapr.PublishAsync("work", "2");
+        await app.NextAsync("work");
+        failing.Process.Signal("TERM");
+        await failing.SaysAsync("shutting down");
+        held.SetException(new RpcException(new Status(StatusCode.Unavailable, "as the test wants it")));
+        Assert.Equal(0, await failing.Process.ExitAsync());
+        Assert.Equal(2, await _redis.Database.PendingAsync("work", "app"));
+    }
+
+    [Theory]
+    [InlineData("grpc", false)]
+    [InlineData("grpc", true)]
+    [InlineData("http", false)]
+    [InlineData("http", true)]
+    public async Task A_sidecar_ends_when_it_is_told_to_and_with_code_1_when_it_is_forced(string protocol, bool forced)
+    {
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Component("store", "state.in-memory"));
+        if (protocol == "grpc") await sidecar.Dapr.ShutdownAsync(new ShutdownRequest(), forced ? new Metadata { { "dapr-force-shutdown", "true" } } : null);
+        else
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/v1.0/shutdown");
+            if (forced) request.Headers.Add("dapr-force-shutdown", "true");
+            Assert.Equal(HttpStatusCode.NoContent, (await sidecar.Http.SendAsync(request)).StatusCode);
+        }
+
+        Assert.Equal(forced ? 1 : 0, await sidecar.Process.ExitAsync());
+    }
+
+    [Fact]
+    public async Task A_sidecar_tells_how_it_looks_after_the_health_of_its_app()
+    {
+        await using var app = await TestApp.StartAsync();
+        string[] checks = ["--enable-app-health-check", "--app-health-probe-interval", "2", "--app-health-probe-timeout", "250", "--app-health-threshold", "4"];
+        await using var sidecar = await Sidecar.StartAsync("app", "", app.Port, checks);
+        var health = (await sidecar.Dapr.GetMetadataAsync(new())).AppConnectionProperties.Health;
+        Assert.Equal(("2s", "250ms", 4), (health.HealthProbeInterval, health.HealthProbeTimeout, health.HealthThreshold));
+        using var json = JsonDocument.Parse(await sidecar.Http.GetStringAsync("/v1.0/metadata"));
+        Assert.Equal("2s", json.RootElement.GetProperty("appConnectionProperties").GetProperty("health").GetProperty("healthProbeInterval").GetString());
+    }
+
+    private string PubSub(params (string Name, string Value)[] metadata) => Yaml.Redis("pubsub", "pubsub.redis", _redis, metadata);
+
+    private static async Task UntilAsync(Func<Task<bool>> condition)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (!await condition()) limit.Token.ThrowIfCancellationRequested();
+    }
+}

@@ -1,0 +1,239 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using System.Text.Json.Nodes;
+using Dapr.AppCallback.Autogen.Grpc.v1;
+using Dapr.Client.Autogen.Grpc.v1;
+using Google.Protobuf;
+using Grpc.Core;
+using static Conformance.StateCalls;
+using static Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types;
+
+namespace Conformance;
+
+/// <summary>Servers, apps and sidecars that go away in the middle of the work and come back.</summary>
+public sealed class SurvivalTests
+{
+    /// <summary>How long Redis is away.</summary>
+    private static readonly TimeSpan Outage = TimeSpan.FromSeconds(20);
+
+    [Fact]
+    public async Task Without_redis_every_request_fails_and_when_it_comes_back_with_or_without_its_data_all_goes_on() =>
+        await Task.WhenAll(RedisComesBackWithItsDataAsync(), RedisComesBackEmptyAsync());
+
+    [Fact]
+    public async Task A_redis_that_no_longer_answers_fails_requests_instead_of_holding_them_for_ever()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        await using var sidecar = await Sidecar.StartAsync("app", PubSubAndStore(redis, readTimeout: "200ms"), app.Port);
+
+        redis.Signal("STOP");
+        await EveryRequestFailsAsync(sidecar);
+        redis.Signal("CONT");
+
+        // What was sent may still be done now: only the answer was given up.
+        await sidecar.Dapr.SaveAsync("store", Item("other", "one"));
+        Assert.Equal("one", (await sidecar.Dapr.GetAsync("store", "other")).Value);
+        await sidecar.Dapr.PublishAsync("work", "2", metadata: ("cloudevent.id", "after"));
+        while ((await app.NextAsync("work")).Event.Id != "after") ;
+    }
+
+    [Fact]
+    public async Task What_a_killed_sidecar_has_read_and_nobody_has_handled_all_comes_back()
+    {
+        // As many as workers and their queue hold.
+        const int Count = 110;
+        await using var redis = await RedisServer.StartAsync();
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        var never = new TaskCompletionSource<TopicEventResponse>();
+        app.OnTopic("work", _ => never.Task);
+        await using var first = await Sidecar.StartAsync("app", PubSubAndStore(redis, processingTimeout: "1m"), app.Port);
+        await PublishManyAsync(first, "work", Count, "{}");
+        await UntilAsync(async () => await redis.Database.PendingAsync("work", "app") == Count);
+        await first.KillAsync();
+        never.SetCanceled();
+        app.OnTopic("work", TopicEventResponseStatus.Success);
+        await using var second = await Sidecar.StartAsync("app", PubSubAndStore(redis), app.Port);
+        Assert.Equal(Count, (await IdsAsync(app, Count)).Count);
+        await redis.Database.AllAcknowledgedAsync("work", "app");
+    }
+
+    [Fact]
+    public async Task An_event_whose_app_dies_while_handling_it_is_delivered_to_the_next_one_when_a_policy_retries()
+    {
+        await using var redis = await RedisServer.StartAsync();
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        var never = new TaskCompletionSource<TopicEventResponse>();
+        app.OnTopic("work", _ => never.Task);
+        await using var sidecar = await Sidecar.StartAsync("app", PubSubAndStore(redis) + Yaml.Retries("pubsub", -1), app.Port);
+        await sidecar.Dapr.PublishAsync("work", "1", metadata: ("cloudevent.id", "the-one"));
+        await app.NextAsync("work");
+        await app.StopAsync();
+        never.SetCanceled();
+        app.OnTopic("work", TopicEventResponseStatus.Success);
+        await app.StartAsync();
+        Assert.Equal("the-one", (await app.NextAsync("work")).Event.Id);
+        await redis.Database.AllAcknowledgedAsync("work", "app");
+    }
+
+    [Fact]
+    public async Task Ten_thousand_waiting_events_are_each_delivered_once_and_not_held_in_memory_all_together()
+    {
+        const int Count = 10_000, Bytes = 10_000;
+        await using var redis = await RedisServer.StartAsync();
+        await using (var publisher = await Sidecar.StartAsync("publisher", PubSubAndStore(redis)))
+        {
+            await PublishManyAsync(publisher, "work", Count, $"\"{new string('x', Bytes)}\"");
+        }
+
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        var calls = 0;
+        app.OnTopic("work", _ =>
+        {
+            Interlocked.Increment(ref calls);
+            return Task.FromResult(new TopicEventResponse());
+        });
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis), app.Port);
+        Assert.Equal(Count, (await IdsAsync(app, Count)).Count);
+        await redis.Database.AllAcknowledgedAsync("work", "app");
+        Assert.Equal(Count, calls);
+        Assert.InRange(PeakMegabytes(sidecar.Process.Id), 1, 175);
+    }
+
+    /// <summary>What was under way is delivered again, what was stored is there, and nothing of what was refused.</summary>
+    private static async Task RedisComesBackWithItsDataAsync()
+    {
+        // Some with the workers, the others in their queue.
+        const int UnderWay = 15;
+        await using var redis = await RedisServer.StartAsync(durable: true);
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"), TestApp.Wants("pubsub", "quiet"));
+        var held = new TaskCompletionSource<TopicEventResponse>();
+        app.OnTopic("work", _ => held.Task);
+        await using var sidecar = await Sidecar.StartAsync("app", PubSubAndStore(redis), app.Port);
+        await sidecar.Dapr.SaveAsync("store", Item("k", "one"));
+        for (var i = 0; i < UnderWay; i++) await sidecar.Dapr.PublishAsync("work", "1", metadata: ("cloudevent.id", $"before {i}"));
+        await UntilAsync(async () => await redis.Database.PendingAsync("work", "app") == UnderWay);
+
+        await redis.KillAsync();
+        held.SetResult(new TopicEventResponse());
+        await sidecar.SaysAsync("could not be acknowledged");
+        Assert.Equal(UnderWay, (await IdsAsync(app, UnderWay)).Count);
+        await EveryRequestFailsUntilTheEndOfTheOutageAsync(sidecar);
+        await redis.ComeBackAsync(withData: true);
+        await UntilServedAsync(sidecar);
+
+        await sidecar.Dapr.PublishAsync("quiet", "2", metadata: ("cloudevent.id", "after"));
+        Assert.Equivalent(Enumerable.Range(0, UnderWay).Select(i => $"before {i}").Append("after"), await IdsAsync(app, UnderWay + 1));
+        foreach (var topic in (string[])["work", "quiet"]) await redis.Database.AllAcknowledgedAsync(topic, "app");
+        Assert.Equal((UnderWay, 1), ((await redis.Database.StreamAsync("work")).Count, (await redis.Database.StreamAsync("quiet")).Count));
+        Assert.Equal(("one", "1"), await sidecar.Dapr.GetAsync("store", "k"));
+        await sidecar.Dapr.SaveAsync("store", Item("k", "two", etag: "1"));
+    }
+
+    /// <summary>The consumer groups are made anew, and what is published and stored from then on is as ever.</summary>
+    private static async Task RedisComesBackEmptyAsync()
+    {
+        await using var redis = await RedisServer.StartAsync(durable: true);
+        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"), TestApp.Wants("pubsub", "quiet"));
+        await using var sidecar = await Sidecar.StartAsync("app", PubSubAndStore(redis), app.Port);
+        await sidecar.Dapr.SaveAsync("store", Item("k", "one"));
+        await sidecar.Dapr.PublishAsync("work", "1");
+        await app.NextAsync("work");
+
+        await redis.KillAsync();
+        await EveryRequestFailsUntilTheEndOfTheOutageAsync(sidecar);
+        await redis.ComeBackAsync(withData: false);
+        await UntilServedAsync(sidecar);
+
+        await sidecar.Dapr.PublishAsync("work", "2");
+        while ((await app.NextAsync("work")).Event.Data.ToStringUtf8() != "2") ;
+        await sidecar.Dapr.PublishAsync("quiet", "3");
+        Assert.Equal("3", (await app.NextAsync("quiet")).Event.Data.ToStringUtf8());
+        foreach (var topic in (string[])["work", "quiet"]) await redis.Database.AllAcknowledgedAsync(topic, "app");
+        Assert.Single(await redis.Database.StreamAsync("work"));
+        Assert.Empty((await sidecar.Dapr.GetAsync("store", "k")).Value);
+        await sidecar.Dapr.SaveAsync("store", Item("k", "two"));
+        Assert.Equal(("two", "1"), await sidecar.Dapr.GetAsync("store", "k"));
+    }
+
+    private static async Task EveryRequestFailsUntilTheEndOfTheOutageAsync(Sidecar sidecar)
+    {
+        for (var since = Stopwatch.StartNew(); since.Elapsed < Outage;) await EveryRequestFailsAsync(sidecar);
+    }
+
+    private static string PubSubAndStore(RedisServer redis, string processingTimeout = "1s", string readTimeout = "0") =>
+        Yaml.Redis("pubsub", "pubsub.redis", redis, ("processingTimeout", processingTimeout), ("redeliverInterval", "200"), ("readTimeout", readTimeout))
+        + Yaml.Redis("store", "state.redis", redis, ("readTimeout", readTimeout));
+
+    private static async Task EveryRequestFailsAsync(Sidecar sidecar)
+    {
+        var bulk = new GetBulkStateRequest { StoreName = "store", Keys = { "k" } };
+        var failures = await Task.WhenAll(
+            Failure.OfAsync(() => sidecar.Dapr.PublishAsync("work", "lost")),
+            Failure.OfAsync(() => PublishManyAsync(sidecar, "work", 100, "{}")),
+            Failure.OfAsync(() => sidecar.Dapr.GetAsync("store", "k")),
+            Failure.OfAsync(() => sidecar.Dapr.SaveAsync("store", Item("k", "two"))),
+            Failure.OfAsync(() => sidecar.Dapr.DeleteAsync("store", "k")),
+            Failure.OfAsync(() => sidecar.Dapr.SaveAsync("store", Item("k", "two", etag: "1"))));
+        // A deletion, and a write with an etag, see a conflict in every failure of Redis: so does daprd.
+        Assert.Equal([.. Enumerable.Repeat(StatusCode.Internal, 4), StatusCode.Aborted, StatusCode.Aborted], failures.Select(f => f.StatusCode));
+        Assert.NotEmpty(Assert.Single((await sidecar.Dapr.GetBulkStateAsync(bulk)).Items).Error);
+        await EveryRequestFailsOverHttpAsync(sidecar);
+    }
+
+    private static async Task EveryRequestFailsOverHttpAsync(Sidecar sidecar)
+    {
+        const string Entries = """[{"entryId":"a","event":1,"contentType":"application/json"},{"entryId":"b","event":2,"contentType":"application/json"}]""";
+        (string Method, string Path, string Body, int Status, string Code)[] requests =
+        [
+            ("POST", "publish/pubsub/work", "1", 500, "ERR_PUBSUB_PUBLISH_MESSAGE"),
+            ("POST", "publish/bulk/pubsub/work", Entries, 500, "ERR_PUBSUB_PUBLISH_MESSAGE"),
+        ];
+        var answers = await Task.WhenAll(requests.Select(async asked =>
+        {
+            using var request = new HttpRequestMessage(new HttpMethod(asked.Method), $"/v1.0/{asked.Path}");
+            request.Content = new StringContent(asked.Body, Encoding.UTF8, PubSubCalls.Json);
+            using var response = await sidecar.Http.SendAsync(request);
+            return ((int)response.StatusCode, JsonNode.Parse(await response.Content.ReadAsStringAsync())!);
+        }));
+        Assert.Equal(requests.Select(r => (r.Status, r.Code)), answers.Select(a => (a.Item1, (string)a.Item2["errorCode"]!)));
+        Assert.Equal(["a", "b"], answers[1].Item2["failedEntries"]!.AsArray().Select(entry => (string)entry!["entryId"]!).Order());
+    }
+
+    /// <summary>For about a second after Redis is back, daprd still gives the failure of before.</summary>
+    private static Task UntilServedAsync(Sidecar sidecar) => UntilAsync(async () =>
+        await Record.ExceptionAsync(() => sidecar.Dapr.PublishAsync("probe", "1")) is null && await Record.ExceptionAsync(() => sidecar.Dapr.GetAsync("store", "probe")) is null);
+
+    private static async Task PublishManyAsync(Sidecar sidecar, string topic, int count, string data)
+    {
+        var payload = ByteString.CopyFromUtf8(data);
+        foreach (var ids in Enumerable.Range(0, count).Chunk(100))
+        {
+            var request = new BulkPublishRequest { PubsubName = "pubsub", Topic = topic };
+            request.Entries.Add(ids.Select(id => new BulkPublishRequestEntry { EntryId = $"{id}", Event = payload, ContentType = PubSubCalls.Json }));
+            await sidecar.Dapr.BulkPublishEventAsync(request);
+        }
+    }
+
+    /// <summary>The ids of the next events, until there are so many different ones.</summary>
+    private static async Task<HashSet<string>> IdsAsync(TestApp app, int count)
+    {
+        var ids = new HashSet<string>();
+        while (ids.Count < count) ids.Add((await app.NextAsync()).Event.Id);
+        return ids;
+    }
+
+    private static async Task UntilAsync(Func<Task<bool>> condition)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (!await condition()) limit.Token.ThrowIfCancellationRequested();
+    }
+
+    /// <summary>The most memory that the process ever had resident.</summary>
+    private static int PeakMegabytes(int process)
+    {
+        var line = File.ReadLines($"/proc/{process}/status").First(l => l.StartsWith("VmHWM:", StringComparison.Ordinal));
+        return int.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) / 1024;
+    }
+}

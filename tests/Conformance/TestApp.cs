@@ -1,0 +1,163 @@
+using System.Collections.Concurrent;
+using System.Threading.Channels;
+using Dapr.AppCallback.Autogen.Grpc.v1;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Conformance;
+
+/// <summary>An event as the app got it.</summary>
+public sealed record Received(TopicEventRequest Event, Metadata Headers);
+
+/// <summary>An app that the test plays: it says what it wants to hear, keeps what it hears, and answers as it is told.</summary>
+public sealed partial class TestApp : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private readonly Channel<Received> _received = Channel.CreateUnbounded<Received>();
+    private readonly ConcurrentDictionary<string, Func<TopicEventRequest, Task<TopicEventResponse>>> _answers = new();
+    private WebApplication? _server;
+
+    private TestApp(int port, IEnumerable<TopicSubscription> subscriptions)
+    {
+        Port = port;
+        Subscriptions = [.. subscriptions];
+    }
+
+    public int Port { get; }
+
+    /// <summary>As many header fields may a call have; counts from the next start on. A batch has two for each event.</summary>
+    public int HeadersMax { get; set; } = 1000;
+
+    internal List<TopicSubscription> Subscriptions { get; }
+
+    /// <summary>Answers for HealthCheck.</summary>
+    public bool IsHealthy { get; set; } = true;
+
+    /// <summary>What it answers when it is not.</summary>
+    public StatusCode UnhealthyAs { get; set; } = StatusCode.Unavailable;
+
+    /// <summary>Comes before the answer to the question what the app wants to hear; throws as the test wants it.</summary>
+    public Action<Metadata> OnDiscovery { get; set; } = _ => { };
+
+    /// <summary>Completes when a call of Hang was cancelled by its caller.</summary>
+    internal TaskCompletionSource Cancelled { get; private set; } = NewSignal();
+
+    /// <summary>Comes before the answer to Say; throws as the test wants it.</summary>
+    public Func<CancellationToken, Task> OnCall { get; set; } = _ => Task.CompletedTask;
+
+    public static Task<TestApp> StartAsync(params IEnumerable<TopicSubscription> subscriptions) => StartAsync(FreePort.Take(), subscriptions);
+
+    public static async Task<TestApp> StartAsync(int port, params IEnumerable<TopicSubscription> subscriptions)
+    {
+        var app = new TestApp(port, subscriptions);
+        await app.StartAsync();
+        return app;
+    }
+
+    public static TopicSubscription Wants(string pubsub, string topic, string deadLetterTopic = "", params (string Name, string Value)[] metadata)
+    {
+        var subscription = new TopicSubscription { PubsubName = pubsub, Topic = topic, DeadLetterTopic = deadLetterTopic, Routes = new TopicRoutes { Default = "/" + topic } };
+        foreach (var (name, value) in metadata) subscription.Metadata[name] = value;
+        return subscription;
+    }
+
+    /// <summary>Events of the topic are answered this way; others with SUCCESS.</summary>
+    public void OnTopic(string topic, Func<TopicEventRequest, Task<TopicEventResponse>> answer) => _answers[topic] = answer;
+
+    public void OnTopic(string topic, TopicEventResponse.Types.TopicEventResponseStatus status) =>
+        OnTopic(topic, _ => Task.FromResult(new TopicEventResponse { Status = status }));
+
+    public void OnTopic(string topic, StatusCode failure) => OnTopic(topic, _ => throw new RpcException(new Status(failure, "as the test wants it")));
+
+    /// <summary>The next event, of whatever topic.</summary>
+    public async Task<Received> NextAsync()
+    {
+        using var limit = new CancellationTokenSource(Patience);
+        return await _received.Reader.ReadAsync(limit.Token);
+    }
+
+    /// <summary>The next event of a topic; others are passed over.</summary>
+    public async Task<Received> NextAsync(string topic)
+    {
+        while (true)
+        {
+            var next = await NextAsync();
+            if (next.Event.Topic == topic) return next;
+        }
+    }
+
+    /// <summary>As if it had heard nothing yet, and had been told nothing: for the next test that uses it.</summary>
+    public void Forget()
+    {
+        _answers.Clear();
+        OnCall = _ => Task.CompletedTask;
+        Cancelled = NewSignal();
+        while (_received.Reader.TryRead(out _)) ;
+        ForgetBatches();
+    }
+
+    public async Task StartAsync()
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            kestrel.Limits.MaxRequestHeaderCount = HeadersMax;
+            kestrel.Limits.MaxRequestHeadersTotalSize = HeadersMax * 512;
+            kestrel.ListenLocalhost(Port, listen => listen.Protocols = HttpProtocols.Http2);
+        });
+        builder.Services.AddRoutingCore();
+        builder.Services.AddLogging();
+        builder.Services.AddSingleton(this);
+        builder.Services.AddGrpc();
+        _server = builder.Build();
+        _server.UseRouting();
+        _server.MapGrpcService<Callback>();
+        _server.MapGrpcService<AlphaCallback>();
+        _server.MapGrpcService<Health>();
+        _server.MapGrpcService<EchoService>();
+        await _server.StartAsync();
+    }
+
+    public async Task StopAsync()
+    {
+        if (_server is null) return;
+        using var now = new CancellationTokenSource(TimeSpan.Zero);
+        await _server.StopAsync(now.Token);
+        await _server.DisposeAsync();
+        _server = null;
+    }
+
+    public async ValueTask DisposeAsync() => await StopAsync();
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private async Task<TopicEventResponse> HearAsync(TopicEventRequest request, Metadata headers)
+    {
+        // The answer is the one of now, whatever the test says once it has seen the event.
+        var answer = _answers.GetValueOrDefault(request.Topic);
+        _received.Writer.TryWrite(new Received(request, headers));
+        return answer is null ? new TopicEventResponse() : await answer(request);
+    }
+
+    private sealed partial class Callback(TestApp app) : AppCallback.AppCallbackBase
+    {
+        public override Task<ListTopicSubscriptionsResponse> ListTopicSubscriptions(Empty request, ServerCallContext context)
+        {
+            app.OnDiscovery(context.RequestHeaders);
+            return Task.FromResult(new ListTopicSubscriptionsResponse { Subscriptions = { app.Subscriptions } });
+        }
+
+        public override Task<TopicEventResponse> OnTopicEvent(TopicEventRequest request, ServerCallContext context) => app.HearAsync(request, context.RequestHeaders);
+    }
+
+    private sealed class Health(TestApp app) : AppCallbackHealthCheck.AppCallbackHealthCheckBase
+    {
+        public override Task<HealthCheckResponse> HealthCheck(Empty request, ServerCallContext context) =>
+            app.IsHealthy ? Task.FromResult(new HealthCheckResponse()) : throw new RpcException(new Status(app.UnhealthyAs, "unwell"));
+    }
+}

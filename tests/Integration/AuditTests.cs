@@ -1,0 +1,217 @@
+using Google.Protobuf.WellKnownTypes;
+using Shop;
+using Shop.V1;
+
+namespace Integration;
+
+/// <summary>Each invariant of the audit holds for books that are right, and is broken by the one thing that breaks it.</summary>
+public sealed class AuditTests
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+
+    private readonly DateTime now = DateTime.UtcNow;
+    private readonly Product product = new() { ProductId = "p", Stocked = 10, Available = 7, Held = 1, Sold = 2 };
+    private readonly Account account = new() { UserId = "u", Deposited = 10_000, Balance = 6_500, Held = 1_000, Spent = 2_500 };
+    private readonly Coupon coupon = new() { UserCouponId = "c", Status = CouponStatus.Used };
+    private readonly List<BookedOrder> orders;
+    private readonly List<DeadLetter> letters = [];
+    private readonly Dictionary<string, string> away = [];
+    private DateTime? completeSince;
+
+    public AuditTests() => orders =
+    [
+        OrderOf("confirmed", OrderStatus.Confirmed, 2, 2_500, ReservationStatus.Settled, PaymentStatus.Settled, "c"),
+        OrderOf("failed", OrderStatus.Failed, 3, 3_000, ReservationStatus.Released, PaymentStatus.Declined),
+        OrderOf("pending", OrderStatus.Pending, 1, 1_000, ReservationStatus.Reserved, PaymentStatus.Charged),
+    ];
+
+    [Fact]
+    public void Books_that_are_right_break_nothing() => Assert.All(Invariants(), invariant => Assert.True(invariant.Holds, string.Join("\n", invariant.Breaches)));
+
+    [Fact]
+    public void Stock_that_does_not_add_up() => Breaks("stock adds up", () => product.Available = 8);
+
+    [Fact]
+    public void A_product_of_which_less_than_nothing_is_there() => Breaks("stock adds up", () => (product.Available, product.Stocked) = (-1, 2));
+
+    [Fact]
+    public void Money_that_does_not_add_up() => Breaks("money adds up", () => account.Balance = 1);
+
+    [Fact]
+    public void Sold_without_an_order() => Breaks("sold is what settled orders took", () => (product.Sold, product.Available) = (3, 6));
+
+    [Fact]
+    public void Taken_by_an_order_and_not_sold() => Breaks("sold is what settled orders took", () => (product.Sold, product.Available) = (1, 8));
+
+    [Fact]
+    public void Spent_without_an_order() => Breaks("spent is what settled orders cost", () => (account.Spent, account.Balance) = (3_000, 6_000));
+
+    [Fact]
+    public void Once_orders_are_forgotten_more_may_be_gone_than_they_show_but_not_less()
+    {
+        completeSince = now.AddDays(-7);
+        (product.Sold, product.Available) = (4, 5);
+        Assert.All(Invariants(), invariant => Assert.True(invariant.Holds, string.Join("\n", invariant.Breaches)));
+        Breaks("sold is what settled orders took", () => (product.Sold, product.Available) = (1, 8));
+    }
+
+    [Fact]
+    public void A_coupon_used_twice() => Breaks("a coupon is used by one confirmed order", () => orders[1].Order.MergeFrom(new Order { Status = OrderStatus.Confirmed, UserCouponId = "c" }));
+
+    [Fact]
+    public void A_coupon_of_a_confirmed_order_that_can_be_used_again() => Breaks("a coupon is used by one confirmed order", () => coupon.Status = CouponStatus.Available);
+
+    [Fact]
+    public void A_coupon_that_is_used_by_nobody() => Breaks("a coupon is used by one confirmed order", () => orders[0].Order.ClearUserCouponId());
+
+    [Fact]
+    public void A_confirmed_order_without_its_goods() => Breaks("a confirmed order has its goods and is paid", () => orders[0] = orders[0] with { Reservation = null });
+
+    [Fact]
+    public void A_confirmed_order_with_other_goods() => Breaks("a confirmed order has its goods and is paid", () => orders[0].Reservation!.Items[0].Quantity = 9);
+
+    [Fact]
+    public void A_confirmed_order_that_is_not_paid() => Breaks("a confirmed order has its goods and is paid", () => orders[0].Payment!.Status = PaymentStatus.Refunded);
+
+    [Fact]
+    public void A_confirmed_order_that_is_paid_with_another_amount() => Breaks("a confirmed order has its goods and is paid", () => orders[0].Payment!.Amount = 1);
+
+    [Fact]
+    public void A_failed_order_that_holds_stock() => Breaks("a failed order holds nothing", () => orders[1].Reservation!.Status = ReservationStatus.Reserved);
+
+    [Fact]
+    public void A_failed_order_that_was_paid() => Breaks("a failed order holds nothing", () => orders[1].Payment!.Status = PaymentStatus.Settled);
+
+    [Fact]
+    public void An_order_that_waits_for_ever() => Breaks("no order waits for ever", () => orders[2].Order.PlacedTime = At(-200));
+
+    [Fact]
+    public void Stock_held_by_nobody() => Breaks("what is held is held for an order", () => orders.RemoveAt(2));
+
+    [Fact]
+    public void Money_held_by_nobody() => Breaks("what is held is held for an order", () => (account.Held, account.Balance) = (1_001, 6_499));
+
+    [Fact]
+    public void What_changed_while_it_was_read_is_no_breach()
+    {
+        var before = new Goods(new Dictionary<string, Product> { ["p"] = new() { ProductId = "p", Stocked = 10, Available = 6, Held = 3, Sold = 1 } },
+            new Dictionary<string, Account> { ["u"] = new() { UserId = "u", Deposited = 10_000, Balance = 6_500, Held = 2_500, Spent = 1_000 } }, new Dictionary<string, Coupon>());
+        orders[0].Reservation!.UpdateTime = orders[0].Payment!.UpdateTime = At(0);
+        Assert.All(Audit.Of(Read() with { Before = before }, Deadline), invariant => Assert.True(invariant.Holds, string.Join("\n", invariant.Breaches)));
+    }
+
+    [Fact]
+    public void A_confirmed_order_that_is_never_settled() => Breaks("a confirmed order is settled", () =>
+    {
+        orders[0].Reservation!.Status = ReservationStatus.Reserved;
+        orders[0].Order.FinalTime = At(-600);
+    });
+
+    [Fact]
+    public void A_confirmed_order_whose_coupon_is_never_settled() => Breaks("a confirmed order is settled", () =>
+    {
+        coupon.Status = CouponStatus.Held;
+        orders[0].Order.FinalTime = At(-600);
+    });
+
+    [Fact]
+    public void A_coupon_held_by_nobody() => Breaks("what is held is held for an order", () =>
+    {
+        coupon.Status = CouponStatus.Held;
+        orders[0].Order.ClearUserCouponId();
+    });
+
+    [Fact]
+    public void A_reservation_that_cannot_be_brought_to_its_end()
+    {
+        letters.Add(new() { AppId = "stock", Topic = WaitingLetters.Reservations, OrderId = "pending", DeadLetterId = "0123", Problem = "product p is gone." });
+        var invariant = Invariants().Single(one => one.Name == "every reservation can be brought to its end");
+        Assert.Equal("order pending: stock cannot handle its reservation: product p is gone. ./shop dead-letters show 0123", Assert.Single(invariant.Breaches));
+        orders[2].Reservation!.Status = ReservationStatus.Released;
+        Assert.True(Invariants().Single(one => one.Name == invariant.Name).Holds);
+    }
+
+    [Fact]
+    public void Other_dead_letters_are_counted_and_break_nothing()
+    {
+        letters.AddRange([new() { AppId = "stock", Topic = "order-failed" }, new() { AppId = "stock" }, new() { AppId = "orders" }]);
+        var invariant = Invariants().Single(one => one.Name == "every reservation can be brought to its end");
+        Assert.True(invariant.Holds);
+        Assert.Equal("3 dead letters wait (stock 2, orders 1): ./shop dead-letters list", invariant.Sums);
+    }
+
+    [Fact]
+    public void What_takes_a_service_that_does_not_answer_is_not_judged_and_the_rest_is()
+    {
+        away["Stock"] = "UNAVAILABLE";
+        orders[0] = orders[0] with { Reservation = null };
+        product.Available = 8;
+        var states = Invariants().ToDictionary(one => one.Name, one => one.State);
+        Assert.Equal((InvariantState.NotLookedAt, InvariantState.NotLookedAt, InvariantState.NotLookedAt, InvariantState.Holds, InvariantState.Holds),
+            (states["stock adds up"], states["sold is what settled orders took"], states["a confirmed order has its goods and is paid"], states["money adds up"], states["no order waits for ever"]));
+        Assert.Equal(3, AuditCommand.ExitCodeOf(Invariants()));
+        account.Balance = 1;
+        Assert.Equal(1, AuditCommand.ExitCodeOf(Invariants()));
+    }
+
+    [Fact]
+    public void Without_Orders_only_what_adds_up_by_itself_is_judged()
+    {
+        away["Orders"] = "UNAVAILABLE";
+        orders.Clear();
+        Assert.Equal(["stock adds up", "money adds up"], Invariants().Where(one => one.Holds).Select(one => one.Name));
+        Assert.DoesNotContain(Invariants(), one => one.State is InvariantState.Broken or InvariantState.UnderWay);
+    }
+
+    [Fact]
+    public void An_order_past_its_deadline_is_under_way_and_it_is_4()
+    {
+        orders[2].Order.PlacedTime = At(-90);
+        var waiting = Invariants().Single(one => one.Name == "no order waits for ever");
+        Assert.Equal(InvariantState.UnderWay, waiting.State);
+        Assert.Equal(now.AddSeconds(30), waiting.UnderWay[0].Until);
+        Assert.Equal(4, AuditCommand.ExitCodeOf(Invariants()));
+    }
+
+    [Fact]
+    public void Only_what_two_readings_in_a_row_have_found_is_believed()
+    {
+        var (later, until) = (now.AddSeconds(10), now.AddSeconds(60));
+        Invariant Found(params Discrepancy[] found) => new("n", "", found, []);
+        Discrepancy broken = new("product p", "p: 1 is missing", null), underWay = new("product q", "q: 1 is on its way", until);
+        Invariant Believed(Invariant before, Invariant seen) => Assert.Single(Rereading.Believed([before], [seen], later));
+
+        Assert.Equal(InvariantState.Holds, Believed(Found(broken, underWay), Found()).State);
+        Assert.Equal(InvariantState.Holds, Believed(Found(), Found(underWay)).State);
+        Assert.Equal(InvariantState.Broken, Believed(Found(broken), Found(broken)).State);
+        Assert.Equal(InvariantState.UnderWay, Believed(Found(underWay), Found(underWay)).State);
+        var suspected = Assert.Single(Believed(Found(), Found(broken)).Discrepancies);
+        Assert.Equal(later, suspected.Until);
+        Assert.Contains("look again", suspected.What);
+    }
+
+    private void Breaks(string name, Action spoil)
+    {
+        spoil();
+        Assert.Equal(InvariantState.Broken, Invariants().Single(invariant => invariant.Name == name).State);
+    }
+
+    private IReadOnlyList<Invariant> Invariants() => Audit.Of(Read(), Deadline);
+
+    private Books Read()
+    {
+        var goods = new Goods(new Dictionary<string, Product> { ["p"] = product }, new Dictionary<string, Account> { ["u"] = account }, new Dictionary<string, Coupon> { ["c"] = coupon });
+        return new(now, goods, orders, completeSince, goods) { DeadLetters = letters, Away = away };
+    }
+
+    private BookedOrder OrderOf(string id, OrderStatus status, int quantity, long amount, ReservationStatus reservation, PaymentStatus payment, string? with = null)
+    {
+        var items = new[] { new OrderLine { ProductId = "p", Quantity = quantity } };
+        var order = new Order { OrderId = id, UserId = "u", Status = status, Items = { items }, FinalAmount = amount, PlacedTime = At(-10), IsClosed = status != OrderStatus.Pending };
+        if (with is not null) order.UserCouponId = with;
+        return new(order, new() { OrderId = id, Status = reservation, Items = { items.Select(item => item.Clone()) }, UpdateTime = At(-1000) },
+            new() { OrderId = id, Status = payment, UserId = "u", Amount = amount, UpdateTime = At(-1000) });
+    }
+
+    private Timestamp At(int seconds) => Timestamp.FromDateTime(now.AddSeconds(seconds));
+}

@@ -1,0 +1,139 @@
+using System.Text.RegularExpressions;
+using Shop;
+
+namespace Integration.Chaos;
+
+/// <summary>
+/// The whole shop as processes that can die one by one: a Redis that keeps every write, one or more of each service, and the sidecar of each.
+/// Its times are short, so that a run ends soon.
+/// </summary>
+internal sealed class ChaosShop : IAsyncDisposable
+{
+    public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(15);
+    public static readonly TimeSpan SweepPeriod = TimeSpan.FromSeconds(1);
+
+    /// <summary>An event that was read and not acknowledged for so long is read again.</summary>
+    public static readonly TimeSpan ProcessingTimeout = TimeSpan.FromSeconds(5);
+
+    private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(2);
+
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("chaos-");
+    private readonly int redisPort = FreePort.Take();
+    private readonly Dictionary<Supervised, string> appIds = [];
+    private readonly Dictionary<Supervised, string> addresses = [];
+    private readonly TimeSpan deadline;
+
+    private ChaosShop(TimeSpan deadline)
+    {
+        this.deadline = deadline;
+        Redis = new("redis", StartRedis);
+        WriteComponents();
+    }
+
+    public Supervised Redis { get; }
+
+    public string RedisAddress => $"127.0.0.1:{redisPort}";
+
+    public List<Supervised> Services { get; } = [];
+
+    public List<Supervised> Sidecars { get; } = [];
+
+    /// <summary>How many there are of Orders, Stock, Payments and Coupons.</summary>
+    public IReadOnlyList<int> Instances { get; private set; } = [];
+
+    public IEnumerable<Supervised> All => [Redis, .. Services, .. Sidecars];
+
+    /// <summary>The four services as clients reach them: not through sidecars. Where there are more of one, clients differ in which they ask.</summary>
+    public IReadOnlyList<ShopClients> AllClients { get; private set; } = [];
+
+    public ShopClients Clients => AllClients[0];
+
+    /// <summary>Where the last of Orders speaks HTTP.</summary>
+    public string OrdersHttp { get; private set; } = "";
+
+    /// <param name="instances">How many of Orders, Stock, Payments and Coupons.</param>
+    public static async Task<ChaosShop> OpenAsync(IReadOnlyList<int> instances, TimeSpan deadline)
+    {
+        var shop = new ChaosShop(deadline);
+        try
+        {
+            await shop.Redis.Now.LineAsync("Ready to accept connections");
+            shop.Instances = instances;
+            var reached = new[] { "Orders", "Stock", "Payments", "Coupons" }
+                .Zip(instances, (project, count) => Enumerable.Range(1, count).Select(number => shop.AddService(project, number)).ToArray()).ToArray();
+            string ReachedBy(int client, int service) => reached[service][client % reached[service].Length];
+            shop.AllClients = [.. Enumerable.Range(0, instances.Max()).Select(client => new ShopClients(ReachedBy(client, 0), ReachedBy(client, 1), ReachedBy(client, 2), ReachedBy(client, 3)))];
+            await shop.WaitUntilReadyAsync();
+            return shop;
+        }
+        catch
+        {
+            await shop.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async Task WaitUntilReadyAsync()
+    {
+        foreach (var clients in AllClients) await clients.WaitUntilReadyAsync(TimeSpan.FromSeconds(90), default);
+    }
+
+    /// <summary>The app id of a sidecar, which all of a service share, and the consumer group of what it hears.</summary>
+    public string AppIdOf(Supervised sidecar) => appIds[sidecar];
+
+    public Supervised ServiceOf(Supervised sidecar) => Services[Sidecars.IndexOf(sidecar)];
+
+    public string AddressOf(Supervised service) => addresses[service];
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var process in All.Reverse()) await process.DisposeAsync();
+        folder.Delete(recursive: true);
+    }
+
+    private ChildProcess StartRedis() => ChildProcess.Start("redis-server",
+        ["--port", $"{redisPort}", "--bind", "127.0.0.1", "--dir", folder.FullName, "--save", "", "--appendonly", "yes", "--appendfsync", "always"]);
+
+    /// <returns>The address of the service.</returns>
+    private string AddService(string project, int number)
+    {
+        var (appPort, httpPort, daprGrpcPort, daprHttpPort) = (FreePort.Take(), FreePort.Take(), FreePort.Take(), FreePort.Take());
+        var appId = project.ToLowerInvariant();
+        if (project == "Orders") OrdersHttp = $"http://localhost:{httpPort}";
+        Dictionary<string, string> environment = new()
+        {
+            ["APP_PORT"] = $"{appPort}",
+            ["HTTP_PORT"] = $"{httpPort}",
+            ["DAPR_GRPC_PORT"] = $"{daprGrpcPort}",
+            ["DAPR_HTTP_PORT"] = $"{daprHttpPort}",
+            ["OTEL_EXPORTER_ZIPKIN_ENDPOINT"] = $"{RunningShop.Nowhere}",
+            ["Console__Zipkin"] = "",
+            ["Saga__Deadline"] = $"{deadline:c}",
+            ["Saga__Quiet"] = $"{Quiet:c}",
+            ["Saga__SweepPeriod"] = $"{SweepPeriod:c}",
+        };
+        var components = Path.Combine(folder.FullName, "components");
+        Services.Add(new($"{project} {number}", () => ChildProcess.Start("dotnet", [RunningShop.ProgramOf(project)], environment)));
+        Sidecars.Add(new($"daprd of {appId} {number}", () => RunningShop.Daprd(
+            "--app-id", appId, "--app-port", $"{appPort}", "--app-protocol", "grpc",
+            "--dapr-grpc-port", $"{daprGrpcPort}", "--dapr-http-port", $"{daprHttpPort}",
+            "--resources-path", components, "--config", Path.Combine(components, "config.yaml"),
+            "--enable-app-health-check", "--app-health-probe-interval", "1", "--app-health-probe-timeout", "500", "--app-health-threshold", "3",
+            "--names-folder", Path.Combine(folder.FullName, "names"))));
+        appIds[Sidecars[^1]] = appId;
+        return addresses[Services[^1]] = $"http://localhost:{appPort}";
+    }
+
+    /// <summary>The project's own components, with this Redis and with short times.</summary>
+    private void WriteComponents()
+    {
+        var components = folder.CreateSubdirectory("components").FullName;
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(RunningShop.Root, "components")))
+        {
+            var text = File.ReadAllText(file).Replace("localhost:6379", RedisAddress).Replace("http://localhost:9411/api/v2/spans", $"{RunningShop.Nowhere}");
+            text = Regex.Replace(text, @"(name: processingTimeout\s+value: )""\w+""", $"$1\"{ProcessingTimeout.TotalSeconds}s\"");
+            text = Regex.Replace(text, @"(name: redeliverInterval\s+value: )""\w+""", "$1\"1000\"");
+            File.WriteAllText(Path.Combine(components, Path.GetFileName(file)), text);
+        }
+    }
+}

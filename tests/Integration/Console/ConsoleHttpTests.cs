@@ -1,0 +1,108 @@
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using Shop.V1;
+
+namespace Integration.Console;
+
+/// <summary>What the console's own requests are answered, and whose are not.</summary>
+[Collection(nameof(OnRedis))]
+public sealed class ConsoleHttpTests(RunningShop shop) : IDisposable
+{
+    private const string Wish = """{"quantity":1,"balance":100000,"coupon":"NONE","skipPrecheck":false}""";
+
+    private readonly HttpClient http = new(new HttpClientHandler { AllowAutoRedirect = false }) { BaseAddress = new(shop.AddressOf("8080")) };
+
+    public void Dispose() => http.Dispose();
+
+    [Fact]
+    public async Task The_root_leads_to_the_page_which_may_load_only_what_is_its_own()
+    {
+        Assert.Equal("/console/", (await http.GetAsync("/")).Headers.Location?.ToString());
+        foreach (var path in (string[])["/console", "/console/"])
+        {
+            var page = await http.GetAsync(path);
+            Assert.Equal((HttpStatusCode.OK, "text/html"), (page.StatusCode, page.Content.Headers.ContentType?.MediaType));
+            Assert.StartsWith("default-src 'self'", Assert.Single(page.Headers.GetValues("Content-Security-Policy")));
+        }
+        Assert.Equal("text/javascript", (await http.GetAsync("/console/main.js")).Content.Headers.ContentType?.MediaType);
+        foreach (var path in (string[])["/console/nothing.js", "/console/..%2fOrders.dll"])
+        {
+            Assert.Equal(HttpStatusCode.NotFound, (await http.GetAsync(path)).StatusCode);
+        }
+    }
+
+    [Theory]
+    [InlineData("application/json", null, null, HttpStatusCode.OK)]
+    [InlineData("application/json", "self", null, HttpStatusCode.OK)]
+    [InlineData("application/json", "http://evil.example", null, HttpStatusCode.Forbidden)]
+    [InlineData("application/json", "null", null, HttpStatusCode.Forbidden)]
+    [InlineData("text/plain", null, null, HttpStatusCode.UnsupportedMediaType)]
+    [InlineData("application/x-www-form-urlencoded", "self", null, HttpStatusCode.UnsupportedMediaType)]
+    [InlineData("application/json", "http://evil.example", "evil.example", HttpStatusCode.Forbidden)]
+    public async Task Only_its_own_page_may_place_an_order(string type, string? origin, string? host, HttpStatusCode status)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/console/orders") { Content = new StringContent(Wish, Encoding.UTF8, type) };
+        if (origin is not null) request.Headers.Add("Origin", origin == "self" ? shop.AddressOf("8080") : origin);
+        request.Headers.Host = host;
+        var answer = await http.SendAsync(request);
+        Assert.Equal(status, answer.StatusCode);
+        if (status != HttpStatusCode.OK) Assert.Equal("application/problem+json", answer.Content.Headers.ContentType?.MediaType);
+    }
+
+    [Theory]
+    [InlineData("dead-letters/stock/0123/redrive", "{}", HttpStatusCode.NotFound)]
+    [InlineData("dead-letters/nobody/0123/discard", "{}", HttpStatusCode.NotFound)]
+    [InlineData("orders", "{", HttpStatusCode.BadRequest)]
+    [InlineData("orders", """{"quantity":0,"balance":-1,"coupon":"FREE","skipPrecheck":false}""", HttpStatusCode.BadRequest)]
+    public async Task What_is_wrong_is_told_as_problem_details(string path, string body, HttpStatusCode status)
+    {
+        var answer = await http.PostAsync($"/api/console/{path}", new StringContent(body, Encoding.UTF8, "application/json"));
+        Assert.Equal((status, "application/problem+json"), (answer.StatusCode, answer.Content.Headers.ContentType?.MediaType));
+        Assert.NotEmpty(JsonDocument.Parse(await answer.Content.ReadAsStringAsync()).RootElement.GetProperty("detail").GetString()!);
+    }
+
+    [Theory]
+    [InlineData("orders/ORD-nonsense", HttpStatusCode.BadRequest)]
+    [InlineData("orders/01a00000-0000-7000-8000-000000000000", HttpStatusCode.NotFound)]
+    [InlineData("orders/01a00000-0000-7000-8000-000000000000/events", HttpStatusCode.NotFound)]
+    [InlineData("orders?status=LOST", HttpStatusCode.BadRequest)]
+    [InlineData("orders?pageToken=x", HttpStatusCode.BadRequest)]
+    public async Task What_is_not_there_is_told_too(string path, HttpStatusCode status)
+    {
+        var answer = await http.GetAsync($"/api/console/{path}");
+        Assert.Equal((status, "application/problem+json"), (answer.StatusCode, answer.Content.Headers.ContentType?.MediaType));
+    }
+
+    [Fact]
+    public async Task Nothing_says_who_receives_an_order()
+    {
+        var secret = $"secret-{Guid.NewGuid():N}";
+        var thing = secret[^12..];
+        await shop.Clients.Stock.PutProductAsync(new() { ProductId = thing, Name = "Lamp", Price = 1_000, InitialStock = 10 });
+        using var look = await http.GetStreamAsync("/api/console/events");
+        using var events = new StreamReader(look);
+        var placed = await shop.Clients.Orders.PlaceOrderAsync(new()
+        {
+            UserId = thing,
+            Items = { new OrderItem { ProductId = thing, Quantity = 1 } },
+            RecipientName = secret,
+            ShippingAddress = secret,
+            ShippingPhone = secret[..20],
+            SkipPrecheck = true,
+        });
+        var order = placed.Order.OrderId;
+
+        var told = "";
+        while (!told.Contains(order)) told = (await events.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20)))!;
+        var watched = await http.GetStringAsync($"/api/console/orders/{order}/events");
+        Assert.Contains("event: settled", watched);
+        var explained = await http.GetStringAsync($"/api/console/orders/{order}");
+        var listed = await http.GetStringAsync("/api/console/orders?pageSize=1000");
+        foreach (var said in (string[])[told, watched, explained, listed])
+        {
+            Assert.Contains(order, said);
+            Assert.DoesNotContain(secret[..20], said);
+        }
+    }
+}

@@ -1,0 +1,270 @@
+using System.Text.RegularExpressions;
+using Microsoft.Playwright;
+using Shop;
+using Shop.V1;
+using static Microsoft.Playwright.Assertions;
+
+namespace Integration.Console;
+
+/// <summary>What people see and do in the console, in a browser.</summary>
+[Collection(nameof(OnRedis))]
+public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixture<Browser>
+{
+    private readonly string run = Guid.CreateVersion7().ToString("N")[^8..];
+
+    [Fact]
+    public async Task An_order_placed_in_the_form_is_watched_until_it_is_CONFIRMED()
+    {
+        await using var watched = await OpenAsync();
+        var page = watched.Page;
+        await page.GetByLabel("Quantity").FillAsync("3");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Place order" }).ClickAsync();
+
+        await Expect(page.Locator("#order-status")).ToHaveTextAsync("CONFIRMED");
+        var timeline = page.GetByRole(AriaRole.List, new() { Name = "Timeline" });
+        await Expect(timeline.GetByRole(AriaRole.Listitem)).ToHaveCountAsync(5);
+        foreach (var (lane, said) in new[]
+        {
+            ("Orders", "order-created"), ("Stock", "stock-reserved"), ("Payments", "payment-completed"), ("Coupons", "coupon-used"),
+            ("Orders", "order-confirmed"),
+        })
+        {
+            await Expect(timeline.Locator($".at-{lane}", new() { HasText = said }).Locator(".after")).ToHaveTextAsync(new Regex(@"^\+\d"));
+        }
+        await Expect(page.Locator("#outlook")).ToContainTextAsync("it is confirmed");
+        await Expect(page.Locator("#order")).ToContainTextAsync("27,000 won (30,000 won less 3,000 won)");
+        await Expect(page.Locator("#trace")).ToHaveAttributeAsync("href", new Regex("^http://localhost:9411/zipkin/traces/[0-9a-f]{32}$"));
+        var number = await page.Locator("#order h2").InnerTextAsync();
+        await Expect(page.Locator("#orders a[aria-current]")).ToContainTextAsync(number);
+        await Expect(page.Locator("#orders a[aria-current] .badge")).ToHaveTextAsync("CONFIRMED");
+        await Expect(page.Locator("#plots svg").First).ToHaveAttributeAsync("aria-label", new Regex("^Throughput: placed "));
+        await Expect(page.Locator("#plots svg").Nth(1)).ToHaveAttributeAsync("aria-label", new Regex(@"^Latency: p50 \d.* p99 \d"));
+        await watched.PictureAsync("desktop-light-confirmed");
+        Assert.Empty(watched.Complaints);
+    }
+
+    [Theory]
+    [InlineData("Out of stock", "OUT_OF_STOCK", "stock-reservation-failed")]
+    [InlineData("Balance too low", "BALANCE_TOO_LOW", "payment-failed")]
+    [InlineData("Coupon refused", "COUPON_EXPIRED", "coupon-usage-failed")]
+    public async Task A_scenario_that_fails_shows_how_it_is_undone(string button, string reason, string refusal)
+    {
+        await using var watched = await OpenAsync(button == "Balance too low" ? ColorScheme.Dark : ColorScheme.Light);
+        var page = watched.Page;
+        await page.GetByRole(AriaRole.Button, new() { Name = button }).ClickAsync();
+
+        await Expect(page.Locator("#order-status")).ToHaveTextAsync("FAILED");
+        await Expect(page.Locator("#outlook")).ToContainTextAsync("everybody has said that nothing of it is left");
+        await Expect(page.Locator("#order .reason")).ToContainTextAsync(reason);
+        var timeline = page.GetByRole(AriaRole.List, new() { Name = "Timeline" });
+        await Expect(timeline.Locator(".bad", new() { HasText = refusal })).ToBeVisibleAsync();
+        foreach (var (lane, said) in new[] { ("Stock", "stock-released"), ("Payments", "payment-refunded"), ("Coupons", "coupon-restored") })
+        {
+            var undone = timeline.Locator($".undone.at-{lane}", new() { HasText = said });
+            await Expect(undone.GetByText("compensation", new() { Exact = true })).ToBeVisibleAsync();
+        }
+        // One had nothing to undo: the one that refused.
+        Assert.Contains("had nothing to undo", await timeline.InnerTextAsync());
+        await Expect(page.Locator("#orders a[aria-current]")).ToContainTextAsync($"{reason} · undone");
+        await watched.PictureAsync($"desktop-{(button == "Balance too low" ? "dark" : "light")}-{button.ToLowerInvariant().Replace(' ', '-')}");
+        Assert.Empty(watched.Complaints);
+    }
+
+    [Fact]
+    public async Task What_could_not_succeed_is_refused_at_once_and_says_why()
+    {
+        await using var watched = await OpenAsync();
+        await watched.Page.GetByLabel("Quantity").FillAsync("11");
+        await watched.Page.GetByRole(AriaRole.Button, new() { Name = "Place order" }).ClickAsync();
+        await Expect(watched.Page.Locator("#demo-problem")).ToContainTextAsync("11 of product");
+    }
+
+    [Fact]
+    public async Task Orders_are_found_by_number_and_id_and_filtered_by_status()
+    {
+        var (good, bad) = (await PlaceAsync(quantity: 1), await PlaceAsync(quantity: 11));
+        await using var watched = await OpenAsync();
+        var page = watched.Page;
+        var list = page.GetByRole(AriaRole.List, new() { Name = "Orders, newest first" });
+        ILocator Row(Order order) => list.Locator($"[data-id='{order.OrderId}']");
+        await Expect(Row(good)).ToBeVisibleAsync();
+        await Expect(Row(bad)).ToBeVisibleAsync();
+
+        var search = page.GetByRole(AriaRole.Searchbox, new() { Name = "Order number or id" });
+        await search.FillAsync(good.OrderNumber.ToLowerInvariant());
+        await Expect(list.GetByRole(AriaRole.Listitem)).ToHaveCountAsync(1);
+        await Expect(Row(good)).ToBeVisibleAsync();
+        await search.PressAsync("Enter");
+        await Expect(page.Locator("#order h2")).ToHaveTextAsync(good.OrderNumber);
+        await search.FillAsync(bad.OrderId);
+        await search.PressAsync("Enter");
+        await Expect(page.Locator("#order h2")).ToHaveTextAsync(bad.OrderNumber);
+
+        await search.FillAsync($"{good.OrderNumber[..^1]}{(good.OrderNumber[^1] == '0' ? '1' : '0')}");
+        await search.PressAsync("Enter");
+        await Expect(page.Locator("#list-problem")).ToContainTextAsync("typing mistake");
+        await search.FillAsync("");
+
+        await page.GetByRole(AriaRole.Checkbox, new() { Name = "Failed" }).CheckAsync();
+        await Expect(Row(bad)).ToBeVisibleAsync();
+        await Expect(Row(good)).ToHaveCountAsync(0);
+        await page.GetByRole(AriaRole.Checkbox, new() { Name = "Failed" }).UncheckAsync();
+        await page.GetByRole(AriaRole.Checkbox, new() { Name = "Confirmed" }).CheckAsync();
+        await Expect(Row(good)).ToBeVisibleAsync();
+        await Expect(Row(bad)).ToHaveCountAsync(0);
+    }
+
+    [Fact]
+    public async Task A_list_that_is_being_read_does_not_say_that_nothing_is_there()
+    {
+        await using var watched = await OpenAsync();
+        var page = watched.Page;
+        TaskCompletionSource answered = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await page.RouteAsync(new Regex("/api/console/orders\\?.*status=PENDING"), async route =>
+        {
+            await answered.Task;
+            await route.ContinueAsync();
+        });
+        await page.GetByRole(AriaRole.Checkbox, new() { Name = "Pending" }).CheckAsync();
+        await Expect(page.Locator("#list-empty")).ToHaveTextAsync("Reading the orders…");
+        answered.SetResult();
+        await Expect(page.Locator("#list-empty")).ToHaveTextAsync("No order has this status now.");
+        Assert.Empty(watched.Complaints);
+    }
+
+    [Fact]
+    public async Task The_list_is_walked_with_the_keyboard()
+    {
+        var (older, newer) = (await PlaceAsync(quantity: 1), await PlaceAsync(quantity: 1));
+        await using var watched = await OpenAsync();
+        var page = watched.Page;
+        await Expect(page.Locator($"[data-id='{older.OrderId}']")).ToBeVisibleAsync();
+        await page.GetByRole(AriaRole.Searchbox).FocusAsync();
+        await page.Keyboard.PressAsync("ArrowDown");
+        await Expect(page.Locator("#orders li").First.Locator("a")).ToBeFocusedAsync();
+        var link = page.Locator($"[data-id='{newer.OrderId}'] a");
+        while (!await link.EvaluateAsync<bool>("link => link === document.activeElement")) await page.Keyboard.PressAsync("ArrowDown");
+        await page.Keyboard.PressAsync("ArrowDown");
+        await Expect(page.Locator($"[data-id='{older.OrderId}'] a")).ToBeFocusedAsync();
+        Assert.NotEqual("none", await page.EvaluateAsync<string>("getComputedStyle(document.activeElement).outlineStyle"));
+        await page.Keyboard.PressAsync("Enter");
+        await Expect(page.Locator("#order h2")).ToHaveTextAsync(older.OrderNumber);
+        await Expect(page.Locator("#order")).ToBeFocusedAsync();
+    }
+
+    [Theory]
+    [InlineData(ColorScheme.Light)]
+    [InlineData(ColorScheme.Dark)]
+    public async Task It_fits_in_a_narrow_window_and_in_the_dark(ColorScheme scheme)
+    {
+        await using var watched = await browser.OpenAsync(shop.AddressOf("8080"), width: 360, scheme: scheme);
+        var page = watched.Page;
+        await Expect(page.Locator("#order")).ToBeHiddenAsync();
+        await FitsAsync(page);
+        await watched.PictureAsync($"narrow-{scheme}-list".ToLowerInvariant());
+        await page.GetByRole(AriaRole.Button, new() { Name = "Out of stock" }).ClickAsync();
+        await Expect(page.Locator("#outlook.settled")).ToBeVisibleAsync();
+        await Expect(page.Locator("#orders")).ToBeHiddenAsync();
+        await FitsAsync(page);
+        await watched.PictureAsync($"narrow-{scheme}-order".ToLowerInvariant());
+        await page.GetByRole(AriaRole.Link, new() { Name = "All orders" }).ClickAsync();
+        await Expect(page.Locator("#orders")).ToBeVisibleAsync();
+
+        var dark = await page.EvaluateAsync<bool>("parseInt(getComputedStyle(document.documentElement).backgroundColor.match(/\\d+/)[0]) < 128");
+        Assert.Equal(scheme == ColorScheme.Dark, dark);
+    }
+
+    [Fact]
+    public async Task Everything_that_can_be_used_has_a_name()
+    {
+        await using var watched = await OpenAsync();
+        await watched.Page.GetByRole(AriaRole.Button, new() { Name = "Out of stock" }).ClickAsync();
+        await Expect(watched.Page.Locator("#outlook.settled")).ToBeVisibleAsync();
+        var nameless = await watched.Page.EvaluateAsync<string[]>("""
+            () => [...document.querySelectorAll('a, button, input, select, [role=img]')]
+              .filter(one => !(one.textContent.trim() || one.getAttribute('aria-label') || [...(one.labels ?? [])].some(label => label.textContent.trim())))
+              .map(one => one.outerHTML)
+            """);
+        Assert.Empty(nameless);
+    }
+
+    [Fact]
+    public async Task A_dead_letter_is_rehearsed_and_redriven_and_another_discarded()
+    {
+        var (product, order) = ($"p-{run}", Guid.CreateVersion7().ToString());
+        await shop.Clients.Stock.PutProductAsync(new() { ProductId = product, Name = "Lamp", Price = 1_000, InitialStock = 5 });
+        await AddAsync("stock-dead-letters", Envelope(order, "OrderCreatedEvent", "order-created",
+            $$"""{"orderId":"{{order}}","userId":"u","items":[{"productId":"{{product}}","quantity":2,"unitPrice":"1000"}],"totalAmount":"2000","finalAmount":"2000"}"""));
+        await AddAsync("coupons-dead-letters", $"rubbish {run}");
+        var letter = await KeptAsync(letter => letter.OrderId == order);
+        var rubbish = await KeptAsync(letter => letter.Problem.Contains($"rubbish {run}"));
+
+        await using var watched = await OpenAsync();
+        var page = watched.Page;
+        await Expect(page.Locator("#letters-count")).ToBeVisibleAsync();
+        await page.GetByRole(AriaRole.Link, new() { Name = "Dead letters" }).ClickAsync();
+        var card = page.Locator($".letter[data-id='{letter.DeadLetterId}']");
+        await Expect(card).ToContainTextAsync("order-created");
+        await card.GetByText("Dry run").ClickAsync();
+        await Expect(card.Locator(".effects")).ToContainTextAsync("holdings.available 5 → 3");
+        await watched.PictureAsync("desktop-light-dead-letters");
+        Assert.Equal(5, (await ProductAsync(product)).Available);
+        await card.GetByText("Redrive").ClickAsync();
+        await Expect(card).ToContainTextAsync("Redriven: stock has handled it.");
+        Assert.Equal((3, 2), ((await ProductAsync(product)).Available, (await ProductAsync(product)).Held));
+
+        var other = page.Locator($".letter[data-id='{rubbish.DeadLetterId}']");
+        await Expect(other.GetByText("Redrive")).ToHaveCountAsync(0);
+        await other.GetByText("Discard").ClickAsync();
+        await Expect(other).ToContainTextAsync("Discarded.");
+        await page.GetByText("Look again").ClickAsync();
+        await Expect(card).ToHaveCountAsync(0);
+        await Expect(other).ToHaveCountAsync(0);
+        Assert.Empty(watched.Complaints);
+
+        // Nobody placed that order: let go of what it holds.
+        await AddAsync("stock-dead-letters", Envelope(order, "OrderFailedEvent", "order-failed",
+            $$"""{"orderId":"{{order}}","userId":"u","items":[{"productId":"{{product}}","quantity":2,"unitPrice":"1000"}],"totalAmount":"2000","finalAmount":"2000","reason":"CANCELLED"}"""));
+        letter = await KeptAsync(letter => letter.OrderId == order && letter.AppId == "stock");
+        await shop.Clients.DeadLetters[1].RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId });
+        Assert.Equal(5, (await ProductAsync(product)).Available);
+    }
+
+    private Task<Watched> OpenAsync(ColorScheme scheme = ColorScheme.Light) => browser.OpenAsync(shop.AddressOf("8080"), scheme: scheme);
+
+    private static async Task FitsAsync(IPage page) => Assert.Equal(360, await page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
+
+    /// <summary>An order that is at rest: CONFIRMED, or with more than 10 pieces FAILED.</summary>
+    private async Task<Order> PlaceAsync(int quantity)
+    {
+        var thing = $"{run}-{Guid.CreateVersion7().ToString("N")[^8..]}";
+        await shop.Clients.Stock.PutProductAsync(new() { ProductId = thing, Name = "Lamp", Price = 1_000, InitialStock = 10 });
+        await shop.Clients.Payments.OpenAccountAsync(new() { UserId = thing, InitialDeposit = 100_000 });
+        var placed = await shop.Clients.Orders.PlaceOrderAsync(
+            new() { UserId = thing, Items = { new OrderItem { ProductId = thing, Quantity = quantity } }, SkipPrecheck = true });
+        using var watch = shop.Clients.Orders.WatchOrder(new() { Order = placed.Order.OrderId });
+        while (await watch.ResponseStream.MoveNext(default))
+        {
+        }
+        return placed.Order;
+    }
+
+    private async Task<Product> ProductAsync(string id) => (await shop.Clients.Stock.GetProductAsync(new() { ProductId = id })).Product;
+
+    private Task AddAsync(string topic, string message) => shop.Redis.ExecuteAsync("XADD", topic, "*", "data", message);
+
+    private async Task<DeadLetter> KeptAsync(Func<DeadLetter, bool> which)
+    {
+        for (var until = DateTime.UtcNow.AddSeconds(30); ; await Task.Delay(20))
+        {
+            var letters = (await WaitingLetters.ReadAsync(shop.Clients, default)).Letters;
+            if (letters.FirstOrDefault(which) is { } letter) return letter;
+            Assert.True(DateTime.UtcNow < until, $"It is not among the {letters.Count} dead letters.");
+        }
+    }
+
+    private static string Envelope(string order, string name, string topic, string data) => $$"""
+        {"data":{{data}},"datacontenttype":"application/json","id":"{{order}}/{{name}}","pubsubname":"pubsub","source":"orders",
+        "specversion":"1.0","time":"{{DateTime.UtcNow:yyyy-MM-ddTHH:mm:ssZ}}","topic":"{{topic}}","type":"shop.v1.{{name}}"}
+        """;
+}

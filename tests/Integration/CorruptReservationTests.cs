@@ -1,0 +1,82 @@
+using System.Text;
+using Grpc.Core;
+using Integration.Chaos;
+using Integration.Cli;
+using Shop.V1;
+
+namespace Integration;
+
+/// <summary>A shop that asks soon about what is held.</summary>
+public sealed class ImpatientShop : RunningShop
+{
+    public ImpatientShop() => Environment["Saga__Deadline"] = "00:00:02";
+}
+
+/// <summary>A reservation that cannot be handled any more: it is reported everywhere, stops no other, and is the operator's to discard.</summary>
+[Collection(nameof(Alone))]
+public sealed class CorruptReservationTests(ImpatientShop shop) : IClassFixture<ImpatientShop>
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60), LookAgain = TimeSpan.FromMilliseconds(100);
+
+    [Fact]
+    public async Task It_becomes_a_dead_letter_that_doctor_and_audit_report_and_others_are_released()
+    {
+        await shop.Clients.Stock.PutProductAsync(new() { ProductId = "lamp", Name = "Lamp", Price = 1_000, InitialStock = 10 });
+        // Orders that Orders does not know: Stock holds for them until it asks.
+        var (bad, good) = (Guid.CreateVersion7().ToString(), Guid.CreateVersion7().ToString());
+        foreach (var order in (string[])[bad, good]) await PublishAsync(order);
+        foreach (var order in (string[])[bad, good]) await UntilAsync(async () => await StatusAsync(order) == "Reserved");
+        // What an older version stored for an order-created without items.
+        var key = $"stock||claim:{bad}";
+        var data = (string)(await shop.Redis.HashGetAsync(key, "data"))!;
+        Assert.Contains("\"lines\":[{", data);
+        await shop.Redis.HashSetAsync(key, "data", System.Text.RegularExpressions.Regex.Replace(data, "\"lines\":\\[[^]]*\\]", "\"lines\":[]"));
+
+        await UntilAsync(async () => await StatusAsync(good) == "Released");
+        DeadLetter? letter = null;
+        await UntilAsync(async () => (letter = (await shop.Clients.DeadLetters[1].ListDeadLettersAsync(new())).DeadLetters.SingleOrDefault(one => one.OrderId == bad)) is not null);
+        Assert.Equal(("reservations", $"claim:{bad} is corrupt: it has no lines."), (letter!.Topic, letter.Problem));
+        var asked = await Assert.ThrowsAsync<RpcException>(async () => await shop.Clients.Stock.GetReservationAsync(new() { OrderId = bad }));
+        Assert.Equal(StatusCode.DataLoss, asked.StatusCode);
+
+        foreach (var command in (string[])["doctor", "audit"])
+        {
+            var reported = await Typed.InAsync(shop, [command, .. command == "doctor" ? SidecarsOf(shop) : []]);
+            Assert.True(reported.Exit == 1 && reported.Output.Contains("dead-letters", StringComparison.Ordinal), $"{command}: {reported}");
+        }
+        var redriven = await Typed.InAsync(shop, "dead-letters", "redrive", letter.DeadLetterId);
+        Assert.True(redriven.Exit == 1, $"{redriven}");
+        var discarded = await Typed.InAsync(shop, "dead-letters", "discard", letter.DeadLetterId);
+        Assert.True(discarded.Exit == 0, $"{discarded}");
+        Assert.Empty((await shop.Clients.DeadLetters[1].ListDeadLettersAsync(new())).DeadLetters);
+    }
+
+    private async Task PublishAsync(string order)
+    {
+        using var http = new HttpClient();
+        var json = $$"""{"orderId":"{{order}}","userId":"nobody","items":[{"productId":"lamp","quantity":1,"unitPrice":"1000"}],"totalAmount":"1000","finalAmount":"1000"}""";
+        using var body = new StringContent(json, Encoding.UTF8, "application/json");
+        using var answer = await http.PostAsync($"{shop.AddressOf("3501")}/v1.0/publish/pubsub/order-created", body);
+        answer.EnsureSuccessStatusCode();
+    }
+
+    private async Task<string> StatusAsync(string order)
+    {
+        try
+        {
+            return (await shop.Clients.Stock.GetReservationAsync(new() { OrderId = order })).Reservation.Status.ToString();
+        }
+        catch (RpcException none) when (none.StatusCode == StatusCode.NotFound)
+        {
+            return "";
+        }
+    }
+
+    private static IEnumerable<string> SidecarsOf(RunningShop shop) =>
+        ["--orders-sidecar-http", shop.AddressOf("3501"), "--stock-sidecar-http", shop.AddressOf("3502"), "--payments-sidecar-http", shop.AddressOf("3503"), "--coupons-sidecar-http", shop.AddressOf("3504")];
+
+    private static async Task UntilAsync(Func<Task<bool>> holds)
+    {
+        for (var until = DateTime.UtcNow + Patience; !await holds(); await Task.Delay(LookAgain)) Assert.True(DateTime.UtcNow < until, "It does not come true.");
+    }
+}

@@ -1,0 +1,103 @@
+using System.Diagnostics;
+using System.Net;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Shop;
+
+namespace Integration;
+
+/// <summary>What the services count, as Prometheus reads it.</summary>
+[Collection(nameof(OnRedis))]
+public sealed class MetricsTests(RunningShop shop) : IDisposable
+{
+    private readonly HttpClient http = new();
+
+    public void Dispose() => http.Dispose();
+
+    [Fact]
+    public async Task Orders_are_counted_and_timed()
+    {
+        var before = await ReadAsync("8080");
+        await PlayAsync("success");
+        await PlayAsync("out of stock");
+        await PlayAsync("coupon refused");
+        var after = before;
+        // An answer may be some tenths of a second old.
+        for (var until = DateTime.UtcNow.AddSeconds(20); Grown("saga_orders_failed_total") < 2 && DateTime.UtcNow < until; await Task.Delay(50))
+        {
+            after = await ReadAsync("8080");
+        }
+
+        Assert.Equal((3, 1, 2), (Grown("saga_orders_placed_total"), Grown("saga_orders_confirmed_total"), Grown("saga_orders_failed_total")));
+        Assert.Equal(3, Grown("saga_order_duration_seconds", "saga_order_duration_seconds_count"));
+        foreach (var reason in (string[])["OUT_OF_STOCK", "COUPON_EXPIRED"])
+        {
+            Assert.Contains(after["saga_orders_failed_total"].Samples, sample => sample.Labels["reason"] == reason && sample.Value >= 1);
+        }
+        Assert.Equal("histogram", after["saga_order_duration_seconds"].Type);
+        Assert.All(["saga_orders_open", "saga_orders_open_age_seconds"], gauge => Assert.Equal("gauge", after[gauge].Type));
+        Assert.All(after.Values.Where(family => family.Name.StartsWith("saga_", StringComparison.Ordinal)), family => Assert.NotEmpty(family.Help));
+
+        double Grown(string family, string? sample = null) => Sum(after, family, sample ?? family) - Sum(before, family, sample ?? family);
+    }
+
+    [Fact]
+    public async Task Every_metric_of_the_dashboard_exists()
+    {
+        await PlayAsync("success");
+        await PlayAsync("balance too low");
+        using var dashboard = JsonDocument.Parse(File.ReadAllText(Path.Combine(RunningShop.Root, "deploy/grafana-dashboard.json")));
+        var asked = dashboard.RootElement.GetProperty("panels").EnumerateArray()
+            .SelectMany(panel => panel.GetProperty("targets").EnumerateArray()).Select(target => target.GetProperty("expr").GetString()!)
+            .SelectMany(expression => Regex.Matches(expression, "saga_[a-z_]+").Select(name => name.Value)).Distinct().ToArray();
+        Assert.True(asked.Length >= 9, $"It asks only for {string.Join(", ", asked)}.");
+
+        HashSet<string> served = [];
+        for (var until = DateTime.UtcNow.AddSeconds(20); !asked.All(served.Contains) && DateTime.UtcNow < until; await Task.Delay(50))
+        {
+            served = [.. (await ReadAsync("8080")).Values.SelectMany(family => family.Samples).Select(sample => sample.Name)];
+        }
+        Assert.Empty(asked.Except(served));
+    }
+
+    [Theory]
+    [InlineData("8082", "stock")]
+    [InlineData("8083", "payments")]
+    [InlineData("8084", "coupons")]
+    public async Task The_participants_say_what_they_count(string port, string appId)
+    {
+        var metrics = await ReadAsync(port);
+        var built = FileVersionInfo.GetVersionInfo(RunningShop.ProgramOf($"{char.ToUpperInvariant(appId[0])}{appId[1..]}")).ProductVersion;
+        Assert.Contains(metrics["target_info"].Samples, sample => (sample.Labels["service_name"], sample.Labels["service_version"]) == (appId, built));
+        string[] counters = ["saga_documents_conflicts_total", "saga_documents_combined_total", "saga_dead_letters_kept_total"];
+        Assert.All(counters, name => Assert.Equal("counter", metrics[name].Type));
+        var sweep = appId switch { "stock" => "product", "payments" => "account", _ => "coupon" };
+        Assert.Equal((sweep, true), metrics["saga_sweep_last_success_age_seconds"].Samples.Select(sample => (sample.Labels["sweep"], sample.Value is >= 0 and < 60)).Single());
+        Assert.Equal(sweep, metrics["saga_sweep_failures_total"].Samples.Select(sample => sample.Labels["sweep"]).Single());
+        const string asked = "/dapr.proto.runtime.v1.AppCallback/ListTopicSubscriptions";
+        Assert.Contains(metrics["http_server_request_duration_seconds"].Samples, sample => sample.Labels.GetValueOrDefault("http_route") == asked && sample.Value >= 1);
+        Assert.Contains(metrics["http_client_request_duration_seconds"].Samples, sample => sample.Labels.GetValueOrDefault("network_protocol_version") == "2" && sample.Value >= 1);
+    }
+
+    [Fact]
+    public async Task The_gRPC_port_says_it_too()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"{shop.AddressOf("5002")}/metrics");
+        (request.Version, request.VersionPolicy) = (HttpVersion.Version20, HttpVersionPolicy.RequestVersionExact);
+        var answer = await http.SendAsync(request);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Contains("saga_documents_conflicts_total", PrometheusText.Parse(await answer.Content.ReadAsStringAsync()).Keys);
+    }
+
+    private async Task<IReadOnlyDictionary<string, Family>> ReadAsync(string port) =>
+        PrometheusText.Parse(await http.GetStringAsync($"{shop.AddressOf(port)}/metrics"));
+
+    private static double Sum(IReadOnlyDictionary<string, Family> seen, string family, string name) =>
+        seen.TryGetValue(family, out var found) ? found.Samples.Where(sample => sample.Name == name).Sum(sample => sample.Value) : 0;
+
+    private async Task PlayAsync(string scenario)
+    {
+        var played = await Scenario.All.Single(one => one.Name == scenario).PlayAsync(shop.Clients, Guid.CreateVersion7().ToString("N")[^8..], default);
+        Assert.True(played.Holds);
+    }
+}

@@ -1,0 +1,118 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using Integration.Chaos;
+using Integration.Cli;
+
+namespace Integration;
+
+/// <summary>Events that can never be handled delay no others, however many there are: published as anyone who reaches a sidecar can.</summary>
+[Collection(nameof(Alone))]
+public sealed class PoisonUnderLoadTests : IClassFixture<RunningShop>
+{
+    private const int InFlight = 16;
+
+    /// <summary>By topic, what may come there and can never be handled.</summary>
+    private static readonly (string Topic, string Json)[] Poison =
+    [
+        ("payment-completed", """{"orderId":"0198c0de-abcd-7000-8000-00000000dead","paymentId":"pay-1","amount":"1"}"""),
+        ("stock-reserved", """{"orderId":"0198c0de-abcd-7000-8000-00000000dead","reservationId":"rsv-1"}"""),
+        ("stock-reservation-failed", """{"orderId":"0198c0de-abcd-7000-8000-00000000dead","reason":"OUT_OF_STOCK","detail":"none"}"""),
+        ("order-created", "{}"),
+        ("order-created", """{"orderId":"evil||1","userId":"evil||1","items":[{"productId":"evil||1","quantity":-1}]}"""),
+        ("order-confirmed", """{"orderId":"0198c0de-abcd-7000-8000-00000000dead","userCouponId":"c"}"""),
+        ("order-failed", """{"orderId":"0198c0de-abcd-7000-8000-00000000dead","items":[]}"""),
+        ("coupon-used", "[1, 2"),
+    ];
+
+    private readonly RunningShop shop;
+    private readonly HttpClient http = new();
+
+    public PoisonUnderLoadTests(RunningShop shop) => this.shop = shop;
+
+    [Fact, Trait("Hazard", "H26")]
+    public async Task One_poison_event_a_second_does_not_slow_the_orders()
+    {
+        await LoadAsync(5);
+        var before = await LoadAsync(10);
+        using var end = new CancellationTokenSource();
+        var poisoning = PoisonEverySecondAsync(end.Token);
+        var with = await LoadAsync(20);
+        await end.CancelAsync();
+        var published = await poisoning;
+        Assert.InRange(published, 15, 40);
+        var after = await LoadAsync(10);
+        Assert.True(with <= 2 * Math.Max(before, after), $"p99 with poison {with:0} ms, without {before:0} and {after:0} ms.");
+    }
+
+    [Fact]
+    public async Task Five_hundred_at_once_delay_no_order_by_more_than_five_seconds()
+    {
+        var alone = await SlowestAsync(20);
+        var burst = Task.WhenAll(Enumerable.Range(0, 500).Select(PublishAsync));
+        var beside = await SlowestAsync(20);
+        await burst;
+        var behind = await SlowestAsync(20);
+        Assert.True(Math.Max(beside, behind) < alone + 5_000, $"The slowest order took {alone:0} ms alone, {beside:0} ms beside the burst and {behind:0} ms behind it.");
+        foreach (var letters in shop.Clients.DeadLetters.Take(2))
+        {
+            var all = await letters.ListDeadLettersAsync(new() { PageSize = 1000 });
+            Assert.NotEmpty(all.DeadLetters);
+            Assert.All(all.DeadLetters, letter => Assert.NotEmpty(letter.Problem));
+        }
+    }
+
+    /// <returns>Milliseconds, the 99th percentile from placing to CONFIRMED.</returns>
+    private async Task<double> LoadAsync(int seconds)
+    {
+        var load = await Typed.InAsync(shop, "load", "--seconds", $"{seconds}", "--in-flight", $"{InFlight}", "--failing", "0", "--json");
+        Assert.True(load.Exit == 0, $"{load}");
+        return load.Json.GetProperty("confirmed").GetProperty("p99").GetDouble();
+    }
+
+    /// <returns>Milliseconds of the slowest.</returns>
+    private async Task<double> SlowestAsync(int orders)
+    {
+        var load = await Typed.InAsync(shop, "load", "-n", $"{orders}", "--in-flight", "4", "--failing", "0", "--json");
+        Assert.True(load.Exit == 0, $"{load}");
+        return load.Json.GetProperty("confirmed").GetProperty("max").GetDouble();
+    }
+
+    private async Task<int> PoisonEverySecondAsync(CancellationToken stop)
+    {
+        var published = 0;
+        using var second = new PeriodicTimer(TimeSpan.FromSeconds(1));
+        try
+        {
+            while (await second.WaitForNextTickAsync(stop)) await PublishAsync(published++);
+        }
+        catch (OperationCanceledException)
+        {
+        }
+        return published;
+    }
+
+    private async Task PublishAsync(int number)
+    {
+        var (topic, json) = Poison[number % Poison.Length];
+        using var body = new ByteArrayContent(Encoding.UTF8.GetBytes(json)) { Headers = { ContentType = new("application/json") } };
+        // JSON that is none is refused by the sidecar itself unless it comes as text.
+        if (!IsJson(json)) body.Headers.ContentType = new MediaTypeHeaderValue("text/plain");
+        using var answer = await http.PostAsync($"{shop.AddressOf("3501")}/v1.0/publish/pubsub/{topic}", body);
+        Assert.Equal(HttpStatusCode.NoContent, answer.StatusCode);
+    }
+
+    private static bool IsJson(string text)
+    {
+        try
+        {
+            using var _ = JsonDocument.Parse(text);
+            return true;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,181 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.Versioning;
+using System.Text;
+using System.Text.RegularExpressions;
+
+namespace Integration;
+
+/// <summary>
+/// ./run.sh as it is typed, in a folder that is like the repository but for its ports. Where it finds a Dapr, that is a script of the test,
+/// which notes how it was called and runs the stand-in.
+/// </summary>
+[SupportedOSPlatform("linux")]
+public sealed class RunScriptTests : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+
+    private static readonly string[] Fixed =
+        ["6379", "5001", "5002", "5003", "5004", "8080", "8082", "8083", "8084", "50001", "50002", "50003", "50004", "3501", "3502", "3503", "3504"];
+
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("run-");
+    private readonly Dictionary<string, int> ports = Fixed.ToDictionary(port => port, _ => FreePort.Take());
+
+    public RunScriptTests()
+    {
+        foreach (var file in (string[])["run.sh", "needs.sh", "dapr.yaml", .. Directory.EnumerateFiles(Path.Combine(RunningShop.Root, "components")).Select(path => $"components/{Path.GetFileName(path)}")])
+        {
+            var text = Regex.Replace(File.ReadAllText(Path.Combine(RunningShop.Root, file)), $@"(?<![\d.])({string.Join('|', Fixed)})(?!\d)", match => $"{ports[match.Value]}");
+            Write(file, text.Replace("localhost:9411", "localhost:1"), executable: file.EndsWith(".sh", StringComparison.Ordinal));
+        }
+        foreach (var project in (string[])["Orders", "Stock", "Payments", "Coupons", "Shop", "daprd"])
+        {
+            folder.CreateSubdirectory($"artifacts/bin/{project}");
+            Directory.CreateSymbolicLink(At($"artifacts/bin/{project}/release"), Path.GetDirectoryName(RunningShop.ProgramOf(project))!);
+        }
+        foreach (var service in (string[])["Orders", "Stock", "Payments", "Coupons"]) folder.CreateSubdirectory($"services/{service}");
+        // Everything is built; and the command line is to find the shop on these ports.
+        Write("bin/dotnet", $"""
+            #!/bin/bash
+            PATH=${"{PATH#*:}"}
+            case "$1" in
+              build) exit 0 ;;
+              */Shop.dll) exec dotnet "$@" --orders http://localhost:{ports["5001"]} --stock http://localhost:{ports["5002"]} --payments http://localhost:{ports["5003"]} --coupons http://localhost:{ports["5004"]} ;;
+              *) exec dotnet "$@" ;;
+            esac
+            """, executable: true);
+    }
+
+    public void Dispose() => folder.Delete(recursive: true);
+
+    [Fact]
+    public async Task Under_Dapr_the_shop_opens_takes_orders_and_leaves_nothing_behind()
+    {
+        Dapr("home/.dapr/bin/daprd");
+        await using var run = Run();
+        await run.LineAsync("Running under Dapr: daprd 9.8.7, dapr 9.8.6.");
+        await run.LineAsync("Status: Running");
+        await run.LineAsync("Ctrl-C stops everything.");
+        Assert.Equal(["run -f dapr.yaml"], Calls);
+        Assert.True(await AnswersAsync("6379"), "It starts a Redis where there is none.");
+
+        using var http = new HttpClient { BaseAddress = new($"http://localhost:{ports["8080"]}") };
+        const string order = """{"items":[{"productId":1,"quantity":2}],"userCouponId":123,"recipientName":"홍길동","shippingAddress":"서울시 강남구","shippingPhone":"010-1234-5678"}""";
+        var placed = await http.PostAsync("/api/orders/choreography/mina", new StringContent(order, Encoding.UTF8, "application/json"));
+        Assert.True(placed.StatusCode == HttpStatusCode.Created, await placed.Content.ReadAsStringAsync());
+
+        run.Signal("INT");
+        await run.Ended.WaitAsync(Patience);
+        Assert.Equal(130, await run.ExitAsync());
+        foreach (var port in Fixed) Assert.False(await AnswersAsync(port), $"{port} is still answered.");
+        Assert.NotEmpty(Directory.GetFiles(At("services/Orders/.dapr/logs"), "orders_app_*.log"));
+    }
+
+    [Fact]
+    public async Task Under_Dapr_the_demo_passes_on_the_Redis_that_is_there_with_a_daprd_from_the_path()
+    {
+        Dapr("bin/daprd");
+        await using var redis = ChildProcess.Start("redis-server", ["--port", $"{ports["6379"]}", "--bind", "127.0.0.1", "--dir", folder.FullName, "--save", ""]);
+        await redis.LineAsync("Ready to accept connections");
+        await using var run = Run("demo", "--json");
+        Assert.True(await EndAsync(run) == 0, run.Output);
+        Assert.Contains("Running under Dapr: daprd 9.8.7, dapr 9.8.6.", run.Output);
+        Assert.Equal(["run -f dapr.yaml"], Calls);
+        // Where 'dapr run' looks for it.
+        Assert.Equal(At("bin/daprd"), File.ResolveLinkTarget(At(".data/.dapr/bin/daprd"), returnFinalTarget: true)?.FullName);
+        Assert.True(await AnswersAsync("6379"));
+        Assert.False(File.Exists(At(".data/redis.log")));
+        Assert.NotEmpty(File.ReadAllText(At(".data/demo.log")));
+    }
+
+    [Theory]
+    [InlineData(true, "--standin")]
+    [InlineData(true, "--embedded")]
+    [InlineData(false, null)]
+    public async Task The_demo_passes_with_the_stand_in_when_it_is_asked_for_or_Dapr_is_not_initialized(bool initialized, string? flag)
+    {
+        Dapr(initialized ? "home/.dapr/bin/daprd" : null);
+        await using var run = Run([.. flag is null ? [] : (string[])[flag], "demo"]);
+        Assert.True(await EndAsync(run) == 0, run.Output);
+        Assert.Contains("All 4 scenarios went as promised.", run.Output);
+        Assert.Matches(@"Running with the stand-in for Dapr .*\d+\.\d+\.\d+", run.Output);
+        Assert.Empty(Calls);
+        Assert.Equal(!initialized, run.Output.Contains("'dapr init'") && run.Output.Contains("--standin"));
+    }
+
+    [Fact]
+    public async Task A_dapr_run_that_ends_early_is_said_with_its_exit_code_and_what_to_do()
+    {
+        Dapr("home/.dapr/bin/daprd", run: "echo 'something is missing'; exit 7");
+        await using var run = Run("demo");
+        Assert.Equal(1, await EndAsync(run));
+        Assert.Contains("'dapr run' has ended with exit code 7", run.Output);
+        Assert.Contains("./run.sh --standin", run.Output);
+        Assert.Contains("something is missing", run.Output);
+        Assert.False(await AnswersAsync("6379"));
+    }
+
+    [Fact]
+    public async Task An_unknown_word_is_answered_with_those_that_are_known()
+    {
+        await using var run = Run("--stand-in");
+        Assert.Equal(1, await EndAsync(run));
+        Assert.Contains("--standin", run.Output);
+        await using var help = Run("--help");
+        Assert.Equal(0, await EndAsync(help));
+        Assert.All((string[])["demo", "--json", "--standin", "--embedded"], word => Assert.Contains(word, help.Output));
+        Assert.DoesNotContain("set -euo", help.Output);
+    }
+
+    /// <summary>How 'dapr' was called, but for its version.</summary>
+    private string[] Calls => File.Exists(At("calls")) ? File.ReadAllLines(At("calls")) : [];
+
+    private string At(string path) => Path.Combine(folder.FullName, path);
+
+    private ChildProcess Run(params IEnumerable<string> words) => ChildProcess.Start(At("run.sh"), words, new Dictionary<string, string>
+    {
+        // Without a Dapr that this machine may have.
+        ["PATH"] = string.Join(':', [At("bin"), .. Environment.GetEnvironmentVariable("PATH")!.Split(':').Where(path => !File.Exists(Path.Combine(path, "daprd")))]),
+        ["HOME"] = At("home"),
+        ["OTEL_TRACES_EXPORTER"] = "none",
+    });
+
+    /// <param name="daprd">Where it is; null: nowhere.</param>
+    private void Dapr(string? daprd, string run = "exec dotnet artifacts/bin/daprd/release/daprd.dll \"$@\"")
+    {
+        Write("bin/dapr", $"""
+            #!/bin/bash
+            if [ "$1" = --version ]; then printf 'CLI version: 9.8.6 \nRuntime version: 9.8.7\n'; exit; fi
+            echo "$@" >>'{At("calls")}'
+            {run}
+            """, executable: true);
+        if (daprd is not null) Write(daprd, "#!/bin/sh\n[ \"$1\" = --version ] && echo 9.8.7\n", executable: true);
+    }
+
+    private static async Task<int> EndAsync(ChildProcess run)
+    {
+        await run.Ended.WaitAsync(Patience);
+        return await run.ExitAsync();
+    }
+
+    private async Task<bool> AnswersAsync(string port)
+    {
+        using var client = new TcpClient();
+        try
+        {
+            await client.ConnectAsync(IPAddress.Loopback, ports[port]);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
+    private void Write(string path, string text, bool executable)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(At(path))!);
+        File.WriteAllText(At(path), text);
+        if (executable) File.SetUnixFileMode(At(path), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+    }
+}

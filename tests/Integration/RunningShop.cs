@@ -1,0 +1,125 @@
+using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
+using Grpc.Core;
+using Grpc.Net.Client;
+using Shop;
+using StackExchange.Redis;
+
+namespace Integration;
+
+/// <summary>The whole shop as a user starts it: a Redis, a runner with four sidecars, four services, each a process, on free ports.</summary>
+public class RunningShop : IAsyncLifetime
+{
+    public static readonly string Root = RootOf();
+
+    /// <summary>Where this build put the programs: artifacts/bin.</summary>
+    private static readonly string Bin = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../.."));
+
+    private static readonly string Configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
+
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("shop-");
+    private readonly bool embedded;
+    private RedisServer? redis;
+    private ChildProcess? runner;
+
+    public RunningShop() : this(embedded: false)
+    {
+    }
+
+    protected RunningShop(bool embedded) => this.embedded = embedded;
+
+    internal ShopClients Clients { get; private set; } = null!;
+
+    public IDatabase Redis => redis!.Database;
+
+    public string RedisAddress => redis!.Address;
+
+    /// <summary>The folder of Dapr's component files.</summary>
+    public string Components => Path.Combine(folder.FullName, "components");
+
+    /// <summary>What is set for the services, beside where traces go.</summary>
+    protected Dictionary<string, string> Environment { get; } = [];
+
+    /// <summary>Where traces go; nowhere unless a test collects them.</summary>
+    protected Uri Zipkin { get; set; } = Nowhere;
+
+    internal static Uri Nowhere { get; } = new("http://localhost:1/api/v2/spans");
+
+    public Dictionary<string, int> Ports { get; } = new[]
+    {
+        "5001", "5002", "5003", "5004", "8080", "8082", "8083", "8084", "50001", "50002", "50003", "50004", "3501", "3502", "3503", "3504",
+    }.ToDictionary(port => port, _ => FreePort.Take());
+
+    /// <summary>Everything that the runner and the services have written.</summary>
+    public string Output => runner!.Output;
+
+    public string AddressOf(string port) => $"http://localhost:{Ports[port]}";
+
+    public static string ProgramOf(string project) => Path.Combine(Bin, project, Configuration, $"{project}.dll");
+
+    internal ChildProcess Runner => runner!;
+
+    public virtual async Task InitializeAsync()
+    {
+        redis = embedded ? null : await RedisServer.StartAsync();
+        var runFile = WriteFiles();
+        Dictionary<string, string> environment = new() { ["OTEL_EXPORTER_ZIPKIN_ENDPOINT"] = $"{Zipkin}", ["OTEL_BSP_SCHEDULE_DELAY"] = "100" };
+        foreach (var (name, value) in Environment) environment[name] = value;
+        runner = ChildProcess.Start("dotnet", [ProgramOf("daprd"), "run", "-f", runFile, .. embedded ? ["--embedded"] : Array.Empty<string>()], environment);
+        Clients = new(AddressOf("5001"), AddressOf("5002"), AddressOf("5003"), AddressOf("5004"));
+        try
+        {
+            await Clients.WaitUntilReadyAsync(TimeSpan.FromSeconds(60), default);
+        }
+        catch (TimeoutException late)
+        {
+            throw new InvalidOperationException($"{late.Message} The runner wrote:\n{runner.Output}");
+        }
+    }
+
+    public virtual async Task DisposeAsync()
+    {
+        if (runner is not null)
+        {
+            runner.Signal("TERM");
+            await runner.ExitAsync();
+            await runner.DisposeAsync();
+        }
+        if (redis is not null) await redis.DisposeAsync();
+        folder.Delete(recursive: true);
+    }
+
+    internal static ChildProcess Daprd(params IEnumerable<string> arguments) => ChildProcess.Start("dotnet", [ProgramOf("daprd"), .. arguments]);
+
+    /// <summary>A call of any method with any bytes, as a client of another language could make it.</summary>
+    public AsyncUnaryCall<byte[]> Call(string port, string service, string method, byte[] request)
+    {
+        var bytes = Marshallers.Create(content => content, content => content);
+        var channel = GrpcChannel.ForAddress(AddressOf(port));
+        return channel.CreateCallInvoker().AsyncUnaryCall(new Method<byte[], byte[]>(MethodType.Unary, service, method, bytes, bytes), null, new(), request);
+    }
+
+    /// <summary>The project's own dapr.yaml and components, with other ports, and folders that exist for real.</summary>
+    private string WriteFiles()
+    {
+        Directory.CreateDirectory(Components);
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(Root, "components")))
+        {
+            var text = File.ReadAllText(file).Replace("localhost:6379", redis?.Address ?? "localhost:1")
+                .Replace("http://localhost:9411/api/v2/spans", $"{Zipkin}");
+            File.WriteAllText(Path.Combine(Components, Path.GetFileName(file)), text);
+        }
+        var run = File.ReadAllText(Path.Combine(Root, "dapr.yaml"));
+        foreach (var (port, free) in Ports) run = Regex.Replace(run, $@"(?<=: ""?){port}\b", free.ToString());
+        run = Regex.Replace(run, @"services/(\w+)", match => folder.CreateSubdirectory(match.Groups[1].Value).FullName);
+        run = Regex.Replace(run, @"\.\./\.\./artifacts/bin/(\w+)/release/\w+\.dll", match => ProgramOf(match.Groups[1].Value));
+        var path = Path.Combine(folder.FullName, "dapr.yaml");
+        File.WriteAllText(path, run);
+        return path;
+    }
+
+    private static string RootOf([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../.."));
+}
+
+/// <summary>The same without Redis: everything in the memory of the runner.</summary>
+public sealed class EmbeddedShop() : RunningShop(embedded: true);

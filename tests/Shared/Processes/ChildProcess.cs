@@ -1,0 +1,109 @@
+using System.Diagnostics;
+
+namespace Shared;
+
+/// <summary>A process of a test: its output is read line by line, and it does not outlive the test.</summary>
+internal sealed class ChildProcess : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private readonly Process _process;
+    private readonly List<string> _lines = [];
+    private TaskCompletionSource _more = NewSignal();
+
+    // Two outputs, each of which ends once.
+    private int _open = 2;
+
+    private ChildProcess(Process process)
+    {
+        _process = process;
+        process.OutputDataReceived += (_, line) => Take(line.Data);
+        process.ErrorDataReceived += (_, line) => Take(line.Data);
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+    }
+
+    public int Id => _process.Id;
+
+    /// <summary>Completes when it has ended and everything it wrote has been read.</summary>
+    public Task Ended => _process.WaitForExitAsync();
+
+    public string Output
+    {
+        get
+        {
+            lock (_lines) return string.Join('\n', _lines);
+        }
+    }
+
+    public static ChildProcess Start(string command, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
+    {
+        // Who runs these tests in the background ignores Ctrl-C, and all that is started from there would, too.
+        var start = new ProcessStartInfo("env") { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var argument in (string[])["--default-signal=INT", command, .. arguments]) start.ArgumentList.Add(argument);
+        foreach (var (name, value) in environment ?? new Dictionary<string, string>()) start.Environment[name] = value;
+        return new ChildProcess(Process.Start(start)!);
+    }
+
+    /// <summary>The first line, already written or still to come, that contains the text.</summary>
+    public async Task<string> LineAsync(string text)
+    {
+        using var limit = new CancellationTokenSource(Patience);
+        for (var next = 0; ;)
+        {
+            Task more;
+            lock (_lines)
+            {
+                for (; next < _lines.Count; next++)
+                {
+                    if (_lines[next].Contains(text, StringComparison.Ordinal)) return _lines[next];
+                }
+
+                more = _open > 0 ? _more.Task : Task.FromCanceled(new CancellationToken(canceled: true));
+            }
+
+            try
+            {
+                await more.WaitAsync(limit.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                throw new InvalidOperationException($"'{text}' was never written. All that was:\n{Output}");
+            }
+        }
+    }
+
+    public async Task<int> ExitAsync()
+    {
+        await _process.WaitForExitAsync().WaitAsync(Patience);
+        return _process.ExitCode;
+    }
+
+    /// <summary>What a crash looks like to others.</summary>
+    public async Task KillAsync()
+    {
+        _process.Kill(entireProcessTree: true);
+        await _process.WaitForExitAsync();
+    }
+
+    public void Signal(string name) => Process.Start("kill", ["-" + name, _process.Id.ToString()]).WaitForExit();
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited) await KillAsync();
+        _process.Dispose();
+    }
+
+    private void Take(string? line)
+    {
+        lock (_lines)
+        {
+            if (line is null) _open--;
+            else _lines.Add(line);
+            _more.SetResult();
+            _more = NewSignal();
+        }
+    }
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+}

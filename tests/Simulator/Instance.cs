@@ -1,0 +1,110 @@
+using Coupons;
+using Microsoft.Extensions.Logging.Abstractions;
+using Orders;
+using Payments;
+using Shop.V1;
+using Stock;
+using Account = Payments.Account;
+using Coupon = Coupons.Coupon;
+using Order = Orders.Order;
+using OrderStatus = Orders.OrderStatus;
+using Product = Stock.Product;
+
+namespace Saga.Tests;
+
+/// <summary>One process of one service: its real handlers and its real sweep. When it has crashed, none of its operations is ever answered.</summary>
+internal sealed class Instance
+{
+    /// <param name="find">The order as Orders would tell it.</param>
+    public Instance(World world, string app, SagaTimeouts timeouts, Func<string, Order?> find, Func<Instance, ISidecar> sidecarOf)
+    {
+        App = app;
+        Clock = new(world.Clock);
+        var sidecar = sidecarOf(this);
+        var backoff = new ConflictBackoff(Clock, world.Chance);
+        var documents = new DocumentStore(sidecar, backoff, suspendAfterMiss: 2);
+        var openOrders = new OpenOrderLog(sidecar, Clock, () => world.Chance.Next().ToString("x"), NullLogger<OpenOrderLog>.Instance);
+        var appId = new AppId(app);
+        var deadLetters = new DeadLetters(documents, sidecar, new(documents, sidecar), appId, Clock);
+        Dispatcher = new(Subscriptions, deadLetters, appId, Clock, NullLogger<EventDispatcher>.Instance);
+        ReadAndCacheAsync = (keys, ct) => app == "stock" ? documents.ReadAndCacheAsync<Product>(keys, ct) : documents.ReadAndCacheAsync<Account>(keys, ct);
+        switch (app)
+        {
+            case "orders":
+                Steps = new OrderStore(new Transition(documents, sidecar), Clock, NullLoggerFactory.Instance);
+                OrderIdPool = new OrderIdPool(openOrders, timeouts, Clock, world.NewId);
+                PlaceOrder = new PlaceOrderHandler(Steps, sidecar, openOrders, OrderIdPool, null!, Clock);
+                SweepAsync = new OrderSweep(Steps, sidecar, openOrders, OrderIdPool, new(documents, sidecar, Clock), timeouts, deadLetters, Clock, NullLoggerFactory.Instance).RunAsync;
+                var orders = new OrderHandlers(Steps, NullLoggerFactory.Instance);
+                Subscriptions
+                    .On<StockReservedEvent>(orders.OnAsync).On<StockReservationFailedEvent>(orders.OnAsync).On<StockReleasedEvent>(orders.OnAsync)
+                    .On<PaymentCompletedEvent>(orders.OnAsync).On<PaymentFailedEvent>(orders.OnAsync).On<PaymentRefundedEvent>(orders.OnAsync)
+                    .On<CouponUsedEvent>(orders.OnAsync).On<CouponUsageFailedEvent>(orders.OnAsync).On<CouponRestoredEvent>(orders.OnAsync);
+                break;
+            case "stock":
+                var stock = new StockHandlers(Holder<Product>(Product.KeyOf), sidecar, NullLoggerFactory.Instance);
+                Subscriptions.On<OrderCreatedEvent>(stock.ReserveAsync).On<OrderConfirmedEvent>(stock.SettleAsync).On<OrderFailedEvent>(stock.ReleaseAsync);
+                break;
+            case "payments":
+                var payments = new PaymentHandlers(Holder<Account>(Account.KeyOf), sidecar, NullLoggerFactory.Instance);
+                Subscriptions.On<OrderCreatedEvent>(payments.ChargeAsync).On<OrderConfirmedEvent>(payments.SettleAsync).On<OrderFailedEvent>(payments.RefundAsync);
+                break;
+            case "coupons":
+                var coupons = new CouponHandlers(Holder<Coupon>(Coupon.KeyOf), sidecar, Clock, NullLoggerFactory.Instance);
+                Subscriptions.On<OrderCreatedEvent>(coupons.UseAsync).On<OrderConfirmedEvent>(coupons.SettleAsync).On<OrderFailedEvent>(coupons.RestoreAsync);
+                break;
+        }
+
+        Participant<T> Holder<T>(Func<string, string> keyOf) where T : class, IHasHoldings<T>
+        {
+            var participant = new Participant<T>(documents, sidecar, keyOf, openOrders.AddAsync, Clock, backoff);
+            SweepAsync = new ReservationSweep<T>(participant, sidecar, openOrders, AskAsync, timeouts.Deadline, deadLetters, Clock, NullLogger<ReservationSweep<T>>.Instance).RunAsync;
+            return participant;
+        }
+
+        async Task<OrderOutcome> AskAsync(string orderId, CancellationToken ct)
+        {
+            await world.TurnAsync(() => Dead);
+            return find(orderId) switch
+            {
+                null => OrderOutcome.Closed,
+                { Status: OrderStatus.Confirmed } => OrderOutcome.Confirmed,
+                { Status: OrderStatus.Failed, IsClosed: true } => OrderOutcome.Closed,
+                { Status: OrderStatus.Failed } => OrderOutcome.Compensating,
+                _ => OrderOutcome.Pending,
+            };
+        }
+    }
+
+    public string App { get; }
+
+    public LocalClock Clock { get; }
+
+    public Subscriptions Subscriptions { get; } = new();
+
+    public EventDispatcher Dispatcher { get; }
+
+    /// <summary>Null unless it is one of Orders.</summary>
+    public PlaceOrderHandler? PlaceOrder { get; }
+
+    /// <summary>Null unless it is one of Orders.</summary>
+    public OrderIdPool? OrderIdPool { get; }
+
+    /// <summary>Null unless it is one of Orders.</summary>
+    public OrderStore? Steps { get; }
+
+    /// <summary>Looks up products or accounts, as Orders asks before an order is placed.</summary>
+    public Func<IReadOnlyList<string>, CancellationToken, Task> ReadAndCacheAsync { get; }
+
+    public Func<CancellationToken, Task>? SweepAsync { get; private set; }
+
+    public bool Dead { get; private set; }
+
+    public event Action? OnCrash;
+
+    public void Crash()
+    {
+        Dead = true;
+        OnCrash?.Invoke();
+    }
+}

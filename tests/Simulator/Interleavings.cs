@@ -1,0 +1,126 @@
+using System.Collections.Immutable;
+using Stock;
+
+namespace Saga.Tests;
+
+/// <summary>
+/// Two handlers of the same order on the same product, every way in which one can sleep while the other runs: the sleeper does so many
+/// operations, the other runs to its end, and the sleeper wakes up, does so many more, and dies. Nobody comes after them to clean up.
+/// </summary>
+internal static class Interleavings
+{
+    private const int Initial = 10, Quantity = 3;
+
+    private static readonly ImmutableArray<ReservationLine> Lines = [new("p", Quantity)];
+
+    /// <param name="Before">What one of the two has done before; it remembers that.</param>
+    private sealed record Story(
+        string Name, int Gone, Func<Participant<Product>, Task>? Before, Func<Participant<Product>, Task> Sleeper, Func<Participant<Product>, Task> Other, bool BySleeper = false);
+
+    private static readonly Story[] Stories =
+    [
+        new("take | give back", 0, null, Take, GiveBack),
+        new("take | take", -1, null, Take, Take),
+        new("take | take, settle", Quantity, null, Take, async stock => { await Take(stock); await Settle(stock); }),
+        new("take | take, give back", 0, null, Take, async stock => { await Take(stock); await GiveBack(stock); }),
+        new("give back | take", 0, null, GiveBack, async stock => { await Take(stock); await GiveBack(stock); }),
+        new("give back | give back", 0, Take, GiveBack, GiveBack),
+        new("settle | settle", Quantity, Take, Settle, Settle),
+        new("taken by who gives back | give back", 0, Take, GiveBack, GiveBack, BySleeper: true),
+        new("taken by who settles | settle", Quantity, Take, Settle, Settle, BySleeper: true),
+        new("taken by who takes again | give back", 0, Take, Take, GiveBack, BySleeper: true),
+        new("taken by who takes again | settle", Quantity, Take, Take, Settle, BySleeper: true),
+    ];
+
+    /// <returns>How many ways there were, and what was wrong in which.</returns>
+    public static (int Ways, IReadOnlyList<string> Wrong) Walk()
+    {
+        var ways = 0;
+        List<string> wrong = [];
+        foreach (var story in Stories)
+        {
+            for (var asleepAfter = 0; asleepAfter <= 12; asleepAfter++)
+            {
+                for (var deadAfter = 0; deadAfter <= 12; deadAfter++)
+                {
+                    ways++;
+                    if (Play(story, asleepAfter, deadAfter) is { } problem) wrong.Add($"{story.Name}, asleep after {asleepAfter} and dead after {deadAfter} more: {problem}");
+                }
+            }
+        }
+        return (ways, wrong);
+    }
+
+    private static string? Play(Story story, int asleepAfter, int deadAfter)
+    {
+        var world = new World(1);
+        var store = new SimulatedStore();
+        store.TryWrite($"stock||{Product.KeyOf("p")}", new Product("p", "", 1, Holdings.Of(Initial), []), "");
+        var sleeping = new Gate(int.MaxValue);
+        var (sleeper, other) = (New(world, store, sleeping), New(world, store, new Gate(int.MaxValue)));
+
+        if (story.Before is { } before) world.Run(Done(() => before(story.BySleeper ? sleeper : other)));
+        sleeping.AllowOnly(asleepAfter);
+        world.Post(_ => story.Sleeper(sleeper), null);
+        world.Run(() => false);
+        world.Run(Done(() => story.Other(other)));
+        sleeping.Allow(deadAfter);
+        world.Run(() => false);
+
+        var holdings = ((Product)store.Read($"stock||{Product.KeyOf("p")}").Value!).Holdings;
+        var claim = (Reservation)store.Read($"stock||{Reservation.KeyOf("o")}").Value!;
+        var expected = story.Gone < 0 ? (Initial - Quantity, Quantity, 0) : (Initial - story.Gone, 0, story.Gone);
+        return (holdings.Available, holdings.Held, holdings.Consumed) == expected ? null : $"{holdings.Available} available, {holdings.Held} held, {holdings.Consumed} gone; the claim is {claim.Status}";
+    }
+
+    private static Func<Task<bool>> Done(Func<Task> work) => async () =>
+    {
+        await work();
+        return true;
+    };
+
+    private static Task Take(Participant<Product> stock) => stock.ReserveAsync("o", Lines, StockDecisions.Refuse, default);
+
+    private static Task GiveBack(Participant<Product> stock) => stock.ReleaseAsync("o", Lines, default);
+
+    private static Task Settle(Participant<Product> stock) => stock.SettleAsync("o", default);
+
+    private static Participant<Product> New(World world, SimulatedStore store, Gate gate)
+    {
+        var behind = new SimulatedSidecar(world, store, "stock", null, () => SidecarFaults.None, () => false, _ => { });
+        var sidecar = new GatedSidecar(behind, gate);
+        var backoff = new ConflictBackoff(world.Clock, world.Chance);
+        return new(new(sidecar, backoff), sidecar, Product.KeyOf, (_, _) => Task.CompletedTask, world.Clock, backoff);
+    }
+
+    /// <summary>Lets so many operations through; the next waits until more are allowed.</summary>
+    private sealed class Gate(int allowed)
+    {
+        private TaskCompletionSource more = new();
+
+        public void AllowOnly(int count) => allowed = count;
+
+        public void Allow(int count)
+        {
+            allowed += count;
+            var waiting = more;
+            more = new();
+            waiting.SetResult();
+        }
+
+        public async Task PassAsync()
+        {
+            while (allowed == 0) await more.Task;
+            if (allowed != int.MaxValue) allowed--;
+        }
+    }
+
+    private sealed class GatedSidecar(ISidecar behind, Gate gate) : SidecarBetween(behind)
+    {
+        protected override async Task<T> DoAsync<T>(Func<Task<T>> operation)
+        {
+            await gate.PassAsync();
+            return await operation();
+        }
+    }
+}

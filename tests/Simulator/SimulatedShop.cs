@@ -1,0 +1,350 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Coupons;
+using Google.Protobuf;
+using Microsoft.Extensions.Logging.Abstractions;
+using Orders;
+using Payments;
+using Shop.V1;
+using Stock;
+using Account = Payments.Account;
+using Coupon = Coupons.Coupon;
+using Order = Orders.Order;
+using OrderStatus = Orders.OrderStatus;
+using Product = Stock.Product;
+using Status = Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types.TopicEventResponseStatus;
+
+namespace Saga.Tests;
+
+/// <summary>What goes wrong in a run, each as a probability: per operation, per event, per second of an instance.</summary>
+/// <param name="ClockJumps">The clock of an instance jumps, by up to <see cref="SimulatedShop.ClockWrongMax"/> forward or back.</param>
+/// <param name="Unswept">Nobody looks after anything, and clients insist: what is delivered again must be enough.</param>
+/// <param name="Poison">An event that no service would publish is published; see <see cref="Saga.Tests.Poison"/>.</param>
+/// <param name="RefusesMissing">See <see cref="SimulatedStore"/>.</param>
+internal sealed record WorldFaults(
+    SidecarFaults Sidecar, double Lost, double Doubled, double Crash, double ClockJumps, bool Replay, double Poison, bool RefusesMissing, bool Unswept = false);
+
+/// <summary>The real decisions, handlers and sweeps of all four services in a simulated world, in two instances each.</summary>
+internal sealed class SimulatedShop
+{
+    /// <summary>Begins the id of every event that is poison.</summary>
+    public const string PoisonPrefix = "poison-";
+
+    private const int InstancesMax = 2;
+
+    /// <summary>A delivery is tried so often before it goes to the dead letters, as components/resiliency.yaml has it.</summary>
+    private const int AttemptsMax = 8;
+
+    /// <summary>A handler that takes longer is not waited for.</summary>
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(4);
+
+    /// <summary>More than what is left of a run after its storm: who waits until a wrong clock is right waits for too long.</summary>
+    public static readonly TimeSpan ClockWrongMax = TimeSpan.FromMinutes(10);
+
+    private static readonly SagaTimeouts SagaTimeouts = new(TimeSpan.FromSeconds(15), TimeSpan.FromSeconds(4));
+    private static readonly TimeSpan SweepPeriod = TimeSpan.FromSeconds(4);
+
+    private static readonly JsonSerializerOptions Json = SagaHost.JsonOf(
+        JsonTypeInfoResolver.Combine(OrderStateJsonContext.Default, StockJsonContext.Default, PaymentJsonContext.Default, CouponJsonContext.Default));
+
+    private readonly World world;
+    private readonly WorldFaults faults;
+    private readonly List<(string App, OutgoingEvent Event)> said = [];
+    private readonly Dictionary<string, List<Instance>> apps = [];
+    private readonly Dictionary<string, IReadOnlyCollection<string>> topics = [];
+    private readonly List<string> accepted = [];
+    private readonly bool throughJson;
+    private bool calm;
+
+    /// <param name="throughJson">Write every document as JSON and read it back, as a store does.</param>
+    public SimulatedShop(World world, WorldFaults faults, bool throughJson)
+    {
+        Store = new(faults.RefusesMissing);
+        this.throughJson = throughJson;
+        this.world = world;
+        this.faults = faults;
+        foreach (var app in (string[])["orders", "stock", "payments", "coupons"])
+        {
+            apps[app] = [.. Enumerable.Range(0, world.Chance.Next(1, InstancesMax + 1)).Select(_ => Start(app))];
+            topics[app] = apps[app][0].Subscriptions.Topics;
+        }
+    }
+
+    public SimulatedStore Store { get; }
+
+    public int Crashes { get; private set; }
+
+    public int ClockJumps { get; private set; }
+
+    public int DeadLetters { get; private set; }
+
+    public int Deliveries { get; private set; }
+
+    public int Poisoned { get; private set; }
+
+    /// <summary>The orders that were published without Orders knowing them.</summary>
+    public HashSet<string> Forged { get; } = [];
+
+    public IReadOnlyList<string> Accepted => accepted;
+
+    public void Put(Product product) => Put("stock", Product.KeyOf(product.Id), product);
+
+    public void Put(Account account) => Put("payments", Account.KeyOf(account.UserId), account);
+
+    public void Put(Coupon coupon) => Put("coupons", Coupon.KeyOf(coupon.Id), coupon);
+
+    public IEnumerable<T> All<T>(string app, string kind) => Store.All<T>($"{app}||{kind}:");
+
+    public IReadOnlyList<Order> Orders => [.. All<Order>("orders", "order").Where(order => order.Status != OrderStatus.Abandoned)];
+
+    public Order? Find(string orderId) => Store.Read($"orders||{Order.KeyOf(orderId)}").Value is Order { Status: not OrderStatus.Abandoned } order ? order : null;
+
+    /// <summary>A client places an order some time from now, and tries again when it hears an error.</summary>
+    public void PlaceLater(Order order, TimeSpan delay) => world.Later(delay, async () =>
+    {
+        // Of some orders nobody has looked up what they want just before.
+        if (world.Happens(0.5)) LookLater("stock", [.. order.Items.Select(item => Product.KeyOf(item.ProductId))]);
+        if (world.Happens(0.5)) LookLater("payments", [Account.KeyOf(order.UserId)]);
+        if (Pick("orders") is not { } instance)
+        {
+            PlaceLater(order, TimeSpan.FromSeconds(1));
+            return;
+        }
+        // Otherwise nobody knows whether the client will.
+        if (faults.Unswept) instance.OnCrash += Insist;
+        try
+        {
+            // Who names no key gets another order when it tries again.
+            var isKeyed = faults.Unswept || world.Happens(0.5);
+            var placed = isKeyed ? order : order with { Id = (await instance.OrderIdPool!.TakeAsync()).ToString() };
+            var now = instance.Clock.GetUtcNow();
+            await instance.PlaceOrder!.StoreAsync(
+                placed with { Placed = now, Timeline = [new(now, "order-created", "", OrderStatus.Pending, null)] }, isTracked: !isKeyed, default);
+            accepted.Add(placed.Id);
+        }
+        catch (Exception fault) when (IsFault(fault))
+        {
+            Insist();
+        }
+        instance.OnCrash -= Insist;
+
+        void Insist() => PlaceLater(order, TimeSpan.FromSeconds(1));
+    });
+
+    private void LookLater(string app, string[] keys) => world.Later(Jitter(20), async () =>
+    {
+        if (Pick(app) is not { } instance) return;
+        try
+        {
+            await instance.ReadAndCacheAsync(keys, default);
+        }
+        catch (Exception fault) when (IsFault(fault))
+        {
+        }
+    });
+
+    /// <summary>A client cancels an order some time from now.</summary>
+    public void CancelLater(string orderId, TimeSpan delay) => world.Later(delay, async () =>
+    {
+        if (Find(orderId) is null || Pick("orders") is not { } instance) return;
+        try
+        {
+            await instance.Steps!.RunAsync(orderId, (kept, at) => OrderDecisions.Cancel(kept, "", at), default);
+        }
+        catch (Exception fault) when (IsFault(fault))
+        {
+        }
+    });
+
+    /// <summary>Runs with faults for a while, then calmly until everything is at rest.</summary>
+    /// <returns>False: it does not come to rest within the time that the rules promise.</returns>
+    public bool RunToRest(TimeSpan stormy)
+    {
+        var storm = world.Clock.GetUtcNow() + stormy;
+        world.Later(stormy, Calm);
+        PoisonLater();
+        foreach (var instance in apps.Values.SelectMany(instances => instances))
+        {
+            SweepLater(instance);
+            CrashLater(instance);
+            ClockJumpsLater(instance);
+        }
+        // Deadline and quiet time, an adopted log, a hold older than the deadline, and sweeps in between.
+        var latest = storm + 24 * SagaTimeouts.Deadline;
+        var look = storm + TimeSpan.FromSeconds(1);
+        world.Run(() =>
+        {
+            if (world.Clock.GetUtcNow() < look) return false;
+            look = world.Clock.GetUtcNow() + TimeSpan.FromSeconds(1);
+            return AtRest() || world.Clock.GetUtcNow() > latest;
+        });
+        return AtRest();
+    }
+
+    /// <summary>Dead letters of events that are no poison: a bug, or a contradiction between services.</summary>
+    public IEnumerable<DeadLetter> Unexpected() => topics.Keys.SelectMany(app => All<DeadLetter>(app, "dead-letter"))
+        .Where(letter => !letter.EventId.StartsWith(PoisonPrefix, StringComparison.Ordinal) && !Forged.Contains(OutgoingEvent.OrderIdOf(letter.EventId)));
+
+    private bool AtRest() =>
+        Orders.All(order => order.IsClosed)
+        && accepted.All(id => Find(id) is not null)
+        && topics.Keys.All(app => All<Reservation>(app, "claim").All(claim => claim.Status != ReservationStatus.Reserved))
+        && All<Product>("stock", "product").All(product => product.Holdings.Held == 0)
+        && All<Account>("payments", "account").All(account => account.Holdings.Held == 0)
+        && All<Coupon>("coupons", "coupon").All(coupon => coupon.Holdings.Held == 0);
+
+    private void Calm()
+    {
+        calm = true;
+        world.Note(() => "--- the faults stop ---");
+        // A broker that comes back delivers again whatever it still has.
+        if (faults.Replay) foreach (var (app, e) in said.OrderBy(_ => world.Chance.Next()).ToArray()) DeliverLater(app, e, 1, Jitter(2_000));
+    }
+
+    private void Publish(OutgoingEvent e)
+    {
+        foreach (var app in topics.Keys.Where(app => topics[app].Contains(e.Topic)))
+        {
+            said.Add((app, e));
+            if (!calm && world.Happens(faults.Lost)) continue;
+            DeliverLater(app, e, 1, Jitter(20));
+            if (!calm && world.Happens(faults.Doubled)) DeliverLater(app, e, 1, Jitter(30_000));
+        }
+    }
+
+    private void DeliverLater(string app, OutgoingEvent e, int attempt, TimeSpan delay) => world.Later(delay, async () =>
+    {
+        if (Pick(app) is not { } instance)
+        {
+            DeliverLater(app, e, attempt, TimeSpan.FromSeconds(1));
+            return;
+        }
+        Deliveries++;
+        world.Note(() => $"{app} hears {e.Id}");
+        var isOver = false;
+        // Not acknowledged when its reader died: delivered again. Not answered in time: tried again, while the first handler goes on.
+        instance.OnCrash += Redeliver;
+        world.Later(Timeout, TryAgain);
+        try
+        {
+            var handler = instance.Subscriptions.On(e.Topic)!;
+            var data = throughJson ? ByteString.CopyFrom(e.ToJson()) : ByteString.Empty;
+            var status = await instance.Dispatcher.DispatchAsync(new(e.Topic, e.Id, data), handler, () => throughJson ? handler.Parse(data) : e.Message, default);
+            if (status == Status.Success) isOver = true;
+            else TryAgain();
+        }
+        finally
+        {
+            instance.OnCrash -= Redeliver;
+        }
+
+        void Redeliver()
+        {
+            if (!isOver) DeliverLater(app, e, attempt, TimeSpan.FromSeconds(world.Chance.Next(1, 60)));
+            isOver = true;
+        }
+
+        void TryAgain()
+        {
+            if (isOver) return;
+            isOver = true;
+            if (attempt < AttemptsMax || faults.Unswept) DeliverLater(app, e, attempt + 1, TimeSpan.FromMilliseconds(500 * attempt));
+            else
+            {
+                DeadLetters++;
+                // Somebody may redrive it at any time, or never.
+                if (world.Happens(0.5)) DeliverLater(app, e, AttemptsMax, TimeSpan.FromSeconds(world.Chance.Next(1, 120)));
+            }
+        }
+    });
+
+    private void PoisonLater() => world.Later(TimeSpan.FromSeconds(1), () =>
+    {
+        if (calm) return;
+        if (world.Happens(faults.Poison))
+        {
+            var unknown = world.NewId().ToString();
+            // Without a sweep a forged order would be held for.
+            if (!faults.Unswept && world.Happens(0.1))
+            {
+                Forged.Add(unknown);
+                Publish(new(unknown, Poison.Forged(unknown)));
+            }
+            else
+            {
+                var all = Poison.All(accepted.Count > 0 ? accepted[world.Chance.Next(accepted.Count)] : unknown, unknown);
+                Publish(new($"{PoisonPrefix}{Poisoned}", all[world.Chance.Next(all.Count)].Event));
+            }
+            Poisoned++;
+        }
+        PoisonLater();
+    });
+
+    private void SweepLater(Instance instance) => world.Later(SweepPeriod, async () =>
+    {
+        if (instance.Dead || faults.Unswept) return;
+        try
+        {
+            await instance.SweepAsync!(default);
+        }
+        catch (Exception fault) when (IsFault(fault))
+        {
+        }
+        SweepLater(instance);
+    });
+
+    private void CrashLater(Instance instance) => world.Later(TimeSpan.FromSeconds(1), () =>
+    {
+        if (calm || instance.Dead) return;
+        if (!world.Happens(faults.Crash))
+        {
+            CrashLater(instance);
+            return;
+        }
+        Crashes++;
+        world.Note(() => $"--- an instance of {instance.App} crashes ---");
+        instance.Crash();
+        apps[instance.App].Remove(instance);
+        world.Later(TimeSpan.FromSeconds(world.Chance.Next(1, 30)), () =>
+        {
+            var restarted = Start(instance.App);
+            apps[instance.App].Add(restarted);
+            SweepLater(restarted);
+            CrashLater(restarted);
+            ClockJumpsLater(restarted);
+        });
+    });
+
+    private void ClockJumpsLater(Instance instance) => world.Later(TimeSpan.FromSeconds(1), () =>
+    {
+        if (calm || instance.Dead) return;
+        if (world.Happens(faults.ClockJumps)) SetWrong(instance);
+        ClockJumpsLater(instance);
+    });
+
+    // Near right more often than far off.
+    private void SetWrong(Instance instance)
+    {
+        ClockJumps++;
+        instance.Clock.Wrong = (world.Chance.Next(2) * 2 - 1) * world.Chance.NextDouble() * world.Chance.NextDouble() * ClockWrongMax;
+        world.Note(() => $"--- the clock of an instance of {instance.App} is wrong by {instance.Clock.Wrong.TotalSeconds:0.0} s ---");
+    }
+
+    private Instance Start(string app)
+    {
+        var started = new Instance(world, app, SagaTimeouts, Find, instance => new SimulatedSidecar(
+            world, Store, app, throughJson ? Json : null, () => calm ? SidecarFaults.None : faults.Sidecar, () => instance.Dead, Publish));
+        if (world.Happens(faults.ClockJumps)) SetWrong(started);
+        return started;
+    }
+
+    private Instance? Pick(string app) => apps[app] is { Count: > 0 } instances ? instances[world.Chance.Next(instances.Count)] : null;
+
+    private TimeSpan Jitter(int mostMs) => TimeSpan.FromMilliseconds(world.Chance.Next(mostMs));
+
+    // What a delivery or a client meets when the world is at fault. Anything else is a bug and ends the run.
+    private static bool IsFault(Exception fault) => fault is SidecarDownException or ContentionException or AggregateException { InnerException: SidecarDownException or ContentionException };
+
+    private void Put(string app, string key, object value) => Store.TryWrite($"{app}||{key}", value, "");
+}

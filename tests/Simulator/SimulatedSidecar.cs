@@ -1,0 +1,147 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace Saga.Tests;
+
+/// <summary>What can go wrong at a sidecar, each as a probability per operation.</summary>
+/// <param name="Fails">The operation fails and nothing was done.</param>
+/// <param name="FailsAfter">The operation fails although it was done.</param>
+/// <param name="Pauses">The caller sleeps for up to two minutes before the operation.</param>
+public sealed record SidecarFaults(double Fails, double FailsAfter, double Pauses)
+{
+    public static readonly SidecarFaults None = new(0, 0, 0);
+}
+
+/// <summary>A sidecar or what is behind it did not answer.</summary>
+public sealed class SidecarDownException() : Dapr.DaprException("The sidecar did not answer.");
+
+/// <summary>The documents of all services, with ETags as Redis keeps them under first-write concurrency.</summary>
+/// <param name="refusesMissing">A write with an ETag to a key that is gone is refused, as by Dapr 1.19.0 and 1.19.1; otherwise it succeeds.</param>
+public sealed class SimulatedStore(bool refusesMissing = false)
+{
+    private readonly Dictionary<string, (object Value, long Version)> documents = [];
+
+    public (object? Value, string ETag) Read(string key) => documents.TryGetValue(key, out var kept) ? (kept.Value, kept.Version.ToString()) : (null, "");
+
+    public bool TryWrite(string key, object value, string etag)
+    {
+        if (!documents.TryGetValue(key, out var kept))
+        {
+            if (refusesMissing && etag.Length > 0) return false;
+            documents[key] = (value, 1);
+            return true;
+        }
+        if (etag != kept.Version.ToString()) return false;
+        documents[key] = (value, kept.Version + 1);
+        return true;
+    }
+
+    /// <summary>Which documents there are, each in which version.</summary>
+    public IReadOnlyDictionary<string, long> Versions => documents.ToDictionary(document => document.Key, document => document.Value.Version);
+
+    public void Delete(string key) => documents.Remove(key);
+
+    public IEnumerable<T> All<T>(string prefix) =>
+        documents.Where(document => document.Key.StartsWith(prefix, StringComparison.Ordinal)).Select(document => (T)document.Value.Value);
+
+    /// <summary>Those of this kind under keys that others share.</summary>
+    public IEnumerable<T> Find<T>(string prefix) =>
+        documents.Where(document => document.Key.StartsWith(prefix, StringComparison.Ordinal)).Select(document => document.Value.Value).OfType<T>();
+}
+
+/// <summary>One instance's sidecar in a world.</summary>
+/// <param name="prefix">The app id: services share the store, not the keys.</param>
+/// <param name="json">How documents are written; null: they are kept as they are, which is faster.</param>
+/// <param name="dead">True: the instance has crashed, and none of its operations is ever answered.</param>
+public sealed class SimulatedSidecar(
+    World world, SimulatedStore store, string prefix, JsonSerializerOptions? json, Func<SidecarFaults> faults, Func<bool> dead, Action<OutgoingEvent> publish) : ISidecar
+{
+    public Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken ct) where T : class => DoAsync(() => $"read {key}", () => Read<T>(key));
+
+    public Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken ct) where T : class =>
+        keys.Count == 0
+            ? Task.FromResult<IReadOnlyList<Versioned<T>>>([])
+            : DoAsync<IReadOnlyList<Versioned<T>>>(() => $"read {string.Join(' ', keys)}", () => [.. keys.Select(Read<T>)]);
+
+    public Task<bool> TrySaveAsync<T>(Versioned<T> read, T value, TimeSpan? timeToLive, CancellationToken ct) where T : class =>
+        DoAsync(() => $"write {read.Key} {read.ETag} {value}", () =>
+        {
+            var written = store.TryWrite($"{prefix}||{read.Key}", ThroughJson(value), read.ETag);
+            // Redis errors are reported as conflicts too.
+            return written && !world.Happens(faults().FailsAfter);
+        });
+
+    public Task DeleteAsync(string key, CancellationToken ct) => DoAsync(() => $"delete {key}", () =>
+    {
+        store.Delete($"{prefix}||{key}");
+        return true;
+    });
+
+    public Task PublishAsync(OutgoingEvent said, CancellationToken ct) => DoAsync(() => $"publish {said.Id}", () =>
+    {
+        publish(said);
+        return true;
+    });
+
+    private Versioned<T> Read<T>(string key) where T : class
+    {
+        var (value, etag) = store.Read($"{prefix}||{key}");
+        return new(key, (T?)value, etag);
+    }
+
+    private T ThroughJson<T>(T value) where T : class
+    {
+        if (json is null) return value;
+        var type = (JsonTypeInfo<T>)json.GetTypeInfo(typeof(T));
+        return JsonSerializer.Deserialize(JsonSerializer.Serialize(value, type), type)!;
+    }
+
+    private async Task<T> DoAsync<T>(Func<string> what, Func<T> operation)
+    {
+        var chances = faults();
+        if (world.Happens(chances.Pauses)) await world.TurnAsync(dead, TimeSpan.FromSeconds(world.Chance.Next(1, 90)));
+        await world.TurnAsync(dead);
+        if (world.Happens(chances.Fails))
+        {
+            world.Note(() => $"{prefix}: {what()} FAILED");
+            throw new SidecarDownException();
+        }
+        var result = operation();
+        if (world.Happens(chances.FailsAfter))
+        {
+            world.Note(() => $"{prefix}: {what()} => {Shown(result)}, REPORTED AS FAILED");
+            throw new SidecarDownException();
+        }
+        world.Note(() => $"{prefix}: {what()} => {Shown(result)}");
+        await world.TurnAsync(dead);
+        return result;
+    }
+
+    private static string Shown(object? result) => result is bool done ? done.ToString() : "";
+}
+
+/// <summary>A sidecar before another, in which a test comes between the caller and each operation.</summary>
+internal abstract class SidecarBetween(ISidecar behind) : ISidecar
+{
+    protected abstract Task<T> DoAsync<T>(Func<Task<T>> operation);
+
+    public Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken ct) where T : class => DoAsync(() => behind.ReadAsync<T>(key, ct));
+
+    public Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken ct) where T : class =>
+        DoAsync(() => behind.ReadManyAsync<T>(keys, ct));
+
+    public Task<bool> TrySaveAsync<T>(Versioned<T> read, T value, TimeSpan? timeToLive, CancellationToken ct) where T : class =>
+        DoAsync(() => behind.TrySaveAsync(read, value, timeToLive, ct));
+
+    public Task DeleteAsync(string key, CancellationToken ct) => DoAsync(async () =>
+    {
+        await behind.DeleteAsync(key, ct);
+        return true;
+    });
+
+    public Task PublishAsync(OutgoingEvent said, CancellationToken ct) => DoAsync(async () =>
+    {
+        await behind.PublishAsync(said, ct);
+        return true;
+    });
+}

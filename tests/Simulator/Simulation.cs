@@ -1,0 +1,136 @@
+using System.Collections.Immutable;
+using Orders;
+using Account = Payments.Account;
+using Coupon = Coupons.Coupon;
+using Order = Orders.Order;
+using OrderStatus = Orders.OrderStatus;
+using Product = Stock.Product;
+
+namespace Saga.Tests;
+
+/// <summary>One run of the whole saga, decided by its seed: a few orders that want the same few things, and a storm of faults.</summary>
+internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, World World, SimulatedShop Shop)
+{
+    private static readonly TimeSpan Storm = TimeSpan.FromSeconds(30);
+
+    public static Simulation Run(int seed, bool traced = false)
+    {
+        var world = new World(seed, traced);
+        var faults = FaultsOf(world);
+        world.Note(() => $"seed {seed}: {faults}");
+        var shop = new SimulatedShop(world, faults, throughJson: seed % 50 == 0);
+
+        var products = Enumerable.Range(0, world.Chance.Next(1, 4))
+            .Select(at => new Product($"p{at}", "", 1_000, Holdings.Of(world.Chance.Next(1, 6)), [])).ToArray();
+        var accounts = Enumerable.Range(0, 2).Select(at => new Account($"u{at}", Holdings.Of(world.Chance.Next(1, 8) * 1_000), [])).ToArray();
+        var coupons = Enumerable.Range(0, 2).Select(at => new Coupon($"c{at}", $"u{at}", 500, 0, 0, DateTimeOffset.MaxValue, Holdings.Of(1), [])).ToArray();
+        foreach (var product in products) shop.Put(product);
+        foreach (var account in accounts) shop.Put(account);
+        foreach (var coupon in coupons) shop.Put(coupon);
+
+        for (var at = 0; at < 4; at++)
+        {
+            var order = OrderOf(world, at, products);
+            shop.PlaceLater(order, TimeSpan.FromMilliseconds(world.Chance.Next(10_000)));
+            if (!faults.Unswept && world.Happens(0.15)) shop.CancelLater(order.Id, TimeSpan.FromMilliseconds(world.Chance.Next(10_100)));
+        }
+
+        var rested = shop.RunToRest(Storm);
+        List<string> violations = rested ? [] : ["It does not come to rest in time."];
+        violations.AddRange(Audit.Of(shop.Store, shop.Accepted, products, accounts, coupons));
+        violations.AddRange(shop.Unexpected().Select(letter => $"{letter.EventId} is a dead letter of {letter.Topic}: {letter.Problem}"));
+        return new(seed, violations, world, shop);
+    }
+
+    // Each kind of fault is on in some runs and off in others: together they hide each other.
+    private static WorldFaults FaultsOf(World world)
+    {
+        // Sleepers that wake up late and die soon after: what only the fences of the reservation protocol hold off.
+        if (world.Happens(0.15)) return new(new(Fails: 0, FailsAfter: 0, Pauses: 0.15), Lost: 0, Doubled: 0, Crash: 0.1, ClockJumps: 0, Replay: false, Poison: 0, RefusesMissing: world.Happens(0.5));
+
+        // No loss, and no sweep to make up for one: saying before acknowledging must carry every order to its end by itself.
+        if (world.Happens(0.1)) return new(new(Fails: 0, FailsAfter: 0, Pauses: 0.03), Lost: 0, Doubled: 0.05, Crash: 0.15, ClockJumps: 0, Replay: false, Poison: 0.1, RefusesMissing: world.Happens(0.5), Unswept: true);
+
+        double Sometimes(double most) => world.Happens(0.5) ? world.Chance.NextDouble() * most : 0;
+        return new(
+            new(Fails: Sometimes(0.1), FailsAfter: Sometimes(0.1), Pauses: Sometimes(0.04)),
+            Lost: Sometimes(0.2), Doubled: Sometimes(0.5), Crash: Sometimes(0.05), ClockJumps: Sometimes(0.1), Replay: world.Happens(0.25),
+            Poison: Sometimes(0.15), RefusesMissing: world.Happens(0.5));
+    }
+
+    private static Order OrderOf(World world, int number, Product[] products)
+    {
+        var user = $"u{world.Chance.Next(2)}";
+        var items = products.Where(_ => world.Happens(0.7)).DefaultIfEmpty(products[0])
+            .Select(product => new Item(product.Id, world.Chance.Next(1, 4), product.Price)).ToImmutableArray();
+        var coupon = world.Happens(0.5) ? $"c{world.Chance.Next(2)}" : null;
+        var total = items.Sum(item => item.Quantity * item.UnitPrice);
+        var discount = coupon is null ? 0 : Math.Min(500, total);
+        // Letters in the id: in capitals it is another spelling.
+        return new(new Guid(number + 1, 0, 0, [0xAB, 0, 0, 0, 0, 0, 0, 0]).ToString(), user, OrderStatus.Pending, items, new(total, discount, total - discount), coupon, new("", "", ""), "",
+            StepRecord.Waiting, StepRecord.Waiting, coupon is null ? StepRecord.NotRequired(default) : StepRecord.Waiting, null, default, []);
+    }
+}
+
+/// <summary>What must be true once everything is at rest.</summary>
+internal static class Audit
+{
+    public static IEnumerable<string> Of(SimulatedStore store, IReadOnlyList<string> accepted, IReadOnlyList<Product> products, IReadOnlyList<Account> accounts, IReadOnlyList<Coupon> coupons)
+    {
+        Order[] orders = [.. store.All<Order>("orders||order:").Where(order => order.Status != OrderStatus.Abandoned)];
+        var confirmed = orders.Where(order => order.Status == OrderStatus.Confirmed).ToArray();
+
+        var there = orders.Select(order => order.Id).ToHashSet();
+        foreach (var lost in accepted.Where(id => !there.Contains(id))) yield return $"Order {lost} was accepted and is lost.";
+        var listed = store.Find<OpenSegment>("orders||open:").SelectMany(segment => segment.Orders)
+            .Concat(store.Find<HistoryPage>("orders||past:").SelectMany(page => page.OrderIds)).ToHashSet();
+        foreach (var unlisted in accepted.Where(id => !listed.Contains(id))) yield return $"Order {unlisted} is neither in an open log nor in the list of past orders.";
+        foreach (var order in orders)
+        {
+            if (!order.IsClosed) yield return $"Order {order.Id} is {order.Status} and not settled.";
+            var ends = order.Timeline.Count(entry => entry.Event is "order-confirmed" or "order-failed");
+            if (ends != 1) yield return $"Order {order.Id} ended {ends} times.";
+        }
+
+        foreach (var product in store.All<Product>("stock||product:"))
+        {
+            var sold = confirmed.Sum(order => order.Items.Where(item => item.ProductId == product.Id).Sum(item => item.Quantity));
+            foreach (var wrong in Check($"product {product.Id}", product.Holdings, products.Single(before => before.Id == product.Id).Holdings.Total, sold)) yield return wrong;
+        }
+        foreach (var account in store.All<Account>("payments||account:"))
+        {
+            var spent = confirmed.Where(order => order.UserId == account.UserId).Sum(order => order.Amounts.Final);
+            foreach (var wrong in Check($"account {account.UserId}", account.Holdings, accounts.Single(before => before.UserId == account.UserId).Holdings.Total, spent)) yield return wrong;
+        }
+        foreach (var coupon in store.All<Coupon>("coupons||coupon:"))
+        {
+            var used = confirmed.Count(order => order.UserCouponId == coupon.Id);
+            foreach (var wrong in Check($"coupon {coupon.Id}", coupon.Holdings, 1, used)) yield return wrong;
+        }
+
+        foreach (var app in (string[])["stock", "payments", "coupons"])
+        {
+            var claims = store.All<Reservation>($"{app}||claim:").ToDictionary(claim => claim.OrderId);
+            foreach (var order in orders)
+            {
+                var claim = claims.GetValueOrDefault(order.Id);
+                if (app == "coupons" && order.UserCouponId is null)
+                {
+                    if (claim is not null) yield return $"Order {order.Id} has no coupon, but coupons has a claim.";
+                }
+                else if (order.Status == OrderStatus.Confirmed && claim?.Status != ReservationStatus.Settled
+                    || order.Status == OrderStatus.Failed && claim?.Status is not (ReservationStatus.Released or ReservationStatus.Rejected))
+                {
+                    yield return $"Order {order.Id} is {order.Status}, but its claim at {app} is {claim?.Status.ToString() ?? "absent"}.";
+                }
+            }
+        }
+    }
+
+    private static IEnumerable<string> Check(string what, Holdings holdings, long total, long gone)
+    {
+        if (holdings.Total != total) yield return $"Of {what} there were {total}, and there are {holdings.Total}: {holdings}";
+        if (holdings.Held != 0) yield return $"Of {what} {holdings.Held} are still held.";
+        if (holdings.Consumed != gone) yield return $"Of {what} {holdings.Consumed} are gone, but confirmed orders took {gone}.";
+    }
+}

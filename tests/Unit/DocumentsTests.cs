@@ -1,0 +1,208 @@
+using System.Collections.Immutable;
+using Stock;
+
+namespace Saga.Tests;
+
+/// <summary>Changes of one document that are wanted at the same time.</summary>
+public sealed class DocumentsTests
+{
+    private readonly World world = new(1);
+    private readonly SimulatedStore store = new();
+
+    private sealed record Counter(ImmutableSortedSet<int> Seen);
+
+    [Fact]
+    public void Changes_that_are_wanted_together_are_all_made_with_few_writes()
+    {
+        var documents = New();
+        Together(100, at => documents.UpdateAsync<Counter, bool>("c", Adding(at), default));
+        Assert.Equal(Enumerable.Range(0, 100).ToImmutableSortedSet(), Kept.Seen);
+        Assert.InRange(int.Parse(store.Read("app||c").ETag), 1, 5);
+    }
+
+    [Fact]
+    public void Two_processes_that_change_the_same_document_lose_nothing_of_each_other()
+    {
+        DocumentStore[] processes = [New(), New(), New()];
+        Together(90, at => processes[at % 3].UpdateAsync<Counter, bool>("c", Adding(at), default));
+        Assert.Equal(Enumerable.Range(0, 90).ToImmutableSortedSet(), Kept.Seen);
+    }
+
+    [Fact]
+    public void A_change_that_meets_a_bug_does_not_take_the_others_with_it()
+    {
+        var documents = New();
+        var results = world.Run(async () =>
+        {
+            var bug = documents.UpdateAsync<Counter, bool>("c", _ => throw new InvalidOperationException("bug"), default);
+            var good = documents.UpdateAsync<Counter, bool>("c", Adding(1), default);
+            var changed = await good;
+            return (Bug: (await Assert.ThrowsAsync<InvalidOperationException>(async () => await bug)).Message, Good: changed);
+        });
+        Assert.Equal(("bug", true), results);
+        Assert.Equal([1], Kept.Seen);
+    }
+
+    [Fact]
+    public void Each_is_told_its_own_result()
+    {
+        var documents = New();
+        var results = Together(10, at => documents.UpdateAsync<Counter, int>("c", counter => new(new((counter?.Seen ?? []).Add(at)), at), default));
+        Assert.Equal(Enumerable.Range(0, 10), results);
+    }
+
+    [Fact]
+    public void What_can_be_dropped_is_dropped_only_after_all_who_share_the_write_have_decided()
+    {
+        var documents = New();
+        var seen = Together(3, at => documents.UpdateAsync<Counter, int>("c", null,
+            (counter, _) => new(new((counter?.Seen ?? []).Add(at)), (counter?.Seen ?? []).Count), _ => new([]), default));
+        Assert.Contains(seen, count => count > 0);
+        Assert.Empty(Kept.Seen);
+    }
+
+    [Fact, Trait("Hazard", "H16")]
+    public void A_hot_product_costs_less_per_order_when_many_want_it()
+    {
+        var sidecar = Sidecar();
+        var backoff = new ConflictBackoff(world.Clock, world.Chance);
+        var participant = new Participant<Product>(new(sidecar, backoff), sidecar, Product.KeyOf, (_, _) => Task.CompletedTask, world.Clock, backoff);
+        store.TryWrite($"app||{Product.KeyOf("p")}", new Product("p", "", 1, Holdings.Of(60), []), "");
+        var claims = Together(100, at => participant.ReserveAsync($"o{at}", [new("p", 1)], StockDecisions.Refuse, default));
+        Assert.Equal((60, 40), (claims.Count(claim => claim.Status == ReservationStatus.Reserved), claims.Count(claim => claim.Status == ReservationStatus.Rejected)));
+        var (value, version) = store.Read($"app||{Product.KeyOf("p")}");
+        Assert.Equal((0, 60), (((Product)value!).Holdings.Available, ((Product)value).Holdings.Held));
+        Assert.InRange(int.Parse(version), 2, 60);
+    }
+
+    [Fact]
+    public void Who_changes_a_document_again_need_not_read_it()
+    {
+        var sidecar = new Counting(Sidecar());
+        var documents = new DocumentStore(sidecar, new ConflictBackoff(world.Clock, world.Chance));
+        for (var at = 0; at < 10; at++) Together(1, _ => documents.UpdateAsync<Counter, bool>("c", Adding(at), default));
+        Assert.Equal(Enumerable.Range(0, 10).ToImmutableSortedSet(), Kept.Seen);
+        Assert.Equal((1, 10), (sidecar.Reads, sidecar.Writes));
+    }
+
+    [Fact]
+    public void Who_has_looked_a_document_up_need_not_read_it_to_change_it()
+    {
+        var sidecar = new Counting(Sidecar());
+        var documents = new DocumentStore(sidecar, new ConflictBackoff(world.Clock, world.Chance));
+        Together(1, _ => New().UpdateAsync<Counter, bool>("c", Adding(1), default));
+        sidecar.AnswerLooks.SetResult();
+        Assert.Equal([1], Together(1, _ => documents.ReadAndCacheAsync<Counter>(["none", "c"], default))[0][1]!.Seen);
+        Together(1, _ => documents.UpdateAsync<Counter, bool>("c", Adding(2), default));
+        Assert.Equal([1, 2], Kept.Seen);
+        Assert.Equal((0, 1), (sidecar.Reads, sidecar.Writes));
+    }
+
+    [Fact]
+    public void A_look_that_is_older_than_the_own_write_is_not_believed()
+    {
+        var sidecar = new Counting(Sidecar());
+        var documents = new DocumentStore(sidecar, new ConflictBackoff(world.Clock, world.Chance));
+        world.Run(async () =>
+        {
+            await documents.UpdateAsync<Counter, bool>("c", Adding(1), default);
+            var look = documents.ReadAndCacheAsync<Counter>(["c"], default);
+            await sidecar.Looked.Task;
+            await documents.UpdateAsync<Counter, bool>("c", Adding(2), default);
+            sidecar.AnswerLooks.SetResult();
+            Assert.Equal([1], (await look)[0]!.Seen);
+            return await documents.UpdateAsync<Counter, bool>("c", Adding(3), default);
+        });
+        Assert.Equal([1, 2, 3], Kept.Seen);
+        Assert.Equal((1, 3), (sidecar.Reads, sidecar.Writes));
+    }
+
+    [Fact]
+    public void A_look_that_is_newer_than_the_own_write_is_believed()
+    {
+        var sidecar = new Counting(Sidecar());
+        var documents = new DocumentStore(sidecar, new ConflictBackoff(world.Clock, world.Chance));
+        Together(1, _ => documents.UpdateAsync<Counter, bool>("c", Adding(1), default));
+        Together(1, _ => New().UpdateAsync<Counter, bool>("c", Adding(2), default));
+        sidecar.AnswerLooks.SetResult();
+        Together(1, _ => documents.ReadAndCacheAsync<Counter>(["c"], default));
+        Together(1, _ => documents.UpdateAsync<Counter, bool>("c", Adding(3), default));
+        Assert.Equal([1, 2, 3], Kept.Seen);
+        Assert.Equal((1, 2), (sidecar.Reads, sidecar.Writes));
+    }
+
+    [Fact]
+    public void Who_changes_nothing_is_told_by_the_latest_whoever_wrote_it()
+    {
+        var (one, other) = (New(), New());
+        Together(1, _ => one.UpdateAsync<Counter, bool>("c", Adding(1), default));
+        Together(1, _ => other.UpdateAsync<Counter, bool>("c", Adding(2), default));
+        Assert.Equal([2], Together(1, _ => one.UpdateAsync<Counter, int>("c", counter => new(null, counter!.Seen.Count), default)));
+    }
+
+    [Fact]
+    public void Where_others_write_too_a_document_is_read_and_no_write_is_tried_in_vain()
+    {
+        var sidecar = new Counting(Sidecar());
+        var (one, other) = (new DocumentStore(sidecar, new ConflictBackoff(world.Clock, world.Chance), suspendAfterMiss: 100), New());
+        for (var at = 0; at < 20; at += 2)
+        {
+            Together(1, _ => one.UpdateAsync<Counter, bool>("c", Adding(at), default));
+            Together(1, _ => other.UpdateAsync<Counter, bool>("c", Adding(at + 1), default));
+        }
+        Assert.Equal(Enumerable.Range(0, 20).ToImmutableSortedSet(), Kept.Seen);
+        Assert.Equal((10, 11), (sidecar.Reads, sidecar.Writes));
+    }
+
+    private sealed class Counting(ISidecar behind) : ISidecar
+    {
+        public int Reads { get; private set; }
+
+        public int Writes { get; private set; }
+
+        public Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken ct) where T : class
+        {
+            Reads++;
+            return behind.ReadAsync<T>(key, ct);
+        }
+
+        public TaskCompletionSource Looked { get; } = new();
+
+        public TaskCompletionSource AnswerLooks { get; } = new();
+
+        public async Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken ct) where T : class
+        {
+            var read = await behind.ReadManyAsync<T>(keys, ct);
+            Looked.SetResult();
+            await AnswerLooks.Task;
+            return read;
+        }
+
+        public Task<bool> TrySaveAsync<T>(Versioned<T> read, T value, TimeSpan? timeToLive, CancellationToken ct) where T : class
+        {
+            Writes++;
+            return behind.TrySaveAsync(read, value, timeToLive, ct);
+        }
+
+        public Task DeleteAsync(string key, CancellationToken ct) => behind.DeleteAsync(key, ct);
+
+        public Task PublishAsync(OutgoingEvent said, CancellationToken ct) => behind.PublishAsync(said, ct);
+    }
+
+    /// <summary>Starts all before it waits for the first.</summary>
+    private T[] Together<T>(int count, Func<int, Task<T>> start) => world.Run(async () =>
+    {
+        var started = Enumerable.Range(0, count).Select(start).ToArray();
+        var results = new T[count];
+        for (var at = 0; at < count; at++) results[at] = await started[at];
+        return results;
+    });
+
+    private Counter Kept => (Counter)store.Read("app||c").Value!;
+
+    private static Func<Counter?, Update<Counter, bool>> Adding(int number) => counter => new(new((counter?.Seen ?? []).Add(number)), true);
+
+    private DocumentStore New() => new(Sidecar(), new ConflictBackoff(world.Clock, world.Chance));
+
+    private SimulatedSidecar Sidecar() => new(world, store, "app", null, () => SidecarFaults.None, () => false, _ => { });
+}

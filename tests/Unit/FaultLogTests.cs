@@ -1,0 +1,172 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using Grpc.Core;
+using Microsoft.Extensions.Logging;
+
+namespace Saga.Tests;
+
+/// <summary>An outage is a few lines, however many calls meet it; and sweeps say how they are.</summary>
+public sealed class FaultLogTests
+{
+    private readonly VirtualClock clock = new();
+    private readonly Lines<PeriodicSweep> lines = new();
+
+    [Fact]
+    public void An_outage_is_a_line_when_it_begins_one_every_10_s_with_counts_and_one_when_it_is_over()
+    {
+        using var faults = new FaultLog("Calls", clock, lines, overWhenQuiet: true);
+        Assert.True(faults.Begins("WatchOrder", "gone"));
+        for (var at = 0; at < 400; at++) Assert.False(faults.Begins(at % 4 == 0 ? "GetOrder" : "WatchOrder", $"gone {at}"));
+        Assert.Empty(lines.All);
+        Pass(10);
+        Assert.Equal("Calls: 400 more failed within 10 s (GetOrder 100, WatchOrder 300). The last: gone 399", lines.All.Single().Text);
+        faults.Begins("GetOrder", "gone");
+        Pass(10);
+        Assert.Equal("Calls: 1 more failed within 10 s (GetOrder 1). The last: gone", lines.All.ElementAt(1).Text);
+        Pass(10);
+        Assert.Equal("Calls: no more of them fail; 402 did, within 30.0 s.", lines.All.ElementAt(2).Text);
+        Pass(60);
+        Assert.Equal(3, lines.All.Count);
+        Assert.True(faults.Begins("GetOrder", "gone again"));
+    }
+
+    [Fact]
+    public void Without_a_fault_success_says_nothing_and_after_one_it_is_the_end()
+    {
+        using var faults = new FaultLog("Sweeps", clock, lines, overWhenQuiet: false);
+        faults.Over();
+        Assert.Empty(lines.All);
+        Assert.True(faults.Begins("a", "gone"));
+        Pass(30);
+        Assert.Empty(lines.All);
+        faults.Over();
+        faults.Over();
+        Assert.Equal("Sweeps: no more of them fail; 1 did, within 30.0 s.", lines.All.Single().Text);
+    }
+
+    [Fact]
+    public async Task A_sweep_that_fails_is_counted_and_logged_once_without_a_stack_and_its_age_grows_until_it_succeeds()
+    {
+        var (name, fails) = ($"test-{Guid.NewGuid()}", true);
+        var sweep = new PeriodicSweep(name, _ => fails ? throw new RpcException(new(StatusCode.Unavailable, "gone")) : Task.CompletedTask,
+            TimeSpan.FromMilliseconds(1), TimeProvider.System, lines);
+        using var metrics = new SweepMetrics(name);
+        await sweep.StartAsync(default);
+        await ReachAsync(() => metrics.Failures >= 20);
+        await ReachAsync(() => metrics.Age > 0.05);
+        var first = Assert.Single(lines.All, line => line.Name == "SweepFailed");
+        Assert.Contains($"The sweep of {name} failed", first.Text);
+        Assert.Contains("gone", first.Text);
+        Assert.Null(first.Fault);
+
+        fails = false;
+        await ReachAsync(() => lines.All.Any(line => line.Name == "FaultsOver"));
+        await ReachAsync(() => metrics.Age < 0.05);
+        await sweep.StopAsync(default);
+        Assert.Single(lines.All, line => line.Name == "SweepFailed");
+        Assert.Null(metrics.Age);
+        sweep.Dispose();
+    }
+
+    [Fact]
+    public async Task A_bug_in_a_sweep_is_logged_with_its_stack_once()
+    {
+        var runs = 0;
+        var sweep = new PeriodicSweep("test", _ =>
+        {
+            runs++;
+            throw new InvalidOperationException("a bug");
+        }, TimeSpan.FromMilliseconds(1), TimeProvider.System, lines);
+        await sweep.StartAsync(default);
+        await ReachAsync(() => Volatile.Read(ref runs) > 20);
+        await sweep.StopAsync(default);
+        Assert.IsType<InvalidOperationException>(Assert.Single(lines.All).Fault);
+        sweep.Dispose();
+    }
+
+    [Fact]
+    public void A_sweep_is_named_after_what_it_sweeps() =>
+        Assert.Equal(["product", "order"], new[] { typeof(ReservationSweep<Stock.Product>), typeof(Orders.OrderSweep) }.Select(PeriodicSweep.NameOf));
+
+    [Fact]
+    public void WRONGTYPE_is_said_to_be_the_outage_that_it_is()
+    {
+        const string Said = "WRONGTYPE Operation against a key holding the wrong kind of value";
+        foreach (var fault in (Exception[])[new Dapr.DaprException($"order:1 could not be read: {Said}"), new RpcException(new(StatusCode.Internal, Said)),
+            new Dapr.DaprException("order:1 could not be read", new RpcException(new(StatusCode.Internal, Said)))])
+        {
+            Assert.True(Faults.IsTransient(fault));
+            Assert.Contains(Said, Faults.CauseOf(fault));
+            Assert.Contains("an outage, not corruption", Faults.CauseOf(fault));
+        }
+        // Several logs that could not be adopted, in one sweep.
+        var gone = new RpcException(new(StatusCode.Unavailable, "gone"));
+        Assert.True(Faults.IsTransient(new AggregateException(gone, gone)));
+        Assert.False(Faults.IsTransient(new AggregateException(gone, new CorruptDocumentException("bad"))));
+        Assert.Equal("gone", Faults.CauseOf(new AggregateException(gone, gone)));
+        Assert.Equal("gone", Faults.CauseOf(new RpcException(new(StatusCode.Unavailable, "gone"))));
+    }
+
+    private void Pass(double seconds) => clock.AdvanceTo(clock.GetUtcNow().AddSeconds(seconds));
+
+    private static async Task ReachAsync(Func<bool> reached)
+    {
+        for (var until = DateTime.UtcNow.AddSeconds(30); !reached(); await Task.Delay(5)) Assert.True(DateTime.UtcNow < until);
+    }
+
+    private sealed class Lines<T> : ILogger<T>
+    {
+        private readonly ConcurrentQueue<(string Name, string Text, Exception? Fault)> all = [];
+
+        public IReadOnlyCollection<(string Name, string Text, Exception? Fault)> All => all;
+
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            all.Enqueue((eventId.Name ?? "", formatter(state, exception), exception));
+    }
+
+    /// <summary>What is measured of one sweep.</summary>
+    private sealed class SweepMetrics : IDisposable
+    {
+        private readonly MeterListener listener = new();
+        private long failures;
+        private double? age;
+
+        public SweepMetrics(string sweep)
+        {
+            listener.InstrumentPublished = (instrument, it) =>
+            {
+                if (instrument.Meter.Name == SagaMetrics.MeterName && instrument.Name.StartsWith("saga.sweep.", StringComparison.Ordinal)) it.EnableMeasurementEvents(instrument);
+            };
+            listener.SetMeasurementEventCallback<long>((_, value, tags, _) =>
+            {
+                if (IsOf(tags)) Interlocked.Add(ref failures, value);
+            });
+            listener.SetMeasurementEventCallback<double>((_, value, tags, _) =>
+            {
+                if (IsOf(tags)) age = value;
+            });
+            listener.Start();
+
+            bool IsOf(ReadOnlySpan<KeyValuePair<string, object?>> tags) => tags.Length == 1 && tags[0].Key == "sweep" && sweep.Equals(tags[0].Value);
+        }
+
+        public long Failures => Interlocked.Read(ref failures);
+
+        /// <summary>Seconds. Null: it does not run.</summary>
+        public double? Age
+        {
+            get
+            {
+                age = null;
+                listener.RecordObservableInstruments();
+                return age;
+            }
+        }
+
+        public void Dispose() => listener.Dispose();
+    }
+}

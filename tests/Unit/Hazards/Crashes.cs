@@ -1,0 +1,136 @@
+using OrderStatus = Orders.OrderStatus;
+
+namespace Saga.Tests.Hazards;
+
+/// <summary>One operation of one service goes wrong, whichever it is.</summary>
+public sealed class Crashes
+{
+    /// <summary>Where something is saved and then said: placing, the three answers, the last word, and what is done on it. Nothing is delivered before but what must be.</summary>
+    private static readonly (string App, Action<ScriptedShop> Before, Action<ScriptedShop> Then)[] Places =
+    [
+        ("orders", _ => { }, shop => shop.Place(ScriptedShop.OrderOf())),
+        ("stock", Placed, shop => shop.Deliver("stock", "order-created")),
+        ("payments", Placed, shop => shop.Deliver("payments", "order-created")),
+        ("coupons", Placed, shop => shop.Deliver("coupons", "order-created")),
+        ("orders", Answered, shop => shop.Deliver("orders", "coupon-used")),
+        ("stock", Confirmed, shop => shop.Deliver("stock", "order-confirmed")),
+        ("payments", Cancelled, shop => shop.Deliver("payments", "order-failed")),
+        ("orders", Refunded, shop => shop.Deliver("orders", "payment-refunded")),
+    ];
+
+    public static TheoryData<int> AllPlaces => [.. Enumerable.Range(0, Places.Length)];
+
+    [Theory, MemberData(nameof(AllPlaces)), Trait("Hazard", "H5")]
+    public void A_process_that_dies_between_any_two_operations_leaves_an_order_that_ends_rightly(int place) => Assert.InRange(Everywhere(place, Trouble.Death), 1, 20);
+
+    [Theory, MemberData(nameof(AllPlaces)), Trait("Hazard", "H5")]
+    public void A_sidecar_that_is_away_for_any_one_operation_leaves_an_order_that_ends_rightly(int place) => Assert.InRange(Everywhere(place, Trouble.Failure), 1, 20);
+
+    [Theory, MemberData(nameof(AllPlaces)), Trait("Hazard", "H23")]
+    public void A_write_that_was_done_and_reported_as_failed_is_not_done_again(int place) => Assert.InRange(Everywhere(place, Trouble.FalseFailure), 1, 20);
+
+    /// <summary>Its id was given up meanwhile; before it finds out it may fall asleep again, and be given up again.</summary>
+    [Fact, Trait("Hazard", "H6")]
+    public void Placing_that_sleeps_for_longer_than_the_deadline_twice_leaves_an_order_that_is_looked_after()
+    {
+        var (slept, voided) = (0, 0);
+        for (var first = 0; ; first++)
+        {
+            for (var second = 0; ; second++)
+            {
+                var shop = new ScriptedShop();
+                shop.TroubleAhead("orders", Trouble.Sleep, first);
+                shop.Place(ScriptedShop.OrderOf());
+                if (!shop.TroubleCame)
+                {
+                    Assert.InRange(slept, 20, 200);
+                    Assert.InRange(voided, 3, 100);
+                    return;
+                }
+                SweepForLong(shop);
+                shop.TroubleAhead("orders", Trouble.Sleep, second);
+                shop.Wake();
+                if (!shop.TroubleCame) break;
+                slept++;
+                if (shop.Store.All<Orders.Order>("orders||order:").Any(order => order.Status == OrderStatus.Abandoned)) voided++;
+                SweepForLong(shop);
+                shop.Wake();
+                shop.LoseAll();
+                shop.ComeToRest();
+            }
+        }
+
+        static void SweepForLong(ScriptedShop shop)
+        {
+            for (var sweep = 0; sweep < 4; sweep++)
+            {
+                shop.Pass(ScriptedShop.SagaTimeouts.Deadline / 2);
+                shop.Sweep("orders");
+            }
+        }
+    }
+
+    [Fact, Trait("Hazard", "H8")]
+    public void Of_three_products_of_which_the_third_is_short_none_is_kept_wherever_Stock_dies()
+    {
+        var deaths = 0;
+        for (var after = 0; ; after++)
+        {
+            var shop = new ScriptedShop();
+            shop.Short("c", 0);
+            var order = shop.Place(ScriptedShop.OrderOf("c", 1, ("a", 2), ("b", 3), ("c", 1)));
+            shop.TroubleAhead("stock", Trouble.Death, after);
+            shop.Deliver("stock", "order-created");
+            if (!shop.TroubleCame) break;
+            deaths++;
+            shop.ComeToRest();
+            Assert.Equal((OrderStatus.Failed, "OUT_OF_STOCK"), (shop[order].Status, shop[order].Failure!.Reason));
+            Assert.Equal(((10, 0, 0), (10, 0, 0), (0, 0, 0)), (shop.Pieces("a"), shop.Pieces("b"), shop.Pieces("c")));
+        }
+        Assert.InRange(deaths, 6, 30);
+    }
+
+    /// <returns>How many operations there were to go wrong.</returns>
+    private static int Everywhere(int place, Trouble what)
+    {
+        var (app, before, then) = Places[place];
+        for (var after = 0; ; after++)
+        {
+            var shop = new ScriptedShop();
+            before(shop);
+            shop.TroubleAhead(app, what, after);
+            var failed = Record.Exception(() => then(shop));
+            Assert.True(failed is null or SidecarDownException, $"{failed}");
+            if (!shop.TroubleCame) return after;
+            shop.ComeToRest();
+        }
+    }
+
+    private static void Placed(ScriptedShop shop) => shop.Place(ScriptedShop.OrderOf());
+
+    private static void Answered(ScriptedShop shop)
+    {
+        Placed(shop);
+        foreach (var app in (string[])["stock", "payments", "coupons"]) shop.Deliver(app, "order-created");
+        foreach (var answer in (string[])["stock-reserved", "payment-completed"]) shop.Deliver("orders", answer);
+    }
+
+    private static void Confirmed(ScriptedShop shop)
+    {
+        Answered(shop);
+        shop.Deliver("orders", "coupon-used");
+    }
+
+    private static void Cancelled(ScriptedShop shop)
+    {
+        Placed(shop);
+        shop.Deliver("payments", "order-created");
+        shop.Together(shop.Cancelling(ScriptedShop.OrderOf().Id));
+    }
+
+    private static void Refunded(ScriptedShop shop)
+    {
+        Cancelled(shop);
+        shop.Deliver("payments", "order-failed");
+    }
+}

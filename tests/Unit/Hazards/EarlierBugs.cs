@@ -1,0 +1,120 @@
+using Orders;
+using Shop.V1;
+using OrderStatus = Orders.OrderStatus;
+using StepState = Orders.StepState;
+
+namespace Saga.Tests.Hazards;
+
+/// <summary>
+/// What an earlier order system did wrong with an order, each played the way it went wrong there.
+/// What it did wrong between two orders: <see cref="TwoOrders"/>; between saving and saying: <see cref="SavedAndSaid"/>.
+/// </summary>
+public sealed class EarlierBugs
+{
+    private readonly ScriptedShop shop = new();
+
+    [Fact, Trait("Hazard", "B1")]
+    public void The_last_success_of_all_coming_after_the_order_failed_is_kept_and_its_undoing_waited_for()
+    {
+        var order = shop.Place(ScriptedShop.OrderOf());
+        foreach (var app in (string[])["payments", "coupons"]) shop.Deliver(app, "order-created");
+        foreach (var answer in (string[])["payment-completed", "coupon-used"]) shop.Deliver("orders", answer);
+        shop.Together(shop.Cancelling(order));
+        shop.Deliver("stock", "order-created");
+        shop.Deliver("orders", "stock-reserved");
+        Assert.All(Orders.Order.Steps, step => Assert.Equal(StepState.Done, shop[order][step].State));
+        Assert.Equal((OrderStatus.Failed, "stock-reserved"), (shop[order].Status, shop[order].Timeline[^1].Event));
+
+        foreach (var app in (string[])["payments", "coupons"]) shop.Deliver(app, "order-failed");
+        foreach (var answer in (string[])["payment-refunded", "coupon-restored"]) shop.Deliver("orders", answer);
+        var failed = shop[order];
+        Assert.Equal((OrderStatus.Failed, StepState.Done, false), (failed.Status, failed.Stock.State, failed.IsClosed));
+        Assert.Equal("STOCK waiting, PAYMENT done, COUPON done", Explanation.CompensationOf(failed));
+        Assert.Contains("stock-released (it has something to undo)",
+            Assert.Single(Explanation.Of(failed, ScriptedShop.SagaTimeouts, failed.LastChange).WaitsFor));
+
+        shop.Deliver("stock", "order-failed");
+        shop.Deliver("orders", "stock-released");
+        Assert.Equal((StepState.Undone, true, (10, 0, 0)), (shop[order].Stock.State, shop[order].IsClosed, shop.Pieces("a")));
+        Assert.DoesNotContain(shop.Said, said => said.Topic == "order-confirmed");
+        shop.ComeToRest();
+    }
+
+    [Fact, Trait("Hazard", "B3")]
+    public void When_the_third_product_is_short_Stock_restores_the_first_two_before_anybody_asks_it_to()
+    {
+        shop.Short("c", 1);
+        List<(long A, long B)> held = [];
+        shop.AfterEach = () =>
+        {
+            held.Add((shop.Pieces("a").Held, shop.Pieces("b").Held));
+            Assert.Equal((1, 0, 0), shop.Pieces("c"));
+        };
+        var order = shop.Place(ScriptedShop.OrderOf(null, 1, ("a", 2), ("b", 3), ("c", 2)));
+        shop.Deliver("stock", "order-created");
+        Assert.Contains((2, 3), held);
+        Assert.Equal(((10, 0, 0), (10, 0, 0)), (shop.Pieces("a"), shop.Pieces("b")));
+        Assert.Equal(["order-created", "stock-reservation-failed"], shop.Said.Select(said => said.Topic));
+
+        shop.ComeToRest();
+        Assert.Equal((OrderStatus.Failed, StepState.Refused, true), (shop[order].Status, shop[order].Stock.State, shop[order].Stock.Compensated));
+        Assert.Equal(((10, 0, 0), (10, 0, 0)), (shop.Pieces("a"), shop.Pieces("b")));
+    }
+
+    [Fact, Trait("Hazard", "B5")]
+    public void A_refund_that_goes_wrong_at_one_operation_after_the_other_pays_back_once()
+    {
+        var order = shop.Place(ScriptedShop.OrderOf());
+        shop.Deliver("payments", "order-created");
+        shop.Deliver("orders", "payment-completed");
+        shop.Together(shop.Cancelling(order));
+        List<long> balances = [shop.Won.Available];
+        shop.AfterEach = () =>
+        {
+            if (shop.Won.Available != balances[^1]) balances.Add(shop.Won.Available);
+        };
+
+        Trouble[] troubles = [Trouble.Failure, Trouble.FalseFailure, Trouble.Death];
+        var attempts = 0;
+        do
+        {
+            Assert.Equal((StepState.Done, false), (shop[order].Payment.State, shop[order].Payment.Compensated));
+            shop.TroubleAhead("payments", troubles[attempts % 3], after: attempts / 3);
+            shop.Deliver("payments", "order-failed");
+            attempts++;
+        }
+        while (shop.TroubleCame);
+        Assert.InRange(attempts, 8, 30);
+
+        Assert.All(shop.Said.Select(said => said.Message).OfType<PaymentRefundedEvent>(), refunded => Assert.True(refunded.Undone));
+        shop.ComeToRest();
+        Assert.Equal([8_500, 10_000], balances);
+        Assert.Equal((StepState.Undone, (10_000, 0, 0)), (shop[order].Payment.State, shop.Won));
+    }
+
+    [Theory, Trait("Hazard", "B10")]
+    [InlineData("stock-reservation-failed", "payment-failed")]
+    [InlineData("payment-failed", "stock-reservation-failed")]
+    public void Stock_and_payment_both_refusing_fail_the_order_once_for_the_reason_heard_first(string first, string second)
+    {
+        shop.Short("a", 0);
+        shop.Poor(0);
+        var order = shop.Place(ScriptedShop.OrderOf());
+        foreach (var app in (string[])["stock", "payments", "coupons"]) shop.Deliver(app, "order-created");
+        foreach (var answer in (string[])["coupon-used", first, second]) shop.Deliver("orders", answer);
+        foreach (var refusal in (string[])[first, second, first]) shop.DeliverAgain("orders", refusal);
+        shop.LoseAll();
+        shop.Pass(ScriptedShop.SagaTimeouts.ResendAfter);
+        shop.Sweep("orders");
+
+        var words = shop.Said.Select(said => said.Message).OfType<OrderFailedEvent>().ToArray();
+        Assert.Equal(5, words.Length);
+        Assert.All(words, word => Assert.Equal(words[0], word));
+        Assert.Equal(first == "payment-failed" ? "BALANCE_TOO_LOW" : "OUT_OF_STOCK", words[0].Reason);
+        Assert.Equal([Step.Coupon], words[0].CompletedSteps);
+        Assert.Equal([first, "order-failed", second], shop[order].Timeline.Select(entry => entry.Event).Skip(2));
+        shop.ComeToRest();
+        Assert.Equal((StepState.Refused, StepState.Refused, StepState.Undone),
+            (shop[order].Stock.State, shop[order].Payment.State, shop[order].Coupon.State));
+    }
+}

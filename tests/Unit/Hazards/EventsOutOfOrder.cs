@@ -1,0 +1,78 @@
+using Shop.V1;
+using OrderStatus = Orders.OrderStatus;
+using StepState = Orders.StepState;
+
+namespace Saga.Tests.Hazards;
+
+/// <summary>Each event comes once, but not in the order in which one would think of them.</summary>
+public sealed class EventsOutOfOrder
+{
+    private readonly ScriptedShop shop = new();
+
+    [Fact, Trait("Hazard", "H1")]
+    public void A_success_that_comes_after_the_order_failed_is_undone_although_order_failed_did_not_name_it()
+    {
+        shop.Short("a", 0);
+        var order = shop.Place(ScriptedShop.OrderOf());
+        shop.Deliver("stock", "order-created");
+        shop.Deliver("orders", "stock-reservation-failed");
+        Assert.Empty(ToFailedEvent.CompletedSteps);
+
+        shop.Deliver("payments", "order-created");
+        Assert.Equal((8_500, 1_500, 0), shop.Won);
+        shop.Deliver("orders", "payment-completed");
+        Assert.Equal((OrderStatus.Failed, StepState.Done, false), (shop[order].Status, shop[order].Payment.State, shop[order].IsClosed));
+
+        shop.ComeToRest();
+        Assert.Equal((10_000, 0, 0), shop.Won);
+        Assert.Equal((StepState.Undone, $"pay-{order}"), (shop[order].Payment.State, shop[order].Payment.Reference));
+    }
+
+    [Theory, InlineData("stock"), InlineData("payments"), InlineData("coupons"), Trait("Hazard", "H2")]
+    public void A_compensation_that_comes_before_its_action_keeps_the_action_from_ever_being_done(string app)
+    {
+        var order = shop.Place(ScriptedShop.OrderOf());
+        shop.Together(shop.Cancelling(order));
+        shop.Deliver(app, "order-failed");
+        Assert.Equal((ReservationStatus.Released, false), (shop.ReservationOf(app, order)!.Status, shop.ReservationOf(app, order)!.WasReserved));
+
+        shop.Deliver(app, "order-created");
+        Assert.Equal(((10, 0, 0), (10_000, 0, 0), (1, 0, 0)), (shop.Pieces("a"), shop.Won, shop.CouponUses));
+        shop.ComeToRest();
+    }
+
+    [Fact, Trait("Hazard", "B7")]
+    public void What_was_paid_is_found_again_by_the_order_alone_even_when_Orders_never_heard_of_the_payment()
+    {
+        var order = shop.Place(ScriptedShop.OrderOf());
+        shop.Deliver("payments", "order-created");
+        shop.Lose("orders", "payment-completed");
+        shop.Together(shop.Cancelling(order));
+        Assert.Null(shop[order].Payment.Reference);
+        Assert.DoesNotContain("pay-", ToFailedEvent.ToString());
+
+        shop.Deliver("payments", "order-failed");
+        Assert.Equal((10_000, 0, 0), shop.Won);
+        shop.ComeToRest();
+        Assert.Equal(StepState.Undone, shop[order].Payment.State);
+    }
+
+    [Fact, Trait("Hazard", "B13")]
+    public void Payment_and_coupon_that_were_quicker_than_the_stock_that_was_short_are_both_undone()
+    {
+        shop.Short("a", 1);
+        var order = shop.Place(ScriptedShop.OrderOf());
+        foreach (var app in (string[])["payments", "coupons"]) shop.Deliver(app, "order-created");
+        foreach (var answer in (string[])["payment-completed", "coupon-used"]) shop.Deliver("orders", answer);
+        Assert.Equal(((8_500, 1_500, 0), (0, 1, 0)), (shop.Won, shop.CouponUses));
+
+        shop.Deliver("stock", "order-created");
+        shop.Deliver("orders", "stock-reservation-failed");
+        Assert.Equal([Step.Payment, Step.Coupon], ToFailedEvent.CompletedSteps);
+        shop.ComeToRest();
+        Assert.Equal(((1, 0, 0), (10_000, 0, 0), (1, 0, 0)), (shop.Pieces("a"), shop.Won, shop.CouponUses));
+        Assert.Equal((StepState.Refused, StepState.Undone, StepState.Undone), (shop[order].Stock.State, shop[order].Payment.State, shop[order].Coupon.State));
+    }
+
+    private OrderFailedEvent ToFailedEvent => (OrderFailedEvent)shop.Said.Last(said => said.Topic == "order-failed").Message;
+}

@@ -1,0 +1,107 @@
+using Google.Protobuf;
+using Shop.V1;
+using OrderStatus = Orders.OrderStatus;
+using StepState = Orders.StepState;
+
+namespace Saga.Tests.Hazards;
+
+/// <summary>An event comes more than once, at once or days later, or is none.</summary>
+public sealed class EventsTwice
+{
+    private readonly ScriptedShop shop = new();
+
+    [Theory, InlineData(false), InlineData(true), Trait("Hazard", "H3"), Trait("Hazard", "B12")]
+    public void Every_event_delivered_three_times_takes_and_gives_back_once(bool fails)
+    {
+        if (fails) shop.Poor(100);
+        var order = shop.Place(ScriptedShop.OrderOf());
+        foreach (var app in (string[])["stock", "payments", "coupons"]) foreach (var _ in (int[])[1, 2]) shop.DeliverAgain(app, "order-created");
+        shop.DeliverAll();
+        shop.Replay(2);
+        shop.ComeToRest();
+        Assert.Equal(fails ? OrderStatus.Failed : OrderStatus.Confirmed, shop[order].Status);
+        Assert.Equal(fails ? (10, 0, 0) : (8, 0, 2), shop.Pieces("a"));
+        Assert.Equal(fails ? (1, 0, 0) : (0, 0, 1), shop.CouponUses);
+    }
+
+    [Fact, Trait("Hazard", "H3")]
+    public void Whoever_is_asked_twice_answers_twice_and_the_same()
+    {
+        shop.Place(ScriptedShop.OrderOf());
+        shop.Deliver("payments", "order-created");
+        shop.Lose("orders", "payment-completed");
+        shop.DeliverAgain("payments", "order-created");
+        var answers = shop.Said.Where(said => said.Topic == "payment-completed").Select(said => said.Message).ToArray();
+        Assert.Equal(2, answers.Length);
+        Assert.Equal(answers[0], answers[1]);
+        shop.ComeToRest();
+    }
+
+    [Theory, InlineData(false), InlineData(true), Trait("Hazard", "H19")]
+    public void What_is_redriven_days_after_the_end_changes_nothing(bool fails)
+    {
+        if (fails) shop.Short("a", 0);
+        var order = shop.Place(ScriptedShop.OrderOf());
+        shop.ComeToRest();
+        var before = (shop[order], shop.Pieces("a"), shop.Won, shop.CouponUses);
+        shop.Pass(Retention.OfFinished - TimeSpan.FromDays(1));
+        foreach (var app in (string[])["orders", "stock", "payments", "coupons"]) shop.Kill(app);
+        shop.Replay(1);
+        shop.ComeToRest();
+        Assert.Equal(before, (shop[order], shop.Pieces("a"), shop.Won, shop.CouponUses));
+    }
+
+    [Theory, Trait("Hazard", "H20")]
+    [InlineData("""{"orderId":"o","paymentId":"p","amount":"1","addedLater":{"x":1}}""", true)]
+    [InlineData("""{"orderId":"o","amount":"a lot"}""", false)]
+    [InlineData("""{"orderId":""", false)]
+    [InlineData("", false)]
+    public void What_a_newer_sender_added_is_passed_over_and_what_is_no_event_is_told_from_one(string json, bool readable)
+    {
+        var read = Record.Exception(() => OutgoingEvent.FromJson<PaymentCompletedEvent>(ByteString.CopyFromUtf8(json)));
+        if (readable) Assert.Null(read);
+        else Assert.IsType<UnreadableEventException>(read);
+    }
+
+    [Fact, Trait("Hazard", "H24")]
+    public void An_order_that_its_client_places_again_and_again_is_one_order()
+    {
+        var order = ScriptedShop.OrderOf();
+        shop.Together([.. Enumerable.Range(0, 5).Select(_ => shop.Placing(order))]);
+        shop.DeliverTogether();
+        shop.Place(order);
+        shop.ComeToRest();
+        Assert.Equal(OrderStatus.Confirmed, shop[order.Id].Status);
+        Assert.Equal(((8, 0, 2), (8_500, 0, 1_500)), (shop.Pieces("a"), shop.Won));
+    }
+
+    [Fact, Trait("Hazard", "H11")]
+    public void An_order_without_a_coupon_is_confirmed_while_Coupons_is_away_and_does_not_mind_what_it_says_later()
+    {
+        var order = shop.Place(ScriptedShop.OrderOf(coupon: null));
+        foreach (var app in (string[])["stock", "payments"]) shop.Deliver(app, "order-created");
+        foreach (var answer in (string[])["payment-completed", "stock-reserved"]) shop.Deliver("orders", answer);
+        Assert.Equal(OrderStatus.Confirmed, shop[order].Status);
+        var confirmed = shop[order];
+        shop.Deliver("coupons", "order-created");
+        shop.Deliver("orders", "coupon-used");
+        shop.ComeToRest();
+        Assert.Same(confirmed, shop[order]);
+        Assert.Single(shop.Said, said => said.Message is OrderConfirmedEvent);
+    }
+
+    [Theory, InlineData(false), InlineData(true), Trait("Hazard", "H11")]
+    public void An_order_without_a_coupon_passes_Coupons_and_never_touches_one(bool fails)
+    {
+        if (fails) shop.Short("a", 0);
+        var order = shop.Place(ScriptedShop.OrderOf(coupon: null));
+        shop.DeliverAll();
+        shop.Replay(1);
+        shop.ComeToRest();
+        Assert.Equal(fails ? OrderStatus.Failed : OrderStatus.Confirmed, shop[order].Status);
+        Assert.Equal(StepState.Done, shop[order].Coupon.State);
+        Assert.Null(shop.ReservationOf("coupons", order));
+        Assert.Equal((1, 0, 0), shop.CouponUses);
+        Assert.All(shop.Said.Select(said => said.Message).OfType<CouponRestoredEvent>(), restored => Assert.False(restored.Undone));
+    }
+}

@@ -1,0 +1,98 @@
+using OrderStatus = Orders.OrderStatus;
+
+namespace Saga.Tests.Hazards;
+
+/// <summary>Two things happen at the same time, in two processes; who goes first is tried in many ways.</summary>
+public sealed class Races
+{
+    private const int Seeds = 60;
+
+    [Fact, Trait("Hazard", "H4")]
+    public void Two_refusals_at_once_end_the_order_once()
+    {
+        for (var seed = 0; seed < Seeds; seed++)
+        {
+            var shop = new ScriptedShop(seed);
+            shop.Short("a", 0);
+            shop.Poor(0);
+            var order = shop.Place(ScriptedShop.OrderOf());
+            foreach (var app in (string[])["stock", "payments", "coupons"]) shop.Deliver(app, "order-created");
+            shop.Together(shop.Delivering("orders", "stock-reservation-failed"), shop.Delivering("orders", "payment-failed", shop.Another("orders")));
+            Assert.Single(shop[order].Timeline, entry => entry.Event == "order-failed");
+            Assert.Single(shop.Said, said => said.Topic == "order-failed");
+            shop.ComeToRest();
+        }
+    }
+
+    [Fact, Trait("Hazard", "H7")]
+    public void The_last_success_and_the_deadline_at_once_end_the_order_one_way_or_the_other() => EndsBothWays(shop =>
+    {
+        shop.Pass(ScriptedShop.SagaTimeouts.Deadline);
+        var deadline = shop.Sweeping("orders");
+        shop.Together(shop.Delivering("orders", "coupon-used", shop.Another("orders")), deadline);
+    });
+
+    [Fact, Trait("Hazard", "H25")]
+    public void The_last_success_and_a_cancellation_at_once_end_the_order_one_way_or_the_other() => EndsBothWays(shop =>
+        shop.Together(shop.Delivering("orders", "coupon-used", shop.Another("orders")), shop.Cancelling(ScriptedShop.OrderOf().Id)));
+
+    [Fact, Trait("Hazard", "H25")]
+    public void A_confirmed_order_is_not_cancelled_any_more()
+    {
+        var shop = new ScriptedShop();
+        var order = shop.Place(ScriptedShop.OrderOf());
+        shop.ComeToRest();
+        shop.Together(shop.Cancelling(order));
+        shop.ComeToRest();
+        Assert.Equal(OrderStatus.Confirmed, shop[order].Status);
+    }
+
+    [Fact, Trait("Hazard", "H9")]
+    public void Two_orders_at_once_that_both_want_all_of_one_balance_are_not_both_paid()
+    {
+        for (var seed = 0; seed < Seeds; seed++)
+        {
+            var shop = TwoAtOnce(seed, "payments", ScriptedShop.OrderOf(null, 1, ("a", 6)), ScriptedShop.OrderOf(null, 2, ("b", 7)));
+            Assert.InRange(shop.Won.Gone, 6_000, 7_000);
+        }
+    }
+
+    [Fact, Trait("Hazard", "H10")]
+    public void Two_orders_at_once_with_the_same_coupon_do_not_both_get_it()
+    {
+        for (var seed = 0; seed < Seeds; seed++)
+        {
+            var shop = TwoAtOnce(seed, "coupons", ScriptedShop.OrderOf("c", 1, ("a", 1)), ScriptedShop.OrderOf("c", 2, ("b", 1)));
+            Assert.Equal((0, 0, 1), shop.CouponUses);
+        }
+    }
+
+    /// <summary>One order that waits for its coupon only.</summary>
+    private static void EndsBothWays(Action<ScriptedShop> race)
+    {
+        HashSet<OrderStatus> ends = [];
+        for (var seed = 0; seed < Seeds; seed++)
+        {
+            var shop = new ScriptedShop(seed);
+            var order = shop.Place(ScriptedShop.OrderOf());
+            foreach (var app in (string[])["stock", "payments", "coupons"]) shop.Deliver(app, "order-created");
+            foreach (var answer in (string[])["stock-reserved", "payment-completed"]) shop.Deliver("orders", answer);
+            race(shop);
+            shop.ComeToRest();
+            ends.Add(shop[order].Status);
+        }
+        Assert.Equal([OrderStatus.Confirmed, OrderStatus.Failed], ends.Order());
+    }
+
+    /// <summary>Two orders of which one can be confirmed, each handled by a process of its own.</summary>
+    private static ScriptedShop TwoAtOnce(int seed, string app, Orders.Order one, Orders.Order other)
+    {
+        var shop = new ScriptedShop(seed);
+        shop.Place(one);
+        shop.Place(other);
+        shop.Together(shop.Delivering(app, "order-created"), shop.Delivering(app, "order-created", shop.Another(app)));
+        shop.ComeToRest();
+        Assert.Equal([OrderStatus.Confirmed, OrderStatus.Failed], new[] { shop[one.Id].Status, shop[other.Id].Status }.Order());
+        return shop;
+    }
+}

@@ -1,0 +1,69 @@
+using OrderStatus = Orders.OrderStatus;
+
+namespace Saga.Tests.Hazards;
+
+/// <summary>Saving and saying are two operations: whoever dies between them or right after has saved, and in the end everybody is told.</summary>
+public sealed class SavedAndSaid
+{
+    private readonly ScriptedShop shop = new();
+
+    /// <summary>
+    /// Wherever something is said: who refuses (empty: nobody), who says it, on hearing what (empty: a client places the order), what it is,
+    /// and what is saved by then: the status of the order, or that of the claim.
+    /// </summary>
+    public static TheoryData<string, string, string, string, string> Words { get; } = new()
+    {
+        { "", "orders", "", "order-created", "Pending" },
+        { "", "stock", "order-created", "stock-reserved", "Held" },
+        { "", "payments", "order-created", "payment-completed", "Held" },
+        { "", "coupons", "order-created", "coupon-used", "Held" },
+        { "stock", "stock", "order-created", "stock-reservation-failed", "Refused" },
+        { "payments", "payments", "order-created", "payment-failed", "Refused" },
+        { "", "orders", "coupon-used", "order-confirmed", "Confirmed" },
+        { "stock", "orders", "stock-reservation-failed", "order-failed", "Failed" },
+        { "payments", "stock", "order-failed", "stock-released", "GivenBack" },
+        { "stock", "payments", "order-failed", "payment-refunded", "GivenBack" },
+        { "stock", "coupons", "order-failed", "coupon-restored", "GivenBack" },
+    };
+
+    [Theory, MemberData(nameof(Words)), Trait("Hazard", "B4")]
+    public void Who_dies_just_before_saying_something_has_saved_it_and_it_is_said_all_the_same(
+        string refuses, string app, string heard, string says, string saved)
+    {
+        Die(refuses, app, heard, says, afterwards: false);
+        Assert.DoesNotContain(shop.Said, said => said.Topic == says);
+        EndsRightly(refuses, app, says, saved);
+    }
+
+    [Theory, MemberData(nameof(Words)), Trait("Hazard", "B4")]
+    public void Who_dies_just_after_saying_something_had_saved_it_before(string refuses, string app, string heard, string says, string saved)
+    {
+        Die(refuses, app, heard, says, afterwards: true);
+        Assert.Single(shop.Said, said => said.Topic == says);
+        EndsRightly(refuses, app, says, saved);
+    }
+
+    private void Die(string refuses, string app, string heard, string says, bool afterwards)
+    {
+        if (refuses == "stock") shop.Short("a", 0);
+        if (refuses == "payments") shop.Poor(0);
+        if (heard.Length > 0)
+        {
+            shop.Place(ScriptedShop.OrderOf());
+            shop.DeliverUntil(app, heard);
+        }
+        shop.DeathAhead(says, afterwards);
+        if (heard.Length > 0) shop.Deliver(app, heard);
+        else shop.Place(ScriptedShop.OrderOf());
+        Assert.True(shop.TroubleCame);
+    }
+
+    private void EndsRightly(string refuses, string app, string says, string saved)
+    {
+        var order = ScriptedShop.OrderOf().Id;
+        Assert.Equal(saved, app == "orders" ? $"{shop[order].Status}" : $"{shop.ReservationOf(app, order)?.Status}");
+        shop.ComeToRest();
+        Assert.Contains(shop.Said, said => said.Topic == says);
+        Assert.Equal(refuses == "" ? OrderStatus.Confirmed : OrderStatus.Failed, shop[order].Status);
+    }
+}

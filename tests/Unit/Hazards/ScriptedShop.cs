@@ -1,0 +1,309 @@
+using System.Collections.Immutable;
+using Orders;
+using Account = Payments.Account;
+using Coupon = Coupons.Coupon;
+using Order = Orders.Order;
+using OrderStatus = Orders.OrderStatus;
+using Product = Stock.Product;
+using Status = Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types.TopicEventResponseStatus;
+
+namespace Saga.Tests.Hazards;
+
+/// <summary>What becomes of one operation of one service.</summary>
+internal enum Trouble
+{
+    /// <summary>The process dies before it.</summary>
+    Death,
+    /// <summary>It fails, and nothing was done.</summary>
+    Failure,
+    /// <summary>It fails although it was done.</summary>
+    FalseFailure,
+    /// <summary>Whoever does it falls asleep before it, until woken.</summary>
+    Sleep,
+}
+
+/// <summary>
+/// The four services and a broker that delivers nothing by itself: the test says what is delivered, what is lost, what goes wrong, and how time passes.
+/// There are ten pieces each of the products a, b and c, at 1,000 won; the user u has 10,000 won and the coupon c, which takes 500 off.
+/// </summary>
+/// <param name="seed">Decides who goes first where several work at the same time.</param>
+internal sealed class ScriptedShop
+{
+    private static readonly string[] Apps = ["orders", "stock", "payments", "coupons"];
+
+    public static readonly SagaTimeouts SagaTimeouts = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5));
+
+    private readonly World world;
+    private readonly Dictionary<string, Instance> running;
+    private readonly List<(string App, OutgoingEvent Event)> waiting = [];
+    private readonly List<string> accepted = [];
+    private readonly List<Product> products = [.. new[] { "a", "b", "c" }.Select(id => new Product(id, "", 1_000, Holdings.Of(10), []))];
+    private readonly List<Account> accounts = [new("u", Holdings.Of(10_000), [])];
+    private readonly List<Coupon> coupons = [new("c", "u", 500, 0, 0, DateTimeOffset.MaxValue, Holdings.Of(1), [])];
+    private readonly List<TaskCompletionSource> sleepers = [];
+    private (string App, Trouble What, int Left)? ahead;
+    private (string Topic, bool Afterwards)? deathAhead;
+
+    public ScriptedShop(int seed = 1)
+    {
+        world = new(seed);
+        running = Apps.ToDictionary(app => app, Another);
+        foreach (var product in products) Store.TryWrite($"stock||{Product.KeyOf(product.Id)}", product, "");
+        foreach (var account in accounts) Store.TryWrite($"payments||{Account.KeyOf(account.UserId)}", account, "");
+        foreach (var coupon in coupons) Store.TryWrite($"coupons||{Coupon.KeyOf(coupon.Id)}", coupon, "");
+    }
+
+    public SimulatedStore Store { get; } = new();
+
+    /// <summary>So many events are known to contradict what is stored.</summary>
+    public int ExpectedDeadLetters { get; set; }
+
+    /// <summary>Everything that was ever said, oldest first.</summary>
+    public List<OutgoingEvent> Said { get; } = [];
+
+    /// <summary>Done after every operation of any service.</summary>
+    public Action AfterEach { get; set; } = () => { };
+
+    /// <summary>True once the trouble that lay ahead has come.</summary>
+    public bool TroubleCame { get; private set; }
+
+    public Order this[string orderId] => Find(orderId) ?? throw new InvalidOperationException($"There is no order {orderId}.");
+
+    public (long Available, long Held, long Gone) Pieces(string product) => Of(((Product)Store.Read($"stock||{Product.KeyOf(product)}").Value!).Holdings);
+
+    public (long Available, long Held, long Gone) Won => Of(((Account)Store.Read($"payments||{Account.KeyOf("u")}").Value!).Holdings);
+
+    public (long Available, long Held, long Gone) CouponUses => Of(((Coupon)Store.Read($"coupons||{Coupon.KeyOf("c")}").Value!).Holdings);
+
+    public Reservation? ReservationOf(string app, string orderId) => (Reservation?)Store.Read($"{app}||{Reservation.KeyOf(orderId)}").Value;
+
+    /// <summary>All of a product but so many are gone before the test begins.</summary>
+    public void Short(string product, long left)
+    {
+        var there = products.Single(one => one.Id == product) with { Holdings = Holdings.Of(left) };
+        products[products.FindIndex(one => one.Id == product)] = there;
+        Store.Delete($"stock||{Product.KeyOf(product)}");
+        Store.TryWrite($"stock||{Product.KeyOf(product)}", there, "");
+    }
+
+    /// <summary>The user has no more than this before the test begins.</summary>
+    public void Poor(long won)
+    {
+        accounts[0] = accounts[0] with { Holdings = Holdings.Of(won) };
+        Store.Delete($"payments||{Account.KeyOf("u")}");
+        Store.TryWrite($"payments||{Account.KeyOf("u")}", accounts[0], "");
+    }
+
+    /// <summary>The user's order, two pieces of the product a unless said otherwise.</summary>
+    /// <param name="number">Tells it from other orders.</param>
+    public static Order OrderOf(string? coupon = "c", int number = 1, params (string Product, int Quantity)[] items)
+    {
+        ImmutableArray<Item> lines = [.. (items.Length > 0 ? items : [("a", 2)]).Select(item => new Item(item.Product, item.Quantity, 1_000))];
+        var (total, discount) = (lines.Sum(line => line.Quantity * line.UnitPrice), coupon is null ? 0 : 500);
+        return new(new Guid(number, 0, 0, new byte[8]).ToString(), "u", OrderStatus.Pending, lines, new(total, discount, total - discount), coupon, new("", "", ""), "",
+            StepRecord.Waiting, StepRecord.Waiting, coupon is null ? StepRecord.NotRequired(default) : StepRecord.Waiting, null, default, []);
+    }
+
+    /// <returns>The id of the order.</returns>
+    public string Place(Order order)
+    {
+        Run(Placing(order));
+        return order.Id;
+    }
+
+    public Func<Task> Placing(Order order) => async () =>
+    {
+        var at = running["orders"];
+        var now = at.Clock.GetUtcNow();
+        await at.PlaceOrder!.StoreAsync(order with { Placed = now, Timeline = [new(now, "order-created", "", OrderStatus.Pending, null)] }, isTracked: false, default);
+        accepted.Add(order.Id);
+    };
+
+    public Func<Task> Cancelling(string orderId) => () => running["orders"].Steps!.RunAsync(orderId, (kept, at) => OrderDecisions.Cancel(kept, "", at), default);
+
+    public Func<Task> Sweeping(string app, Instance? by = null) => () => (by ?? running[app]).SweepAsync!(default);
+
+    /// <summary>The first event of this topic that waits for the service; what is not handled waits again.</summary>
+    public Func<Task> Delivering(string app, string topic, Instance? by = null)
+    {
+        var next = waiting.First(one => one.App == app && one.Event.Topic == topic);
+        waiting.Remove(next);
+        return () => HandleAsync(next, by ?? running[app]);
+    }
+
+    public void Deliver(string app, string topic) => Run(Delivering(app, topic));
+
+    /// <summary>What was said last on the topic comes once more.</summary>
+    public void DeliverAgain(string app, string topic) => Run(() => HandleAsync((app, Said.Last(said => said.Topic == topic)), running[app]));
+
+    /// <summary>An event that no service has published comes to a service.</summary>
+    /// <returns>What the service answers its sidecar.</returns>
+    public Status Receive(string app, string eventId, Google.Protobuf.IMessage message)
+    {
+        var answer = (Status?)null;
+        var handler = running[app].Subscriptions.On(OutgoingEvent.TopicOf(message.Descriptor.Name))!;
+        Run(async () => answer = await running[app].Dispatcher.DispatchAsync(
+            new(OutgoingEvent.TopicOf(message.Descriptor.Name), eventId, Google.Protobuf.ByteString.CopyFrom(new OutgoingEvent(eventId, message).ToJson())), handler, () => message, default));
+        return answer!.Value;
+    }
+
+    /// <summary>The services that subscribe to the topic of an event.</summary>
+    public IEnumerable<string> SubscribersOf(Google.Protobuf.IMessage message) =>
+        Apps.Where(app => running[app].Subscriptions.Topics.Contains(OutgoingEvent.TopicOf(message.Descriptor.Name)));
+
+    public void Lose(string app, string topic) => waiting.Remove(waiting.First(one => one.App == app && one.Event.Topic == topic));
+
+    public void LoseAll() => waiting.Clear();
+
+    /// <summary>Delivers whatever waits, and what is said because of it.</summary>
+    public void DeliverAll()
+    {
+        while (waiting is [var next, ..]) Deliver(next.App, next.Event.Topic);
+    }
+
+    /// <summary>Delivers whatever waits, and what is said because of it, up to this.</summary>
+    public void DeliverUntil(string app, string topic)
+    {
+        while (waiting[0] is var next && (next.App, next.Event.Topic) != (app, topic)) Deliver(next.App, next.Event.Topic);
+    }
+
+    /// <summary>Delivers whatever waits at the same time, and what is said because of it.</summary>
+    public void DeliverTogether()
+    {
+        while (waiting.Count > 0) Together([.. waiting.ToArray().Select(one => Delivering(one.App, one.Event.Topic))]);
+    }
+
+    /// <summary>Everything ever said comes so many times more, in an order of the seed.</summary>
+    public void Replay(int times)
+    {
+        var again = Enumerable.Repeat(Said.ToArray(), times).SelectMany(all => all).SelectMany(said => HearersOf(said).Select(app => (app, said))).ToArray();
+        world.Chance.Shuffle(again);
+        foreach (var (app, said) in again) Run(() => HandleAsync((app, said), running[app]));
+    }
+
+    public void Together(params Func<Task>[] work) => Run(() => Task.WhenAll(work.Select(one => one())));
+
+    /// <summary>A second process of the same service.</summary>
+    public Instance Another(string app) =>
+        new(world, app, SagaTimeouts, Find, instance => new TroubledSidecar(
+            new SimulatedSidecar(world, Store, app, null, () => SidecarFaults.None, () => instance.Dead, said => Publish(said, instance)), instance, this));
+
+    /// <summary>kill -9, and a new process.</summary>
+    public void Kill(string app)
+    {
+        running[app].Crash();
+        running[app] = Another(app);
+    }
+
+    /// <summary>After so many more operations of the service one goes wrong.</summary>
+    public void TroubleAhead(string app, Trouble what, int after) => (ahead, TroubleCame) = ((app, what, after), false);
+
+    /// <summary>Whoever is the next to say something on the topic dies just before or just after it is said.</summary>
+    public void DeathAhead(string topic, bool afterwards) => (deathAhead, TroubleCame) = ((topic, afterwards), false);
+
+    /// <summary>Whoever fell asleep goes on.</summary>
+    public void Wake() => Run(() =>
+    {
+        TaskCompletionSource[] all = [.. sleepers];
+        sleepers.Clear();
+        foreach (var sleeper in all) sleeper.SetResult();
+        return Task.CompletedTask;
+    });
+
+    public void Pass(TimeSpan time) => world.Clock.AdvanceTo(world.Clock.GetUtcNow() + time);
+
+    public void SetClock(string app, TimeSpan wrong) => running[app].Clock.Wrong = wrong;
+
+    public void Sweep(string app) => Run(Sweeping(app));
+
+    /// <summary>Nothing goes wrong any more: delivers and sweeps until everything has come to its end, which must be a right one.</summary>
+    public void ComeToRest()
+    {
+        ahead = null;
+        for (var turn = 0; turn < 30 && !IsAtRest; turn++)
+        {
+            DeliverAll();
+            Pass(TimeSpan.FromSeconds(10));
+            foreach (var app in Apps) Sweep(app);
+        }
+        Assert.Empty(Audit.Of(Store, accepted, products, accounts, coupons));
+        Assert.Equal(ExpectedDeadLetters, Apps.SelectMany(app => Store.All<DeadLetter>($"{app}||dead-letter:")).Count());
+    }
+
+    private bool IsAtRest => waiting.Count == 0
+        && Store.All<Order>("orders||order:").All(order => order.IsClosed)
+        && Apps.SelectMany(app => Store.All<Reservation>($"{app}||claim:")).All(claim => claim.Status != ReservationStatus.Reserved);
+
+    private Task SleepAsync()
+    {
+        sleepers.Add(new());
+        return sleepers[^1].Task;
+    }
+
+    private Order? Find(string orderId) => Store.Read($"orders||{Order.KeyOf(orderId)}").Value as Order is { Status: not OrderStatus.Abandoned } order ? order : null;
+
+    private void Publish(OutgoingEvent said, Instance by)
+    {
+        if (deathAhead is var (topic, afterwards) && topic == said.Topic)
+        {
+            (deathAhead, TroubleCame) = (null, true);
+            by.Crash();
+            if (!afterwards) return;
+        }
+        Said.Add(said);
+        waiting.AddRange(HearersOf(said).Select(app => (app, said)));
+    }
+
+    private IEnumerable<string> HearersOf(OutgoingEvent said) => Apps.Where(app => running[app].Subscriptions.Topics.Contains(said.Topic));
+
+    private async Task HandleAsync((string App, OutgoingEvent Event) delivered, Instance by)
+    {
+        void Redeliver() => waiting.Add(delivered);
+        by.OnCrash += Redeliver;
+        try
+        {
+            var handler = by.Subscriptions.On(delivered.Event.Topic)!;
+            var status = await by.Dispatcher.DispatchAsync(new(delivered.Event.Topic, delivered.Event.Id, Google.Protobuf.ByteString.Empty), handler, () => delivered.Event.Message, default);
+            if (status != Status.Success) Redeliver();
+        }
+        finally
+        {
+            by.OnCrash -= Redeliver;
+        }
+    }
+
+    /// <summary>Until it is done, or whoever did it is dead.</summary>
+    private void Run(Func<Task> work)
+    {
+        Task? task = null;
+        world.Post(_ => task = work(), null);
+        world.Run(() => task is { IsCompleted: true });
+        if (task!.IsCompleted) task.GetAwaiter().GetResult();
+        else foreach (var dead in running.Values.Where(instance => instance.Dead).ToArray()) running[dead.App] = Another(dead.App);
+    }
+
+    private static (long Available, long Held, long Gone) Of(Holdings holdings) => (holdings.Available, holdings.Held, holdings.Consumed);
+
+    private sealed class TroubledSidecar(ISidecar behind, Instance instance, ScriptedShop shop) : SidecarBetween(behind)
+    {
+        protected override async Task<T> DoAsync<T>(Func<Task<T>> operation)
+        {
+            var trouble = Next();
+            if (trouble == Trouble.Death) instance.Crash();
+            if (trouble == Trouble.Failure) throw new SidecarDownException();
+            if (trouble == Trouble.Sleep) await shop.SleepAsync();
+            var result = await operation();
+            shop.AfterEach();
+            return trouble == Trouble.FalseFailure ? throw new SidecarDownException() : result;
+        }
+
+        private Trouble? Next()
+        {
+            if (shop.ahead is not { } ahead || ahead.App != instance.App) return null;
+            shop.ahead = ahead.Left == 0 ? null : ahead with { Left = ahead.Left - 1 };
+            if (ahead.Left > 0) return null;
+            shop.TroubleCame = true;
+            return ahead.What;
+        }
+    }
+}

@@ -1,0 +1,93 @@
+using Orders;
+using Shop.V1;
+using OrderStatus = Orders.OrderStatus;
+using StepState = Orders.StepState;
+
+namespace Saga.Tests.Hazards;
+
+/// <summary>Two orders of one user, of which one fails: what the other has is not touched, and what the one had is wholly given back.</summary>
+public sealed class TwoOrders
+{
+    private static readonly string[] Participants = ["stock", "payments", "coupons"];
+
+    private readonly ScriptedShop shop = new();
+
+    [Fact, Trait("Hazard", "B6")]
+    public void Of_two_orders_with_one_coupon_that_two_processes_of_everybody_handle_one_is_confirmed_and_the_other_wholly_undone()
+    {
+        HashSet<string> winners = [];
+        for (var seed = 0; seed < 60; seed++)
+        {
+            var raced = new ScriptedShop(seed);
+            string[] orders = [raced.Place(ScriptedShop.OrderOf("c", 1, ("a", 3))), raced.Place(ScriptedShop.OrderOf("c", 2, ("b", 3)))];
+            raced.Together([.. Participants.SelectMany(app => (Func<Task>[])
+                [raced.Delivering(app, "order-created"), raced.Delivering(app, "order-created", raced.Another(app))])]);
+            raced.DeliverTogether();
+            raced.ComeToRest();
+
+            var winner = Assert.Single(orders, order => raced[order].Status == OrderStatus.Confirmed);
+            var loser = raced[Assert.Single(orders, order => raced[order].Status == OrderStatus.Failed)];
+            winners.Add(winner);
+            Assert.Equal((0, 0, 1), raced.CouponUses);
+            Assert.Equal((ReservationStatus.Settled, ReservationStatus.Rejected),
+                (raced.ReservationOf("coupons", winner)!.Status, raced.ReservationOf("coupons", loser.Id)!.Status));
+            Assert.Equal(("COUPON_ALREADY_USED", StepState.Undone, StepState.Undone),
+                (loser.Failure!.Reason, loser.Stock.State, loser.Payment.State));
+            Assert.Equal(((7_500, 0, 2_500), (10, 0, 0)), (raced.Won, raced.Pieces(loser.Items[0].ProductId)));
+        }
+        Assert.Equal(2, winners.Count);
+    }
+
+    [Fact, Trait("Hazard", "B9")]
+    public void An_order_without_a_coupon_that_fails_leaves_the_coupon_that_another_order_of_its_user_holds()
+    {
+        shop.Short("b", 0);
+        var other = shop.Place(ScriptedShop.OrderOf());
+        shop.Deliver("coupons", "order-created");
+        var held = shop.Store.Read($"coupons||{Coupons.Coupon.KeyOf("c")}");
+        var order = shop.Place(ScriptedShop.OrderOf(null, 2, ("b", 1)));
+        shop.Deliver("coupons", "order-created");
+        foreach (var _ in (int[])[1, 2]) shop.Deliver("orders", "coupon-used");
+        foreach (var _ in (int[])[1, 2]) shop.Deliver("stock", "order-created");
+        shop.Deliver("orders", "stock-reservation-failed");
+        Assert.Equal([Step.Coupon], ((OrderFailedEvent)shop.Said[^1].Message).CompletedSteps);
+
+        shop.Deliver("coupons", "order-failed");
+        Assert.Equal(new CouponRestoredEvent { OrderId = order, Undone = false }, shop.Said[^1].Message);
+        Assert.Equal((held, (0, 1, 0)), (shop.Store.Read($"coupons||{Coupons.Coupon.KeyOf("c")}"), shop.CouponUses));
+        Assert.Null(shop.ReservationOf("coupons", order));
+        shop.ComeToRest();
+        Assert.Equal((OrderStatus.Failed, OrderStatus.Confirmed, (0, 0, 1)), (shop[order].Status, shop[other].Status, shop.CouponUses));
+    }
+
+    [Fact, Trait("Hazard", "B11")]
+    public void An_order_whose_balance_went_between_check_and_charge_fails_and_gives_back_its_stock_and_coupon()
+    {
+        var (first, second) = (Checked("a", 6, coupon: null), Checked("b", 5, coupon: "c"));
+        Assert.Empty(first.Doubts.AddRange(second.Doubts));
+        var quicker = shop.Place(ScriptedShop.OrderOf(null, 1) with { Items = first.Items, Amounts = first.Amounts });
+        var order = shop.Place(ScriptedShop.OrderOf("c", 2) with { Items = second.Items, Amounts = second.Amounts });
+        foreach (var app in Participants) foreach (var _ in (int[])[1, 2]) shop.Deliver(app, "order-created");
+        Assert.Equal(((4_000, 6_000, 0), (5, 5, 0), (0, 1, 0)), (shop.Won, shop.Pieces("b"), shop.CouponUses));
+        Assert.Equal("BALANCE_TOO_LOW", Assert.Single(Checked("b", 5, coupon: "c").Doubts).FailureReason.Reason);
+
+        shop.ComeToRest();
+        Assert.Equal((OrderStatus.Confirmed, OrderStatus.Failed, "BALANCE_TOO_LOW"),
+            (shop[quicker].Status, shop[order].Status, shop[order].Failure!.Reason));
+        Assert.Equal((StepState.Undone, StepState.Refused, StepState.Undone),
+            (shop[order].Stock.State, shop[order].Payment.State, shop[order].Coupon.State));
+        Assert.Equal(((4_000, 0, 6_000), (10, 0, 0), (1, 0, 0)), (shop.Won, shop.Pieces("b"), shop.CouponUses));
+    }
+
+    /// <summary>What Orders is told now, before it accepts.</summary>
+    private Quote Checked(string product, int quantity, string? coupon) => Quote.For(
+        new() { UserId = "u", Items = { new OrderItem { ProductId = product, Quantity = quantity } } },
+        new Dictionary<string, Product> { [product] = new() { ProductId = product, Price = 1_000, Available = 10 } },
+        new() { UserId = "u", Balance = shop.Won.Available },
+        coupon is null ? null : new Coupon
+        {
+            UserCouponId = coupon, UserId = "u", AmountOff = 500, Status = CouponStatus.Available,
+            ValidUntil = new() { Seconds = DateTimeOffset.MaxValue.ToUnixTimeSeconds() },
+        },
+        default);
+}

@@ -1,0 +1,258 @@
+using System.Collections.Immutable;
+using Orders;
+using Shop.V1;
+using Order = Orders.Order;
+using OrderStatus = Orders.OrderStatus;
+using StepState = Orders.StepState;
+
+namespace Saga.Tests;
+
+/// <summary>Every decision of Orders in every state that an order can reach, by walking from a placed order over everything that can be heard.</summary>
+public sealed class OrderDecisionsTests
+{
+    private static readonly DateTimeOffset Start = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    private static readonly SagaTimeouts SagaTimeouts = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5));
+
+    private static readonly (string Name, Func<Order, Decision<Order>> Decide)[] Everything =
+    [
+        .. Order.Steps.SelectMany(step => new (string, Func<Order, Decision<Order>>)[]
+        {
+            ($"{step} done", order => OrderDecisions.StepSucceeded(order, step, "ref", At(1))),
+            ($"{step} refused", order => OrderDecisions.StepFailed(order, step, new("NO", "No."), At(1))),
+            ($"{step} refused, too late", order => OrderDecisions.StepFailed(order, step, FailureReason.OrderAlreadyFailed, At(1))),
+            ($"{step} undone", order => OrderDecisions.StepCompensated(order, step, true, At(1))),
+            ($"{step} had nothing to undo", order => OrderDecisions.StepCompensated(order, step, false, At(1))),
+        }),
+        ("cancel", order => OrderDecisions.Cancel(order, "", At(1))),
+        ("a while later", order => OrderDecisions.OnQuiet(order, SagaTimeouts, At(10))),
+        ("the deadline", order => OrderDecisions.OnQuiet(order, SagaTimeouts, At(100))),
+    ];
+
+    private static readonly IReadOnlyList<Order> Reachable = Walk();
+
+    [Fact]
+    public void An_order_can_be_in_many_states_and_they_are_all_looked_at()
+    {
+        Assert.InRange(Reachable.Count, 100, 10_000);
+        Assert.Contains(Reachable, order => order.Status == OrderStatus.Confirmed);
+        Assert.Contains(Reachable, order => order is { Status: OrderStatus.Failed, IsClosed: true });
+        Assert.Contains(Reachable, order => order is { Status: OrderStatus.Failed, IsClosed: false });
+    }
+
+    [Fact]
+    public void Hearing_the_same_twice_changes_nothing_more() => Everywhere((order, heard) =>
+    {
+        var once = heard(order).State!;
+        Assert.Same(once, heard(once).State);
+    });
+
+    [Fact]
+    public void What_is_said_at_the_change_is_said_again_when_it_is_heard_again() => Everywhere((order, heard) =>
+    {
+        var once = heard(order);
+        // At the deadline nobody is delivered again what was not said; the sweep says it once it has been quiet.
+        var again = once.State!.Failure?.Reason == "DEADLINE" ? OrderDecisions.OnQuiet(once.State, SagaTimeouts, At(200)) : heard(once.State);
+        foreach (var said in once.Events) Assert.Contains(again.Events, repeated => repeated.Id == said.Id);
+    });
+
+    [Fact]
+    public void A_final_order_stays_as_it_ended() => Everywhere((order, heard) =>
+    {
+        var after = heard(order).State!;
+        if (order.Status != OrderStatus.Pending) Assert.Equal(order.Status, after.Status);
+        Assert.Equal(order.FinalAt is null ? after.FinalAt : order.FinalAt, after.FinalAt);
+    });
+
+    [Fact]
+    public void Only_what_has_changed_is_written_and_each_change_is_in_the_timeline() => Everywhere((order, heard) =>
+    {
+        var after = heard(order).State!;
+        if (ReferenceEquals(order, after)) return;
+        Assert.InRange(after.Timeline.Length, order.Timeline.Length + 1, order.Timeline.Length + 2);
+        Assert.Equal(order.Timeline.AsEnumerable(), after.Timeline.Take(order.Timeline.Length));
+    });
+
+    [Fact]
+    public void Confirmed_means_that_all_three_have_done_their_part() => Assert.All(
+        Reachable.Where(order => order.Status == OrderStatus.Confirmed),
+        order => Assert.All(Order.Steps, step => Assert.Equal(StepState.Done, order[step].State)));
+
+    [Fact]
+    public void Failed_says_why() => Assert.All(
+        Reachable.Where(order => order.Status == OrderStatus.Failed), order => Assert.NotEmpty(order.Failure!.Reason));
+
+    [Fact]
+    public void Settled_means_that_everybody_who_had_done_something_has_undone_it() => Assert.All(
+        Reachable.Where(order => order is { Status: OrderStatus.Failed, IsClosed: true }),
+        order => Assert.Empty(OrderDecisions.PendingSteps(order)));
+
+    [Fact]
+    public void A_quiet_pending_order_says_order_created_again_and_a_quiet_failed_one_order_failed()
+    {
+        foreach (var order in Reachable.Where(order => !order.IsClosed))
+        {
+            var said = Assert.Single(OrderDecisions.OnQuiet(order, SagaTimeouts, At(20)).Events);
+            Assert.Equal(order.Status == OrderStatus.Pending ? "order-created" : "order-failed", said.Topic);
+        }
+    }
+
+    [Fact]
+    public void At_the_deadline_a_pending_order_fails()
+    {
+        foreach (var order in Reachable.Where(order => order.Status == OrderStatus.Pending))
+        {
+            var failed = OrderDecisions.OnQuiet(order, SagaTimeouts, At(60)).State!;
+            Assert.Equal((OrderStatus.Failed, "DEADLINE"), (failed.Status, failed.Failure!.Reason));
+        }
+    }
+
+    [Fact]
+    public void A_late_success_is_recorded_and_does_not_revive_the_order()
+    {
+        var failed = OrderDecisions.StepFailed(Placed(), Step.Stock, new("OUT_OF_STOCK", "None."), At(1)).State!;
+        var late = OrderDecisions.StepSucceeded(failed, Step.Payment, "pay-1", At(2)).State!;
+        Assert.Equal((OrderStatus.Failed, StepState.Done, false), (late.Status, late.Payment.State, late.IsClosed));
+        var undone = OrderDecisions.StepCompensated(late, Step.Payment, true, At(3)).State!;
+        Assert.Equal((StepState.Undone, "pay-1"), (undone.Payment.State, undone.Payment.Reference));
+    }
+
+    [Fact]
+    public void A_compensation_that_comes_before_its_success_is_not_forgotten()
+    {
+        var failed = OrderDecisions.Cancel(Placed(), "", At(1)).State!;
+        var undone = OrderDecisions.StepCompensated(failed, Step.Stock, true, At(2)).State!;
+        var late = OrderDecisions.StepSucceeded(undone, Step.Stock, "rsv-1", At(3)).State!;
+        Assert.Equal((StepState.Undone, true, "rsv-1"), (late.Stock.State, late.Stock.Compensated, late.Stock.Reference));
+    }
+
+    [Fact]
+    public void Two_failures_end_the_order_once()
+    {
+        var first = OrderDecisions.StepFailed(Placed(), Step.Stock, new("OUT_OF_STOCK", "None."), At(1));
+        var second = OrderDecisions.StepFailed(first.State, Step.Payment, new("BALANCE_TOO_LOW", "Poor."), At(2));
+        Assert.Single(first.Events);
+        Assert.Empty(second.Events);
+        Assert.Equal("OUT_OF_STOCK", second.State!.Failure!.Reason);
+        Assert.Single(second.State.Timeline, entry => entry.Event == "order-failed");
+    }
+
+    [Fact]
+    public void Order_failed_names_the_steps_that_were_known_to_be_done()
+    {
+        var paid = OrderDecisions.StepSucceeded(Placed(), Step.Payment, "pay-1", At(1)).State!;
+        var failed = OrderDecisions.StepFailed(paid, Step.Stock, new("OUT_OF_STOCK", "None."), At(2));
+        var said = Assert.IsType<OrderFailedEvent>(Assert.Single(failed.Events).Message);
+        Assert.Equal([Step.Payment, Step.Coupon], said.CompletedSteps);
+    }
+
+    [Fact]
+    public void An_order_without_a_coupon_does_not_wait_for_Coupons()
+    {
+        Assert.Equal([Step.Stock, Step.Payment], OrderDecisions.PendingSteps(Placed()));
+        var reserved = OrderDecisions.StepSucceeded(Placed(), Step.Stock, "rsv-1", At(1)).State;
+        var confirmed = OrderDecisions.StepSucceeded(reserved, Step.Payment, "pay-1", At(2));
+        Assert.Equal(OrderStatus.Confirmed, confirmed.State!.Status);
+        Assert.Equal([1000, 2000, 0], Assert.IsType<OrderConfirmedEvent>(Assert.Single(confirmed.Events).Message).Steps.Select(step => step.AfterMs));
+    }
+
+    [Fact]
+    public void Placing_the_same_again_says_order_created_again_and_placing_another_under_its_id_says_nothing()
+    {
+        var placed = Placed();
+        Assert.Equal("order-created", Assert.Single(OrderDecisions.Place(placed, placed, null).Events).Topic);
+        var other = OrderDecisions.Place(placed, placed with { Content = "other" }, null);
+        Assert.Same(placed, other.State);
+        Assert.Empty(other.Events);
+    }
+
+    [Fact]
+    public void Over_a_void_order_one_is_placed_only_by_whoever_has_noted_the_id_since()
+    {
+        var given = Placed() with { Status = OrderStatus.Abandoned, Placed = Start.AddSeconds(60) };
+        Assert.Same(given, OrderDecisions.Place(given, Placed(), null).State);
+        Assert.Same(given, OrderDecisions.Place(given, Placed(), given with { Placed = Start }).State);
+        Assert.Equal(OrderStatus.Pending, OrderDecisions.Place(given, Placed(), given).State!.Status);
+    }
+
+    [Fact]
+    public void A_participant_that_contradicts_itself_is_a_bug_and_loud()
+    {
+        var done = OrderDecisions.StepSucceeded(Placed(), Step.Stock, "rsv-1", At(1)).State!;
+        Assert.Throws<UnprocessableEventException>(() => OrderDecisions.StepFailed(done, Step.Stock, new("NO", "No."), At(2)));
+        Assert.Throws<UnprocessableEventException>(() => OrderDecisions.StepCompensated(done, Step.Stock, true, At(2)));
+        Assert.Throws<UnprocessableEventException>(() => OrderDecisions.StepSucceeded(null, Step.Stock, "rsv-1", At(2)));
+    }
+
+    [Fact]
+    public void Every_open_order_says_in_words_whom_it_waits_for()
+    {
+        foreach (var order in Reachable)
+        {
+            var explanation = Explanation.Of(order, SagaTimeouts, Start.AddSeconds(7));
+            Assert.Equal(OrderDecisions.PendingSteps(order).Count(), order.IsClosed ? 0 : explanation.WaitsFor.Count);
+            Assert.NotEmpty(explanation.Next);
+        }
+    }
+
+    private static void Everywhere(Action<Order, Func<Order, Decision<Order>>> check)
+    {
+        var checks = 0;
+        foreach (var order in Reachable)
+        {
+            foreach (var (name, decide) in Everything)
+            {
+                if (IsContradiction(order, decide)) continue;
+                checks++;
+                try
+                {
+                    check(order, decide);
+                }
+                catch (Exception failure)
+                {
+                    throw new InvalidOperationException($"{name}, when the order is {Shown(order)}", failure);
+                }
+            }
+        }
+        Assert.True(checks > Reachable.Count);
+    }
+
+    private static bool IsContradiction(Order order, Func<Order, Decision<Order>> decide)
+    {
+        try
+        {
+            decide(order);
+            return false;
+        }
+        catch (UnprocessableEventException)
+        {
+            return true;
+        }
+    }
+
+    private static List<Order> Walk()
+    {
+        List<Order> found = [];
+        HashSet<string> seen = [];
+        Queue<Order> next = new([Placed(), Placed() with { UserCouponId = "c", Coupon = StepRecord.Waiting }]);
+        while (next.TryDequeue(out var order))
+        {
+            if (!seen.Add(Shown(order))) continue;
+            found.Add(order);
+            foreach (var (_, decide) in Everything)
+            {
+                if (!IsContradiction(order, decide)) next.Enqueue(decide(order).State!);
+            }
+        }
+        return found;
+    }
+
+    // Times and the timeline's length make no new state.
+    private static string Shown(Order order) => $"{order.Status} {order.UserCouponId} " + string.Join(' ', Order.Steps.Select(step =>
+        $"{order[step].State}{(order[step].Compensated ? "+compensated" : "")}{(order[step].AnsweredAt is null ? "" : "+heard")}"));
+
+    private static Order Placed() => new("0198c0de-0000-7000-8000-000000000001", "u", OrderStatus.Pending, [new("p", 1, 100)], new(100, 0, 100), null,
+        new("", "", ""), "content", StepRecord.Waiting, StepRecord.Waiting, StepRecord.NotRequired(Start), null, Start,
+        [new(Start, "order-created", "", OrderStatus.Pending, null)]);
+
+    private static DecisionContext At(int seconds) => new(Start.AddSeconds(seconds), null);
+}

@@ -1,0 +1,217 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using Stock;
+
+namespace Saga.Tests;
+
+/// <summary>The reservation protocol on the simulated store, one hazard at a time.</summary>
+public sealed class ParticipantTests
+{
+    private static readonly JsonSerializerOptions Json = SagaHost.JsonOf(StockJsonContext.Default);
+
+    private readonly World world = new(1);
+    private readonly SimulatedStore store = new();
+    private int failAt = -1;
+    private bool failAfter;
+    private int operations;
+
+    [Fact]
+    public void Taking_twice_takes_once()
+    {
+        Put("p", 10);
+        Assert.Equal(Take("o", ("p", 3)), Take("o", ("p", 3)), ByContent);
+        Assert.Equal((7, 3, 0), Of("p"));
+    }
+
+    [Fact]
+    public void A_refusal_is_remembered_even_when_there_is_enough_later()
+    {
+        Put("p", 1);
+        Assert.Equal(ReservationStatus.Rejected, Take("o", ("p", 3)).Status);
+        Put("p", 100);
+        Assert.Equal(ReservationStatus.Rejected, Take("o", ("p", 3)).Status);
+        Assert.Equal((100, 0, 0), Of("p"));
+    }
+
+    [Fact]
+    public void Three_products_of_which_the_third_is_short_leave_the_first_two_untouched()
+    {
+        Put("a", 5);
+        Put("b", 5);
+        Put("c", 0);
+        var claim = Take("o", ("a", 1), ("b", 1), ("c", 1));
+        Assert.Equal((ReservationStatus.Rejected, "OUT_OF_STOCK"), (claim.Status, claim.FailureReason!.Reason));
+        Assert.Equal(((5, 0, 0), (5, 0, 0)), (Of("a"), Of("b")));
+    }
+
+    [Fact]
+    public void An_order_failed_that_comes_first_is_remembered_and_nothing_is_taken_afterwards()
+    {
+        Put("p", 10);
+        Assert.False(GiveBack("o", ("p", 3)).WasReserved);
+        Assert.False(Take("o", ("p", 3)).WasReserved);
+        Assert.Equal((10, 0, 0), Of("p"));
+    }
+
+    [Fact]
+    public void Giving_back_twice_gives_back_once()
+    {
+        Put("p", 10);
+        Take("o", ("p", 3));
+        Assert.True(GiveBack("o", ("p", 3)).WasReserved);
+        Assert.True(GiveBack("o", ("p", 3)).WasReserved);
+        Assert.Equal((10, 0, 0), Of("p"));
+    }
+
+    [Fact]
+    public void Settling_twice_settles_once()
+    {
+        Put("p", 10);
+        Take("o", ("p", 3));
+        Settle("o");
+        Settle("o");
+        Assert.Equal((7, 0, 3), Of("p"));
+    }
+
+    [Fact]
+    public void An_order_created_that_comes_again_after_everything_takes_nothing()
+    {
+        Put("p", 10);
+        Take("o", ("p", 3));
+        GiveBack("o", ("p", 3));
+        Assert.Equal(ReservationStatus.Released, Take("o", ("p", 3)).Status);
+        Assert.Equal((10, 0, 0), Of("p"));
+    }
+
+    [Fact]
+    public void Two_orders_that_want_the_last_piece_get_it_once()
+    {
+        Put("p", 1);
+        Assert.Equal((ReservationStatus.Reserved, ReservationStatus.Rejected), (Take("first", ("p", 1)).Status, Take("second", ("p", 1)).Status));
+        Assert.Equal((0, 1, 0), Of("p"));
+    }
+
+    [Fact, Trait("Hazard", "H17")]
+    public void Marks_do_not_pile_up_in_a_document_that_many_orders_take_from()
+    {
+        Put("p", 1_000);
+        for (var at = 0; at < 200; at++)
+        {
+            Take($"o{at}", ("p", 1));
+            if (at % 2 == 0) Settle($"o{at}");
+            else GiveBack($"o{at}", ("p", 1));
+        }
+        Assert.Equal((900, 0, 100), Of("p"));
+        Assert.InRange(Read("p").Marks.Count, 0, 2);
+    }
+
+    [Fact]
+    public void Marks_that_another_instance_left_are_looked_up_and_dropped()
+    {
+        Put("p", 1_000);
+        for (var at = 0; at < 300; at++) Run(() => NewParticipant().ReserveAsync($"o{at}", Lines(("p", 1)), StockDecisions.Refuse, default));
+        Assert.InRange(Read("p").Marks.Count, 1, 257);
+    }
+
+    /// <summary>Each of the operations of taking, and then of giving back or settling, fails once: before it is done, or after. What was
+    /// delivered is delivered again.</summary>
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    public void A_crash_between_any_two_operations_leaves_no_trace(bool confirmed, bool after)
+    {
+        failAfter = after;
+        var crashes = 0;
+        for (failAt = 0; ; failAt++)
+        {
+            var order = $"o{failAt}";
+            operations = 0;
+            Put("a", 10);
+            Put("b", 10);
+            var crashed = !Survives(() => Take(order, ("a", 3), ("b", 2)));
+            if (crashed) Take(order, ("a", 3), ("b", 2));
+            if (confirmed)
+            {
+                if (!Survives(() => Settle(order))) Settle(order);
+                Assert.Equal(((7, 0, 3), (8, 0, 2)), (Of("a"), Of("b")));
+            }
+            else
+            {
+                if (!Survives(() => GiveBack(order, ("a", 3), ("b", 2)))) GiveBack(order, ("a", 3), ("b", 2));
+                Assert.Equal(((10, 0, 0), (10, 0, 0)), (Of("a"), Of("b")));
+            }
+            if (operations <= failAt) break;
+            crashes++;
+        }
+        Assert.InRange(crashes, 12, 40);
+    }
+
+    [Fact, Trait("Hazard", "H18")]
+    public void A_handler_that_sleeps_anywhere_while_another_runs_and_then_dies_anywhere_leaves_no_trace()
+    {
+        var (ways, wrong) = Interleavings.Walk();
+        Assert.InRange(ways, 1_000, 10_000);
+        Assert.Empty(wrong);
+    }
+
+    private bool Survives(Func<Reservation> work)
+    {
+        try
+        {
+            work();
+            return true;
+        }
+        catch (SidecarDownException)
+        {
+            return false;
+        }
+    }
+
+    private Participant<Product>? participant;
+
+    private Participant<Product> Stock => participant ??= NewParticipant();
+
+    private Participant<Product> NewParticipant()
+    {
+        var (sidecar, backoff) = (Sidecar(), new ConflictBackoff(world.Clock, world.Chance));
+        return new(new(sidecar, backoff), sidecar, Product.KeyOf, (_, _) => Task.CompletedTask, world.Clock, backoff);
+    }
+
+    private Reservation Take(string order, params (string Product, int Quantity)[] lines) => Run(() => Stock.ReserveAsync(order, Lines(lines), StockDecisions.Refuse, default));
+
+    private Reservation GiveBack(string order, params (string Product, int Quantity)[] lines) => Run(() => Stock.ReleaseAsync(order, Lines(lines), default));
+
+    private Reservation Settle(string order) => Run(() => Stock.SettleAsync(order, default));
+
+    private static ImmutableArray<ReservationLine> Lines(params (string Product, int Quantity)[] lines) => [.. lines.Select(line => new ReservationLine(line.Product, line.Quantity))];
+
+    private static bool ByContent(Reservation one, Reservation other) => JsonSerializer.Serialize(one, Json) == JsonSerializer.Serialize(other, Json);
+
+    private T Run<T>(Func<Task<T>> work) => world.Run(work);
+
+    private void Put(string product, long available)
+    {
+        store.Delete($"stock||{Product.KeyOf(product)}");
+        store.TryWrite($"stock||{Product.KeyOf(product)}", new Product(product, "", 1, Holdings.Of(available), []), "");
+    }
+
+    private Holdings Read(string product) => ((Product)store.Read($"stock||{Product.KeyOf(product)}").Value!).Holdings;
+
+    private (int Available, int Held, int Gone) Of(string product) => Read(product) is var holdings ? ((int)holdings.Available, (int)holdings.Held, (int)holdings.Consumed) : default;
+
+    private ISidecar Sidecar() => new FailingSidecar(new SimulatedSidecar(world, store, "stock", Json, () => SidecarFaults.None, () => false, _ => { }), this);
+
+    /// <summary>Fails at one operation, before or after it is done.</summary>
+    private sealed class FailingSidecar(ISidecar behind, ParticipantTests test) : SidecarBetween(behind)
+    {
+        protected override async Task<T> DoAsync<T>(Func<Task<T>> operation)
+        {
+            var fails = test.operations++ == test.failAt;
+            if (fails && !test.failAfter) throw new SidecarDownException();
+            var result = await operation();
+            return fails ? throw new SidecarDownException() : result;
+        }
+    }
+}

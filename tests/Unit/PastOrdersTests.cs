@@ -1,0 +1,93 @@
+using Orders;
+
+namespace Saga.Tests;
+
+/// <summary>The list of orders that came to rest: none is left out while it is kept.</summary>
+public sealed class PastOrdersTests
+{
+    private readonly World world = new(1);
+    private readonly SimulatedStore store = new();
+
+    [Fact]
+    public void Every_order_is_listed_once_and_the_latest_first()
+    {
+        var past = New();
+        string[] morning = [.. Enumerable.Range(0, 1200).Select(at => $"morning-{at}")], evening = [.. Enumerable.Range(0, 7).Select(at => $"evening-{at}")];
+        Add(past, morning);
+        Pass(TimeSpan.FromHours(9));
+        foreach (var order in evening) Add(past, order);
+        Assert.Equal([.. evening.Reverse(), .. morning.Reverse()], Read(past, 100));
+        Assert.Equal(1207, Read(New(), 1000).Count);
+    }
+
+    [Fact]
+    public void Adding_again_is_adding_once()
+    {
+        var past = New();
+        Add(past, "a", "b");
+        Add(past, "b", "c");
+        Assert.Equal(["c", "b", "a"], Read(past, 2));
+    }
+
+    [Fact]
+    public void Instances_add_to_the_same_hour_at_the_same_time()
+    {
+        OrderHistory[] instances = [New(), New(), New()];
+        Do(async () =>
+        {
+            var added = instances.SelectMany((past, at) => Enumerable.Range(0, 40).Select(turn => past.AddAsync([.. Enumerable.Range(0, 20).Select(n => $"{at}-{turn}-{n}")], default))).ToArray();
+            foreach (var one in added) await one;
+        });
+        Assert.Equal(2400, Read(New(), 1000).Distinct().Count());
+    }
+
+    [Fact]
+    public void The_list_says_since_when_it_is_complete_once_something_is_forgotten()
+    {
+        var past = New();
+        Add(past, "a");
+        Pass(Retention.OfFinished - TimeSpan.FromHours(1));
+        Assert.Null(world.Run(() => past.CompleteSinceAsync(default)));
+        Pass(TimeSpan.FromHours(1));
+        var since = world.Run(() => past.CompleteSinceAsync(default));
+        Assert.InRange(since!.Value, world.Clock.GetUtcNow() - Retention.OfFinished, world.Clock.GetUtcNow() - Retention.OfFinished + TimeSpan.FromHours(1));
+    }
+
+    [Theory]
+    [InlineData("", true), InlineData("01a20abc-8b99-79b5-a05b-883694978b70", true), InlineData("495000.0.17", true)]
+    [InlineData("x", false), InlineData("1.2", false), InlineData("1.-2.3", false), InlineData("1.2.3.4", false), InlineData("1.99999999999.3", false)]
+    public void A_page_token_is_one_that_was_given(string token, bool right)
+    {
+        Assert.Equal(right, PageCursor.TryParse(token, out var place));
+        if (right) Assert.Equal(token, place.ToToken());
+    }
+
+    private OrderHistory New()
+    {
+        var sidecar = new SimulatedSidecar(world, store, "orders", null, () => SidecarFaults.None, () => false, _ => { });
+        return new(new(sidecar, new(world.Clock, world.Chance)), sidecar, world.Clock);
+    }
+
+    private void Add(OrderHistory past, params string[] orders) => Do(() => past.AddAsync(orders, default));
+
+    private List<string> Read(OrderHistory past, int most)
+    {
+        List<string> all = [];
+        for (PastPlace? place = null; ;)
+        {
+            var (ids, next) = world.Run(() => past.ReadAsync(place, most, default));
+            Assert.InRange(ids.Count, 0, most);
+            all.AddRange(ids);
+            if (next is null) return all;
+            place = next;
+        }
+    }
+
+    private void Pass(TimeSpan time) => world.Clock.AdvanceTo(world.Clock.GetUtcNow() + time);
+
+    private void Do(Func<Task> work) => world.Run(async () =>
+    {
+        await work();
+        return true;
+    });
+}

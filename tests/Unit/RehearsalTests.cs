@@ -1,0 +1,65 @@
+using System.Text.Json;
+using Microsoft.Extensions.Logging.Abstractions;
+using Shop.V1;
+using Stock;
+using Product = Stock.Product;
+
+namespace Saga.Tests;
+
+/// <summary>A rehearsal does what the real thing does, and leaves no trace.</summary>
+public sealed class RehearsalTests
+{
+    private static readonly JsonSerializerOptions Json = SagaHost.JsonOf(StockJsonContext.Default);
+
+    private readonly World world = new(1);
+    private readonly SimulatedStore store = new();
+    private readonly List<OutgoingEvent> said = [];
+
+    [Fact]
+    public void What_it_says_would_change_is_what_changes()
+    {
+        store.TryWrite("stock||product:p", new Product("p", "Lamp", 1_000, Holdings.Of(5), []), "");
+        var order = new OrderCreatedEvent { OrderId = Guid.Empty.ToString(), Items = { new OrderLine { ProductId = "p", Quantity = 2 } } };
+
+        var recorder = new RecordingSidecar(Sidecar(), Json);
+        Reserve(recorder, order);
+        Assert.Equal(5, Read().Holdings.Available);
+        Assert.Empty(said);
+        Assert.Empty(store.All<Reservation>("stock||claim:"));
+
+        Reserve(Sidecar(), order);
+        Assert.Equal(3, Read().Holdings.Available);
+        Assert.Collection(recorder.Effects,
+            product => Assert.Equal("product:p: holdings.available 5 → 3, holdings.held 0 → 2, holdings.marks.00000000-0000-0000-0000-000000000000 nothing → \"Held\"", product),
+            claim => Assert.Matches($"^claim:{order.OrderId}: .*status nothing → \"{store.All<Reservation>("stock||claim:").Single().Status}\".*lines\\[0\\].amount nothing → 2", claim),
+            answer => Assert.Equal($"says stock-reserved: {said.Single().Message}", answer));
+    }
+
+    [Fact]
+    public void What_has_happened_before_would_change_nothing_and_be_said_again()
+    {
+        store.TryWrite("stock||product:p", new Product("p", "Lamp", 1_000, Holdings.Of(5), []), "");
+        var order = new OrderCreatedEvent { OrderId = Guid.Empty.ToString(), Items = { new OrderLine { ProductId = "p", Quantity = 2 } } };
+        Reserve(Sidecar(), order);
+        var recorder = new RecordingSidecar(Sidecar(), Json);
+        Reserve(recorder, order);
+        Assert.Equal([$"says stock-reserved: {said.Single().Message}"], recorder.Effects);
+    }
+
+    private Product Read() => store.All<Product>("stock||product:").Single();
+
+    private SimulatedSidecar Sidecar() => new(world, store, "stock", null, () => SidecarFaults.None, () => false, said.Add);
+
+    private void Reserve(ISidecar sidecar, OrderCreatedEvent order)
+    {
+        var backoff = new ConflictBackoff(world.Clock, world.Chance);
+        var log = new OpenOrderLog(sidecar, world.Clock, () => Guid.NewGuid().ToString("N"), NullLogger<OpenOrderLog>.Instance);
+        var participant = new Participant<Product>(new(sidecar, backoff), sidecar, Product.KeyOf, log.AddAsync, world.Clock, backoff);
+        var stock = new StockHandlers(participant, sidecar, NullLoggerFactory.Instance);
+        world.Run(async () =>
+        {
+            await stock.ReserveAsync(order, default);
+            return true;
+        });
+    }
+}

@@ -1,0 +1,158 @@
+using Grpc.Core;
+using Microsoft.Extensions.Logging.Abstractions;
+using Stock;
+using Product = Stock.Product;
+
+namespace Saga.Tests;
+
+/// <summary>An entry of a sweep that cannot be handled stops no other.</summary>
+public sealed class SweepIsolationTests
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+
+    private readonly World world = new(1);
+    private readonly SimulatedStore store = new();
+    private readonly Dictionary<string, Func<OrderOutcome>> orders = [];
+    private readonly List<string> asked = [];
+    private readonly OpenOrderLog openOrders;
+    private readonly Participant<Product> participant;
+    private readonly ReservationSweep<Product> sweep;
+
+    public SweepIsolationTests()
+    {
+        var sidecar = new SimulatedSidecar(world, store, "stock", null, () => SidecarFaults.None, () => false, _ => { });
+        var backoff = new ConflictBackoff(world.Clock, world.Chance);
+        var documents = new DocumentStore(sidecar, backoff);
+        openOrders = new(sidecar, world.Clock, () => "i", NullLogger<OpenOrderLog>.Instance);
+        participant = new(documents, sidecar, Product.KeyOf, openOrders.AddAsync, world.Clock, backoff);
+        var deadLetters = new DeadLetters(documents, sidecar, new(documents, sidecar), new("stock"), world.Clock);
+        sweep = new(participant, sidecar, openOrders, (order, _) =>
+        {
+            asked.Add(order);
+            return Task.FromResult(orders[order]());
+        }, Deadline, deadLetters, world.Clock, NullLogger<ReservationSweep<Product>>.Instance);
+        store.TryWrite($"stock||{Product.KeyOf("p")}", new Product("p", "", 1, Holdings.Of(60), []), "");
+    }
+
+    private Holdings Pieces => ((Product)store.Read($"stock||{Product.KeyOf("p")}").Value!).Holdings;
+
+    private DeadLetter[] Letters => [.. store.All<DeadLetter>("stock||dead-letter:")];
+
+    private static string IdOf(int number) => new Guid(number, 0, 0, new byte[8]).ToString();
+
+    public static TheoryData<string> Corruptions => ["no lines", "another order", "a negative amount", "no product"];
+
+    [Theory, MemberData(nameof(Corruptions)), Trait("Hazard", "H27")]
+    public void A_reservation_that_can_be_neither_released_nor_settled_becomes_a_dead_letter_and_the_others_are_settled(string corruption)
+    {
+        var (bad, good) = (IdOf(1), IdOf(2));
+        var claim = new Reservation(bad, ReservationStatus.Reserved, true, [new("p", 1)], null, world.Clock.GetUtcNow());
+        store.TryWrite($"stock||{Reservation.KeyOf(bad)}", corruption switch
+        {
+            "no lines" => claim with { Lines = [] },
+            "another order" => claim with { OrderId = good },
+            "a negative amount" => claim with { Lines = [new("p", -1)] },
+            _ => claim with { Lines = [new("", 1)] },
+        }, "");
+        Run(() => openOrders.AddAsync(bad, default));
+        Hold(good, OrderOutcome.Confirmed);
+
+        Sweep();
+        Assert.Equal((59, 0, 1), (Pieces.Available, Pieces.Held, Pieces.Consumed));
+        var letter = Assert.Single(Letters);
+        Assert.Equal(("reservations", $"{bad}/Reservation", bad), (letter.Topic, letter.EventId, letter.OrderId));
+        Assert.StartsWith($"claim:{bad} is corrupt: ", letter.Problem);
+
+        // It is the operator's now: no later sweep visits it.
+        var versions = store.Versions;
+        Sweep();
+        Assert.Equal(letter.Dead, Assert.Single(Letters).Dead);
+        Assert.DoesNotContain(store.Find<OpenSegment>("stock||open:"), segment => segment.Orders.Contains(bad));
+        // The document with the numbers is as it was.
+        Assert.Equal(versions[$"stock||{Product.KeyOf("p")}"], store.Versions[$"stock||{Product.KeyOf("p")}"]);
+    }
+
+    [Fact]
+    public void An_id_that_Orders_refuses_becomes_a_dead_letter()
+    {
+        var (bad, good) = (IdOf(1), IdOf(2));
+        Hold(bad, () => throw new RpcException(new Status(StatusCode.InvalidArgument, "'' is neither an order id nor an order number")));
+        Hold(good, OrderOutcome.Closed);
+        Sweep();
+        Assert.Equal([bad], Letters.Select(letter => letter.OrderId));
+        Assert.Equal((59, 1, 0), (Pieces.Available, Pieces.Held, Pieces.Consumed));
+    }
+
+    [Fact]
+    public void What_fails_by_a_fault_of_the_world_is_tried_again_ever_later_while_the_others_go_on()
+    {
+        var (slow, good) = (IdOf(1), IdOf(2));
+        var isAway = true;
+        Hold(slow, () => isAway ? throw new RpcException(new Status(StatusCode.Unavailable, "away")) : OrderOutcome.Confirmed);
+        Hold(good, OrderOutcome.Confirmed);
+        Sweep();
+        Assert.Equal((58, 1, 1), (Pieces.Available, Pieces.Held, Pieces.Consumed));
+
+        asked.Clear();
+        for (var second = 0; second < 60; second++) Sweep(TimeSpan.FromSeconds(1));
+        // After 2, 4, 8, 16 and 32 s.
+        Assert.InRange(asked.Count, 4, 5);
+        Assert.Empty(Letters);
+
+        isAway = false;
+        for (var second = 0; second < 61 && Pieces.Held > 0; second++) Sweep(TimeSpan.FromSeconds(1));
+        Assert.Equal((58, 0, 2), (Pieces.Available, Pieces.Held, Pieces.Consumed));
+    }
+
+    [Fact]
+    public void When_the_world_is_down_a_sweep_ends_soon_and_the_next_goes_on_behind()
+    {
+        var isAway = true;
+        for (var number = 1; number <= 20; number++) Hold(IdOf(number), () => isAway ? throw new RpcException(new Status(StatusCode.Unavailable, "away")) : OrderOutcome.Confirmed);
+        Assert.Throws<RpcException>(() => Sweep());
+        Assert.Equal(3, asked.Count);
+        Assert.Throws<RpcException>(() => Sweep(TimeSpan.FromSeconds(1)));
+        Assert.Equal(6, asked.Distinct().Count());
+
+        isAway = false;
+        for (var second = 0; second < 10 && Pieces.Held > 0; second++) Sweep(TimeSpan.FromSeconds(1));
+        Assert.Equal((40, 0, 20), (Pieces.Available, Pieces.Held, Pieces.Consumed));
+    }
+
+    [Fact]
+    public void A_redriven_entry_that_is_still_open_is_looked_after_again()
+    {
+        var order = IdOf(1);
+        var fate = OrderOutcome.Pending;
+        Hold(order, () => fate, isLogged: false);
+        Run(() => sweep.VisitAsync(order, default));
+        fate = OrderOutcome.Confirmed;
+        Sweep();
+        Assert.Equal((59, 0, 1), (Pieces.Available, Pieces.Held, Pieces.Consumed));
+    }
+
+    private void Hold(string order, OrderOutcome fate) => Hold(order, () => fate);
+
+    private void Hold(string order, Func<OrderOutcome> fate, bool isLogged = true)
+    {
+        orders[order] = fate;
+        var made = isLogged ? participant : new Participant<Product>(
+            new(Sidecar(), new(world.Clock, world.Chance)), Sidecar(), Product.KeyOf, (_, _) => Task.CompletedTask, world.Clock, new(world.Clock, world.Chance));
+        Run(() => made.ReserveAsync(order, [new("p", 1)], StockDecisions.Refuse, default));
+
+        SimulatedSidecar Sidecar() => new(world, store, "stock", null, () => SidecarFaults.None, () => false, _ => { });
+    }
+
+    /// <param name="after">Time that passes before; unless said otherwise long enough for whatever is held to be asked about.</param>
+    private void Sweep(TimeSpan? after = null)
+    {
+        world.Clock.AdvanceTo(world.Clock.GetUtcNow() + (after ?? Deadline));
+        Run(() => sweep.RunAsync(default));
+    }
+
+    private void Run(Func<Task> work) => world.Run(async () =>
+    {
+        await work();
+        return true;
+    });
+}

@@ -1,0 +1,88 @@
+using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
+
+namespace Saga.Tests;
+
+/// <summary>Reads the repository: what no compiler checks.</summary>
+public sealed class TidyTests
+{
+    private static readonly string Root = RootOf();
+    private static readonly string[] Services = ["Orders", "Stock", "Payments", "Coupons"];
+
+    [Fact]
+    public void No_service_references_another()
+    {
+        foreach (var service in Services)
+        {
+            var project = File.ReadAllText(Path.Combine(Root, "services", service, $"{service}.csproj"));
+            Assert.All(Services, other => Assert.DoesNotContain($"{other}.csproj", project));
+        }
+    }
+
+    [Fact]
+    public void Nothing_in_the_product_knows_of_a_stand_in() => Assert.All(
+        Sources("services", "saga", "protos", "cli"), file => Assert.DoesNotContain("standin", File.ReadAllText(file).Replace("-", ""), StringComparison.OrdinalIgnoreCase));
+
+    [Fact]
+    public void Only_the_components_name_Redis_as_something_to_connect_to() => Assert.All(
+        Sources("services", "saga"), file => Assert.DoesNotMatch("(?i)stackexchange|redisHost|6379", File.ReadAllText(file)));
+
+    [Fact]
+    public void Time_ids_and_chance_come_in_from_the_edge() => Assert.All(
+        Sources("services", "saga").Where(file => file.EndsWith("Decisions.cs", StringComparison.Ordinal) || Pure.Contains(Path.GetFileName(file))),
+        file => Assert.DoesNotMatch(@"DateTime(Offset)?\.(UtcNow|Now)|Guid\.|Random\b|Task\b|await", File.ReadAllText(file)));
+
+    [Fact]
+    public void No_source_asks_the_wall_clock_directly_but_for_the_deadline_of_a_call() => Assert.All(
+        Sources("services", "saga").SelectMany(file => File.ReadLines(file).Select(line => (file, line))).Where(at => at.line.Contains("DateTime.UtcNow") || at.line.Contains("DateTimeOffset.UtcNow")),
+        at => Assert.Contains("deadline:", at.line));
+
+    [Fact]
+    public void Every_topic_is_in_the_table_of_the_README()
+    {
+        var readme = File.ReadAllText(Path.Combine(Root, "README.md"));
+        var events = Regex.Matches(File.ReadAllText(Path.Combine(Root, "protos/shop/v1/events.proto")), @"message (\w+Event) ").Select(match => match.Groups[1].Value).ToArray();
+        Assert.Equal(12, events.Length);
+        Assert.All(events, name => Assert.Contains($"| {name} | {OutgoingEvent.TopicOf(name)} |", readme));
+    }
+
+    [Fact]
+    public void Every_hazard_has_a_test_that_names_it_and_stands_in_the_table()
+    {
+        var table = Regex.Matches(File.ReadAllText(Path.Combine(Root, "docs/hazards.md")), @"^\| ([HB]\d+) \|.*\| `(\w+)\.(\w+)` \|$", RegexOptions.Multiline)
+            .ToDictionary(row => row.Groups[1].Value, row => (Class: row.Groups[2].Value, Method: row.Groups[3].Value));
+        Assert.Equal([.. Numbered("B", 14), .. Numbered("H", 27)], table.Keys.Order(StringComparer.Ordinal));
+        Assert.Distinct(table.Values);
+
+        var tests = Directory.EnumerateFiles(Path.Combine(Root, "tests"), "*.cs", SearchOption.AllDirectories).Select(File.ReadAllText).ToArray();
+        Assert.All(table, row => Assert.Contains(tests, source => Regex.IsMatch(source,
+            $@"class {row.Value.Class}\b") && Regex.IsMatch(source, $@"Trait\(""Hazard"", ""{row.Key}""\)(?:(?!\bpublic\b)[\s\S])*public \S+(?: Task)? {row.Value.Method}\(")));
+        var named = tests.SelectMany(source => Regex.Matches(source, @"Trait\(""Hazard"", ""(\w+)""\)").Select(match => match.Groups[1].Value));
+        Assert.All(named, hazard => Assert.Contains(hazard, table.Keys));
+
+        static IEnumerable<string> Numbered(string letter, int count) => Enumerable.Range(1, count).Select(number => $"{letter}{number}").Order(StringComparer.Ordinal);
+    }
+
+    [Fact]
+    public void Names_say_what_things_are() => Assert.All(
+        Sources("services", "saga", "cli", "standins", "tests"), file => Assert.DoesNotMatch(@"(class|record|interface) \w*(Manager|Helper|Helpers|Util|Utils)\b", File.ReadAllText(file)));
+
+    [Fact]
+    public void Nothing_is_left_to_do()
+    {
+        Assert.All(Sources("services", "saga", "cli", "standins"), file => Assert.DoesNotMatch("TO" + "DO|FIX" + "ME", File.ReadAllText(file)));
+        Assert.All(Sources("services", "saga", "cli"), file => Assert.DoesNotContain("NotImplemented", File.ReadAllText(file)));
+    }
+
+    private static readonly string[] Pure = ["Holdings.cs", "Claim.cs", "Quote.cs", "Explanation.cs", "Order.cs", "Product.cs", "Account.cs", "Coupon.cs"];
+
+    private static IEnumerable<string> Sources(params string[] folders)
+    {
+        var files = folders.SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Root, folder), "*", SearchOption.AllDirectories))
+            .Where(file => Path.GetExtension(file) is ".cs" or ".csproj" or ".proto" && !file.Contains("node_modules")).ToArray();
+        Assert.NotEmpty(files);
+        return files;
+    }
+
+    private static string RootOf([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../.."));
+}

@@ -1,0 +1,200 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Dapr;
+using Dapr.Client.Autogen.Grpc.v1;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using DaprApi = Dapr.Client.Autogen.Grpc.v1.Dapr;
+
+namespace Saga.Tests;
+
+/// <summary>What is wanted in one turn is asked for together.</summary>
+public sealed class TogetherTests
+{
+    private readonly EventLoop eventLoop = new();
+
+    private sealed record Note(string Text);
+
+    [Fact]
+    public async Task A_batch_goes_on_step_by_step_and_each_step_is_one_call()
+    {
+        var calls = new ConcurrentQueue<(string Step, int Wanted)>();
+        Batcher<int, int> Step(string name) => new(eventLoop, async wanted =>
+        {
+            calls.Enqueue((name, wanted.Count));
+            await Task.Delay(1);
+            return [.. wanted.Select(Task.FromResult)];
+        }, maxConcurrency: 2, maxBatchSize: 100);
+        var (first, second) = (Step("first"), Step("second"));
+
+        var results = await eventLoop.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 30).Select(async at =>
+            await first.SubmitAsync(at, default) + await second.SubmitAsync(at, default) + await first.SubmitAsync(at, default))));
+
+        Assert.Equal(Enumerable.Range(0, 30).Select(at => 3 * at), results);
+        Assert.Equal([("first", 30), ("second", 30), ("first", 30)], calls);
+    }
+
+    [Fact]
+    public async Task More_than_can_share_a_call_take_several_and_who_waits_goes_next()
+    {
+        var (underWay, most, counts) = (0, 0, new ConcurrentQueue<int>());
+        var together = new Batcher<int, int>(eventLoop, async wanted =>
+        {
+            most = Math.Max(most, Interlocked.Increment(ref underWay));
+            counts.Enqueue(wanted.Count);
+            await Task.Yield();
+            Interlocked.Decrement(ref underWay);
+            return [.. wanted.Select(Task.FromResult)];
+        }, maxConcurrency: 2, maxBatchSize: 10);
+        Assert.Equal(Enumerable.Range(0, 55), await eventLoop.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 55).Select(at => together.SubmitAsync(at, default)))));
+        Assert.Equal((2, 55, 6), (most, counts.Sum(), counts.Count));
+    }
+
+    [Fact]
+    public async Task A_call_that_fails_fails_for_all_who_shared_it_and_for_nobody_else()
+    {
+        var calls = 0;
+        var together = new Batcher<int, int>(eventLoop, wanted => calls++ == 0
+            ? throw new InvalidOperationException("away")
+            : Task.FromResult<IReadOnlyList<Task<int>>>([.. wanted.Select(Task.FromResult)]), maxConcurrency: 1, maxBatchSize: 2);
+        var all = await eventLoop.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 4).Select(async at =>
+        {
+            try
+            {
+                return await together.SubmitAsync(at, default);
+            }
+            catch (InvalidOperationException)
+            {
+                return -1;
+            }
+        })));
+        Assert.Equal([-1, -1, 2, 3], all);
+    }
+
+    [Fact]
+    public async Task Of_many_writes_of_which_some_come_second_all_others_are_made_and_with_few_calls()
+    {
+        var dapr = new CountingStore();
+        var sidecar = Sidecar(dapr);
+        foreach (var at in (int[])[3, 7]) dapr.Kept[$"k{at}"] = (ByteString.CopyFromUtf8("{\"text\":\"somebody else's\"}"), 5);
+        var written = await eventLoop.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 20).Select(at =>
+            sidecar.TrySaveAsync(new Versioned<Note>($"k{at}", null, ""), new Note($"{at}"), null, default))));
+        // Those that had been written when the call failed are told so too, and find their own effect when they look.
+        Assert.Equal((false, false), (written[3], written[7]));
+        Assert.All(Enumerable.Range(0, 20), at => Assert.Contains(at is 3 or 7 ? "somebody else's" : $"\"{at}\"", dapr.Kept[$"k{at}"].Data.ToStringUtf8()));
+        Assert.InRange(dapr.Calls, 2, 3);
+    }
+
+    [Fact]
+    public async Task Where_none_of_many_writes_can_be_made_each_says_why()
+    {
+        var dapr = new CountingStore { Away = true };
+        var sidecar = Sidecar(dapr);
+        var writes = Enumerable.Range(0, 3).Select(at => sidecar.TrySaveAsync(new Versioned<Note>($"k{at}", null, ""), new Note($"{at}"), null, default)).ToArray();
+        foreach (var write in writes) await Assert.ThrowsAsync<DaprException>(() => write);
+    }
+
+    [Fact]
+    public async Task A_key_that_the_sidecar_refuses_fails_no_read_or_write_that_shared_its_call()
+    {
+        var dapr = new CountingStore();
+        dapr.Kept["good"] = (ByteString.CopyFromUtf8("{\"text\":\"here\"}"), 1);
+        var sidecar = Sidecar(dapr);
+        var reads = await eventLoop.RunAsync(() => sidecar.ReadEachAsync<Note>(["good", "evil||1", "absent"], default));
+        Assert.Equal("here", (await reads[0]).Value?.Text);
+        Assert.Null((await reads[2]).Value);
+        Assert.False(Faults.IsTransient(await Assert.ThrowsAsync<DaprException>(() => reads[1])));
+
+        var writes = await eventLoop.RunAsync(async () =>
+        {
+            Task<bool>[] all = [.. ((string[])["new", "evil||1", "other"]).Select(key => sidecar.TrySaveAsync(new Versioned<Note>(key, null, ""), new Note("x"), null, default))];
+            await Task.WhenAny(Task.WhenAll(all));
+            return all;
+        });
+        Assert.True(await writes[0] && await writes[2]);
+        await Assert.ThrowsAsync<DaprException>(() => writes[1]);
+    }
+
+    [Theory, InlineData("{\"text\":"), InlineData("null"), InlineData("[]"), InlineData("WRONG")]
+    public async Task A_corrupt_document_is_refused_whole_and_named(string json)
+    {
+        var dapr = new CountingStore();
+        dapr.Kept["k"] = (ByteString.CopyFromUtf8(json), 1);
+        var corrupt = await Assert.ThrowsAsync<CorruptDocumentException>(() => Sidecar(dapr).ReadAsync<Note>("k", default));
+        Assert.StartsWith("k is corrupt, no Note: ", corrupt.Message);
+        Assert.False(Faults.IsTransient(corrupt));
+    }
+
+    private DaprSidecar Sidecar(CountingStore dapr) =>
+        new(dapr, SagaHost.JsonOf(new DefaultJsonTypeInfoResolver()), eventLoop);
+
+    /// <summary>A store behind Dapr's API with ETags as Redis has them: of many writes each is by itself, and the call fails when one does.</summary>
+    private sealed class CountingStore : DaprApi.DaprClient
+    {
+        public ConcurrentDictionary<string, (ByteString Data, long Version)> Kept { get; } = new();
+
+        public bool Away { get; init; }
+
+        public int Calls { get; private set; }
+
+        public override AsyncUnaryCall<Empty> SaveStateAsync(SaveStateRequest request, Metadata headers = null!, DateTime? deadline = null, CancellationToken cancellationToken = default) =>
+            Answer(() =>
+            {
+                Refuse(request.States.Select(item => item.Key));
+                var lost = 0;
+                foreach (var item in request.States)
+                {
+                    if (!Kept.TryGetValue(item.Key, out var kept)) Kept[item.Key] = (item.Value, 1);
+                    else if (item.Etag.Value == $"{kept.Version}") Kept[item.Key] = (item.Value, kept.Version + 1);
+                    else lost++;
+                }
+                return lost == 0 ? new Empty() : throw new RpcException(new Status(StatusCode.Aborted, "possible etag mismatch"));
+            });
+
+        public override AsyncUnaryCall<GetBulkStateResponse> GetBulkStateAsync(GetBulkStateRequest request, Metadata headers = null!, DateTime? deadline = null, CancellationToken cancellationToken = default) =>
+            Answer(() =>
+            {
+                Refuse(request.Keys);
+                return new GetBulkStateResponse
+                {
+                    Items =
+                    {
+                        request.Keys.Select(key => Kept.TryGetValue(key, out var kept)
+                            ? new BulkStateItem { Key = key, Data = kept.Data, Etag = $"{kept.Version}" }
+                            : new BulkStateItem { Key = key }),
+                    },
+                };
+            });
+
+        public override AsyncUnaryCall<GetStateResponse> GetStateAsync(GetStateRequest request, Metadata headers = null!, DateTime? deadline = null, CancellationToken cancellationToken = default) =>
+            Answer(() =>
+            {
+                Refuse([request.Key]);
+                return Kept.TryGetValue(request.Key, out var kept) ? new GetStateResponse { Data = kept.Data, Etag = $"{kept.Version}" } : new GetStateResponse();
+            });
+
+        // As daprd does: one such key fails the whole call.
+        private static void Refuse(IEnumerable<string> keys)
+        {
+            if (keys.FirstOrDefault(key => key.Contains("||", StringComparison.Ordinal)) is not { } illegal) return;
+            throw new RpcException(new Status(StatusCode.InvalidArgument, $"input key/keyPrefix '{illegal}' can't contain '||'"));
+        }
+
+        private AsyncUnaryCall<T> Answer<T>(Func<T> answer)
+        {
+            Calls++;
+            Task<T> answering;
+            try
+            {
+                answering = Away ? throw new RpcException(new Status(StatusCode.Unavailable, "away")) : Task.FromResult(answer());
+            }
+            catch (RpcException failure)
+            {
+                answering = Task.FromException<T>(failure);
+            }
+            return new(answering, Task.FromResult(Metadata.Empty), () => Status.DefaultSuccess, () => Metadata.Empty, () => { });
+        }
+    }
+}

@@ -1,0 +1,40 @@
+using System.Diagnostics;
+using Saga;
+using Saga.Tests;
+
+namespace Traces;
+
+/// <summary>What an order's trace costs while traces are off.</summary>
+[Collection(nameof(Sequential))]
+public sealed class NobodyListensTests
+{
+    private const string OrderId = "0198c0de-0000-7000-8000-000000000001", EventId = $"{OrderId}/OrderCreatedEvent";
+    private const string Trace = "0af7651916cd43dd8448eb211c80319c", Parent = $"00-{Trace}-b7ad6b7169203331-01";
+
+    [Fact]
+    public void Everything_that_would_be_shown_of_an_order_takes_not_one_byte()
+    {
+        var made = PassBy();
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var order = 0; order < 1000; order++) made |= PassBy();
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.False(made);
+    }
+
+    /// <returns>Whether anything was made.</returns>
+    private static bool PassBy()
+    {
+        using var placed = SagaTracing.Start("place order", orderId: null);
+        placed.SetOrder(OrderId);
+        using var confirmed = SagaTracing.Start("confirm order", OrderId);
+        using var heard = SagaTracing.StartConsume("reserve stock", "order-created", EventId, attempt: 1, Parent);
+        using var noted = SagaTracing.StartConsume(step: null, "stock-reserved", EventId, attempt: 2, parent: null);
+        using var reminded = SagaTracing.StartLinkedRoot("remind order", OrderId, Trace);
+        using var looking = SagaTracing.Suppress();
+        SagaTracing.SetOutcome("order-created");
+        heard.Fail("dropped", "unreadable");
+        SagaTracing.Resume(heard);
+        return (placed ?? confirmed ?? heard ?? noted ?? reminded ?? looking ?? Activity.Current) is not null
+            || SagaTracing.TraceId is not null || SagaTracing.OrderId is not null;
+    }
+}

@@ -1,0 +1,270 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using Dapr.AppCallback.Autogen.Grpc.v1;
+using Dapr.Client;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging.Abstractions;
+using Orders;
+using Saga;
+using Saga.Tests;
+using Shop.V1;
+using Stock;
+using Order = Orders.Order;
+using OrderStatus = Orders.OrderStatus;
+using Product = Stock.Product;
+
+namespace Traces;
+
+/// <summary>Which trace a step belongs to when nobody asked for it, or when several share what is done.</summary>
+public sealed class SagaTraceTests : IDisposable
+{
+    private const string OrderId = "0198c0de-0000-7000-8000-000000000001", First = "0af7651916cd43dd8448eb211c80319c";
+    private static readonly SagaTimeouts SagaTimeouts = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5));
+
+    private readonly World world = new(1);
+    private readonly SimulatedStore store = new();
+    private readonly List<Activity> steps = [];
+    private readonly List<OutgoingEvent> said = [];
+    private readonly List<string?> operations = [];
+    private ActivityListener? listener;
+
+    public void Dispose() => listener?.Dispose();
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData($"00-{First}-b7ad6b7169203331-01")]
+    public async Task An_event_that_fails_is_tried_again_and_each_attempt_is_numbered(string? parent)
+    {
+        Listen();
+        var fails = 2;
+        var subscriptions = new Subscriptions().On<OrderConfirmedEvent>((_, _) => fails-- > 0 ? throw new TimeoutException("late") : Task.CompletedTask, "settle stock");
+        var dispatcher = new EventDispatcher(subscriptions, null!, new("stock"), TimeProvider.System, NullLogger<EventDispatcher>.Instance);
+        var envelope = new TopicEventCERequest { Id = $"{OrderId}/OrderConfirmedEvent", Data = ByteString.CopyFromUtf8($$"""{"orderId":"{{OrderId}}"}"""), Extensions = new() };
+        if (parent is not null) envelope.Extensions.Fields["traceparent"] = Value.ForString(parent);
+        var batch = new TopicEventBulkRequest { Topic = "order-confirmed", Entries = { new TopicEventBulkRequestEntry { EntryId = "1", CloudEvent = envelope } } };
+
+        for (var delivery = 0; delivery < 4; delivery++) await AppCallbackService.DispatchAsync(batch, dispatcher, new(), default);
+
+        var heard = steps.Where(step => step.OperationName == "settle stock").ToArray();
+        Assert.Equal([1, 2, 3, 1], heard.Select(step => step.GetTagItem("saga.attempt")));
+        Assert.Equal(["to be delivered again", "to be delivered again", null, null], heard.Select(step => step.GetTagItem("saga.outcome")));
+        if (parent is not null) Assert.All(heard, step => Assert.Equal(First, step.TraceId.ToHexString()));
+    }
+
+    [Fact]
+    public async Task What_comes_in_a_batch_is_not_in_the_trace_of_the_call_that_brought_it_even_when_nobody_listens()
+    {
+        List<string?> traces = [];
+        var subscriptions = new Subscriptions().On<OrderConfirmedEvent>((_, _) =>
+        {
+            traces.Add(Activity.Current?.TraceId.ToHexString());
+            return Task.CompletedTask;
+        });
+        var dispatcher = new EventDispatcher(subscriptions, null!, new("stock"), TimeProvider.System, NullLogger<EventDispatcher>.Instance);
+        var envelope = new TopicEventCERequest { Id = "other/OrderConfirmedEvent", Data = ByteString.CopyFromUtf8($$"""{"orderId":"{{OrderId}}"}"""), Extensions = new() };
+        envelope.Extensions.Fields["traceparent"] = Value.ForString($"00-{First}-b7ad6b7169203331-01");
+        using var call = new Activity("call").Start();
+        await AppCallbackService.DispatchAsync(new TopicEventBulkRequest { Topic = "order-confirmed", Entries = { new TopicEventBulkRequestEntry { EntryId = "1", CloudEvent = envelope } } }, dispatcher, new(), default);
+        Assert.DoesNotContain(call.TraceId.ToHexString(), traces);
+        Assert.Same(call, Activity.Current);
+    }
+
+    [Fact]
+    public void A_reminder_begins_a_trace_of_its_own_and_points_to_the_one_the_order_came_in()
+    {
+        Listen();
+        var sidecar = Sidecar();
+        var openOrders = new OpenOrderLog(sidecar, world.Clock, () => "i", NullLogger<OpenOrderLog>.Instance);
+        var at = world.Clock.GetUtcNow();
+        store.TryWrite($"app||{Order.KeyOf(OrderId)}", new Order(
+            OrderId, "u", OrderStatus.Pending, [new("p", 1, 100)], new(100, 0, 100), null, new("", "", ""), "content",
+            StepRecord.Waiting, StepRecord.Waiting, StepRecord.Waiting, null, at, [new(at, "order-created", "", OrderStatus.Pending, First)]), "");
+        var documents = new DocumentStore(sidecar, ConflictBackoff());
+        var orders = new OrderStore(new(documents, sidecar), world.Clock, NullLoggerFactory.Instance);
+        var sweep = new OrderSweep(orders, sidecar, openOrders, new OrderIdPool(openOrders, SagaTimeouts, world.Clock, world.NewId), new(documents, sidecar, world.Clock), SagaTimeouts, null!, world.Clock, NullLoggerFactory.Instance);
+        Run(() => openOrders.AddAsync(OrderId, default));
+        world.Clock.AdvanceTo(world.Clock.GetUtcNow() + SagaTimeouts.ResendAfter);
+        Run(() => sweep.RunAsync(default));
+        Assert.Equal("order-created", Assert.Single(said).Topic);
+        BeganAnew("remind order");
+    }
+
+    [Fact]
+    public void A_hold_that_is_looked_after_points_to_the_trace_it_was_made_in()
+    {
+        Listen();
+        var sidecar = Sidecar();
+        var openOrders = new OpenOrderLog(sidecar, world.Clock, () => "i", NullLogger<OpenOrderLog>.Instance);
+        var participant = new Participant<Product>(new(sidecar, ConflictBackoff()), sidecar, Product.KeyOf, (_, _) => Task.CompletedTask, world.Clock, ConflictBackoff());
+        store.TryWrite($"app||{Product.KeyOf("p")}", new Product("p", "", 1, Holdings.Of(60), []), "");
+        Within("reserve stock", () => participant.ReserveAsync(OrderId, [new("p", 1)], StockDecisions.Refuse, default), First);
+        Run(() => openOrders.AddAsync(OrderId, default));
+        world.Clock.AdvanceTo(world.Clock.GetUtcNow() + SagaTimeouts.Deadline);
+        var sweep = new ReservationSweep<Product>(participant, sidecar, openOrders, (_, _) => Task.FromResult(OrderOutcome.Confirmed), SagaTimeouts.Deadline, null!, world.Clock, NullLogger<ReservationSweep<Product>>.Instance);
+        Run(() => sweep.RunAsync(default));
+        Assert.Equal(1, ((Product)store.Read($"app||{Product.KeyOf("p")}").Value!).Holdings.Consumed);
+        Assert.Equal("order is Confirmed", BeganAnew("look after hold").GetTagItem("saga.outcome"));
+    }
+
+    [Fact]
+    public void What_is_read_and_written_together_belongs_to_the_first_who_wanted_it_and_not_to_whoever_began()
+    {
+        var documents = new DocumentStore(Sidecar(), ConflictBackoff());
+        List<Task<bool>> changes = [];
+        world.Run(async () =>
+        {
+            // The others come while the first is being written, and share what comes after.
+            changes.Add(ChangeAsync("a", () => changes.AddRange([ChangeAsync("b"), ChangeAsync("c")])));
+            for (var at = 0; at < changes.Count; at++) await changes[at];
+            return true;
+        });
+        Assert.Equal(["a", "b"], operations.Distinct());
+        Assert.Equal(["a", "b", "c"], ((IdList)store.Read("app||list").Value!).Ids);
+
+        async Task<bool> ChangeAsync(string name, Action? decided = null)
+        {
+            using var outer = new Activity(name).Start();
+            return await documents.UpdateAsync<IdList, bool>("list", kept => Added(kept, name, decided), default);
+        }
+    }
+
+    [Fact]
+    public void What_is_shared_by_one_who_has_gone_belongs_to_the_next()
+    {
+        var documents = new DocumentStore(Sidecar(), ConflictBackoff());
+        List<Task<bool>> changes = [];
+        world.Run(async () =>
+        {
+            using var here = new Activity("here").Start();
+            changes.Add(ChangeAsync("first", () => changes.AddRange([ChangeAsync("gone"), ChangeInAsync("here", here)])));
+            for (var at = 0; at < changes.Count; at++) await changes[at];
+            return true;
+        });
+        Assert.Equal(["first", "here"], operations.Distinct());
+
+        Task<bool> ChangeAsync(string name, Action? decided = null)
+        {
+            using var outer = new Activity(name).Start();
+            return ChangeInAsync(name, outer, decided);
+        }
+
+        Task<bool> ChangeInAsync(string name, Activity step, Action? decided = null)
+        {
+            Activity.Current = step;
+            return documents.UpdateAsync<IdList, bool>("list", kept => Added(kept, name, decided), default);
+        }
+    }
+
+    private static Update<IdList, bool> Added(IdList? kept, string name, Action? decided)
+    {
+        decided?.Invoke();
+        return new(new((kept?.Ids ?? []).Add(name)), true);
+    }
+
+    [Fact]
+    public void While_nobody_listens_no_step_is_made()
+    {
+        using var outer = new Activity("request").Start();
+        Assert.Null(SagaTracing.Start("place order", OrderId));
+        Assert.Null(SagaTracing.StartLinkedRoot("remind order", OrderId, First));
+        SagaTracing.SetOutcome("order-created");
+        Assert.Same(outer, Activity.Current);
+        Assert.Empty(outer.TagObjects);
+    }
+
+    [Fact]
+    public async Task What_a_sweep_reads_is_in_no_trace()
+    {
+        Listen();
+        var seen = new TaskCompletionSource<Activity?>();
+        var sweep = new PeriodicSweep("test", _ =>
+        {
+            seen.TrySetResult(Activity.Current);
+            return Task.CompletedTask;
+        }, TimeSpan.FromMilliseconds(1), TimeProvider.System, NullLogger<PeriodicSweep>.Instance);
+        await sweep.StartAsync(default);
+        var around = await seen.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        await sweep.StopAsync(default);
+        // With no activity at all each call would begin a trace; with this one they inherit that they are not recorded.
+        Assert.NotNull(around);
+        Assert.False(around.Recorded);
+    }
+
+    [Fact]
+    public async Task What_is_asked_about_health_is_in_no_trace()
+    {
+        Listen();
+        using var sidecar = new HttpListener();
+        sidecar.Prefixes.Add(Free(out var address));
+        sidecar.Start();
+        using var dapr = new DaprClientBuilder().UseHttpEndpoint(address).Build();
+        var probe = new SubscriptionProbe();
+        probe.SubscriptionsRead();
+        var asking = new Readiness(dapr, null!, new(), probe).CheckHealthAsync(new());
+        var asked = await sidecar.GetContextAsync().WaitAsync(TimeSpan.FromSeconds(30));
+        asked.Response.StatusCode = 204;
+        asked.Response.Close();
+        Assert.Equal(HealthStatus.Healthy, (await asking).Status);
+        Assert.EndsWith("-00", asked.Request.Headers["traceparent"]);
+    }
+
+    private static string Free(out string address)
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return address = $"http://localhost:{((IPEndPoint)listener.LocalEndpoint).Port}/";
+    }
+
+    private void Listen()
+    {
+        listener = new()
+        {
+            ShouldListenTo = source => source.Name == SagaTracing.SourceName,
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
+            // Simulations run beside these tests, on other orders.
+            ActivityStopped = step =>
+            {
+                if (Equals(step.GetTagItem("order.id"), OrderId)) steps.Add(step);
+            },
+        };
+        ActivitySource.AddActivityListener(listener);
+    }
+
+    /// <summary>The step was made, once, as a root with a link.</summary>
+    private Activity BeganAnew(string name)
+    {
+        var step = Assert.Single(steps);
+        Assert.Equal((name, default(ActivitySpanId)), (step.OperationName, step.ParentSpanId));
+        Assert.NotEqual(First, step.TraceId.ToHexString());
+        Assert.Equal(First, Assert.Single(step.Links).Context.TraceId.ToHexString());
+        return step;
+    }
+
+    /// <summary>As a sweep would.</summary>
+    private void Run(Func<Task> work) => Within("sweep", work, null);
+
+    private void Within(string name, Func<Task> work, string? trace)
+    {
+        using var outer = new Activity(name);
+        if (trace is not null) outer.SetParentId(ActivityTraceId.CreateFromString(trace), ActivitySpanId.CreateRandom(), ActivityTraceFlags.Recorded);
+        outer.Start();
+        world.Run(async () =>
+        {
+            await work();
+            return true;
+        });
+    }
+
+    private ConflictBackoff ConflictBackoff() => new(world.Clock, world.Chance);
+
+    private SimulatedSidecar Sidecar() => new(world, store, "app", null, () =>
+    {
+        // Asked at each operation.
+        operations.Add(Activity.Current?.OperationName);
+        return SidecarFaults.None;
+    }, () => false, said.Add);
+}
