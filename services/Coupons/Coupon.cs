@@ -1,13 +1,12 @@
 using System.Collections.Immutable;
 using System.Text.Json.Serialization;
-using Saga;
 
 namespace Coupons;
 
-/// <summary>A user's coupon as it is stored: one use, available, taken by an open order, or gone.</summary>
-/// <param name="AmountOff">Won; 0: it takes off a percentage.</param>
-/// <param name="Percent">1 to 100; 0: it takes off an amount.</param>
-/// <param name="MaxAmount">Won, the most a percentage takes off; 0: no cap.</param>
+/// <summary>A user's coupon as it is stored: one use, available, held by an open order, or consumed.</summary>
+/// <param name="AmountOff">Won. 0: the discount is a percentage.</param>
+/// <param name="Percent">1 to 100. 0: the discount is an amount.</param>
+/// <param name="MaxAmount">Cap of a percentage, in won. 0: no cap.</param>
 internal sealed record Coupon(
     string Id, string UserId, long AmountOff, int Percent, long MaxAmount, DateTimeOffset ValidUntil,
     Holdings Holdings, ImmutableArray<CompletedCommand> Commands) : IHasHoldings<Coupon>, IHasCommandHistory<Coupon>

@@ -1,15 +1,13 @@
 using System.Collections.Immutable;
 using Google.Protobuf;
-using Saga;
 using Shop.V1;
-using Reservation = Saga.Reservation;
 
 namespace Coupons;
 
-/// <summary>What Coupons decides and says. Pure.</summary>
+/// <summary>The decisions of Coupons. Pure.</summary>
 internal static class CouponDecisions
 {
-    public static ImmutableArray<ReservationLine> LinesOf(string userCouponId) => [new(userCouponId, 1)];
+    public static ImmutableArray<ReservationLine> ToLines(string userCouponId) => [new(userCouponId, 1)];
 
     /// <param name="now">A coupon is valid up to and including its last moment.</param>
     public static FailureReason? Refuse(Coupon? coupon, ReservationLine line, string userId, DateTimeOffset now) => coupon switch
@@ -17,21 +15,21 @@ internal static class CouponDecisions
         null => new("COUPON_NOT_FOUND", $"There is no coupon '{line.ResourceId}'."),
         _ when coupon.UserId != userId => new("COUPON_OF_ANOTHER_USER", $"Coupon '{line.ResourceId}' was not issued to user '{userId}'."),
         { ValidUntil: var last } when last < now => new("COUPON_EXPIRED", $"Coupon '{line.ResourceId}' was valid until {last:u}."),
-        { Holdings.Available: 0 } => new("COUPON_ALREADY_USED", $"Coupon '{line.ResourceId}' is used, or taken by another order."),
+        { Holdings.Available: 0 } => new("COUPON_ALREADY_USED", $"Coupon '{line.ResourceId}' is used, or held by another order."),
         _ => null,
     };
 
-    /// <summary>The answer to order-created of an order without a coupon: there is nothing to use, nor to remember.</summary>
+    /// <summary>The answer to order-created for an order without a coupon.</summary>
     public static CouponUsedEvent AnswerWithoutCoupon(string orderId) => new() { OrderId = orderId };
 
-    /// <summary>The answer to order-created: the same for ever once the claim is made.</summary>
+    /// <summary>The answer to order-created, the same for every redelivery.</summary>
     public static IMessage Answer(Reservation reservation) => reservation.WasReserved
         ? new CouponUsedEvent { OrderId = reservation.OrderId, UserCouponId = reservation.Lines[0].ResourceId }
         : new CouponUsageFailedEvent
         {
             OrderId = reservation.OrderId,
-            Reason = (reservation.FailureReason ?? FailureReason.OrderAlreadyFailed).Reason,
-            Detail = (reservation.FailureReason ?? FailureReason.OrderAlreadyFailed).Detail,
+            Reason = reservation.Failure.Reason,
+            Detail = reservation.Failure.Detail,
         };
 
     /// <summary>The answer to order-failed.</summary>

@@ -1,10 +1,8 @@
-using Saga;
 using Shop.V1;
-using Reservation = Saga.Reservation;
 
 namespace Coupons;
 
-/// <summary>What Coupons does on each event. An order without a coupon passes, and leaves nothing behind.</summary>
+/// <summary>Handles the events of an order for Coupons. An order without a coupon succeeds and stores nothing.</summary>
 internal sealed class CouponHandlers(Participant<Coupon> participant, ISidecar sidecar, TimeProvider clock, ILoggerFactory logs)
 {
     private readonly ILogger log = logs.CreateLogger("Coupons");
@@ -17,10 +15,10 @@ internal sealed class CouponHandlers(Participant<Coupon> participant, ISidecar s
             return;
         }
         CouponLog.Using(log, order.UserCouponId, order.OrderId);
-        var reservation = await participant.ReserveAsync(order.OrderId, CouponDecisions.LinesOf(order.UserCouponId),
+        var reservation = await participant.ReserveAsync(order.OrderId, CouponDecisions.ToLines(order.UserCouponId),
             (coupon, line) => CouponDecisions.Refuse(coupon, line, order.UserId, clock.GetUtcNow()), ct);
         if (reservation.WasReserved) CouponLog.Used(log, order.UserCouponId, order.OrderId);
-        else CouponLog.NotUsed(log, order.UserCouponId, order.OrderId, (reservation.FailureReason ?? FailureReason.OrderAlreadyFailed).Detail);
+        else CouponLog.NotUsed(log, order.UserCouponId, order.OrderId, reservation.Failure.Detail);
         await sidecar.PublishAsync(new(order.OrderId, CouponDecisions.Answer(reservation)), ct);
     }
 
@@ -30,7 +28,7 @@ internal sealed class CouponHandlers(Participant<Coupon> participant, ISidecar s
         if (order.HasUserCouponId)
         {
             CouponLog.Restoring(log, order.UserCouponId, order.OrderId, order.Reason);
-            reservation = await participant.ReleaseAsync(order.OrderId, CouponDecisions.LinesOf(order.UserCouponId), ct);
+            reservation = await participant.ReleaseAsync(order.OrderId, CouponDecisions.ToLines(order.UserCouponId), ct);
             CouponLog.Restored(log, order.UserCouponId, order.OrderId, reservation.WasReserved);
         }
         await sidecar.PublishAsync(new(order.OrderId, CouponDecisions.ToCompensatedEvent(order.OrderId, reservation)), ct);
@@ -40,6 +38,6 @@ internal sealed class CouponHandlers(Participant<Coupon> participant, ISidecar s
     {
         if (!order.HasUserCouponId) return;
         await participant.SettleAsync(order.OrderId, ct);
-        CouponLog.Gone(log, order.OrderId);
+        CouponLog.Consumed(log, order.OrderId);
     }
 }

@@ -1,6 +1,6 @@
 namespace Coupons;
 
-/// <summary>Every line Coupons can log. Numbers 400 to 499.</summary>
+/// <summary>The log events of Coupons. Ids 400 to 499.</summary>
 internal static partial class CouponLog
 {
     [LoggerMessage(400, LogLevel.Information, "Coupon {UserCouponId} is being used for order {OrderId}.", EventName = "Using")]
@@ -15,9 +15,9 @@ internal static partial class CouponLog
     [LoggerMessage(403, LogLevel.Information, "Restoring coupon {UserCouponId} of order {OrderId}, which failed: {Reason}.", EventName = "Restoring")]
     public static partial void Restoring(ILogger log, string userCouponId, string orderId, string reason);
 
-    [LoggerMessage(404, LogLevel.Information, "Coupon {UserCouponId} is free of order {OrderId} (it had been taken: {Undone}).", EventName = "Restored")]
+    [LoggerMessage(404, LogLevel.Information, "Coupon {UserCouponId} is restored from order {OrderId} (it was held: {Undone}).", EventName = "Restored")]
     public static partial void Restored(ILogger log, string userCouponId, string orderId, bool undone);
 
-    [LoggerMessage(405, LogLevel.Information, "The coupon of order {OrderId} is gone for good.", EventName = "Gone")]
-    public static partial void Gone(ILogger log, string orderId);
+    [LoggerMessage(405, LogLevel.Information, "The coupon of order {OrderId} is consumed.", EventName = "Consumed")]
+    public static partial void Consumed(ILogger log, string orderId);
 }

@@ -1,11 +1,10 @@
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
-using Saga;
 using Wire = Shop.V1;
 
 namespace Coupons;
 
-/// <summary>What clients ask of Coupons.</summary>
+/// <summary>The gRPC API of Coupons.</summary>
 internal sealed class CouponService(ISidecar sidecar, DocumentStore documents, IdempotentCommands commands, IdIndex index) : Wire.CouponService.CouponServiceBase
 {
     private static readonly IdGroup Index = new("coupons", Shards: 64);
@@ -70,7 +69,7 @@ internal sealed class CouponService(ISidecar sidecar, DocumentStore documents, I
         if (request.UserId.Length > 0) check.Id("user_id", request.UserId);
         check.ThrowIfInvalid();
         var list = request.UserId.Length > 0 ? IndexOf(request.UserId) : Index;
-        var (ids, next) = await index.ReadPageAsync(list, request.PageToken, RequestCheck.PageOf(request.PageSize), context.CancellationToken);
+        var (ids, next) = await index.ReadPageAsync(list, request.PageToken, RequestCheck.GetPageSize(request.PageSize), context.CancellationToken);
         var found = await sidecar.ReadManyAsync<Coupon>([.. ids.Select(Coupon.KeyOf)], context.CancellationToken);
         var coupons = found.Select(read => read.Value).OfType<Coupon>().Where(coupon => request.UserId.Length == 0 || coupon.UserId == request.UserId);
         return new() { Coupons = { coupons.Select(ToWire) }, NextPageToken = next };

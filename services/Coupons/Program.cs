@@ -1,19 +1,19 @@
+using Participants;
 using Coupons;
-using Saga;
 using Shop.V1;
 
 var builder = SagaHost.CreateBuilder(args, "coupons", grpcPort: 5004, CouponJsonContext.Default);
 builder.ListenHttp("HTTP_PORT", 8084);
-builder.AddParticipant<Coupons.Coupon>(Coupons.Coupon.KeyOf);
+builder.AddParticipant<Coupons.Coupon>(Coupons.Coupon.KeyOf, OrderStatusClient.Create);
 
-// Told by the broker.
-builder.AddSubscriptions<CouponHandlers>((heard, coupons) => heard
+// Events from the broker.
+builder.AddSubscriptions<CouponHandlers>((events, coupons) => events
     .On<OrderCreatedEvent>(coupons.UseAsync, "use coupon")
     .On<OrderConfirmedEvent>(coupons.SettleAsync, "settle coupon")
     .On<OrderFailedEvent>(coupons.RestoreAsync, "restore coupon"));
 var app = builder.Build();
 
-// Asked by clients and by Orders.
+// Calls of clients, and of Orders.
 app.MapGrpcService<Coupons.CouponService>();
 app.MapSaga();
 

@@ -1,9 +1,8 @@
 using System.Diagnostics.Metrics;
-using Saga;
 
 namespace Orders;
 
-/// <summary>What Orders counts of its orders, in this instance.</summary>
+/// <summary>The metrics of the orders of this instance.</summary>
 internal sealed class OrderMetrics : IDisposable
 {
     /// <summary>Seconds. Most orders are final within a few hundredths; the default deadline is 60.</summary>
@@ -18,15 +17,15 @@ internal sealed class OrderMetrics : IDisposable
         var failed = meter.CreateCounter<long>("saga.orders.failed", "{order}", "Orders that became FAILED, by reason.");
         var duration = meter.CreateHistogram("saga.order.duration", "s", "Time from placing an order until it is CONFIRMED or FAILED.",
             tags: null, new InstrumentAdvice<double> { HistogramBucketBoundaries = DurationBounds });
-        var nudges = meter.CreateCounter<long>("saga.orders.nudges", "{nudge}", "Times that an order had gone quiet, and what was said last was said again.");
-        meter.CreateObservableGauge("saga.orders.open", () => open.Count, "{order}", "Orders that have not come to rest.");
+        var resends = meter.CreateCounter<long>("saga.orders.resends", "{resend}", "Resends of the last event of an order that was open without a change for too long.");
+        meter.CreateObservableGauge("saga.orders.open", () => open.Count, "{order}", "Orders that are not closed.");
         meter.CreateObservableGauge("saga.orders.open_age", () => open.AgeOfOldest.TotalSeconds, "s",
             "Time since the oldest open order was placed; 0 when none is open.");
 
-        // What has not happened yet is 0, not absent.
-        foreach (var counter in (Counter<long>[])[placed, confirmed, nudges]) counter.Add(0);
+        // A counter without an increment would be absent instead of 0.
+        foreach (var counter in (Counter<long>[])[placed, confirmed, resends]) counter.Add(0);
 
-        sweep.Resent += _ => nudges.Add(1);
+        sweep.Resent += _ => resends.Add(1);
         orders.Changed += (before, order) =>
         {
             if (order.IsNewSince(before)) placed.Add(1);

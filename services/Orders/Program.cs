@@ -1,16 +1,15 @@
 using Orders;
 using Orders.Console;
-using Saga;
 using Shop.V1;
 
 var builder = SagaHost.CreateBuilder(args, "orders", grpcPort: 5001, OrderStateJsonContext.Default);
 builder.ListenHttp("HTTP_PORT", 8080);
-builder.AddOpenLog();
+builder.AddOpenOrderLog();
 
 var saga = builder.Configuration.GetSection("Saga");
 builder.Services.AddSingleton(new SagaTimeouts(
     saga.GetValue("Deadline", TimeSpan.FromSeconds(60)),
-    saga.GetValue("Quiet", TimeSpan.FromSeconds(5))));
+    saga.GetValue("ResendAfter", TimeSpan.FromSeconds(5))));
 builder.Services.AddSingleton<OrderHistory>();
 builder.Services.AddSingleton<OrderListing>();
 builder.Services.AddSingleton<OrderSweep>();
@@ -32,8 +31,8 @@ builder.Services.AddSingleton(services => new CouponService.CouponServiceClient(
 
 builder.AddConsole();
 
-// Told by the broker.
-builder.AddSubscriptions<OrderHandlers>((heard, orders) => heard
+// Events from the broker.
+builder.AddSubscriptions<OrderHandlers>((events, orders) => events
     .On<StockReservedEvent>(orders.OnAsync)
     .On<StockReservationFailedEvent>(orders.OnAsync)
     .On<PaymentCompletedEvent>(orders.OnAsync)
@@ -45,13 +44,13 @@ builder.AddSubscriptions<OrderHandlers>((heard, orders) => heard
     .On<CouponRestoredEvent>(orders.OnAsync));
 var app = builder.Build();
 
-// Asked by clients.
-app.MapGrpcService<Orders.OrderService>();
+// Calls of clients.
+app.MapGrpcService<OrderGrpcService>();
 app.MapOrderHttp();
 app.MapConsole();
 app.MapSaga();
 
-// They listen from the start, not from when somebody asks.
+// Created at the start, so that it counts from then on.
 app.Services.GetRequiredService<OrderMetrics>();
 
 return await app.RunToExitAsync();

@@ -1,17 +1,15 @@
 using System.Collections.Immutable;
 using Google.Protobuf;
-using Saga;
 using Shop.V1;
-using Reservation = Saga.Reservation;
 
 namespace Payments;
 
-/// <summary>What Payments decides and says. Pure.</summary>
+/// <summary>The decisions of Payments. Pure.</summary>
 internal static class PaymentDecisions
 {
-    public static string PaymentIdOf(string orderId) => $"pay-{orderId}";
+    public static string ToPaymentId(string orderId) => $"pay-{orderId}";
 
-    public static ImmutableArray<ReservationLine> LinesOf(string userId, long finalAmount) => [new(userId, finalAmount)];
+    public static ImmutableArray<ReservationLine> ToLines(string userId, long finalAmount) => [new(userId, finalAmount)];
 
     public static FailureReason? Refuse(Account? account, ReservationLine line) => account switch
     {
@@ -21,14 +19,14 @@ internal static class PaymentDecisions
         _ => null,
     };
 
-    /// <summary>The answer to order-created: the same for ever once the claim is made.</summary>
+    /// <summary>The answer to order-created, the same for every redelivery.</summary>
     public static IMessage Answer(Reservation reservation) => reservation.WasReserved
-        ? new PaymentCompletedEvent { OrderId = reservation.OrderId, PaymentId = PaymentIdOf(reservation.OrderId), Amount = reservation.Lines[0].Amount }
+        ? new PaymentCompletedEvent { OrderId = reservation.OrderId, PaymentId = ToPaymentId(reservation.OrderId), Amount = reservation.Lines[0].Amount }
         : new PaymentFailedEvent
         {
             OrderId = reservation.OrderId,
-            Reason = (reservation.FailureReason ?? FailureReason.OrderAlreadyFailed).Reason,
-            Detail = (reservation.FailureReason ?? FailureReason.OrderAlreadyFailed).Detail,
+            Reason = reservation.Failure.Reason,
+            Detail = reservation.Failure.Detail,
         };
 
     /// <summary>The answer to order-failed.</summary>

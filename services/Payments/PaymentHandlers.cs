@@ -1,9 +1,8 @@
-using Saga;
 using Shop.V1;
 
 namespace Payments;
 
-/// <summary>What Payments does on each event.</summary>
+/// <summary>Handles the events of an order for Payments.</summary>
 internal sealed class PaymentHandlers(Participant<Account> participant, ISidecar sidecar, ILoggerFactory logs)
 {
     private readonly ILogger log = logs.CreateLogger("Payments");
@@ -12,21 +11,21 @@ internal sealed class PaymentHandlers(Participant<Account> participant, ISidecar
     {
         PaymentLog.Charging(log, order.FinalAmount, order.OrderId);
         var reservation = await participant.ReserveAsync(
-            order.OrderId, PaymentDecisions.LinesOf(order.UserId, order.FinalAmount), PaymentDecisions.Refuse, ct);
+            order.OrderId, PaymentDecisions.ToLines(order.UserId, order.FinalAmount), PaymentDecisions.Refuse, ct);
         if (reservation.WasReserved)
         {
             PaymentLog.BalanceTaken(log, order.FinalAmount, order.UserId, order.OrderId);
-            PaymentLog.PaymentCreated(log, PaymentDecisions.PaymentIdOf(order.OrderId), order.OrderId);
+            PaymentLog.PaymentCreated(log, PaymentDecisions.ToPaymentId(order.OrderId), order.OrderId);
             PaymentLog.Charged(log, order.OrderId);
         }
-        else PaymentLog.Declined(log, order.OrderId, (reservation.FailureReason ?? FailureReason.OrderAlreadyFailed).Detail);
+        else PaymentLog.Declined(log, order.OrderId, reservation.Failure.Detail);
         await sidecar.PublishAsync(new(order.OrderId, PaymentDecisions.Answer(reservation)), ct);
     }
 
     public async Task RefundAsync(OrderFailedEvent order, CancellationToken ct)
     {
         PaymentLog.Refunding(log, order.OrderId, order.Reason);
-        var reservation = await participant.ReleaseAsync(order.OrderId, PaymentDecisions.LinesOf(order.UserId, order.FinalAmount), ct);
+        var reservation = await participant.ReleaseAsync(order.OrderId, PaymentDecisions.ToLines(order.UserId, order.FinalAmount), ct);
         PaymentLog.Refunded(log, order.OrderId, reservation.WasReserved);
         await sidecar.PublishAsync(new(order.OrderId, PaymentDecisions.ToCompensatedEvent(reservation)), ct);
     }

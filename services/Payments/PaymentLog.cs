@@ -1,12 +1,12 @@
 namespace Payments;
 
-/// <summary>Every line Payments can log. Numbers 300 to 399.</summary>
+/// <summary>The log events of Payments. Ids 300 to 399.</summary>
 internal static partial class PaymentLog
 {
     [LoggerMessage(300, LogLevel.Information, "Charging {Amount} won for order {OrderId}.", EventName = "Charging")]
     public static partial void Charging(ILogger log, long amount, string orderId);
 
-    [LoggerMessage(301, LogLevel.Information, "Took {Amount} won from the balance of user {UserId} for order {OrderId}.", EventName = "BalanceTaken")]
+    [LoggerMessage(301, LogLevel.Information, "{Amount} won of the balance of user {UserId} are held for order {OrderId}.", EventName = "BalanceTaken")]
     public static partial void BalanceTaken(ILogger log, long amount, string userId, string orderId);
 
     [LoggerMessage(302, LogLevel.Information, "Payment {PaymentId} is created for order {OrderId}.", EventName = "PaymentCreated")]
@@ -21,9 +21,9 @@ internal static partial class PaymentLog
     [LoggerMessage(305, LogLevel.Information, "Refunding order {OrderId}, which failed: {Reason}.", EventName = "Refunding")]
     public static partial void Refunding(ILogger log, string orderId, string reason);
 
-    [LoggerMessage(306, LogLevel.Information, "Nothing of order {OrderId} is charged any more (something had been: {Undone}).", EventName = "Refunded")]
+    [LoggerMessage(306, LogLevel.Information, "Order {OrderId} is refunded (something was charged: {Undone}).", EventName = "Refunded")]
     public static partial void Refunded(ILogger log, string orderId, bool undone);
 
-    [LoggerMessage(307, LogLevel.Information, "What order {OrderId} was charged is spent.", EventName = "Spent")]
+    [LoggerMessage(307, LogLevel.Information, "The charge of order {OrderId} is final.", EventName = "Spent")]
     public static partial void Spent(ILogger log, string orderId);
 }

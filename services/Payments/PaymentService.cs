@@ -1,11 +1,10 @@
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
-using Saga;
 using Wire = Shop.V1;
 
 namespace Payments;
 
-/// <summary>What clients ask of Payments.</summary>
+/// <summary>The gRPC API of Payments.</summary>
 internal sealed class PaymentService(ISidecar sidecar, DocumentStore documents, IdempotentCommands commands, IdIndex index, Participant<Account> participant)
     : Wire.PaymentService.PaymentServiceBase
 {
@@ -67,7 +66,7 @@ internal sealed class PaymentService(ISidecar sidecar, DocumentStore documents, 
     public override async Task<Wire.ListAccountsResponse> ListAccounts(Wire.ListAccountsRequest request, ServerCallContext context)
     {
         new RequestCheck().Page(request.PageSize, request.PageToken).ThrowIfInvalid();
-        var (ids, next) = await index.ReadPageAsync(Index, request.PageToken, RequestCheck.PageOf(request.PageSize), context.CancellationToken);
+        var (ids, next) = await index.ReadPageAsync(Index, request.PageToken, RequestCheck.GetPageSize(request.PageSize), context.CancellationToken);
         var accounts = await sidecar.ReadManyAsync<Account>([.. ids.Select(Account.KeyOf)], context.CancellationToken);
         return new() { Accounts = { accounts.Select(read => read.Value).OfType<Account>().Select(ToWire) }, NextPageToken = next };
     }
@@ -82,7 +81,7 @@ internal sealed class PaymentService(ISidecar sidecar, DocumentStore documents, 
             Payment = new()
             {
                 OrderId = reservation.OrderId,
-                PaymentId = PaymentDecisions.PaymentIdOf(reservation.OrderId),
+                PaymentId = PaymentDecisions.ToPaymentId(reservation.OrderId),
                 UserId = reservation.Lines[0].ResourceId,
                 Amount = reservation.Lines[0].Amount,
                 Status = reservation.Status switch
@@ -92,8 +91,8 @@ internal sealed class PaymentService(ISidecar sidecar, DocumentStore documents, 
                     ReservationStatus.Released => Wire.PaymentStatus.Refunded,
                     ReservationStatus.Settled => Wire.PaymentStatus.Settled,
                 },
-                Reason = reservation.FailureReason?.Reason ?? "",
-                Detail = reservation.FailureReason?.Detail ?? "",
+                Reason = reservation.RejectionReason?.Reason ?? "",
+                Detail = reservation.RejectionReason?.Detail ?? "",
                 UpdateTime = Timestamp.FromDateTimeOffset(reservation.Changed),
             },
         };

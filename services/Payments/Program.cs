@@ -1,19 +1,19 @@
+using Participants;
 using Payments;
-using Saga;
 using Shop.V1;
 
 var builder = SagaHost.CreateBuilder(args, "payments", grpcPort: 5003, PaymentJsonContext.Default);
 builder.ListenHttp("HTTP_PORT", 8083);
-builder.AddParticipant<Payments.Account>(Payments.Account.KeyOf);
+builder.AddParticipant<Payments.Account>(Payments.Account.KeyOf, OrderStatusClient.Create);
 
-// Told by the broker.
-builder.AddSubscriptions<PaymentHandlers>((heard, payments) => heard
+// Events from the broker.
+builder.AddSubscriptions<PaymentHandlers>((events, payments) => events
     .On<OrderCreatedEvent>(payments.ChargeAsync, "charge payment")
     .On<OrderConfirmedEvent>(payments.SettleAsync, "settle payment")
     .On<OrderFailedEvent>(payments.RefundAsync, "refund payment"));
 var app = builder.Build();
 
-// Asked by clients and by Orders.
+// Calls of clients, and of Orders.
 app.MapGrpcService<Payments.PaymentService>();
 app.MapSaga();
 

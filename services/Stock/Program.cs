@@ -1,19 +1,19 @@
-using Saga;
+using Participants;
 using Shop.V1;
 using Stock;
 
 var builder = SagaHost.CreateBuilder(args, "stock", grpcPort: 5002, StockJsonContext.Default);
 builder.ListenHttp("HTTP_PORT", 8082);
-builder.AddParticipant<Stock.Product>(Stock.Product.KeyOf);
+builder.AddParticipant<Stock.Product>(Stock.Product.KeyOf, OrderStatusClient.Create);
 
-// Told by the broker.
-builder.AddSubscriptions<StockHandlers>((heard, stock) => heard
+// Events from the broker.
+builder.AddSubscriptions<StockHandlers>((events, stock) => events
     .On<OrderCreatedEvent>(stock.ReserveAsync, "reserve stock")
     .On<OrderConfirmedEvent>(stock.SettleAsync, "settle stock")
     .On<OrderFailedEvent>(stock.ReleaseAsync, "release stock"));
 var app = builder.Build();
 
-// Asked by clients and by Orders.
+// Calls of clients, and of Orders.
 app.MapGrpcService<Stock.StockService>();
 app.MapSaga();
 

@@ -1,18 +1,16 @@
 using System.Collections.Immutable;
 using Google.Protobuf;
-using Saga;
 using Shop.V1;
-using Reservation = Saga.Reservation;
 
 namespace Stock;
 
-/// <summary>What Stock decides and says. Pure.</summary>
+/// <summary>The decisions of Stock. Pure.</summary>
 internal static class StockDecisions
 {
-    public static string ReservationIdOf(string orderId) => $"rsv-{orderId}";
+    public static string ToReservationId(string orderId) => $"rsv-{orderId}";
 
-    /// <summary>What an order takes, by product id: everybody takes in the same order, so nobody waits for each other in a ring.</summary>
-    public static ImmutableArray<ReservationLine> LinesOf(IEnumerable<OrderLine> items) =>
+    /// <summary>What an order reserves, sorted by product id: all orders reserve in the same sequence.</summary>
+    public static ImmutableArray<ReservationLine> ToLines(IEnumerable<OrderLine> items) =>
         [.. items.OrderBy(item => item.ProductId, StringComparer.Ordinal).Select(item => new ReservationLine(item.ProductId, item.Quantity))];
 
     public static FailureReason? Refuse(Product? product, ReservationLine line) => product switch
@@ -23,14 +21,14 @@ internal static class StockDecisions
         _ => null,
     };
 
-    /// <summary>The answer to order-created: the same for ever once the claim is made.</summary>
+    /// <summary>The answer to order-created, the same for every redelivery.</summary>
     public static IMessage Answer(Reservation reservation) => reservation.WasReserved
-        ? new StockReservedEvent { OrderId = reservation.OrderId, ReservationId = ReservationIdOf(reservation.OrderId) }
+        ? new StockReservedEvent { OrderId = reservation.OrderId, ReservationId = ToReservationId(reservation.OrderId) }
         : new StockReservationFailedEvent
         {
             OrderId = reservation.OrderId,
-            Reason = (reservation.FailureReason ?? FailureReason.OrderAlreadyFailed).Reason,
-            Detail = (reservation.FailureReason ?? FailureReason.OrderAlreadyFailed).Detail,
+            Reason = reservation.Failure.Reason,
+            Detail = reservation.Failure.Detail,
         };
 
     /// <summary>The answer to order-failed.</summary>

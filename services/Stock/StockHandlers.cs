@@ -1,9 +1,8 @@
-using Saga;
 using Shop.V1;
 
 namespace Stock;
 
-/// <summary>What Stock does on each event.</summary>
+/// <summary>Handles the events of an order for Stock.</summary>
 internal sealed class StockHandlers(Participant<Product> participant, ISidecar sidecar, ILoggerFactory logs)
 {
     private readonly ILogger log = logs.CreateLogger("Stock");
@@ -11,20 +10,20 @@ internal sealed class StockHandlers(Participant<Product> participant, ISidecar s
     public async Task ReserveAsync(OrderCreatedEvent order, CancellationToken ct)
     {
         StockLog.Reserving(log, order.OrderId, order.Items.Count);
-        var reservation = await participant.ReserveAsync(order.OrderId, StockDecisions.LinesOf(order.Items), StockDecisions.Refuse, ct);
+        var reservation = await participant.ReserveAsync(order.OrderId, StockDecisions.ToLines(order.Items), StockDecisions.Refuse, ct);
         if (reservation.WasReserved)
         {
-            foreach (var line in reservation.Lines) StockLog.Taken(log, line.Amount, line.ResourceId, order.OrderId);
-            StockLog.Reserved(log, order.OrderId, StockDecisions.ReservationIdOf(order.OrderId));
+            foreach (var line in reservation.Lines) StockLog.Held(log, line.Amount, line.ResourceId, order.OrderId);
+            StockLog.Reserved(log, order.OrderId, StockDecisions.ToReservationId(order.OrderId));
         }
-        else StockLog.Rejected(log, order.OrderId, (reservation.FailureReason ?? FailureReason.OrderAlreadyFailed).Detail);
-        await sidecar.PublishAsync(new(order.OrderId, StockDecisions.Answer(reservation)), ct);
+        else StockLog.Rejected(log, order.OrderId, reservation.Failure.Detail);
+        await sidecar.PublishAsync(new(order.OrderId, StockDecisions.Answer(reservation)), ct); // mutant: acknowledged-before-answered
     }
 
     public async Task ReleaseAsync(OrderFailedEvent order, CancellationToken ct)
     {
         StockLog.Releasing(log, order.OrderId, order.Reason);
-        var reservation = await participant.ReleaseAsync(order.OrderId, StockDecisions.LinesOf(order.Items), ct);
+        var reservation = await participant.ReleaseAsync(order.OrderId, StockDecisions.ToLines(order.Items), ct); // mutant: only-completed-steps-released
         StockLog.Released(log, order.OrderId, reservation.WasReserved);
         await sidecar.PublishAsync(new(order.OrderId, StockDecisions.ToCompensatedEvent(reservation)), ct);
     }

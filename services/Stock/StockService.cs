@@ -1,12 +1,11 @@
 using System.Collections.Immutable;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
-using Saga;
 using Wire = Shop.V1;
 
 namespace Stock;
 
-/// <summary>What clients ask of Stock.</summary>
+/// <summary>The gRPC API of Stock.</summary>
 internal sealed class StockService(ISidecar sidecar, DocumentStore documents, IdempotentCommands commands, IdIndex index, Participant<Product> participant)
     : Wire.StockService.StockServiceBase
 {
@@ -76,7 +75,7 @@ internal sealed class StockService(ISidecar sidecar, DocumentStore documents, Id
     public override async Task<Wire.ListProductsResponse> ListProducts(Wire.ListProductsRequest request, ServerCallContext context)
     {
         new RequestCheck().Page(request.PageSize, request.PageToken).ThrowIfInvalid();
-        var (ids, next) = await index.ReadPageAsync(Index, request.PageToken, RequestCheck.PageOf(request.PageSize), context.CancellationToken);
+        var (ids, next) = await index.ReadPageAsync(Index, request.PageToken, RequestCheck.GetPageSize(request.PageSize), context.CancellationToken);
         var products = await sidecar.ReadManyAsync<Product>([.. ids.Select(Product.KeyOf)], context.CancellationToken);
         return new() { Products = { products.Select(read => read.Value).OfType<Product>().Select(ToWire) }, NextPageToken = next };
     }
@@ -89,7 +88,7 @@ internal sealed class StockService(ISidecar sidecar, DocumentStore documents, Id
         var answer = new Wire.Reservation
         {
             OrderId = reservation.OrderId,
-            ReservationId = StockDecisions.ReservationIdOf(reservation.OrderId),
+            ReservationId = StockDecisions.ToReservationId(reservation.OrderId),
             Status = reservation.Status switch
             {
                 ReservationStatus.Reserved => Wire.ReservationStatus.Reserved,
@@ -97,8 +96,8 @@ internal sealed class StockService(ISidecar sidecar, DocumentStore documents, Id
                 ReservationStatus.Released => Wire.ReservationStatus.Released,
                 ReservationStatus.Settled => Wire.ReservationStatus.Settled,
             },
-            Reason = reservation.FailureReason?.Reason ?? "",
-            Detail = reservation.FailureReason?.Detail ?? "",
+            Reason = reservation.RejectionReason?.Reason ?? "",
+            Detail = reservation.RejectionReason?.Detail ?? "",
             UpdateTime = Timestamp.FromDateTimeOffset(reservation.Changed),
         };
         answer.Items.AddRange(reservation.Lines.Select(line => new Wire.OrderLine { ProductId = line.ResourceId, Quantity = (int)line.Amount }));

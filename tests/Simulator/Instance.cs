@@ -31,7 +31,7 @@ internal sealed class Instance
         switch (app)
         {
             case "orders":
-                Steps = new OrderStore(new Transition(documents, sidecar), Clock, NullLoggerFactory.Instance);
+                Steps = new OrderStore(documents, sidecar, Clock, NullLoggerFactory.Instance);
                 OrderIdPool = new OrderIdPool(openOrders, timeouts, Clock, world.NewId);
                 PlaceOrder = new PlaceOrderHandler(Steps, sidecar, openOrders, OrderIdPool, null!, Clock);
                 SweepAsync = new OrderSweep(Steps, sidecar, openOrders, OrderIdPool, new(documents, sidecar, Clock), timeouts, deadLetters, Clock, NullLoggerFactory.Instance).RunAsync;

@@ -38,10 +38,10 @@ internal static class Poison
         ("a discount above the total", Created(known, order => (order.DiscountAmount, order.FinalAmount) = (2_000, -1_000))),
         ("a final amount that is not what is left", Created(known, order => order.FinalAmount = 1)),
         ("a failure with a negative quantity", Failed(known, order => order.Items[0].Quantity = -3)),
-        ("a failure with a step that is unknown", Failed(known, order => order.CompletedSteps.Add((Step)77))),
+        ("a failure with a step that is unknown", Failed(known, order => order.CompletedSteps.Add((Shop.V1.Step)77))),
         ("a failure without a reason", Failed(known, order => order.Reason = "")),
         ("a failure with a detail of a megabyte", Failed(known, order => order.Detail = new string('x', 1_000_000))),
-        ("a confirmation with a step that is unknown", new OrderConfirmedEvent { OrderId = known, Steps = { new StepStatus { Step = (Step)77 } } }),
+        ("a confirmation with a step that is unknown", new OrderConfirmedEvent { OrderId = known, Steps = { new StepStatus { Step = (Shop.V1.Step)77 } } }),
         ("a refusal whose reason is no code", new StockReservationFailedEvent { OrderId = known, Reason = "because", Detail = "x" }),
         ("a reservation without an id", new StockReservedEvent { OrderId = known }),
     ];

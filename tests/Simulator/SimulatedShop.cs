@@ -45,7 +45,7 @@ internal sealed class SimulatedShop
     private static readonly SagaTimeouts SagaTimeouts = new(TimeSpan.FromSeconds(15), TimeSpan.FromSeconds(4));
     private static readonly TimeSpan SweepPeriod = TimeSpan.FromSeconds(4);
 
-    private static readonly JsonSerializerOptions Json = SagaHost.JsonOf(
+    private static readonly JsonSerializerOptions Json = SagaHost.CreateJsonOptions(
         JsonTypeInfoResolver.Combine(OrderStateJsonContext.Default, StockJsonContext.Default, PaymentJsonContext.Default, CouponJsonContext.Default));
 
     private readonly World world;
@@ -150,7 +150,7 @@ internal sealed class SimulatedShop
         if (Find(orderId) is null || Pick("orders") is not { } instance) return;
         try
         {
-            await instance.Steps!.RunAsync(orderId, (kept, at) => OrderDecisions.Cancel(kept, "", at), default);
+            await instance.Steps!.ApplyAsync(orderId, (kept, at) => OrderDecisions.Cancel(kept, "", at), default);
         }
         catch (Exception fault) when (IsFault(fault))
         {
@@ -184,7 +184,7 @@ internal sealed class SimulatedShop
 
     /// <summary>Dead letters of events that are no poison: a bug, or a contradiction between services.</summary>
     public IEnumerable<DeadLetter> Unexpected() => topics.Keys.SelectMany(app => All<DeadLetter>(app, "dead-letter"))
-        .Where(letter => !letter.EventId.StartsWith(PoisonPrefix, StringComparison.Ordinal) && !Forged.Contains(OutgoingEvent.OrderIdOf(letter.EventId)));
+        .Where(letter => !letter.EventId.StartsWith(PoisonPrefix, StringComparison.Ordinal) && !Forged.Contains(EventIds.OrderIdOf(letter.EventId)));
 
     private bool AtRest() =>
         Orders.All(order => order.IsClosed)

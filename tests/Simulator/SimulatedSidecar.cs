@@ -13,7 +13,7 @@ public sealed record SidecarFaults(double Fails, double FailsAfter, double Pause
 }
 
 /// <summary>A sidecar or what is behind it did not answer.</summary>
-public sealed class SidecarDownException() : Dapr.DaprException("The sidecar did not answer.");
+public sealed class SidecarDownException() : global::Dapr.DaprException("The sidecar did not answer.");
 
 /// <summary>The documents of all services, with ETags as Redis keeps them under first-write concurrency.</summary>
 /// <param name="refusesMissing">A write with an ETag to a key that is gone is refused, as by Dapr 1.19.0 and 1.19.1; otherwise it succeeds.</param>

@@ -110,7 +110,7 @@ internal static class Audit
 
         foreach (var app in (string[])["stock", "payments", "coupons"])
         {
-            var claims = store.All<Reservation>($"{app}||claim:").ToDictionary(claim => claim.OrderId);
+            var claims = store.All<Reservation>($"{app}||reservation:").ToDictionary(claim => claim.OrderId);
             foreach (var order in orders)
             {
                 var claim = claims.GetValueOrDefault(order.Id);

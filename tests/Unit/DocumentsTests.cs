@@ -55,7 +55,7 @@ public sealed class DocumentsTests
     public void What_can_be_dropped_is_dropped_only_after_all_who_share_the_write_have_decided()
     {
         var documents = New();
-        var seen = Together(3, at => documents.UpdateAsync<Counter, int>("c", null,
+        var seen = Together(3, at => documents.UpdateAsync<Counter, object, int>("c", null,
             (counter, _) => new(new((counter?.Seen ?? []).Add(at)), (counter?.Seen ?? []).Count), _ => new([]), default));
         Assert.Contains(seen, count => count > 0);
         Assert.Empty(Kept.Seen);

@@ -86,14 +86,14 @@ public sealed class FaultLogTests
 
     [Fact]
     public void A_sweep_is_named_after_what_it_sweeps() =>
-        Assert.Equal(["product", "order"], new[] { typeof(ReservationSweep<Stock.Product>), typeof(Orders.OrderSweep) }.Select(PeriodicSweep.NameOf));
+        Assert.Equal(["product", "order"], new[] { typeof(ReservationSweep<Stock.Product>), typeof(Orders.OrderSweep) }.Select(PeriodicSweep.GetName));
 
     [Fact]
     public void WRONGTYPE_is_said_to_be_the_outage_that_it_is()
     {
         const string Said = "WRONGTYPE Operation against a key holding the wrong kind of value";
-        foreach (var fault in (Exception[])[new Dapr.DaprException($"order:1 could not be read: {Said}"), new RpcException(new(StatusCode.Internal, Said)),
-            new Dapr.DaprException("order:1 could not be read", new RpcException(new(StatusCode.Internal, Said)))])
+        foreach (var fault in (Exception[])[new global::Dapr.DaprException($"order:1 could not be read: {Said}"), new RpcException(new(StatusCode.Internal, Said)),
+            new global::Dapr.DaprException("order:1 could not be read", new RpcException(new(StatusCode.Internal, Said)))])
         {
             Assert.True(Faults.IsTransient(fault));
             Assert.Contains(Said, Faults.CauseOf(fault));

@@ -24,8 +24,8 @@ public sealed class OrderDecisionsTests
             ($"{step} had nothing to undo", order => OrderDecisions.StepCompensated(order, step, false, At(1))),
         }),
         ("cancel", order => OrderDecisions.Cancel(order, "", At(1))),
-        ("a while later", order => OrderDecisions.OnQuiet(order, SagaTimeouts, At(10))),
-        ("the deadline", order => OrderDecisions.OnQuiet(order, SagaTimeouts, At(100))),
+        ("a while later", order => OrderDecisions.OnSweep(order, SagaTimeouts, At(10))),
+        ("the deadline", order => OrderDecisions.OnSweep(order, SagaTimeouts, At(100))),
     ];
 
     private static readonly IReadOnlyList<Order> Reachable = Walk();
@@ -51,7 +51,7 @@ public sealed class OrderDecisionsTests
     {
         var once = heard(order);
         // At the deadline nobody is delivered again what was not said; the sweep says it once it has been quiet.
-        var again = once.State!.Failure?.Reason == "DEADLINE" ? OrderDecisions.OnQuiet(once.State, SagaTimeouts, At(200)) : heard(once.State);
+        var again = once.State!.Failure?.Reason == "DEADLINE" ? OrderDecisions.OnSweep(once.State, SagaTimeouts, At(200)) : heard(once.State);
         foreach (var said in once.Events) Assert.Contains(again.Events, repeated => repeated.Id == said.Id);
     });
 
@@ -91,7 +91,7 @@ public sealed class OrderDecisionsTests
     {
         foreach (var order in Reachable.Where(order => !order.IsClosed))
         {
-            var said = Assert.Single(OrderDecisions.OnQuiet(order, SagaTimeouts, At(20)).Events);
+            var said = Assert.Single(OrderDecisions.OnSweep(order, SagaTimeouts, At(20)).Events);
             Assert.Equal(order.Status == OrderStatus.Pending ? "order-created" : "order-failed", said.Topic);
         }
     }
@@ -101,7 +101,7 @@ public sealed class OrderDecisionsTests
     {
         foreach (var order in Reachable.Where(order => order.Status == OrderStatus.Pending))
         {
-            var failed = OrderDecisions.OnQuiet(order, SagaTimeouts, At(60)).State!;
+            var failed = OrderDecisions.OnSweep(order, SagaTimeouts, At(60)).State!;
             Assert.Equal((OrderStatus.Failed, "DEADLINE"), (failed.Status, failed.Failure!.Reason));
         }
     }
@@ -142,7 +142,7 @@ public sealed class OrderDecisionsTests
         var paid = OrderDecisions.StepSucceeded(Placed(), Step.Payment, "pay-1", At(1)).State!;
         var failed = OrderDecisions.StepFailed(paid, Step.Stock, new("OUT_OF_STOCK", "None."), At(2));
         var said = Assert.IsType<OrderFailedEvent>(Assert.Single(failed.Events).Message);
-        Assert.Equal([Step.Payment, Step.Coupon], said.CompletedSteps);
+        Assert.Equal([Shop.V1.Step.Payment, Shop.V1.Step.Coupon], said.CompletedSteps);
     }
 
     [Fact]

@@ -12,7 +12,7 @@ public sealed class OrderNumberTests
         for (var at = 0; at < 1_000; at++)
         {
             var id = OrderNumber.Derive("user", at.ToString());
-            Assert.True(OrderNumber.TryParse(OrderNumber.Of(id), out var byNumber, out _));
+            Assert.True(OrderNumber.TryParse(OrderNumber.FromId(id), out var byNumber, out _));
             Assert.True(OrderNumber.TryParse(id.ToString(), out var byId, out _));
             Assert.Equal((id, id), (byNumber, byId));
         }
@@ -21,7 +21,7 @@ public sealed class OrderNumberTests
     [Fact]
     public void Every_mistake_in_one_character_is_caught()
     {
-        var number = OrderNumber.Of(Id);
+        var number = OrderNumber.FromId(Id);
         var caught = 0;
         for (var at = 4; at < number.Length; at++)
         {
@@ -39,7 +39,7 @@ public sealed class OrderNumberTests
     [Fact]
     public void Two_neighbours_that_changed_places_are_caught()
     {
-        var number = OrderNumber.Of(Id).ToCharArray();
+        var number = OrderNumber.FromId(Id).ToCharArray();
         for (var at = 4; at + 1 < number.Length; at++)
         {
             if (number[at] == number[at + 1]) continue;
@@ -52,7 +52,7 @@ public sealed class OrderNumberTests
     [Fact]
     public void What_people_write_for_zero_and_one_is_understood()
     {
-        var number = OrderNumber.Of(Id);
+        var number = OrderNumber.FromId(Id);
         var written = number.ToLowerInvariant().Replace('0', 'o').Replace('1', 'l').Replace("ord-", "ord-", StringComparison.Ordinal);
         Assert.True(OrderNumber.TryParse("ord-" + written[4..], out var id, out _));
         Assert.Equal(Id, id);

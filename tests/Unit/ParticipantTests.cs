@@ -7,7 +7,7 @@ namespace Saga.Tests;
 /// <summary>The reservation protocol on the simulated store, one hazard at a time.</summary>
 public sealed class ParticipantTests
 {
-    private static readonly JsonSerializerOptions Json = SagaHost.JsonOf(StockJsonContext.Default);
+    private static readonly JsonSerializerOptions Json = SagaHost.CreateJsonOptions(StockJsonContext.Default);
 
     private readonly World world = new(1);
     private readonly SimulatedStore store = new();
@@ -40,7 +40,7 @@ public sealed class ParticipantTests
         Put("b", 5);
         Put("c", 0);
         var claim = Take("o", ("a", 1), ("b", 1), ("c", 1));
-        Assert.Equal((ReservationStatus.Rejected, "OUT_OF_STOCK"), (claim.Status, claim.FailureReason!.Reason));
+        Assert.Equal((ReservationStatus.Rejected, "OUT_OF_STOCK"), (claim.Status, claim.RejectionReason!.Reason));
         Assert.Equal(((5, 0, 0), (5, 0, 0)), (Of("a"), Of("b")));
     }
 

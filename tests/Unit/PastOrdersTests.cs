@@ -47,9 +47,9 @@ public sealed class PastOrdersTests
         var past = New();
         Add(past, "a");
         Pass(Retention.OfFinished - TimeSpan.FromHours(1));
-        Assert.Null(world.Run(() => past.CompleteSinceAsync(default)));
+        Assert.Null(world.Run(() => past.GetCompleteSinceAsync(default)));
         Pass(TimeSpan.FromHours(1));
-        var since = world.Run(() => past.CompleteSinceAsync(default));
+        var since = world.Run(() => past.GetCompleteSinceAsync(default));
         Assert.InRange(since!.Value, world.Clock.GetUtcNow() - Retention.OfFinished, world.Clock.GetUtcNow() - Retention.OfFinished + TimeSpan.FromHours(1));
     }
 
@@ -73,7 +73,7 @@ public sealed class PastOrdersTests
     private List<string> Read(OrderHistory past, int most)
     {
         List<string> all = [];
-        for (PastPlace? place = null; ;)
+        for (HistoryCursor? place = null; ;)
         {
             var (ids, next) = world.Run(() => past.ReadAsync(place, most, default));
             Assert.InRange(ids.Count, 0, most);

@@ -26,7 +26,7 @@ public sealed class PoisonTests
         {
             Assert.Equal(Status.Success, shop.Receive(app, $"poison/{poison.Descriptor.Name}", poison));
             var letter = Assert.Single(shop.Store.All<DeadLetter>($"{app}||dead-letter:"));
-            Assert.Equal((OutgoingEvent.TopicOf(poison.Descriptor.Name), DeadLetterState.Waiting), (letter.Topic, letter.State));
+            Assert.Equal((OutgoingEvent.GetTopic(poison.Descriptor.Name), DeadLetterState.Waiting), (letter.Topic, letter.State));
             Assert.NotEmpty(letter.Problem!);
         }
         Assert.Equal(before, DocumentStore());

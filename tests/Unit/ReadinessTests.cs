@@ -41,7 +41,7 @@ public sealed class ReadinessTests : IDisposable
     public async Task Without_a_scheduler_it_is_ready_once_the_subscriptions_were_asked_for()
     {
         Assert.Equal(HealthStatus.Unhealthy, (await CheckAsync()).Status);
-        probe.SubscriptionsRead();
+        probe.SetRead();
         Assert.Equal(HealthStatus.Healthy, (await CheckAsync()).Status);
         Assert.All(asked, path => Assert.Equal("/v1.0/healthz/outbound", path));
     }
@@ -49,7 +49,7 @@ public sealed class ReadinessTests : IDisposable
     [Fact]
     public async Task A_sidecar_that_cannot_be_called_yet_is_not_ready()
     {
-        probe.SubscriptionsRead();
+        probe.SetRead();
         outbound = HttpStatusCode.InternalServerError;
         var seen = await CheckAsync();
         Assert.Equal(HealthStatus.Unhealthy, seen.Status);

@@ -9,7 +9,7 @@ namespace Saga.Tests;
 /// <summary>A rehearsal does what the real thing does, and leaves no trace.</summary>
 public sealed class RehearsalTests
 {
-    private static readonly JsonSerializerOptions Json = SagaHost.JsonOf(StockJsonContext.Default);
+    private static readonly JsonSerializerOptions Json = SagaHost.CreateJsonOptions(StockJsonContext.Default);
 
     private readonly World world = new(1);
     private readonly SimulatedStore store = new();
@@ -21,17 +21,17 @@ public sealed class RehearsalTests
         store.TryWrite("stock||product:p", new Product("p", "Lamp", 1_000, Holdings.Of(5), []), "");
         var order = new OrderCreatedEvent { OrderId = Guid.Empty.ToString(), Items = { new OrderLine { ProductId = "p", Quantity = 2 } } };
 
-        var recorder = new RecordingSidecar(Sidecar(), Json);
+        var recorder = new RecordingSidecar(Sidecar(), OpenOrderLog.IsKey, Json);
         Reserve(recorder, order);
         Assert.Equal(5, Read().Holdings.Available);
         Assert.Empty(said);
-        Assert.Empty(store.All<Reservation>("stock||claim:"));
+        Assert.Empty(store.All<Reservation>("stock||reservation:"));
 
         Reserve(Sidecar(), order);
         Assert.Equal(3, Read().Holdings.Available);
         Assert.Collection(recorder.Effects,
             product => Assert.Equal("product:p: holdings.available 5 → 3, holdings.held 0 → 2, holdings.marks.00000000-0000-0000-0000-000000000000 nothing → \"Held\"", product),
-            claim => Assert.Matches($"^claim:{order.OrderId}: .*status nothing → \"{store.All<Reservation>("stock||claim:").Single().Status}\".*lines\\[0\\].amount nothing → 2", claim),
+            claim => Assert.Matches($"^reservation:{order.OrderId}: .*status nothing → \"{store.All<Reservation>("stock||reservation:").Single().Status}\".*lines\\[0\\].amount nothing → 2", claim),
             answer => Assert.Equal($"says stock-reserved: {said.Single().Message}", answer));
     }
 
@@ -41,7 +41,7 @@ public sealed class RehearsalTests
         store.TryWrite("stock||product:p", new Product("p", "Lamp", 1_000, Holdings.Of(5), []), "");
         var order = new OrderCreatedEvent { OrderId = Guid.Empty.ToString(), Items = { new OrderLine { ProductId = "p", Quantity = 2 } } };
         Reserve(Sidecar(), order);
-        var recorder = new RecordingSidecar(Sidecar(), Json);
+        var recorder = new RecordingSidecar(Sidecar(), OpenOrderLog.IsKey, Json);
         Reserve(recorder, order);
         Assert.Equal([$"says stock-reserved: {said.Single().Message}"], recorder.Effects);
     }

@@ -61,12 +61,12 @@ public sealed class SweepIsolationTests
         Assert.Equal((59, 0, 1), (Pieces.Available, Pieces.Held, Pieces.Consumed));
         var letter = Assert.Single(Letters);
         Assert.Equal(("reservations", $"{bad}/Reservation", bad), (letter.Topic, letter.EventId, letter.OrderId));
-        Assert.StartsWith($"claim:{bad} is corrupt: ", letter.Problem);
+        Assert.StartsWith($"reservation:{bad} is corrupt: ", letter.Problem);
 
         // It is the operator's now: no later sweep visits it.
         var versions = store.Versions;
         Sweep();
-        Assert.Equal(letter.Dead, Assert.Single(Letters).Dead);
+        Assert.Equal(letter.DeadLetteredAt, Assert.Single(Letters).DeadLetteredAt);
         Assert.DoesNotContain(store.Find<OpenSegment>("stock||open:"), segment => segment.Orders.Contains(bad));
         // The document with the numbers is as it was.
         Assert.Equal(versions[$"stock||{Product.KeyOf("p")}"], store.Versions[$"stock||{Product.KeyOf("p")}"]);

@@ -1,7 +1,6 @@
 using System.Collections.Frozen;
 using System.Text.Json;
 using Google.Protobuf;
-using Saga;
 using Wire = Shop.V1;
 
 namespace Orders.Console;
@@ -61,7 +60,7 @@ internal static class ConsoleHttp
 
     private static IResult FileOf(FrozenDictionary<string, string> files, HttpResponse response, string name)
     {
-        if (!files.TryGetValue(name, out var path)) return Problem.Of(StatusCodes.Status404NotFound, "NOT_FOUND", $"The console has no file '{name}'.");
+        if (!files.TryGetValue(name, out var path)) return ProblemDetails.Create(StatusCodes.Status404NotFound, "NOT_FOUND", $"The console has no file '{name}'.");
         response.Headers.ContentSecurityPolicy = ContentSecurity;
         response.Headers.XContentTypeOptions = "nosniff";
         // Asked about each time: a page and a server of two versions do not understand each other.
@@ -81,20 +80,20 @@ internal static class ConsoleHttp
             .Must(PageCursor.TryParse(pageToken, out place), "pageToken", $"'{pageToken}' is not a token of an answer before.")
             .Must(!statuses.Contains(Wire.OrderStatus.Unspecified), "status", "must be PENDING, CONFIRMED or FAILED.")
             .ThrowIfInvalid();
-        return await list.AllAsync(place, RequestCheck.PageOf(pageSize), statuses, ct);
+        return await list.ListAsync(place, RequestCheck.GetPageSize(pageSize), statuses, ct);
     });
 
     private static Task<IResult> PlaceAsync(HttpRequest http, DemoOrders demo, CancellationToken ct) => AnswerAsync(async () =>
         new Wire.PlaceOrderResponse { Order = OrderMapping.WithoutRecipient(await demo.PlaceAsync(await WishOfAsync(http, ct), ct)) });
 
     private static Task<IResult> ExplainAsync(string order, OrderQueries lookup, LookOn look, CancellationToken ct) =>
-        Problem.AnswerAsync(async () => Json(look.Explain(await lookup.FindAsync(order, ct))));
+        ProblemDetails.AnswerAsync(async () => Json(look.Explain(await lookup.FindAsync(order, ct))));
 
-    private static Task<IResult> WatchAsync(string order, OrderQueries lookup, LookOn look, CancellationToken ct) => Problem.AnswerAsync(async () =>
+    private static Task<IResult> WatchAsync(string order, OrderQueries lookup, LookOn look, CancellationToken ct) => ProblemDetails.AnswerAsync(async () =>
         TypedResults.ServerSentEvents(look.AtAsync((await lookup.FindAsync(order, ct)).Id, ct)));
 
     private static Task<IResult> DeadLettersAsync(DeadLetterDesk desk, CancellationToken ct) =>
-        Problem.AnswerAsync(async () => Json((await desk.ListAsync(LookOn.Json, ct)).ToJsonString()));
+        ProblemDetails.AnswerAsync(async () => Json((await desk.ListAsync(LookOn.Json, ct)).ToJsonString()));
 
     private static async Task<DemoWish> WishOfAsync(HttpRequest http, CancellationToken ct)
     {
@@ -108,7 +107,7 @@ internal static class ConsoleHttp
         }
     }
 
-    private static Task<IResult> AnswerAsync(Func<Task<IMessage>> answer) => Problem.AnswerAsync(async () => Json(LookOn.Json.Format(await answer())));
+    private static Task<IResult> AnswerAsync(Func<Task<IMessage>> answer) => ProblemDetails.AnswerAsync(async () => Json(LookOn.Json.Format(await answer())));
 
     private static IResult Json(string json) => TypedResults.Text(json, "application/json; charset=utf-8");
 }

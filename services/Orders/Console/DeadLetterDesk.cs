@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using Google.Protobuf;
 using Grpc.Core;
-using Saga;
 using Wire = Shop.V1;
 
 namespace Orders.Console;

@@ -1,5 +1,4 @@
 using Google.Protobuf.WellKnownTypes;
-using Saga;
 using Wire = Shop.V1;
 
 namespace Orders.Console;

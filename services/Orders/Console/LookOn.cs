@@ -5,7 +5,6 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Google.Protobuf;
 using Grpc.Core;
-using Saga;
 
 namespace Orders.Console;
 

@@ -17,15 +17,15 @@ internal static class SameOrigin
     {
         if (http.HttpContext.Connection.LocalIpAddress is { } here && IPAddress.IsLoopback(here) && !OwnNames.Contains(http.Host.Host))
         {
-            return Problem.Of(StatusCodes.Status403Forbidden, "FOREIGN_HOST", $"'{http.Host}' is not this machine; use localhost.");
+            return ProblemDetails.Create(StatusCodes.Status403Forbidden, "FOREIGN_HOST", $"'{http.Host}' is not this machine; use localhost.");
         }
         if (HttpMethods.IsGet(http.Method)) return null;
         if (http.Headers.Origin is [{ } origin] && origin != $"{http.Scheme}://{http.Host}")
         {
-            return Problem.Of(StatusCodes.Status403Forbidden, "FOREIGN_ORIGIN", $"A page of '{origin}' may not do this.");
+            return ProblemDetails.Create(StatusCodes.Status403Forbidden, "FOREIGN_ORIGIN", $"A page of '{origin}' may not do this.");
         }
         return http.HasJsonContentType()
             ? null
-            : Problem.Of(StatusCodes.Status415UnsupportedMediaType, "NOT_JSON", "The body must be JSON, and its content type say so.");
+            : ProblemDetails.Create(StatusCodes.Status415UnsupportedMediaType, "NOT_JSON", "The body must be JSON, and its content type say so.");
     }
 }

@@ -29,7 +29,7 @@ public sealed class EarlierBugs
         foreach (var answer in (string[])["payment-refunded", "coupon-restored"]) shop.Deliver("orders", answer);
         var failed = shop[order];
         Assert.Equal((OrderStatus.Failed, StepState.Done, false), (failed.Status, failed.Stock.State, failed.IsClosed));
-        Assert.Equal("STOCK waiting, PAYMENT done, COUPON done", Explanation.CompensationOf(failed));
+        Assert.Equal("STOCK waiting, PAYMENT done, COUPON done", Explanation.GetCompensation(failed));
         Assert.Contains("stock-released (it has something to undo)",
             Assert.Single(Explanation.Of(failed, ScriptedShop.SagaTimeouts, failed.LastChange).WaitsFor));
 
@@ -111,7 +111,7 @@ public sealed class EarlierBugs
         Assert.Equal(5, words.Length);
         Assert.All(words, word => Assert.Equal(words[0], word));
         Assert.Equal(first == "payment-failed" ? "BALANCE_TOO_LOW" : "OUT_OF_STOCK", words[0].Reason);
-        Assert.Equal([Step.Coupon], words[0].CompletedSteps);
+        Assert.Equal([Shop.V1.Step.Coupon], words[0].CompletedSteps);
         Assert.Equal([first, "order-failed", second], shop[order].Timeline.Select(entry => entry.Event).Skip(2));
         shop.ComeToRest();
         Assert.Equal((StepState.Refused, StepState.Refused, StepState.Undone),

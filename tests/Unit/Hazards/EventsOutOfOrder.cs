@@ -16,7 +16,7 @@ public sealed class EventsOutOfOrder
         var order = shop.Place(ScriptedShop.OrderOf());
         shop.Deliver("stock", "order-created");
         shop.Deliver("orders", "stock-reservation-failed");
-        Assert.Empty(ToFailedEvent.CompletedSteps);
+        Assert.Empty(FailedEvent.CompletedSteps);
 
         shop.Deliver("payments", "order-created");
         Assert.Equal((8_500, 1_500, 0), shop.Won);
@@ -49,7 +49,7 @@ public sealed class EventsOutOfOrder
         shop.Lose("orders", "payment-completed");
         shop.Together(shop.Cancelling(order));
         Assert.Null(shop[order].Payment.Reference);
-        Assert.DoesNotContain("pay-", ToFailedEvent.ToString());
+        Assert.DoesNotContain("pay-", FailedEvent.ToString());
 
         shop.Deliver("payments", "order-failed");
         Assert.Equal((10_000, 0, 0), shop.Won);
@@ -68,11 +68,11 @@ public sealed class EventsOutOfOrder
 
         shop.Deliver("stock", "order-created");
         shop.Deliver("orders", "stock-reservation-failed");
-        Assert.Equal([Step.Payment, Step.Coupon], ToFailedEvent.CompletedSteps);
+        Assert.Equal([Shop.V1.Step.Payment, Shop.V1.Step.Coupon], FailedEvent.CompletedSteps);
         shop.ComeToRest();
         Assert.Equal(((1, 0, 0), (10_000, 0, 0), (1, 0, 0)), (shop.Pieces("a"), shop.Won, shop.CouponUses));
         Assert.Equal((StepState.Refused, StepState.Undone, StepState.Undone), (shop[order].Stock.State, shop[order].Payment.State, shop[order].Coupon.State));
     }
 
-    private OrderFailedEvent ToFailedEvent => (OrderFailedEvent)shop.Said.Last(said => said.Topic == "order-failed").Message;
+    private OrderFailedEvent FailedEvent => (OrderFailedEvent)shop.Said.Last(said => said.Topic == "order-failed").Message;
 }

@@ -49,7 +49,7 @@ public sealed class LooksFromOutside
     [Fact, Trait("Hazard", "H15")]
     public void An_order_that_looked_possible_when_it_was_checked_fails_when_somebody_else_was_quicker()
     {
-        Assert.Empty(Checked(quantity: 8, price: 1_000).Doubts);
+        Assert.Empty(Checked(quantity: 8, price: 1_000).Problems);
         var first = shop.Place(ScriptedShop.OrderOf(null, 1, ("a", 3)));
         var second = shop.Place(ScriptedShop.OrderOf(null, 2, ("a", 8)));
         shop.DeliverAll();

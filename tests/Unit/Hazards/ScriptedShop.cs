@@ -119,7 +119,7 @@ internal sealed class ScriptedShop
         accepted.Add(order.Id);
     };
 
-    public Func<Task> Cancelling(string orderId) => () => running["orders"].Steps!.RunAsync(orderId, (kept, at) => OrderDecisions.Cancel(kept, "", at), default);
+    public Func<Task> Cancelling(string orderId) => () => running["orders"].Steps!.ApplyAsync(orderId, (kept, at) => OrderDecisions.Cancel(kept, "", at), default);
 
     public Func<Task> Sweeping(string app, Instance? by = null) => () => (by ?? running[app]).SweepAsync!(default);
 
@@ -141,15 +141,15 @@ internal sealed class ScriptedShop
     public Status Receive(string app, string eventId, Google.Protobuf.IMessage message)
     {
         var answer = (Status?)null;
-        var handler = running[app].Subscriptions.On(OutgoingEvent.TopicOf(message.Descriptor.Name))!;
+        var handler = running[app].Subscriptions.On(OutgoingEvent.GetTopic(message.Descriptor.Name))!;
         Run(async () => answer = await running[app].Dispatcher.DispatchAsync(
-            new(OutgoingEvent.TopicOf(message.Descriptor.Name), eventId, Google.Protobuf.ByteString.CopyFrom(new OutgoingEvent(eventId, message).ToJson())), handler, () => message, default));
+            new(OutgoingEvent.GetTopic(message.Descriptor.Name), eventId, Google.Protobuf.ByteString.CopyFrom(new OutgoingEvent(eventId, message).ToJson())), handler, () => message, default));
         return answer!.Value;
     }
 
     /// <summary>The services that subscribe to the topic of an event.</summary>
     public IEnumerable<string> SubscribersOf(Google.Protobuf.IMessage message) =>
-        Apps.Where(app => running[app].Subscriptions.Topics.Contains(OutgoingEvent.TopicOf(message.Descriptor.Name)));
+        Apps.Where(app => running[app].Subscriptions.Topics.Contains(OutgoingEvent.GetTopic(message.Descriptor.Name)));
 
     public void Lose(string app, string topic) => waiting.Remove(waiting.First(one => one.App == app && one.Event.Topic == topic));
 
@@ -232,7 +232,7 @@ internal sealed class ScriptedShop
 
     private bool IsAtRest => waiting.Count == 0
         && Store.All<Order>("orders||order:").All(order => order.IsClosed)
-        && Apps.SelectMany(app => Store.All<Reservation>($"{app}||claim:")).All(claim => claim.Status != ReservationStatus.Reserved);
+        && Apps.SelectMany(app => Store.All<Reservation>($"{app}||reservation:")).All(claim => claim.Status != ReservationStatus.Reserved);
 
     private Task SleepAsync()
     {

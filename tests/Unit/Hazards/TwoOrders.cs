@@ -50,7 +50,7 @@ public sealed class TwoOrders
         foreach (var _ in (int[])[1, 2]) shop.Deliver("orders", "coupon-used");
         foreach (var _ in (int[])[1, 2]) shop.Deliver("stock", "order-created");
         shop.Deliver("orders", "stock-reservation-failed");
-        Assert.Equal([Step.Coupon], ((OrderFailedEvent)shop.Said[^1].Message).CompletedSteps);
+        Assert.Equal([Shop.V1.Step.Coupon], ((OrderFailedEvent)shop.Said[^1].Message).CompletedSteps);
 
         shop.Deliver("coupons", "order-failed");
         Assert.Equal(new CouponRestoredEvent { OrderId = order, Undone = false }, shop.Said[^1].Message);
@@ -64,12 +64,12 @@ public sealed class TwoOrders
     public void An_order_whose_balance_went_between_check_and_charge_fails_and_gives_back_its_stock_and_coupon()
     {
         var (first, second) = (Checked("a", 6, coupon: null), Checked("b", 5, coupon: "c"));
-        Assert.Empty(first.Doubts.AddRange(second.Doubts));
+        Assert.Empty(first.Problems.AddRange(second.Problems));
         var quicker = shop.Place(ScriptedShop.OrderOf(null, 1) with { Items = first.Items, Amounts = first.Amounts });
         var order = shop.Place(ScriptedShop.OrderOf("c", 2) with { Items = second.Items, Amounts = second.Amounts });
         foreach (var app in Participants) foreach (var _ in (int[])[1, 2]) shop.Deliver(app, "order-created");
         Assert.Equal(((4_000, 6_000, 0), (5, 5, 0), (0, 1, 0)), (shop.Won, shop.Pieces("b"), shop.CouponUses));
-        Assert.Equal("BALANCE_TOO_LOW", Assert.Single(Checked("b", 5, coupon: "c").Doubts).FailureReason.Reason);
+        Assert.Equal("BALANCE_TOO_LOW", Assert.Single(Checked("b", 5, coupon: "c").Problems).Reason.Reason);
 
         shop.ComeToRest();
         Assert.Equal((OrderStatus.Confirmed, OrderStatus.Failed, "BALANCE_TOO_LOW"),

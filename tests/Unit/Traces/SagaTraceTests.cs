@@ -84,7 +84,7 @@ public sealed class SagaTraceTests : IDisposable
             OrderId, "u", OrderStatus.Pending, [new("p", 1, 100)], new(100, 0, 100), null, new("", "", ""), "content",
             StepRecord.Waiting, StepRecord.Waiting, StepRecord.Waiting, null, at, [new(at, "order-created", "", OrderStatus.Pending, First)]), "");
         var documents = new DocumentStore(sidecar, ConflictBackoff());
-        var orders = new OrderStore(new(documents, sidecar), world.Clock, NullLoggerFactory.Instance);
+        var orders = new OrderStore(documents, sidecar, world.Clock, NullLoggerFactory.Instance);
         var sweep = new OrderSweep(orders, sidecar, openOrders, new OrderIdPool(openOrders, SagaTimeouts, world.Clock, world.NewId), new(documents, sidecar, world.Clock), SagaTimeouts, null!, world.Clock, NullLoggerFactory.Instance);
         Run(() => openOrders.AddAsync(OrderId, default));
         world.Clock.AdvanceTo(world.Clock.GetUtcNow() + SagaTimeouts.ResendAfter);
@@ -107,7 +107,7 @@ public sealed class SagaTraceTests : IDisposable
         var sweep = new ReservationSweep<Product>(participant, sidecar, openOrders, (_, _) => Task.FromResult(OrderOutcome.Confirmed), SagaTimeouts.Deadline, null!, world.Clock, NullLogger<ReservationSweep<Product>>.Instance);
         Run(() => sweep.RunAsync(default));
         Assert.Equal(1, ((Product)store.Read($"app||{Product.KeyOf("p")}").Value!).Holdings.Consumed);
-        Assert.Equal("order is Confirmed", BeganAnew("look after hold").GetTagItem("saga.outcome"));
+        Assert.Equal("order is Confirmed", BeganAnew("sweep reservation").GetTagItem("saga.outcome"));
     }
 
     [Fact]
@@ -123,12 +123,12 @@ public sealed class SagaTraceTests : IDisposable
             return true;
         });
         Assert.Equal(["a", "b"], operations.Distinct());
-        Assert.Equal(["a", "b", "c"], ((IdList)store.Read("app||list").Value!).Ids);
+        Assert.Equal(["a", "b", "c"], ((IdShard)store.Read("app||list").Value!).Ids);
 
         async Task<bool> ChangeAsync(string name, Action? decided = null)
         {
             using var outer = new Activity(name).Start();
-            return await documents.UpdateAsync<IdList, bool>("list", kept => Added(kept, name, decided), default);
+            return await documents.UpdateAsync<IdShard, bool>("list", kept => Added(kept, name, decided), default);
         }
     }
 
@@ -155,11 +155,11 @@ public sealed class SagaTraceTests : IDisposable
         Task<bool> ChangeInAsync(string name, Activity step, Action? decided = null)
         {
             Activity.Current = step;
-            return documents.UpdateAsync<IdList, bool>("list", kept => Added(kept, name, decided), default);
+            return documents.UpdateAsync<IdShard, bool>("list", kept => Added(kept, name, decided), default);
         }
     }
 
-    private static Update<IdList, bool> Added(IdList? kept, string name, Action? decided)
+    private static Update<IdShard, bool> Added(IdShard? kept, string name, Action? decided)
     {
         decided?.Invoke();
         return new(new((kept?.Ids ?? []).Add(name)), true);
@@ -203,7 +203,7 @@ public sealed class SagaTraceTests : IDisposable
         sidecar.Start();
         using var dapr = new DaprClientBuilder().UseHttpEndpoint(address).Build();
         var probe = new SubscriptionProbe();
-        probe.SubscriptionsRead();
+        probe.SetRead();
         var asking = new Readiness(dapr, null!, new(), probe).CheckHealthAsync(new());
         var asked = await sidecar.GetContextAsync().WaitAsync(TimeSpan.FromSeconds(30));
         asked.Response.StatusCode = 204;

@@ -1,0 +1,69 @@
+namespace Saga.Commands;
+
+/// <summary>Validates the fields of a request and collects all violations, so that one answer names them all.</summary>
+public sealed class RequestCheck
+{
+    public const int PageMax = 1000;
+
+    /// <summary>Ids in one request, at most.</summary>
+    public const int IdsMax = 100;
+
+    private readonly List<(string Field, string Description)> violations = [];
+
+    /// <summary>The violations so far.</summary>
+    public IReadOnlyList<(string Field, string Description)> Violations => violations;
+
+    /// <summary>The page size: 0 in a request means 100.</summary>
+    public static int GetPageSize(int size) => size == 0 ? 100 : size;
+
+    /// <summary>Ids are part of state keys and events: 1 to 64 letters, digits and - _ . : @.</summary>
+    public RequestCheck Id(string field, string value) => Must(
+        value.Length is >= 1 and <= 64 && value.All(letter => char.IsAsciiLetterOrDigit(letter) || "-_.:@".Contains(letter)),
+        field, $"must be 1 to 64 characters of A-Z a-z 0-9 - _ . : @, {Seen(value)}.");
+
+    /// <summary>1 to <see cref="IdsMax"/> ids.</summary>
+    public RequestCheck Ids(string field, IReadOnlyList<string> values)
+    {
+        Range(field, values.Count, 1, IdsMax);
+        for (var at = 0; at < values.Count; at++) Id($"{field}[{at}]", values[at]);
+        return this;
+    }
+
+    public RequestCheck OrderId(string value) => Must(
+        Guid.TryParseExact(value, "D", out _), "order_id", $"must be a UUID in its 36-character form, {Seen(value)}.");
+
+    /// <summary>The canonical spelling of an order id: lower case, with hyphens. Another spelling would be another state key, and so another order.</summary>
+    public RequestCheck CanonicalOrderId(string field, string value) => Must(
+        Guid.TryParseExact(value, "D", out var id) && id.ToString() == value, field, $"must be a UUID in 36 lower-case characters, {Seen(value)}.");
+
+    public RequestCheck Text(string field, string value, int min, int max) => Must(
+        value.Length >= min && value.Length <= max, field, $"must be {min} to {max} characters long, not {value.Length}.");
+
+    public RequestCheck Range(string field, long value, long min, long max) => Must(
+        value >= min && value <= max, field, $"must be {min} to {max}, not {value}.");
+
+    /// <summary>page_size and page_token of a list by id.</summary>
+    public RequestCheck Page(int size, string token) =>
+        token.Length > 0 ? Range("page_size", size, 0, PageMax).Id("page_token", token) : Range("page_size", size, 0, PageMax);
+
+    public RequestCheck IdempotencyKey(string value) => Text("idempotency_key", value, 0, 128);
+
+    public RequestCheck Must(bool holds, string field, string description)
+    {
+        if (!holds) violations.Add((field, description));
+        return this;
+    }
+
+    /// <exception cref="RejectedException">INVALID_ARGUMENT that names every wrong field.</exception>
+    public void ThrowIfInvalid()
+    {
+        if (violations.Count > 0) throw new RejectedException(Rejection.Invalid(violations));
+    }
+
+    private static string Seen(string value) => value.Length switch
+    {
+        0 => "and it is empty",
+        > 64 => $"and it has {value.Length}",
+        _ => $"not '{value}'",
+    };
+}

@@ -1,0 +1,50 @@
+using System.Text;
+using Google.Protobuf;
+
+namespace Saga.Dapr;
+
+/// <summary>An event about an order, and its wire format.</summary>
+/// <remarks>
+/// The payload is the protobuf JSON mapping: there 64-bit numbers are strings, which survive brokers that read numbers as doubles.
+/// </remarks>
+public sealed record OutgoingEvent(string OrderId, IMessage Message)
+{
+    // A newer publisher may have added fields.
+    private static readonly JsonParser Parser = new(JsonParser.Settings.Default.WithIgnoreUnknownFields(true));
+
+    /// <summary>The topic of an event: order-created for OrderCreatedEvent.</summary>
+    public static string GetTopic(string messageName)
+    {
+        var topic = new StringBuilder();
+        foreach (var letter in messageName.AsSpan(0, messageName.Length - "Event".Length))
+        {
+            if (char.IsUpper(letter) && topic.Length > 0) topic.Append('-');
+            topic.Append(char.ToLowerInvariant(letter));
+        }
+        return topic.ToString();
+    }
+
+    public string Topic => GetTopic(Message.Descriptor.Name);
+
+    /// <summary>Deterministic: a resent event has the same id, so that consumers and operators recognise duplicates.</summary>
+    public string Id => $"{OrderId}/{Message.Descriptor.Name}";
+
+    /// <summary>The full protobuf name.</summary>
+    public string Type => Message.Descriptor.FullName;
+
+    public byte[] ToJson() => Encoding.UTF8.GetBytes(JsonFormatter.Default.Format(Message));
+
+    /// <exception cref="UnreadableEventException">The bytes are not this event.</exception>
+    public static T FromJson<T>(ByteString json) where T : IMessage<T>, new()
+    {
+        try
+        {
+            return Parser.Parse<T>(json.ToStringUtf8());
+        }
+        // Parsing is pure: a retry would throw the same.
+        catch (Exception problem)
+        {
+            throw new UnreadableEventException(problem.Message, problem);
+        }
+    }
+}

@@ -1,0 +1,28 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Saga.Messaging;
+
+namespace Saga.Hosting;
+
+/// <summary>Liveness and readiness: over gRPC by health name ("" is readiness), over HTTP by path.</summary>
+internal static class HealthEndpoints
+{
+    /// <summary>SERVING as long as the process answers: a restart does not help a service whose sidecar is down.</summary>
+    public const string Liveness = "liveness";
+
+    public static void AddHealth(this IServiceCollection services)
+    {
+        services.AddSingleton<SubscriptionProbe>();
+        services.AddGrpcHealthChecks(health => health.Services.Map(Liveness, check => check.Name == Liveness))
+            .AddCheck(Liveness, () => HealthCheckResult.Healthy()).AddCheck<Readiness>("sidecar");
+    }
+
+    public static void MapHealth(this WebApplication app)
+    {
+        app.MapGrpcHealthChecksService();
+        app.MapHealthChecks("/healthz/live", new HealthCheckOptions { Predicate = check => check.Name == Liveness });
+        app.MapHealthChecks("/healthz/ready");
+    }
+}

@@ -1,0 +1,40 @@
+using Dapr.Client;
+using Dapr.Client.Autogen.Grpc.v1;
+using Grpc.Core;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Saga.Dapr;
+using Saga.Messaging;
+using Saga.Telemetry;
+using DaprApi = Dapr.Client.Autogen.Grpc.v1.Dapr;
+
+namespace Saga.Hosting;
+
+/// <summary>
+/// Ready: the sidecar can be called and will deliver events. Checks /v1.0/healthz/outbound and the subscriptions, not /v1.0/healthz, which also
+/// waits for the scheduler: the shop does not use it, and it is absent after `dapr init --slim`.
+/// </summary>
+internal sealed class Readiness(DaprClient dapr, DaprApi.DaprClient api, Subscriptions subscriptions, SubscriptionProbe probe) : IHealthCheck
+{
+    public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+    {
+        using var untraced = SagaTracing.Suppress();
+        if (!await dapr.CheckOutboundHealthAsync(cancellationToken)) return HealthCheckResult.Unhealthy("The sidecar does not answer, or is not ready.");
+        return probe.IsRead || await IsSubscribedAsync(cancellationToken)
+            ? HealthCheckResult.Healthy()
+            : HealthCheckResult.Unhealthy("The sidecar has not asked for the subscriptions yet: no event would be delivered.");
+    }
+
+    /// <summary>A sidecar that outlives the process delivers to its successor without asking for the subscriptions again.</summary>
+    private async Task<bool> IsSubscribedAsync(CancellationToken ct)
+    {
+        try
+        {
+            var metadata = await api.GetMetadataAsync(new GetMetadataRequest(), cancellationToken: ct);
+            return subscriptions.Topics.All(topic => metadata.Subscriptions.Any(one => one.PubsubName == DaprSidecar.PubSub && one.Topic == topic));
+        }
+        catch (RpcException)
+        {
+            return false;
+        }
+    }
+}

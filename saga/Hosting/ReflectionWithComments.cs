@@ -1,0 +1,47 @@
+using Dapr.AppCallback.Autogen.Grpc.v1;
+using Google.Protobuf;
+using Google.Protobuf.Reflection;
+using Google.Rpc;
+using Grpc.AspNetCore.Server;
+using Grpc.Health.V1;
+using Grpc.Reflection;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Shop.V1;
+using Registration = Microsoft.Extensions.DependencyInjection.ServiceDescriptor;
+
+namespace Saga.Hosting;
+
+/// <summary>
+/// Server reflection of the mapped services whose proto files include comments, so that a client's 'describe' shows them. The descriptors in
+/// generated code have none.
+/// </summary>
+internal static class ReflectionWithComments
+{
+    public static void AddReflection(this IServiceCollection services)
+    {
+        services.AddGrpcReflection();
+        services.Replace(Registration.Singleton(mapped => new ReflectionServiceImpl(GetServiceNames(mapped.GetRequiredService<EndpointDataSource>().Endpoints), SymbolRegistry.FromFiles(Files()))));
+        services.Replace(Registration.Singleton(mapped => new ReflectionV1ServiceImpl(GetServiceNames(mapped.GetRequiredService<EndpointDataSource>().Endpoints), SymbolRegistry.FromFiles(Files()))));
+    }
+
+    /// <summary>The names of the gRPC services behind endpoints, such as grpc.health.v1.Health.</summary>
+    public static IEnumerable<string> GetServiceNames(IEnumerable<Endpoint> mapped) => mapped
+        .Select(endpoint => endpoint.Metadata.GetMetadata<GrpcMethodMetadata>()?.Method.ServiceName)
+        .OfType<string>().Distinct().Order(StringComparer.Ordinal);
+
+    private static IEnumerable<FileDescriptor> Files()
+    {
+        using var protos = typeof(OrderCreatedEvent).Assembly.GetManifestResourceStream("protos.pb")!;
+        return
+        [
+            .. FileDescriptor.BuildFromByteStrings(FileDescriptorSet.Parser.ParseFrom(protos).File.Select(file => file.ToByteString())),
+            AppCallback.Descriptor.File, Health.Descriptor.File,
+            Grpc.Reflection.V1.ServerReflection.Descriptor.File, Grpc.Reflection.V1Alpha.ServerReflection.Descriptor.File,
+            // No contract imports them: they are packed in grpc-status-details-bin, and a client without them shows raw bytes.
+            ErrorDetailsReflection.Descriptor, StatusReflection.Descriptor,
+        ];
+    }
+}

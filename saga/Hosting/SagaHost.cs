@@ -1,0 +1,195 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+using Dapr.Client;
+using Grpc.AspNetCore.HealthChecks;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Saga.Commands;
+using Saga.Dapr;
+using Saga.Messaging;
+using Saga.OpenOrders;
+using Saga.Reservations;
+using Saga.State;
+using Saga.Telemetry;
+using DaprApi = Dapr.Client.Autogen.Grpc.v1.Dapr;
+
+namespace Saga.Hosting;
+
+/// <summary>Builds a service of the saga: gRPC with reflection and health, the sidecar, subscriptions, sweeps.</summary>
+public static class SagaHost
+{
+    /// <summary>Creates the builder of a service that listens on its gRPC port.</summary>
+    /// <param name="appId">Its Dapr app id.</param>
+    /// <param name="grpcPort">APP_PORT overrides it.</param>
+    /// <param name="documents">The JSON serialization of its documents.</param>
+    public static WebApplicationBuilder CreateBuilder(string[] args, string appId, int grpcPort, IJsonTypeInfoResolver documents)
+    {
+        var builder = WebApplication.CreateSlimBuilder(args);
+        SingleLineFormatter.Add(builder);
+        builder.WebHost.UseKestrelCore();
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            // daprd's bulk delivery has a traceparent and a grpc-trace-bin header per event (66 and 54 bytes): room for a full batch beside the default 100 headers.
+            kestrel.Limits.MaxRequestHeaderCount = 100 + 2 * AppCallbackService.MaxBatchSize;
+            kestrel.Limits.MaxRequestHeadersTotalSize = 32 * 1024 + 256 * AppCallbackService.MaxBatchSize;
+            Listen(kestrel, GetPort("APP_PORT", grpcPort), HttpProtocols.Http2);
+        });
+
+        TraceExport.Add(builder);
+
+        var services = builder.Services;
+        services.AddGrpc(grpc =>
+        {
+            grpc.Interceptors.Add<ExceptionInterceptor>();
+            grpc.Interceptors.Add<EventLoopInterceptor>();
+        });
+        services.AddSingleton<ExceptionInterceptor>();
+        services.AddSingleton<EventLoopInterceptor>();
+        services.AddReflection();
+        services.AddHealth();
+        var json = CreateJsonOptions(documents);
+        services.AddSingleton(json);
+        services.AddDaprClient(dapr => dapr.UseJsonSerializationOptions(json));
+        services.AddSingleton(new AppId(appId));
+        services.AddSingleton<SidecarChannel>();
+        services.AddSingleton(services => new DaprApi.DaprClient(services.GetRequiredService<SidecarChannel>().Sidecar));
+        services.AddSingleton<ISidecar, DaprSidecar>();
+        services.AddSingleton<EventLoop>();
+        services.AddSingleton(TimeProvider.System);
+        services.AddSingleton(Random.Shared);
+        services.AddSingleton<ConflictBackoff>();
+        services.AddSingleton<DocumentStore>();
+        services.AddSingleton<IdempotentCommands>();
+        services.AddSingleton<IdIndex>();
+        services.AddSingleton<DeadLetters>();
+        builder.AddMetrics(appId);
+        return builder;
+    }
+
+    /// <summary>Adds a port for HTTP/1.1.</summary>
+    /// <param name="variable">The environment variable that overrides the port.</param>
+    public static void ListenHttp(this WebApplicationBuilder builder, string variable, int port) =>
+        builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, GetPort(variable, port), HttpProtocols.Http1));
+
+    /// <summary>Makes the service a participant that reserves from documents of type <typeparamref name="T"/>.</summary>
+    /// <param name="keyOf">The state key of such a document, from its id.</param>
+    /// <param name="getOutcome">Asks for the outcome of an order by its id; the sweep calls it for reservations older than Saga:Deadline.</param>
+    public static void AddParticipant<T>(
+        this WebApplicationBuilder builder, Func<string, string> keyOf, Func<IServiceProvider, Func<string, CancellationToken, Task<OrderOutcome>>> getOutcome) where T : class, IHasHoldings<T>
+    {
+        builder.AddOpenOrderLog();
+        builder.Services.AddSingleton(services => new Participant<T>(
+            services.GetRequiredService<DocumentStore>(), services.GetRequiredService<ISidecar>(), keyOf, services.GetRequiredService<OpenOrderLog>().AddAsync,
+            services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ConflictBackoff>()));
+        builder.Services.AddSingleton(services => new ReservationSweep<T>(
+            services.GetRequiredService<Participant<T>>(), services.GetRequiredService<ISidecar>(), services.GetRequiredService<OpenOrderLog>(),
+            getOutcome(services),
+            services.GetRequiredService<IConfiguration>().GetSection("Saga").GetValue("Deadline", TimeSpan.FromSeconds(60)),
+            services.GetRequiredService<DeadLetters>(), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<ReservationSweep<T>>>()));
+        builder.Services.AddSingleton<ISweptEntries>(services => services.GetRequiredService<ReservationSweep<T>>());
+        builder.AddSweep<ReservationSweep<T>>((sweep, ct) => sweep.RunAsync(ct));
+    }
+
+    /// <summary>Adds the log of open orders.</summary>
+    public static void AddOpenOrderLog(this WebApplicationBuilder builder) => builder.Services.AddSingleton(services => new OpenOrderLog(
+        services.GetRequiredService<ISidecar>(), services.GetRequiredService<TimeProvider>(),
+        () => Guid.CreateVersion7().ToString("N"), services.GetRequiredService<ILogger<OpenOrderLog>>()));
+
+    /// <summary>Runs a sweep every Saga:SweepPeriod. Default: 2 s.</summary>
+    public static void AddSweep<T>(this WebApplicationBuilder builder, Func<T, CancellationToken, Task> run) where T : class
+    {
+        var period = builder.Configuration.GetSection("Saga").GetValue("SweepPeriod", TimeSpan.FromSeconds(2));
+        builder.Services.AddHostedService(services => new PeriodicSweep(
+            PeriodicSweep.GetName(typeof(T)), ct => run(services.GetRequiredService<T>(), ct), period,
+            services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<PeriodicSweep>>()));
+    }
+
+    /// <summary>Subscribes the service to events.</summary>
+    /// <param name="subscribe">Maps each event to a method of <typeparamref name="THandlers"/>.</param>
+    public static void AddSubscriptions<THandlers>(this WebApplicationBuilder builder, Action<Subscriptions, THandlers> subscribe) where THandlers : class
+    {
+        Subscriptions CreateSubscriptions(IServiceProvider services)
+        {
+            var subscriptions = new Subscriptions();
+            subscribe(subscriptions, services.GetRequiredService<THandlers>());
+            foreach (var sweep in services.GetServices<ISweptEntries>()) subscriptions.OnRedrive(sweep.Kind, sweep.VisitAsync);
+            return subscriptions;
+        }
+        builder.Services.AddSingleton<THandlers>();
+        builder.Services.AddSingleton(CreateSubscriptions);
+        builder.Services.AddSingleton<EventDispatcher>();
+        builder.Services.AddSingleton(services => new DryRun(
+            builder.Services, CreateSubscriptions, OpenOrderLog.IsKey, services.GetRequiredService<ISidecar>(), services.GetRequiredService<JsonSerializerOptions>()));
+    }
+
+    /// <summary>Maps the app callbacks of the sidecar, dead letters, health, reflection and metrics. Call it last.</summary>
+    public static void MapSaga(this WebApplication app)
+    {
+        app.MapGrpcService<AppCallbackService>();
+        app.MapGrpcService<AppCallbackAlphaService>();
+        app.MapGrpcService<AppHealthService>();
+        app.MapGrpcService<DeadLetterService>();
+        app.MapGrpcReflectionService();
+        app.MapHealth();
+        var health = app.Services.GetRequiredService<IOptions<GrpcHealthChecksOptions>>().Value.Services;
+        // The health of each service is that of the process.
+        foreach (var service in ReflectionWithComments.GetServiceNames(((IEndpointRouteBuilder)app).DataSources.SelectMany(source => source.Endpoints))) health.Map(service, _ => true);
+        app.MapMetrics();
+    }
+
+    /// <summary>Runs until the process is stopped.</summary>
+    /// <returns>The exit code: 1 when a port is taken, with a sentence on standard error.</returns>
+    public static async Task<int> RunToExitAsync(this WebApplication app)
+    {
+        try
+        {
+            await app.RunAsync();
+            return 0;
+        }
+        catch (IOException taken) when (taken.InnerException is AddressInUseException)
+        {
+            await Console.Error.WriteLineAsync(
+                $"{taken.Message.TrimEnd('.')}. Stop the other process, or give this service another port (APP_PORT, HTTP_PORT).");
+            return 1;
+        }
+    }
+
+    /// <summary>The JSON of stored documents: camelCase, enums by name, nulls left out.</summary>
+    public static JsonSerializerOptions CreateJsonOptions(IJsonTypeInfoResolver documents) => new(JsonSerializerDefaults.Web)
+    {
+        TypeInfoResolver = JsonTypeInfoResolver.Combine(documents, SagaJsonContext.Default),
+        // Names in any script stay readable in the store.
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        Converters = { new JsonStringEnumConverter() },
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    };
+
+    private static int GetPort(string variable, int port)
+    {
+        var value = Environment.GetEnvironmentVariable(variable);
+        if (string.IsNullOrEmpty(value)) return port;
+        return int.TryParse(value, out var other) && other is > 0 and < 65536
+            ? other
+            : throw new InvalidOperationException($"{variable} must be a port, 1 to 65535, not '{value}'.");
+    }
+
+    // A container must be reachable from outside; on a developer's machine localhost is enough.
+    private static void Listen(KestrelServerOptions kestrel, int port, HttpProtocols protocols)
+    {
+        if (Environment.GetEnvironmentVariable("DOTNET_RUNNING_IN_CONTAINER") == "true") kestrel.ListenAnyIP(port, endpoint => endpoint.Protocols = protocols);
+        else kestrel.ListenLocalhost(port, endpoint => endpoint.Protocols = protocols);
+    }
+}

@@ -1,0 +1,138 @@
+using System.Text;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Microsoft.Extensions.Logging;
+using Saga.Commands;
+using Saga.Dapr;
+using Saga.State;
+using Saga.Telemetry;
+using Wire = Shop.V1;
+
+namespace Saga.Messaging;
+
+/// <summary>The API for operators to list, redrive and discard the dead letters of this service.</summary>
+internal sealed class DeadLetterService(
+    DeadLetters letters, Subscriptions subscriptions, DryRun dryRun, AppId appId, TimeProvider clock, ILogger<DeadLetterService> log)
+    : Wire.DeadLetterService.DeadLetterServiceBase
+{
+    public override async Task<Wire.ListDeadLettersResponse> ListDeadLetters(Wire.ListDeadLettersRequest request, ServerCallContext context)
+    {
+        new RequestCheck().Page(request.PageSize, "").ThrowIfInvalid();
+        var size = RequestCheck.GetPageSize(request.PageSize);
+        var waiting = await letters.ReadWaitingAsync(context.CancellationToken);
+        return new() { DeadLetters = { waiting.Take(size).Select(ToWire) }, More = Math.Max(0, waiting.Count - size) };
+    }
+
+    public override async Task<Wire.GetDeadLetterResponse> GetDeadLetter(Wire.GetDeadLetterRequest request, ServerCallContext context)
+    {
+        var letter = await FindAsync(request.DeadLetterId, context.CancellationToken);
+        var wire = ToWire(letter);
+        wire.Data = ByteString.CopyFrom(letter.Data);
+        return new() { DeadLetter = wire };
+    }
+
+    public override async Task<Wire.RedriveDeadLetterResponse> RedriveDeadLetter(Wire.RedriveDeadLetterRequest request, ServerCallContext context)
+    {
+        var ct = context.CancellationToken;
+        var letter = await FindAsync(request.DeadLetterId, ct);
+        MustBeWaiting(letter);
+        var e = Parse(letter, out var problem) ?? throw Rejected(letter, "DEAD_LETTER_UNREADABLE", $"{problem.TrimEnd('.')}. It can only be discarded.");
+        // Records live longer than dead letters, so that a redriven duplicate is recognised.
+        if (letter.PublishedAt is { } publishedAt && clock.GetUtcNow() - publishedAt > Retention.OfDeadLetters)
+        {
+            throw Rejected(letter, "DEAD_LETTER_TOO_OLD", $"It was published more than {Retention.OfDeadLetters.TotalDays:0} days ago; the records of its order may have expired.");
+        }
+        if (request.DryRun)
+        {
+            var (effects, fault) = await dryRun.RunAsync(letter.Topic, e, ct);
+            return new() { DeadLetter = ToWire(letter), Effects = { effects }, Failure = fault };
+        }
+        try
+        {
+            await subscriptions.OnRedriven(letter.Topic)!.HandleAsync(e, ct);
+        }
+        catch (Exception fault) when (!ct.IsCancellationRequested)
+        {
+            SagaLog.RedriveFailed(log, fault, letter.EventId, letter.Id);
+            return new() { DeadLetter = ToWire(letter), Failure = fault.Message };
+        }
+        SagaLog.Redriven(log, letter.EventId, letter.Id);
+        return new() { DeadLetter = ToWire(await letters.ResolveAsync(letter, DeadLetterState.Redriven, ct)) };
+    }
+
+    public override async Task<Wire.DiscardDeadLetterResponse> DiscardDeadLetter(Wire.DiscardDeadLetterRequest request, ServerCallContext context)
+    {
+        var letter = await FindAsync(request.DeadLetterId, context.CancellationToken);
+        if (letter.State != DeadLetterState.Discarded)
+        {
+            MustBeWaiting(letter);
+            letter = await letters.ResolveAsync(letter, DeadLetterState.Discarded, context.CancellationToken);
+            SagaLog.Discarded(log, letter.EventId, letter.Id);
+        }
+        return new() { DeadLetter = ToWire(letter) };
+    }
+
+    private async Task<DeadLetter> FindAsync(string id, CancellationToken ct)
+    {
+        new RequestCheck().Id("dead_letter_id", id).ThrowIfInvalid();
+        return await letters.FindAsync(id, ct) ?? throw new RejectedException(Rejection.NotFound("dead_letter", id));
+    }
+
+    /// <summary>The event of a dead letter. Null: it can never be handled, and <paramref name="problem"/> says why.</summary>
+    private IMessage? Parse(DeadLetter letter, out string problem)
+    {
+        problem = "";
+        if (letter.Topic.Length == 0)
+        {
+            problem = $"It is not a CloudEvent: {Encoding.UTF8.GetString(letter.Data.AsSpan(0, Math.Min(100, letter.Data.Length)))}";
+            return null;
+        }
+        if (subscriptions.OnRedriven(letter.Topic) is not { } handler)
+        {
+            problem = $"The topic {letter.Topic} is not subscribed to here.";
+            return null;
+        }
+        try
+        {
+            return EventRules.Read(letter.Topic, () => handler.Parse(ByteString.CopyFrom(letter.Data)));
+        }
+        catch (UnreadableEventException unreadable)
+        {
+            problem = unreadable.Message;
+            return null;
+        }
+    }
+
+    private static void MustBeWaiting(DeadLetter letter)
+    {
+        if (letter.State != DeadLetterState.Waiting) throw Rejected(letter, "DEAD_LETTER_IS_CLOSED", $"It was {letter.State.ToString().ToLowerInvariant()} before.");
+    }
+
+    private static RejectedException Rejected(DeadLetter letter, string reason, string detail) =>
+        new(Rejection.Precondition(($"dead_letter/{letter.Id}", new FailureReason(reason, detail))));
+
+    private Wire.DeadLetter ToWire(DeadLetter letter)
+    {
+        var canBeRedriven = Parse(letter, out var problem) is not null;
+        return new()
+        {
+            DeadLetterId = letter.Id,
+            AppId = appId.Name,
+            Topic = letter.Topic,
+            EventId = letter.EventId,
+            OrderId = letter.OrderId ?? "",
+            State = letter.State switch
+            {
+                DeadLetterState.Waiting => Wire.DeadLetterState.Waiting,
+                DeadLetterState.Redriven => Wire.DeadLetterState.Redriven,
+                DeadLetterState.Discarded => Wire.DeadLetterState.Discarded,
+            },
+            Problem = letter.Problem ?? problem,
+            CanBeRedriven = canBeRedriven,
+            SaidTime = letter.PublishedAt is { } publishedAt ? Timestamp.FromDateTimeOffset(publishedAt) : null,
+            DeadTime = Timestamp.FromDateTimeOffset(letter.DeadLetteredAt),
+            TraceId = letter.TraceId ?? "",
+        };
+    }
+}

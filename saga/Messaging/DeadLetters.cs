@@ -1,0 +1,111 @@
+using System.Text.Json.Serialization;
+using Saga.Commands;
+using Saga.Dapr;
+using Saga.State;
+using Saga.Telemetry;
+
+namespace Saga.Messaging;
+
+public enum DeadLetterState
+{
+    /// <summary>Neither redriven nor discarded.</summary>
+    Waiting,
+    /// <summary>Handled on an operator's request.</summary>
+    Redriven,
+    /// <summary>Put aside by an operator.</summary>
+    Discarded,
+}
+
+/// <summary>An event that this service could not handle.</summary>
+/// <param name="Topic">Empty: it is not a CloudEvent.</param>
+/// <param name="EventId">Empty: it is not a CloudEvent.</param>
+/// <param name="Data">The payload, or everything that was delivered when it is not a CloudEvent.</param>
+/// <param name="PublishedAt">Null: unknown.</param>
+/// <param name="TraceId">32 hex digits. Null: it was not traced.</param>
+/// <param name="Problem">Why it could not be handled. Null: the sidecar used up its retries and does not say why.</param>
+internal sealed record DeadLetter(
+    string Id, string Topic, string EventId, byte[] Data, DateTimeOffset? PublishedAt, DateTimeOffset DeadLetteredAt, string? TraceId, DeadLetterState State, string? Problem = null)
+{
+    public static string KeyOf(string id) => $"dead-letter:{id}";
+
+    /// <summary>Null: the event id does not name an order.</summary>
+    [JsonIgnore]
+    public string? OrderId => EventId.Split('/') is [var order, _] && Guid.TryParseExact(order, "D", out _) ? order : null;
+}
+
+/// <summary>
+/// Stores what could not be handled, until an operator redrives or discards it. The saga does not depend on it: the sweeps finish every open order.
+/// </summary>
+public sealed class DeadLetters(DocumentStore documents, ISidecar sidecar, IdIndex index, AppId appId, TimeProvider clock)
+{
+    private const int MaxBatchSize = 200;
+
+    /// <summary>Characters of a stored reason, at most.</summary>
+    private const int ReasonMax = 2_000;
+
+    private static readonly IdGroup Waiting = new("dead-letters", Shards: 16);
+
+    /// <summary>Stores an event for which the sidecar used up its retries.</summary>
+    /// <param name="payload">As the dead-letter topic delivers it: a CloudEvent, or any other bytes that were published.</param>
+    internal Task<DeadLetter> StoreAsync(byte[] payload, CancellationToken ct)
+    {
+        var e = CloudEvent.Parse(payload);
+        return AddAsync(new(
+            IdOf(e?.Topic ?? "", e?.Id ?? "", e?.Data ?? payload), e?.Topic ?? "", e?.Id ?? "", e?.Data ?? payload, e?.PublishedAt, clock.GetUtcNow(), e?.TraceId, DeadLetterState.Waiting), ct);
+    }
+
+    /// <summary>Stores an event that can never be handled.</summary>
+    /// <param name="reason">Why, in sentences.</param>
+    internal Task<DeadLetter> StoreAsync(Delivery delivery, string reason, CancellationToken ct)
+    {
+        var data = delivery.Data.ToByteArray();
+        return AddAsync(new(
+            IdOf(delivery.Topic, delivery.EventId, data), delivery.Topic, delivery.EventId, data, delivery.PublishedAt, clock.GetUtcNow(), SagaTracing.TraceId, DeadLetterState.Waiting,
+            Shortened(reason)), ct);
+    }
+
+    /// <summary>
+    /// Deterministic per service, topic, event id and payload, so that a redelivered event is the same dead letter. The payload is part of it because
+    /// the publisher chooses the event id: another payload under that id must not replace a dead letter that waits.
+    /// </summary>
+    private string IdOf(string topic, string eventId, byte[] data) => Fingerprint.Of($"{appId.Name}\n{topic}\n{eventId}\n{Fingerprint.Of(data)}");
+
+    private async Task<DeadLetter> AddAsync(DeadLetter letter, CancellationToken ct)
+    {
+        await documents.UpdateAsync<DeadLetter, bool>(DeadLetter.KeyOf(letter.Id), _ => new(letter, true, Retention.OfDeadLetters), ct);
+        await index.AddAsync(Waiting, letter.Id, ct);
+        SagaMetrics.DeadLettersStored.Add(1);
+        return letter;
+    }
+
+    private static string Shortened(string reason) => reason.Length <= ReasonMax ? reason : reason[..ReasonMax];
+
+    /// <summary>One dead letter by its id. Null: there is none.</summary>
+    internal async Task<DeadLetter?> FindAsync(string id, CancellationToken ct) =>
+        (await sidecar.ReadAsync<DeadLetter>(DeadLetter.KeyOf(id), ct)).Value;
+
+    /// <summary>The waiting dead letters, oldest first.</summary>
+    internal async Task<IReadOnlyList<DeadLetter>> ReadWaitingAsync(CancellationToken ct)
+    {
+        List<DeadLetter> letters = [];
+        foreach (var ids in (await index.ReadAsync(Waiting, ct)).Chunk(MaxBatchSize))
+        {
+            var read = await sidecar.ReadManyAsync<DeadLetter>([.. ids.Select(DeadLetter.KeyOf)], ct);
+            foreach (var (id, letter) in ids.Zip(read))
+            {
+                if (letter.Value is null) await index.RemoveAsync(Waiting, id, ct);
+                else if (letter.Value.State == DeadLetterState.Waiting) letters.Add(letter.Value);
+            }
+        }
+        return [.. letters.OrderBy(letter => letter.DeadLetteredAt)];
+    }
+
+    /// <summary>Ends the waiting of a dead letter.</summary>
+    internal async Task<DeadLetter> ResolveAsync(DeadLetter letter, DeadLetterState state, CancellationToken ct)
+    {
+        var resolved = letter with { State = state };
+        await documents.UpdateAsync<DeadLetter, bool>(DeadLetter.KeyOf(letter.Id), _ => new(resolved, true, Retention.OfDeadLetters), ct);
+        await index.RemoveAsync(Waiting, letter.Id, ct);
+        return resolved;
+    }
+}

@@ -1,0 +1,41 @@
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using Saga.Dapr;
+
+namespace Saga.Messaging;
+
+/// <summary>The topics that a service subscribes to, and their handlers.</summary>
+public sealed class Subscriptions
+{
+    private readonly Dictionary<string, TopicHandler> subscribed = [];
+    private readonly Dictionary<string, TopicHandler> redriven = [];
+
+    public IReadOnlyCollection<string> Topics => subscribed.Keys;
+
+    /// <summary>Subscribes to the topic of an event.</summary>
+    /// <param name="handle">
+    /// A transient fault that it throws gets the event redelivered; any other exception makes it a dead letter at once.
+    /// </param>
+    /// <param name="step">What the handler does, as the name of its span. Null: it only records the event.</param>
+    public Subscriptions On<T>(Func<T, CancellationToken, Task> handle, string? step = null) where T : IMessage<T>, new()
+    {
+        subscribed.Add(OutgoingEvent.GetTopic(new T().Descriptor.Name), new(json => OutgoingEvent.FromJson<T>(json), (message, ct) => handle((T)message, ct), step));
+        return this;
+    }
+
+    /// <summary>Redrives dead letters that are not events, such as reservations that a sweep could not handle.</summary>
+    /// <param name="kind">Takes the place of the topic in the dead letter.</param>
+    /// <param name="handle">Gets the order id.</param>
+    internal void OnRedrive(string kind, Func<string, CancellationToken, Task> handle) =>
+        redriven.Add(kind, new(data => new StringValue { Value = data.ToStringUtf8() }, (order, ct) => handle(((StringValue)order).Value, ct), null));
+
+    /// <summary>Null: this service does not subscribe to the topic.</summary>
+    internal TopicHandler? On(string topic) => subscribed.GetValueOrDefault(topic);
+
+    /// <summary>Null: dead letters of this topic or kind cannot be redriven here.</summary>
+    internal TopicHandler? OnRedriven(string topic) => subscribed.GetValueOrDefault(topic) ?? redriven.GetValueOrDefault(topic);
+}
+
+/// <summary>Parses and handles the events of one topic.</summary>
+/// <param name="Parse">Throws <see cref="UnreadableEventException"/> when the bytes are not the topic's event.</param>
+internal sealed record TopicHandler(Func<ByteString, IMessage> Parse, Func<IMessage, CancellationToken, Task> HandleAsync, string? Step);

@@ -1,0 +1,80 @@
+using Microsoft.Extensions.Logging;
+using Saga.Dapr;
+using Saga.Messaging;
+using Saga.State;
+using Saga.Telemetry;
+
+namespace Saga.OpenOrders;
+
+/// <summary>The entries that a sweep visits, by order. An entry that it cannot handle becomes a dead letter, which is redriven through this interface.</summary>
+public interface ISweptEntries
+{
+    /// <summary>Takes the place of the topic in the dead letter.</summary>
+    string Kind { get; }
+
+    /// <summary>Handles one entry now, and tracks it again when it is still open.</summary>
+    Task VisitAsync(string orderId, CancellationToken ct);
+}
+
+/// <summary>
+/// Visits entries of an open-order log in isolation: a transient fault postpones only its entry, with exponential backoff; an entry that can never
+/// be handled becomes a dead letter and leaves the log.
+/// </summary>
+/// <param name="kind">See <see cref="ISweptEntries.Kind"/>.</param>
+/// <param name="suffix">The second part of the dead letter's event id, after the order id and a slash.</param>
+public sealed class IsolatedVisits(string kind, string suffix, DeadLetters deadLetters, TimeProvider clock, ILogger log)
+{
+    /// <summary>Transient faults in a row that end the run: a dependency is down, and the next run retries.</summary>
+    private const int MaxConsecutiveFaults = 3;
+
+    private static readonly TimeSpan DelayMin = TimeSpan.FromSeconds(2), DelayMax = TimeSpan.FromMinutes(1);
+
+    private readonly Dictionary<string, (long Since, TimeSpan Delay)> postponed = [];
+
+    /// <param name="reads">The document of each entry, as <see cref="SeparateReads.ReadEachAsync"/> has read it.</param>
+    /// <param name="isClosedAsync">Handles an entry. True: it needs no further visit.</param>
+    /// <returns>The ids of the entries that are still open.</returns>
+    public async Task<IReadOnlySet<string>> VisitAsync<T>(
+        IReadOnlyList<OpenEntry> entries, IReadOnlyList<Task<Versioned<T>>> reads, Func<OpenEntry, Versioned<T>, Task<bool>> isClosedAsync, CancellationToken ct)
+        where T : class
+    {
+        HashSet<string> open = [];
+        var consecutiveFaults = 0;
+        foreach (var (entry, read) in entries.Zip(reads))
+        {
+            if (postponed.TryGetValue(entry.OrderId, out var last) && clock.GetElapsedTime(last.Since) < last.Delay)
+            {
+                open.Add(entry.OrderId);
+                continue;
+            }
+            try
+            {
+                if (!await isClosedAsync(entry, await read)) open.Add(entry.OrderId);
+                postponed.Remove(entry.OrderId);
+                consecutiveFaults = 0;
+            }
+            catch (Exception fault) when (Faults.IsTransient(fault))
+            {
+                open.Add(entry.OrderId);
+                Postpone(entry.OrderId, fault);
+                if (ct.IsCancellationRequested || ++consecutiveFaults == MaxConsecutiveFaults) throw;
+            }
+            catch (Exception fault)
+            {
+                var letter = await deadLetters.StoreAsync(
+                    new(kind, $"{entry.OrderId}/{suffix}", Google.Protobuf.ByteString.CopyFromUtf8(entry.OrderId)), fault.Message, ct);
+                SagaLog.EntryRejected(log, fault is UnprocessableEventException or CorruptDocumentException ? null : fault, kind, entry.OrderId, letter.Id, fault.Message);
+                postponed.Remove(entry.OrderId);
+            }
+        }
+        return open;
+    }
+
+    private void Postpone(string orderId, Exception fault)
+    {
+        var delay = postponed.TryGetValue(orderId, out var last) ? last.Delay * 2 : DelayMin;
+        if (delay > DelayMax) delay = DelayMax;
+        postponed[orderId] = (clock.GetTimestamp(), delay);
+        SagaLog.EntryPostponed(log, kind, orderId, delay, fault.Message);
+    }
+}

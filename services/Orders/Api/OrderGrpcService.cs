@@ -1,0 +1,57 @@
+using Grpc.Core;
+using Wire = Shop.V1;
+
+namespace Orders;
+
+/// <summary>The gRPC API of Orders.</summary>
+internal sealed class OrderGrpcService(PlaceOrderHandler placing, OrderStore orders, OrderListing listing, OrderQueries queries)
+    : Wire.OrderService.OrderServiceBase
+{
+    public override async Task<Wire.PlaceOrderResponse> PlaceOrder(Wire.PlaceOrderRequest request, ServerCallContext context) =>
+        new() { Order = OrderMapping.From(await placing.PlaceAsync(request, context.CancellationToken)) };
+
+    public override async Task<Wire.GetOrderResponse> GetOrder(Wire.GetOrderRequest request, ServerCallContext context) =>
+        new() { Order = OrderMapping.From(await queries.FindAsync(request.Order, context.CancellationToken)) };
+
+    public override async Task<Wire.CancelOrderResponse> CancelOrder(Wire.CancelOrderRequest request, ServerCallContext context)
+    {
+        new RequestCheck().Text("comment", request.Comment, 0, 200).ThrowIfInvalid();
+        var stored = await queries.FindAsync(request.Order, context.CancellationToken);
+        var order = await orders.ApplyAsync(stored.Id, (current, at) => OrderDecisions.Cancel(current, request.Comment, at), context.CancellationToken);
+        return order is { Status: OrderStatus.Failed, Failure.Reason: "CANCELLED" }
+            ? new() { Order = OrderMapping.From(order) }
+            : throw new RejectedException(Rejection.Precondition(($"order/{order.Id}", new FailureReason("ORDER_IS_FINAL",
+                $"The order is {order.Status.ToString().ToUpperInvariant()} already; only a PENDING order can be cancelled."))));
+    }
+
+    public override async Task WatchOrder(
+        Wire.WatchOrderRequest request, IServerStreamWriter<Wire.WatchOrderResponse> responseStream, ServerCallContext context)
+    {
+        new RequestCheck().Range("after_revision", request.AfterRevision, 0, int.MaxValue).ThrowIfInvalid();
+        var ct = context.CancellationToken;
+        var (seen, found) = ((int)request.AfterRevision, await queries.FindAsync(request.Order, ct));
+        await foreach (var order in queries.WatchAsync(found.Id, ct))
+        {
+            while (seen < order.Timeline.Length) await responseStream.WriteAsync(new() { Entry = OrderMapping.From(order, ++seen) }, ct);
+        }
+    }
+
+    public override async Task<Wire.ExplainOrderResponse> ExplainOrder(Wire.ExplainOrderRequest request, ServerCallContext context) =>
+        queries.Explain(await queries.FindAsync(request.Order, context.CancellationToken));
+
+    public override async Task<Wire.ListOpenOrdersResponse> ListOpenOrders(Wire.ListOpenOrdersRequest request, ServerCallContext context)
+    {
+        new RequestCheck().Page(request.PageSize, "").ThrowIfInvalid();
+        return await listing.ListOpenAsync(RequestCheck.GetPageSize(request.PageSize), context.CancellationToken);
+    }
+
+    public override async Task<Wire.ListOrdersResponse> ListOrders(Wire.ListOrdersRequest request, ServerCallContext context)
+    {
+        PageCursor cursor = default;
+        new RequestCheck()
+            .Page(request.PageSize, "")
+            .Must(PageCursor.TryParse(request.PageToken, out cursor), "page_token", $"'{request.PageToken}' is not a page token of an earlier answer.")
+            .ThrowIfInvalid();
+        return await listing.ListAsync(cursor, RequestCheck.GetPageSize(request.PageSize), [.. request.Statuses], context.CancellationToken);
+    }
+}

@@ -1,0 +1,60 @@
+using Google.Protobuf;
+using Grpc.Core;
+
+namespace Orders;
+
+/// <summary>Errors over HTTP: problem details (RFC 9457).</summary>
+internal static class ProblemDetails
+{
+    public static IResult Create(int status, string title, string detail, params IEnumerable<ErrorJson> errors) => TypedResults.Json(
+        new ProblemJson("about:blank", title, status, detail, [.. errors]), OrderJsonContext.Readable.ProblemJson, "application/problem+json", status);
+
+    public static IResult Create(Rejection rejection) => Create(
+        ToHttpStatus(rejection.Code) ?? StatusCodes.Status500InternalServerError, rejection.Title, rejection.Message, rejection.Details.SelectMany(ToErrors));
+
+    /// <summary>Runs a request. A rejection has its own status; a transient fault is 503.</summary>
+    public static async Task<IResult> AnswerAsync(Func<Task<IResult>> answer)
+    {
+        try
+        {
+            return await answer();
+        }
+        catch (RejectedException rejected)
+        {
+            return Create(rejected.Rejection);
+        }
+        catch (RpcException refused) when (ToHttpStatus(refused.StatusCode) is { } code)
+        {
+            // Another service rejected the call.
+            return Create(code, new Rejection(refused.StatusCode, "").Title, refused.Status.Detail);
+        }
+        catch (Exception fault) when (fault is Dapr.DaprException or RpcException)
+        {
+            return Create(StatusCodes.Status503ServiceUnavailable, "UNAVAILABLE", "The sidecar, or what is behind it, did not answer; nothing is lost, try again.");
+        }
+    }
+
+    /// <summary>Null: it is not a rejection.</summary>
+    private static int? ToHttpStatus(StatusCode code) => code switch
+    {
+        StatusCode.InvalidArgument => StatusCodes.Status400BadRequest,
+        StatusCode.NotFound => StatusCodes.Status404NotFound,
+        StatusCode.AlreadyExists => StatusCodes.Status409Conflict,
+        StatusCode.FailedPrecondition => StatusCodes.Status422UnprocessableEntity,
+        _ => null,
+    };
+
+    private static IEnumerable<ErrorJson> ToErrors(IMessage detail) => detail switch
+    {
+        Google.Rpc.BadRequest bad => bad.FieldViolations.Select(violation => new ErrorJson(violation.Field, violation.Description)),
+        Google.Rpc.PreconditionFailure failure => failure.Violations.Select(violation =>
+            new ErrorJson(violation.Subject, $"{violation.Type}: {violation.Description}")),
+        Google.Rpc.ErrorInfo info => [new(info.Reason, string.Join(", ", info.Metadata.Select(pair => $"{pair.Key}={pair.Value}")))],
+        _ => [],
+    };
+}
+
+/// <summary>Problem details of RFC 9457, with one error per field or subject.</summary>
+internal sealed record ProblemJson(string Type, string Title, int Status, string Detail, ErrorJson[] Errors);
+
+internal sealed record ErrorJson(string Subject, string Description);

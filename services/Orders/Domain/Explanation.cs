@@ -1,0 +1,41 @@
+using System.Globalization;
+
+namespace Orders;
+
+/// <summary>What an order waits for and what happens next, in sentences. Pure.</summary>
+internal sealed record Explanation(IReadOnlyList<string> WaitsFor, string Next)
+{
+    public static Explanation Of(Order order, SagaTimeouts timeouts, DateTimeOffset now) => order.Status switch
+    {
+        OrderStatus.Pending => new(
+            [.. OrderDecisions.PendingSteps(order).Select(step =>
+                $"{OrderDecisions.Name(step)} has answered neither {OrderDecisions.GetSuccessTopic(step)} nor {OrderDecisions.GetFailureTopic(step)}, "
+                + $"since {Seconds(now - order.Placed)}.")],
+            now - order.Placed >= timeouts.Deadline
+                ? "Its deadline has passed; the next sweep fails it, and completed steps are compensated."
+                : $"After {Seconds(timeouts.ResendAfter)} without an answer order-created is resent; "
+                + $"{Seconds(order.Placed + timeouts.Deadline - now)} from now the order fails with reason DEADLINE."),
+        OrderStatus.Failed when !order.IsClosed => new(
+            [.. OrderDecisions.PendingSteps(order).Select(step =>
+                $"{OrderDecisions.Name(step)} has not published {OrderDecisions.GetCompensationTopic(step)} ({Compensation(order, step)}), "
+                + $"{Seconds(now - order.FinalAt!.Value)} after the order failed.")],
+            $"After {Seconds(timeouts.ResendAfter)} without an answer order-failed is resent, until every participant has compensated."),
+        OrderStatus.Failed => new([], "Nothing: it has failed, and every participant has compensated."),
+        OrderStatus.Confirmed => new([], "Nothing: it is confirmed; the participants settle what they hold."),
+        OrderStatus.Abandoned => new([], "Nothing: it was never placed."),
+    };
+
+    /// <summary>How far a failed order is compensated, step by step. Empty: it has not failed.</summary>
+    public static string GetCompensation(Order order) => order.Status != OrderStatus.Failed ? "" : string.Join(", ", Order.Steps.Select(step =>
+        $"{step.ToString().ToUpperInvariant()} {(!order[step].Compensated ? "waiting" : order[step].State == StepState.Undone ? "done" : "nothing to undo")}"));
+
+    private static string Compensation(Order order, Step step) => order[step].State switch
+    {
+        StepState.Waiting => "it has not answered at all",
+        StepState.Done => "it has something to undo",
+        StepState.Refused => "it had rejected its step, so there should be nothing to undo",
+        StepState.Undone or StepState.Skipped => "it has undone",
+    };
+
+    private static string Seconds(TimeSpan time) => $"{Math.Max(0, time.TotalSeconds).ToString("0.0", CultureInfo.InvariantCulture)} s";
+}

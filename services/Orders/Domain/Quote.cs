@@ -1,0 +1,58 @@
+using System.Collections.Immutable;
+using Wire = Shop.V1;
+
+namespace Orders;
+
+/// <summary>The price of an order, and the problems that would fail it now. Pure.</summary>
+/// <param name="Problems">Why the saga would fail if nothing changed. The subject has the form product/p-1.</param>
+internal sealed record Quote(ImmutableArray<Item> Items, Amounts Amounts, ImmutableArray<(string Subject, FailureReason Reason)> Problems)
+{
+    /// <param name="account">Null: there is none, or the precheck is skipped.</param>
+    /// <param name="coupon">Null: there is none, or the order has none.</param>
+    public static Quote For(
+        Wire.PlaceOrderRequest request, IReadOnlyDictionary<string, Wire.Product> products, Wire.Account? account, Wire.Coupon? coupon, DateTimeOffset now)
+    {
+        var items = request.Items.Select(item => new Item(item.ProductId, item.Quantity, products[item.ProductId].Price)).ToImmutableArray();
+        var total = items.Sum(item => item.Quantity * item.UnitPrice);
+        var discount = coupon is null ? 0 : GetDiscount(coupon, total);
+        var amounts = new Amounts(total, discount, total - discount);
+
+        List<(string, FailureReason)> problems = [];
+        foreach (var item in items)
+        {
+            var available = products[item.ProductId].Available;
+            if (available < item.Quantity)
+            {
+                problems.Add(($"product/{item.ProductId}", new("OUT_OF_STOCK",
+                    $"{item.Quantity} of product '{item.ProductId}' were asked for and {available} are available.")));
+            }
+        }
+        if (account is not null && account.Balance < amounts.Final)
+        {
+            problems.Add(($"account/{account.UserId}", new("BALANCE_TOO_LOW",
+                $"The order costs {amounts.Final:N0} won and user '{account.UserId}' has {account.Balance:N0}.")));
+        }
+        if (coupon is not null && CheckCoupon(coupon, request.UserId, now) is { } reason) problems.Add(($"coupon/{coupon.UserCouponId}", reason));
+        return new(items, amounts, [.. problems]);
+    }
+
+    private static long GetDiscount(Wire.Coupon coupon, long total) => coupon.DiscountCase switch
+    {
+        Wire.Coupon.DiscountOneofCase.AmountOff => Math.Min(coupon.AmountOff, total),
+        Wire.Coupon.DiscountOneofCase.PercentOff => coupon.PercentOff switch
+        {
+            { MaxAmount: 0, Percent: var percent } => total * percent / 100,
+            { MaxAmount: var max, Percent: var percent } => Math.Min(total * percent / 100, max),
+        },
+        Wire.Coupon.DiscountOneofCase.None => 0,
+    };
+
+    private static FailureReason? CheckCoupon(Wire.Coupon coupon, string userId, DateTimeOffset now) => coupon switch
+    {
+        _ when coupon.UserId != userId => new("COUPON_OF_ANOTHER_USER", $"Coupon '{coupon.UserCouponId}' was not issued to user '{userId}'."),
+        _ when coupon.ValidUntil.ToDateTimeOffset() < now =>
+            new("COUPON_EXPIRED", $"Coupon '{coupon.UserCouponId}' was valid until {coupon.ValidUntil.ToDateTimeOffset():u}."),
+        { Status: not Wire.CouponStatus.Available } => new("COUPON_ALREADY_USED", $"Coupon '{coupon.UserCouponId}' is used, or held by another order."),
+        _ => null,
+    };
+}

@@ -1,0 +1,97 @@
+using Google.Protobuf;
+using Wire = Shop.V1;
+
+namespace Orders;
+
+/// <summary>Handles PlaceOrder: validates, prechecks, tracks the id, stores the PENDING order, publishes order-created.</summary>
+internal sealed class PlaceOrderHandler(OrderStore orders, ISidecar sidecar, OpenOrderLog openOrders, OrderIdPool orderIds, PrecheckClient precheck, TimeProvider clock)
+{
+    /// <returns>The order, or with a used idempotency key the one that it placed.</returns>
+    /// <exception cref="RejectedException">The request is invalid, or the precheck found that the order would fail.</exception>
+    public async Task<Order> PlaceAsync(Wire.PlaceOrderRequest request, CancellationToken ct)
+    {
+        using var step = SagaTracing.Start("place order", orderId: null);
+        Check(request);
+        var content = Fingerprint.Of(request.ToByteArray());
+        Guid? derived = request.IdempotencyKey.Length > 0 ? OrderNumber.Derive(request.UserId, request.IdempotencyKey) : null;
+        if (derived is { } known)
+        {
+            step?.SetOrder(known.ToString());
+            if ((await sidecar.ReadAsync<Order>(Order.KeyOf(known.ToString()), ct)).Value is { Status: not OrderStatus.Abandoned } stored)
+            {
+                if (stored.Content != content) throw new RejectedException(Rejection.KeyReused(request.IdempotencyKey));
+                return await orders.PlaceAsync(stored, null, ct);
+            }
+        }
+
+        var quote = await QuoteAsync(request, ct);
+        if (!request.SkipPrecheck && !quote.Problems.IsEmpty) throw new RejectedException(Rejection.Precondition(quote.Problems));
+
+        var id = derived ?? await orderIds.TakeAsync();
+        step?.SetOrder(id.ToString());
+        var at = orders.Now();
+        var coupon = string.IsNullOrEmpty(request.UserCouponId) ? null : request.UserCouponId;
+        var order = await StoreAsync(new(
+            id.ToString(), request.UserId, OrderStatus.Pending, quote.Items, quote.Amounts, coupon,
+            new(request.RecipientName, request.ShippingAddress, request.ShippingPhone), content,
+            StepRecord.Waiting, StepRecord.Waiting, coupon is null ? StepRecord.NotRequired(at.Now) : StepRecord.Waiting, null, at.Now,
+            [new(at.Now, "order-created", $"Placed for {quote.Amounts.Final:N0} won.", OrderStatus.Pending, at.TraceId)]), isTracked: derived is null, ct);
+        return order.Content == content ? order : throw new RejectedException(Rejection.KeyReused(request.IdempotencyKey));
+    }
+
+    /// <summary>Tracks the id, stores the order, publishes order-created, in this order: after the first write a sweep finds the order whatever crashes.</summary>
+    /// <param name="isTracked">Its id is in the open-order log already.</param>
+    public async Task<Order> StoreAsync(Order placed, bool isTracked, CancellationToken ct)
+    {
+        Order? tombstone = null;
+        for (var mustTrack = !isTracked; ; mustTrack = true)
+        {
+            if (mustTrack) await openOrders.AddAsync(placed.Id, ct); // mutant: stored-before-tracked
+            var order = await orders.PlaceAsync(placed, tombstone, ct); // mutant: stored-before-tracked
+            if (order.Status != OrderStatus.Abandoned) return order;
+            // The deadline passed between tracking and storing, and a sweep has given the id up.
+            tombstone = order;
+        }
+    }
+
+    private static void Check(Wire.PlaceOrderRequest request)
+    {
+        var check = new RequestCheck()
+            .Id("user_id", request.UserId)
+            .Range("items", request.Items.Count, 1, 100)
+            .Text("recipient_name", request.RecipientName, 0, 100)
+            .Text("shipping_address", request.ShippingAddress, 0, 500)
+            .Text("shipping_phone", request.ShippingPhone, 0, 32)
+            .IdempotencyKey(request.IdempotencyKey);
+        if (!string.IsNullOrEmpty(request.UserCouponId)) check.Id("user_coupon_id", request.UserCouponId);
+        HashSet<string> seen = [];
+        for (var at = 0; at < request.Items.Count; at++)
+        {
+            check
+                .Id($"items[{at}].product_id", request.Items[at].ProductId)
+                .Range($"items[{at}].quantity", request.Items[at].Quantity, 1, 1000)
+                .Must(seen.Add(request.Items[at].ProductId), $"items[{at}].product_id",
+                    $"'{request.Items[at].ProductId}' is in the order twice; add up the quantities.");
+        }
+        check.ThrowIfInvalid();
+    }
+
+    private async Task<Quote> QuoteAsync(Wire.PlaceOrderRequest request, CancellationToken ct)
+    {
+        var productLookUp = Task.WhenAll(request.Items.Select(item => precheck.ProductAsync(item.ProductId, ct)));
+        var accountLookUp = request.SkipPrecheck ? null : precheck.AccountAsync(request.UserId, ct);
+        var couponLookUp = string.IsNullOrEmpty(request.UserCouponId) ? null : precheck.CouponAsync(request.UserCouponId, ct);
+
+        var products = await productLookUp;
+        var account = accountLookUp is null ? null : await accountLookUp;
+        var coupon = couponLookUp is null ? null : await couponLookUp;
+
+        foreach (var (item, product) in request.Items.Zip(products))
+        {
+            if (product is null) throw new RejectedException(Rejection.NotFound("product", item.ProductId));
+        }
+        if (accountLookUp is not null && account is null) throw new RejectedException(Rejection.NotFound("account", request.UserId));
+        if (couponLookUp is not null && coupon is null && !request.SkipPrecheck) throw new RejectedException(Rejection.NotFound("coupon", request.UserCouponId));
+        return Quote.For(request, products.ToDictionary(product => product!.ProductId, product => product!), account, coupon, clock.GetUtcNow());
+    }
+}

@@ -1,0 +1,110 @@
+using System.Globalization;
+using Google.Protobuf.WellKnownTypes;
+using Wire = Shop.V1;
+
+namespace Orders;
+
+/// <summary>The position of a page in the list of orders.</summary>
+/// <param name="OpenAfter">In the open-order log, after this id. Null: at its start, or all of it has been listed.</param>
+/// <param name="History">In the history. Null: the log comes first.</param>
+internal readonly record struct PageCursor(string? OpenAfter, HistoryCursor? History)
+{
+    public string ToToken() => (OpenAfter, History) switch
+    {
+        (_, { } history) => string.Create(CultureInfo.InvariantCulture, $"{history.Hour}.{history.Page}.{history.Seen}"),
+        ({ } after, null) => after,
+        (null, null) => "",
+    };
+
+    /// <summary>False: it is not a page token.</summary>
+    public static bool TryParse(string token, out PageCursor cursor)
+    {
+        cursor = default;
+        if (token.Length == 0) return true;
+        if (Guid.TryParseExact(token, "D", out _))
+        {
+            cursor = new(token, null);
+            return true;
+        }
+        long[] numbers = [.. token.Split('.').Select(part => long.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : -1)];
+        if (numbers is not [var hour and >= 0, var page and (>= 0 and <= int.MaxValue), var seen and (>= 0 and <= int.MaxValue)]) return false;
+        cursor = new(null, new(hour, (int)page, (int)seen));
+        return true;
+    }
+}
+
+/// <summary>Lists orders: those in the open-order log, then the history.</summary>
+internal sealed class OrderListing(ISidecar sidecar, OpenOrderLog openOrders, OrderHistory history, SagaTimeouts timeouts, TimeProvider clock)
+{
+    private const int MaxBatchSize = 200;
+
+    /// <summary>Lists open orders, oldest first.</summary>
+    public async Task<Wire.ListOpenOrdersResponse> ListOpenAsync(int size, CancellationToken ct)
+    {
+        var logged = await ReadAsync([.. (await openOrders.ReadAllAsync(ct)).Select(entry => entry.OrderId).Distinct()], ct);
+        var open = logged.Where(order => !order.IsClosed).ToArray();
+        var now = clock.GetUtcNow();
+        return new()
+        {
+            Orders = { open.OrderBy(order => order.Placed).Take(size).Select(order => ToOpen(order, now)) },
+            More = Math.Max(0, open.Length - size),
+        };
+    }
+
+    /// <summary>Lists all orders, latest first.</summary>
+    /// <param name="statuses">Empty: all.</param>
+    public async Task<Wire.ListOrdersResponse> ListAsync(PageCursor cursor, int size, IReadOnlyList<Wire.OrderStatus> statuses, CancellationToken ct)
+    {
+        var (ids, next) = cursor.History is null ? await ReadLogAsync(cursor.OpenAfter, size, ct) : await ReadHistoryAsync(cursor.History, size, ct);
+        var orders = (await ReadAsync(ids, ct)).Where(order => statuses.Count == 0 || statuses.Contains(OrderMapping.From(order.Status)));
+        return new()
+        {
+            Orders = { orders.Select(OrderMapping.WithoutRecipient) },
+            NextPageToken = next?.ToToken() ?? "",
+            CompleteSince = await history.GetCompleteSinceAsync(ct) is { } since ? Timestamp.FromDateTimeOffset(since) : null,
+        };
+    }
+
+    private async Task<(IReadOnlyList<string> Ids, PageCursor? Next)> ReadLogAsync(string? after, int size, CancellationToken ct)
+    {
+        // A generated id sorts by time. One derived from an idempotency key does not, and is somewhere in between.
+        var ids = (await openOrders.ReadAllAsync(ct)).Select(entry => entry.OrderId).Distinct().OrderDescending(StringComparer.Ordinal)
+            .Where(id => after is null || string.CompareOrdinal(id, after) < 0).Take(size).ToArray();
+        if (ids.Length == size) return (ids, new(ids[^1], null));
+        var (older, next) = await ReadHistoryAsync(null, size - ids.Length, ct);
+        return ([.. ids, .. older.Except(ids)], next);
+    }
+
+    private async Task<(IReadOnlyList<string> Ids, PageCursor? Next)> ReadHistoryAsync(HistoryCursor? from, int size, CancellationToken ct)
+    {
+        var (ids, next) = await history.ReadAsync(from, size, ct);
+        return (ids, next is null ? null : new(null, next));
+    }
+
+    private async Task<IReadOnlyList<Order>> ReadAsync(IReadOnlyList<string> ids, CancellationToken ct)
+    {
+        List<Order> orders = [];
+        foreach (var batch in ids.Chunk(MaxBatchSize))
+        {
+            var read = await sidecar.ReadManyAsync<Order>([.. batch.Select(Order.KeyOf)], ct);
+            orders.AddRange(read.Select(order => order.Value).OfType<Order>().Where(order => order.Status != OrderStatus.Abandoned));
+        }
+        return orders;
+    }
+
+    private Wire.OpenOrder ToOpen(Order order, DateTimeOffset now)
+    {
+        var explanation = Explanation.Of(order, timeouts, now);
+        return new()
+        {
+            OrderId = order.Id,
+            OrderNumber = OrderNumber.FromId(Guid.Parse(order.Id)),
+            Status = OrderMapping.From(order.Status),
+            PlacedTime = Timestamp.FromDateTimeOffset(order.Placed),
+            Age = Duration.FromTimeSpan(now - order.Placed),
+            WaitsFor = { explanation.WaitsFor },
+            Next = explanation.Next,
+            Compensation = Explanation.GetCompensation(order),
+        };
+    }
+}

@@ -1,0 +1,65 @@
+namespace Orders;
+
+/// <summary>Sweeps open orders: resends their last event, and fails them at their deadline.</summary>
+internal sealed class OrderSweep(
+    OrderStore orders, ISidecar sidecar, OpenOrderLog openOrders, OrderIdPool orderIds, OrderHistory history, SagaTimeouts timeouts, DeadLetters deadLetters, TimeProvider clock, ILoggerFactory logs)
+    : ISweptEntries
+{
+    private readonly ILogger log = logs.CreateLogger("Orders");
+    private readonly IsolatedVisits visits = new("orders", "Order", deadLetters, clock, logs.CreateLogger("Orders"));
+
+    public string Kind => "orders";
+
+    /// <summary>A sweep has read an order of this instance's log. Handlers must not block or throw.</summary>
+    public event Action<Order>? Visited;
+
+    /// <summary>The last event of an order was resent, or its deadline had passed. Handlers must not block or throw.</summary>
+    public event Action<Order>? Resent;
+
+    /// <summary>Visits every open order once. Each costs a read, and one that is due for a resend also a publish.</summary>
+    public Task RunAsync(CancellationToken ct) => openOrders.SweepAsync(timeouts.ResendAfter, new(VisitAsync, OnClosedAsync), ct);
+
+    private async Task<IReadOnlySet<string>> VisitAsync(IReadOnlyList<OpenEntry> entries, CancellationToken ct)
+    {
+        OpenEntry[] used = [.. entries.Where(entry => !orderIds.IsUnused(entry.OrderId))];
+        var reads = await sidecar.ReadEachAsync<Order>([.. used.Select(entry => Order.KeyOf(entry.OrderId))], ct);
+        return await visits.VisitAsync(used, reads, (entry, order) =>
+        {
+            if (order.Value is { } stored) Visited?.Invoke(stored);
+            return IsClosedAsync(entry, order, ct);
+        }, ct);
+    }
+
+    public async Task VisitAsync(string orderId, CancellationToken ct)
+    {
+        var entry = new OpenEntry(orderId, clock.GetUtcNow());
+        if (!await IsClosedAsync(entry, await sidecar.ReadAsync<Order>(Order.KeyOf(orderId), ct), ct)) await openOrders.AddAsync(orderId, ct);
+    }
+
+    private async Task OnClosedAsync(IReadOnlyList<OpenEntry> entries, CancellationToken ct)
+    {
+        string[] ids = [.. entries.Select(entry => entry.OrderId).Distinct()];
+        await history.AddAsync([.. ids.Where(id => !orderIds.IsUnused(id))], ct);
+        orderIds.Remove(ids);
+    }
+
+    private async Task<bool> IsClosedAsync(OpenEntry entry, Versioned<Order> order, CancellationToken ct)
+    {
+        if (order.Value is null or { Status: OrderStatus.Abandoned })
+        {
+            // Tracked but not placed. A new tombstone fences a handler that is still about to place the order, even over an older tombstone.
+            if (orders.Now().GetAge(entry.Since) < timeouts.Deadline) return false;
+            if (!await sidecar.TrySaveAsync(order, Order.Abandoned(entry.OrderId, clock.GetUtcNow()), Retention.OfFinished, ct)) return false;
+            if (order.Value is null) OrderLog.Abandoned(log, entry.OrderId);
+            return true;
+        }
+        if (order.Value.IsClosed) return true;
+
+        if (OrderDecisions.OnSweep(order.Value, timeouts, orders.Now()) is { Events.Count: 0 }) return false;
+        using var step = SagaTracing.StartLinkedRoot("resend order", entry.OrderId, order.Value.Timeline[0].TraceId);
+        var now = await orders.ApplyAsync(entry.OrderId, (stored, at) => OrderDecisions.OnSweep(stored, timeouts, at), ct);
+        OrderLog.Resent(log, entry.OrderId);
+        Resent?.Invoke(now);
+        return now.IsClosed;
+    }
+}

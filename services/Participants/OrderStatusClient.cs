@@ -1,0 +1,37 @@
+using Grpc.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Shop.V1;
+
+namespace Participants;
+
+/// <summary>Asks Orders for the outcome of an order, through the sidecars.</summary>
+public sealed class OrderStatusClient(SidecarChannel sidecar)
+{
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
+
+    private readonly OrderService.OrderServiceClient orders = new(sidecar.To("orders"));
+
+    /// <summary>For a participant's registration.</summary>
+    public static Func<string, CancellationToken, Task<OrderOutcome>> Create(IServiceProvider services) =>
+        new OrderStatusClient(services.GetRequiredService<SidecarChannel>()).GetOutcomeAsync;
+
+    /// <exception cref="RpcException">Orders does not answer within 5 s.</exception>
+    public async Task<OrderOutcome> GetOutcomeAsync(string orderId, CancellationToken ct)
+    {
+        try
+        {
+            var answer = await orders.GetOrderAsync(new() { Order = orderId }, deadline: DateTime.UtcNow + Timeout, cancellationToken: ct);
+            return answer.Order.Status switch
+            {
+                OrderStatus.Confirmed => OrderOutcome.Confirmed,
+                OrderStatus.Failed => answer.Order.IsClosed ? OrderOutcome.Closed : OrderOutcome.Compensating,
+                OrderStatus.Pending => OrderOutcome.Pending,
+                OrderStatus.Unspecified or _ => throw new InvalidOperationException($"Orders answered {answer.Order.Status} for order {orderId}."),
+            };
+        }
+        catch (RpcException unknown) when (unknown.StatusCode == StatusCode.NotFound)
+        {
+            return OrderOutcome.Closed;
+        }
+    }
+}
