@@ -18,7 +18,7 @@ case "${1:-}" in
   "") ;;
   simulation) only=(tests/Saga.Tests --filter "FullyQualifiedName~SimulationTests" --logger "console;verbosity=detailed") ;;
   soak)
-    only=(tests/Saga.Tests --filter "FullyQualifiedName~SimulationTests.Whatever" --logger "console;verbosity=detailed")
+    only=(tests/Saga.Tests --filter "FullyQualifiedName~SimulationTests.Every" --logger "console;verbosity=detailed")
     export SIMULATION_SECONDS=${2:-600} SIMULATION_FRESH=$(date +%s)
     ;;
   chaos)

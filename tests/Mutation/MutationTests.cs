@@ -57,7 +57,7 @@ public sealed class MutationTests(ITestOutputHelper output)
         Sources.SelectMany(File.ReadLines).Select(MarkOf).OfType<string>().Distinct().Order(StringComparer.Ordinal));
 
     [Fact]
-    public async Task The_product_as_it_is_survives()
+    public async Task The_unmutated_product_survives()
     {
         var (code, report) = await BuildAndRunAsync(null, null, 500);
         Assert.True(code == 0, report);

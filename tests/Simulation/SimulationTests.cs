@@ -12,7 +12,7 @@ namespace Saga.Tests;
 public sealed class SimulationTests(ITestOutputHelper output)
 {
     [Fact]
-    public void Whatever_happens_every_order_comes_to_rest_and_nothing_is_lost_or_doubled()
+    public void Every_order_closes_and_nothing_is_lost_or_doubled()
     {
         if (Asked("SIMULATION_SEED") is { } only)
         {

@@ -14,10 +14,10 @@ internal static class Interleavings
     private static readonly ImmutableArray<ReservationLine> Lines = [new("p", Quantity)];
 
     /// <param name="Before">What one of the two has done before; it remembers that.</param>
-    private sealed record Story(
+    private sealed record InterleavingCase(
         string Name, int Gone, Func<Participant<Product>, Task>? Before, Func<Participant<Product>, Task> Sleeper, Func<Participant<Product>, Task> Other, bool BySleeper = false);
 
-    private static readonly Story[] Stories =
+    private static readonly InterleavingCase[] Stories =
     [
         new("take | give back", 0, null, Take, GiveBack),
         new("take | take", -1, null, Take, Take),
@@ -51,7 +51,7 @@ internal static class Interleavings
         return (ways, wrong);
     }
 
-    private static string? Play(Story story, int asleepAfter, int deadAfter)
+    private static string? Play(InterleavingCase story, int asleepAfter, int deadAfter)
     {
         var world = new World(1);
         var store = new SimulatedStore();
@@ -115,7 +115,7 @@ internal static class Interleavings
         }
     }
 
-    private sealed class GatedSidecar(ISidecar behind, Gate gate) : SidecarBetween(behind)
+    private sealed class GatedSidecar(ISidecar behind, Gate gate) : SidecarDecorator(behind)
     {
         protected override async Task<T> DoAsync<T>(Func<Task<T>> operation)
         {

@@ -121,7 +121,7 @@ public sealed class SimulatedSidecar(
 }
 
 /// <summary>A sidecar before another, in which a test comes between the caller and each operation.</summary>
-internal abstract class SidecarBetween(ISidecar behind) : ISidecar
+internal abstract class SidecarDecorator(ISidecar behind) : ISidecar
 {
     protected abstract Task<T> DoAsync<T>(Func<Task<T>> operation);
 

@@ -12,7 +12,7 @@ public sealed class FaultLogTests
     private readonly Lines<PeriodicSweep> lines = new();
 
     [Fact]
-    public void An_outage_is_a_line_when_it_begins_one_every_10_s_with_counts_and_one_when_it_is_over()
+    public void An_outage_is_logged_at_its_start_every_10_s_and_at_its_end()
     {
         using var faults = new FaultLog("Calls", clock, lines, overWhenQuiet: true);
         Assert.True(faults.Begins("WatchOrder", "gone"));
@@ -31,7 +31,7 @@ public sealed class FaultLogTests
     }
 
     [Fact]
-    public void Without_a_fault_success_says_nothing_and_after_one_it_is_the_end()
+    public void The_first_success_after_a_fault_is_logged()
     {
         using var faults = new FaultLog("Sweeps", clock, lines, overWhenQuiet: false);
         faults.Over();

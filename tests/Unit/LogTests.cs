@@ -15,7 +15,7 @@ public sealed class LogTests
     private const string Order = "0198c0de-0000-7000-8000-000000000001";
 
     /// <summary>Lines that are about no order.</summary>
-    private static readonly string[] AboutTheService = ["SweepFailed", "LogClosed", "Adopted", "TracesLost", "TelemetryWarning", "FaultsGoOn", "FaultsOver"];
+    private static readonly string[] AboutTheService = ["SweepFailed", "LeaseLost", "TookOver", "TracesLost", "TelemetryWarning", "FaultsGoOn", "FaultsOver"];
 
     [Theory]
     [InlineData(typeof(SagaHost), 1, 99)]
@@ -50,14 +50,14 @@ public sealed class LogTests
     }
 
     [Fact]
-    public void A_line_of_nobodys_has_no_trace()
+    public void A_line_without_a_span_has_no_trace()
     {
         using var looking = SagaTracing.Suppress();
         Assert.EndsWith("Looking.", LineOf("Looking."));
     }
 
     [Fact]
-    public void An_exception_and_whatever_somebody_else_said_stay_on_one_line()
+    public void An_exception_and_text_with_line_breaks_stay_on_one_line()
     {
         var line = LineOf("first\r\nsecond", new InvalidOperationException("third\nfourth", new TimeoutException("fifth")));
         Assert.DoesNotContain('\n', line);
@@ -68,7 +68,7 @@ public sealed class LogTests
     [Theory]
     [InlineData(null, "line")]
     [InlineData("json", "json")]
-    public void How_lines_look_is_configured_as_everywhere_in_NET(string? said, string chosen)
+    public void The_format_is_configured_in_the_Logging_section(string? said, string chosen)
     {
         var builder = WebApplication.CreateSlimBuilder(
             said is null ? [] : ["--Logging:Console:FormatterName", said, "--Logging:LogLevel:Microsoft", "Debug"]);

@@ -8,7 +8,7 @@ namespace Saga.Tests;
 public sealed class MetricsTests
 {
     [Fact]
-    public async Task Whatever_a_label_says_arrives_as_it_was()
+    public async Task Label_values_are_unescaped()
     {
         const string Awkward = "he said \"no\"\nand C:\\temp, {x=1} 값";
         var builder = WebApplication.CreateSlimBuilder();
@@ -44,5 +44,5 @@ public sealed class MetricsTests
     [InlineData("# TYPE a counter\na 1\n")]
     [InlineData("# TYPE a histogram\na_bucket{le=\"1\"} 2\na_bucket{le=\"+Inf\"} 1\na_sum 1\na_count 1\n")]
     [InlineData("# TYPE a histogram\na_bucket{le=\"1\"} 1\na_bucket{le=\"+Inf\"} 1\na_sum 1\na_count 2\n")]
-    public void The_reader_takes_nothing_else(string wrong) => Assert.Throws<FormatException>(() => PrometheusText.Parse(wrong));
+    public void Invalid_metrics_text_is_rejected(string wrong) => Assert.Throws<FormatException>(() => PrometheusText.Parse(wrong));
 }

@@ -31,7 +31,7 @@ public sealed class OrderDecisionsTests
     private static readonly IReadOnlyList<Order> Reachable = Walk();
 
     [Fact]
-    public void An_order_can_be_in_many_states_and_they_are_all_looked_at()
+    public void All_reachable_states_are_walked()
     {
         Assert.InRange(Reachable.Count, 100, 10_000);
         Assert.Contains(Reachable, order => order.Status == OrderStatus.Confirmed);
@@ -40,14 +40,14 @@ public sealed class OrderDecisionsTests
     }
 
     [Fact]
-    public void Hearing_the_same_twice_changes_nothing_more() => Everywhere((order, heard) =>
+    public void A_duplicate_changes_nothing() => Everywhere((order, heard) =>
     {
         var once = heard(order).State!;
         Assert.Same(once, heard(once).State);
     });
 
     [Fact]
-    public void What_is_said_at_the_change_is_said_again_when_it_is_heard_again() => Everywhere((order, heard) =>
+    public void A_duplicate_publishes_the_same_events() => Everywhere((order, heard) =>
     {
         var once = heard(order);
         // At the deadline nobody is delivered again what was not said; the sweep says it once it has been quiet.
@@ -56,7 +56,7 @@ public sealed class OrderDecisionsTests
     });
 
     [Fact]
-    public void A_final_order_stays_as_it_ended() => Everywhere((order, heard) =>
+    public void A_final_status_never_changes() => Everywhere((order, heard) =>
     {
         var after = heard(order).State!;
         if (order.Status != OrderStatus.Pending) Assert.Equal(order.Status, after.Status);
@@ -64,7 +64,7 @@ public sealed class OrderDecisionsTests
     });
 
     [Fact]
-    public void Only_what_has_changed_is_written_and_each_change_is_in_the_timeline() => Everywhere((order, heard) =>
+    public void Only_changes_are_written_and_each_is_in_the_timeline() => Everywhere((order, heard) =>
     {
         var after = heard(order).State!;
         if (ReferenceEquals(order, after)) return;
@@ -73,21 +73,21 @@ public sealed class OrderDecisionsTests
     });
 
     [Fact]
-    public void Confirmed_means_that_all_three_have_done_their_part() => Assert.All(
+    public void Confirmed_means_that_every_step_succeeded() => Assert.All(
         Reachable.Where(order => order.Status == OrderStatus.Confirmed),
         order => Assert.All(Order.Steps, step => Assert.Equal(StepState.Done, order[step].State)));
 
     [Fact]
-    public void Failed_says_why() => Assert.All(
+    public void A_failed_order_has_a_reason() => Assert.All(
         Reachable.Where(order => order.Status == OrderStatus.Failed), order => Assert.NotEmpty(order.Failure!.Reason));
 
     [Fact]
-    public void Settled_means_that_everybody_who_had_done_something_has_undone_it() => Assert.All(
+    public void A_failed_order_is_closed_once_every_participant_has_compensated() => Assert.All(
         Reachable.Where(order => order is { Status: OrderStatus.Failed, IsClosed: true }),
         order => Assert.Empty(OrderDecisions.PendingSteps(order)));
 
     [Fact]
-    public void A_quiet_pending_order_says_order_created_again_and_a_quiet_failed_one_order_failed()
+    public void The_last_event_of_an_open_order_is_resent()
     {
         foreach (var order in Reachable.Where(order => !order.IsClosed))
         {
@@ -117,7 +117,7 @@ public sealed class OrderDecisionsTests
     }
 
     [Fact]
-    public void A_compensation_that_comes_before_its_success_is_not_forgotten()
+    public void A_compensation_before_its_success_is_recorded()
     {
         var failed = OrderDecisions.Cancel(Placed(), "", At(1)).State!;
         var undone = OrderDecisions.StepCompensated(failed, Step.Stock, true, At(2)).State!;
@@ -126,7 +126,7 @@ public sealed class OrderDecisionsTests
     }
 
     [Fact]
-    public void Two_failures_end_the_order_once()
+    public void Two_failures_fail_the_order_once()
     {
         var first = OrderDecisions.StepFailed(Placed(), Step.Stock, new("OUT_OF_STOCK", "None."), At(1));
         var second = OrderDecisions.StepFailed(first.State, Step.Payment, new("BALANCE_TOO_LOW", "Poor."), At(2));
@@ -137,7 +137,7 @@ public sealed class OrderDecisionsTests
     }
 
     [Fact]
-    public void Order_failed_names_the_steps_that_were_known_to_be_done()
+    public void Order_failed_names_the_completed_steps()
     {
         var paid = OrderDecisions.StepSucceeded(Placed(), Step.Payment, "pay-1", At(1)).State!;
         var failed = OrderDecisions.StepFailed(paid, Step.Stock, new("OUT_OF_STOCK", "None."), At(2));
@@ -156,7 +156,7 @@ public sealed class OrderDecisionsTests
     }
 
     [Fact]
-    public void Placing_the_same_again_says_order_created_again_and_placing_another_under_its_id_says_nothing()
+    public void Placing_again_publishes_again_and_placing_another_under_the_id_publishes_nothing()
     {
         var placed = Placed();
         Assert.Equal("order-created", Assert.Single(OrderDecisions.Place(placed, placed, null).Events).Topic);
@@ -166,7 +166,7 @@ public sealed class OrderDecisionsTests
     }
 
     [Fact]
-    public void Over_a_void_order_one_is_placed_only_by_whoever_has_noted_the_id_since()
+    public void Only_a_caller_that_tracked_the_id_since_replaces_a_tombstone()
     {
         var given = Placed() with { Status = OrderStatus.Abandoned, Placed = Start.AddSeconds(60) };
         Assert.Same(given, OrderDecisions.Place(given, Placed(), null).State);
@@ -175,7 +175,7 @@ public sealed class OrderDecisionsTests
     }
 
     [Fact]
-    public void A_participant_that_contradicts_itself_is_a_bug_and_loud()
+    public void A_contradicting_participant_is_rejected()
     {
         var done = OrderDecisions.StepSucceeded(Placed(), Step.Stock, "rsv-1", At(1)).State!;
         Assert.Throws<UnprocessableEventException>(() => OrderDecisions.StepFailed(done, Step.Stock, new("NO", "No."), At(2)));
@@ -184,7 +184,7 @@ public sealed class OrderDecisionsTests
     }
 
     [Fact]
-    public void Every_open_order_says_in_words_whom_it_waits_for()
+    public void Every_open_order_explains_what_it_waits_for()
     {
         foreach (var order in Reachable)
         {

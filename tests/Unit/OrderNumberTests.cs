@@ -7,7 +7,7 @@ public sealed class OrderNumberTests
     private static readonly Guid Id = Guid.Parse("0198c0de-1234-7abc-8def-0123456789ab");
 
     [Fact]
-    public void Both_forms_lead_to_the_same_order()
+    public void Both_forms_of_an_id_round_trip()
     {
         for (var at = 0; at < 1_000; at++)
         {
@@ -19,7 +19,7 @@ public sealed class OrderNumberTests
     }
 
     [Fact]
-    public void Every_mistake_in_one_character_is_caught()
+    public void Every_single_character_error_is_detected()
     {
         var number = OrderNumber.FromId(Id);
         var caught = 0;
@@ -37,7 +37,7 @@ public sealed class OrderNumberTests
     }
 
     [Fact]
-    public void Two_neighbours_that_changed_places_are_caught()
+    public void Every_transposition_of_neighbours_is_detected()
     {
         var number = OrderNumber.FromId(Id).ToCharArray();
         for (var at = 4; at + 1 < number.Length; at++)
@@ -50,7 +50,7 @@ public sealed class OrderNumberTests
     }
 
     [Fact]
-    public void What_people_write_for_zero_and_one_is_understood()
+    public void Look_alikes_of_zero_and_one_are_accepted()
     {
         var number = OrderNumber.FromId(Id);
         var written = number.ToLowerInvariant().Replace('0', 'o').Replace('1', 'l').Replace("ord-", "ord-", StringComparison.Ordinal);
@@ -63,14 +63,14 @@ public sealed class OrderNumberTests
     [InlineData("ORD-")]
     [InlineData("12345")]
     [InlineData("ORD-ÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅÅ")]
-    public void Anything_else_is_refused_with_a_sentence(string text)
+    public void Other_text_is_rejected_with_a_sentence(string text)
     {
         Assert.False(OrderNumber.TryParse(text, out _, out var wrong));
         Assert.EndsWith(".", wrong);
     }
 
     [Fact]
-    public void The_same_user_and_key_are_the_same_order_and_others_are_not()
+    public void The_same_user_and_key_derive_the_same_id()
     {
         Assert.Equal(OrderNumber.Derive("u", "k"), OrderNumber.Derive("u", "k"));
         Assert.NotEqual(OrderNumber.Derive("u", "k"), OrderNumber.Derive("u", "k2"));

@@ -16,7 +16,7 @@ public sealed class ParticipantTests
     private int operations;
 
     [Fact]
-    public void Taking_twice_takes_once()
+    public void Reserving_twice_reserves_once()
     {
         Put("p", 10);
         Assert.Equal(Take("o", ("p", 3)), Take("o", ("p", 3)), ByContent);
@@ -24,7 +24,7 @@ public sealed class ParticipantTests
     }
 
     [Fact]
-    public void A_refusal_is_remembered_even_when_there_is_enough_later()
+    public void A_rejection_stands_even_when_there_is_enough_later()
     {
         Put("p", 1);
         Assert.Equal(ReservationStatus.Rejected, Take("o", ("p", 3)).Status);
@@ -34,7 +34,7 @@ public sealed class ParticipantTests
     }
 
     [Fact]
-    public void Three_products_of_which_the_third_is_short_leave_the_first_two_untouched()
+    public void A_rejected_line_leaves_the_earlier_lines_untouched()
     {
         Put("a", 5);
         Put("b", 5);
@@ -45,7 +45,7 @@ public sealed class ParticipantTests
     }
 
     [Fact]
-    public void An_order_failed_that_comes_first_is_remembered_and_nothing_is_taken_afterwards()
+    public void An_order_failed_that_comes_first_leaves_a_tombstone()
     {
         Put("p", 10);
         Assert.False(GiveBack("o", ("p", 3)).WasReserved);
@@ -54,7 +54,7 @@ public sealed class ParticipantTests
     }
 
     [Fact]
-    public void Giving_back_twice_gives_back_once()
+    public void Releasing_twice_releases_once()
     {
         Put("p", 10);
         Take("o", ("p", 3));
@@ -74,7 +74,7 @@ public sealed class ParticipantTests
     }
 
     [Fact]
-    public void An_order_created_that_comes_again_after_everything_takes_nothing()
+    public void A_late_order_created_reserves_nothing()
     {
         Put("p", 10);
         Take("o", ("p", 3));
@@ -84,7 +84,7 @@ public sealed class ParticipantTests
     }
 
     [Fact]
-    public void Two_orders_that_want_the_last_piece_get_it_once()
+    public void The_last_piece_is_reserved_once()
     {
         Put("p", 1);
         Assert.Equal((ReservationStatus.Reserved, ReservationStatus.Rejected), (Take("first", ("p", 1)).Status, Take("second", ("p", 1)).Status));
@@ -92,7 +92,7 @@ public sealed class ParticipantTests
     }
 
     [Fact, Trait("Hazard", "H17")]
-    public void Marks_do_not_pile_up_in_a_document_that_many_orders_take_from()
+    public void Marks_are_pruned_from_a_hot_document()
     {
         Put("p", 1_000);
         for (var at = 0; at < 200; at++)
@@ -106,7 +106,7 @@ public sealed class ParticipantTests
     }
 
     [Fact]
-    public void Marks_that_another_instance_left_are_looked_up_and_dropped()
+    public void Marks_left_by_another_instance_are_resolved_and_pruned()
     {
         Put("p", 1_000);
         for (var at = 0; at < 300; at++) Run(() => NewParticipant().ReserveAsync($"o{at}", Lines(("p", 1)), StockDecisions.Refuse, default));
@@ -149,7 +149,7 @@ public sealed class ParticipantTests
     }
 
     [Fact, Trait("Hazard", "H18")]
-    public void A_handler_that_sleeps_anywhere_while_another_runs_and_then_dies_anywhere_leaves_no_trace()
+    public void A_suspended_and_then_crashed_handler_leaves_no_trace()
     {
         var (ways, wrong) = Interleavings.Walk();
         Assert.InRange(ways, 1_000, 10_000);
@@ -204,7 +204,7 @@ public sealed class ParticipantTests
     private ISidecar Sidecar() => new FailingSidecar(new SimulatedSidecar(world, store, "stock", Json, () => SidecarFaults.None, () => false, _ => { }), this);
 
     /// <summary>Fails at one operation, before or after it is done.</summary>
-    private sealed class FailingSidecar(ISidecar behind, ParticipantTests test) : SidecarBetween(behind)
+    private sealed class FailingSidecar(ISidecar behind, ParticipantTests test) : SidecarDecorator(behind)
     {
         protected override async Task<T> DoAsync<T>(Func<Task<T>> operation)
         {

@@ -15,7 +15,7 @@ public sealed class PoisonTests
     public static TheoryData<string> Kinds => [.. Poison.All(Known, Unknown).Select(one => one.Kind)];
 
     [Theory, MemberData(nameof(Kinds))]
-    public void It_is_rejected_by_every_subscriber_and_moves_nothing(string kind)
+    public void Poison_is_rejected_by_every_subscriber_and_moves_nothing(string kind)
     {
         shop.Place(ScriptedShop.OrderOf() with { Id = Known });
         shop.DeliverAll();
@@ -33,7 +33,7 @@ public sealed class PoisonTests
     }
 
     [Fact]
-    public void What_the_shop_itself_publishes_keeps_the_contract()
+    public void The_events_of_the_shop_keep_the_contract()
     {
         shop.Place(ScriptedShop.OrderOf());
         shop.Place(ScriptedShop.OrderOf(coupon: null, number: 2));
@@ -44,7 +44,7 @@ public sealed class PoisonTests
     }
 
     [Fact]
-    public void What_is_published_under_the_id_of_a_dead_letter_does_not_replace_it()
+    public void Another_payload_under_the_id_of_a_dead_letter_does_not_replace_it()
     {
         const string id = $"{Known}/StockReservedEvent";
         foreach (var reservation in (string[])["rsv-1", "rsv-2", "rsv-1"])
@@ -58,10 +58,10 @@ public sealed class PoisonTests
     }
 
     [Fact]
-    public void An_event_that_meets_a_fault_of_the_world_is_retried_and_is_no_dead_letter()
+    public void A_transient_fault_is_retried_and_makes_no_dead_letter()
     {
         shop.Place(ScriptedShop.OrderOf() with { Id = Known });
-        shop.TroubleAhead("stock", Trouble.Failure, after: 0);
+        shop.TroubleAhead("stock", Fault.Failure, after: 0);
         shop.Deliver("stock", "order-created");
         Assert.Empty(shop.Store.All<DeadLetter>("stock||dead-letter:"));
         shop.ComeToRest();
@@ -75,7 +75,7 @@ public sealed class PoisonTests
     [InlineData("order-created", "{\"totalAmount\":\"1e999\"}")]
     [InlineData("order-created", "{\"items\":[null]}")]
     [InlineData("no-such-topic", "{}")]
-    public void What_is_not_the_topics_event_says_why(string topic, string data)
+    public void An_event_of_another_topic_is_rejected_with_a_reason(string topic, string data)
     {
         var stock = shop.Another("stock");
         var answer = (Status?)null;

@@ -38,7 +38,7 @@ public sealed class ReadinessTests : IDisposable
     }
 
     [Fact]
-    public async Task Without_a_scheduler_it_is_ready_once_the_subscriptions_were_asked_for()
+    public async Task Without_a_scheduler_it_is_ready_once_the_subscriptions_were_read()
     {
         Assert.Equal(HealthStatus.Unhealthy, (await CheckAsync()).Status);
         probe.SetRead();
@@ -57,7 +57,7 @@ public sealed class ReadinessTests : IDisposable
     }
 
     [Fact]
-    public async Task Beside_a_sidecar_that_outlived_the_last_process_its_subscriptions_are_looked_up()
+    public async Task The_subscriptions_of_a_sidecar_that_outlived_the_process_are_read_from_its_metadata()
     {
         metadata.Topics = ["order-created"];
         Assert.Contains("subscriptions", (await CheckAsync()).Description);

@@ -73,7 +73,7 @@ public sealed class SweepIsolationTests
     }
 
     [Fact]
-    public void An_id_that_Orders_refuses_becomes_a_dead_letter()
+    public void An_entry_whose_id_Orders_rejects_becomes_a_dead_letter()
     {
         var (bad, good) = (IdOf(1), IdOf(2));
         Hold(bad, () => throw new RpcException(new Status(StatusCode.InvalidArgument, "'' is neither an order id nor an order number")));
@@ -84,7 +84,7 @@ public sealed class SweepIsolationTests
     }
 
     [Fact]
-    public void What_fails_by_a_fault_of_the_world_is_tried_again_ever_later_while_the_others_go_on()
+    public void A_transient_fault_postpones_only_its_entry_with_exponential_backoff()
     {
         var (slow, good) = (IdOf(1), IdOf(2));
         var isAway = true;
@@ -105,7 +105,7 @@ public sealed class SweepIsolationTests
     }
 
     [Fact]
-    public void When_the_world_is_down_a_sweep_ends_soon_and_the_next_goes_on_behind()
+    public void During_an_outage_a_sweep_ends_early_and_the_next_continues_behind()
     {
         var isAway = true;
         for (var number = 1; number <= 20; number++) Hold(IdOf(number), () => isAway ? throw new RpcException(new Status(StatusCode.Unavailable, "away")) : OrderOutcome.Confirmed);
@@ -120,7 +120,7 @@ public sealed class SweepIsolationTests
     }
 
     [Fact]
-    public void A_redriven_entry_that_is_still_open_is_looked_after_again()
+    public void A_redriven_entry_that_is_still_open_is_tracked_again()
     {
         var order = IdOf(1);
         var fate = OrderOutcome.Pending;

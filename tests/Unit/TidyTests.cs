@@ -28,12 +28,12 @@ public sealed class TidyTests
         Sources("services", "saga"), file => Assert.DoesNotMatch("(?i)stackexchange|redisHost|6379", File.ReadAllText(file)));
 
     [Fact]
-    public void Time_ids_and_chance_come_in_from_the_edge() => Assert.All(
+    public void Pure_code_has_no_clock_no_randomness_and_no_await() => Assert.All(
         Sources("services", "saga").Where(file => file.EndsWith("Decisions.cs", StringComparison.Ordinal) || Pure.Contains(Path.GetFileName(file))),
         file => Assert.DoesNotMatch(@"DateTime(Offset)?\.(UtcNow|Now)|Guid\.|Random\b|Task\b|await", File.ReadAllText(file)));
 
     [Fact]
-    public void No_source_asks_the_wall_clock_directly_but_for_the_deadline_of_a_call() => Assert.All(
+    public void The_wall_clock_is_read_only_for_the_deadline_of_a_call() => Assert.All(
         Sources("services", "saga").SelectMany(file => File.ReadLines(file).Select(line => (file, line))).Where(at => at.line.Contains("DateTime.UtcNow") || at.line.Contains("DateTimeOffset.UtcNow")),
         at => Assert.Contains("deadline:", at.line));
 
@@ -47,7 +47,7 @@ public sealed class TidyTests
     }
 
     [Fact]
-    public void Every_hazard_has_a_test_that_names_it_and_stands_in_the_table()
+    public void Every_hazard_of_the_table_has_its_test()
     {
         var table = Regex.Matches(File.ReadAllText(Path.Combine(Root, "docs/hazards.md")), @"^\| ([HB]\d+) \|.*\| `(\w+)\.(\w+)` \|$", RegexOptions.Multiline)
             .ToDictionary(row => row.Groups[1].Value, row => (Class: row.Groups[2].Value, Method: row.Groups[3].Value));

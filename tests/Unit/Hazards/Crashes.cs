@@ -21,17 +21,17 @@ public sealed class Crashes
     public static TheoryData<int> AllPlaces => [.. Enumerable.Range(0, Places.Length)];
 
     [Theory, MemberData(nameof(AllPlaces)), Trait("Hazard", "H5")]
-    public void A_process_that_dies_between_any_two_operations_leaves_an_order_that_ends_rightly(int place) => Assert.InRange(Everywhere(place, Trouble.Death), 1, 20);
+    public void A_crash_between_any_two_operations_leaves_an_order_that_closes_correctly(int place) => Assert.InRange(Everywhere(place, Fault.Death), 1, 20);
 
     [Theory, MemberData(nameof(AllPlaces)), Trait("Hazard", "H5")]
-    public void A_sidecar_that_is_away_for_any_one_operation_leaves_an_order_that_ends_rightly(int place) => Assert.InRange(Everywhere(place, Trouble.Failure), 1, 20);
+    public void A_sidecar_outage_during_any_one_operation_leaves_an_order_that_closes_correctly(int place) => Assert.InRange(Everywhere(place, Fault.Failure), 1, 20);
 
     [Theory, MemberData(nameof(AllPlaces)), Trait("Hazard", "H23")]
-    public void A_write_that_was_done_and_reported_as_failed_is_not_done_again(int place) => Assert.InRange(Everywhere(place, Trouble.FalseFailure), 1, 20);
+    public void A_write_that_succeeded_but_was_reported_as_failed_is_not_repeated(int place) => Assert.InRange(Everywhere(place, Fault.FalseFailure), 1, 20);
 
     /// <summary>Its id was given up meanwhile; before it finds out it may fall asleep again, and be given up again.</summary>
     [Fact, Trait("Hazard", "H6")]
-    public void Placing_that_sleeps_for_longer_than_the_deadline_twice_leaves_an_order_that_is_looked_after()
+    public void A_placement_suspended_twice_beyond_the_deadline_leaves_a_tracked_order()
     {
         var (slept, voided) = (0, 0);
         for (var first = 0; ; first++)
@@ -39,7 +39,7 @@ public sealed class Crashes
             for (var second = 0; ; second++)
             {
                 var shop = new ScriptedShop();
-                shop.TroubleAhead("orders", Trouble.Sleep, first);
+                shop.TroubleAhead("orders", Fault.Sleep, first);
                 shop.Place(ScriptedShop.OrderOf());
                 if (!shop.TroubleCame)
                 {
@@ -48,7 +48,7 @@ public sealed class Crashes
                     return;
                 }
                 SweepForLong(shop);
-                shop.TroubleAhead("orders", Trouble.Sleep, second);
+                shop.TroubleAhead("orders", Fault.Sleep, second);
                 shop.Wake();
                 if (!shop.TroubleCame) break;
                 slept++;
@@ -71,7 +71,7 @@ public sealed class Crashes
     }
 
     [Fact, Trait("Hazard", "H8")]
-    public void Of_three_products_of_which_the_third_is_short_none_is_kept_wherever_Stock_dies()
+    public void A_partial_reservation_is_released_wherever_Stock_crashes()
     {
         var deaths = 0;
         for (var after = 0; ; after++)
@@ -79,7 +79,7 @@ public sealed class Crashes
             var shop = new ScriptedShop();
             shop.Short("c", 0);
             var order = shop.Place(ScriptedShop.OrderOf("c", 1, ("a", 2), ("b", 3), ("c", 1)));
-            shop.TroubleAhead("stock", Trouble.Death, after);
+            shop.TroubleAhead("stock", Fault.Death, after);
             shop.Deliver("stock", "order-created");
             if (!shop.TroubleCame) break;
             deaths++;
@@ -91,7 +91,7 @@ public sealed class Crashes
     }
 
     /// <returns>How many operations there were to go wrong.</returns>
-    private static int Everywhere(int place, Trouble what)
+    private static int Everywhere(int place, Fault what)
     {
         var (app, before, then) = Places[place];
         for (var after = 0; ; after++)

@@ -7,14 +7,14 @@ namespace Saga.Tests.Hazards;
 
 /// <summary>
 /// What an earlier order system did wrong with an order, each played the way it went wrong there.
-/// What it did wrong between two orders: <see cref="TwoOrders"/>; between saving and saying: <see cref="SavedAndSaid"/>.
+/// What it did wrong between two orders: <see cref="TwoOrders"/>; between saving and saying: <see cref="SaveThenPublish"/>.
 /// </summary>
 public sealed class EarlierBugs
 {
     private readonly ScriptedShop shop = new();
 
     [Fact, Trait("Hazard", "B1")]
-    public void The_last_success_of_all_coming_after_the_order_failed_is_kept_and_its_undoing_waited_for()
+    public void A_success_after_the_failure_is_recorded_and_its_compensation_awaited()
     {
         var order = shop.Place(ScriptedShop.OrderOf());
         foreach (var app in (string[])["payments", "coupons"]) shop.Deliver(app, "order-created");
@@ -41,7 +41,7 @@ public sealed class EarlierBugs
     }
 
     [Fact, Trait("Hazard", "B3")]
-    public void When_the_third_product_is_short_Stock_restores_the_first_two_before_anybody_asks_it_to()
+    public void A_rejected_reservation_restores_earlier_lines_by_itself()
     {
         shop.Short("c", 1);
         List<(long A, long B)> held = [];
@@ -62,7 +62,7 @@ public sealed class EarlierBugs
     }
 
     [Fact, Trait("Hazard", "B5")]
-    public void A_refund_that_goes_wrong_at_one_operation_after_the_other_pays_back_once()
+    public void A_refund_that_fails_at_every_operation_in_turn_pays_back_once()
     {
         var order = shop.Place(ScriptedShop.OrderOf());
         shop.Deliver("payments", "order-created");
@@ -74,7 +74,7 @@ public sealed class EarlierBugs
             if (shop.Won.Available != balances[^1]) balances.Add(shop.Won.Available);
         };
 
-        Trouble[] troubles = [Trouble.Failure, Trouble.FalseFailure, Trouble.Death];
+        Fault[] troubles = [Fault.Failure, Fault.FalseFailure, Fault.Death];
         var attempts = 0;
         do
         {
@@ -95,7 +95,7 @@ public sealed class EarlierBugs
     [Theory, Trait("Hazard", "B10")]
     [InlineData("stock-reservation-failed", "payment-failed")]
     [InlineData("payment-failed", "stock-reservation-failed")]
-    public void Stock_and_payment_both_refusing_fail_the_order_once_for_the_reason_heard_first(string first, string second)
+    public void Two_failures_fail_the_order_once_with_the_first_reason(string first, string second)
     {
         shop.Short("a", 0);
         shop.Poor(0);

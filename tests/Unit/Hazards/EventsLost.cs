@@ -12,7 +12,7 @@ public sealed class EventsLost
     private readonly ScriptedShop shop = new();
 
     [Fact, Trait("Hazard", "H6")]
-    public void An_order_created_that_nobody_heard_is_said_again()
+    public void A_lost_order_created_is_resent()
     {
         var order = shop.Place(ScriptedShop.OrderOf());
         shop.LoseAll();
@@ -24,7 +24,7 @@ public sealed class EventsLost
     }
 
     [Fact, Trait("Hazard", "H6"), Trait("Hazard", "B12")]
-    public void When_somebody_never_answers_the_order_fails_at_its_deadline_and_what_the_others_did_is_undone()
+    public void Without_an_answer_the_order_fails_at_its_deadline_and_is_compensated()
     {
         var order = shop.Place(ScriptedShop.OrderOf());
         shop.Deliver("stock", "order-created");
@@ -43,7 +43,7 @@ public sealed class EventsLost
     }
 
     [Fact, Trait("Hazard", "H12")]
-    public void A_compensation_that_fails_until_it_is_given_up_is_asked_for_again_until_it_is_done()
+    public void A_failed_compensation_is_requested_again_until_it_succeeds()
     {
         var order = shop.Place(ScriptedShop.OrderOf());
         shop.Deliver("payments", "order-created");
@@ -51,7 +51,7 @@ public sealed class EventsLost
         shop.Together(shop.Cancelling(order));
         for (var attempt = 0; attempt < 8; attempt++)
         {
-            shop.TroubleAhead("payments", Trouble.Failure, after: 0);
+            shop.TroubleAhead("payments", Fault.Failure, after: 0);
             shop.Deliver("payments", "order-failed");
             Assert.True(shop.TroubleCame);
         }
@@ -64,7 +64,7 @@ public sealed class EventsLost
 
     /// <param name="seconds">How far the clock of Orders is set at the moment between placing and sweeping.</param>
     [Theory, InlineData(3_600), InlineData(-3_600), InlineData(-30), Trait("Hazard", "H21")]
-    public void An_order_whose_clock_jumps_is_not_waited_for_longer_than_twice_its_deadline(int seconds)
+    public void A_clock_jump_delays_the_deadline_at_most_to_twice_its_length(int seconds)
     {
         var order = shop.Place(ScriptedShop.OrderOf());
         shop.LoseAll();
@@ -80,7 +80,7 @@ public sealed class EventsLost
     }
 
     [Fact, Trait("Hazard", "H21")]
-    public void A_participant_whose_clock_is_far_off_decides_nothing_by_it()
+    public void A_wrong_clock_of_a_participant_decides_nothing()
     {
         foreach (var app in (string[])["stock", "payments"]) shop.SetClock(app, TimeSpan.FromDays(app == "stock" ? 3650 : -3650));
         var order = shop.Place(ScriptedShop.OrderOf());

@@ -10,7 +10,7 @@ public sealed class EventsOutOfOrder
     private readonly ScriptedShop shop = new();
 
     [Fact, Trait("Hazard", "H1")]
-    public void A_success_that_comes_after_the_order_failed_is_undone_although_order_failed_did_not_name_it()
+    public void A_success_after_the_failure_is_compensated_although_order_failed_does_not_name_it()
     {
         shop.Short("a", 0);
         var order = shop.Place(ScriptedShop.OrderOf());
@@ -29,7 +29,7 @@ public sealed class EventsOutOfOrder
     }
 
     [Theory, InlineData("stock"), InlineData("payments"), InlineData("coupons"), Trait("Hazard", "H2")]
-    public void A_compensation_that_comes_before_its_action_keeps_the_action_from_ever_being_done(string app)
+    public void A_compensation_before_its_action_leaves_a_tombstone_that_prevents_the_action(string app)
     {
         var order = shop.Place(ScriptedShop.OrderOf());
         shop.Together(shop.Cancelling(order));
@@ -42,7 +42,7 @@ public sealed class EventsOutOfOrder
     }
 
     [Fact, Trait("Hazard", "B7")]
-    public void What_was_paid_is_found_again_by_the_order_alone_even_when_Orders_never_heard_of_the_payment()
+    public void A_payment_that_Orders_does_not_know_is_found_by_its_order_id()
     {
         var order = shop.Place(ScriptedShop.OrderOf());
         shop.Deliver("payments", "order-created");
@@ -58,7 +58,7 @@ public sealed class EventsOutOfOrder
     }
 
     [Fact, Trait("Hazard", "B13")]
-    public void Payment_and_coupon_that_were_quicker_than_the_stock_that_was_short_are_both_undone()
+    public void Payment_and_coupon_that_succeeded_before_stock_failed_are_compensated()
     {
         shop.Short("a", 1);
         var order = shop.Place(ScriptedShop.OrderOf());

@@ -11,7 +11,7 @@ public sealed class EventsTwice
     private readonly ScriptedShop shop = new();
 
     [Theory, InlineData(false), InlineData(true), Trait("Hazard", "H3"), Trait("Hazard", "B12")]
-    public void Every_event_delivered_three_times_takes_and_gives_back_once(bool fails)
+    public void Every_event_delivered_three_times_has_its_effect_once(bool fails)
     {
         if (fails) shop.Poor(100);
         var order = shop.Place(ScriptedShop.OrderOf());
@@ -25,7 +25,7 @@ public sealed class EventsTwice
     }
 
     [Fact, Trait("Hazard", "H3")]
-    public void Whoever_is_asked_twice_answers_twice_and_the_same()
+    public void A_duplicate_gets_the_same_answer()
     {
         shop.Place(ScriptedShop.OrderOf());
         shop.Deliver("payments", "order-created");
@@ -38,7 +38,7 @@ public sealed class EventsTwice
     }
 
     [Theory, InlineData(false), InlineData(true), Trait("Hazard", "H19")]
-    public void What_is_redriven_days_after_the_end_changes_nothing(bool fails)
+    public void A_redriven_event_of_a_closed_order_changes_nothing(bool fails)
     {
         if (fails) shop.Short("a", 0);
         var order = shop.Place(ScriptedShop.OrderOf());
@@ -56,7 +56,7 @@ public sealed class EventsTwice
     [InlineData("""{"orderId":"o","amount":"a lot"}""", false)]
     [InlineData("""{"orderId":""", false)]
     [InlineData("", false)]
-    public void What_a_newer_sender_added_is_passed_over_and_what_is_no_event_is_told_from_one(string json, bool readable)
+    public void Unknown_fields_are_ignored_and_other_payloads_are_rejected(string json, bool readable)
     {
         var read = Record.Exception(() => OutgoingEvent.FromJson<PaymentCompletedEvent>(ByteString.CopyFromUtf8(json)));
         if (readable) Assert.Null(read);
@@ -64,7 +64,7 @@ public sealed class EventsTwice
     }
 
     [Fact, Trait("Hazard", "H24")]
-    public void An_order_that_its_client_places_again_and_again_is_one_order()
+    public void An_idempotency_key_places_one_order()
     {
         var order = ScriptedShop.OrderOf();
         shop.Together([.. Enumerable.Range(0, 5).Select(_ => shop.Placing(order))]);
@@ -76,7 +76,7 @@ public sealed class EventsTwice
     }
 
     [Fact, Trait("Hazard", "H11")]
-    public void An_order_without_a_coupon_is_confirmed_while_Coupons_is_away_and_does_not_mind_what_it_says_later()
+    public void An_order_without_a_coupon_is_confirmed_while_Coupons_is_down()
     {
         var order = shop.Place(ScriptedShop.OrderOf(coupon: null));
         foreach (var app in (string[])["stock", "payments"]) shop.Deliver(app, "order-created");
@@ -91,7 +91,7 @@ public sealed class EventsTwice
     }
 
     [Theory, InlineData(false), InlineData(true), Trait("Hazard", "H11")]
-    public void An_order_without_a_coupon_passes_Coupons_and_never_touches_one(bool fails)
+    public void Coupons_stores_nothing_for_an_order_without_a_coupon(bool fails)
     {
         if (fails) shop.Short("a", 0);
         var order = shop.Place(ScriptedShop.OrderOf(coupon: null));

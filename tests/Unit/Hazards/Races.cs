@@ -8,7 +8,7 @@ public sealed class Races
     private const int Seeds = 60;
 
     [Fact, Trait("Hazard", "H4")]
-    public void Two_refusals_at_once_end_the_order_once()
+    public void Two_concurrent_failures_fail_the_order_once()
     {
         for (var seed = 0; seed < Seeds; seed++)
         {
@@ -25,7 +25,7 @@ public sealed class Races
     }
 
     [Fact, Trait("Hazard", "H7")]
-    public void The_last_success_and_the_deadline_at_once_end_the_order_one_way_or_the_other() => EndsBothWays(shop =>
+    public void The_last_success_and_the_deadline_race_to_one_outcome() => EndsBothWays(shop =>
     {
         shop.Pass(ScriptedShop.SagaTimeouts.Deadline);
         var deadline = shop.Sweeping("orders");
@@ -33,11 +33,11 @@ public sealed class Races
     });
 
     [Fact, Trait("Hazard", "H25")]
-    public void The_last_success_and_a_cancellation_at_once_end_the_order_one_way_or_the_other() => EndsBothWays(shop =>
+    public void The_last_success_and_a_cancellation_race_to_one_outcome() => EndsBothWays(shop =>
         shop.Together(shop.Delivering("orders", "coupon-used", shop.Another("orders")), shop.Cancelling(ScriptedShop.OrderOf().Id)));
 
     [Fact, Trait("Hazard", "H25")]
-    public void A_confirmed_order_is_not_cancelled_any_more()
+    public void A_confirmed_order_cannot_be_cancelled()
     {
         var shop = new ScriptedShop();
         var order = shop.Place(ScriptedShop.OrderOf());
@@ -48,7 +48,7 @@ public sealed class Races
     }
 
     [Fact, Trait("Hazard", "H9")]
-    public void Two_orders_at_once_that_both_want_all_of_one_balance_are_not_both_paid()
+    public void Two_concurrent_orders_cannot_both_spend_one_balance()
     {
         for (var seed = 0; seed < Seeds; seed++)
         {
@@ -58,7 +58,7 @@ public sealed class Races
     }
 
     [Fact, Trait("Hazard", "H10")]
-    public void Two_orders_at_once_with_the_same_coupon_do_not_both_get_it()
+    public void Two_concurrent_orders_cannot_both_use_one_coupon()
     {
         for (var seed = 0; seed < Seeds; seed++)
         {

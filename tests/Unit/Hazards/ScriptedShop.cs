@@ -10,7 +10,7 @@ using Status = Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types.TopicEv
 namespace Saga.Tests.Hazards;
 
 /// <summary>What becomes of one operation of one service.</summary>
-internal enum Trouble
+internal enum Fault
 {
     /// <summary>The process dies before it.</summary>
     Death,
@@ -41,7 +41,7 @@ internal sealed class ScriptedShop
     private readonly List<Account> accounts = [new("u", Holdings.Of(10_000), [])];
     private readonly List<Coupon> coupons = [new("c", "u", 500, 0, 0, DateTimeOffset.MaxValue, Holdings.Of(1), [])];
     private readonly List<TaskCompletionSource> sleepers = [];
-    private (string App, Trouble What, int Left)? ahead;
+    private (string App, Fault What, int Left)? ahead;
     private (string Topic, bool Afterwards)? deathAhead;
 
     public ScriptedShop(int seed = 1)
@@ -185,7 +185,7 @@ internal sealed class ScriptedShop
 
     /// <summary>A second process of the same service.</summary>
     public Instance Another(string app) =>
-        new(world, app, SagaTimeouts, Find, instance => new TroubledSidecar(
+        new(world, app, SagaTimeouts, Find, instance => new FaultySidecar(
             new SimulatedSidecar(world, Store, app, null, () => SidecarFaults.None, () => instance.Dead, said => Publish(said, instance)), instance, this));
 
     /// <summary>kill -9, and a new process.</summary>
@@ -196,7 +196,7 @@ internal sealed class ScriptedShop
     }
 
     /// <summary>After so many more operations of the service one goes wrong.</summary>
-    public void TroubleAhead(string app, Trouble what, int after) => (ahead, TroubleCame) = ((app, what, after), false);
+    public void TroubleAhead(string app, Fault what, int after) => (ahead, TroubleCame) = ((app, what, after), false);
 
     /// <summary>Whoever is the next to say something on the topic dies just before or just after it is said.</summary>
     public void DeathAhead(string topic, bool afterwards) => (deathAhead, TroubleCame) = ((topic, afterwards), false);
@@ -284,20 +284,20 @@ internal sealed class ScriptedShop
 
     private static (long Available, long Held, long Gone) Of(Holdings holdings) => (holdings.Available, holdings.Held, holdings.Consumed);
 
-    private sealed class TroubledSidecar(ISidecar behind, Instance instance, ScriptedShop shop) : SidecarBetween(behind)
+    private sealed class FaultySidecar(ISidecar behind, Instance instance, ScriptedShop shop) : SidecarDecorator(behind)
     {
         protected override async Task<T> DoAsync<T>(Func<Task<T>> operation)
         {
             var trouble = Next();
-            if (trouble == Trouble.Death) instance.Crash();
-            if (trouble == Trouble.Failure) throw new SidecarDownException();
-            if (trouble == Trouble.Sleep) await shop.SleepAsync();
+            if (trouble == Fault.Death) instance.Crash();
+            if (trouble == Fault.Failure) throw new SidecarDownException();
+            if (trouble == Fault.Sleep) await shop.SleepAsync();
             var result = await operation();
             shop.AfterEach();
-            return trouble == Trouble.FalseFailure ? throw new SidecarDownException() : result;
+            return trouble == Fault.FalseFailure ? throw new SidecarDownException() : result;
         }
 
-        private Trouble? Next()
+        private Fault? Next()
         {
             if (shop.ahead is not { } ahead || ahead.App != instance.App) return null;
             shop.ahead = ahead.Left == 0 ? null : ahead with { Left = ahead.Left - 1 };

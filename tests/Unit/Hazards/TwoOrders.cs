@@ -13,7 +13,7 @@ public sealed class TwoOrders
     private readonly ScriptedShop shop = new();
 
     [Fact, Trait("Hazard", "B6")]
-    public void Of_two_orders_with_one_coupon_that_two_processes_of_everybody_handle_one_is_confirmed_and_the_other_wholly_undone()
+    public void With_two_instances_one_of_two_orders_with_one_coupon_is_confirmed_and_the_other_compensated()
     {
         HashSet<string> winners = [];
         for (var seed = 0; seed < 60; seed++)
@@ -39,7 +39,7 @@ public sealed class TwoOrders
     }
 
     [Fact, Trait("Hazard", "B9")]
-    public void An_order_without_a_coupon_that_fails_leaves_the_coupon_that_another_order_of_its_user_holds()
+    public void A_failed_order_without_a_coupon_leaves_the_coupons_of_its_user_alone()
     {
         shop.Short("b", 0);
         var other = shop.Place(ScriptedShop.OrderOf());
@@ -61,7 +61,7 @@ public sealed class TwoOrders
     }
 
     [Fact, Trait("Hazard", "B11")]
-    public void An_order_whose_balance_went_between_check_and_charge_fails_and_gives_back_its_stock_and_coupon()
+    public void A_balance_spent_between_precheck_and_charge_fails_the_order_and_compensates_stock_and_coupon()
     {
         var (first, second) = (Checked("a", 6, coupon: null), Checked("b", 5, coupon: "c"));
         Assert.Empty(first.Problems.AddRange(second.Problems));

@@ -21,7 +21,7 @@ public sealed class TelemetryFaultsTests : IDisposable
     }
 
     [Fact]
-    public void An_outage_is_said_once_however_long_and_the_next_one_again()
+    public void An_outage_of_the_collector_is_logged_once()
     {
         for (var minute = 0; minute < 60; minute++)
         {
@@ -36,7 +36,7 @@ public sealed class TelemetryFaultsTests : IDisposable
     }
 
     [Fact]
-    public void A_warning_is_said_once_and_of_very_many_only_the_first()
+    public void A_warning_is_logged_once_and_many_are_cut_off()
     {
         exporter.OddConfigurationValue("one");
         exporter.OddConfigurationValue("one");

@@ -36,7 +36,7 @@ public sealed class TraceExportTests : IAsyncLifetime
     [InlineData("otlp", "http/protobuf", 1)]
     [InlineData("zipkin,otlp", "http/protobuf", 2)]
     [InlineData(" OTLP , zipkin,zipkin", "grpc", 2)]
-    public async Task Each_span_arrives_once_by_each_exporter_that_is_named(string exporters, string protocol, int times)
+    public async Task Each_named_exporter_exports_each_span_once(string exporters, string protocol, int times)
     {
         await using var host = await StartAsync(exporters, protocol);
         await host.AskAsync(TracedHost.Path);
@@ -54,7 +54,7 @@ public sealed class TraceExportTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Whatever_else_is_set_for_OTLP_counts_too()
+    public async Task The_other_OTLP_variables_are_respected()
     {
         await using var host = await StartAsync(
             "otlp", "http/protobuf", "OTEL_EXPORTER_OTLP_HEADERS=x-team=shop", "OTEL_SERVICE_NAME=warehouse", "OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=test,service.name=other");
@@ -66,7 +66,7 @@ public sealed class TraceExportTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_is_set_for_one_signal_alone_wins()
+    public async Task The_variables_of_one_signal_override_those_of_all()
     {
         await using var host = await StartAsync(
             "otlp", "grpc", "OTEL_METRICS_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_HEADERS=x-of=all",
@@ -83,7 +83,7 @@ public sealed class TraceExportTests : IAsyncLifetime
     [Theory]
     [InlineData("jaeger", "'jaeger'")]
     [InlineData("zipkin,jaeger,logging", "'jaeger', 'logging'")]
-    public async Task An_exporter_that_is_not_known_is_warned_of_once_and_traces_go_on(string exporters, string named)
+    public async Task An_unknown_exporter_is_warned_of_once_and_tracing_continues(string exporters, string named)
     {
         await using var host = await StartAsync(exporters, "grpc");
         await host.AskAsync(TracedHost.Path);
@@ -97,7 +97,7 @@ public sealed class TraceExportTests : IAsyncLifetime
     [Theory]
     [InlineData("OTEL_TRACES_SAMPLER=sometimes", "sometimes")]
     [InlineData("OTEL_BSP_MAX_QUEUE_SIZE=many", "many")]
-    public async Task A_setting_that_is_not_understood_is_warned_of_once_and_traces_go_on(string settings, string named)
+    public async Task An_invalid_setting_is_warned_of_once_and_tracing_continues(string settings, string named)
     {
         await using var host = await StartAsync("zipkin", "grpc", settings.Split(','));
         await host.AskAsync(TracedHost.Path);
@@ -111,7 +111,7 @@ public sealed class TraceExportTests : IAsyncLifetime
     [Theory]
     [InlineData("OTEL_TRACES_SAMPLER=always_off")]
     [InlineData("OTEL_TRACES_SAMPLER=parentbased_traceidratio,OTEL_TRACES_SAMPLER_ARG=0")]
-    public async Task What_is_not_sampled_is_not_sent(string settings)
+    public async Task An_unsampled_span_is_not_exported(string settings)
     {
         await using (var host = await StartAsync("zipkin,otlp", "grpc", settings.Split(',')))
         {
@@ -125,7 +125,7 @@ public sealed class TraceExportTests : IAsyncLifetime
     [Theory]
     [InlineData("zipkin")]
     [InlineData("otlp")]
-    public async Task A_collector_that_is_not_there_is_one_line_however_much_is_dropped(string exporter)
+    public async Task A_missing_collector_is_one_log_line(string exporter)
     {
         var nowhere = $"http://127.0.0.1:{TracedHost.FreePort()}";
         await using var host = await TracedHost.StartAsync(
@@ -142,7 +142,7 @@ public sealed class TraceExportTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_collector_that_does_not_answer_holds_no_request_up()
+    public async Task A_hanging_collector_delays_no_request()
     {
         var answer = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
         collector.Answer = () => answer.Task;
@@ -161,7 +161,7 @@ public sealed class TraceExportTests : IAsyncLifetime
     [InlineData($"traceparent: 00-{Trace}-{Sidecar}-01\ngrpc-trace-bin: AAAK92UZFs1D3YRI6yEcgDGcAbetaxaSAzMxAgE", Sidecar)]
     [InlineData("traceparent: 00-00000000000000000000000000000000-0000000000000000-00", null)]
     [InlineData($"traceparent: 00-{Trace}-{Caller}-01\ntraceparent: nonsense", null)]
-    public async Task The_parent_of_a_request_is_the_last_that_it_names(string headers, string? parent)
+    public async Task The_last_traceparent_header_is_the_parent(string headers, string? parent)
     {
         await using var host = await StartAsync("zipkin", "grpc");
         await host.AskAsync(TracedHost.Path, headers.Split('\n'));
@@ -176,7 +176,7 @@ public sealed class TraceExportTests : IAsyncLifetime
     [InlineData("OTEL_TRACES_EXPORTER=none", true)]
     [InlineData("OTEL_SDK_DISABLED=true", false)]
     [InlineData("OTEL_SDK_DISABLED=True,OTEL_TRACES_EXPORTER=zipkin,OTEL_METRICS_EXPORTER=otlp", false)]
-    public async Task Switched_off_nothing_is_made(string settings, bool counts)
+    public async Task Without_export_no_span_is_created(string settings, bool counts)
     {
         List<string> started = [];
         Activity.CurrentChanged += Note;
@@ -204,7 +204,7 @@ public sealed class TraceExportTests : IAsyncLifetime
     [Theory]
     [InlineData("grpc")]
     [InlineData("http/protobuf")]
-    public async Task Metrics_go_by_OTLP_too_when_asked(string protocol)
+    public async Task Metrics_are_exported_by_OTLP_on_request(string protocol)
     {
         await using var host = await StartAsync("none", protocol, "OTEL_METRICS_EXPORTER=otlp,prometheus");
         Assert.Contains("saga_documents_conflicts_total", await host.AskAsync("/metrics"));

@@ -7,7 +7,7 @@ using Product = Stock.Product;
 namespace Saga.Tests;
 
 /// <summary>A rehearsal does what the real thing does, and leaves no trace.</summary>
-public sealed class RehearsalTests
+public sealed class DryRunTests
 {
     private static readonly JsonSerializerOptions Json = SagaHost.CreateJsonOptions(StockJsonContext.Default);
 
@@ -16,7 +16,7 @@ public sealed class RehearsalTests
     private readonly List<OutgoingEvent> said = [];
 
     [Fact]
-    public void What_it_says_would_change_is_what_changes()
+    public void The_effects_of_a_dry_run_are_those_of_the_run()
     {
         store.TryWrite("stock||product:p", new Product("p", "Lamp", 1_000, Holdings.Of(5), []), "");
         var order = new OrderCreatedEvent { OrderId = Guid.Empty.ToString(), Items = { new OrderLine { ProductId = "p", Quantity = 2 } } };
@@ -30,20 +30,20 @@ public sealed class RehearsalTests
         Reserve(Sidecar(), order);
         Assert.Equal(3, Read().Holdings.Available);
         Assert.Collection(recorder.Effects,
-            product => Assert.Equal("product:p: holdings.available 5 → 3, holdings.held 0 → 2, holdings.marks.00000000-0000-0000-0000-000000000000 nothing → \"Held\"", product),
+            product => Assert.Equal("product:p: holdings.available 5 → 3, holdings.held 0 → 2, holdings.marks.00000000-0000-0000-0000-000000000000 nothing → \"Reserved\"", product),
             claim => Assert.Matches($"^reservation:{order.OrderId}: .*status nothing → \"{store.All<Reservation>("stock||reservation:").Single().Status}\".*lines\\[0\\].amount nothing → 2", claim),
-            answer => Assert.Equal($"says stock-reserved: {said.Single().Message}", answer));
+            answer => Assert.Equal($"publishes stock-reserved: {said.Single().Message}", answer));
     }
 
     [Fact]
-    public void What_has_happened_before_would_change_nothing_and_be_said_again()
+    public void A_dry_run_of_a_duplicate_changes_nothing_and_publishes_the_same_event()
     {
         store.TryWrite("stock||product:p", new Product("p", "Lamp", 1_000, Holdings.Of(5), []), "");
         var order = new OrderCreatedEvent { OrderId = Guid.Empty.ToString(), Items = { new OrderLine { ProductId = "p", Quantity = 2 } } };
         Reserve(Sidecar(), order);
         var recorder = new RecordingSidecar(Sidecar(), OpenOrderLog.IsKey, Json);
         Reserve(recorder, order);
-        Assert.Equal([$"says stock-reserved: {said.Single().Message}"], recorder.Effects);
+        Assert.Equal([$"publishes stock-reserved: {said.Single().Message}"], recorder.Effects);
     }
 
     private Product Read() => store.All<Product>("stock||product:").Single();

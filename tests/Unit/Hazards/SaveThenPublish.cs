@@ -3,7 +3,7 @@ using OrderStatus = Orders.OrderStatus;
 namespace Saga.Tests.Hazards;
 
 /// <summary>Saving and saying are two operations: whoever dies between them or right after has saved, and in the end everybody is told.</summary>
-public sealed class SavedAndSaid
+public sealed class SaveThenPublish
 {
     private readonly ScriptedShop shop = new();
 
@@ -27,7 +27,7 @@ public sealed class SavedAndSaid
     };
 
     [Theory, MemberData(nameof(Words)), Trait("Hazard", "B4")]
-    public void Who_dies_just_before_saying_something_has_saved_it_and_it_is_said_all_the_same(
+    public void A_crash_before_publishing_is_cured_by_the_redelivery(
         string refuses, string app, string heard, string says, string saved)
     {
         Die(refuses, app, heard, says, afterwards: false);
@@ -36,7 +36,7 @@ public sealed class SavedAndSaid
     }
 
     [Theory, MemberData(nameof(Words)), Trait("Hazard", "B4")]
-    public void Who_dies_just_after_saying_something_had_saved_it_before(string refuses, string app, string heard, string says, string saved)
+    public void Whatever_is_published_was_saved_before(string refuses, string app, string heard, string says, string saved)
     {
         Die(refuses, app, heard, says, afterwards: true);
         Assert.Single(shop.Said, said => said.Topic == says);

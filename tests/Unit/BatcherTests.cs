@@ -11,14 +11,14 @@ using DaprApi = Dapr.Client.Autogen.Grpc.v1.Dapr;
 namespace Saga.Tests;
 
 /// <summary>What is wanted in one turn is asked for together.</summary>
-public sealed class TogetherTests
+public sealed class BatcherTests
 {
     private readonly EventLoop eventLoop = new();
 
     private sealed record Note(string Text);
 
     [Fact]
-    public async Task A_batch_goes_on_step_by_step_and_each_step_is_one_call()
+    public async Task Concurrent_requests_of_one_step_share_one_call()
     {
         var calls = new ConcurrentQueue<(string Step, int Wanted)>();
         Batcher<int, int> Step(string name) => new(eventLoop, async wanted =>
@@ -37,7 +37,7 @@ public sealed class TogetherTests
     }
 
     [Fact]
-    public async Task More_than_can_share_a_call_take_several_and_who_waits_goes_next()
+    public async Task More_items_than_the_batch_size_take_several_calls_in_order()
     {
         var (underWay, most, counts) = (0, 0, new ConcurrentQueue<int>());
         var together = new Batcher<int, int>(eventLoop, async wanted =>
@@ -53,7 +53,7 @@ public sealed class TogetherTests
     }
 
     [Fact]
-    public async Task A_call_that_fails_fails_for_all_who_shared_it_and_for_nobody_else()
+    public async Task A_failed_call_fails_its_own_items_only()
     {
         var calls = 0;
         var together = new Batcher<int, int>(eventLoop, wanted => calls++ == 0
@@ -74,7 +74,7 @@ public sealed class TogetherTests
     }
 
     [Fact]
-    public async Task Of_many_writes_of_which_some_come_second_all_others_are_made_and_with_few_calls()
+    public async Task A_bulk_write_with_conflicts_makes_all_other_writes_in_few_calls()
     {
         var dapr = new CountingStore();
         var sidecar = Sidecar(dapr);
@@ -88,7 +88,7 @@ public sealed class TogetherTests
     }
 
     [Fact]
-    public async Task Where_none_of_many_writes_can_be_made_each_says_why()
+    public async Task A_failed_bulk_write_reports_each_error()
     {
         var dapr = new CountingStore { Away = true };
         var sidecar = Sidecar(dapr);
@@ -97,7 +97,7 @@ public sealed class TogetherTests
     }
 
     [Fact]
-    public async Task A_key_that_the_sidecar_refuses_fails_no_read_or_write_that_shared_its_call()
+    public async Task A_refused_key_fails_no_other_item_of_its_call()
     {
         var dapr = new CountingStore();
         dapr.Kept["good"] = (ByteString.CopyFromUtf8("{\"text\":\"here\"}"), 1);
@@ -118,7 +118,7 @@ public sealed class TogetherTests
     }
 
     [Theory, InlineData("{\"text\":"), InlineData("null"), InlineData("[]"), InlineData("WRONG")]
-    public async Task A_corrupt_document_is_refused_whole_and_named(string json)
+    public async Task A_corrupt_document_is_reported_with_its_key(string json)
     {
         var dapr = new CountingStore();
         dapr.Kept["k"] = (ByteString.CopyFromUtf8(json), 1);

@@ -5,12 +5,12 @@ using OrderStatus = Orders.OrderStatus;
 namespace Saga.Tests.Hazards;
 
 /// <summary>What others see while an order is on its way, and what it was told before.</summary>
-public sealed class LooksFromOutside
+public sealed class Isolation
 {
     private readonly ScriptedShop shop = new();
 
     [Theory, InlineData(false), InlineData(true), Trait("Hazard", "H13")]
-    public void Nothing_is_gone_before_the_order_is_confirmed(bool fails)
+    public void Nothing_is_consumed_before_the_order_is_confirmed(bool fails)
     {
         if (fails) shop.Short("b", 0);
         var order = ScriptedShop.OrderOf("c", 1, ("a", 2), ("b", 1));
@@ -29,7 +29,7 @@ public sealed class LooksFromOutside
     }
 
     [Fact, Trait("Hazard", "H14")]
-    public void Whoever_looks_between_any_two_operations_sees_all_there_ever_was()
+    public void Totals_are_conserved_after_every_operation()
     {
         var looks = 0;
         shop.AfterEach = () =>
@@ -47,7 +47,7 @@ public sealed class LooksFromOutside
     }
 
     [Fact, Trait("Hazard", "H15")]
-    public void An_order_that_looked_possible_when_it_was_checked_fails_when_somebody_else_was_quicker()
+    public void An_order_that_passed_the_precheck_fails_when_another_was_faster()
     {
         Assert.Empty(Checked(quantity: 8, price: 1_000).Problems);
         var first = shop.Place(ScriptedShop.OrderOf(null, 1, ("a", 3)));
@@ -58,7 +58,7 @@ public sealed class LooksFromOutside
     }
 
     [Fact, Trait("Hazard", "H15")]
-    public void An_order_costs_what_it_cost_when_it_was_placed()
+    public void The_price_is_that_of_the_moment_of_placing()
     {
         var quote = Checked(quantity: 2, price: 1_000);
         var order = shop.Place(ScriptedShop.OrderOf(null) with { Items = quote.Items, Amounts = quote.Amounts });

@@ -5,7 +5,7 @@ using OrderStatus = Orders.OrderStatus;
 namespace Saga.Tests;
 
 /// <summary>Ids that are in the open log before anybody wants them.</summary>
-public sealed class NotedIdsTests
+public sealed class OrderIdPoolTests
 {
     private static readonly SagaTimeouts SagaTimeouts = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(6));
 
@@ -13,10 +13,10 @@ public sealed class NotedIdsTests
     private readonly SimulatedStore store = new();
     private readonly Instance orders;
 
-    public NotedIdsTests() => orders = New();
+    public OrderIdPoolTests() => orders = New();
 
     [Fact]
-    public void Orders_in_a_row_share_a_note()
+    public void Consecutive_orders_share_one_write_to_the_log()
     {
         var taken = Take(16);
         Assert.Equal(16, taken.Distinct().Count());
@@ -25,7 +25,7 @@ public sealed class NotedIdsTests
     }
 
     [Fact]
-    public void An_id_that_was_noted_a_while_ago_is_given_to_nobody()
+    public void A_stale_pooled_id_is_not_handed_out()
     {
         Take(1);
         Pass(SagaTimeouts.ResendAfter / 2);
@@ -35,7 +35,7 @@ public sealed class NotedIdsTests
     }
 
     [Fact]
-    public void What_nobody_took_is_dropped_without_a_look_and_is_no_past_order()
+    public void An_unused_id_is_dropped_without_a_read_and_is_not_in_the_history()
     {
         var placed = Place();
         Pass(SagaTimeouts.ResendAfter);
@@ -50,7 +50,7 @@ public sealed class NotedIdsTests
     }
 
     [Fact]
-    public void What_a_process_that_died_had_given_to_nobody_is_void_at_the_deadline()
+    public void Pooled_ids_of_a_crashed_process_are_abandoned_at_the_deadline()
     {
         var placed = Place();
         orders.Crash();

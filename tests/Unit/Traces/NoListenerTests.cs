@@ -6,13 +6,13 @@ namespace Traces;
 
 /// <summary>What an order's trace costs while traces are off.</summary>
 [Collection(nameof(Sequential))]
-public sealed class NobodyListensTests
+public sealed class NoListenerTests
 {
     private const string OrderId = "0198c0de-0000-7000-8000-000000000001", EventId = $"{OrderId}/OrderCreatedEvent";
     private const string Trace = "0af7651916cd43dd8448eb211c80319c", Parent = $"00-{Trace}-b7ad6b7169203331-01";
 
     [Fact]
-    public void Everything_that_would_be_shown_of_an_order_takes_not_one_byte()
+    public void Without_a_listener_tracing_allocates_nothing()
     {
         var made = PassBy();
         var before = GC.GetAllocatedBytesForCurrentThread();
@@ -29,7 +29,7 @@ public sealed class NobodyListensTests
         using var confirmed = SagaTracing.Start("confirm order", OrderId);
         using var heard = SagaTracing.StartConsume("reserve stock", "order-created", EventId, attempt: 1, Parent);
         using var noted = SagaTracing.StartConsume(step: null, "stock-reserved", EventId, attempt: 2, parent: null);
-        using var reminded = SagaTracing.StartLinkedRoot("remind order", OrderId, Trace);
+        using var reminded = SagaTracing.StartLinkedRoot("resend order", OrderId, Trace);
         using var looking = SagaTracing.Suppress();
         SagaTracing.SetOutcome("order-created");
         heard.Fail("dropped", "unreadable");

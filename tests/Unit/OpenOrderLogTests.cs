@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Saga.Tests;
 
 /// <summary>The log of what is open: it outlives its writer, and loses nothing to those who take it over.</summary>
-public sealed class OpenLogTests
+public sealed class OpenOrderLogTests
 {
     private readonly World world = new(1);
     private readonly SimulatedStore store = new();
@@ -13,7 +13,7 @@ public sealed class OpenLogTests
     private int instances;
 
     [Fact]
-    public void Orders_that_come_together_share_a_write()
+    public void Concurrent_additions_share_a_write()
     {
         var log = New();
         Do(async () =>
@@ -26,7 +26,7 @@ public sealed class OpenLogTests
     }
 
     [Fact]
-    public void What_is_over_is_dropped_and_what_is_open_stays()
+    public void Closed_orders_are_dropped_and_open_ones_stay()
     {
         var log = New();
         Add(log, "a", "b");
@@ -37,7 +37,7 @@ public sealed class OpenLogTests
     }
 
     [Fact]
-    public void The_orders_of_an_instance_that_fell_silent_are_looked_after_until_each_is_over()
+    public void The_log_of_a_dead_instance_is_taken_over_until_its_orders_are_closed()
     {
         Add(New(), "a", "b", "c", "d");
         over.UnionWith(["a", "b", "d"]);
@@ -58,7 +58,7 @@ public sealed class OpenLogTests
     }
 
     [Fact]
-    public void Two_who_take_over_the_same_log_lose_nothing_either()
+    public void Two_concurrent_take_overs_lose_nothing()
     {
         Add(New(), "a", "b", "c");
         over.Add("a");
@@ -76,7 +76,7 @@ public sealed class OpenLogTests
     }
 
     [Fact]
-    public void A_writer_that_was_only_asleep_starts_a_new_log_and_all_its_orders_are_seen()
+    public void A_suspended_writer_finds_the_seal_and_starts_a_new_log()
     {
         var sleeper = New();
         Add(sleeper, "a");
@@ -95,7 +95,7 @@ public sealed class OpenLogTests
 
     /// <summary>By years, ahead or behind: what a machine shows before it has asked for the time.</summary>
     [Theory, InlineData(10), InlineData(-10), Trait("Hazard", "H21")]
-    public void A_log_is_taken_over_whatever_the_clock_of_its_writer_showed(int years)
+    public void A_wrong_clock_of_a_dead_writer_does_not_delay_the_take_over(int years)
     {
         Add(New(Wrong(years)), "a");
         var heir = New();
@@ -107,7 +107,7 @@ public sealed class OpenLogTests
     }
 
     [Theory, InlineData(10), InlineData(-10), Trait("Hazard", "H21")]
-    public void The_log_of_a_writer_that_lives_is_left_to_it_however_wrong_its_clock_is(int years)
+    public void A_wrong_clock_of_a_live_writer_causes_no_take_over(int years)
     {
         var (writer, other) = (New(Wrong(years)), New());
         Add(writer, "a");
@@ -124,7 +124,7 @@ public sealed class OpenLogTests
     }
 
     [Fact, Trait("Hazard", "H21")]
-    public void Orders_are_looked_after_in_time_when_the_clock_that_noted_them_is_set_back()
+    public void A_clock_set_back_does_not_delay_the_sweep()
     {
         var clock = Wrong(10);
         var log = New(clock);
@@ -138,7 +138,7 @@ public sealed class OpenLogTests
     }
 
     [Fact]
-    public void A_sweep_visits_only_so_many_and_the_next_goes_on_where_it_stopped()
+    public void A_sweep_is_bounded_and_the_next_continues_where_it_stopped()
     {
         var log = New();
         Add(log, [.. Enumerable.Range(0, 2_500).Select(at => $"o{at}")]);

@@ -3,7 +3,7 @@ using Orders;
 namespace Saga.Tests;
 
 /// <summary>The list of orders that came to rest: none is left out while it is kept.</summary>
-public sealed class PastOrdersTests
+public sealed class OrderHistoryTests
 {
     private readonly World world = new(1);
     private readonly SimulatedStore store = new();
@@ -21,7 +21,7 @@ public sealed class PastOrdersTests
     }
 
     [Fact]
-    public void Adding_again_is_adding_once()
+    public void Adding_a_closed_order_twice_lists_it_once()
     {
         var past = New();
         Add(past, "a", "b");
@@ -30,7 +30,7 @@ public sealed class PastOrdersTests
     }
 
     [Fact]
-    public void Instances_add_to_the_same_hour_at_the_same_time()
+    public void Concurrent_instances_add_to_the_same_hour()
     {
         OrderHistory[] instances = [New(), New(), New()];
         Do(async () =>
@@ -42,7 +42,7 @@ public sealed class PastOrdersTests
     }
 
     [Fact]
-    public void The_list_says_since_when_it_is_complete_once_something_is_forgotten()
+    public void The_listing_reports_since_when_it_is_complete()
     {
         var past = New();
         Add(past, "a");
@@ -56,7 +56,7 @@ public sealed class PastOrdersTests
     [Theory]
     [InlineData("", true), InlineData("01a20abc-8b99-79b5-a05b-883694978b70", true), InlineData("495000.0.17", true)]
     [InlineData("x", false), InlineData("1.2", false), InlineData("1.-2.3", false), InlineData("1.2.3.4", false), InlineData("1.99999999999.3", false)]
-    public void A_page_token_is_one_that_was_given(string token, bool right)
+    public void An_invalid_page_token_is_rejected(string token, bool right)
     {
         Assert.Equal(right, PageCursor.TryParse(token, out var place));
         if (right) Assert.Equal(token, place.ToToken());

@@ -20,7 +20,7 @@ using Product = Stock.Product;
 namespace Traces;
 
 /// <summary>Which trace a step belongs to when nobody asked for it, or when several share what is done.</summary>
-public sealed class SagaTraceTests : IDisposable
+public sealed class SagaTracingTests : IDisposable
 {
     private const string OrderId = "0198c0de-0000-7000-8000-000000000001", First = "0af7651916cd43dd8448eb211c80319c";
     private static readonly SagaTimeouts SagaTimeouts = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5));
@@ -37,7 +37,7 @@ public sealed class SagaTraceTests : IDisposable
     [Theory]
     [InlineData(null)]
     [InlineData($"00-{First}-b7ad6b7169203331-01")]
-    public async Task An_event_that_fails_is_tried_again_and_each_attempt_is_numbered(string? parent)
+    public async Task Each_attempt_at_a_redelivered_event_is_numbered(string? parent)
     {
         Listen();
         var fails = 2;
@@ -51,12 +51,12 @@ public sealed class SagaTraceTests : IDisposable
 
         var heard = steps.Where(step => step.OperationName == "settle stock").ToArray();
         Assert.Equal([1, 2, 3, 1], heard.Select(step => step.GetTagItem("saga.attempt")));
-        Assert.Equal(["to be delivered again", "to be delivered again", null, null], heard.Select(step => step.GetTagItem("saga.outcome")));
+        Assert.Equal(["to be redelivered", "to be redelivered", null, null], heard.Select(step => step.GetTagItem("saga.outcome")));
         if (parent is not null) Assert.All(heard, step => Assert.Equal(First, step.TraceId.ToHexString()));
     }
 
     [Fact]
-    public async Task What_comes_in_a_batch_is_not_in_the_trace_of_the_call_that_brought_it_even_when_nobody_listens()
+    public async Task An_event_of_a_batch_is_not_in_the_trace_of_the_delivering_call()
     {
         List<string?> traces = [];
         var subscriptions = new Subscriptions().On<OrderConfirmedEvent>((_, _) =>
@@ -74,7 +74,7 @@ public sealed class SagaTraceTests : IDisposable
     }
 
     [Fact]
-    public void A_reminder_begins_a_trace_of_its_own_and_points_to_the_one_the_order_came_in()
+    public void A_resend_starts_a_trace_linked_to_that_of_the_order()
     {
         Listen();
         var sidecar = Sidecar();
@@ -90,11 +90,11 @@ public sealed class SagaTraceTests : IDisposable
         world.Clock.AdvanceTo(world.Clock.GetUtcNow() + SagaTimeouts.ResendAfter);
         Run(() => sweep.RunAsync(default));
         Assert.Equal("order-created", Assert.Single(said).Topic);
-        BeganAnew("remind order");
+        BeganAnew("resend order");
     }
 
     [Fact]
-    public void A_hold_that_is_looked_after_points_to_the_trace_it_was_made_in()
+    public void A_swept_reservation_links_to_the_trace_that_made_it()
     {
         Listen();
         var sidecar = Sidecar();
@@ -111,7 +111,7 @@ public sealed class SagaTraceTests : IDisposable
     }
 
     [Fact]
-    public void What_is_read_and_written_together_belongs_to_the_first_who_wanted_it_and_not_to_whoever_began()
+    public void A_shared_call_is_traced_under_its_first_item()
     {
         var documents = new DocumentStore(Sidecar(), ConflictBackoff());
         List<Task<bool>> changes = [];
@@ -133,7 +133,7 @@ public sealed class SagaTraceTests : IDisposable
     }
 
     [Fact]
-    public void What_is_shared_by_one_who_has_gone_belongs_to_the_next()
+    public void A_shared_call_skips_spans_that_have_stopped()
     {
         var documents = new DocumentStore(Sidecar(), ConflictBackoff());
         List<Task<bool>> changes = [];
@@ -166,18 +166,18 @@ public sealed class SagaTraceTests : IDisposable
     }
 
     [Fact]
-    public void While_nobody_listens_no_step_is_made()
+    public void Without_a_listener_no_span_is_created()
     {
         using var outer = new Activity("request").Start();
         Assert.Null(SagaTracing.Start("place order", OrderId));
-        Assert.Null(SagaTracing.StartLinkedRoot("remind order", OrderId, First));
+        Assert.Null(SagaTracing.StartLinkedRoot("resend order", OrderId, First));
         SagaTracing.SetOutcome("order-created");
         Assert.Same(outer, Activity.Current);
         Assert.Empty(outer.TagObjects);
     }
 
     [Fact]
-    public async Task What_a_sweep_reads_is_in_no_trace()
+    public async Task The_reads_of_a_sweep_are_not_traced()
     {
         Listen();
         var seen = new TaskCompletionSource<Activity?>();
@@ -195,7 +195,7 @@ public sealed class SagaTraceTests : IDisposable
     }
 
     [Fact]
-    public async Task What_is_asked_about_health_is_in_no_trace()
+    public async Task Health_checks_are_not_traced()
     {
         Listen();
         using var sidecar = new HttpListener();

@@ -4,7 +4,7 @@ using Stock;
 namespace Saga.Tests;
 
 /// <summary>Changes of one document that are wanted at the same time.</summary>
-public sealed class DocumentsTests
+public sealed class DocumentStoreTests
 {
     private readonly World world = new(1);
     private readonly SimulatedStore store = new();
@@ -12,7 +12,7 @@ public sealed class DocumentsTests
     private sealed record Counter(ImmutableSortedSet<int> Seen);
 
     [Fact]
-    public void Changes_that_are_wanted_together_are_all_made_with_few_writes()
+    public void Concurrent_updates_are_combined_into_few_writes()
     {
         var documents = New();
         Together(100, at => documents.UpdateAsync<Counter, bool>("c", Adding(at), default));
@@ -21,7 +21,7 @@ public sealed class DocumentsTests
     }
 
     [Fact]
-    public void Two_processes_that_change_the_same_document_lose_nothing_of_each_other()
+    public void Two_processes_that_update_one_document_lose_no_update()
     {
         DocumentStore[] processes = [New(), New(), New()];
         Together(90, at => processes[at % 3].UpdateAsync<Counter, bool>("c", Adding(at), default));
@@ -29,7 +29,7 @@ public sealed class DocumentsTests
     }
 
     [Fact]
-    public void A_change_that_meets_a_bug_does_not_take_the_others_with_it()
+    public void An_exception_in_one_update_fails_no_other_of_its_batch()
     {
         var documents = New();
         var results = world.Run(async () =>
@@ -44,7 +44,7 @@ public sealed class DocumentsTests
     }
 
     [Fact]
-    public void Each_is_told_its_own_result()
+    public void Each_update_gets_its_own_result()
     {
         var documents = New();
         var results = Together(10, at => documents.UpdateAsync<Counter, int>("c", counter => new(new((counter?.Seen ?? []).Add(at)), at), default));
@@ -52,7 +52,7 @@ public sealed class DocumentsTests
     }
 
     [Fact]
-    public void What_can_be_dropped_is_dropped_only_after_all_who_share_the_write_have_decided()
+    public void A_document_is_pruned_after_all_updates_of_the_batch_have_decided()
     {
         var documents = New();
         var seen = Together(3, at => documents.UpdateAsync<Counter, object, int>("c", null,
@@ -62,7 +62,7 @@ public sealed class DocumentsTests
     }
 
     [Fact, Trait("Hazard", "H16")]
-    public void A_hot_product_costs_less_per_order_when_many_want_it()
+    public void Contention_lowers_the_cost_per_update()
     {
         var sidecar = Sidecar();
         var backoff = new ConflictBackoff(world.Clock, world.Chance);
@@ -76,7 +76,7 @@ public sealed class DocumentsTests
     }
 
     [Fact]
-    public void Who_changes_a_document_again_need_not_read_it()
+    public void A_cached_document_is_updated_without_a_read()
     {
         var sidecar = new Counting(Sidecar());
         var documents = new DocumentStore(sidecar, new ConflictBackoff(world.Clock, world.Chance));
@@ -86,7 +86,7 @@ public sealed class DocumentsTests
     }
 
     [Fact]
-    public void Who_has_looked_a_document_up_need_not_read_it_to_change_it()
+    public void A_prechecked_document_is_updated_without_a_read()
     {
         var sidecar = new Counting(Sidecar());
         var documents = new DocumentStore(sidecar, new ConflictBackoff(world.Clock, world.Chance));
@@ -99,7 +99,7 @@ public sealed class DocumentsTests
     }
 
     [Fact]
-    public void A_look_that_is_older_than_the_own_write_is_not_believed()
+    public void A_read_older_than_the_own_write_is_not_cached()
     {
         var sidecar = new Counting(Sidecar());
         var documents = new DocumentStore(sidecar, new ConflictBackoff(world.Clock, world.Chance));
@@ -118,7 +118,7 @@ public sealed class DocumentsTests
     }
 
     [Fact]
-    public void A_look_that_is_newer_than_the_own_write_is_believed()
+    public void A_read_newer_than_the_own_write_is_cached()
     {
         var sidecar = new Counting(Sidecar());
         var documents = new DocumentStore(sidecar, new ConflictBackoff(world.Clock, world.Chance));
@@ -132,7 +132,7 @@ public sealed class DocumentsTests
     }
 
     [Fact]
-    public void Who_changes_nothing_is_told_by_the_latest_whoever_wrote_it()
+    public void An_answer_without_a_write_is_never_based_on_the_cache()
     {
         var (one, other) = (New(), New());
         Together(1, _ => one.UpdateAsync<Counter, bool>("c", Adding(1), default));
@@ -141,7 +141,7 @@ public sealed class DocumentsTests
     }
 
     [Fact]
-    public void Where_others_write_too_a_document_is_read_and_no_write_is_tried_in_vain()
+    public void A_stale_entry_suspends_the_cache()
     {
         var sidecar = new Counting(Sidecar());
         var (one, other) = (new DocumentStore(sidecar, new ConflictBackoff(world.Clock, world.Chance), suspendAfterMiss: 100), New());
