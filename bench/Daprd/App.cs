@@ -8,9 +8,9 @@ namespace Bench;
 /// <summary>Hears the topic that is named as it is, and says so at once.</summary>
 internal sealed class App : IAsyncDisposable
 {
-    private readonly WebApplication _server;
+    private readonly WebApplication server;
 
-    private App(WebApplication server) => _server = server;
+    private App(WebApplication server) => this.server = server;
 
     /// <summary>Is told the data of each event.</summary>
     public Action<ReadOnlyMemory<byte>> Heard { get; set; } = _ => { };
@@ -31,7 +31,7 @@ internal sealed class App : IAsyncDisposable
         return app;
     }
 
-    public ValueTask DisposeAsync() => _server.DisposeAsync();
+    public ValueTask DisposeAsync() => server.DisposeAsync();
 
     private sealed class Callback : AppCallback.AppCallbackBase
     {

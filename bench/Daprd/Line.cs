@@ -1,5 +1,5 @@
 namespace Bench;
 
-/// <param name="Direct">The same without a sidecar; null where that means nothing.</param>
+/// <param name="RedisOnly">The same without a sidecar; null where that means nothing.</param>
 /// <param name="Bar">What must not be exceeded; null where there is none.</param>
-internal sealed record Line(string What, double Through, double? Direct = null, double? Bar = null);
+internal sealed record Line(string What, double ViaSidecar, double? RedisOnly = null, double? Bar = null);

@@ -10,11 +10,11 @@ internal static class Measure
     private const int AtOnce = 64;
 
     /// <summary>Milliseconds from the call that publishes until the app has the event, at 100 events a second. To be run after the many events.</summary>
-    public static async Task<Line[]> DeliveryLatencyAsync(Through through, Direct direct)
+    public static async Task<Line[]> DeliveryLatencyAsync(ViaSidecar viaSidecar, RedisOnly redisOnly)
     {
         const int Events = 1000, PerSecond = 100;
-        var with = await LatenciesAsync(Events, PerSecond, through.PublishAsync, through.HearAsync);
-        var without = await LatenciesAsync(Events, PerSecond, direct.PublishAsync, direct.HearAsync);
+        var with = await LatenciesAsync(Events, PerSecond, viaSidecar.PublishAsync, viaSidecar.HearAsync);
+        var without = await LatenciesAsync(Events, PerSecond, redisOnly.PublishAsync, redisOnly.HearAsync);
         return
         [
             new("publish to delivery, ms, 100 a second: p50", with[Events / 2], without[Events / 2]),
@@ -23,16 +23,16 @@ internal static class Measure
     }
 
     /// <summary>From the first publication to the last delivery.</summary>
-    public static async Task<Line> EventsPerSecondAsync(Through through, Direct direct)
+    public static async Task<Line> EventsPerSecondAsync(ViaSidecar viaSidecar, RedisOnly redisOnly)
     {
-        await EventRateAsync(through.PublishAsync, through.HearAsync);
-        var with = await EventRateAsync(through.PublishAsync, through.HearAsync);
-        await EventRateAsync(direct.PublishAsync, direct.HearAsync);
-        return new("events per second, 64 publishers at once", with, await EventRateAsync(direct.PublishAsync, direct.HearAsync));
+        await EventRateAsync(viaSidecar.PublishAsync, viaSidecar.HearAsync);
+        var with = await EventRateAsync(viaSidecar.PublishAsync, viaSidecar.HearAsync);
+        await EventRateAsync(redisOnly.PublishAsync, redisOnly.HearAsync);
+        return new("events per second, 64 publishers at once", with, await EventRateAsync(redisOnly.PublishAsync, redisOnly.HearAsync));
     }
 
-    public static async Task<Line> PerSecondAsync(string what, Func<int, Task> through, Func<int, Task> direct) =>
-        new(what, await RateAsync(through), await RateAsync(direct));
+    public static async Task<Line> PerSecondAsync(string what, Func<int, Task> viaSidecar, Func<int, Task> redisOnly) =>
+        new(what, await RateAsync(viaSidecar), await RateAsync(redisOnly));
 
     /// <summary>What the process of the sidecars spends on 10,000 at a steady 1,000 a second.</summary>
     public static async Task<Line> CpuAsync(string what, Process process, Func<int, Task> work, double? bar)
@@ -48,13 +48,13 @@ internal static class Measure
     }
 
     /// <summary>The most that the process ever had resident, after all four apps have written, read, published and heard.</summary>
-    public static async Task<Line> MemoryAsync(Process process, Through through, double bar)
+    public static async Task<Line> MemoryAsync(Process process, ViaSidecar viaSidecar, double bar)
     {
         await Task.WhenAll(Enumerable.Range(0, Sidecars.AppIds.Length).Select(app => Load.TogetherAsync(Many, AtOnce / 4, async number =>
         {
-            await through.WriteAsync(app, number);
-            await through.PublishAsync(app, Sidecars.AppIds[app], number);
-            await through.ReadAsync(app, number);
+            await viaSidecar.WriteAsync(app, number);
+            await viaSidecar.PublishAsync(app, Sidecars.AppIds[app], number);
+            await viaSidecar.ReadAsync(app, number);
         })));
         var peak = File.ReadLines($"/proc/{process.Id}/status").First(l => l.StartsWith("VmHWM:", StringComparison.Ordinal));
         var kilobytes = double.Parse(peak.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture);

@@ -20,40 +20,40 @@ internal sealed class Arguments
         "app-health-probe-timeout", "app-health-threshold", "disable-init-endpoints", "run-file", "peer", "names-folder", "dapr-version",
     ];
 
-    private readonly Dictionary<string, List<string>> _values = [];
+    private readonly Dictionary<string, List<string>> values = [];
 
     private Arguments()
     {
     }
 
-    /// <summary>Throws <see cref="FileProblem"/>, with one sentence, at a flag nobody knows.</summary>
+    /// <summary>Throws <see cref="ConfigurationException"/>, with one sentence, at a flag nobody knows.</summary>
     public static Arguments Parse(ReadOnlySpan<string> words)
     {
         var arguments = new Arguments();
         for (var i = 0; i < words.Length; i++)
         {
-            if (!words[i].StartsWith('-')) throw new FileProblem($"'{words[i]}' is not understood; flags begin with two dashes.");
+            if (!words[i].StartsWith('-')) throw new ConfigurationException($"'{words[i]}' is not understood; flags begin with two dashes.");
             var parts = words[i].TrimStart('-').Split('=', 2);
             var name = parts[0] == "f" ? "run-file" : parts[0];
             var isSwitch = Switches.Contains(name);
-            if (!isSwitch && !Flags.Contains(name)) throw new FileProblem($"The flag --{name} is unknown to daprd and to this stand-in.");
-            var value = parts.Length > 1 ? parts[1] : isSwitch ? "true" : ++i < words.Length ? words[i] : throw new FileProblem($"The flag --{name} needs a value.");
-            if (!arguments._values.TryGetValue(name, out var values)) arguments._values[name] = values = [];
+            if (!isSwitch && !Flags.Contains(name)) throw new ConfigurationException($"The flag --{name} is unknown to daprd and to this stand-in.");
+            var value = parts.Length > 1 ? parts[1] : isSwitch ? "true" : ++i < words.Length ? words[i] : throw new ConfigurationException($"The flag --{name} needs a value.");
+            if (!arguments.values.TryGetValue(name, out var values)) arguments.values[name] = values = [];
             values.Add(value);
         }
 
         return arguments;
     }
 
-    public bool Has(string name) => _values.TryGetValue(name, out var values) && values[^1] is "true" or "";
+    public bool Has(string name) => this.values.TryGetValue(name, out var values) && values[^1] is "true" or "";
 
-    public string Text(string name, string absent) => _values.TryGetValue(name, out var values) ? values[^1] : absent;
+    public string Text(string name, string absent) => this.values.TryGetValue(name, out var values) ? values[^1] : absent;
 
-    public IReadOnlyList<string> All(string name) => _values.GetValueOrDefault(name) ?? [];
+    public IReadOnlyList<string> All(string name) => values.GetValueOrDefault(name) ?? [];
 
-    public int Integer(string name, int absent) => !_values.TryGetValue(name, out var values) ? absent
+    public int Integer(string name, int absent) => !this.values.TryGetValue(name, out var values) ? absent
         : int.TryParse(values[^1], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number
-        : throw new FileProblem($"The value '{values[^1]}' of --{name} is not a whole number.");
+        : throw new ConfigurationException($"The value '{values[^1]}' of --{name} is not a whole number.");
 
     /// <summary>What these flags say to a sidecar that runs alone.</summary>
     public SidecarOptions ToSidecarOptions() => new(
@@ -96,7 +96,7 @@ internal sealed class Arguments
         foreach (var peer in All("peer"))
         {
             var sides = peer.Split('=', 2);
-            if (sides.Length != 2 || !Uri.TryCreate($"http://{sides[1]}", UriKind.Absolute, out _)) throw new FileProblem($"The value '{peer}' of --peer is not of the form app-id=host:port.");
+            if (sides.Length != 2 || !Uri.TryCreate($"http://{sides[1]}", UriKind.Absolute, out _)) throw new ConfigurationException($"The value '{peer}' of --peer is not of the form app-id=host:port.");
             peers[sides[0]] = sides[1];
         }
 

@@ -26,11 +26,11 @@ internal sealed record DaprVersion(Version Number)
     /// <summary>An event that comes alone is given up when the processing timeout is over, in the middle of an attempt or between two.</summary>
     public bool EndsDeliveryAtProcessingTimeout => Number >= KeepAlive;
 
-    /// <summary>Throws <see cref="FileProblem"/>, with one sentence, when the text is no version that can be played.</summary>
+    /// <summary>Throws <see cref="ConfigurationException"/>, with one sentence, when the text is no version that can be played.</summary>
     public static DaprVersion Parse(string text) =>
         Version.TryParse(text, out var number) && number >= Oldest
             ? new DaprVersion(new Version(number.Major, number.Minor, Math.Max(0, number.Build)))
-            : throw new FileProblem($"'{text}' is not a version of Dapr from 1.18 on, such as 1.19.0.");
+            : throw new ConfigurationException($"'{text}' is not a version of Dapr from 1.18 on, such as 1.19.0.");
 
     public override string ToString() => Number.ToString();
 }

@@ -19,9 +19,9 @@ internal sealed partial class SidecarServer(Sidecar sidecar) : IAsyncDisposable
     private const string DaprService = "/dapr.proto.runtime.v1.Dapr/";
     private const string ReflectionServices = "/grpc.reflection.";
 
-    private WebApplication? _app;
+    private WebApplication? app;
 
-    /// <summary>Throws <see cref="FileProblem"/>, with one sentence, when a port is taken.</summary>
+    /// <summary>Throws <see cref="ConfigurationException"/>, with one sentence, when a port is taken.</summary>
     public async Task StartAsync()
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -37,29 +37,29 @@ internal sealed partial class SidecarServer(Sidecar sidecar) : IAsyncDisposable
             grpc.MaxSendMessageSize = sidecar.Options.MaxBodyBytes;
         });
         builder.Services.AddGrpcReflection();
-        _app = builder.Build();
-        if (sidecar.Options.ApiToken.Length > 0) _app.Use(new ApiToken(sidecar.Options.ApiToken).CheckAsync);
-        _app.Use(ChooseAsync);
-        _app.UseRouting();
-        _app.MapGrpcService<DaprApi>();
-        _app.MapGrpcReflectionService();
-        new HttpApi(sidecar).Map(_app);
+        app = builder.Build();
+        if (sidecar.Options.ApiToken.Length > 0) app.Use(new ApiToken(sidecar.Options.ApiToken).CheckAsync);
+        app.Use(ChooseAsync);
+        app.UseRouting();
+        app.MapGrpcService<DaprApi>();
+        app.MapGrpcReflectionService();
+        new HttpApi(sidecar).Map(app);
         try
         {
-            await _app.StartAsync();
+            await app.StartAsync();
         }
         catch (IOException taken)
         {
-            throw new FileProblem($"The ports {sidecar.Options.GrpcPort} and {sidecar.Options.HttpPort} of {sidecar.Options.AppId} cannot both be opened: {taken.Message}");
+            throw new ConfigurationException($"The ports {sidecar.Options.GrpcPort} and {sidecar.Options.HttpPort} of {sidecar.Options.AppId} cannot both be opened: {taken.Message}");
         }
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (_app is null) return;
+        if (app is null) return;
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5));
-        await _app.StopAsync(limit.Token);
-        await _app.DisposeAsync();
+        await app.StopAsync(limit.Token);
+        await app.DisposeAsync();
     }
 
     private void Listen(KestrelServerOptions kestrel)

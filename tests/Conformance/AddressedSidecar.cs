@@ -13,9 +13,9 @@ public sealed class AddressedSidecar : IAsyncLifetime
 {
     public const string AppId = "app";
 
-    private RedisServer? _ownRedis;
-    private Sidecar? _own;
-    private ConnectionMultiplexer _redis = null!;
+    private RedisServer? ownRedis;
+    private Sidecar? own;
+    private ConnectionMultiplexer redis = null!;
 
     private sealed record Addresses(string Grpc, string Http, int AppPort, string RedisHost);
 
@@ -24,19 +24,19 @@ public sealed class AddressedSidecar : IAsyncLifetime
     public TestApp App { get; private set; } = null!;
 
     /// <summary>An independent look at what is stored. It may hold what earlier runs have left.</summary>
-    public IDatabase Redis => _redis.GetDatabase();
+    public IDatabase Redis => redis.GetDatabase();
 
     public async Task InitializeAsync()
     {
         var addresses = Environment.GetEnvironmentVariable("DAPR_GRPC_ENDPOINT") is { Length: > 0 } grpc
             ? new Addresses(grpc, Told("DAPR_HTTP_ENDPOINT"), int.Parse(Told("APP_PORT")), Told("REDIS_HOST"))
             : await LaunchAsync();
-        _redis = await ConnectionMultiplexer.ConnectAsync(addresses.RedisHost);
+        redis = await ConnectionMultiplexer.ConnectAsync(addresses.RedisHost);
         App = await TestApp.StartAsync(addresses.AppPort, Topics("pubsub").Concat(Topics("pubsub-in-memory")));
         Sidecar = Sidecar.At(AppId, addresses.Grpc, addresses.Http);
-        if (_own is not null)
+        if (own is not null)
         {
-            await _own.ReadyAsync();
+            await own.ReadyAsync();
             return;
         }
 
@@ -48,20 +48,20 @@ public sealed class AddressedSidecar : IAsyncLifetime
     public async Task DisposeAsync()
     {
         // What was started first of all, so that none of it stays when the rest could not be.
-        if (_own is not null) await _own.DisposeAsync();
-        if (_ownRedis is not null) await _ownRedis.DisposeAsync();
+        if (own is not null) await own.DisposeAsync();
+        if (ownRedis is not null) await ownRedis.DisposeAsync();
         await Sidecar.DisposeAsync();
         await App.DisposeAsync();
-        _redis.Dispose();
+        redis.Dispose();
     }
 
     private async Task<Addresses> LaunchAsync()
     {
-        _ownRedis = await RedisServer.StartAsync();
+        ownRedis = await RedisServer.StartAsync();
         var port = FreePort.Take();
         var components = string.Join("\n---\n", Directory.GetFiles(ResourcesFolder()).Select(File.ReadAllText));
-        _own = Sidecar.Launch(AppId, components, port, environment: new Dictionary<string, string> { ["REDIS_HOST"] = _ownRedis.Address });
-        return new Addresses(_own.Address, _own.Http.BaseAddress!.ToString(), port, _ownRedis.Address);
+        own = Sidecar.Launch(AppId, components, port, environment: new Dictionary<string, string> { ["REDIS_HOST"] = ownRedis.Address });
+        return new Addresses(own.Address, own.Http.BaseAddress!.ToString(), port, ownRedis.Address);
     }
 
     private static string Told(string name) =>

@@ -7,36 +7,36 @@ namespace Conformance;
 /// <summary>A line to a Redis that breaks when it is told to: after a command has arrived there, and before its answer is back.</summary>
 internal sealed class BreakingLine : IDisposable
 {
-    private readonly Listener _listener;
-    private readonly int _redisPort;
-    private readonly Lock _gate = new();
-    private string _command = "";
-    private int _times;
+    private readonly Listener listener;
+    private readonly int redisPort;
+    private readonly Lock gate = new();
+    private string command = "";
+    private int times;
 
     public BreakingLine(RedisServer redis)
     {
-        _redisPort = redis.Port;
-        _listener = new(CarryAsync);
+        redisPort = redis.Port;
+        listener = new(CarryAsync);
     }
 
-    public string Address => _listener.Address;
+    public string Address => listener.Address;
 
     /// <summary>Whether no break is to come any more.</summary>
-    public bool IsWhole => Volatile.Read(ref _times) == 0;
+    public bool IsWhole => Volatile.Read(ref times) == 0;
 
     /// <summary>The answers to the next such commands are lost, and each time the connection with them.</summary>
     public void LoseAnswerTo(string command, int times = 1)
     {
-        lock (_gate) (_command, _times) = (command, times);
+        lock (gate) (this.command, this.times) = (command, times);
     }
 
-    public void Dispose() => _listener.Dispose();
+    public void Dispose() => listener.Dispose();
 
     private async Task CarryAsync(TcpClient client)
     {
         using var near = client;
         using var far = new TcpClient();
-        await far.ConnectAsync(IPAddress.Loopback, _redisPort);
+        await far.ConnectAsync(IPAddress.Loopback, redisPort);
         var breaks = false;
         await Task.WhenAny(ForthAsync(), BackAsync());
 
@@ -63,10 +63,10 @@ internal sealed class BreakingLine : IDisposable
 
     private bool IsToBreak(string sent)
     {
-        lock (_gate)
+        lock (gate)
         {
-            if (_times == 0 || !sent.Contains(_command, StringComparison.OrdinalIgnoreCase)) return false;
-            _times--;
+            if (times == 0 || !sent.Contains(command, StringComparison.OrdinalIgnoreCase)) return false;
+            times--;
             return true;
         }
     }

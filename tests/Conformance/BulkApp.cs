@@ -22,8 +22,8 @@ public sealed partial class TestApp
     public const string StableRpc = "OnBulkTopicEvent";
     public const string AlphaRpc = "OnBulkTopicEventAlpha1";
 
-    private readonly Channel<ReceivedBatch> _batches = Channel.CreateUnbounded<ReceivedBatch>();
-    private readonly Channel<string> _refused = Channel.CreateUnbounded<string>();
+    private readonly Channel<ReceivedBatch> batches = Channel.CreateUnbounded<ReceivedBatch>();
+    private readonly Channel<string> refused = Channel.CreateUnbounded<string>();
 
     /// <summary>The rpcs that the app implements.</summary>
     public string[] BulkRpcs { get; set; } = [StableRpc];
@@ -54,22 +54,22 @@ public sealed partial class TestApp
 
     public async Task<ReceivedBatch> NextBatchAsync()
     {
-        using var limit = new CancellationTokenSource(Patience);
-        return await _batches.Reader.ReadAsync(limit.Token);
+        using var limit = new CancellationTokenSource(WaitTimeout);
+        return await batches.Reader.ReadAsync(limit.Token);
     }
 
     /// <summary>The next rpc that was called and is not implemented.</summary>
     public async Task<string> NextRefusedAsync()
     {
-        using var limit = new CancellationTokenSource(Patience);
-        return await _refused.Reader.ReadAsync(limit.Token);
+        using var limit = new CancellationTokenSource(WaitTimeout);
+        return await refused.Reader.ReadAsync(limit.Token);
     }
 
     private void ForgetBatches()
     {
         BulkRpcs = [StableRpc];
         OnBatch = batch => AnswerEach(batch, _ => TopicEventResponseStatus.Success);
-        while (_batches.Reader.TryRead(out _) || _refused.Reader.TryRead(out _)) ;
+        while (batches.Reader.TryRead(out _) || refused.Reader.TryRead(out _)) ;
     }
 
     /// <summary>Each value of each header. gRPC's own collection cannot be made of a call that carries a binary header more than once.</summary>
@@ -92,12 +92,12 @@ public sealed partial class TestApp
     {
         if (!BulkRpcs.Contains(rpc))
         {
-            _refused.Writer.TryWrite(rpc);
+            refused.Writer.TryWrite(rpc);
             throw new RpcException(new Status(StatusCode.Unimplemented, rpc));
         }
 
         var answer = OnBatch;
-        _batches.Writer.TryWrite(new ReceivedBatch(batch, headers, rpc));
+        batches.Writer.TryWrite(new ReceivedBatch(batch, headers, rpc));
         return Task.FromResult(answer(batch));
     }
 

@@ -8,25 +8,25 @@ namespace Conformance;
 /// <summary>What must hold of batches whatever the broker. Batches are of one here, so that no broker makes them wait.</summary>
 public abstract class BulkDeliveryTests
 {
-    private readonly AddressedSidecar _addressed;
-    private readonly string _pubsub;
+    private readonly AddressedSidecar addressed;
+    private readonly string pubsub;
 
     protected BulkDeliveryTests(AddressedSidecar addressed, string pubsub)
     {
-        _addressed = addressed;
-        _pubsub = pubsub;
+        this.addressed = addressed;
+        this.pubsub = pubsub;
         App.Forget();
     }
 
-    protected TestApp App => _addressed.App;
+    protected TestApp App => addressed.App;
 
     [Fact]
     public async Task A_batch_names_its_topic_and_each_entry_carries_an_event()
     {
         await PublishAsync("batched", """{"b":1.0,"a":"<"}""", metadata: [("cloudevent.id", "the-one"), ("cloudevent.subject", "s"), ("Custom", "x")]);
         var (batch, headers, rpc) = await App.NextBatchAsync();
-        Assert.Equal(("batched", _pubsub, "/batched", "com.dapr.event.sent.bulk", TestApp.StableRpc), (batch.Topic, batch.PubsubName, batch.Path, batch.Type, rpc));
-        Assert.Equal((_pubsub, _pubsub), (batch.Metadata["pubsubName"], headers.GetValue("pubsubname")));
+        Assert.Equal(("batched", pubsub, "/batched", "com.dapr.event.sent.bulk", TestApp.StableRpc), (batch.Topic, batch.PubsubName, batch.Path, batch.Type, rpc));
+        Assert.Equal((pubsub, pubsub), (batch.Metadata["pubsubName"], headers.GetValue("pubsubname")));
         Assert.True(Guid.TryParse(batch.Id, out _));
         var entry = Assert.Single(batch.Entries);
         Assert.True(Guid.TryParse(entry.EntryId, out _));
@@ -112,7 +112,7 @@ public abstract class BulkDeliveryTests
     }
 
     protected Task PublishAsync(string topic, string data, string contentType = PubSubCalls.Json, params (string Name, string Value)[] metadata) =>
-        _addressed.Sidecar.Dapr.PublishToAsync(_pubsub, topic, data, contentType, headers: null, metadata);
+        addressed.Sidecar.Dapr.PublishToAsync(pubsub, topic, data, contentType, headers: null, metadata);
 }
 
 [Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
@@ -121,7 +121,7 @@ public sealed class InMemoryBulkDeliveryTests(AddressedSidecar addressed) : Bulk
 [Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
 public sealed class RedisBulkDeliveryTests(AddressedSidecar addressed) : BulkDeliveryTests(addressed, "pubsub")
 {
-    private readonly IDatabase _redis = addressed.Redis;
+    private readonly IDatabase redis = addressed.Redis;
 
     [Fact]
     public async Task Without_policy_and_dead_letter_topic_a_failure_is_acknowledged_and_lost()
@@ -129,7 +129,7 @@ public sealed class RedisBulkDeliveryTests(AddressedSidecar addressed) : BulkDel
         App.OnBatch = batch => TestApp.AnswerEach(batch, _ => TopicEventResponseStatus.Retry);
         await PublishAsync("batched", "lost");
         await App.NextBatchAsync();
-        await _redis.AllAcknowledgedAsync("batched", AddressedSidecar.AppId);
+        await redis.AllAcknowledgedAsync("batched", AddressedSidecar.AppId);
         App.OnBatch = batch => TestApp.AnswerEach(batch, _ => TopicEventResponseStatus.Success);
         await PublishAsync("batched", "kept");
         Assert.Equal(["\"kept\""], (await App.NextBatchAsync()).Texts);
@@ -142,19 +142,19 @@ public sealed class BatchTests : IAsyncLifetime
     /// <summary>A wait that no test lives to see the end of.</summary>
     private const int Forever = 600_000;
 
-    private RedisServer _redis = null!;
-    private Sidecar _publisher = null!;
+    private RedisServer redis = null!;
+    private Sidecar publisher = null!;
 
     public async Task InitializeAsync()
     {
-        _redis = await RedisServer.StartAsync();
-        _publisher = await Sidecar.StartAsync("publisher", Components());
+        redis = await RedisServer.StartAsync();
+        publisher = await Sidecar.StartAsync("publisher", Components());
     }
 
     public async Task DisposeAsync()
     {
-        await _publisher.DisposeAsync();
-        await _redis.DisposeAsync();
+        await publisher.DisposeAsync();
+        await redis.DisposeAsync();
     }
 
     [Fact]
@@ -165,7 +165,7 @@ public sealed class BatchTests : IAsyncLifetime
         await using var sidecar = await Sidecar.StartAsync("bulk", Components(), app.Port);
         Assert.Equal(2, (await app.NextBatchAsync()).Batch.Entries.Count);
         Assert.Equal(2, (await app.NextBatchAsync()).Batch.Entries.Count);
-        await _redis.Database.AllAcknowledgedAsync("work", "bulk");
+        await redis.Database.AllAcknowledgedAsync("work", "bulk");
     }
 
     [Fact]
@@ -173,7 +173,7 @@ public sealed class BatchTests : IAsyncLifetime
     {
         await PublishAsync("work", 5);
         await using var app = await TestApp.StartAsync(TestApp.WantsInBulk("pubsub", "work", maxMessages: 100, maxAwaitMs: 500));
-        await using var sidecar = await Sidecar.StartAsync("bulk", Yaml.Redis("pubsub", "pubsub.redis", _redis, ("concurrency", "3")), app.Port);
+        await using var sidecar = await Sidecar.StartAsync("bulk", Yaml.Redis("pubsub", "pubsub.redis", redis, ("concurrency", "3")), app.Port);
         Assert.Equal(["0", "1", "2"], (await app.NextBatchAsync()).Texts.Order());
         Assert.Equal(["3", "4"], (await app.NextBatchAsync()).Texts.Order());
     }
@@ -194,7 +194,7 @@ public sealed class BatchTests : IAsyncLifetime
         Assert.Equal(traced.Concat(Enumerable.Repeat(None, 50)).Order(), parents.Order());
         var binary = headers.Where(header => header.Key == "grpc-trace-bin").Select(header => header.ValueBytes).ToList();
         Assert.Equal(parents.Select(parent => parent[3..35]), binary.Select(bytes => Convert.ToHexStringLower(bytes.AsSpan(2, 16))));
-        await _redis.Database.AllAcknowledgedAsync("work", "bulk");
+        await redis.Database.AllAcknowledgedAsync("work", "bulk");
     }
 
     [Fact]
@@ -206,8 +206,8 @@ public sealed class BatchTests : IAsyncLifetime
         await app.StartAsync();
         await using var sidecar = await Sidecar.StartAsync("bulk", Wide(), app.Port);
         await PublishAsync("work", 50);
-        await _redis.Database.AllAcknowledgedAsync("work", "bulk");
-        Assert.Equal(50, (await _redis.Database.StreamAsync("dead")).Count);
+        await redis.Database.AllAcknowledgedAsync("work", "bulk");
+        Assert.Equal(50, (await redis.Database.StreamAsync("dead")).Count);
     }
 
     [Fact]
@@ -230,14 +230,14 @@ public sealed class BatchTests : IAsyncLifetime
         }
 
         // It has been read all the same.
-        while (await _redis.Database.PendingAsync("work", "bulk") < 2) Assert.Equal(["0"], (await app.NextBatchAsync()).Texts);
+        while (await redis.Database.PendingAsync("work", "bulk") < 2) Assert.Equal(["0"], (await app.NextBatchAsync()).Texts);
         for (var attempt = 0; attempt < 20; attempt++) Assert.Equal(["0"], (await app.NextBatchAsync()).Texts);
         cured = true;
         ReceivedBatch next;
         do next = await app.NextBatchAsync();
         while (next.Texts[0] == "0");
         Assert.Equal(["\"later\""], next.Texts);
-        await _redis.Database.AllAcknowledgedAsync("work", "bulk");
+        await redis.Database.AllAcknowledgedAsync("work", "bulk");
     }
 
     [Fact]
@@ -246,14 +246,14 @@ public sealed class BatchTests : IAsyncLifetime
         await using var app = await TestApp.StartAsync(TestApp.WantsInBulk("pubsub", "work"), TestApp.Wants("pubsub", "plain"));
         var cured = false;
         app.OnBatch = batch => TestApp.AnswerEach(batch, _ => cured ? TopicEventResponseStatus.Success : TopicEventResponseStatus.Retry);
-        var components = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("concurrency", "3")) + Yaml.Retries("pubsub", -1);
+        var components = Yaml.Redis("pubsub", "pubsub.redis", redis, ("concurrency", "3")) + Yaml.Retries("pubsub", -1);
         await using var sidecar = await Sidecar.StartAsync("bulk", components, app.Port);
         await PublishAsync("work", 3);
         await app.NextBatchAsync();
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (await _redis.Database.PendingAsync("work", "bulk") < 3) limit.Token.ThrowIfCancellationRequested();
+        while (await redis.Database.PendingAsync("work", "bulk") < 3) limit.Token.ThrowIfCancellationRequested();
         await sidecar.Dapr.PublishAsync("plain", "1");
-        while (await _redis.Database.PendingAsync("plain", "bulk") < 1) limit.Token.ThrowIfCancellationRequested();
+        while (await redis.Database.PendingAsync("plain", "bulk") < 1) limit.Token.ThrowIfCancellationRequested();
         var waiting = app.NextAsync("plain");
         for (var attempt = 0; attempt < 20; attempt++) await app.NextBatchAsync();
         Assert.False(waiting.IsCompleted);
@@ -277,9 +277,9 @@ public sealed class BatchTests : IAsyncLifetime
         Assert.Equal(["0", "1", "2"], first.Texts.Order());
         var failed = first.Batch.Entries.Single(e => ReceivedBatch.Text(e) == "1");
         for (var i = 0; i < 2; i++) Assert.Equal(failed.EntryId, Assert.Single((await app.NextBatchAsync()).Batch.Entries).EntryId);
-        await _redis.Database.AllAcknowledgedAsync("work", "bulk");
+        await redis.Database.AllAcknowledgedAsync("work", "bulk");
         Assert.Equal(3, attempts);
-        Assert.Empty(await _redis.Database.StreamAsync("dead"));
+        Assert.Empty(await redis.Database.StreamAsync("dead"));
     }
 
     [Fact]
@@ -291,9 +291,9 @@ public sealed class BatchTests : IAsyncLifetime
         await using var sidecar = await Sidecar.StartAsync("bulk", Components() + Yaml.Retries("pubsub", 1), app.Port);
         Assert.Equal(2, (await app.NextBatchAsync()).Batch.Entries.Count);
         Assert.Equal(["1"], (await app.NextBatchAsync()).Texts);
-        await _redis.Database.AllAcknowledgedAsync("work", "bulk");
-        var copy = Assert.Single(await _redis.Database.StreamAsync("dead"));
-        Assert.Equal((await _redis.Database.StreamAsync("work"))[1], copy);
+        await redis.Database.AllAcknowledgedAsync("work", "bulk");
+        var copy = Assert.Single(await redis.Database.StreamAsync("dead"));
+        Assert.Equal((await redis.Database.StreamAsync("work"))[1], copy);
     }
 
     [Theory]
@@ -311,8 +311,8 @@ public sealed class BatchTests : IAsyncLifetime
         };
         var policy = Yaml.Retries("pubsub", 2, matching: ", matching: {gRPCStatusCodes: \"14\"}");
         await using var sidecar = await Sidecar.StartAsync("bulk", Components() + policy, app.Port);
-        await _redis.Database.AllAcknowledgedAsync("work", "bulk");
-        Assert.Equal((attempts, 2), (calls, (await _redis.Database.StreamAsync("dead")).Count));
+        await redis.Database.AllAcknowledgedAsync("work", "bulk");
+        Assert.Equal((attempts, 2), (calls, (await redis.Database.StreamAsync("dead")).Count));
     }
 
     [Fact]
@@ -324,18 +324,18 @@ public sealed class BatchTests : IAsyncLifetime
         {
             await sidecar.Dapr.PublishAsync("work", "1");
             using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-            while (await _redis.Database.PendingAsync("work", "bulk") == 0) limit.Token.ThrowIfCancellationRequested();
+            while (await redis.Database.PendingAsync("work", "bulk") == 0) limit.Token.ThrowIfCancellationRequested();
             app.IsHealthy = false;
             await sidecar.UntilUnhealthyAsync();
         }
 
-        Assert.Equal(1, await _redis.Database.PendingAsync("work", "bulk"));
+        Assert.Equal(1, await redis.Database.PendingAsync("work", "bulk"));
         app.IsHealthy = true;
         app.Subscriptions[0].BulkSubscribe.MaxMessagesCount = 1;
-        var eager = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("processingTimeout", "200"), ("redeliverInterval", "100"));
+        var eager = Yaml.Redis("pubsub", "pubsub.redis", redis, ("processingTimeout", "200"), ("redeliverInterval", "100"));
         await using var next = await Sidecar.StartAsync("bulk", eager, app.Port);
         Assert.Equal(["1"], (await app.NextBatchAsync()).Texts);
-        await _redis.Database.AllAcknowledgedAsync("work", "bulk");
+        await redis.Database.AllAcknowledgedAsync("work", "bulk");
     }
 
     [Fact]
@@ -371,11 +371,11 @@ public sealed class BatchTests : IAsyncLifetime
     /// <summary>Before anybody listens, so that a new group finds all of it at once.</summary>
     private async Task PublishAsync(string topic, int count)
     {
-        for (var i = 0; i < count; i++) await _publisher.Dapr.PublishAsync(topic, $"{i}");
+        for (var i = 0; i < count; i++) await publisher.Dapr.PublishAsync(topic, $"{i}");
     }
 
-    private string Components() => Yaml.Redis("pubsub", "pubsub.redis", _redis);
+    private string Components() => Yaml.Redis("pubsub", "pubsub.redis", redis);
 
     /// <summary>With a worker for each event of a full batch.</summary>
-    private string Wide() => Yaml.Redis("pubsub", "pubsub.redis", _redis, ("concurrency", "100"));
+    private string Wide() => Yaml.Redis("pubsub", "pubsub.redis", redis, ("concurrency", "100"));
 }

@@ -5,11 +5,11 @@ namespace Conformance;
 /// <summary>How what a component file says becomes a component.</summary>
 public sealed class ComponentFileTests : IAsyncLifetime
 {
-    private RedisServer _redis = null!;
+    private RedisServer redis = null!;
 
-    public async Task InitializeAsync() => _redis = await RedisServer.StartAsync();
+    public async Task InitializeAsync() => redis = await RedisServer.StartAsync();
 
-    public async Task DisposeAsync() => await _redis.DisposeAsync();
+    public async Task DisposeAsync() => await redis.DisposeAsync();
 
     [Theory]
     [InlineData("value: \"{appID}-x\"", "^app-x$")]
@@ -41,7 +41,7 @@ public sealed class ComponentFileTests : IAsyncLifetime
               type: state.Redis
               version: v1
               metadata:
-              - {name: RedisHost, value: "{{_redis.Address}}"}
+              - {name: RedisHost, value: "{{redis.Address}}"}
               - {{metadata}}
             ---
             apiVersion: dapr.io/v1alpha1
@@ -56,7 +56,7 @@ public sealed class ComponentFileTests : IAsyncLifetime
         };
         await using var sidecar = await Sidecar.StartAsync("app", resources, environment: environment);
         await sidecar.Dapr.SaveAsync("store", Item("k", "v"));
-        var keys = (string[])(await _redis.Database.ExecuteAsync("KEYS", "*"))!;
+        var keys = (string[])(await redis.Database.ExecuteAsync("KEYS", "*"))!;
         Assert.Matches(found, Assert.Single(keys).Split("||")[0]);
     }
 
@@ -85,12 +85,12 @@ public sealed class ComponentFileTests : IAsyncLifetime
 
             """;
         await using var app = await TestApp.StartAsync();
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis, ("consumerID", "{appID}-group")) + subscriptions, app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis, ("consumerID", "{appID}-group")) + subscriptions, app.Port);
         var told = await sidecar.Dapr.GetMetadataAsync(new());
         Assert.Equal(("mine", "pubsub"), (Assert.Single(told.Subscriptions).Topic, Assert.Single(told.RegisteredComponents).Name));
         await sidecar.Dapr.PublishAsync("mine", "1");
         await app.NextAsync("mine");
-        await _redis.Database.AllAcknowledgedAsync("mine", "app-group");
+        await redis.Database.AllAcknowledgedAsync("mine", "app-group");
     }
 
     [Theory]
@@ -124,7 +124,7 @@ public sealed class ComponentFileTests : IAsyncLifetime
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work", "dead"), TestApp.Wants("pubsub", "dead"));
         app.OnTopic("work", Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types.TopicEventResponseStatus.Retry);
         var folder = Directory.CreateTempSubdirectory("daprd-");
-        var pubsub = Yaml.Redis("pubsub", "pubsub.redis", _redis);
+        var pubsub = Yaml.Redis("pubsub", "pubsub.redis", redis);
         await File.WriteAllTextAsync(Path.Combine(folder.FullName, "all.yaml"), pubsub + Yaml.Retries("pubsub", 3));
         await using var sidecar = await Sidecar.StartAsync("app", "", app.Port, ["--resources-path", folder.FullName]);
         await sidecar.Dapr.PublishAsync("work", "1");

@@ -11,19 +11,19 @@ public abstract class DeliveryTests
 {
     private const string Parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-    private readonly AddressedSidecar _addressed;
-    private readonly string _pubsub;
+    private readonly AddressedSidecar addressed;
+    private readonly string pubsub;
 
     protected DeliveryTests(AddressedSidecar addressed, string pubsub)
     {
-        _addressed = addressed;
-        _pubsub = pubsub;
+        this.addressed = addressed;
+        this.pubsub = pubsub;
         App.Forget();
     }
 
-    protected TestApp App => _addressed.App;
+    protected TestApp App => addressed.App;
 
-    protected Sidecar Sidecar => _addressed.Sidecar;
+    protected Sidecar Sidecar => addressed.Sidecar;
 
     [Fact]
     public async Task An_event_arrives_with_its_attributes_its_data_written_anew_and_the_rest_as_extensions()
@@ -32,10 +32,10 @@ public abstract class DeliveryTests
             "plain", """{"b": 1.0, "a": 9007199254740993, "c": "<"}""", headers: new Metadata { { "traceparent", Parent } }, metadata: [("cloudevent.subject", "s"), ("Custom", "x")]);
         var (got, headers) = await App.NextAsync();
         Assert.Equal("""{"a":9007199254740992,"b":1,"c":"\u003c"}""", got.Data.ToStringUtf8());
-        Assert.Equal(("app", "com.dapr.event.sent", "1.0", "application/json", "plain", _pubsub, "/plain"), (got.Source, got.Type, got.SpecVersion, got.DataContentType, got.Topic, got.PubsubName, got.Path));
+        Assert.Equal(("app", "com.dapr.event.sent", "1.0", "application/json", "plain", pubsub, "/plain"), (got.Source, got.Type, got.SpecVersion, got.DataContentType, got.Topic, got.PubsubName, got.Path));
         Assert.Equal(["pubsubname", "subject", "time", "topic", "traceid", "traceparent", "tracestate"], got.Extensions.Fields.Keys.Order());
         Assert.Equal((Parent, "s"), (got.Extensions.Fields["traceparent"].StringValue, got.Extensions.Fields["subject"].StringValue));
-        Assert.Equal((Parent, _pubsub), (headers.GetValue("traceparent"), headers.GetValue("pubsubname")));
+        Assert.Equal((Parent, pubsub), (headers.GetValue("traceparent"), headers.GetValue("pubsubname")));
         Assert.Equal("x", headers.GetValue("custom"));
         Assert.Equal(29, headers.GetValueBytes("grpc-trace-bin")!.Length);
     }
@@ -173,13 +173,13 @@ public abstract class DeliveryTests
         Assert.Equal(App.Port, metadata.AppConnectionProperties.Port);
         using var json = JsonDocument.Parse(await Sidecar.Http.GetStringAsync("/v1.0/metadata"));
         var raw = json.RootElement.GetProperty("subscriptions").EnumerateArray().Single(
-            s => (s.GetProperty("pubsubname").GetString(), s.GetProperty("topic").GetString()) == (_pubsub, "raw"));
+            s => (s.GetProperty("pubsubname").GetString(), s.GetProperty("topic").GetString()) == (pubsub, "raw"));
         Assert.Equal(("PROGRAMMATIC", "true"), (raw.GetProperty("type").GetString(), raw.GetProperty("metadata").GetProperty("rawPayload").GetString()));
     }
 
     protected Task PublishAsync(
         string topic, string data, string contentType = PubSubCalls.Json, Metadata? headers = null, params (string Name, string Value)[] metadata) =>
-        Sidecar.Dapr.PublishToAsync(_pubsub, topic, data, contentType, headers, metadata);
+        Sidecar.Dapr.PublishToAsync(pubsub, topic, data, contentType, headers, metadata);
 }
 
 [Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
@@ -258,7 +258,7 @@ public sealed class InMemoryBrokerTests
 [Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
 public sealed class RedisDeliveryTests(AddressedSidecar addressed) : DeliveryTests(addressed, "pubsub")
 {
-    private readonly IDatabase _redis = addressed.Redis;
+    private readonly IDatabase redis = addressed.Redis;
 
     [Theory]
     [InlineData("success")]
@@ -271,7 +271,7 @@ public sealed class RedisDeliveryTests(AddressedSidecar addressed) : DeliveryTes
         else App.OnTopic("plain", Enum.Parse<TopicEventResponseStatus>(answer, ignoreCase: true));
         await PublishAsync("plain", "1");
         await App.NextAsync("plain");
-        await _redis.AllAcknowledgedAsync("plain", AddressedSidecar.AppId);
+        await redis.AllAcknowledgedAsync("plain", AddressedSidecar.AppId);
         App.OnTopic("plain", TopicEventResponseStatus.Success);
         await PublishAsync("plain", "2");
         Assert.Equal("2", (await App.NextAsync("plain")).Event.Data.ToStringUtf8());
@@ -281,7 +281,7 @@ public sealed class RedisDeliveryTests(AddressedSidecar addressed) : DeliveryTes
     public async Task What_is_no_envelope_is_acknowledged_and_lost()
     {
         await PublishAsync("plain", "no json", metadata: ("rawPayload", "true"));
-        await _redis.AllAcknowledgedAsync("plain", AddressedSidecar.AppId);
+        await redis.AllAcknowledgedAsync("plain", AddressedSidecar.AppId);
         await PublishAsync("plain", "2");
         Assert.Equal("2", (await App.NextAsync()).Event.Data.ToStringUtf8());
     }
@@ -291,8 +291,8 @@ public sealed class RedisDeliveryTests(AddressedSidecar addressed) : DeliveryTes
     {
         await PublishAsync("plain", "1");
         await App.NextAsync("plain");
-        await _redis.AllAcknowledgedAsync("plain", AddressedSidecar.AppId);
-        var consumer = (RedisResult[])((RedisResult[])(await _redis.ExecuteAsync("XINFO", "CONSUMERS", "plain", AddressedSidecar.AppId))!)[0]!;
+        await redis.AllAcknowledgedAsync("plain", AddressedSidecar.AppId);
+        var consumer = (RedisResult[])((RedisResult[])(await redis.ExecuteAsync("XINFO", "CONSUMERS", "plain", AddressedSidecar.AppId))!)[0]!;
         Assert.Equal(AddressedSidecar.AppId, (string?)consumer[1]);
     }
 
@@ -302,8 +302,8 @@ public sealed class RedisDeliveryTests(AddressedSidecar addressed) : DeliveryTes
         App.OnTopic("guarded", TopicEventResponseStatus.Drop);
         await PublishAsync("guarded", "1");
         var id = (await App.NextAsync("dead")).Event.Id;
-        var original = (await _redis.StreamAsync("guarded")).Single(entry => entry["data"].Contains(id));
-        var copy = (await _redis.StreamAsync("dead")).Single(entry => entry["data"].Contains(id));
+        var original = (await redis.StreamAsync("guarded")).Single(entry => entry["data"].Contains(id));
+        var copy = (await redis.StreamAsync("dead")).Single(entry => entry["data"].Contains(id));
         Assert.Equal(original["data"], copy["data"]);
         Assert.Equal("""{"pubsubName":"pubsub"}""", copy["metadata"]);
     }
@@ -313,7 +313,7 @@ public sealed class RedisDeliveryTests(AddressedSidecar addressed) : DeliveryTes
     {
         var id = Guid.NewGuid().ToString();
         await PublishAsync("guarded", $$"""{"id":"{{id}}","expiration":"2001-01-01T00:00:00Z","data":1}""", "application/cloudevents+json");
-        await _redis.AllAcknowledgedAsync("guarded", AddressedSidecar.AppId);
-        Assert.Single(await _redis.StreamAsync("dead"), entry => entry["data"].Contains(id));
+        await redis.AllAcknowledgedAsync("guarded", AddressedSidecar.AppId);
+        Assert.Single(await redis.StreamAsync("dead"), entry => entry["data"].Contains(id));
     }
 }

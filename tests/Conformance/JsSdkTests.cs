@@ -6,11 +6,11 @@ namespace Conformance;
 [Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
 public sealed class JsSdkTests
 {
-    private readonly AddressedSidecar _addressed;
+    private readonly AddressedSidecar addressed;
 
     public JsSdkTests(AddressedSidecar addressed)
     {
-        _addressed = addressed;
+        this.addressed = addressed;
         addressed.App.Forget();
     }
 
@@ -30,7 +30,7 @@ public sealed class JsSdkTests
     public async Task What_the_SDK_publishes_arrives(string protocol)
     {
         await PlayAsync(protocol, "publish");
-        var got = (await _addressed.App.NextAsync("plain")).Event;
+        var got = (await addressed.App.NextAsync("plain")).Event;
         Assert.Equal(("""{"cups":2}""", AddressedSidecar.AppId), (got.Data.ToStringUtf8(), got.Source));
     }
 
@@ -41,13 +41,13 @@ public sealed class JsSdkTests
     {
         await PlayAsync(protocol, "publish_bulk");
         var got = new List<string>();
-        for (var i = 0; i < 3; i++) got.Add((await _addressed.App.NextAsync("plain")).Event.Data.ToStringUtf8());
+        for (var i = 0; i < 3; i++) got.Add((await addressed.App.NextAsync("plain")).Event.Data.ToStringUtf8());
         Assert.Equal(["""{"cups":1}""", """{"cups":2}""", """{"cups":3}"""], got.Order());
     }
 
     private async Task PlayAsync(string protocol, string sdkCase)
     {
-        var address = protocol == "GRPC" ? new Uri(_addressed.Sidecar.Address) : _addressed.Sidecar.Http.BaseAddress!;
+        var address = protocol == "GRPC" ? new Uri(addressed.Sidecar.Address) : addressed.Sidecar.Http.BaseAddress!;
         await using var process = ChildProcess.Start("node", [Script(), protocol, address.Host, $"{address.Port}", sdkCase]);
         Assert.True(await process.ExitAsync() == 0, process.Output);
     }

@@ -11,11 +11,11 @@ namespace Conformance;
 /// <summary>What Dapr 1.19 does differently. Another sidecar has the version that it has.</summary>
 public sealed partial class NewerDaprTests : IAsyncLifetime
 {
-    private RedisServer _redis = null!;
+    private RedisServer redis = null!;
 
-    public async Task InitializeAsync() => _redis = await RedisServer.StartAsync();
+    public async Task InitializeAsync() => redis = await RedisServer.StartAsync();
 
-    public async Task DisposeAsync() => await _redis.DisposeAsync();
+    public async Task DisposeAsync() => await redis.DisposeAsync();
 
     [StandInTheory]
     [InlineData("", "", "1.18.1")]
@@ -37,7 +37,7 @@ public sealed partial class NewerDaprTests : IAsyncLifetime
     [InlineData("1.19.2", false)]
     public async Task An_etag_of_a_key_that_is_missing_is_refused_by_two_versions(string version, bool refused)
     {
-        await using var sidecar = await StartAsync(version, Yaml.Redis("store", "state.redis", _redis));
+        await using var sidecar = await StartAsync(version, Yaml.Redis("store", "state.redis", redis));
         var failure = await Record.ExceptionAsync(() => sidecar.Dapr.SaveAsync("store", Item("k", "one", "7")));
         Assert.Equal(refused ? StatusCode.Aborted : null, (failure as RpcException)?.StatusCode);
         Assert.Equal(refused ? ("", "") : ("one", "1"), await sidecar.Dapr.GetAsync("store", "k"));
@@ -64,7 +64,7 @@ public sealed partial class NewerDaprTests : IAsyncLifetime
         while (isKept ? await CallsAsync("xclaim") < 20 : await DeliveriesAsync() < 2) limit.Token.ThrowIfCancellationRequested();
         if (isKept) Assert.Equal(1, await DeliveriesAsync());
         cured = true;
-        await _redis.Database.AllAcknowledgedAsync("work", "app");
+        await redis.Database.AllAcknowledgedAsync("work", "app");
     }
 
     [StandInFact]
@@ -78,7 +78,7 @@ public sealed partial class NewerDaprTests : IAsyncLifetime
         foreach (var id in (string[])["held", "held too", "waiting"]) await sidecar.Dapr.PublishAsync("work", "1", metadata: ("cloudevent.id", id));
         Assert.Equal(
             ["held", "held too", "waiting"], new[] { (await app.NextAsync()).Event.Id, (await app.NextAsync()).Event.Id, (await app.NextAsync()).Event.Id });
-        await _redis.Database.AllAcknowledgedAsync("work", "app");
+        await redis.Database.AllAcknowledgedAsync("work", "app");
         await sidecar.Dapr.PublishAsync("work", "1", metadata: ("cloudevent.id", "after"));
         Assert.Equal("after", (await app.NextAsync()).Event.Id);
         never.SetResult(new TopicEventResponse());
@@ -88,7 +88,7 @@ public sealed partial class NewerDaprTests : IAsyncLifetime
     public async Task The_redeliver_interval_may_be_a_duration()
     {
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
-        await _redis.Database.AddReadAsync("work", "app");
+        await redis.Database.AddReadAsync("work", "app");
         var since = Stopwatch.StartNew();
         await using var sidecar = await StartAsync("1.19.0", PubSub(("redeliverInterval", "50ms")), app.Port);
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
@@ -109,7 +109,7 @@ public sealed partial class NewerDaprTests : IAsyncLifetime
         await sidecar.Dapr.PublishAsync("work", "1", metadata: ("cloudevent.id", "poison"));
         Assert.Equal("poison", (await app.NextAsync("work")).Event.Id);
         Assert.Equal("poison", (await app.NextAsync("dead")).Event.Id);
-        await _redis.Database.AllAcknowledgedAsync("work", "app");
+        await redis.Database.AllAcknowledgedAsync("work", "app");
         never.SetResult(new TopicEventResponse());
     }
 
@@ -123,23 +123,23 @@ public sealed partial class NewerDaprTests : IAsyncLifetime
         await sidecar.Dapr.PublishAsync("work", "1");
         await app.NextAsync("work");
         await app.NextAsync("work");
-        await _redis.Database.AllAcknowledgedAsync("work", "app");
+        await redis.Database.AllAcknowledgedAsync("work", "app");
     }
 
     private static Task<Sidecar> StartAsync(string version, string resources, int appPort = 0) =>
         Sidecar.StartAsync("app", resources, appPort, ["--dapr-version", version]);
 
-    private string PubSub(params (string Name, string Value)[] metadata) => Yaml.Redis("pubsub", "pubsub.redis", _redis, metadata);
+    private string PubSub(params (string Name, string Value)[] metadata) => Yaml.Redis("pubsub", "pubsub.redis", redis, metadata);
 
     /// <summary>How often the only pending message of the topic was delivered to its group.</summary>
     private async Task<long> DeliveriesAsync()
     {
-        var pending = (RedisResult[])(await _redis.Database.ExecuteAsync("XPENDING", "work", "app", "-", "+", 1))!;
+        var pending = (RedisResult[])(await redis.Database.ExecuteAsync("XPENDING", "work", "app", "-", "+", 1))!;
         return (long)((RedisResult[])pending.Single()!)[3];
     }
 
     private async Task<int> CallsAsync(string command) =>
-        Calls().Matches((string)(await _redis.Database.ExecuteAsync("INFO", "commandstats"))!).FirstOrDefault(found => found.Groups[1].Value == command) is { } found
+        Calls().Matches((string)(await redis.Database.ExecuteAsync("INFO", "commandstats"))!).FirstOrDefault(found => found.Groups[1].Value == command) is { } found
             ? int.Parse(found.Groups[2].Value)
             : 0;
 

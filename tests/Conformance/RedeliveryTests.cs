@@ -10,18 +10,18 @@ namespace Conformance;
 /// <summary>Events that come more than once, or late: by policy, after a crash, after a pause of the app.</summary>
 public sealed class RedeliveryTests : IAsyncLifetime
 {
-    private RedisServer _redis = null!;
+    private RedisServer redis = null!;
 
-    public async Task InitializeAsync() => _redis = await RedisServer.StartAsync();
+    public async Task InitializeAsync() => redis = await RedisServer.StartAsync();
 
-    public async Task DisposeAsync() => await _redis.DisposeAsync();
+    public async Task DisposeAsync() => await redis.DisposeAsync();
 
     [Fact]
     public async Task A_policy_tries_again_as_often_as_it_says_and_then_gives_up_to_the_dead_letter_topic()
     {
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work", "dead"), TestApp.Wants("pubsub", "dead"));
         app.OnTopic("work", TopicEventResponseStatus.Retry);
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + Yaml.Retries("pubsub", 2), app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis) + Yaml.Retries("pubsub", 2), app.Port);
         await sidecar.Dapr.PublishAsync("work", "1");
         var topics = new List<string>();
         for (var i = 0; i < 4; i++) topics.Add((await app.NextAsync()).Event.Topic);
@@ -34,12 +34,12 @@ public sealed class RedeliveryTests : IAsyncLifetime
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work", "dead"), TestApp.Wants("pubsub", "dead"));
         var calls = 0;
         app.OnTopic("work", _ => Task.FromResult(new TopicEventResponse { Status = ++calls < 3 ? TopicEventResponseStatus.Retry : TopicEventResponseStatus.Success }));
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + Yaml.Retries("pubsub", 9), app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis) + Yaml.Retries("pubsub", 9), app.Port);
         await sidecar.Dapr.PublishAsync("work", "1");
         for (var i = 0; i < 3; i++) await app.NextAsync("work");
-        await _redis.Database.AllAcknowledgedAsync("work", "app");
+        await redis.Database.AllAcknowledgedAsync("work", "app");
         Assert.Equal(3, calls);
-        Assert.Empty(await _redis.Database.StreamAsync("dead"));
+        Assert.Empty(await redis.Database.StreamAsync("dead"));
     }
 
     [Theory]
@@ -55,7 +55,7 @@ public sealed class RedeliveryTests : IAsyncLifetime
             throw new RpcException(new Status(code, "as the test wants it"));
         });
         var policy = Yaml.Retries("pubsub", 2, matching: ", matching: {gRPCStatusCodes: \"1-3,14\"}");
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + policy, app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis) + policy, app.Port);
         await sidecar.Dapr.PublishAsync("work", "1");
         await app.NextAsync("dead");
         Assert.Equal(attempts, calls);
@@ -67,7 +67,7 @@ public sealed class RedeliveryTests : IAsyncLifetime
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work", "dead"), TestApp.Wants("pubsub", "dead"));
         app.OnTopic("work", TopicEventResponseStatus.Retry);
         var policy = Yaml.Retries("pubsub", 2, matching: ", matching: {gRPCStatusCodes: \"14\"}");
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + policy, app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis) + policy, app.Port);
         await sidecar.Dapr.PublishAsync("work", "1");
         for (var attempt = 0; attempt < 3; attempt++) Assert.Equal("work", (await app.NextAsync()).Event.Topic);
         Assert.Equal("dead", (await app.NextAsync()).Event.Topic);
@@ -88,7 +88,7 @@ public sealed class RedeliveryTests : IAsyncLifetime
         app.OnTopic("work", TopicEventResponseStatus.Retry);
         var policy = Yaml.Resiliency($"{{retries: {{{name}: {{duration: 1ms, maxRetries: 2}}}}}}", "{}").Replace("targets: {}", "targets: " + targets.Split('\n')[0]);
         if (targets.Contains('\n')) policy += targets.Split('\n')[1] + "\n";
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + policy, app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis) + policy, app.Port);
         await sidecar.Dapr.PublishAsync("work", "1");
         for (var attempt = 0; attempt < attempts; attempt++) Assert.Equal("work", (await app.NextAsync()).Event.Topic);
         Assert.Equal("dead", (await app.NextAsync()).Event.Topic);
@@ -100,7 +100,7 @@ public sealed class RedeliveryTests : IAsyncLifetime
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work", "dead"), TestApp.Wants("pubsub", "dead"));
         app.OnTopic("work", TopicEventResponseStatus.Retry);
         var policy = Yaml.Resiliency("{retries: {again: {policy: exponential, maxInterval: 1ms, maxRetries: 3}}}", "{components: {pubsub: {inbound: {retry: again}}}}");
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + policy, app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis) + policy, app.Port);
         await sidecar.Dapr.PublishAsync("work", "1");
         await app.NextAsync("work");
         var since = Stopwatch.StartNew();
@@ -119,7 +119,7 @@ public sealed class RedeliveryTests : IAsyncLifetime
         // The first call of a sidecar to its app can take some hundred milliseconds, and one that is given up on its way is never seen there.
         var policy = Yaml.Resiliency(
             "{timeouts: {soon: 2s}, retries: {again: {duration: 1ms, maxRetries: 1}}}", "{components: {pubsub: {inbound: {timeout: soon, retry: again}}}}");
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + policy, app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis) + policy, app.Port);
         await sidecar.Dapr.PublishAsync("work", "1");
         Assert.Equal(["work", "work", "dead"], new[] { (await app.NextAsync()).Event.Topic, (await app.NextAsync()).Event.Topic, (await app.NextAsync()).Event.Topic });
         never.SetCanceled();
@@ -131,16 +131,16 @@ public sealed class RedeliveryTests : IAsyncLifetime
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
         var gate = new TaskCompletionSource<TopicEventResponse>();
         app.OnTopic("work", _ => gate.Task);
-        var components = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("processingTimeout", "200"), ("redeliverInterval", "100"));
+        var components = Yaml.Redis("pubsub", "pubsub.redis", redis, ("processingTimeout", "200"), ("redeliverInterval", "100"));
         await using var first = await Sidecar.StartAsync("app", components, app.Port);
         await first.Dapr.PublishAsync("work", "1", metadata: ("cloudevent.id", "the-one"));
         await app.NextAsync("work");
         await first.KillAsync();
-        Assert.Equal(1, await _redis.Database.PendingAsync("work", "app"));
+        Assert.Equal(1, await redis.Database.PendingAsync("work", "app"));
         app.OnTopic("work", TopicEventResponseStatus.Success);
         await using var second = await Sidecar.StartAsync("app", components, app.Port);
         Assert.Equal("the-one", (await app.NextAsync("work")).Event.Id);
-        await _redis.Database.AllAcknowledgedAsync("work", "app");
+        await redis.Database.AllAcknowledgedAsync("work", "app");
         gate.SetResult(new TopicEventResponse());
     }
 
@@ -162,11 +162,11 @@ public sealed class RedeliveryTests : IAsyncLifetime
             await again.Task;
             throw new RpcException(new Status(StatusCode.Internal, "as the test wants it"));
         });
-        var components = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("processingTimeout", "500ms"), ("redeliverInterval", "100"));
+        var components = Yaml.Redis("pubsub", "pubsub.redis", redis, ("processingTimeout", "500ms"), ("redeliverInterval", "100"));
         await using var sidecar = await Sidecar.StartAsync("app", components, app.Port);
         await sidecar.Dapr.PublishAsync("work", "1", metadata: ("cloudevent.id", "the-one"));
         Assert.Equal(("the-one", "the-one"), ((await app.NextAsync("work")).Event.Id, (await app.NextAsync("work")).Event.Id));
-        await _redis.Database.AllAcknowledgedAsync("work", "app");
+        await redis.Database.AllAcknowledgedAsync("work", "app");
     }
 
     [Theory]
@@ -175,22 +175,22 @@ public sealed class RedeliveryTests : IAsyncLifetime
     public async Task What_was_read_and_never_handled_stays_pending_where_nothing_is_taken_back(string processingTimeout, string redeliverInterval)
     {
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"), TestApp.Wants("pubsub", "after"));
-        await _redis.Database.LeaveAsync("work", "app", await _redis.Database.AddReadAsync("work", "app"), idle: TimeSpan.FromHours(1));
-        var components = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("processingTimeout", processingTimeout), ("redeliverInterval", redeliverInterval));
+        await redis.Database.LeaveAsync("work", "app", await redis.Database.AddReadAsync("work", "app"), idle: TimeSpan.FromHours(1));
+        var components = Yaml.Redis("pubsub", "pubsub.redis", redis, ("processingTimeout", processingTimeout), ("redeliverInterval", redeliverInterval));
         await using var sidecar = await Sidecar.StartAsync("app", components, app.Port);
         await sidecar.Dapr.PublishAsync("after", "2");
         Assert.Equal("after", (await app.NextAsync()).Event.Topic);
-        Assert.Equal(1, await _redis.Database.PendingAsync("work", "app"));
+        Assert.Equal(1, await redis.Database.PendingAsync("work", "app"));
     }
 
     [Fact]
     public async Task What_nobody_says_otherwise_about_is_taken_back_once_it_was_left_for_a_minute()
     {
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
-        var id = await _redis.Database.AddReadAsync("work", "app");
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis, ("redeliverInterval", "100")), app.Port);
+        var id = await redis.Database.AddReadAsync("work", "app");
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis, ("redeliverInterval", "100")), app.Port);
         var since = Stopwatch.StartNew();
-        await _redis.Database.LeaveAsync("work", "app", id, idle: TimeSpan.FromSeconds(57));
+        await redis.Database.LeaveAsync("work", "app", id, idle: TimeSpan.FromSeconds(57));
         await app.NextAsync("work");
         Assert.True(since.Elapsed > TimeSpan.FromSeconds(2.9), $"{since.Elapsed}");
     }
@@ -199,17 +199,17 @@ public sealed class RedeliveryTests : IAsyncLifetime
     public async Task What_was_left_is_looked_for_every_15_s_also_where_the_interval_is_not_a_plain_number()
     {
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "silent"), TestApp.Wants("worded", "worded"));
-        var (silent, worded) = (await _redis.Database.AddReadAsync("silent", "app"), await _redis.Database.AddReadAsync("worded", "app"));
-        var components = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("processingTimeout", "1s"))
-            + Yaml.Redis("worded", "pubsub.redis", _redis, ("processingTimeout", "1s"), ("redeliverInterval", "100ms"));
+        var (silent, worded) = (await redis.Database.AddReadAsync("silent", "app"), await redis.Database.AddReadAsync("worded", "app"));
+        var components = Yaml.Redis("pubsub", "pubsub.redis", redis, ("processingTimeout", "1s"))
+            + Yaml.Redis("worded", "pubsub.redis", redis, ("processingTimeout", "1s"), ("redeliverInterval", "100ms"));
         await using var sidecar = await Sidecar.StartAsync("app", components, app.Port);
         // The first look is for what was left before the start.
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (!((string)(await _redis.Database.ExecuteAsync("INFO", "commandstats"))!).Contains("cmdstat_xpending:calls=2,")) limit.Token.ThrowIfCancellationRequested();
+        while (!((string)(await redis.Database.ExecuteAsync("INFO", "commandstats"))!).Contains("cmdstat_xpending:calls=2,")) limit.Token.ThrowIfCancellationRequested();
 
         var since = Stopwatch.StartNew();
-        await _redis.Database.LeaveAsync("silent", "app", silent, idle: TimeSpan.FromHours(1));
-        await _redis.Database.LeaveAsync("worded", "app", worded, idle: TimeSpan.FromHours(1));
+        await redis.Database.LeaveAsync("silent", "app", silent, idle: TimeSpan.FromHours(1));
+        await redis.Database.LeaveAsync("worded", "app", worded, idle: TimeSpan.FromHours(1));
         for (var i = 0; i < 2; i++)
         {
             await app.NextAsync();
@@ -221,25 +221,25 @@ public sealed class RedeliveryTests : IAsyncLifetime
     public async Task What_was_left_waits_behind_as_many_younger_ones_as_a_look_takes_in()
     {
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
-        List<string> ids = [await _redis.Database.AddReadAsync("work", "app")];
+        List<string> ids = [await redis.Database.AddReadAsync("work", "app")];
         foreach (var id in new[] { "young", "old" })
         {
-            ids.Add((string)(await _redis.Database.ExecuteAsync("XADD", "work", "*", "data", $$"""{"id":"{{id}}","datacontenttype":"application/json","data":1}"""))!);
+            ids.Add((string)(await redis.Database.ExecuteAsync("XADD", "work", "*", "data", $$"""{"id":"{{id}}","datacontenttype":"application/json","data":1}"""))!);
         }
-        await _redis.Database.ExecuteAsync("XGROUP", "SETID", "work", "app", "$");
-        for (var at = 0; at < 3; at++) await _redis.Database.LeaveAsync("work", "app", ids[at], idle: TimeSpan.FromHours(at < 2 ? 0 : 1));
-        var components = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("processingTimeout", "10m"), ("redeliverInterval", "50"), ("queueDepth", "2"));
+        await redis.Database.ExecuteAsync("XGROUP", "SETID", "work", "app", "$");
+        for (var at = 0; at < 3; at++) await redis.Database.LeaveAsync("work", "app", ids[at], idle: TimeSpan.FromHours(at < 2 ? 0 : 1));
+        var components = Yaml.Redis("pubsub", "pubsub.redis", redis, ("processingTimeout", "10m"), ("redeliverInterval", "50"), ("queueDepth", "2"));
         await using var sidecar = await Sidecar.StartAsync("app", components, app.Port);
         var waiting = app.NextAsync();
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         while (await LooksAsync() < 4) limit.Token.ThrowIfCancellationRequested();
         Assert.False(waiting.IsCompleted);
 
-        await _redis.Database.StreamAcknowledgeAsync("work", "app", ids[0]);
+        await redis.Database.StreamAcknowledgeAsync("work", "app", ids[0]);
         Assert.Equal("old", (await waiting).Event.Id);
 
         async Task<int> LooksAsync() =>
-            Regex.Match((string)(await _redis.Database.ExecuteAsync("INFO", "commandstats"))!, @"cmdstat_xpending:calls=(\d+)") is { Success: true } looks ? int.Parse(looks.Groups[1].Value) : 0;
+            Regex.Match((string)(await redis.Database.ExecuteAsync("INFO", "commandstats"))!, @"cmdstat_xpending:calls=(\d+)") is { Success: true } looks ? int.Parse(looks.Groups[1].Value) : 0;
     }
 
     [Fact]
@@ -248,7 +248,7 @@ public sealed class RedeliveryTests : IAsyncLifetime
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
         var held = new TaskCompletionSource<TopicEventResponse>();
         app.OnTopic("work", _ => held.Task);
-        var components = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("processingTimeout", "500"), ("redeliverInterval", "100"), ("concurrency", "1"));
+        var components = Yaml.Redis("pubsub", "pubsub.redis", redis, ("processingTimeout", "500"), ("redeliverInterval", "100"), ("concurrency", "1"));
         await using var sidecar = await Sidecar.StartAsync("app", components, app.Port);
         await sidecar.Dapr.PublishAsync("work", "1", metadata: ("cloudevent.id", "held"));
         await app.NextAsync("work");
@@ -258,11 +258,11 @@ public sealed class RedeliveryTests : IAsyncLifetime
         held.SetResult(new TopicEventResponse());
         var waiting = 0;
         while (waiting < 2) if ((await app.NextAsync("work")).Event.Id == "waiting") waiting++;
-        await _redis.Database.AllAcknowledgedAsync("work", "app");
+        await redis.Database.AllAcknowledgedAsync("work", "app");
 
         async Task<long> DeliveriesAsync()
         {
-            var pending = (RedisResult[])(await _redis.Database.ExecuteAsync("XPENDING", "work", "app", "-", "+", 2))!;
+            var pending = (RedisResult[])(await redis.Database.ExecuteAsync("XPENDING", "work", "app", "-", "+", 2))!;
             return pending.Length == 2 ? (long)((RedisResult[])pending[1]!)[3] : 0;
         }
     }
@@ -273,25 +273,25 @@ public sealed class RedeliveryTests : IAsyncLifetime
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
         var never = new TaskCompletionSource<TopicEventResponse>();
         app.OnTopic("work", _ => never.Task);
-        var components = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("processingTimeout", "200"), ("redeliverInterval", "100")) + Yaml.Retries("pubsub", -1);
+        var components = Yaml.Redis("pubsub", "pubsub.redis", redis, ("processingTimeout", "200"), ("redeliverInterval", "100")) + Yaml.Retries("pubsub", -1);
         await using var sidecar = await Sidecar.StartAsync("app", components, app.Port);
         await sidecar.Dapr.PublishAsync("work", "1", metadata: ("cloudevent.id", "poison"));
         Assert.Equal(("poison", "poison"), ((await app.NextAsync("work")).Event.Id, (await app.NextAsync("work")).Event.Id));
         app.OnTopic("work", TopicEventResponseStatus.Success);
         never.SetResult(new TopicEventResponse());
-        await _redis.Database.AllAcknowledgedAsync("work", "app");
+        await redis.Database.AllAcknowledgedAsync("work", "app");
     }
 
     [Fact]
     public async Task What_was_trimmed_away_before_it_could_be_taken_back_is_acknowledged()
     {
-        await _redis.Database.LeaveAsync("work", "app", await _redis.Database.AddReadAsync("work", "app"), idle: TimeSpan.FromHours(1));
-        await _redis.Database.ExecuteAsync("XTRIM", "work", "MAXLEN", 0);
+        await redis.Database.LeaveAsync("work", "app", await redis.Database.AddReadAsync("work", "app"), idle: TimeSpan.FromHours(1));
+        await redis.Database.ExecuteAsync("XTRIM", "work", "MAXLEN", 0);
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis), app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis), app.Port);
         await sidecar.Dapr.PublishAsync("work", "2");
         Assert.Equal("2", (await app.NextAsync("work")).Event.Data.ToStringUtf8());
-        await _redis.Database.AllAcknowledgedAsync("work", "app");
+        await redis.Database.AllAcknowledgedAsync("work", "app");
     }
 
     [Fact]
@@ -303,7 +303,7 @@ public sealed class RedeliveryTests : IAsyncLifetime
         {
             Status = tried.Add(got.Id) ? TopicEventResponseStatus.Retry : TopicEventResponseStatus.Success,
         }));
-        var components = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("concurrency", "1")) + Yaml.Retries("pubsub", 3);
+        var components = Yaml.Redis("pubsub", "pubsub.redis", redis, ("concurrency", "1")) + Yaml.Retries("pubsub", 3);
         await using var sidecar = await Sidecar.StartAsync("app", components, app.Port);
         for (var i = 0; i < 20; i++) await sidecar.Dapr.PublishAsync("work", $"{i}");
         for (var i = 0; i < 20; i++)
@@ -317,11 +317,11 @@ public sealed class RedeliveryTests : IAsyncLifetime
     {
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work", "dead"));
         app.OnTopic("work", TopicEventResponseStatus.Retry);
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis, ("publishingScopes", "app=work")), app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis, ("publishingScopes", "app=work")), app.Port);
         await sidecar.Dapr.PublishAsync("work", "1");
         await app.NextAsync("work");
-        await _redis.Database.AllAcknowledgedAsync("work", "app");
-        Assert.Empty(await _redis.Database.StreamAsync("dead"));
+        await redis.Database.AllAcknowledgedAsync("work", "app");
+        Assert.Empty(await redis.Database.StreamAsync("dead"));
     }
 
     [Fact]
@@ -333,14 +333,14 @@ public sealed class RedeliveryTests : IAsyncLifetime
             while (await IdleMillisecondsAsync() < 400) ;
             throw new RpcException(new Status(StatusCode.Internal, "as the test wants it"));
         });
-        var components = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("processingTimeout", "200"), ("redeliverInterval", "0"), ("concurrency", "1"));
+        var components = Yaml.Redis("pubsub", "pubsub.redis", redis, ("processingTimeout", "200"), ("redeliverInterval", "0"), ("concurrency", "1"));
         await using var sidecar = await Sidecar.StartAsync("app", components, app.Port);
         await sidecar.Dapr.PublishAsync("work", "1");
         await app.NextAsync("work");
         // The one worker is free again when the failure has been dealt with.
         await sidecar.Dapr.PublishAsync("after", "2");
         await app.NextAsync("after");
-        Assert.Equal(0, await _redis.Database.PendingAsync("work", "app"));
+        Assert.Equal(0, await redis.Database.PendingAsync("work", "app"));
     }
 
     [Fact]
@@ -349,12 +349,12 @@ public sealed class RedeliveryTests : IAsyncLifetime
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "slow"), TestApp.Wants("pubsub", "other"));
         var held = new TaskCompletionSource<TopicEventResponse>();
         app.OnTopic("slow", _ => held.Task);
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis, ("concurrency", "1")), app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis, ("concurrency", "1")), app.Port);
         await sidecar.Dapr.PublishAsync("slow", "1");
         await app.NextAsync("slow");
         await sidecar.Dapr.PublishAsync("other", "2");
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (await _redis.Database.PendingAsync("other", "app") == 0) limit.Token.ThrowIfCancellationRequested();
+        while (await redis.Database.PendingAsync("other", "app") == 0) limit.Token.ThrowIfCancellationRequested();
         var waiting = app.NextAsync();
         Assert.False(waiting.IsCompleted);
         held.SetResult(new TopicEventResponse());
@@ -365,17 +365,17 @@ public sealed class RedeliveryTests : IAsyncLifetime
     public async Task An_event_for_an_app_that_is_down_is_acknowledged_and_lost()
     {
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "plain"));
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis), app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis), app.Port);
         await app.StopAsync();
         await sidecar.Dapr.PublishAsync("plain", "lost");
-        await _redis.Database.AllAcknowledgedAsync("plain", "app");
+        await redis.Database.AllAcknowledgedAsync("plain", "app");
         await app.StartAsync();
         // What comes right after the app's return may be lost, too: daprd waits a while before it connects again.
         Task<Received> next = app.NextAsync("plain");
         for (var i = 0; !next.IsCompleted; i++)
         {
             await sidecar.Dapr.PublishAsync("plain", $"{i}");
-            await _redis.Database.AllAcknowledgedAsync("plain", "app");
+            await redis.Database.AllAcknowledgedAsync("plain", "app");
         }
 
         Assert.NotEqual("\"lost\"", (await next).Event.Data.ToStringUtf8());
@@ -390,23 +390,23 @@ public sealed class RedeliveryTests : IAsyncLifetime
         {
             Status = got.Id == "poison" && !cured ? TopicEventResponseStatus.Retry : TopicEventResponseStatus.Success,
         }));
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + Yaml.Retries("pubsub", -1), app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis) + Yaml.Retries("pubsub", -1), app.Port);
         await sidecar.Dapr.PublishAsync("work", "1", metadata: ("cloudevent.id", "poison"));
         await app.NextAsync("work");
         await sidecar.Dapr.PublishAsync("work", "2", metadata: ("cloudevent.id", "later"));
         while ((await app.NextAsync("work")).Event.Id != "later") ;
         Assert.Equal("poison", (await app.NextAsync("work")).Event.Id);
         cured = true;
-        await _redis.Database.AllAcknowledgedAsync("work", "app");
+        await redis.Database.AllAcknowledgedAsync("work", "app");
     }
 
     [Fact]
     public async Task A_new_group_hears_everything_the_stream_still_has()
     {
-        await using var publisher = await Sidecar.StartAsync("publisher", Yaml.Redis("pubsub", "pubsub.redis", _redis));
+        await using var publisher = await Sidecar.StartAsync("publisher", Yaml.Redis("pubsub", "pubsub.redis", redis));
         await publisher.Dapr.PublishAsync("work", "1");
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis), app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis), app.Port);
         Assert.Equal("1", (await app.NextAsync("work")).Event.Data.ToStringUtf8());
     }
 
@@ -414,10 +414,10 @@ public sealed class RedeliveryTests : IAsyncLifetime
     public async Task A_stream_that_vanishes_is_subscribed_to_again()
     {
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis), app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis), app.Port);
         await sidecar.Dapr.PublishAsync("work", "1");
         await app.NextAsync("work");
-        await _redis.Database.ExecuteAsync("DEL", "work");
+        await redis.Database.ExecuteAsync("DEL", "work");
         await sidecar.Dapr.PublishAsync("work", "2");
         Assert.Equal("2", (await app.NextAsync("work")).Event.Data.ToStringUtf8());
     }
@@ -428,9 +428,9 @@ public sealed class RedeliveryTests : IAsyncLifetime
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
         app.IsHealthy = false;
         await using var sidecar = await Sidecar.StartAsync(
-            "app", Yaml.Redis("pubsub", "pubsub.redis", _redis), app.Port, ["--enable-app-health-check", "--app-health-probe-interval", "1"]);
+            "app", Yaml.Redis("pubsub", "pubsub.redis", redis), app.Port, ["--enable-app-health-check", "--app-health-probe-interval", "1"]);
         await sidecar.Dapr.PublishAsync("work", "1");
-        Assert.Empty((RedisResult[])(await _redis.Database.ExecuteAsync("XINFO", "GROUPS", "work"))!);
+        Assert.Empty((RedisResult[])(await redis.Database.ExecuteAsync("XINFO", "GROUPS", "work"))!);
         app.IsHealthy = true;
         Assert.Equal("1", (await app.NextAsync("work")).Event.Data.ToStringUtf8());
     }
@@ -444,7 +444,7 @@ public sealed class RedeliveryTests : IAsyncLifetime
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
         app.UnhealthyAs = answer;
         await using var sidecar = await Sidecar.StartAsync(
-            "app", Yaml.Redis("pubsub", "pubsub.redis", _redis), app.Port,
+            "app", Yaml.Redis("pubsub", "pubsub.redis", redis), app.Port,
             ["--enable-app-health-check", "--app-health-probe-interval", "1", "--app-health-threshold", "1"]);
         await sidecar.Dapr.PublishAsync("work", "0");
         await app.NextAsync("work");
@@ -505,16 +505,16 @@ public sealed class RedeliveryTests : IAsyncLifetime
         var bare = TestApp.Wants("pubsub", "bare");
         bare.Routes = null;
         await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"), bare);
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis) + declared, app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis) + declared, app.Port);
         Assert.DoesNotContain("theirs", (await sidecar.Dapr.GetMetadataAsync(new())).Subscriptions.Select(s => s.Topic));
         foreach (var topic in (string[])["unrouted", "lettered"])
         {
             // Without a route nothing is delivered, and it counts as handled.
             await sidecar.Dapr.PublishAsync(topic, "1");
-            await _redis.Database.AllAcknowledgedAsync(topic, "app");
+            await redis.Database.AllAcknowledgedAsync(topic, "app");
         }
 
-        Assert.Single(await _redis.Database.StreamAsync("dead"));
+        Assert.Single(await redis.Database.StreamAsync("dead"));
         await sidecar.Dapr.PublishAsync("bare", "1");
         var (got, _) = await app.NextAsync();
         Assert.Equal(("bare", ""), (got.Topic, got.Path));
@@ -551,7 +551,7 @@ public sealed class RedeliveryTests : IAsyncLifetime
     /// <summary>How long ago the only pending message of the topic was read.</summary>
     private async Task<long> IdleMillisecondsAsync()
     {
-        var pending = (RedisResult[])(await _redis.Database.ExecuteAsync("XPENDING", "work", "app", "-", "+", 1))!;
+        var pending = (RedisResult[])(await redis.Database.ExecuteAsync("XPENDING", "work", "app", "-", "+", 1))!;
         return (long)((RedisResult[])pending.Single()!)[2];
     }
 }

@@ -12,9 +12,9 @@ namespace Conformance;
 /// <summary>Running several apps from one file. The apps are shells: they need no port unless the test gives them one.</summary>
 public sealed class RunnerTests : IDisposable
 {
-    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("run-");
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("run-");
 
-    public void Dispose() => _folder.Delete(recursive: true);
+    public void Dispose() => folder.Delete(recursive: true);
 
     [Fact]
     public async Task Each_app_gets_its_environment_its_folder_and_its_prefix()
@@ -40,15 +40,15 @@ public sealed class RunnerTests : IDisposable
             """);
         await using var run = Run();
         var line = await run.LineAsync("== APP - one ==");
-        Assert.Equal($"== APP - one == one {grpc} {http} {metrics} common app http the file wins {_folder.FullName}", line);
+        Assert.Equal($"== APP - one == one {grpc} {http} {metrics} common app http the file wins {folder.FullName}", line);
         await run.LineAsync("== DAPR == one is ready");
         await run.LineAsync("dapr initialized. Status: Running.");
-        var appLog = Assert.Single(Directory.GetFiles(Path.Combine(_folder.FullName, ".dapr", "logs"), "one_app_*.log"), f => File.ReadAllText(f).Contains("common app"));
-        var sidecarLog = Assert.Single(Directory.GetFiles(Path.Combine(_folder.FullName, ".dapr", "logs"), "one_daprd_*.log"));
+        var appLog = Assert.Single(Directory.GetFiles(Path.Combine(folder.FullName, ".dapr", "logs"), "one_app_*.log"), f => File.ReadAllText(f).Contains("common app"));
+        var sidecarLog = Assert.Single(Directory.GetFiles(Path.Combine(folder.FullName, ".dapr", "logs"), "one_daprd_*.log"));
         using var channel = GrpcChannel.ForAddress($"http://localhost:{grpc}");
         var told = (await new DaprService.DaprClient(channel).GetMetadataAsync(new())).ExtendedMetadata;
         Assert.Equal(
-            ($"{run.Id}", Path.Combine(_folder.FullName, "dapr.yaml"), "all", appLog, sidecarLog),
+            ($"{run.Id}", Path.Combine(folder.FullName, "dapr.yaml"), "all", appLog, sidecarLog),
             (told["cliPID"], told["runTemplatePath"], told["runTemplateName"], told["appLogPath"], told["daprdLogPath"]));
         Assert.StartsWith("sh -c echo", told["appCommand"]);
         Assert.True(Directory.Exists($"/proc/{told["appPID"]}"));
@@ -87,7 +87,7 @@ public sealed class RunnerTests : IDisposable
         await run.LineAsync("== APP - two == later");
         await run.LineAsync("Status: Running.");
         if (console) await run.LineAsync("== APP - one == said");
-        var logs = Path.Combine(_folder.FullName, ".dapr", "logs");
+        var logs = Path.Combine(folder.FullName, ".dapr", "logs");
         Assert.Equal(file ? 2 : 0, Directory.GetFiles(logs, "one_*.log").Length);
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         while (file && !File.ReadAllText(Directory.GetFiles(logs, "one_app_*.log").Single()).Contains("said")) limit.Token.ThrowIfCancellationRequested();
@@ -217,7 +217,7 @@ public sealed class RunnerTests : IDisposable
             """);
         var output = await FailsAsync();
         Assert.Contains($"Port {port}, the appPort of one, is already taken; end the process that has it, or choose another appPort", output);
-        Assert.False(File.Exists(Path.Combine(_folder.FullName, "started")));
+        Assert.False(File.Exists(Path.Combine(folder.FullName, "started")));
     }
 
     [Fact]
@@ -229,7 +229,7 @@ public sealed class RunnerTests : IDisposable
         var output = await FailsAsync();
         Assert.Contains(
             $"Redis, which the component statestore needs, does not answer at localhost:{port}; start one with 'redis-server', or run without Redis by adding --embedded.", output);
-        Assert.False(File.Exists(Path.Combine(_folder.FullName, "started")));
+        Assert.False(File.Exists(Path.Combine(folder.FullName, "started")));
         await using var embedded = Run("--embedded");
         await embedded.LineAsync("one is ready");
     }
@@ -277,7 +277,7 @@ public sealed class RunnerTests : IDisposable
         var output = await FailsAsync();
         Assert.Contains("resource.yaml, line ", output);
         Assert.Contains(sentence, output);
-        Assert.False(File.Exists(Path.Combine(_folder.FullName, "started")));
+        Assert.False(File.Exists(Path.Combine(folder.FullName, "started")));
     }
 
     [Fact]
@@ -342,7 +342,7 @@ public sealed class RunnerTests : IDisposable
         Assert.Contains("line 5, spec.tracing.otel: this is not in", SidecarLog("one"));
     }
 
-    private string SidecarLog(string app) => File.ReadAllText(Directory.GetFiles(Path.Combine(_folder.FullName, ".dapr", "logs"), $"{app}_daprd_*.log").Single());
+    private string SidecarLog(string app) => File.ReadAllText(Directory.GetFiles(Path.Combine(folder.FullName, ".dapr", "logs"), $"{app}_daprd_*.log").Single());
 
     /// <summary>An app that the test plays, once the run has found its port free.</summary>
     private static async Task<TestApp> AppOnAsync(ChildProcess run, int port, params IEnumerable<TopicSubscription> subscriptions)
@@ -353,11 +353,11 @@ public sealed class RunnerTests : IDisposable
         return app;
     }
 
-    private void Write(string name, string content) => File.WriteAllText(Path.Combine(_folder.FullName, name), content);
+    private void Write(string name, string content) => File.WriteAllText(Path.Combine(folder.FullName, name), content);
 
     private ChildProcess Run(string more = "", Dictionary<string, string>? environment = null)
     {
-        List<string> words = ["run", "-f", _folder.FullName, "--names-folder", Path.Combine(_folder.FullName, "names")];
+        List<string> words = ["run", "-f", folder.FullName, "--names-folder", Path.Combine(folder.FullName, "names")];
         if (more.Length > 0) words.Add(more);
         return StandIn.Run(words, environment);
     }

@@ -13,18 +13,18 @@ public sealed partial class Sidecar : IAsyncDisposable
 {
     private static readonly string Foreign = Environment.GetEnvironmentVariable("DAPRD_UNDER_TEST") ?? "";
 
-    private readonly ChildProcess? _process;
-    private readonly string? _folder;
-    private readonly GrpcChannel _channel;
+    private readonly ChildProcess? process;
+    private readonly string? folder;
+    private readonly GrpcChannel channel;
 
     private Sidecar(string appId, string grpc, string http, ChildProcess? process = null, string? folder = null)
     {
         AppId = appId;
-        _process = process;
-        _folder = folder;
+        this.process = process;
+        this.folder = folder;
         Address = grpc;
-        _channel = GrpcChannel.ForAddress(grpc);
-        Dapr = new DaprService.DaprClient(_channel);
+        channel = GrpcChannel.ForAddress(grpc);
+        Dapr = new DaprService.DaprClient(channel);
         Http = new HttpClient { BaseAddress = new Uri(http) };
     }
 
@@ -36,14 +36,14 @@ public sealed partial class Sidecar : IAsyncDisposable
     /// <summary>Of the gRPC API.</summary>
     public string Address { get; }
 
-    public GrpcChannel Channel => _channel;
+    public GrpcChannel Channel => channel;
 
     public DaprService.DaprClient Dapr { get; }
 
     public HttpClient Http { get; }
 
     /// <summary>Only of one that was started here.</summary>
-    internal ChildProcess Process => _process!;
+    internal ChildProcess Process => process!;
 
     /// <summary>Sidecars find each other by their app's id, on the whole machine: an app that others call needs one that nobody else has.</summary>
     public static string FreshId(string name) => $"{name}-{Guid.NewGuid():N}"[..(name.Length + 9)];
@@ -122,10 +122,10 @@ public sealed partial class Sidecar : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        _channel.Dispose();
+        channel.Dispose();
         Http.Dispose();
-        if (_process is not null) await _process.DisposeAsync();
-        if (_folder is not null) Directory.Delete(_folder, recursive: true);
+        if (process is not null) await process.DisposeAsync();
+        if (folder is not null) Directory.Delete(folder, recursive: true);
     }
 
     [GeneratedRegex(@"^---\s*$", RegexOptions.Multiline)]

@@ -15,7 +15,7 @@ public sealed class SpanFixture : IAsyncLifetime
     /// <summary>How soon spans are sent on; the same variable as daprd's own.</summary>
     private static readonly Dictionary<string, string> Soon = new() { ["OTEL_BSP_SCHEDULE_DELAY"] = "50" };
 
-    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("spans-");
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("spans-");
 
     internal Collector Collector { get; private set; } = null!;
 
@@ -40,13 +40,13 @@ public sealed class SpanFixture : IAsyncLifetime
         await Sidecar.DisposeAsync();
         await App.DisposeAsync();
         await Collector.DisposeAsync();
-        _folder.Delete(recursive: true);
+        folder.Delete(recursive: true);
     }
 
     /// <summary>A Configuration file with this below tracing.</summary>
     internal string Tracing(string name, string tracing)
     {
-        var path = Path.Combine(_folder.FullName, name);
+        var path = Path.Combine(folder.FullName, name);
         File.WriteAllText(path, $$"""
             apiVersion: dapr.io/v1alpha1
             kind: Configuration
@@ -72,9 +72,9 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
     /// <summary>As Zipkin has them.</summary>
     private const string Publish = "/dapr.proto.runtime.v1.dapr/publishevent", GetState = "/dapr.proto.runtime.v1.dapr/getstate";
 
-    private readonly string _trace = Guid.NewGuid().ToString("N");
+    private readonly string trace = Guid.NewGuid().ToString("N");
 
-    private string Parent => $"00-{_trace}-b7ad6b7169203331-01";
+    private string Parent => $"00-{trace}-b7ad6b7169203331-01";
 
     /// <summary>A batch is delivered when there are two, and not before.</summary>
     private static TopicSubscription Pairs => TestApp.WantsInBulk("pubsub", "pairs", maxMessages: 2, maxAwaitMs: 600_000);
@@ -245,7 +245,7 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
     {
         await fixture.Sidecar.Dapr.PublishAsync("heard", "1", headers: new Metadata { { "traceparent", Parent[..^2] + "00" } });
         var passed = (await HeardAsync("heard")).Headers.GetValue("traceparent")!;
-        Assert.Matches($"^00-{_trace}-[0-9a-f]{{16}}-00$", passed);
+        Assert.Matches($"^00-{trace}-[0-9a-f]{{16}}-00$", passed);
         Assert.DoesNotContain("b7ad6b7169203331", passed);
 
         // What comes later arrives later.
@@ -253,7 +253,7 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
         await fixture.Sidecar.Dapr.GetStateAsync(
             new GetStateRequest { StoreName = "store", Key = "k" }, new Metadata { { "traceparent", $"00-{marker}-b7ad6b7169203331-01" } });
         var spans = await fixture.Collector.UntilAsync(come => come.Any(span => span.TraceId == marker));
-        Assert.DoesNotContain(spans, span => span.TraceId == _trace);
+        Assert.DoesNotContain(spans, span => span.TraceId == trace);
     }
 
     [Fact]
@@ -275,7 +275,7 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
         await using var sidecar = await Sidecar.StartAsync(
             "alone", Yaml.Component("pubsub", "pubsub.in-memory"), app.Port, ["--config", fixture.Tracing($"{Guid.NewGuid():N}.yaml", tracing)]);
         await sidecar.Dapr.PublishAsync("heard", "1", headers: Traced);
-        Assert.Matches(string.Format(passed, _trace), (await app.NextAsync()).Headers.GetValue("traceparent") ?? "");
+        Assert.Matches(string.Format(passed, trace), (await app.NextAsync()).Headers.GetValue("traceparent") ?? "");
     }
 
     private static string Context(Span span) => $"00-{span.TraceId}-{span.Id}-01";
@@ -290,9 +290,9 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
     /// <summary>The spans of this test, once there are as many; more would be one too many.</summary>
     private async Task<List<Span>> SpansAsync(int count)
     {
-        var spans = await fixture.Collector.UntilAsync(come => come.Count(span => span.TraceId == _trace) >= count);
+        var spans = await fixture.Collector.UntilAsync(come => come.Count(span => span.TraceId == trace) >= count);
         Assert.Empty(fixture.Collector.Problems);
-        var mine = spans.Where(span => span.TraceId == _trace).ToList();
+        var mine = spans.Where(span => span.TraceId == trace).ToList();
         Assert.Equal(count, mine.Count);
         return mine;
     }
@@ -303,7 +303,7 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
         while (true)
         {
             var received = await fixture.App.NextAsync(topic);
-            if (received.Headers.GetValue("traceparent")?.Contains(_trace) == true) return received;
+            if (received.Headers.GetValue("traceparent")?.Contains(trace) == true) return received;
         }
     }
 }

@@ -18,11 +18,11 @@ public sealed class StartAndEndTests : IAsyncLifetime
         spec: {pubsubname: pubsub, topic: declared, routes: {default: /declared}}
         """;
 
-    private RedisServer _redis = null!;
+    private RedisServer redis = null!;
 
-    public async Task InitializeAsync() => _redis = await RedisServer.StartAsync();
+    public async Task InitializeAsync() => redis = await RedisServer.StartAsync();
 
-    public async Task DisposeAsync() => await _redis.DisposeAsync();
+    public async Task DisposeAsync() => await redis.DisposeAsync();
 
     [Fact]
     public async Task Before_its_app_is_there_a_sidecar_serves_its_components_but_is_not_initialized()
@@ -43,7 +43,7 @@ public sealed class StartAndEndTests : IAsyncLifetime
     {
         await using var sidecar = await Sidecar.StartAsync("app", PubSub() + Declared);
         Assert.Equal("declared", Assert.Single((await sidecar.Dapr.GetMetadataAsync(new())).Subscriptions).Topic);
-        Assert.False(await _redis.Database.KeyExistsAsync("declared"));
+        Assert.False(await redis.Database.KeyExistsAsync("declared"));
     }
 
     [Fact]
@@ -69,7 +69,7 @@ public sealed class StartAndEndTests : IAsyncLifetime
         await using var sidecar = await Sidecar.StartAsync("app", PubSub() + Declared, app.Port);
         Assert.Equal(4, asked);
         Assert.Equal("declared", Assert.Single((await sidecar.Dapr.GetMetadataAsync(new())).Subscriptions).Topic);
-        Assert.False(await _redis.Database.KeyExistsAsync("declared"));
+        Assert.False(await redis.Database.KeyExistsAsync("declared"));
     }
 
     [Fact]
@@ -80,7 +80,7 @@ public sealed class StartAndEndTests : IAsyncLifetime
         await sidecar.Dapr.PublishAsync("theirs", "1");
         await sidecar.Dapr.PublishAsync("mine", "2");
         Assert.Equal("mine", (await app.NextAsync()).Event.Topic);
-        Assert.Empty((RedisResult[])(await _redis.Database.ExecuteAsync("XINFO", "GROUPS", "theirs"))!);
+        Assert.Empty((RedisResult[])(await redis.Database.ExecuteAsync("XINFO", "GROUPS", "theirs"))!);
     }
 
     [Fact]
@@ -93,15 +93,15 @@ public sealed class StartAndEndTests : IAsyncLifetime
         await sidecar.Dapr.PublishAsync("work", "1");
         await sidecar.Dapr.PublishAsync("work", "2");
         await app.NextAsync("work");
-        await UntilAsync(async () => await _redis.Database.PendingAsync("work", "app") == 2);
+        await UntilAsync(async () => await redis.Database.PendingAsync("work", "app") == 2);
         sidecar.Process.Signal("TERM");
         await sidecar.SaysAsync("shutting down");
-        await _redis.Database.ExecuteAsync("XADD", "work", "*", "data", """{"id":"late","datacontenttype":"application/json","data":3}""");
-        await UntilAsync(async () => await _redis.Database.PendingAsync("work", "app") == 3);
+        await redis.Database.ExecuteAsync("XADD", "work", "*", "data", """{"id":"late","datacontenttype":"application/json","data":3}""");
+        await UntilAsync(async () => await redis.Database.PendingAsync("work", "app") == 3);
         Assert.False(sidecar.Process.Ended.IsCompleted);
         held.SetResult(new TopicEventResponse());
         Assert.Equal(0, await sidecar.Process.ExitAsync());
-        Assert.Equal(2, await _redis.Database.PendingAsync("work", "app"));
+        Assert.Equal(2, await redis.Database.PendingAsync("work", "app"));
     }
 
     [Fact]
@@ -118,7 +118,7 @@ public sealed class StartAndEndTests : IAsyncLifetime
             Assert.Equal(1, await slow.Process.ExitAsync());
         }
 
-        Assert.Equal(1, await _redis.Database.PendingAsync("work", "app"));
+        Assert.Equal(1, await redis.Database.PendingAsync("work", "app"));
         await using var failing = await Sidecar.StartAsync("app", PubSub(), app.Port, ["--dapr-graceful-shutdown-seconds", "30"]);
         await failing.Dapr.PublishAsync("work", "2");
         await app.NextAsync("work");
@@ -126,7 +126,7 @@ public sealed class StartAndEndTests : IAsyncLifetime
         await failing.SaysAsync("shutting down");
         held.SetException(new RpcException(new Status(StatusCode.Unavailable, "as the test wants it")));
         Assert.Equal(0, await failing.Process.ExitAsync());
-        Assert.Equal(2, await _redis.Database.PendingAsync("work", "app"));
+        Assert.Equal(2, await redis.Database.PendingAsync("work", "app"));
     }
 
     [Theory]
@@ -160,7 +160,7 @@ public sealed class StartAndEndTests : IAsyncLifetime
         Assert.Equal("2s", json.RootElement.GetProperty("appConnectionProperties").GetProperty("health").GetProperty("healthProbeInterval").GetString());
     }
 
-    private string PubSub(params (string Name, string Value)[] metadata) => Yaml.Redis("pubsub", "pubsub.redis", _redis, metadata);
+    private string PubSub(params (string Name, string Value)[] metadata) => Yaml.Redis("pubsub", "pubsub.redis", redis, metadata);
 
     private static async Task UntilAsync(Func<Task<bool>> condition)
     {

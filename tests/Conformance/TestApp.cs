@@ -16,11 +16,11 @@ public sealed record Received(TopicEventRequest Event, Metadata Headers);
 /// <summary>An app that the test plays: it says what it wants to hear, keeps what it hears, and answers as it is told.</summary>
 public sealed partial class TestApp : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(30);
 
-    private readonly Channel<Received> _received = Channel.CreateUnbounded<Received>();
-    private readonly ConcurrentDictionary<string, Func<TopicEventRequest, Task<TopicEventResponse>>> _answers = new();
-    private WebApplication? _server;
+    private readonly Channel<Received> received = Channel.CreateUnbounded<Received>();
+    private readonly ConcurrentDictionary<string, Func<TopicEventRequest, Task<TopicEventResponse>>> answers = new();
+    private WebApplication? server;
 
     private TestApp(int port, IEnumerable<TopicSubscription> subscriptions)
     {
@@ -67,7 +67,7 @@ public sealed partial class TestApp : IAsyncDisposable
     }
 
     /// <summary>Events of the topic are answered this way; others with SUCCESS.</summary>
-    public void OnTopic(string topic, Func<TopicEventRequest, Task<TopicEventResponse>> answer) => _answers[topic] = answer;
+    public void OnTopic(string topic, Func<TopicEventRequest, Task<TopicEventResponse>> answer) => answers[topic] = answer;
 
     public void OnTopic(string topic, TopicEventResponse.Types.TopicEventResponseStatus status) =>
         OnTopic(topic, _ => Task.FromResult(new TopicEventResponse { Status = status }));
@@ -77,8 +77,8 @@ public sealed partial class TestApp : IAsyncDisposable
     /// <summary>The next event, of whatever topic.</summary>
     public async Task<Received> NextAsync()
     {
-        using var limit = new CancellationTokenSource(Patience);
-        return await _received.Reader.ReadAsync(limit.Token);
+        using var limit = new CancellationTokenSource(WaitTimeout);
+        return await received.Reader.ReadAsync(limit.Token);
     }
 
     /// <summary>The next event of a topic; others are passed over.</summary>
@@ -94,10 +94,10 @@ public sealed partial class TestApp : IAsyncDisposable
     /// <summary>As if it had heard nothing yet, and had been told nothing: for the next test that uses it.</summary>
     public void Forget()
     {
-        _answers.Clear();
+        answers.Clear();
         OnCall = _ => Task.CompletedTask;
         Cancelled = NewSignal();
-        while (_received.Reader.TryRead(out _)) ;
+        while (received.Reader.TryRead(out _)) ;
         ForgetBatches();
     }
 
@@ -114,22 +114,22 @@ public sealed partial class TestApp : IAsyncDisposable
         builder.Services.AddLogging();
         builder.Services.AddSingleton(this);
         builder.Services.AddGrpc();
-        _server = builder.Build();
-        _server.UseRouting();
-        _server.MapGrpcService<Callback>();
-        _server.MapGrpcService<AlphaCallback>();
-        _server.MapGrpcService<Health>();
-        _server.MapGrpcService<EchoService>();
-        await _server.StartAsync();
+        server = builder.Build();
+        server.UseRouting();
+        server.MapGrpcService<Callback>();
+        server.MapGrpcService<AlphaCallback>();
+        server.MapGrpcService<Health>();
+        server.MapGrpcService<EchoService>();
+        await server.StartAsync();
     }
 
     public async Task StopAsync()
     {
-        if (_server is null) return;
+        if (server is null) return;
         using var now = new CancellationTokenSource(TimeSpan.Zero);
-        await _server.StopAsync(now.Token);
-        await _server.DisposeAsync();
-        _server = null;
+        await server.StopAsync(now.Token);
+        await server.DisposeAsync();
+        server = null;
     }
 
     public async ValueTask DisposeAsync() => await StopAsync();
@@ -139,8 +139,8 @@ public sealed partial class TestApp : IAsyncDisposable
     private async Task<TopicEventResponse> HearAsync(TopicEventRequest request, Metadata headers)
     {
         // The answer is the one of now, whatever the test says once it has seen the event.
-        var answer = _answers.GetValueOrDefault(request.Topic);
-        _received.Writer.TryWrite(new Received(request, headers));
+        var answer = answers.GetValueOrDefault(request.Topic);
+        received.Writer.TryWrite(new Received(request, headers));
         return answer is null ? new TopicEventResponse() : await answer(request);
     }
 

@@ -62,8 +62,8 @@ internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
             metadata["tracestate"] = span.Context.State;
         }
 
-        var publication = new Publication(request.PubsubName, request.Topic, request.Data.Memory, request.DataContentType, metadata, span.Context) { IsRaw = raw };
-        return sidecar.Publisher.PublishAsync(publication);
+        var publish = new PublishRequest(request.PubsubName, request.Topic, request.Data.Memory, request.DataContentType, metadata, span.Context) { IsRaw = raw };
+        return sidecar.Publisher.PublishAsync(publish);
     });
 
     public override Task<BulkPublishResponse> BulkPublishEvent(BulkPublishRequest request, ServerCallContext context) => Answer(context, async span =>
@@ -73,7 +73,7 @@ internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
         try
         {
             var raw = Publisher.AsksRaw(request.Metadata);
-            var entries = request.Entries.Select((entry, at) => (entry.EntryId, new Publication(
+            var entries = request.Entries.Select((entry, at) => (entry.EntryId, new PublishRequest(
                 request.PubsubName, request.Topic, entry.Event.Memory, entry.ContentType, BulkMetadata.OfEntry(entry.Metadata, request.Metadata),
                 spans[at].Context) { IsRaw = raw })).ToList();
             var failures = await sidecar.Publisher.PublishManyAsync(request.PubsubName, request.Topic, entries);

@@ -50,11 +50,11 @@ internal sealed class HttpApi(Sidecar sidecar)
             Grpc.Core.StatusCode.Internal, 500, "ERR_PUBSUB_PUBLISH_MESSAGE", $"error when publishing to topic {topic} in pubsub {pubsub}: {why}"));
         // Over HTTP a message carries metadata even when there is none to carry: an empty object stands in the stream.
         var metadata = QueryMetadata(context);
-        var publication = new Publication(pubsub, topic, bytes, context.Request.ContentType ?? "", metadata, Trace(context))
+        var publish = new PublishRequest(pubsub, topic, bytes, context.Request.ContentType ?? "", metadata, Trace(context))
         {
             IsRaw = Publisher.AsksRaw(metadata),
         };
-        await sidecar.Publisher.PublishAsync(publication);
+        await sidecar.Publisher.PublishAsync(publish);
         await NoContent(context);
     }
 

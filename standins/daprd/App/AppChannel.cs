@@ -14,23 +14,23 @@ internal sealed class AppChannel : IDisposable
     private static readonly TimeSpan DialTimeout = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan DialPause = TimeSpan.FromMilliseconds(100);
 
-    private readonly string _host;
-    private readonly int _port;
-    private readonly GrpcChannel _channel;
-    private readonly AppCallback.AppCallbackClient _callback;
-    private readonly AppCallbackAlpha.AppCallbackAlphaClient _alpha;
-    private readonly AppCallbackHealthCheck.AppCallbackHealthCheckClient _health;
+    private readonly string host;
+    private readonly int port;
+    private readonly GrpcChannel channel;
+    private readonly AppCallback.AppCallbackClient callback;
+    private readonly AppCallbackAlpha.AppCallbackAlphaClient alpha;
+    private readonly AppCallbackHealthCheck.AppCallbackHealthCheckClient health;
 
     public AppChannel(string host, int port)
     {
-        _host = host;
-        _port = port;
+        this.host = host;
+        this.port = port;
         Address = new Uri($"http://{host}:{port}");
         Invoker = new HttpMessageInvoker(NewHandler());
-        _channel = GrpcChannel.ForAddress(Address, new GrpcChannelOptions { HttpHandler = NewHandler(), DisposeHttpClient = true });
-        _callback = new AppCallback.AppCallbackClient(_channel);
-        _alpha = new AppCallbackAlpha.AppCallbackAlphaClient(_channel);
-        _health = new AppCallbackHealthCheck.AppCallbackHealthCheckClient(_channel);
+        channel = GrpcChannel.ForAddress(Address, new GrpcChannelOptions { HttpHandler = NewHandler(), DisposeHttpClient = true });
+        callback = new AppCallback.AppCallbackClient(channel);
+        alpha = new AppCallbackAlpha.AppCallbackAlphaClient(channel);
+        health = new AppCallbackHealthCheck.AppCallbackHealthCheckClient(channel);
     }
 
     public Uri Address { get; }
@@ -53,44 +53,44 @@ internal sealed class AppChannel : IDisposable
     };
 
     /// <summary>Completes when something accepts connections on the app's port.</summary>
-    public async Task WaitForPortAsync(CancellationToken stop)
+    public async Task WaitForPortAsync(CancellationToken ct)
     {
-        while (!await AnswersAsync(stop)) await Task.Delay(DialPause, stop);
+        while (!await AnswersAsync(ct)) await Task.Delay(DialPause, ct);
     }
 
-    public async Task<ListTopicSubscriptionsResponse> ListSubscriptionsAsync(CancellationToken stop)
+    public async Task<ListTopicSubscriptionsResponse> ListSubscriptionsAsync(CancellationToken ct)
     {
         Activity.Current = null;
-        return await _callback.ListTopicSubscriptionsAsync(new Empty(), cancellationToken: stop);
+        return await callback.ListTopicSubscriptionsAsync(new Empty(), cancellationToken: ct);
     }
 
-    public async Task<TopicEventResponse> DeliverAsync(TopicEventRequest request, Metadata headers, CancellationToken stop)
+    public async Task<TopicEventResponse> DeliverAsync(TopicEventRequest request, Metadata headers, CancellationToken ct)
     {
         Activity.Current = null;
-        return await _callback.OnTopicEventAsync(request, headers, cancellationToken: stop);
+        return await callback.OnTopicEventAsync(request, headers, cancellationToken: ct);
     }
 
     /// <summary>By the rpc's alpha name where the app knows only that.</summary>
-    public async Task<TopicEventBulkResponse> DeliverAsync(TopicEventBulkRequest request, Metadata headers, CancellationToken stop)
+    public async Task<TopicEventBulkResponse> DeliverAsync(TopicEventBulkRequest request, Metadata headers, CancellationToken ct)
     {
         Activity.Current = null;
         try
         {
-            return await _callback.OnBulkTopicEventAsync(request, headers, cancellationToken: stop);
+            return await callback.OnBulkTopicEventAsync(request, headers, cancellationToken: ct);
         }
         catch (RpcException unknown) when (unknown.StatusCode == StatusCode.Unimplemented)
         {
-            return await _alpha.OnBulkTopicEventAlpha1Async(request, headers, cancellationToken: stop);
+            return await alpha.OnBulkTopicEventAlpha1Async(request, headers, cancellationToken: ct);
         }
     }
 
     /// <summary>Anything but an answer counts as unhealthy, UNIMPLEMENTED too.</summary>
-    public async Task<bool> ProbeAsync(TimeSpan limit, CancellationToken stop)
+    public async Task<bool> ProbeAsync(TimeSpan limit, CancellationToken ct)
     {
         Activity.Current = null;
         try
         {
-            await _health.HealthCheckAsync(new Empty(), deadline: DateTime.UtcNow + limit, cancellationToken: stop);
+            await health.HealthCheckAsync(new Empty(), deadline: DateTime.UtcNow + limit, cancellationToken: ct);
             return true;
         }
         catch (RpcException)
@@ -101,16 +101,16 @@ internal sealed class AppChannel : IDisposable
 
     public void Dispose()
     {
-        _channel.Dispose();
+        channel.Dispose();
         Invoker.Dispose();
     }
 
-    private static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken stop)
+    private static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken ct)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
-            await socket.ConnectAsync(context.DnsEndPoint, stop);
+            await socket.ConnectAsync(context.DnsEndPoint, ct);
             return new RepeatedHeaders(new NetworkStream(socket, ownsSocket: true));
         }
         catch
@@ -120,21 +120,21 @@ internal sealed class AppChannel : IDisposable
         }
     }
 
-    private async Task<bool> AnswersAsync(CancellationToken stop)
+    private async Task<bool> AnswersAsync(CancellationToken ct)
     {
         using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
         limit.CancelAfter(DialTimeout);
         try
         {
-            await socket.ConnectAsync(_host, _port, limit.Token);
+            await socket.ConnectAsync(host, port, limit.Token);
             return true;
         }
         catch (SocketException)
         {
             return false;
         }
-        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
             return false;
         }

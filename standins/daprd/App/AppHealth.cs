@@ -10,13 +10,13 @@ internal sealed record HealthSettings(bool Enabled, TimeSpan Interval, TimeSpan 
 internal sealed class AppHealth(AppChannel app, HealthSettings settings)
 {
     /// <summary>Runs until stopped. The app counts as unhealthy before its first success.</summary>
-    public async Task WatchAsync(Func<bool, Task> changed, CancellationToken stop)
+    public async Task WatchAsync(Func<bool, Task> changed, CancellationToken ct)
     {
         var (failures, isHealthy) = (0, false);
         using var timer = new PeriodicTimer(settings.Interval);
         do
         {
-            if (await app.ProbeAsync(settings.Timeout, stop))
+            if (await app.ProbeAsync(settings.Timeout, ct))
             {
                 failures = 0;
                 if (!isHealthy) await BecomeAsync(true);
@@ -26,7 +26,7 @@ internal sealed class AppHealth(AppChannel app, HealthSettings settings)
                 await BecomeAsync(false);
             }
         }
-        while (await timer.WaitForNextTickAsync(stop));
+        while (await timer.WaitForNextTickAsync(ct));
 
         async Task BecomeAsync(bool healthy)
         {

@@ -5,7 +5,7 @@ namespace Daprd.Files;
 /// </summary>
 /// <param name="Type">As written, for example <c>state.redis</c>.</param>
 /// <param name="Metadata">Names compare without case, as the components read them.</param>
-internal sealed record Component(string Name, string Type, string Version, IReadOnlyDictionary<string, string> Metadata, YamlPlace Place)
+internal sealed record Component(string Name, string Type, string Version, IReadOnlyDictionary<string, string> Metadata, YamlNodeRef Source)
 {
     /// <summary>Empty when the name is absent.</summary>
     public string Value(string name) => Metadata.GetValueOrDefault(name, "");
@@ -23,5 +23,5 @@ internal sealed record Component(string Name, string Type, string Version, IRead
             ? GoDuration.TryParse(text, out var duration) ? duration : throw Wrong(name, "a duration such as 500ms or 5s")
             : absent;
 
-    private FileProblem Wrong(string name, string expected) => Place.Problem($"{name} of {Name} is '{Value(name)}', which is not {expected}");
+    private ConfigurationException Wrong(string name, string expected) => Source.Error($"{name} of {Name} is '{Value(name)}', which is not {expected}");
 }

@@ -4,11 +4,11 @@ namespace Daprd.Files;
 
 /// <summary>A component as written, before anything is looked up.</summary>
 internal sealed partial record ComponentFile(
-    string Name, string Type, string Version, List<string> Scopes, string? SecretStore, List<ComponentFile.Entry> Entries, YamlPlace Place)
+    string Name, string Type, string Version, List<string> Scopes, string? SecretStore, List<ComponentFile.Entry> Entries, YamlNodeRef Source)
 {
     internal sealed record Entry(string Name, string? Value, (string Name, string Key)? Secret, string? Variable);
 
-    public static ComponentFile Read(YamlPlace document)
+    public static ComponentFile Read(YamlNodeRef document)
     {
         var spec = document.Required("spec");
         var name = document.Required("metadata").Required("name").Text();
@@ -34,10 +34,10 @@ internal sealed partial record ComponentFile(
             metadata[entry.Name] = Fill(Find(entry, secret, warn), appId);
         }
 
-        return new Component(Name, Type, Version, metadata, Place);
+        return new Component(Name, Type, Version, metadata, Source);
     }
 
-    private static Entry ReadEntry(YamlPlace entry)
+    private static Entry ReadEntry(YamlNodeRef entry)
     {
         var name = entry.Required("name").Text();
         var reference = entry.Field("secretKeyRef");
@@ -78,7 +78,7 @@ internal sealed partial record ComponentFile(
             "{appID}" => appId,
             "{namespace}" => $"{Environment.GetEnvironmentVariable("NAMESPACE")}.{appId}",
             _ => Environment.GetEnvironmentVariable("POD_NAME")
-                ?? throw Place.Problem("{podName} is used, but the environment variable POD_NAME is not set"),
+                ?? throw Source.Error("{podName} is used, but the environment variable POD_NAME is not set"),
         });
     }
 

@@ -9,32 +9,32 @@ internal sealed class MessageLimit(int bytes)
     /// <summary>A flag and four bytes of length.</summary>
     private const int PrefixLength = 5;
 
-    private int _prefix;
-    private uint _length;
-    private long _left;
+    private int prefix;
+    private uint length;
+    private long left;
 
     /// <summary>Throws <see cref="RpcException"/> as soon as it is seen that a message is too long.</summary>
     public void Take(ReadOnlySpan<byte> piece)
     {
         while (!piece.IsEmpty)
         {
-            if (_left > 0)
+            if (left > 0)
             {
-                var rest = (int)Math.Min(_left, piece.Length);
-                _left -= rest;
+                var rest = (int)Math.Min(left, piece.Length);
+                left -= rest;
                 piece = piece[rest..];
                 continue;
             }
 
-            if (_prefix++ > 0) _length = (_length << 8) | piece[0];
+            if (prefix++ > 0) length = (length << 8) | piece[0];
             piece = piece[1..];
-            if (_prefix < PrefixLength) continue;
-            if (_length > bytes)
+            if (prefix < PrefixLength) continue;
+            if (length > bytes)
             {
-                throw new RpcException(new Status(StatusCode.ResourceExhausted, $"grpc: received message larger than max ({_length} vs. {bytes})"));
+                throw new RpcException(new Status(StatusCode.ResourceExhausted, $"grpc: received message larger than max ({length} vs. {bytes})"));
             }
 
-            (_left, _prefix, _length) = (_length, 0, 0);
+            (left, prefix, length) = (length, 0, 0);
         }
     }
 }

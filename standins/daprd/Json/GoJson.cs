@@ -20,19 +20,19 @@ internal static class GoJson
     private static readonly SearchValues<byte> HtmlCharacters = SearchValues.Create("<>&"u8);
 
     [ThreadStatic]
-    private static (ArrayBufferWriter<byte> Buffer, Utf8JsonWriter Writer)? _spare;
+    private static (ArrayBufferWriter<byte> Buffer, Utf8JsonWriter Writer)? spare;
 
     /// <summary>What <paramref name="write"/> writes, in Go's form.</summary>
     public static byte[] Bytes<T>(T value, Action<Utf8JsonWriter, T> write)
     {
-        var (buffer, writer) = _spare ?? NewSpare();
-        _spare = null;
+        var (buffer, writer) = spare ?? NewSpare();
+        spare = null;
         write(writer, value);
         writer.Flush();
         var bytes = EscapeHtml(buffer.WrittenSpan);
         buffer.ResetWrittenCount();
         writer.Reset();
-        _spare = (buffer, writer);
+        spare = (buffer, writer);
         return bytes;
     }
 

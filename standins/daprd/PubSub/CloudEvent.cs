@@ -14,9 +14,9 @@ internal sealed class CloudEvent : IDisposable
     private static readonly JsonDocumentOptions Deep = new() { MaxDepth = 1000 };
     private static readonly HashSet<string> Attributes = ["id", "source", "datacontenttype", "type", "specversion", "data", "data_base64"];
 
-    private readonly JsonDocument _document;
+    private readonly JsonDocument document;
 
-    private CloudEvent(JsonDocument document) => _document = document;
+    private CloudEvent(JsonDocument document) => this.document = document;
 
     /// <summary>Throws <see cref="JsonException"/> when the bytes are no JSON object.</summary>
     public static CloudEvent Parse(ReadOnlyMemory<byte> bytes)
@@ -60,15 +60,15 @@ internal sealed class CloudEvent : IDisposable
         Extensions = Extensions(),
     };
 
-    public void Dispose() => _document.Dispose();
+    public void Dispose() => document.Dispose();
 
     private string Text(string name) =>
-        _document.RootElement.TryGetProperty(name, out var member) && member.ValueKind == JsonValueKind.String ? member.GetString()! : "";
+        document.RootElement.TryGetProperty(name, out var member) && member.ValueKind == JsonValueKind.String ? member.GetString()! : "";
 
     private Struct Extensions()
     {
         var extensions = new Struct();
-        foreach (var member in _document.RootElement.EnumerateObject())
+        foreach (var member in document.RootElement.EnumerateObject())
         {
             if (!Attributes.Contains(member.Name)) extensions.Fields[member.Name] = ToValue(member.Value);
         }
@@ -77,14 +77,14 @@ internal sealed class CloudEvent : IDisposable
     }
 
     private ByteString? Binary() =>
-        _document.RootElement.TryGetProperty("data_base64", out var encoded) && encoded.ValueKind == JsonValueKind.String
+        document.RootElement.TryGetProperty("data_base64", out var encoded) && encoded.ValueKind == JsonValueKind.String
             ? UnsafeByteOperations.UnsafeWrap(encoded.GetBytesFromBase64())
             : null;
 
     // Other content types reach a gRPC app with no data at all: so does daprd.
     private ByteString Data()
     {
-        if (!_document.RootElement.TryGetProperty("data", out var data)) return ByteString.Empty;
+        if (!document.RootElement.TryGetProperty("data", out var data)) return ByteString.Empty;
         return Envelope.MediaType(Text("datacontenttype")) switch
         {
             "application/json" or "application/cloudevents+json" => UnsafeByteOperations.UnsafeWrap(

@@ -10,7 +10,7 @@ namespace Daprd.PubSub;
 /// <summary>What an app asks to be published.</summary>
 /// <param name="ContentType">As it was sent; empty means text/plain.</param>
 /// <param name="Metadata">Names compare without case where the sidecar reads them. Null when there is none; an empty one still travels with the message.</param>
-internal sealed record Publication(
+internal sealed record PublishRequest(
     string PubSubName, string Topic, ReadOnlyMemory<byte> Data, string ContentType, IReadOnlyDictionary<string, string>? Metadata, TraceContext Trace)
 {
     /// <summary>Whether it goes as it is, without an envelope.</summary>
@@ -49,8 +49,8 @@ internal static class Envelope
     private static readonly JsonDocumentOptions Lenient = new() { MaxDepth = 1000 };
 
     /// <summary>Throws <see cref="JsonException"/> when the event calls itself a CloudEvent and is none.</summary>
-    public static byte[] Wrap(Publication publication, string appId, DateTimeOffset now) =>
-        MediaType(publication.ContentType) == "application/cloudevents+json" ? Complete(publication, now) : Make(publication, appId, now);
+    public static byte[] Wrap(PublishRequest request, string appId, DateTimeOffset now) =>
+        MediaType(request.ContentType) == "application/cloudevents+json" ? Complete(request, now) : Make(request, appId, now);
 
     /// <summary>The envelope around a payload that was published without one.</summary>
     public static byte[] WrapRaw(Message message, string pubSubName) => GoJson.Bytes((message, pubSubName), static (writer, raw) =>
@@ -79,26 +79,26 @@ internal static class Envelope
         return (end < 0 ? contentType : contentType[..end]).ToLowerInvariant();
     }
 
-    private static byte[] Make(Publication publication, string appId, DateTimeOffset now) => GoJson.Bytes((publication, appId, now), static (writer, source) =>
+    private static byte[] Make(PublishRequest request, string appId, DateTimeOffset now) => GoJson.Bytes((request, appId, now), static (writer, source) =>
     {
-        var (publication, appId, now) = source;
-        var contentType = publication.ContentType.Length > 0 ? publication.ContentType : "text/plain";
-        var trace = publication.Find("cloudevent.traceparent") ?? publication.Find("cloudevent.traceid") ?? publication.Trace.Parent;
+        var (request, appId, now) = source;
+        var contentType = request.ContentType.Length > 0 ? request.ContentType : "text/plain";
+        var trace = request.Find("cloudevent.traceparent") ?? request.Find("cloudevent.traceid") ?? request.Trace.Parent;
         writer.WriteStartObject();
-        WriteData(writer, MediaType(contentType), publication.Data);
+        WriteData(writer, MediaType(contentType), request.Data);
         writer.WriteString("datacontenttype", contentType);
-        if (publication.TimeToLive() is { } lifetime) writer.WriteString("expiration", Rfc3339(now.ToUniversalTime() + lifetime));
-        writer.WriteString("id", publication.Find("cloudevent.id") ?? Guid.NewGuid().ToString());
-        writer.WriteString("pubsubname", publication.PubSubName);
-        writer.WriteString("source", publication.Find("cloudevent.source") ?? appId);
+        if (request.TimeToLive() is { } lifetime) writer.WriteString("expiration", Rfc3339(now.ToUniversalTime() + lifetime));
+        writer.WriteString("id", request.Find("cloudevent.id") ?? Guid.NewGuid().ToString());
+        writer.WriteString("pubsubname", request.PubSubName);
+        writer.WriteString("source", request.Find("cloudevent.source") ?? appId);
         writer.WriteString("specversion", "1.0");
-        if (publication.Find("cloudevent.subject") is { } subject) writer.WriteString("subject", subject);
+        if (request.Find("cloudevent.subject") is { } subject) writer.WriteString("subject", subject);
         writer.WriteString("time", Rfc3339(now));
-        writer.WriteString("topic", publication.Topic);
+        writer.WriteString("topic", request.Topic);
         writer.WriteString("traceid", trace);
         writer.WriteString("traceparent", trace);
-        writer.WriteString("tracestate", publication.Find("cloudevent.tracestate") ?? publication.Trace.State);
-        writer.WriteString("type", publication.Find("cloudevent.type") ?? DefaultType);
+        writer.WriteString("tracestate", request.Find("cloudevent.tracestate") ?? request.Trace.State);
+        writer.WriteString("type", request.Find("cloudevent.type") ?? DefaultType);
         writer.WriteEndObject();
     });
 
@@ -137,9 +137,9 @@ internal static class Envelope
         }
     }
 
-    private static byte[] Complete(Publication publication, DateTimeOffset now)
+    private static byte[] Complete(PublishRequest request, DateTimeOffset now)
     {
-        using var document = JsonDocument.Parse(publication.Data, Lenient);
+        using var document = JsonDocument.Parse(request.Data, Lenient);
         if (document.RootElement.ValueKind != JsonValueKind.Object) throw new JsonException("a CloudEvent is a JSON object");
         var members = new SortedDictionary<string, Action<Utf8JsonWriter>>(StringComparer.Ordinal);
         foreach (var member in document.RootElement.EnumerateObject())
@@ -147,20 +147,20 @@ internal static class Envelope
             members[member.Name] = writer => GoJson.Write(writer, member.Value, JsonForm.AsWritten);
         }
 
-        Text("topic", publication.Topic);
-        Text("pubsubname", publication.PubSubName);
+        Text("topic", request.Topic);
+        Text("pubsubname", request.PubSubName);
         if (!members.ContainsKey("traceid"))
         {
-            Text("traceid", publication.Trace.Parent);
-            Text("traceparent", publication.Trace.Parent);
+            Text("traceid", request.Trace.Parent);
+            Text("traceparent", request.Trace.Parent);
         }
 
-        TextIfAbsent("tracestate", publication.Trace.State);
+        TextIfAbsent("tracestate", request.Trace.State);
         TextIfAbsent("time", Rfc3339(now));
         TextIfAbsent("source", "Dapr");
         TextIfAbsent("type", DefaultType);
         TextIfAbsent("specversion", "1.0");
-        if (publication.TimeToLive() is { } lifetime) Text("expiration", Rfc3339(now.ToUniversalTime() + lifetime));
+        if (request.TimeToLive() is { } lifetime) Text("expiration", Rfc3339(now.ToUniversalTime() + lifetime));
         return GoJson.Bytes(members, static (writer, all) =>
         {
             writer.WriteStartObject();

@@ -18,5 +18,5 @@ internal interface IPubSub : IAsyncDisposable
     Task<IReadOnlyList<Exception?>> PublishManyAsync(IReadOnlyList<Message> messages);
 
     /// <summary>Completes when the subscription is active. Disposing the result stops it and waits for what is under way.</summary>
-    Task<IAsyncDisposable> SubscribeAsync(Subscription subscription, MessageHandler handler, CancellationToken stop);
+    Task<IAsyncDisposable> SubscribeAsync(Subscription subscription, MessageHandler handler, CancellationToken ct);
 }

@@ -10,10 +10,10 @@ internal sealed class RedisClient(RedisAddress address) : IAsyncDisposable
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(8);
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(5);
 
-    private readonly Lock _gate = new();
-    private Task<RedisConnection>? _opening;
-    private RedisConnection? _connection;
-    private bool _disposed;
+    private readonly Lock gate = new();
+    private Task<RedisConnection>? opening;
+    private RedisConnection? connection;
+    private bool disposed;
 
     public RedisAddress Address => address;
 
@@ -24,10 +24,10 @@ internal sealed class RedisClient(RedisAddress address) : IAsyncDisposable
         {
             try
             {
-                var reply = await (_connection is { IsBroken: false } open ? open : await OpenAsync()).SendAsync(command);
+                var reply = await (connection is { IsBroken: false } open ? open : await OpenAsync()).SendAsync(command);
                 return IsLoading(reply) ? throw new RedisUnreachableException(reply.ToString()) : reply.OrThrow();
             }
-            catch (RedisUnreachableException) when (attempt < Retries && !_disposed)
+            catch (RedisUnreachableException) when (attempt < Retries && !disposed)
             {
                 await Task.Delay(PauseAfter(attempt));
             }
@@ -42,11 +42,11 @@ internal sealed class RedisClient(RedisAddress address) : IAsyncDisposable
         {
             try
             {
-                await (_connection is { IsBroken: false } open ? open : await OpenAsync()).SendAllAsync(commands.AsMemory(from), replies.AsMemory(from));
+                await (connection is { IsBroken: false } open ? open : await OpenAsync()).SendAllAsync(commands.AsMemory(from), replies.AsMemory(from));
                 if (replies.Any(reply => IsLoading(reply!.Value))) throw new RedisUnreachableException(replies.First(reply => IsLoading(reply!.Value))!.Value.ToString());
                 return Array.ConvertAll(replies, reply => reply!.Value);
             }
-            catch (RedisUnreachableException) when (attempt < Retries && !_disposed)
+            catch (RedisUnreachableException) when (attempt < Retries && !disposed)
             {
                 // What has its reply is not sent again.
                 while (from < replies.Length && replies[from] is { } answered && !IsLoading(answered)) from++;
@@ -57,8 +57,8 @@ internal sealed class RedisClient(RedisAddress address) : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        _disposed = true;
-        if (_connection is { } connection) await connection.DisposeAsync();
+        disposed = true;
+        if (this.connection is { } connection) await connection.DisposeAsync();
     }
 
     private static TimeSpan PauseAfter(int attempt) => FirstPause * (1 << (2 * attempt));
@@ -68,20 +68,20 @@ internal sealed class RedisClient(RedisAddress address) : IAsyncDisposable
     /// <summary>Whoever needs a connection while one is being opened waits for the same one, and fails with it.</summary>
     private Task<RedisConnection> OpenAsync()
     {
-        lock (_gate)
+        lock (gate)
         {
-            if (_connection is { IsBroken: false } open) return Task.FromResult(open);
-            return _opening is { IsCompleted: false } opening ? opening : _opening = ConnectAsync();
+            if (connection is { IsBroken: false } open) return Task.FromResult(open);
+            return this.opening is { IsCompleted: false } opening ? opening : this.opening = ConnectAsync();
         }
     }
 
     private async Task<RedisConnection> ConnectAsync()
     {
-        if (_disposed) throw new RedisUnreachableException("this client is closed");
+        if (disposed) throw new RedisUnreachableException("this client is closed");
         using var limit = new CancellationTokenSource(ConnectTimeout);
         try
         {
-            return _connection = await RedisConnection.OpenAsync(address, address.Patience, limit.Token);
+            return connection = await RedisConnection.OpenAsync(address, address.CommandTimeout, limit.Token);
         }
         catch (OperationCanceledException)
         {

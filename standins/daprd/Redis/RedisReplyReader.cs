@@ -8,11 +8,11 @@ namespace Daprd.Redis;
 internal sealed class RedisReplyReader(PipeReader input)
 {
     /// <summary>Throws <see cref="EndOfStreamException"/> when the other side hung up.</summary>
-    public async ValueTask<RedisReply> ReadAsync(CancellationToken stop)
+    public async ValueTask<RedisReply> ReadAsync(CancellationToken ct)
     {
         while (true)
         {
-            if (input.TryRead(out var read) || !(read = await input.ReadAsync(stop)).IsCanceled)
+            if (input.TryRead(out var read) || !(read = await input.ReadAsync(ct)).IsCanceled)
             {
                 var reader = new SequenceReader<byte>(read.Buffer);
                 if (TryParse(ref reader, out var reply))

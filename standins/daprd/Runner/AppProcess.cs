@@ -23,24 +23,24 @@ internal sealed class AppProcess : IDisposable
         exec "$@"
         """;
 
-    private readonly Process _process;
-    private readonly Task _output;
+    private readonly Process process;
+    private readonly Task output;
 
     private AppProcess(Process process, Task output)
     {
-        _process = process;
-        _output = output;
+        this.process = process;
+        this.output = output;
     }
 
-    public int Id => _process.Id;
+    public int Id => process.Id;
 
-    public bool HasExited => _process.HasExited;
+    public bool HasExited => process.HasExited;
 
     /// <summary>Completes with the exit code when the process has ended and its output has been read.</summary>
     public async Task<int> WaitAsync()
     {
-        await _process.WaitForExitAsync();
-        return _process.ExitCode;
+        await process.WaitForExitAsync();
+        return process.ExitCode;
     }
 
     /// <summary>Throws <see cref="System.ComponentModel.Win32Exception"/> when there is no such command.</summary>
@@ -62,7 +62,7 @@ internal sealed class AppProcess : IDisposable
         Signal(SigTerm);
         try
         {
-            await _process.WaitForExitAsync().WaitAsync(grace);
+            await process.WaitForExitAsync().WaitAsync(grace);
         }
         catch (TimeoutException)
         {
@@ -70,14 +70,14 @@ internal sealed class AppProcess : IDisposable
 
         // Also whatever the app has left behind.
         if (Setsid is not null) Signal(SigKill);
-        else _process.Kill(entireProcessTree: true);
-        await _process.WaitForExitAsync();
-        await Task.WhenAny(_output, Task.Delay(TimeSpan.FromSeconds(1)));
+        else process.Kill(entireProcessTree: true);
+        await process.WaitForExitAsync();
+        await Task.WhenAny(output, Task.Delay(TimeSpan.FromSeconds(1)));
     }
 
-    public void Dispose() => _process.Dispose();
+    public void Dispose() => process.Dispose();
 
-    private void Signal(int signal) => _ = Kill(Setsid is null ? _process.Id : -_process.Id, signal);
+    private void Signal(int signal) => _ = Kill(Setsid is null ? process.Id : -process.Id, signal);
 
     private static async Task ReadAsync(StreamReader output, Action<string> line)
     {

@@ -8,9 +8,9 @@ namespace Daprd.State;
 /// </summary>
 internal sealed class InMemoryState(TimeProvider time) : IStateStore
 {
-    private readonly Dictionary<string, Entry> _entries = [];
-    private readonly Lock _gate = new();
-    private long _nextSweep;
+    private readonly Dictionary<string, Entry> entries = [];
+    private readonly Lock gate = new();
+    private long nextSweep;
 
     private sealed record Entry(byte[] Data, string Etag, DateTimeOffset? ExpiresAt);
 
@@ -18,7 +18,7 @@ internal sealed class InMemoryState(TimeProvider time) : IStateStore
 
     public Task<StateValue?> GetAsync(string key)
     {
-        lock (_gate)
+        lock (gate)
         {
             var entry = Living(key);
             return Task.FromResult(entry is null ? null : new StateValue(
@@ -56,11 +56,11 @@ internal sealed class InMemoryState(TimeProvider time) : IStateStore
 
     public Task DeleteAsync(StateRemoval removal)
     {
-        lock (_gate)
+        lock (gate)
         {
             SweepNowAndThen();
             Check(removal.Key, removal.Etag, firstWrite: false);
-            _entries.Remove(removal.Key);
+            entries.Remove(removal.Key);
         }
 
         return Task.CompletedTask;
@@ -70,12 +70,12 @@ internal sealed class InMemoryState(TimeProvider time) : IStateStore
 
     private void Set(StateWrite write)
     {
-        lock (_gate)
+        lock (gate)
         {
             SweepNowAndThen();
             Check(write.Key, write.Etag, write.FirstWrite);
             DateTimeOffset? expiresAt = write.TtlSeconds is > 0 and var seconds ? time.GetUtcNow().AddSeconds(seconds) : null;
-            _entries[write.Key] = new Entry(write.Data.ToArray(), Guid.NewGuid().ToString(), expiresAt);
+            entries[write.Key] = new Entry(write.Data.ToArray(), Guid.NewGuid().ToString(), expiresAt);
         }
     }
 
@@ -91,16 +91,16 @@ internal sealed class InMemoryState(TimeProvider time) : IStateStore
     }
 
     private Entry? Living(string key) =>
-        _entries.TryGetValue(key, out var entry) && !(entry.ExpiresAt <= time.GetUtcNow()) ? entry : null;
+        entries.TryGetValue(key, out var entry) && !(entry.ExpiresAt <= time.GetUtcNow()) ? entry : null;
 
     private void SweepNowAndThen()
     {
         var now = time.GetUtcNow();
-        if (now.ToUnixTimeSeconds() < _nextSweep) return;
-        _nextSweep = now.ToUnixTimeSeconds() + 1;
-        foreach (var (key, entry) in _entries)
+        if (now.ToUnixTimeSeconds() < nextSweep) return;
+        nextSweep = now.ToUnixTimeSeconds() + 1;
+        foreach (var (key, entry) in entries)
         {
-            if (entry.ExpiresAt <= now) _entries.Remove(key);
+            if (entry.ExpiresAt <= now) entries.Remove(key);
         }
     }
 }

@@ -8,15 +8,15 @@ namespace Daprd.State;
 internal sealed class StateKeys
 {
     private const string Separator = "||";
-    private readonly string _prefix;
+    private readonly string prefix;
 
     public StateKeys(Component component, string appId)
     {
         // An empty one counts as given, and so do keys begin with the separator.
         var given = component.Metadata.GetValueOrDefault("keyPrefix", "appid").ToLowerInvariant();
-        if (given.Contains(Separator)) throw component.Place.Problem($"keyPrefix of {component.Name} can't contain '{Separator}'");
+        if (given.Contains(Separator)) throw component.Source.Error($"keyPrefix of {component.Name} can't contain '{Separator}'");
         var space = Environment.GetEnvironmentVariable("NAMESPACE") ?? "";
-        _prefix = given switch
+        prefix = given switch
         {
             "appid" => appId + Separator,
             "name" => component.Name + Separator,
@@ -30,5 +30,5 @@ internal sealed class StateKeys
     public string Full(string key) => key.Contains(Separator)
         ? throw new ApiException(
             StatusCode.InvalidArgument, 400, "ERR_MALFORMED_REQUEST", $"input key/keyPrefix '{key}' can't contain '{Separator}'", "DAPR_STATE_ILLEGAL_KEY")
-        : _prefix + key;
+        : prefix + key;
 }

@@ -10,8 +10,8 @@ namespace Daprd.Tracing;
 /// <param name="warn">Is told, in a sentence, that spans are being dropped.</param>
 internal sealed class SpanExport(ZipkinExporterOptions options, Action<string> warn) : ZipkinExporter(options)
 {
-    private readonly Uri _endpoint = options.Endpoint;
-    private bool _isFailing;
+    private readonly Uri endpoint = options.Endpoint;
+    private bool isFailing;
 
     /// <summary>Behind a bounded queue, with a thread of its own. Sizes and times are OpenTelemetry's, unless OTEL_BSP_* says otherwise.</summary>
     public static BatchActivityExportProcessor Batched(Uri endpoint, Action<string> warn)
@@ -26,8 +26,8 @@ internal sealed class SpanExport(ZipkinExporterOptions options, Action<string> w
     {
         var result = base.Export(batch);
         var failed = result == ExportResult.Failure;
-        if (failed && !_isFailing) warn($"Traces cannot be sent to {_endpoint} and are dropped. This is said once; sending is tried again.");
-        _isFailing = failed;
+        if (failed && !isFailing) warn($"Traces cannot be sent to {endpoint} and are dropped. This is said once; sending is tried again.");
+        isFailing = failed;
         return result;
     }
 }

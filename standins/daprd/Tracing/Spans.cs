@@ -23,54 +23,54 @@ internal sealed class Spans : IDisposable
     /// <summary>How long the last spans may take on their way out.</summary>
     private const int FarewellMilliseconds = 1000;
 
-    private readonly ActivitySource? _source;
-    private readonly ActivityListener? _listener;
-    private readonly BatchActivityExportProcessor? _export;
-    private readonly TracerProvider? _provider;
-    private readonly string _service;
+    private readonly ActivitySource? source;
+    private readonly ActivityListener? listener;
+    private readonly BatchActivityExportProcessor? export;
+    private readonly TracerProvider? provider;
+    private readonly string service;
 
     public Spans(Configuration configuration, string appId, Action<string> warn)
     {
         PassesOn = configuration.SamplingRate is not 0;
-        _service = Environment.GetEnvironmentVariable("OTEL_SERVICE_NAME") is { Length: > 0 } said ? said : appId;
+        service = Environment.GetEnvironmentVariable("OTEL_SERVICE_NAME") is { Length: > 0 } said ? said : appId;
         if (!PassesOn || configuration is { SamplingRate: null, ZipkinEndpoint: null }) return;
         if (configuration.ZipkinEndpoint is { } endpoint)
         {
-            _export = SpanExport.Batched(endpoint, warn);
+            export = SpanExport.Batched(endpoint, warn);
             // It listens to nothing; the exporter asks it for the name of the service.
-            _provider = Sdk.CreateTracerProviderBuilder().ConfigureResource(resource => resource.Clear().AddService(_service)).AddProcessor(_export).Build();
+            provider = Sdk.CreateTracerProviderBuilder().ConfigureResource(resource => resource.Clear().AddService(service)).AddProcessor(export).Build();
         }
 
         var rate = configuration.SamplingRate ?? DefaultRate;
-        _source = new ActivitySource(SourceName);
-        _listener = new ActivityListener
+        source = new ActivitySource(SourceName);
+        listener = new ActivityListener
         {
-            ShouldListenTo = source => ReferenceEquals(source, _source),
+            ShouldListenTo = source => ReferenceEquals(source, this.source),
             Sample = (ref ActivityCreationOptions<ActivityContext> asked) => IsSampled(asked, rate)
                 ? ActivitySamplingResult.AllDataAndRecorded
                 : ActivitySamplingResult.PropagationData,
-            ActivityStopped = span => _export?.OnEnd(span),
+            ActivityStopped = span => export?.OnEnd(span),
         };
-        ActivitySource.AddActivityListener(_listener);
+        ActivitySource.AddActivityListener(listener);
     }
 
     /// <summary>False when a sampling rate of 0 keeps every trace context here.</summary>
     public bool PassesOn { get; }
 
     /// <summary>False when contexts are only passed on.</summary>
-    public bool AreMade => _source is not null;
+    public bool AreMade => source is not null;
 
     /// <param name="parent">None starts a trace.</param>
     public Span Start(string name, ActivityKind kind, TraceContext parent)
     {
         if (!PassesOn) return default;
-        if (_source is null) return new Span(null, parent);
+        if (source is null) return new Span(null, parent);
         // Parents are named, never found: nothing here is anybody's ambient activity.
         Activity.Current = null;
         ActivityContext.TryParse(parent.Parent, parent.State, isRemote: true, out var context);
         // Zipkin's names are in lower case, and every span names its service once more.
-        var activity = _source.StartActivity(name.ToLowerInvariant(), kind, context)!;
-        if (activity.IsAllDataRequested) activity.SetTag("service.name", _service);
+        var activity = source.StartActivity(name.ToLowerInvariant(), kind, context)!;
+        if (activity.IsAllDataRequested) activity.SetTag("service.name", service);
         Activity.Current = null;
         return new Span(activity, new TraceContext(activity.Id!, parent.State));
     }
@@ -86,10 +86,10 @@ internal sealed class Spans : IDisposable
 
     public void Dispose()
     {
-        _export?.Shutdown(FarewellMilliseconds);
-        _provider?.Dispose();
-        _listener?.Dispose();
-        _source?.Dispose();
+        export?.Shutdown(FarewellMilliseconds);
+        provider?.Dispose();
+        listener?.Dispose();
+        source?.Dispose();
     }
 
     /// <summary>As the parent is; without one by the trace id, so that every sidecar with the same rate decides alike.</summary>

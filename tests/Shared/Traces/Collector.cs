@@ -30,7 +30,7 @@ internal sealed record Span(
 /// <summary>Takes spans as a Zipkin does, and keeps them. What a Zipkin would refuse is kept as a problem.</summary>
 internal sealed class Collector : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(60);
 
     private readonly WebApplication app;
     private readonly List<Span> spans = [];
@@ -77,7 +77,7 @@ internal sealed class Collector : IAsyncDisposable
     /// <summary>Waits until all of what has come satisfies <paramref name="complete"/>.</summary>
     public async Task<IReadOnlyList<Span>> UntilAsync(Func<IReadOnlyList<Span>, bool> complete)
     {
-        using var limit = new CancellationTokenSource(Patience);
+        using var limit = new CancellationTokenSource(WaitTimeout);
         while (true)
         {
             Task next;

@@ -9,12 +9,12 @@ internal delegate Task<IReadOnlyList<Exception?>> BatchHandler(IReadOnlyList<Mes
 /// has waited long enough. One batch is handled at a time. Whoever hands a message over waits until its batch is done, so a batch never has
 /// more messages than the broker has workers.
 /// </summary>
-internal sealed class Batches(BulkOptions options, BatchHandler handler, TimeProvider time)
+internal sealed class BulkAccumulator(BulkOptions options, BatchHandler handler, TimeProvider time)
 {
-    private readonly Lock _gate = new();
-    private readonly Queue<Waiting> _waiting = new();
-    private ITimer? _patience;
-    private bool _busy;
+    private readonly Lock gate = new();
+    private readonly Queue<Waiting> waiting = new();
+    private ITimer? timer;
+    private bool busy;
 
     // Who waited goes on at once, one after the other: so their acknowledgements go out together.
     private readonly record struct Waiting(Message Message, TaskCompletionSource Handled);
@@ -25,9 +25,9 @@ internal sealed class Batches(BulkOptions options, BatchHandler handler, TimePro
     {
         var waiting = new Waiting(message, new TaskCompletionSource());
         bool full;
-        lock (_gate)
+        lock (gate)
         {
-            _waiting.Enqueue(waiting);
+            this.waiting.Enqueue(waiting);
             full = Gather(stopping);
         }
 
@@ -38,10 +38,10 @@ internal sealed class Batches(BulkOptions options, BatchHandler handler, TimePro
     /// <summary>True when a batch is to be handled at once; otherwise its patience begins, unless it has begun or there is nothing.</summary>
     private bool Gather(CancellationToken stopping)
     {
-        if (_busy || _waiting.Count == 0) return false;
-        if (_waiting.Count < options.MaxMessages)
+        if (busy || waiting.Count == 0) return false;
+        if (waiting.Count < options.MaxMessages)
         {
-            _patience ??= time.CreateTimer(_ => Due(stopping), null, options.MaxAwait, Timeout.InfiniteTimeSpan);
+            timer ??= time.CreateTimer(_ => OnMaxAwait(stopping), null, options.MaxAwait, Timeout.InfiniteTimeSpan);
             return false;
         }
 
@@ -49,11 +49,11 @@ internal sealed class Batches(BulkOptions options, BatchHandler handler, TimePro
         return true;
     }
 
-    private void Due(CancellationToken stopping)
+    private void OnMaxAwait(CancellationToken stopping)
     {
-        lock (_gate)
+        lock (gate)
         {
-            if (_busy || _patience is null) return;
+            if (busy || timer is null) return;
             Close();
         }
 
@@ -62,9 +62,9 @@ internal sealed class Batches(BulkOptions options, BatchHandler handler, TimePro
 
     private void Close()
     {
-        _patience?.Dispose();
-        _patience = null;
-        _busy = true;
+        timer?.Dispose();
+        timer = null;
+        busy = true;
     }
 
     private async Task FlushAsync(CancellationToken stopping)
@@ -72,16 +72,16 @@ internal sealed class Batches(BulkOptions options, BatchHandler handler, TimePro
         for (var again = true; again && !stopping.IsCancellationRequested;)
         {
             List<Waiting> batch;
-            lock (_gate)
+            lock (gate)
             {
-                batch = new List<Waiting>(Math.Min(_waiting.Count, options.MaxMessages));
-                while (batch.Count < options.MaxMessages && _waiting.TryDequeue(out var next)) batch.Add(next);
+                batch = new List<Waiting>(Math.Min(waiting.Count, options.MaxMessages));
+                while (batch.Count < options.MaxMessages && waiting.TryDequeue(out var next)) batch.Add(next);
             }
 
             await HandleAsync(batch, stopping);
-            lock (_gate)
+            lock (gate)
             {
-                _busy = false;
+                busy = false;
                 again = Gather(stopping);
             }
         }

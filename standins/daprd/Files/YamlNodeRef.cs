@@ -6,82 +6,82 @@ using YamlDotNet.RepresentationModel;
 namespace Daprd.Files;
 
 /// <summary>A node of a YAML document that knows where it stands, so that whoever finds it wrong can say so.</summary>
-internal sealed class YamlPlace
+internal sealed class YamlNodeRef
 {
-    private readonly string _file;
-    private readonly string _path;
-    private readonly YamlNode _node;
+    private readonly string file;
+    private readonly string path;
+    private readonly YamlNode node;
 
-    private YamlPlace(string file, string path, YamlNode node)
+    private YamlNodeRef(string file, string path, YamlNode node)
     {
-        _file = file;
-        _path = path;
-        _node = node;
+        this.file = file;
+        this.path = path;
+        this.node = node;
     }
 
     /// <summary>The documents of a file, empty ones left out.</summary>
-    public static List<YamlPlace> Documents(string file, Func<string, string>? prepare = null)
+    public static List<YamlNodeRef> Documents(string file, Func<string, string>? prepare = null)
     {
         try
         {
             var text = File.ReadAllText(file);
             var stream = new YamlStream();
             stream.Load(new StringReader(prepare is null ? text : prepare(text)));
-            return [.. stream.Documents.Where(d => d.RootNode is YamlMappingNode).Select(d => new YamlPlace(file, "", d.RootNode))];
+            return [.. stream.Documents.Where(d => d.RootNode is YamlMappingNode).Select(d => new YamlNodeRef(file, "", d.RootNode))];
         }
         catch (YamlException broken)
         {
-            throw new FileProblem($"{file}, line {broken.Start.Line}: this is not valid YAML: {broken.InnerException?.Message ?? broken.Message}");
+            throw new ConfigurationException($"{file}, line {broken.Start.Line}: this is not valid YAML: {broken.InnerException?.Message ?? broken.Message}");
         }
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
         {
-            throw new FileProblem($"{file}: cannot be read: {unreadable.Message}");
+            throw new ConfigurationException($"{file}: cannot be read: {unreadable.Message}");
         }
     }
 
-    public FileProblem Problem(string message) =>
-        new($"{_file}, line {_node.Start.Line}, {(_path.Length == 0 ? "top level" : _path)}: {message}");
+    public ConfigurationException Error(string message) =>
+        new($"{file}, line {node.Start.Line}, {(path.Length == 0 ? "top level" : path)}: {message}");
 
     /// <summary>Absent when the field is missing or null.</summary>
-    public YamlPlace? Field(string name)
+    public YamlNodeRef? Field(string name)
     {
-        if (_node is not YamlMappingNode mapping) throw Problem("a mapping of names to values is expected here");
+        if (node is not YamlMappingNode mapping) throw Error("a mapping of names to values is expected here");
         return mapping.Children.TryGetValue(new YamlScalarNode(name), out var child) && !IsNull(child)
-            ? new YamlPlace(_file, _path.Length == 0 ? name : $"{_path}.{name}", child)
+            ? new YamlNodeRef(file, path.Length == 0 ? name : $"{path}.{name}", child)
             : null;
     }
 
-    public YamlPlace Required(string name) => Field(name) ?? throw Problem($"{name} is missing");
+    public YamlNodeRef Required(string name) => Field(name) ?? throw Error($"{name} is missing");
 
-    public IEnumerable<(string Name, YamlPlace Value)> Fields()
+    public IEnumerable<(string Name, YamlNodeRef Value)> Fields()
     {
-        if (_node is not YamlMappingNode mapping) throw Problem("a mapping of names to values is expected here");
+        if (node is not YamlMappingNode mapping) throw Error("a mapping of names to values is expected here");
         foreach (var (key, value) in mapping.Children)
         {
             var name = ((YamlScalarNode)key).Value ?? "";
-            if (!IsNull(value)) yield return (name, new YamlPlace(_file, _path.Length == 0 ? name : $"{_path}.{name}", value));
+            if (!IsNull(value)) yield return (name, new YamlNodeRef(file, path.Length == 0 ? name : $"{path}.{name}", value));
         }
     }
 
-    public IEnumerable<YamlPlace> Items()
+    public IEnumerable<YamlNodeRef> Items()
     {
-        if (_node is not YamlSequenceNode sequence) throw Problem("a list is expected here");
-        return sequence.Children.Select((child, i) => new YamlPlace(_file, $"{_path}[{i}]", child));
+        if (node is not YamlSequenceNode sequence) throw Error("a list is expected here");
+        return sequence.Children.Select((child, i) => new YamlNodeRef(file, $"{path}[{i}]", child));
     }
 
-    public string Text() => _node is YamlScalarNode scalar ? scalar.Value ?? "" : throw Problem("a single value is expected here");
+    public string Text() => node is YamlScalarNode scalar ? scalar.Value ?? "" : throw Error("a single value is expected here");
 
     public int Integer() => int.TryParse(Text(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)
-        ? number : throw Problem($"'{Text()}' is not a whole number");
+        ? number : throw Error($"'{Text()}' is not a whole number");
 
-    public bool Boolean() => bool.TryParse(Text(), out var flag) ? flag : throw Problem($"'{Text()}' is neither true nor false");
+    public bool Boolean() => bool.TryParse(Text(), out var flag) ? flag : throw Error($"'{Text()}' is neither true nor false");
 
     /// <summary>A duration as Go writes it; a bare number counts milliseconds.</summary>
     public TimeSpan Duration() => GoDuration.TryParse(Text(), out var duration)
-        ? duration : throw Problem($"'{Text()}' is not a duration such as 500ms, 5s or 1m30s");
+        ? duration : throw Error($"'{Text()}' is not a duration such as 500ms, 5s or 1m30s");
 
     /// <summary>The value as component metadata sees it: scalars as they are written, anything else as its JSON text.</summary>
-    public string ValueText() => _node is YamlScalarNode ? Text() : JsonSerializer.Serialize(Plain(_node));
+    public string ValueText() => node is YamlScalarNode ? Text() : JsonSerializer.Serialize(Plain(node));
 
     public List<string> Texts(string name) => Field(name) is { } list ? [.. list.Items().Select(i => i.Text())] : [];
 

@@ -3,29 +3,29 @@ using Daprd.Redis;
 namespace Bench;
 
 /// <summary>The same done on Redis without any sidecar.</summary>
-internal sealed class Direct(int port) : IAsyncDisposable
+internal sealed class RedisOnly(int port) : IAsyncDisposable
 {
     private const int Keys = 1000;
     private static readonly RedisAddress Anonymous = new("127.0.0.1", 0, "", "", 0, Tls: false, TrustAnyCertificate: false, Timeout.InfiniteTimeSpan);
 
-    private readonly RedisClient _redis = new(Anonymous with { Port = port });
+    private readonly RedisClient redis = new(Anonymous with { Port = port });
 
-    public Task PublishAsync(int number) => _redis.SendAsync("XADD", "direct", "*", "data", Event.Data(number));
+    public Task PublishAsync(int number) => redis.SendAsync("XADD", "direct", "*", "data", Event.Data(number));
 
-    public Task ReadAsync(int number) => _redis.SendAsync("HGETALL", $"direct-{number % Keys}");
+    public Task ReadAsync(int number) => redis.SendAsync("HGETALL", $"direct-{number % Keys}");
 
-    public Task WriteAsync(int number) => _redis.SendAsync("HSET", $"direct-{number % Keys}", "data", Event.Data(number), "version", number);
+    public Task WriteAsync(int number) => redis.SendAsync("HSET", $"direct-{number % Keys}", "data", Event.Data(number), "version", number);
 
     /// <summary>Reads and acknowledges events on a connection of its own until told to stop.</summary>
     public async Task<IAsyncDisposable> HearAsync(Action<ReadOnlyMemory<byte>> heard)
     {
-        await _redis.SendAsync("DEL", "direct");
-        await _redis.SendAsync("XGROUP", "CREATE", "direct", "bench", "0", "MKSTREAM");
+        await redis.SendAsync("DEL", "direct");
+        await redis.SendAsync("XGROUP", "CREATE", "direct", "bench", "0", "MKSTREAM");
         var reader = await RedisConnection.OpenAsync(Anonymous with { Port = port }, Timeout.InfiniteTimeSpan, CancellationToken.None);
         return new Hearing(reader, ReadAsync(reader, heard));
     }
 
-    public ValueTask DisposeAsync() => _redis.DisposeAsync();
+    public ValueTask DisposeAsync() => redis.DisposeAsync();
 
     private async Task ReadAsync(RedisConnection reader, Action<ReadOnlyMemory<byte>> heard)
     {
@@ -37,7 +37,7 @@ internal sealed class Direct(int port) : IAsyncDisposable
                 foreach (var entry in reply.OrThrow().Items[0].Items[1].Items)
                 {
                     heard(entry.Items[1].Items[1].Bytes);
-                    _ = _redis.SendAsync("XACK", "direct", "bench", entry.Items[0].Bytes);
+                    _ = redis.SendAsync("XACK", "direct", "bench", entry.Items[0].Bytes);
                 }
             }
             catch (RedisUnreachableException)

@@ -7,7 +7,7 @@ namespace Daprd.Invocation;
 /// Where the sidecars of other processes are: each leaves a file with its process id in a folder they share, named after its app id and its gRPC port.
 /// The file of a process that is gone counts as absent. Several of the same app id take turns.
 /// </summary>
-internal sealed class Names(string folder, IReadOnlyDictionary<string, string> peers)
+internal sealed class NameResolver(string folder, IReadOnlyDictionary<string, string> peers)
 {
     private uint turn;
 

@@ -4,7 +4,7 @@ using Google.Protobuf;
 namespace Bench;
 
 /// <summary>Everything done through sidecars: app one does it, and app two hears what is published.</summary>
-internal sealed class Through(Sidecars sidecars)
+internal sealed class ViaSidecar(Sidecars sidecars)
 {
     private const int Keys = 1000;
 
