@@ -2,7 +2,7 @@ using Daprd.Redis;
 
 namespace Bench;
 
-/// <summary>The same done on Redis without any sidecar.</summary>
+/// <summary>The same operations on Redis without a sidecar.</summary>
 internal sealed class RedisOnly(int port) : IAsyncDisposable
 {
     private const int Keys = 1000;
@@ -16,18 +16,18 @@ internal sealed class RedisOnly(int port) : IAsyncDisposable
 
     public Task WriteAsync(int number) => redis.SendAsync("HSET", $"direct-{number % Keys}", "data", Event.Data(number), "version", number);
 
-    /// <summary>Reads and acknowledges events on a connection of its own until told to stop.</summary>
-    public async Task<IAsyncDisposable> HearAsync(Action<ReadOnlyMemory<byte>> heard)
+    /// <summary>Reads and acknowledges events on its own connection until the result is disposed.</summary>
+    public async Task<IAsyncDisposable> SubscribeAsync(Action<ReadOnlyMemory<byte>> onEvent)
     {
         await redis.SendAsync("DEL", "direct");
         await redis.SendAsync("XGROUP", "CREATE", "direct", "bench", "0", "MKSTREAM");
         var reader = await RedisConnection.OpenAsync(Anonymous with { Port = port }, Timeout.InfiniteTimeSpan, CancellationToken.None);
-        return new Hearing(reader, ReadAsync(reader, heard));
+        return new Subscription(reader, ReadAsync(reader, onEvent));
     }
 
     public ValueTask DisposeAsync() => redis.DisposeAsync();
 
-    private async Task ReadAsync(RedisConnection reader, Action<ReadOnlyMemory<byte>> heard)
+    private async Task ReadAsync(RedisConnection reader, Action<ReadOnlyMemory<byte>> onEvent)
     {
         while (!reader.IsBroken)
         {
@@ -36,18 +36,18 @@ internal sealed class RedisOnly(int port) : IAsyncDisposable
                 var reply = await reader.SendAsync("XREADGROUP", "GROUP", "bench", "bench", "COUNT", 100, "BLOCK", 0, "STREAMS", "direct", ">");
                 foreach (var entry in reply.OrThrow().Items[0].Items[1].Items)
                 {
-                    heard(entry.Items[1].Items[1].Bytes);
+                    onEvent(entry.Items[1].Items[1].Bytes);
                     _ = redis.SendAsync("XACK", "direct", "bench", entry.Items[0].Bytes);
                 }
             }
             catch (RedisUnreachableException)
             {
-                // Hearing was ended.
+                // The subscription was disposed.
             }
         }
     }
 
-    private sealed class Hearing(RedisConnection reader, Task reading) : IAsyncDisposable
+    private sealed class Subscription(RedisConnection reader, Task reading) : IAsyncDisposable
     {
         public async ValueTask DisposeAsync()
         {

@@ -3,7 +3,7 @@ using Shared;
 
 namespace Bench;
 
-/// <summary>A Redis of our own that writes nothing to disk.</summary>
+/// <summary>A Redis server without persistence.</summary>
 internal sealed class RedisProcess : IAsyncDisposable
 {
     private readonly Process process;

@@ -5,7 +5,7 @@ using DaprService = Dapr.Client.Autogen.Grpc.v1.Dapr;
 
 namespace Bench;
 
-/// <summary>Four apps, played by this process, and their sidecars, all in one other process.</summary>
+/// <summary>Four apps in this process, and their sidecars in one other process.</summary>
 internal sealed class Sidecars : IAsyncDisposable
 {
     public static readonly string[] AppIds = ["one", "two", "three", "four"];
@@ -24,7 +24,7 @@ internal sealed class Sidecars : IAsyncDisposable
 
     public IReadOnlyList<App> Apps => apps;
 
-    /// <summary>Of each app its sidecar.</summary>
+    /// <summary>The sidecar of each app.</summary>
     public List<DaprService.DaprClient> Clients { get; } = [];
 
     public static async Task<Sidecars> StartAsync(int redisPort)
@@ -42,7 +42,7 @@ internal sealed class Sidecars : IAsyncDisposable
         string[] words = [program, "run", "-f", folder.FullName, "--names-folder", Path.Combine(folder.FullName, "names")];
         var process = Process.Start(new ProcessStartInfo("dotnet", words) { RedirectStandardOutput = true })!;
         var sidecars = new Sidecars(process, folder);
-        // The ports of apps must be free when a run begins.
+        // The run requires the app ports to be free at its start.
         foreach (var _ in AppIds) await sidecars.LineAsync("gRPC API on port");
         foreach (var (_, app, grpc) in ports)
         {

@@ -4,7 +4,7 @@ using Daprd.Files;
 
 namespace Daprd;
 
-/// <summary>The command line: flags as daprd spells them, with one dash or two, and the value behind a space or an equals sign.</summary>
+/// <summary>The command line: daprd's flags, with one dash or two, and the value after a space or an equals sign.</summary>
 internal sealed class Arguments
 {
     private static readonly HashSet<string> Switches =
@@ -26,7 +26,7 @@ internal sealed class Arguments
     {
     }
 
-    /// <summary>Throws <see cref="ConfigurationException"/>, with one sentence, at a flag nobody knows.</summary>
+    /// <summary>Throws <see cref="ConfigurationException"/> for an unknown flag.</summary>
     public static Arguments Parse(ReadOnlySpan<string> words)
     {
         var arguments = new Arguments();
@@ -55,7 +55,7 @@ internal sealed class Arguments
         : int.TryParse(values[^1], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number
         : throw new ConfigurationException($"The value '{values[^1]}' of --{name} is not a whole number.");
 
-    /// <summary>What these flags say to a sidecar that runs alone.</summary>
+    /// <summary>The options of a single sidecar.</summary>
     public SidecarOptions ToSidecarOptions() => new(
         Text("app-id", ""),
         Integer("app-port", 0),
@@ -81,7 +81,7 @@ internal sealed class Arguments
         TimeSpan.FromSeconds(Integer("dapr-graceful-shutdown-seconds", (int)SidecarOptions.DefaultShutdownLimit.TotalSeconds)),
         DaprVersion());
 
-    /// <summary>The flag comes before the environment variable.</summary>
+    /// <summary>The flag overrides the environment variable.</summary>
     public DaprVersion DaprVersion() =>
         Text("dapr-version", Environment.GetEnvironmentVariable(Daprd.DaprVersion.Variable) ?? "") is { Length: > 0 } asked
             ? Daprd.DaprVersion.Parse(asked)
@@ -89,7 +89,7 @@ internal sealed class Arguments
 
     public string NamesFolder() => Text("names-folder", SidecarOptions.DefaultNamesFolder);
 
-    /// <summary>Each is written <c>app-id=host:port</c>, the port being the one of that sidecar's gRPC API.</summary>
+    /// <summary>Parses <c>app-id=host:port</c>, with the port of that sidecar's gRPC API.</summary>
     public Dictionary<string, string> Peers()
     {
         var peers = new Dictionary<string, string>();

@@ -5,20 +5,20 @@ using Daprd.State;
 
 namespace Daprd;
 
-/// <summary>The components of one app, opened.</summary>
+/// <summary>The open components of one app.</summary>
 internal sealed class Components : IAsyncDisposable
 {
     private readonly List<IAsyncDisposable> open = [];
 
     public List<(Component Component, IReadOnlyList<string> Capabilities)> Registered { get; } = [];
 
-    /// <summary>Throws <see cref="ConfigurationException"/>, with one sentence, when a component is unknown or its server is not there.</summary>
+    /// <summary>Throws <see cref="ConfigurationException"/> if a component type is unknown or its server is unreachable.</summary>
     public async Task OpenAsync(
         IEnumerable<Component> components, SidecarOptions options, SharedMemory memory, StateApi state, Publisher publisher, Action<string> warn)
     {
         foreach (var component in components)
         {
-            // The category is looked at letter by letter, what comes behind it is not.
+            // As in daprd, the category is case-sensitive and the rest of the type is not.
             if (component.Type.Split('.')[0] is not ("state" or "pubsub" or "secretstores")) throw component.Source.Error($"incorrect type {component.Type}");
             var wanted = component.Type.ToLowerInvariant();
             switch (options.Embedded ? wanted.Replace(".redis", ".in-memory") : wanted)
@@ -26,7 +26,7 @@ internal sealed class Components : IAsyncDisposable
                 case "state.redis":
                     var redisState = new RedisState(component, options.Version);
                     open.Add(redisState);
-                    await ReachAsync(component, redisState.OpenAsync);
+                    await ConnectAsync(component, redisState.OpenAsync);
                     AddState(component, redisState);
                     break;
                 case "state.in-memory":
@@ -35,7 +35,7 @@ internal sealed class Components : IAsyncDisposable
                 case "pubsub.redis":
                     var redisPubSub = new RedisPubSub(component, options.AppId, options.Version, warn);
                     open.Add(redisPubSub);
-                    await ReachAsync(component, redisPubSub.OpenAsync);
+                    await ConnectAsync(component, redisPubSub.OpenAsync);
                     AddPubSub(component, redisPubSub);
                     break;
                 case "pubsub.in-memory":
@@ -69,7 +69,7 @@ internal sealed class Components : IAsyncDisposable
         foreach (var one in open) await one.DisposeAsync();
     }
 
-    private static async Task ReachAsync(Component component, Func<Task> open)
+    private static async Task ConnectAsync(Component component, Func<Task> open)
     {
         try
         {

@@ -1,14 +1,14 @@
 namespace Daprd;
 
 /// <summary>
-/// The system's clock with short timers that are on time. The runtime's own look at a clock that moves every four milliseconds, and so a wait
-/// of one, which daprd keeps to within a tenth, could take five.
+/// The system clock with precise short timers. The runtime's timers use a clock with a resolution of four milliseconds, so that a delay of
+/// one millisecond, which daprd keeps to within 0.1 ms, could take five.
 /// </summary>
 internal sealed class HighResolutionTimeProvider : TimeProvider
 {
     public static readonly HighResolutionTimeProvider Instance = new();
 
-    /// <summary>Longer ones are the runtime's.</summary>
+    /// <summary>Longer timers use the runtime's.</summary>
     private static readonly TimeSpan MaxHighResolution = TimeSpan.FromMilliseconds(50);
 
     private readonly object gate = new();

@@ -4,7 +4,7 @@ using Daprd.State;
 
 namespace Daprd;
 
-/// <summary>The in-memory components of all sidecars in this process: apps that name the same component mean the same one.</summary>
+/// <summary>The in-memory components of all sidecars in this process, shared by name.</summary>
 internal sealed class SharedMemory
 {
     private readonly ConcurrentDictionary<string, InMemoryState> stores = new();

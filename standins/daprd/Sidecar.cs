@@ -9,7 +9,7 @@ using Daprd.Tracing;
 
 namespace Daprd;
 
-/// <summary>One app's sidecar: its components, its two servers, and its subscriptions.</summary>
+/// <summary>The sidecar of one app: components, servers and subscriptions.</summary>
 internal sealed class Sidecar : IAsyncDisposable
 {
     private readonly Resources resources;
@@ -26,7 +26,7 @@ internal sealed class Sidecar : IAsyncDisposable
     private readonly TaskCompletionSource subscribed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task watch = Task.CompletedTask;
 
-    /// <summary>Reads the sidecar's files; throws <see cref="ConfigurationException"/> when they are wrong. Nothing is opened yet.</summary>
+    /// <summary>Reads the sidecar's files without opening components. Throws <see cref="ConfigurationException"/> if a file is invalid.</summary>
     public Sidecar(SidecarOptions options, SharedMemory memory, LocalApps localApps, SidecarLog log)
     {
         Options = options;
@@ -58,19 +58,19 @@ internal sealed class Sidecar : IAsyncDisposable
 
     public ConcurrentDictionary<string, string> ExtendedMetadata { get; }
 
-    /// <summary>Completes when the app's subscriptions are active; without an app, when the servers are up.</summary>
+    /// <summary>Completes when the app's subscriptions are active or, without an app, when the servers listen.</summary>
     public Task Subscribed => subscribed.Task;
 
-    /// <summary>Whether the app was reached. The subscriptions of one whose health is checked may not be active yet.</summary>
+    /// <summary>Whether the app's port was reached. With health checks, its subscriptions may not be active yet.</summary>
     public bool IsReady => ready.Task.IsCompletedSuccessfully;
 
-    /// <summary>The app's subscriptions; before discovery, and when discovery fails, those that the files declare.</summary>
+    /// <summary>The app's subscriptions; before discovery and after a failed one, those declared in files.</summary>
     public IReadOnlyList<Subscription> Subscriptions => subscriptions?.Known ?? [.. resources.Subscriptions.Select(file => file.Subscription)];
 
-    /// <summary>Raised when somebody asks the sidecar to end; the argument is true when it is to end at once and with code 1.</summary>
+    /// <summary>Raised by a shutdown request; the argument is true if the sidecar must exit immediately with code 1.</summary>
     public event Action<bool>? ShutdownRequested;
 
-    /// <summary>Opens the components and starts the servers; the app need not be there. Throws <see cref="ConfigurationException"/> when a server is missing.</summary>
+    /// <summary>Opens the components and starts the servers; does not wait for the app. Throws <see cref="ConfigurationException"/> if a component's server is unreachable.</summary>
     public async Task StartAsync()
     {
         await components.OpenAsync(resources.Components, Options, memory, State, Publisher, log.Warn);
@@ -116,8 +116,8 @@ internal sealed class Sidecar : IAsyncDisposable
         return response;
     }
 
-    /// <summary>Delivers nothing more. What is under way goes on, and if it fails now it is not acknowledged.</summary>
-    public void StopHearing()
+    /// <summary>Stops new deliveries. Running deliveries continue; if they fail now, they are not acknowledged.</summary>
+    public void StopDeliveries()
     {
         if (stopping.IsCancellationRequested) return;
         stopping.Cancel();
@@ -125,12 +125,12 @@ internal sealed class Sidecar : IAsyncDisposable
         _ = subscriptions?.StopAsync();
     }
 
-    /// <summary>Delivers nothing more, ends what is under way, then closes. False when that took too long and was left undone.</summary>
+    /// <summary>Stops new deliveries, waits for running ones, then closes. False if that exceeded the shutdown limit.</summary>
     public async Task<bool> StopAsync()
     {
         try
         {
-            StopHearing();
+            StopDeliveries();
             await DisposeAsync().AsTask().WaitAsync(Options.ShutdownLimit);
             return true;
         }
@@ -175,7 +175,7 @@ internal sealed class Sidecar : IAsyncDisposable
                 return;
             }
 
-            // Initialized does not mean subscribed: subscriptions start with the first probe that succeeds.
+            // Initialized does not mean subscribed: subscriptions start at the first successful probe.
             BecomeReady();
             await new AppHealth(app, Options.Health).WatchAsync(HealthChangedAsync, stopping.Token);
         }

@@ -9,7 +9,7 @@ internal enum LogLevel
     Error,
 }
 
-/// <summary>Lines in daprd's own form, to any number of writers.</summary>
+/// <summary>Log lines in daprd's format, to any number of writers.</summary>
 internal sealed class SidecarLog(string appId, params TextWriter[] writers)
 {
     private readonly Lock gate = new();

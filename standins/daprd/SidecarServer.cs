@@ -13,7 +13,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace Daprd;
 
-/// <summary>The ports of one sidecar: gRPC with everything that is proxied, and HTTP.</summary>
+/// <summary>The servers of one sidecar: gRPC, including proxied calls, and HTTP.</summary>
 internal sealed partial class SidecarServer(Sidecar sidecar) : IAsyncDisposable
 {
     private const string DaprService = "/dapr.proto.runtime.v1.Dapr/";
@@ -21,15 +21,15 @@ internal sealed partial class SidecarServer(Sidecar sidecar) : IAsyncDisposable
 
     private WebApplication? app;
 
-    /// <summary>Throws <see cref="ConfigurationException"/>, with one sentence, when a port is taken.</summary>
+    /// <summary>Throws <see cref="ConfigurationException"/> if a port is taken.</summary>
     public async Task StartAsync()
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        // No handler here blocks a thread, so none is woken to keep another one free.
+        // No handler blocks, so requests can run on the socket threads.
         builder.WebHost.UseKestrelCore().UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true).ConfigureKestrel(Listen);
         builder.Services.AddRoutingCore();
         builder.Services.AddLogging();
-        builder.Services.AddSingleton<IHostLifetime, UnheardSignals>();
+        builder.Services.AddSingleton<IHostLifetime, NoSignalHandling>();
         builder.Services.AddSingleton(new DaprApi(sidecar));
         builder.Services.AddGrpc(grpc =>
         {
@@ -84,7 +84,7 @@ internal sealed partial class SidecarServer(Sidecar sidecar) : IAsyncDisposable
         }
     }
 
-    /// <summary>Dapr's own rpcs are served here, those not in this stand-in say so, and all other services belong to apps.</summary>
+    /// <summary>Dispatches a call: RPCs of Dapr are served or answered with UNIMPLEMENTED, calls of all other services are proxied to apps.</summary>
     private Task ChooseAsync(HttpContext context, RequestDelegate next)
     {
         var path = context.Request.Path.Value ?? "";
@@ -105,8 +105,8 @@ internal sealed partial class SidecarServer(Sidecar sidecar) : IAsyncDisposable
     [GeneratedRegex("/{2,}")]
     private static partial Regex Slashes();
 
-    /// <summary>The process listens to signals, not each of its servers.</summary>
-    private sealed class UnheardSignals : IHostLifetime
+    /// <summary>Signals are handled by the process, not by each server.</summary>
+    private sealed class NoSignalHandling : IHostLifetime
     {
         public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Daprd.Api;
 
-/// <summary>Lets only callers through that show the sidecar's token.</summary>
+/// <summary>Rejects requests without the sidecar's API token.</summary>
 internal sealed class ApiToken(string token)
 {
     private const string Header = "dapr-api-token";

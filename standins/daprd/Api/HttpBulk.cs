@@ -6,7 +6,7 @@ using Daprd.Tracing;
 
 namespace Daprd.Api;
 
-/// <summary>The entries of a bulk publication as the HTTP API spells them.</summary>
+/// <summary>The JSON of the HTTP API's bulk publish: entries and failures.</summary>
 internal static class HttpBulk
 {
     public static (string EntryId, PublishRequest Event) ReadEntry(

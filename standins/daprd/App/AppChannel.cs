@@ -7,12 +7,12 @@ using Grpc.Net.Client;
 
 namespace Daprd.App;
 
-/// <summary>The way from a sidecar to its app. The app need not be there yet.</summary>
-/// <remarks>A call is in no trace but the one that its headers name: whatever activity is current where it is made is not meant.</remarks>
+/// <summary>The gRPC channel from a sidecar to its app. Can be created before the app listens.</summary>
+/// <remarks>The trace context of a call is only what its headers say, so every call clears Activity.Current.</remarks>
 internal sealed class AppChannel : IDisposable
 {
     private static readonly TimeSpan DialTimeout = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan DialPause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan DialDelay = TimeSpan.FromMilliseconds(100);
 
     private readonly string host;
     private readonly int port;
@@ -35,10 +35,10 @@ internal sealed class AppChannel : IDisposable
 
     public Uri Address { get; }
 
-    /// <summary>For calls that are passed on as they are.</summary>
+    /// <summary>For proxied calls.</summary>
     public HttpMessageInvoker Invoker { get; }
 
-    /// <summary>Many calls on few connections, and no trace headers of our own making.</summary>
+    /// <summary>HTTP/2 with several connections and without trace headers of its own.</summary>
     public static SocketsHttpHandler NewHandler() => new()
     {
         EnableMultipleHttp2Connections = true,
@@ -48,14 +48,14 @@ internal sealed class AppChannel : IDisposable
         UseProxy = false,
         UseCookies = false,
         AllowAutoRedirect = false,
-        // With a way of its own to connect, gRPC does not wait before it tries again an app that was away.
+        // With a ConnectCallback, Grpc.Net.Client has no reconnect backoff after the app was unavailable.
         ConnectCallback = ConnectAsync,
     };
 
-    /// <summary>Completes when something accepts connections on the app's port.</summary>
+    /// <summary>Completes when the app's port accepts connections.</summary>
     public async Task WaitForPortAsync(CancellationToken ct)
     {
-        while (!await AnswersAsync(ct)) await Task.Delay(DialPause, ct);
+        while (!await AnswersAsync(ct)) await Task.Delay(DialDelay, ct);
     }
 
     public async Task<ListTopicSubscriptionsResponse> ListSubscriptionsAsync(CancellationToken ct)
@@ -70,7 +70,7 @@ internal sealed class AppChannel : IDisposable
         return await callback.OnTopicEventAsync(request, headers, cancellationToken: ct);
     }
 
-    /// <summary>By the rpc's alpha name where the app knows only that.</summary>
+    /// <summary>Falls back to the RPC's alpha name if the app does not implement the stable one.</summary>
     public async Task<TopicEventBulkResponse> DeliverAsync(TopicEventBulkRequest request, Metadata headers, CancellationToken ct)
     {
         Activity.Current = null;
@@ -84,7 +84,7 @@ internal sealed class AppChannel : IDisposable
         }
     }
 
-    /// <summary>Anything but an answer counts as unhealthy, UNIMPLEMENTED too.</summary>
+    /// <summary>Every error counts as unhealthy, including UNIMPLEMENTED.</summary>
     public async Task<bool> ProbeAsync(TimeSpan limit, CancellationToken ct)
     {
         Activity.Current = null;

@@ -4,10 +4,10 @@ using System.Buffers.Binary;
 namespace Daprd.App;
 
 /// <summary>
-/// The way out of an HTTP/2 connection, on which a trace header with several values goes out as several header fields. So does daprd send
-/// them, and a server counts fields against its limits; .NET's client joins the values with commas into one field.
+/// The outgoing side of an HTTP/2 connection. Sends a trace header with several values as several header fields, as daprd does: servers
+/// count fields against their limits, and .NET's client joins the values with commas into one field.
 /// </summary>
-/// <remarks>It relies on what that client writes: no padding, no priorities, no Huffman code and no entries for the dynamic table.</remarks>
+/// <remarks>Relies on how .NET's client encodes headers: no padding, priorities or Huffman coding, no dynamic table entries.</remarks>
 internal sealed class RepeatedHeaders(Stream inner) : Stream
 {
     private const int PrefaceBytes = 24;
@@ -68,7 +68,7 @@ internal sealed class RepeatedHeaders(Stream inner) : Stream
         base.Dispose(disposing);
     }
 
-    /// <summary>Header frames are gathered until they are whole; everything else passes as it comes.</summary>
+    /// <summary>Buffers header frames until they are complete and passes everything else through.</summary>
     private void Take(ReadOnlySpan<byte> bytes)
     {
         while (!bytes.IsEmpty)
@@ -134,7 +134,7 @@ internal sealed class RepeatedHeaders(Stream inner) : Stream
         output.Write(payload);
     }
 
-    /// <summary>Copies the fields of a header block, those with several values once for each.</summary>
+    /// <summary>Copies the fields of a header block, a trace header once per value.</summary>
     private void Split(ReadOnlySpan<byte> block)
     {
         while (!block.IsEmpty)
@@ -186,7 +186,7 @@ internal sealed class RepeatedHeaders(Stream inner) : Stream
 
     private void WriteField(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value)
     {
-        // A literal that stays out of the dynamic table.
+        // Literal header field without indexing.
         fields.Write<byte>([0]);
         WriteText(name);
         WriteText(value);

@@ -3,9 +3,9 @@ using System.Text.RegularExpressions;
 
 namespace Daprd.Files;
 
-/// <summary>What this stand-in reads of a Configuration file.</summary>
-/// <param name="SamplingRate">0 to 1; null when the file does not say. 0 switches the passing on of trace contexts off altogether.</param>
-/// <param name="ZipkinEndpoint">Where spans go. Null: nowhere.</param>
+/// <summary>The fields of a Configuration file that the stand-in supports.</summary>
+/// <param name="SamplingRate">0 to 1; null: not set. 0 also disables the propagation of trace contexts.</param>
+/// <param name="ZipkinEndpoint">Receives the spans. Null: spans are not exported.</param>
 internal sealed partial record Configuration(double? SamplingRate, Uri? ZipkinEndpoint)
 {
     public static readonly Configuration None = new(null, null);
@@ -13,7 +13,7 @@ internal sealed partial record Configuration(double? SamplingRate, Uri? ZipkinEn
     private static readonly string[] Known = ["tracing", "metric", "metrics", "logging"];
     private static readonly string[] KnownOfTracing = ["samplingRate", "zipkin"];
 
-    /// <summary>Later files win.</summary>
+    /// <summary>Later files override earlier ones.</summary>
     public static Configuration Read(IEnumerable<string> files, Action<string> warn)
     {
         var found = None;

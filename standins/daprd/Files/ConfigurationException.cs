@@ -1,4 +1,4 @@
 namespace Daprd.Files;
 
-/// <summary>A file says something that cannot be followed. The message is one sentence for the person who wrote it.</summary>
+/// <summary>A file, flag or port is invalid. The message is one sentence for the user.</summary>
 internal sealed class ConfigurationException(string message) : Exception(message);

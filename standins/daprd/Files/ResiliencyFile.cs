@@ -2,7 +2,7 @@ using Daprd.Resiliency;
 
 namespace Daprd.Files;
 
-/// <summary>A Resiliency resource: named policies, and for which components' deliveries they count.</summary>
+/// <summary>A Resiliency resource: named policies, and the components to whose deliveries they apply.</summary>
 internal sealed record ResiliencyFile(
     string Name,
     List<string> Scopes,
@@ -57,7 +57,7 @@ internal sealed record ResiliencyFile(
             ReadCodes(matching?.Field("gRPCStatusCodes")));
     }
 
-    /// <summary>A list such as <c>1-3,14</c>; null lets every code pass.</summary>
+    /// <summary>Parses a list such as <c>1-3,14</c>; null: all codes.</summary>
     private static List<(int First, int Last)>? ReadCodes(YamlNodeRef? node)
     {
         if (node is null || node.Text().Length == 0) return null;

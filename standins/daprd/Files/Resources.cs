@@ -2,11 +2,11 @@ using Daprd.Resiliency;
 
 namespace Daprd.Files;
 
-/// <summary>Everything the YAML files of the resource folders say to one app.</summary>
+/// <summary>The resources in the YAML files of the resource folders that apply to one app.</summary>
 internal sealed record Resources(List<Component> Components, List<SubscriptionFile> Subscriptions, Policies Policies)
 {
-    /// <summary>Reads <c>*.yaml</c> and <c>*.yml</c> directly in each folder. Throws <see cref="ConfigurationException"/> at the first thing that is wrong.</summary>
-    /// <param name="workingFolder">Where relative paths within the files begin.</param>
+    /// <summary>Reads <c>*.yaml</c> and <c>*.yml</c> directly in each folder. Throws <see cref="ConfigurationException"/> at the first error.</summary>
+    /// <param name="workingFolder">Base of relative paths in the files.</param>
     public static Resources Read(IEnumerable<string> folders, string appId, string workingFolder, Action<string> warn)
     {
         var components = new List<ComponentFile>();
@@ -29,7 +29,7 @@ internal sealed record Resources(List<Component> Components, List<SubscriptionFi
                     subscriptions.Add(subscription);
                     break;
                 case "Resiliency":
-                    // So it is in daprd, which looks for components and subscriptions in all documents of a file, and for this in the first.
+                    // As in daprd, which reads components and subscriptions from all documents of a file, and policies only from the first.
                     if (at > 0)
                     {
                         warn(document.Error("policies count only as the first document of a file; these are ignored").Message);
@@ -53,7 +53,7 @@ internal sealed record Resources(List<Component> Components, List<SubscriptionFi
             .Order(StringComparer.Ordinal);
     }
 
-    /// <summary>Secret stores come first, because the others may need them.</summary>
+    /// <summary>Secret stores first, because other components may refer to them.</summary>
     private static List<Component> Resolve(List<ComponentFile> files, string appId, string workingFolder, Action<string> warn)
     {
         var secrets = new Secrets(workingFolder);

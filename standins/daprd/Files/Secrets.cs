@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Daprd.Files;
 
 /// <summary>The development secret stores: a local JSON file, and the environment.</summary>
-/// <param name="folder">Where relative paths begin.</param>
+/// <param name="folder">Base of relative paths.</param>
 internal sealed class Secrets(string folder)
 {
     private readonly Dictionary<string, Func<string, string?>> stores = [];
@@ -20,7 +20,7 @@ internal sealed class Secrets(string folder)
         };
     }
 
-    /// <summary>A secret of these stores has one value, whose key is the secret's own name; under any other there is nothing.</summary>
+    /// <summary>A secret of these stores has one value, whose key is the name of the secret.</summary>
     public string? Find(string store, string name, string key) =>
         key == name && stores.TryGetValue(store, out var find) ? find(name) : null;
 

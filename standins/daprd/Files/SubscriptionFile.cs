@@ -2,7 +2,7 @@ using Daprd.PubSub;
 
 namespace Daprd.Files;
 
-/// <summary>A declarative subscription and the apps it is for.</summary>
+/// <summary>A declarative subscription with its scopes.</summary>
 internal sealed record SubscriptionFile(string Name, Subscription Subscription, List<string> Scopes)
 {
     public bool Concerns(string appId) => Scopes.Count == 0 || Scopes.Contains(appId);

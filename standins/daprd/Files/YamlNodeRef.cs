@@ -5,7 +5,7 @@ using YamlDotNet.RepresentationModel;
 
 namespace Daprd.Files;
 
-/// <summary>A node of a YAML document that knows where it stands, so that whoever finds it wrong can say so.</summary>
+/// <summary>A node of a YAML document with its file, line and path for error messages.</summary>
 internal sealed class YamlNodeRef
 {
     private readonly string file;
@@ -19,7 +19,7 @@ internal sealed class YamlNodeRef
         this.node = node;
     }
 
-    /// <summary>The documents of a file, empty ones left out.</summary>
+    /// <summary>The documents of a file, without empty ones.</summary>
     public static List<YamlNodeRef> Documents(string file, Func<string, string>? prepare = null)
     {
         try
@@ -42,7 +42,7 @@ internal sealed class YamlNodeRef
     public ConfigurationException Error(string message) =>
         new($"{file}, line {node.Start.Line}, {(path.Length == 0 ? "top level" : path)}: {message}");
 
-    /// <summary>Absent when the field is missing or null.</summary>
+    /// <summary>Null if the field is missing or null.</summary>
     public YamlNodeRef? Field(string name)
     {
         if (node is not YamlMappingNode mapping) throw Error("a mapping of names to values is expected here");
@@ -76,11 +76,11 @@ internal sealed class YamlNodeRef
 
     public bool Boolean() => bool.TryParse(Text(), out var flag) ? flag : throw Error($"'{Text()}' is neither true nor false");
 
-    /// <summary>A duration as Go writes it; a bare number counts milliseconds.</summary>
+    /// <summary>A duration in Go's format; a plain number is in milliseconds.</summary>
     public TimeSpan Duration() => GoDuration.TryParse(Text(), out var duration)
         ? duration : throw Error($"'{Text()}' is not a duration such as 500ms, 5s or 1m30s");
 
-    /// <summary>The value as component metadata sees it: scalars as they are written, anything else as its JSON text.</summary>
+    /// <summary>The value as component metadata: scalars as written, anything else as JSON.</summary>
     public string ValueText() => node is YamlScalarNode ? Text() : JsonSerializer.Serialize(Plain(node));
 
     public List<string> Texts(string name) => Field(name) is { } list ? [.. list.Items().Select(i => i.Text())] : [];

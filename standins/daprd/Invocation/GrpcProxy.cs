@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Daprd.Invocation;
 
-/// <summary>Carries calls of any gRPC service to the app that the metadata names: bytes and headers both ways, no message is parsed.</summary>
+/// <summary>Proxies gRPC calls of any service to the app named in the metadata, without parsing messages.</summary>
 internal sealed class GrpcProxy(SidecarOptions options, LocalApps localApps, NameResolver nameResolver, Spans spans) : IDisposable
 {
     private const string TargetHeader = "dapr-app-id";
@@ -24,18 +24,18 @@ internal sealed class GrpcProxy(SidecarOptions options, LocalApps localApps, Nam
         var appId = headers[CalleeHeader].Count > 0 ? headers[CalleeHeader].ToString() : headers[TargetHeader].ToString();
         if (appId.Length == 0)
         {
-            // Where traces are looked at, that comes first and finds it missing.
-            GrpcAnswer.Write(context.Response, StatusCode.Unknown, spans.PassesOn
+            // If traces are propagated, daprd's tracing middleware fails first, with its own message.
+            GrpcAnswer.Write(context.Response, StatusCode.Unknown, spans.Propagates
                 ? $"cannot proxy request: missing {CalleeHeader} or {TargetHeader} metadata"
                 : $"failed to proxy request: required metadata {CalleeHeader} or {TargetHeader} not found");
             return;
         }
 
-        // An id may carry a namespace; there is only one here.
+        // The id may have a namespace, which is ignored.
         appId = appId.Split('.')[0];
         var caller = TraceContext.FromGrpc(headers);
         using var span = Start(spans, context, appId == options.AppId ? ActivityKind.Server : ActivityKind.Client, caller);
-        // Behind the caller's own context, the app that is called sees the span of the caller's sidecar, not that of its own: so it is in daprd.
+        // As in daprd, the called app sees, after the caller's own context, the span of the caller's sidecar and not that of its own sidecar.
         TraceContext? trace = appId != options.AppId ? span.Context : null;
         if (Find(appId) is { } target)
         {
@@ -61,7 +61,7 @@ internal sealed class GrpcProxy(SidecarOptions options, LocalApps localApps, Nam
         return span;
     }
 
-    /// <summary>What the gRPC status of an answer says; null when it is OK, or still unknown.</summary>
+    /// <summary>The message of the response's gRPC status; null if it is OK or not known yet.</summary>
     private static string? FailureOf(HttpResponse response)
     {
         var trailers = response.HttpContext.Features.Get<Microsoft.AspNetCore.Http.Features.IHttpResponseTrailersFeature>()?.Trailers;
@@ -75,7 +75,7 @@ internal sealed class GrpcProxy(SidecarOptions options, LocalApps localApps, Nam
         return appId != options.AppId && nameResolver.Find(appId) is { } sidecar ? new Target(toSidecars, sidecar, null, null) : null;
     }
 
-    /// <param name="trace">Goes along behind what the caller sent. Null: only that does.</param>
+    /// <param name="trace">Added after the caller's own context. Null: only the caller's is sent.</param>
     private async Task ForwardAsync(HttpContext context, Target target, string appId, TraceContext? trace)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
@@ -127,7 +127,7 @@ internal sealed class GrpcProxy(SidecarOptions options, LocalApps localApps, Nam
             if (!request.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values)) body.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
         }
 
-        if (trace is { } passed && spans.PassesOn)
+        if (trace is { } passed && spans.Propagates)
         {
             var parent = passed.OrZero;
             request.Headers.TryAddWithoutValidation("traceparent", parent);
@@ -141,7 +141,7 @@ internal sealed class GrpcProxy(SidecarOptions options, LocalApps localApps, Nam
         }
 
         if (target.AppApiToken is null) request.Headers.TryAddWithoutValidation(TargetHeader, appId);
-        // Sidecars of one machine are given the same token.
+        // All sidecars of a machine are expected to have the same token.
         var token = target.AppApiToken ?? options.ApiToken;
         if (token.Length > 0) request.Headers.TryAddWithoutValidation(TokenHeader, token);
         return request;
@@ -164,7 +164,7 @@ internal sealed class GrpcProxy(SidecarOptions options, LocalApps localApps, Nam
         try
         {
             var count = await stream.ReadAsync(buffer, ct);
-            // Headers go with the first message; without one they are lost, unless they are trailers in truth.
+            // Headers are sent with the first message; without a message they are dropped, unless this is a trailers-only response.
             if (count > 0 || from.Headers.NonValidated.Contains("grpc-status"))
             {
                 foreach (var (name, values) in from.Headers.NonValidated) to.Headers.Append(name, values.ToArray());
@@ -188,7 +188,7 @@ internal sealed class GrpcProxy(SidecarOptions options, LocalApps localApps, Nam
     }
 }
 
-/// <summary>Where a call goes next: the app itself, or its sidecar.</summary>
-/// <param name="AppApiToken">Null when the next hop is a sidecar, which is to see who is meant.</param>
-/// <param name="Spans">Of the app's own sidecar. Null when the next hop is a sidecar, which makes its own.</param>
+/// <summary>The next hop of a call: the app itself or its sidecar.</summary>
+/// <param name="AppApiToken">Null if the next hop is a sidecar, which needs the app id header.</param>
+/// <param name="Spans">The spans of the app's sidecar. Null if the next hop is a sidecar, which creates its own.</param>
 internal sealed record Target(HttpMessageInvoker Invoker, Uri Address, string? AppApiToken, Spans? Spans);

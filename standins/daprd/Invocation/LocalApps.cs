@@ -6,8 +6,8 @@ using Daprd.Tracing;
 namespace Daprd.Invocation;
 
 /// <summary>An app whose sidecar runs in this process.</summary>
-/// <param name="AppApiToken">What its sidecar shows to it; empty shows nothing.</param>
-/// <param name="Spans">Those of its sidecar.</param>
+/// <param name="AppApiToken">The token that its sidecar sends to it; empty: none.</param>
+/// <param name="Spans">The spans of its sidecar.</param>
 internal sealed record LocalApp(AppChannel App, string AppApiToken, Spans Spans);
 
 /// <summary>The apps whose sidecars run in this process, by app id.</summary>

@@ -2,18 +2,18 @@ using Grpc.Core;
 
 namespace Daprd.Invocation;
 
-/// <summary>Follows the messages in a stream of gRPC bytes, which come in pieces of any size.</summary>
-/// <param name="bytes">The most that one message may have, without its prefix.</param>
+/// <summary>Enforces the message size limit on a stream of gRPC bytes that arrives in arbitrary chunks.</summary>
+/// <param name="bytes">Maximum size of one message without its prefix.</param>
 internal sealed class MessageLimit(int bytes)
 {
-    /// <summary>A flag and four bytes of length.</summary>
+    /// <summary>A compression flag and four bytes of length.</summary>
     private const int PrefixLength = 5;
 
     private int prefix;
     private uint length;
     private long left;
 
-    /// <summary>Throws <see cref="RpcException"/> as soon as it is seen that a message is too long.</summary>
+    /// <summary>Throws <see cref="RpcException"/> as soon as the length prefix of a message exceeds the limit.</summary>
     public void Take(ReadOnlySpan<byte> piece)
     {
         while (!piece.IsEmpty)

@@ -1,13 +1,12 @@
 namespace Daprd.PubSub;
 
-/// <summary>Handles a batch; the result says for each message, in order, why it was not handled, or null.</summary>
-/// <param name="stopping">Ends what is under way, too.</param>
+/// <summary>Handles a batch. Returns one result per message, in order: null or the failure.</summary>
+/// <param name="stopping">Also cancels the current attempt.</param>
 internal delegate Task<IReadOnlyList<Exception?>> BatchHandler(IReadOnlyList<Message> batch, CancellationToken stopping);
 
 /// <summary>
-/// Gathers the messages of one subscription, which a broker hands over one by one, into batches: until a batch is full or its first message
-/// has waited long enough. One batch is handled at a time. Whoever hands a message over waits until its batch is done, so a batch never has
-/// more messages than the broker has workers.
+/// Collects the messages of one subscription into batches. A batch is handled when it is full or MaxAwait after its first message, one batch
+/// at a time. HandleAsync completes with the batch of its message, so a batch has at most as many messages as the broker has workers.
 /// </summary>
 internal sealed class BulkAccumulator(BulkOptions options, BatchHandler handler, TimeProvider time)
 {
@@ -16,11 +15,11 @@ internal sealed class BulkAccumulator(BulkOptions options, BatchHandler handler,
     private ITimer? timer;
     private bool busy;
 
-    // Who waited goes on at once, one after the other: so their acknowledgements go out together.
+    // Without RunContinuationsAsynchronously: the continuations run one after the other, so their acknowledgements go out in one write.
     private readonly record struct Waiting(Message Message, TaskCompletionSource Handled);
 
-    /// <param name="deadline">Is not for batches: their messages wait for each other.</param>
-    /// <param name="stopping">The same for all messages of the subscription.</param>
+    /// <param name="deadline">Not used: the messages of a batch wait for each other.</param>
+    /// <param name="stopping">The same token for all messages of the subscription.</param>
     public Task HandleAsync(Message message, CancellationToken deadline, CancellationToken stopping)
     {
         var waiting = new Waiting(message, new TaskCompletionSource());
@@ -35,7 +34,7 @@ internal sealed class BulkAccumulator(BulkOptions options, BatchHandler handler,
         return waiting.Handled.Task.WaitAsync(stopping);
     }
 
-    /// <summary>True when a batch is to be handled at once; otherwise its patience begins, unless it has begun or there is nothing.</summary>
+    /// <summary>True if a full batch is ready; otherwise starts the MaxAwait timer unless it is running or no message waits.</summary>
     private bool Gather(CancellationToken stopping)
     {
         if (busy || waiting.Count == 0) return false;

@@ -8,7 +8,7 @@ using Value = Google.Protobuf.WellKnownTypes.Value;
 
 namespace Daprd.PubSub;
 
-/// <summary>An envelope as it was read back from a broker.</summary>
+/// <summary>An envelope read from a broker.</summary>
 internal sealed class CloudEvent : IDisposable
 {
     private static readonly JsonDocumentOptions Deep = new() { MaxDepth = 1000 };
@@ -18,7 +18,7 @@ internal sealed class CloudEvent : IDisposable
 
     private CloudEvent(JsonDocument document) => this.document = document;
 
-    /// <summary>Throws <see cref="JsonException"/> when the bytes are no JSON object.</summary>
+    /// <summary>Throws <see cref="JsonException"/> if the bytes are not a JSON object.</summary>
     public static CloudEvent Parse(ReadOnlyMemory<byte> bytes)
     {
         var document = JsonDocument.Parse(bytes, Deep);
@@ -33,7 +33,7 @@ internal sealed class CloudEvent : IDisposable
     public bool HasExpired(DateTimeOffset now) =>
         DateTimeOffset.TryParse(Text("expiration"), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var expiration) && now > expiration;
 
-    /// <summary>Throws <see cref="FormatException"/> when the data does not fit its content type.</summary>
+    /// <summary>Throws <see cref="FormatException"/> if the data does not match its content type.</summary>
     public TopicEventRequest ForApp(string topic, string pubSubName, string path) => new()
     {
         Id = Text("id"),
@@ -48,7 +48,7 @@ internal sealed class CloudEvent : IDisposable
         Extensions = Extensions(),
     };
 
-    /// <summary>As part of a batch, where binary data is not looked at: so it is with daprd. Throws like <see cref="ForApp"/>.</summary>
+    /// <summary>For an entry of a batch, where daprd ignores binary data. Throws like <see cref="ForApp"/>.</summary>
     public TopicEventCERequest ForBatch() => new()
     {
         Id = Text("id"),
@@ -81,7 +81,7 @@ internal sealed class CloudEvent : IDisposable
             ? UnsafeByteOperations.UnsafeWrap(encoded.GetBytesFromBase64())
             : null;
 
-    // Other content types reach a gRPC app with no data at all: so does daprd.
+    // As in daprd, events with other content types reach a gRPC app without data.
     private ByteString Data()
     {
         if (!document.RootElement.TryGetProperty("data", out var data)) return ByteString.Empty;

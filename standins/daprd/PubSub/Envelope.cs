@@ -7,13 +7,13 @@ using Daprd.Tracing;
 
 namespace Daprd.PubSub;
 
-/// <summary>What an app asks to be published.</summary>
-/// <param name="ContentType">As it was sent; empty means text/plain.</param>
-/// <param name="Metadata">Names compare without case where the sidecar reads them. Null when there is none; an empty one still travels with the message.</param>
+/// <summary>One event to publish.</summary>
+/// <param name="ContentType">As sent by the app; empty means text/plain.</param>
+/// <param name="Metadata">The sidecar reads names case-insensitively. Null: no metadata; empty metadata is still stored with the message.</param>
 internal sealed record PublishRequest(
     string PubSubName, string Topic, ReadOnlyMemory<byte> Data, string ContentType, IReadOnlyDictionary<string, string>? Metadata, TraceContext Trace)
 {
-    /// <summary>Whether it goes as it is, without an envelope.</summary>
+    /// <summary>Whether the data is published without an envelope.</summary>
     public bool IsRaw { get; init; }
 
     public string? Find(string name) => Find(Metadata, name);
@@ -30,8 +30,7 @@ internal sealed record PublishRequest(
     }
 
     /// <summary>
-    /// How long the event is worth delivering; null for ever. An unreadable value counts as none, and so does a negative number of seconds,
-    /// but not a negative duration: that, and zero, is over at once.
+    /// Null: no expiry. An invalid value and a negative number of seconds count as null; zero and a negative duration expire at once.
     /// </summary>
     public TimeSpan? TimeToLive()
     {
@@ -42,17 +41,17 @@ internal sealed record PublishRequest(
     }
 }
 
-/// <summary>The CloudEvent that wraps what was published: one JSON object, its members sorted by name.</summary>
+/// <summary>Wraps published data in a CloudEvent: one JSON object with members sorted by name.</summary>
 internal static class Envelope
 {
     private const string DefaultType = "com.dapr.event.sent";
     private static readonly JsonDocumentOptions Lenient = new() { MaxDepth = 1000 };
 
-    /// <summary>Throws <see cref="JsonException"/> when the event calls itself a CloudEvent and is none.</summary>
+    /// <summary>Throws <see cref="JsonException"/> if the content type says CloudEvent and the data is not one.</summary>
     public static byte[] Wrap(PublishRequest request, string appId, DateTimeOffset now) =>
         MediaType(request.ContentType) == "application/cloudevents+json" ? Complete(request, now) : Make(request, appId, now);
 
-    /// <summary>The envelope around a payload that was published without one.</summary>
+    /// <summary>The envelope for a payload that was published raw.</summary>
     public static byte[] WrapRaw(Message message, string pubSubName) => GoJson.Bytes((message, pubSubName), static (writer, raw) =>
     {
         var metadata = raw.message.Metadata;
@@ -72,7 +71,7 @@ internal static class Envelope
         writer.WriteEndObject();
     });
 
-    /// <summary>Lower case, without parameters.</summary>
+    /// <summary>In lower case, without parameters.</summary>
     public static string MediaType(string contentType)
     {
         var end = contentType.IndexOf(';');
@@ -123,7 +122,7 @@ internal static class Envelope
         }
     }
 
-    /// <summary>Only the first value counts; what follows it is ignored.</summary>
+    /// <summary>Parses the first JSON value and ignores the rest.</summary>
     private static JsonDocument? TryFirstValue(ReadOnlySpan<byte> data)
     {
         try

@@ -3,9 +3,9 @@ using System.Collections.Immutable;
 namespace Daprd.PubSub;
 
 /// <summary>
-/// pubsub.in-memory: every subscription gets every event, one at a time and in order; without a subscriber an event is gone,
-/// and a failed one is not delivered again. Publishing waits until the subscriber is done with the event before. What is delivered
-/// names the topic as it was subscribed to.
+/// pubsub.in-memory: every subscription gets every event, one at a time and in order. An event without subscriber is lost, and a failed one
+/// is not redelivered. Publishing blocks until the subscriber has handled the previous event. A delivered event has the topic of the
+/// subscription, which may be a pattern.
 /// </summary>
 internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
 {
@@ -16,7 +16,7 @@ internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
     {
         foreach (var subscriber in subscribers)
         {
-            if (subscriber.Hears(message.Topic)) await subscriber.TakeAsync(message, warn);
+            if (subscriber.Matches(message.Topic)) await subscriber.TakeAsync(message, warn);
         }
     }
 
@@ -45,8 +45,8 @@ internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
         private readonly SemaphoreSlim turn = new(1, 1);
         private readonly CancellationTokenSource stopping = new();
 
-        /// <summary>A topic that ends in * is a prefix, of what is longer.</summary>
-        public bool Hears(string published) =>
+        /// <summary>A topic that ends in * is a prefix of longer topics.</summary>
+        public bool Matches(string published) =>
             topic.EndsWith('*')
                 ? published.Length >= topic.Length && published.AsSpan().StartsWith(topic.AsSpan(0, topic.Length - 1), StringComparison.Ordinal)
                 : published == topic;

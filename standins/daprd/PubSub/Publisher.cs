@@ -5,10 +5,10 @@ using Grpc.Core;
 
 namespace Daprd.PubSub;
 
-/// <summary>The brokers of one app, and publishing to them. Every failure of a request is an <see cref="ApiException"/>.</summary>
+/// <summary>Publishes to the brokers of one app. Every failure is an <see cref="ApiException"/>.</summary>
 internal sealed class Publisher(string appId, TimeProvider time)
 {
-    /// <summary>How many of a bulk publication are under way at the same time.</summary>
+    /// <summary>Maximum number of messages of a bulk publish that are sent concurrently.</summary>
     private const int AtOnce = 100;
 
     private readonly Dictionary<string, Broker> brokers = [];
@@ -17,7 +17,7 @@ internal sealed class Publisher(string appId, TimeProvider time)
 
     public void Add(Component component, IPubSub pubSub) => brokers[component.Name] = new Broker(pubSub, new TopicScopes(component, appId));
 
-    /// <summary>Null when the app has no such broker.</summary>
+    /// <summary>Null if the app has no such broker.</summary>
     public IPubSub? Find(string pubSubName) => brokers.GetValueOrDefault(pubSubName)?.PubSub;
 
     public bool MaySubscribe(string pubSubName, string topic) => brokers[pubSubName].Scopes.MaySubscribe(topic);
@@ -28,11 +28,11 @@ internal sealed class Publisher(string appId, TimeProvider time)
         await SendAsync(broker, Prepare(request), request.PubSubName);
     }
 
-    /// <summary>Publishes a message once more, unchanged, under another topic.</summary>
+    /// <summary>Publishes a message unchanged to another topic.</summary>
     public async Task ForwardAsync(string pubSubName, Message message, CancellationToken ct) =>
         await SendAsync(Check(pubSubName, message.Topic), message, pubSubName).WaitAsync(ct);
 
-    /// <summary>Checks every entry, then publishes them in no particular order. The failures, by entry.</summary>
+    /// <summary>Validates all entries, then publishes them in no particular order. Returns the failures by entry id.</summary>
     public async Task<IReadOnlyDictionary<string, ApiException>> PublishManyAsync(
         string pubSubName, string topic, IReadOnlyList<(string EntryId, PublishRequest Event)> entries)
     {
@@ -79,7 +79,7 @@ internal sealed class Publisher(string appId, TimeProvider time)
 
     private Message Prepare(PublishRequest request)
     {
-        // As text or as bytes: daprd decides by what it can read in it.
+        // daprd stores this as text or as bytes, depending on whether it can parse it.
         if (!request.IsRaw && Envelope.MediaType(request.ContentType) == "application/x-protobuf")
         {
             throw new ApiException(
@@ -99,8 +99,8 @@ internal sealed class Publisher(string appId, TimeProvider time)
         }
     }
 
-    /// <summary>Whether a request asks that no envelopes be made; of many events published together its entries cannot say.</summary>
-    public static bool AsksRaw(IReadOnlyDictionary<string, string>? metadata) => PublishRequest.Find(metadata, "rawPayload")?.ToLowerInvariant() switch
+    /// <summary>Whether the metadata asks for no envelope. In a bulk publish only the request's metadata counts, not the entries'.</summary>
+    public static bool IsRaw(IReadOnlyDictionary<string, string>? metadata) => PublishRequest.Find(metadata, "rawPayload")?.ToLowerInvariant() switch
     {
         null or "" or "false" or "f" or "0" => false,
         "true" or "t" or "1" => true,

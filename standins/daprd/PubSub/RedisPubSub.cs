@@ -4,14 +4,14 @@ using Daprd.Redis;
 
 namespace Daprd.PubSub;
 
-/// <param name="Group">The consumer group and the consumer within it, both.</param>
-/// <param name="QueueDepth">Messages read at once, and messages waiting for a worker.</param>
-/// <param name="MaxLength">Zero never trims a stream by length.</param>
-/// <param name="StreamTtl">Zero never trims a stream by age.</param>
-/// <param name="ProcessingTimeout">A message unacknowledged for this long is taken back. Zero takes nothing back.</param>
-/// <param name="RedeliverInterval">How often such messages are looked for. Zero never looks.</param>
-/// <param name="KeepAliveInterval">How often messages that are held here are kept from being taken back. Zero never does.</param>
-/// <param name="EndsAtProcessingTimeout">Whether a message that is still being handled then is given up.</param>
+/// <param name="Group">Name of both the consumer group and the consumer.</param>
+/// <param name="QueueDepth">Maximum number of messages per read, and capacity of the queue to the workers.</param>
+/// <param name="MaxLength">Zero: streams are not trimmed by length.</param>
+/// <param name="StreamTtl">Zero: streams are not trimmed by age.</param>
+/// <param name="ProcessingTimeout">Idle time after which a pending message is reclaimed. Zero: never.</param>
+/// <param name="RedeliverInterval">Interval of the search for such messages. Zero: never.</param>
+/// <param name="KeepAliveInterval">Interval at which the idle time of queued and running messages is reset. Zero: never.</param>
+/// <param name="EndsAtProcessingTimeout">Whether handling is cancelled at the processing timeout.</param>
 internal sealed record RedisPubSubSettings(
     string Group,
     int Concurrency,
@@ -27,7 +27,7 @@ internal sealed record RedisPubSubSettings(
     private static readonly TimeSpan DefaultProcessingTimeout = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan DefaultRedeliverInterval = TimeSpan.FromSeconds(15);
 
-    /// <summary>Whether abandoned messages are reclaimed at all: only when both times are given.</summary>
+    /// <summary>Whether idle messages are reclaimed: only if both times are positive.</summary>
     public bool Reclaims => ProcessingTimeout > TimeSpan.Zero && RedeliverInterval > TimeSpan.Zero;
 
     public static RedisPubSubSettings Of(Component component, string appId, DaprVersion version)
@@ -46,7 +46,7 @@ internal sealed record RedisPubSubSettings(
             version.EndsDeliveryAtProcessingTimeout);
     }
 
-    /// <summary>Before 1.19 daprd reads plain milliseconds here and silently ignores anything else.</summary>
+    /// <summary>Before 1.19, daprd accepts only plain milliseconds here and silently ignores anything else.</summary>
     private static TimeSpan Redelivery(Component component, DaprVersion version) =>
         version.ReadsRedeliverIntervalAsDuration ? component.Duration("redeliverInterval", DefaultRedeliverInterval)
         : int.TryParse(component.Value("redeliverInterval"), out var interval) ? TimeSpan.FromMilliseconds(interval)
@@ -54,9 +54,9 @@ internal sealed record RedisPubSubSettings(
 }
 
 /// <summary>
-/// pubsub.redis: a stream for each topic, a consumer group for each app. All topics of the component share one queue and its workers.
-/// A message is acknowledged after its handler has failed, too, unless its subscription was stopped meanwhile or, where messages are taken
-/// back, the handler took longer than the processing timeout.
+/// pubsub.redis: one stream per topic, one consumer group per app. All topics of the component share one queue and its workers.
+/// A message is acknowledged even if its handler fails, unless its subscription was stopped meanwhile or, if idle messages are reclaimed,
+/// the handler took longer than the processing timeout.
 /// </summary>
 internal sealed class RedisPubSub : IPubSub
 {
@@ -76,7 +76,7 @@ internal sealed class RedisPubSub : IPubSub
         workers = [.. Enumerable.Range(0, settings.Concurrency).Select(_ => Task.Run(WorkAsync))];
     }
 
-    /// <summary>Throws <see cref="RedisUnreachableException"/> when Redis is not there.</summary>
+    /// <summary>Throws <see cref="RedisUnreachableException"/> if Redis is not reachable.</summary>
     public async Task OpenAsync() => await redis.SendAsync("PING");
 
     public async Task PublishAsync(Message message) => await redis.SendAsync(Add(message));
@@ -129,7 +129,7 @@ internal sealed class RedisPubSub : IPubSub
         {
             while (true)
             {
-                // Whoever waits like this is woken alone, for a message of its own; those who wait until there are any are all woken.
+                // ReadAsync wakes one worker per message; WaitToReadAsync would wake all of them.
                 var delivery = await queue.Reader.ReadAsync();
                 try
                 {

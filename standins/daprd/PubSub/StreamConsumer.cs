@@ -5,16 +5,16 @@ using Daprd.Redis;
 namespace Daprd.PubSub;
 
 /// <summary>
-/// One topic's way from Redis to the workers: a loop that reads what is new, on a connection of its own because it blocks there,
-/// a loop that takes back what was read by somebody who never finished it, and, from Dapr 1.19 on, one that keeps what is held here
-/// from looking abandoned.
+/// Moves the messages of one topic from Redis to the workers. Three loops: one reads new messages, with blocking reads on its own
+/// connection; one reclaims messages that a consumer read and did not acknowledge; from Dapr 1.19 on, one resets the idle time of the
+/// messages held here so that they are not reclaimed.
 /// </summary>
 internal sealed class StreamConsumer(
     string topic, RedisClient redis, RedisPubSubSettings settings, MessageHandler handler, ChannelWriter<RedisDelivery> queue, Action<string> warn, TimeProvider time)
     : IAsyncDisposable
 {
-    private static readonly TimeSpan ReconnectPause = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan ReconnectDelay = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(30);
 
     private readonly CancellationTokenSource closed = new();
     private readonly CancellationTokenSource stopping = new();
@@ -23,32 +23,32 @@ internal sealed class StreamConsumer(
     private readonly TaskCompletionSource idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private RedisConnection? connection;
     private Task loops = Task.CompletedTask;
-    private int underWay;
+    private int running;
 
     public MessageHandler Handler => handler;
 
-    /// <summary>Ends when nothing more is to be delivered.</summary>
+    /// <summary>Cancelled when no more messages may be delivered.</summary>
     public CancellationToken Closed => closed.Token;
 
-    /// <summary>Completes when the consumer group exists; a Redis that is away is waited for.</summary>
+    /// <summary>Completes when the consumer group exists; retries while Redis is unreachable.</summary>
     public async Task StartAsync(CancellationToken ct)
     {
-        while (!await TryCreateGroupAsync()) await Task.Delay(ReconnectPause, time, ct);
+        while (!await TryCreateGroupAsync()) await Task.Delay(ReconnectDelay, time, ct);
         loops = Task.WhenAll(Task.Run(ReadAsync), Task.Run(ReclaimAsync), Task.Run(KeepAliveAsync));
     }
 
-    /// <summary>Marks a message as under way until disposed; null when the subscription is stopped and the message must be left alone.</summary>
+    /// <summary>Counts a message as running until the result is disposed; null if the subscription is stopped and the message must not be handled.</summary>
     public Work? Begin()
     {
         lock (gate)
         {
             if (closed.IsCancellationRequested) return null;
-            underWay++;
+            running++;
             return new Work(this);
         }
     }
 
-    /// <summary>The message has left the queue and its worker, whatever became of it.</summary>
+    /// <summary>The message is no longer held by the queue or a worker.</summary>
     public void Release(string id) => held.TryRemove(id, out _);
 
     public async ValueTask DisposeAsync()
@@ -56,19 +56,19 @@ internal sealed class StreamConsumer(
         lock (gate)
         {
             closed.Cancel();
-            if (underWay == 0) idle.TrySetResult();
+            if (running == 0) idle.TrySetResult();
         }
 
         try
         {
-            await idle.Task.WaitAsync(DrainLimit, time);
+            await idle.Task.WaitAsync(DrainTimeout, time);
         }
         catch (TimeoutException)
         {
-            warn($"topic {topic}: handlers are still busy {DrainLimit.TotalSeconds} s after the subscription was stopped");
+            warn($"topic {topic}: handlers are still busy {DrainTimeout.TotalSeconds} s after the subscription was stopped");
         }
 
-        // The reader ends last. What it has read since then is delivered by nobody, and stays pending: so it is in daprd.
+        // The reader stops last. As in daprd, messages read in the meantime are not delivered and stay pending.
         await stopping.CancelAsync();
         if (this.connection is { } connection) await connection.DisposeAsync();
         await loops;
@@ -78,7 +78,7 @@ internal sealed class StreamConsumer(
     {
         lock (gate)
         {
-            if (--underWay == 0 && closed.IsCancellationRequested) idle.TrySetResult();
+            if (--running == 0 && closed.IsCancellationRequested) idle.TrySetResult();
         }
     }
 
@@ -115,7 +115,7 @@ internal sealed class StreamConsumer(
             {
                 if (connection is not { IsBroken: false })
                 {
-                    // A blocked read may take as long as nothing is published.
+                    // A blocking read has no timeout.
                     connection = await RedisConnection.OpenAsync(redis.Address, Timeout.InfiniteTimeSpan, stopping.Token);
                     if (stopping.IsCancellationRequested) await connection.DisposeAsync();
                 }
@@ -132,11 +132,11 @@ internal sealed class StreamConsumer(
             catch (Exception failure) when (!stopping.IsCancellationRequested)
             {
                 warn($"topic {topic} cannot be read: {failure.Message}");
-                await PauseAsync(ReconnectPause);
+                await DelayAsync(ReconnectDelay);
             }
             catch (Exception)
             {
-                // Stopping closes the connection under a blocked read.
+                // Stopping closes the connection during a blocking read.
             }
         }
     }
@@ -147,7 +147,7 @@ internal sealed class StreamConsumer(
         while (!stopping.IsCancellationRequested)
         {
             await AttemptAsync(ReclaimOnceAsync);
-            await PauseAsync(settings.RedeliverInterval);
+            await DelayAsync(settings.RedeliverInterval);
         }
     }
 
@@ -156,12 +156,12 @@ internal sealed class StreamConsumer(
         if (settings.KeepAliveInterval <= TimeSpan.Zero) return;
         while (!stopping.IsCancellationRequested)
         {
-            await PauseAsync(settings.KeepAliveInterval);
+            await DelayAsync(settings.KeepAliveInterval);
             await AttemptAsync(KeepAliveOnceAsync);
         }
     }
 
-    /// <summary>Claiming what one owns already resets its idle time; with JUSTID it does not count as a delivery.</summary>
+    /// <summary>XCLAIM of a message by its owner resets its idle time; with JUSTID it does not count as a delivery.</summary>
     private async Task KeepAliveOnceAsync()
     {
         RedisArgument[] held = [.. this.held.Keys];
@@ -190,7 +190,7 @@ internal sealed class StreamConsumer(
             var id = entry.Items[0].ToString();
             if (entry.Items[1].IsNull)
             {
-                // Trimmed away while it was pending: there is nothing left to deliver.
+                // The entry was trimmed from the stream while it was pending.
                 await redis.SendAsync("XACK", topic, settings.Group, id);
                 continue;
             }
@@ -226,7 +226,7 @@ internal sealed class StreamConsumer(
         }
     }
 
-    private async Task PauseAsync(TimeSpan pause)
+    private async Task DelayAsync(TimeSpan pause)
     {
         try
         {

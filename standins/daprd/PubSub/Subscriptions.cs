@@ -7,19 +7,19 @@ using Grpc.Core;
 
 namespace Daprd.PubSub;
 
-/// <summary>What an app hears: found out once, started and stopped with the app's health.</summary>
+/// <summary>The subscriptions of an app: discovered once, started and stopped with the app's health.</summary>
 internal sealed class Subscriptions(
     AppChannel app, string appApiToken, Publisher publisher, Resources resources, Spans spans, Action<string> warn, TimeProvider time) : IAsyncDisposable
 {
     private const int DiscoveryRetries = 3;
-    private static readonly TimeSpan FirstDiscoveryPause = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan LongestDiscoveryPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan FirstDiscoveryDelay = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan MaxDiscoveryDelay = TimeSpan.FromSeconds(1);
 
     private readonly SemaphoreSlim gate = new(1, 1);
     private readonly List<IAsyncDisposable> active = [];
     private bool isAsked;
 
-    /// <summary>Null before discovery, and when discovery has failed.</summary>
+    /// <summary>Null before discovery and if discovery has failed.</summary>
     public IReadOnlyList<Subscription>? Known { get; private set; }
 
     public async Task StartAsync(CancellationToken ct)
@@ -61,7 +61,7 @@ internal sealed class Subscriptions(
         ? new BulkAccumulator(bulk, new BulkDelivery(subscription, app, appApiToken, publisher, policy, spans, warn, time).HandleAsync, HighResolutionTimeProvider.Instance).HandleAsync
         : new Delivery(subscription, app, appApiToken, publisher, policy, spans, warn, time).HandleAsync;
 
-    /// <summary>What the app says wins over what the files say about the same topic.</summary>
+    /// <summary>A programmatic subscription overrides a declarative one to the same topic.</summary>
     private List<Subscription> Merge(List<Subscription> programmatic)
     {
         var merged = new List<Subscription>(programmatic);
@@ -97,10 +97,10 @@ internal sealed class Subscriptions(
         return true;
     }
 
-    /// <summary>Null when the app does not say, however often it is asked: then nothing is subscribed to, and nobody asks again.</summary>
+    /// <summary>Null if every attempt failed: then the app has no subscriptions, and discovery is not repeated.</summary>
     private async Task<List<Subscription>?> DiscoverAsync(CancellationToken ct)
     {
-        var pause = FirstDiscoveryPause;
+        var pause = FirstDiscoveryDelay;
         for (var retries = 0; ; retries++)
         {
             try
@@ -120,7 +120,7 @@ internal sealed class Subscriptions(
                 }
 
                 await Task.Delay(pause, time, ct);
-                pause = pause * 1.5 < LongestDiscoveryPause ? pause * 1.5 : LongestDiscoveryPause;
+                pause = pause * 1.5 < MaxDiscoveryDelay ? pause * 1.5 : MaxDiscoveryDelay;
             }
         }
     }

@@ -2,7 +2,7 @@ using Daprd.Files;
 
 namespace Daprd.PubSub;
 
-/// <summary>Which topics of a broker an app may use.</summary>
+/// <summary>The topics of a broker that an app may use.</summary>
 internal sealed class TopicScopes
 {
     private readonly HashSet<string> allowed;
@@ -28,7 +28,7 @@ internal sealed class TopicScopes
         return scope?.Contains(topic) ?? !protectedTopics.Contains(topic);
     }
 
-    /// <summary>Null when the app is not mentioned; one that is mentioned without an equals sign does not count.</summary>
+    /// <summary>Null if the app is not listed; an entry without an equals sign is ignored.</summary>
     private static HashSet<string>? Scope(string text, string appId)
     {
         HashSet<string>? topics = null;

@@ -3,8 +3,8 @@ using Daprd.Files;
 
 namespace Daprd.Redis;
 
-/// <summary>Where a Redis is and how to introduce oneself there.</summary>
-/// <param name="CommandTimeout">How long a reply may take before the connection counts as broken; infinite for ever.</param>
+/// <summary>Address and credentials of a Redis server.</summary>
+/// <param name="CommandTimeout">Maximum time for a reply, after which the connection counts as broken. May be infinite.</param>
 internal sealed record RedisAddress(
     string Host, int Port, string User, string Password, int Database, bool Tls, bool TrustAnyCertificate, TimeSpan CommandTimeout)
 {

@@ -1,13 +1,13 @@
 namespace Daprd.Redis;
 
 /// <summary>
-/// A connection that is opened when it is needed and again after it broke. Like daprd's client it sends a command again when
-/// the network failed, up to three times, also when the first copy may have arrived; and likewise when Redis is still loading its data.
+/// A connection that is opened on demand and reopened after a failure. Like daprd's client, it retries a command at most three times after
+/// a network failure, even if the first attempt may have reached Redis, and while Redis is loading its data.
 /// </summary>
 internal sealed class RedisClient(RedisAddress address) : IAsyncDisposable
 {
     private const int Retries = 3;
-    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(8);
+    private static readonly TimeSpan FirstRetryDelay = TimeSpan.FromMilliseconds(8);
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(5);
 
     private readonly Lock gate = new();
@@ -17,7 +17,7 @@ internal sealed class RedisClient(RedisAddress address) : IAsyncDisposable
 
     public RedisAddress Address => address;
 
-    /// <summary>The reply, or <see cref="RedisException"/> when Redis refuses.</summary>
+    /// <summary>Returns the reply; throws <see cref="RedisException"/> for an error reply.</summary>
     public async Task<RedisReply> SendAsync(params RedisArgument[] command)
     {
         for (var attempt = 0; ; attempt++)
@@ -29,12 +29,12 @@ internal sealed class RedisClient(RedisAddress address) : IAsyncDisposable
             }
             catch (RedisUnreachableException) when (attempt < Retries && !disposed)
             {
-                await Task.Delay(PauseAfter(attempt));
+                await Task.Delay(RetryDelay(attempt));
             }
         }
     }
 
-    /// <summary>Sends commands that have nothing to do with each other, all at once. The replies, in order; some may be errors.</summary>
+    /// <summary>Sends independent commands in one pipeline. Returns the replies in order, including error replies.</summary>
     public async Task<RedisReply[]> SendAllAsync(RedisArgument[][] commands)
     {
         var replies = new RedisReply?[commands.Length];
@@ -48,9 +48,9 @@ internal sealed class RedisClient(RedisAddress address) : IAsyncDisposable
             }
             catch (RedisUnreachableException) when (attempt < Retries && !disposed)
             {
-                // What has its reply is not sent again.
+                // Commands that have a reply are not sent again.
                 while (from < replies.Length && replies[from] is { } answered && !IsLoading(answered)) from++;
-                await Task.Delay(PauseAfter(attempt));
+                await Task.Delay(RetryDelay(attempt));
             }
         }
     }
@@ -61,11 +61,11 @@ internal sealed class RedisClient(RedisAddress address) : IAsyncDisposable
         if (this.connection is { } connection) await connection.DisposeAsync();
     }
 
-    private static TimeSpan PauseAfter(int attempt) => FirstPause * (1 << (2 * attempt));
+    private static TimeSpan RetryDelay(int attempt) => FirstRetryDelay * (1 << (2 * attempt));
 
     private static bool IsLoading(RedisReply reply) => reply.Kind == RedisReplyKind.Error && reply.Bytes.AsSpan().StartsWith("LOADING "u8);
 
-    /// <summary>Whoever needs a connection while one is being opened waits for the same one, and fails with it.</summary>
+    /// <summary>Concurrent callers share one connection attempt and its failure.</summary>
     private Task<RedisConnection> OpenAsync()
     {
         lock (gate)

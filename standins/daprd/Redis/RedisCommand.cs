@@ -5,7 +5,7 @@ using System.Text;
 
 namespace Daprd.Redis;
 
-/// <summary>An argument of a command: text, bytes or a number, always sent as bytes.</summary>
+/// <summary>An argument of a command: text, bytes or a number, sent as a bulk string.</summary>
 internal readonly struct RedisArgument
 {
     private readonly string? text;

@@ -7,8 +7,8 @@ using System.Net.Sockets;
 namespace Daprd.Redis;
 
 /// <summary>
-/// One connection, on which many commands may be under way: they are answered in the order they were sent.
-/// Commands sent while another write is going out travel together in the next one.
+/// One connection with pipelining: replies come in the order of the commands. Commands that are sent during a write are combined in
+/// the next one.
 /// </summary>
 internal sealed class RedisConnection : IAsyncDisposable
 {
@@ -34,7 +34,7 @@ internal sealed class RedisConnection : IAsyncDisposable
 
     public bool IsBroken => Volatile.Read(ref broken) is not null;
 
-    /// <param name="commandTimeout">A command that has no reply after this time, or a quarter more, breaks the connection. May be infinite.</param>
+    /// <param name="commandTimeout">A command without a reply after this time, or up to a quarter more, breaks the connection. May be infinite.</param>
     public static async Task<RedisConnection> OpenAsync(RedisAddress address, TimeSpan commandTimeout, CancellationToken ct)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
@@ -45,7 +45,7 @@ internal sealed class RedisConnection : IAsyncDisposable
             Stream stream = new NetworkStream(socket, ownsSocket: true);
             if (address.Tls) stream = await SecureAsync(stream, address, ct);
             connection = new RedisConnection(stream, commandTimeout);
-            await connection.IntroduceAsync(address);
+            await connection.AuthenticateAsync(address);
             return connection;
         }
         catch (Exception failure) when (failure is SocketException or IOException or RedisUnreachableException)
@@ -60,7 +60,7 @@ internal sealed class RedisConnection : IAsyncDisposable
         }
     }
 
-    /// <summary>Sends one command. The reply may be an error; <see cref="RedisUnreachableException"/> means there was none.</summary>
+    /// <summary>Sends one command. The reply may be an error reply; throws <see cref="RedisUnreachableException"/> if there is no reply.</summary>
     public Task<RedisReply> SendAsync(params ReadOnlySpan<RedisArgument> command)
     {
         var one = new One();
@@ -79,8 +79,8 @@ internal sealed class RedisConnection : IAsyncDisposable
         return one.Task;
     }
 
-    /// <summary>Sends commands with nothing in between, and completes when the last has its reply, or with an error when one will have none.</summary>
-    /// <param name="replies">Gets the replies, in order.</param>
+    /// <summary>Sends commands contiguously. Completes with the last reply; fails if a reply is missing.</summary>
+    /// <param name="replies">Receives the replies in order.</param>
     public Task SendAllAsync(ReadOnlyMemory<RedisArgument[]> commands, Memory<RedisReply?> replies)
     {
         if (commands.IsEmpty) return Task.CompletedTask;
@@ -113,7 +113,7 @@ internal sealed class RedisConnection : IAsyncDisposable
         return secure;
     }
 
-    private async Task IntroduceAsync(RedisAddress address)
+    private async Task AuthenticateAsync(RedisAddress address)
     {
         if (address.Password.Length > 0)
         {
@@ -128,7 +128,7 @@ internal sealed class RedisConnection : IAsyncDisposable
 
     private async Task WriteAsync(bool alone)
     {
-        // Where commands are under way already more are about to come: they go out together.
+        // While commands are pending, more are likely to follow: let them join this write.
         if (!alone) await Task.Yield();
         try
         {
@@ -179,7 +179,7 @@ internal sealed class RedisConnection : IAsyncDisposable
         }
     }
 
-    /// <summary>Replies come in order: when the oldest command is not late, none is.</summary>
+    /// <summary>Replies come in order: if the oldest command is not late, none is.</summary>
     private void Watch()
     {
         lock (gate)
@@ -208,12 +208,12 @@ internal sealed class RedisConnection : IAsyncDisposable
 
     private static RedisUnreachableException Unreachable(Exception cause) => new($"the connection to Redis broke: {cause.Message}", cause);
 
-    /// <summary>What waits for replies. Who waited goes on in the reading loop: that is short, and waking another thread for it costs more.</summary>
+    /// <summary>Waits for replies. Continuations run inside the reading loop: they are short, and a thread switch costs more.</summary>
     private interface IPending
     {
         long SentAt { get; }
 
-        /// <summary>How many replies it still waits for.</summary>
+        /// <summary>Number of missing replies.</summary>
         int Left { get; }
 
         void Answer(RedisReply reply);

@@ -4,10 +4,10 @@ using System.IO.Pipelines;
 
 namespace Daprd.Redis;
 
-/// <summary>Cuts a stream of bytes into replies.</summary>
+/// <summary>Parses replies from a stream of bytes.</summary>
 internal sealed class RedisReplyReader(PipeReader input)
 {
-    /// <summary>Throws <see cref="EndOfStreamException"/> when the other side hung up.</summary>
+    /// <summary>Throws <see cref="EndOfStreamException"/> if Redis closed the connection.</summary>
     public async ValueTask<RedisReply> ReadAsync(CancellationToken ct)
     {
         while (true)

@@ -3,20 +3,20 @@ using System.Runtime.InteropServices;
 
 namespace Daprd.Runner;
 
-/// <summary>An app and everything it starts, in a process group of its own so that all of it can be ended.</summary>
+/// <summary>An app and its child processes, in their own process group so that all can be terminated.</summary>
 internal sealed class AppProcess : IDisposable
 {
     private const int SigTerm = 15;
     private const int SigKill = 9;
 
-    // Not everywhere; without it the app is ended by its process id and its descendants one by one.
+    // Missing on some systems; then the process tree is killed instead of the group.
     private static readonly string? Setsid = new[] { "/usr/bin/setsid", "/bin/setsid" }.FirstOrDefault(File.Exists);
 
     /// <summary>
-    /// Becomes the app, and leaves a companion in its group that reads from us what never comes. When that ends, we have ended without
-    /// having stopped the app, by a kill -9: then the companion does it.
+    /// Starts a watchdog in the app's process group and then becomes the app. The watchdog blocks reading a pipe from the runner. If the pipe
+    /// closes while the app runs, the runner was killed, and the watchdog terminates the group.
     /// </summary>
-    private const string Companion = """
+    private const string Watchdog = """
         exec 3<&0 </dev/null
         (trap "" TERM; read -r _ <&3; kill -s TERM -- -$$; sleep 5; kill -s KILL -- -$$) >/dev/null 2>&1 &
         exec 3<&-
@@ -49,7 +49,7 @@ internal sealed class AppProcess : IDisposable
     {
         // setsid makes the group; sh finds the command as daprd's own runner does. Our end of the app's input closes with our process.
         var start = new ProcessStartInfo(Setsid ?? "sh") { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
-        string[] shell = ["-c", Setsid is null ? "exec \"$@\" </dev/null" : Companion, "sh", .. command];
+        string[] shell = ["-c", Setsid is null ? "exec \"$@\" </dev/null" : Watchdog, "sh", .. command];
         foreach (var word in Setsid is null ? shell : ["sh", .. shell]) start.ArgumentList.Add(word);
         foreach (var (name, value) in environment) start.Environment[name] = value;
         var process = Process.Start(start)!;

@@ -1,6 +1,6 @@
 namespace Daprd.Runner;
 
-/// <summary>The runner's own output: whole lines, one writer at a time.</summary>
+/// <summary>The output of the runner: whole lines, synchronized.</summary>
 internal sealed class PrefixedConsole(TextWriter output)
 {
     private readonly Lock gate = new();

@@ -6,10 +6,10 @@ using Daprd.Invocation;
 
 namespace Daprd.Runner;
 
-/// <summary>Runs the apps of a run file, each with its sidecar, all sidecars in this process.</summary>
+/// <summary>Runs the apps of a run file and their sidecars, all sidecars in this process.</summary>
 internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole console)
 {
-    // What a shell says of a command that it cannot run.
+    // Exit codes of a shell for a command that it cannot run.
     private const int NotExecutable = 126, NotFound = 127;
 
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
@@ -24,13 +24,13 @@ internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole con
         public AppProcess? Process { get; set; }
     }
 
-    /// <summary>Returns the exit code when everything it started has ended.</summary>
+    /// <summary>Returns the exit code when all started processes have ended.</summary>
     public async Task<int> RunAsync(CancellationToken ct)
     {
         using var stopped = ct.Register(() => ended.TrySetResult(0));
         try
         {
-            // All files are read, and all ports are checked, before anything starts.
+            // Read all files and check all ports before the first start.
             foreach (var app in Ports.Assign(file.Apps)) this.running.Add(Prepare(app));
             foreach (var running in this.running) await running.Sidecar.StartAsync();
             foreach (var running in this.running) StartApp(running);
@@ -63,7 +63,7 @@ internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole con
     {
         var app = running.App;
         if (app.Command.Count == 0) return;
-        // What the file says wins.
+        // The variables of the run file override these.
         var environment = new Dictionary<string, string>
         {
             ["APP_ID"] = app.AppId,
@@ -144,8 +144,8 @@ internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole con
     private async Task StopAsync()
     {
         if (this.running.Any(r => r.Process is not null)) console.Dapr("stopping");
-        // First: an event that an app which is ending can no longer handle is not acknowledged.
-        foreach (var running in this.running) running.Sidecar.StopHearing();
+        // Stop the deliveries first, so that an event that fails because its app is terminating is not acknowledged.
+        foreach (var running in this.running) running.Sidecar.StopDeliveries();
         await Task.WhenAll(this.running.Where(r => r.Process is not null).Select(r => r.Process!.StopAsync(Grace)));
         await Task.WhenAll(this.running.Select(r => r.Sidecar.StopAsync()));
         foreach (var running in this.running)

@@ -9,10 +9,10 @@ internal enum LogDestination
     FileAndConsole,
 }
 
-/// <summary>One app of a run file, with what the common section says where the app itself says nothing.</summary>
-/// <param name="Source">Where the app stands in the file.</param>
-/// <param name="HttpPort">Zero asks for any free port; so do <paramref name="GrpcPort"/> and <paramref name="MetricsPort"/>.</param>
-/// <param name="MetricsPort">Told to the app; nobody listens there.</param>
+/// <summary>One app of a run file, merged with the common section.</summary>
+/// <param name="Source">The app's node in the file.</param>
+/// <param name="HttpPort">Zero: any free port. Also for <paramref name="GrpcPort"/> and <paramref name="MetricsPort"/>.</param>
+/// <param name="MetricsPort">Only passed to the app; the stand-in serves no metrics.</param>
 internal sealed record RunApp(
     string AppId,
     string Folder,
@@ -37,7 +37,7 @@ internal sealed record RunApp(
     YamlNodeRef Source);
 
 /// <summary>A <c>dapr.yaml</c>: the apps to run together.</summary>
-/// <param name="Name">Empty when it has none.</param>
+/// <param name="Name">Empty: no name.</param>
 internal sealed record RunFile(string Path, string Name, List<RunApp> Apps)
 {
     private static readonly HashSet<string> SharedNames =
@@ -54,7 +54,7 @@ internal sealed record RunFile(string Path, string Name, List<RunApp> Apps)
         "metricsPort", "unixDomainSocket", "command", "containerImage", "containerImagePullPolicy", "createService",
     ];
 
-    /// <param name="resources">Folders that replace all those the file names; empty leaves the file's.</param>
+    /// <param name="resources">Replaces the resource folders of the file; empty: use the file's.</param>
     public static RunFile Read(string path, IReadOnlyList<string> resources, Action<string> warn)
     {
         var file = System.IO.Path.GetFullPath(Directory.Exists(path) ? System.IO.Path.Combine(path, "dapr.yaml") : path);
@@ -79,11 +79,11 @@ internal sealed record RunFile(string Path, string Name, List<RunApp> Apps)
     {
         foreach (var (name, value) in node.Fields())
         {
-            if (!known.Contains(name)) warn(value.Error("nobody knows this field; it is ignored (names are case-sensitive)").Message);
+            if (!known.Contains(name)) warn(value.Error("unknown field, ignored (names are case-sensitive)").Message);
         }
     }
 
-    /// <summary>An app's fields over the common ones.</summary>
+    /// <summary>Merges the fields of an app over the common ones.</summary>
     private sealed class Layers(YamlNodeRef app, YamlNodeRef? common, string root)
     {
         public RunApp Read(IReadOnlyList<string> resources)
@@ -113,7 +113,7 @@ internal sealed record RunFile(string Path, string Name, List<RunApp> Apps)
                 app);
         }
 
-        /// <summary>An app cannot say nothing, zero or false where the common section says something.</summary>
+        /// <summary>As in daprd, an empty value, 0 or false of an app does not override the common section.</summary>
         private YamlNodeRef? Either(string name) =>
             app.Field(name) is { } own && own.Text() is not ("" or "0" or "false") ? own : common?.Field(name) ?? app.Field(name);
 

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Daprd.Runner;
 
-/// <summary>Where one app's lines and its sidecar's go: the console, a file in the app's folder, or both.</summary>
+/// <summary>Writes the output of one app and its sidecar to the console, to a file in the app's folder, or both.</summary>
 internal sealed class RunLog : IDisposable
 {
     private readonly StreamWriter? appFile;
@@ -28,7 +28,7 @@ internal sealed class RunLog : IDisposable
 
     public SidecarLog Sidecar { get; }
 
-    /// <summary>Empty when the lines go to the console only.</summary>
+    /// <summary>Empty if the output goes to the console only.</summary>
     public string AppFile => PathOf(appFile);
 
     /// <inheritdoc cref="AppFile"/>

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Daprd.State;
 
 /// <summary>
-/// state.in-memory: gone with the process. Unlike Redis it refuses an etag for a missing key, and every first-write
-/// without etag on an existing one.
+/// state.in-memory: lost with the process. Unlike state.redis it rejects an ETag for a missing key, and every first-write without ETag
+/// on an existing key.
 /// </summary>
 internal sealed class InMemoryState(TimeProvider time) : IStateStore
 {
@@ -20,7 +20,7 @@ internal sealed class InMemoryState(TimeProvider time) : IStateStore
     {
         lock (gate)
         {
-            var entry = Living(key);
+            var entry = Unexpired(key);
             return Task.FromResult(entry is null ? null : new StateValue(
                 entry.Data,
                 entry.Etag,
@@ -58,7 +58,7 @@ internal sealed class InMemoryState(TimeProvider time) : IStateStore
     {
         lock (gate)
         {
-            SweepNowAndThen();
+            RemoveExpired();
             Check(removal.Key, removal.Etag, firstWrite: false);
             entries.Remove(removal.Key);
         }
@@ -72,7 +72,7 @@ internal sealed class InMemoryState(TimeProvider time) : IStateStore
     {
         lock (gate)
         {
-            SweepNowAndThen();
+            RemoveExpired();
             Check(write.Key, write.Etag, write.FirstWrite);
             DateTimeOffset? expiresAt = write.TtlSeconds is > 0 and var seconds ? time.GetUtcNow().AddSeconds(seconds) : null;
             entries[write.Key] = new Entry(write.Data.ToArray(), Guid.NewGuid().ToString(), expiresAt);
@@ -81,7 +81,7 @@ internal sealed class InMemoryState(TimeProvider time) : IStateStore
 
     private void Check(string key, string? etag, bool firstWrite)
     {
-        var entry = Living(key);
+        var entry = Unexpired(key);
         if (etag is not null && entry?.Etag != etag)
         {
             throw new EtagException(invalid: false, $"state etag of {key} is {entry?.Etag ?? "absent"}, not {etag}");
@@ -90,10 +90,10 @@ internal sealed class InMemoryState(TimeProvider time) : IStateStore
         if (etag is null && firstWrite && entry is not null) throw new EtagException(invalid: false, $"{key} was already written");
     }
 
-    private Entry? Living(string key) =>
+    private Entry? Unexpired(string key) =>
         entries.TryGetValue(key, out var entry) && !(entry.ExpiresAt <= time.GetUtcNow()) ? entry : null;
 
-    private void SweepNowAndThen()
+    private void RemoveExpired()
     {
         var now = time.GetUtcNow();
         if (now.ToUnixTimeSeconds() < nextSweep) return;

@@ -5,7 +5,7 @@ using Daprd.Redis;
 namespace Daprd.State;
 
 /// <summary>
-/// state.redis: a hash for each key, with the fields data, version and, once somebody wrote with first-write, first-write.
+/// state.redis: one hash per key, with the fields data, version and, after a write with first-write concurrency, first-write.
 /// </summary>
 internal sealed class RedisState : IStateStore
 {
@@ -50,7 +50,7 @@ internal sealed class RedisState : IStateStore
 
     public IReadOnlyList<string> Capabilities { get; } = ["ETAG", "TRANSACTIONAL", "TTL", "KEYS_LIKE", "ACTOR"];
 
-    /// <summary>Throws <see cref="RedisUnreachableException"/> when Redis is not there.</summary>
+    /// <summary>Throws <see cref="RedisUnreachableException"/> if Redis is not reachable.</summary>
     public async Task OpenAsync()
     {
         var replication = (await redis.SendAsync("INFO", "replication")).ToString();
@@ -165,8 +165,8 @@ internal sealed class RedisState : IStateStore
     }
 
     /// <summary>
-    /// The fallback to GET, for whatever reason HGETALL failed. After a timeout, when the second command is answered, a sound hash fails with
-    /// WRONGTYPE: so it does in daprd.
+    /// The fallback to GET after any failure of HGETALL. As in daprd, a valid hash fails with WRONGTYPE if HGETALL timed out and GET is
+    /// answered.
     /// </summary>
     private static StateValue? Plain(RedisReply reply) => reply.IsNull ? null : new StateValue(reply.Bytes, null);
 

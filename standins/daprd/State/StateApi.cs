@@ -7,7 +7,7 @@ using static Dapr.Client.Autogen.Grpc.v1.StateOptions.Types;
 
 namespace Daprd.State;
 
-/// <summary>The state building block of one app. Every failure is an <see cref="ApiException"/>.</summary>
+/// <summary>The state API of one app. Every failure is an <see cref="ApiException"/>.</summary>
 internal sealed class StateApi
 {
     private readonly Dictionary<string, Store> stores = [];
@@ -31,8 +31,8 @@ internal sealed class StateApi
         }
     }
 
-    /// <summary>One answer for each key, in order. A key that cannot be read has an error; the call as a whole succeeds.</summary>
-    /// <param name="parallelism">Zero or less reads all at once.</param>
+    /// <summary>Returns one item per key, in order. An unreadable key has an error; the call as a whole succeeds.</summary>
+    /// <param name="parallelism">Maximum number of concurrent reads; zero or less: no limit.</param>
     public async Task<IReadOnlyList<BulkStateItem>> GetManyAsync(string storeName, IReadOnlyList<string> keys, int parallelism, CancellationToken ct)
     {
         var store = Find(storeName);
@@ -62,7 +62,7 @@ internal sealed class StateApi
         }));
     }
 
-    /// <summary>Many items are written independently of each other: when one fails, the others may be there.</summary>
+    /// <summary>Items are written independently: if one fails, others may have been written.</summary>
     public async Task SaveAsync(string storeName, IReadOnlyList<StateItem> items)
     {
         var store = Find(storeName);
@@ -118,7 +118,7 @@ internal sealed class StateApi
         return item;
     }
 
-    /// <summary>Throws <see cref="FormatException"/> when the time to live is no number.</summary>
+    /// <summary>Throws <see cref="FormatException"/> if the TTL is not a number.</summary>
     private static StateWrite Write(string key, StateItem item) => new(
         key,
         item.Value.Memory,

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Shared;
 
-/// <summary>A process of a test: its output is read line by line, and it does not outlive the test.</summary>
+/// <summary>A process started by a test. Its output is captured line by line; disposing kills it.</summary>
 internal sealed class ChildProcess : IAsyncDisposable
 {
     private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(30);
@@ -11,7 +11,7 @@ internal sealed class ChildProcess : IAsyncDisposable
     private readonly List<string> lines = [];
     private TaskCompletionSource more = NewSignal();
 
-    // Two outputs, each of which ends once.
+    // Standard output and standard error.
     private int open = 2;
 
     private ChildProcess(Process process)
@@ -25,7 +25,7 @@ internal sealed class ChildProcess : IAsyncDisposable
 
     public int Id => process.Id;
 
-    /// <summary>Completes when it has ended and everything it wrote has been read.</summary>
+    /// <summary>Completes when the process has exited and its output has been read.</summary>
     public Task Ended => process.WaitForExitAsync();
 
     public string Output
@@ -38,14 +38,14 @@ internal sealed class ChildProcess : IAsyncDisposable
 
     public static ChildProcess Start(string command, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
     {
-        // Who runs these tests in the background ignores Ctrl-C, and all that is started from there would, too.
+        // A shell starts background jobs with SIGINT ignored, and child processes inherit that.
         var start = new ProcessStartInfo("env") { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var argument in (string[])["--default-signal=INT", command, .. arguments]) start.ArgumentList.Add(argument);
         foreach (var (name, value) in environment ?? new Dictionary<string, string>()) start.Environment[name] = value;
         return new ChildProcess(Process.Start(start)!);
     }
 
-    /// <summary>The first line, already written or still to come, that contains the text.</summary>
+    /// <summary>Returns the first line that contains the text, waiting for it if necessary.</summary>
     public async Task<string> LineAsync(string text)
     {
         using var limit = new CancellationTokenSource(WaitTimeout);
@@ -68,7 +68,7 @@ internal sealed class ChildProcess : IAsyncDisposable
             }
             catch (OperationCanceledException)
             {
-                throw new InvalidOperationException($"'{text}' was never written. All that was:\n{Output}");
+                throw new InvalidOperationException($"'{text}' was not written. Output:\n{Output}");
             }
         }
     }
@@ -79,7 +79,7 @@ internal sealed class ChildProcess : IAsyncDisposable
         return process.ExitCode;
     }
 
-    /// <summary>What a crash looks like to others.</summary>
+    /// <summary>Kills the process and its children, like a crash.</summary>
     public async Task KillAsync()
     {
         process.Kill(entireProcessTree: true);

@@ -2,7 +2,7 @@ using StackExchange.Redis;
 
 namespace Shared;
 
-/// <summary>A Redis of its own for a test class, on a free port and in a temporary folder.</summary>
+/// <summary>A Redis server for one test or test class, on a free port and in a temporary folder.</summary>
 public sealed class RedisServer : IAsyncDisposable
 {
     private readonly string folder;
@@ -23,10 +23,10 @@ public sealed class RedisServer : IAsyncDisposable
 
     public string Address => $"127.0.0.1:{Port}";
 
-    /// <summary>An independent look at what is stored.</summary>
+    /// <summary>Direct access to the data.</summary>
     public IDatabase Database => connection.Value.GetDatabase();
 
-    /// <param name="durable">Keeps on disk whatever it has acknowledged.</param>
+    /// <param name="durable">Writes every acknowledged command to disk.</param>
     public static async Task<RedisServer> StartAsync(bool durable = false)
     {
         var folder = Directory.CreateTempSubdirectory("redis-").FullName;
@@ -34,10 +34,10 @@ public sealed class RedisServer : IAsyncDisposable
         return new RedisServer(await StartAsync(folder, port, durable), folder, port, durable);
     }
 
-    /// <summary>Ends it as a crash would; nothing is kept that is not on disk.</summary>
+    /// <summary>Kills the server like a crash; only data on disk is kept.</summary>
     public Task KillAsync() => process.KillAsync();
 
-    /// <summary>Starts it again on the same port, with what was on disk or empty.</summary>
+    /// <summary>Restarts the server on the same port, with the data on disk or empty.</summary>
     public async Task ComeBackAsync(bool withData)
     {
         if (!withData) Array.ForEach(Directory.GetDirectories(folder), kept => Directory.Delete(kept, recursive: true));
@@ -47,7 +47,7 @@ public sealed class RedisServer : IAsyncDisposable
         process = await StartAsync(folder, Port, durable);
     }
 
-    /// <summary>Sends a signal: STOP freezes it with its connections open, CONT lets it go on.</summary>
+    /// <summary>Sends a signal: STOP freezes the server with open connections, CONT resumes it.</summary>
     public void Signal(string name) => process.Signal(name);
 
     public async ValueTask DisposeAsync()
