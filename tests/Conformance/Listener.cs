@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace Conformance;
 
-/// <summary>Takes connections on a free port, each served by itself, until it is disposed.</summary>
+/// <summary>Accepts connections on a free port until disposed.</summary>
 internal sealed class Listener : IDisposable
 {
     private readonly TcpListener listener = new(IPAddress.Loopback, 0);

@@ -2,13 +2,13 @@ using System.Net.Sockets;
 
 namespace Conformance;
 
-/// <summary>A Redis that has just come back: to the first commands it says LOADING, and then it is empty.</summary>
+/// <summary>A Redis after a restart: answers the first commands with LOADING, then with empty replies.</summary>
 internal sealed class LoadingRedis : IDisposable
 {
     private readonly Listener listener;
     private int left;
 
-    /// <param name="commands">How many are answered LOADING.</param>
+    /// <param name="commands">The number of commands answered with LOADING.</param>
     public LoadingRedis(int commands)
     {
         left = commands;
@@ -17,12 +17,12 @@ internal sealed class LoadingRedis : IDisposable
 
     public string Address => listener.Address;
 
-    /// <summary>How many more will be answered LOADING.</summary>
+    /// <summary>The number of further commands answered with LOADING.</summary>
     public int Left => Math.Max(0, left);
 
     public void Dispose() => listener.Dispose();
 
-    /// <summary>One answer for each read: whoever asks here waits for it before asking again.</summary>
+    /// <summary>One reply per read: the client sends one command at a time.</summary>
     private async Task AnswerAsync(TcpClient client)
     {
         using var connection = client;

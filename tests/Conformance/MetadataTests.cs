@@ -4,14 +4,14 @@ using Dapr.Client.Autogen.Grpc.v1;
 
 namespace Conformance;
 
-/// <summary>What a sidecar tells about itself, the same over either protocol.</summary>
+/// <summary>The metadata and health of a sidecar over both protocols.</summary>
 [Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
 public sealed class MetadataTests(AddressedSidecar addressed)
 {
     private Sidecar Sidecar => addressed.Sidecar;
 
     [Fact]
-    public async Task It_keeps_what_it_is_told_unless_that_has_no_name()
+    public async Task Extended_metadata_is_stored_unless_the_key_is_empty()
     {
         await Sidecar.Dapr.SetMetadataAsync(new SetMetadataRequest { Key = "mark", Value = "m" });
         await Sidecar.Dapr.SetMetadataAsync(new SetMetadataRequest { Key = "", Value = "nothing" });
@@ -23,7 +23,7 @@ public sealed class MetadataTests(AddressedSidecar addressed)
     }
 
     [Fact]
-    public async Task It_names_its_app_its_components_and_what_they_can_do()
+    public async Task Metadata_contains_app_components_and_capabilities()
     {
         var told = await Sidecar.Dapr.GetMetadataAsync(new());
         Assert.Equal((AddressedSidecar.AppId, addressed.App.Port), (told.Id, told.AppConnectionProperties.Port));
@@ -41,7 +41,7 @@ public sealed class MetadataTests(AddressedSidecar addressed)
     }
 
     [Fact]
-    public async Task It_serves_but_is_never_ready_without_a_scheduler()
+    public async Task Without_a_scheduler_the_outbound_health_check_succeeds_and_the_main_one_fails()
     {
         Assert.Equal(HttpStatusCode.NoContent, (await Sidecar.Http.GetAsync("/v1.0/healthz/outbound")).StatusCode);
         using var response = await Sidecar.Http.GetAsync("/v1.0/healthz");

@@ -19,7 +19,7 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     private string Stored => $"app||{key}";
 
     [Fact]
-    public async Task A_new_key_gets_version_1_in_a_hash_named_after_app_and_key()
+    public async Task A_new_key_is_stored_as_a_hash_with_version_1()
     {
         await Dapr.SaveAsync(Store, Item(key, "one"));
         Assert.Equal([("data", "one"), ("version", "1")], Redis.HashGetAll(Stored).Select(f => ((string)f.Name!, (string)f.Value!)).Order());
@@ -30,7 +30,7 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     [InlineData(null)]
     [InlineData("")]
     [InlineData("0")]
-    public async Task An_existing_key_is_overwritten_without_an_etag(string? etag)
+    public async Task A_write_without_etag_overwrites_an_existing_key(string? etag)
     {
         await Dapr.SaveAsync(Store, Item(key, "one"));
         await Dapr.SaveAsync(Store, Item(key, "two", etag));
@@ -38,7 +38,7 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     }
 
     [Fact]
-    public async Task The_current_etag_lets_a_write_through()
+    public async Task A_write_with_the_current_etag_succeeds()
     {
         await Dapr.SaveAsync(Store, Item(key, "one"));
         await Dapr.SaveAsync(Store, Item(key, "two", "1"));
@@ -46,7 +46,7 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     }
 
     [Fact]
-    public async Task Another_etag_is_aborted_and_changes_nothing()
+    public async Task A_stale_etag_is_aborted_and_changes_nothing()
     {
         await Dapr.SaveAsync(Store, Item(key, "one"));
         var failure = await Failure.OfAsync(() => Dapr.SaveAsync(Store, Item(key, "two", "7")));
@@ -57,7 +57,7 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     }
 
     [Fact]
-    public async Task Any_etag_is_good_for_a_key_that_is_missing()
+    public async Task A_missing_key_is_created_with_any_etag()
     {
         await Dapr.SaveAsync(Store, Item(key, "one", "42"));
         Assert.Equal(("one", "1"), await Dapr.GetAsync(Store, key));
@@ -74,7 +74,7 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     [InlineData(FirstWrite)]
     [InlineData(LastWrite)]
     [InlineData(Unspecified)]
-    public async Task Without_an_etag_a_marked_key_refuses_every_write_as_an_internal_error(StateOptions.Types.StateConcurrency concurrency)
+    public async Task A_write_without_etag_to_a_marked_key_is_an_internal_error(StateOptions.Types.StateConcurrency concurrency)
     {
         await Dapr.SaveAsync(Store, Item(key, "one", concurrency: FirstWrite));
         var failure = await Failure.OfAsync(() => Dapr.SaveAsync(Store, Item(key, "two", concurrency: concurrency)));
@@ -93,7 +93,7 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     }
 
     [Fact]
-    public async Task First_write_with_the_current_etag_succeeds_again_and_again()
+    public async Task First_write_with_the_current_etag_succeeds_repeatedly()
     {
         await Dapr.SaveAsync(Store, Item(key, "one", concurrency: FirstWrite));
         await Dapr.SaveAsync(Store, Item(key, "two", "1", FirstWrite));
@@ -104,7 +104,7 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     }
 
     [Fact]
-    public async Task Last_write_loses_even_the_right_etag_on_a_marked_key()
+    public async Task Last_write_with_the_current_etag_fails_on_a_marked_key()
     {
         await Dapr.SaveAsync(Store, Item(key, "one", concurrency: FirstWrite));
         var failure = await Failure.OfAsync(() => Dapr.SaveAsync(Store, Item(key, "two", "1", LastWrite)));
@@ -112,7 +112,7 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     }
 
     [Fact]
-    public async Task Last_write_looks_at_no_etag()
+    public async Task Last_write_ignores_the_etag()
     {
         await Dapr.SaveAsync(Store, Item(key, "one"));
         await Dapr.SaveAsync(Store, Item(key, "two", "9", LastWrite));
@@ -120,7 +120,7 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     }
 
     [Fact]
-    public async Task A_plain_string_is_read_without_an_etag_and_replaced_by_a_hash()
+    public async Task A_plain_string_is_read_without_an_etag_and_overwritten_by_a_hash()
     {
         Redis.StringSet(Stored, "plain");
         Assert.Equal(("plain", ""), await Dapr.GetAsync(Store, key));
@@ -155,7 +155,7 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     }
 
     [Fact]
-    public async Task A_deleted_key_starts_again_at_version_1()
+    public async Task A_deleted_key_restarts_at_version_1()
     {
         await Dapr.SaveAsync(Store, Item(key, "one"));
         await Dapr.SaveAsync(Store, Item(key, "two", "1"));
@@ -166,7 +166,7 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     }
 
     [Fact]
-    public async Task An_etag_that_is_no_number_is_an_invalid_argument()
+    public async Task A_malformed_etag_is_an_invalid_argument()
     {
         var failure = await Failure.OfAsync(() => Dapr.SaveAsync(Store, Item(key, "one", "word")));
         Assert.Equal(StatusCode.InvalidArgument, failure.StatusCode);
@@ -175,7 +175,7 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     }
 
     [Fact]
-    public async Task A_hash_that_lacks_its_fields_cannot_be_read()
+    public async Task Getting_a_hash_without_the_expected_fields_fails()
     {
         Redis.HashSet(Stored, "data", "one");
         var failure = await Failure.OfAsync(() => Dapr.GetAsync(Store, key));
@@ -184,7 +184,7 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     }
 
     [Fact]
-    public async Task A_store_nobody_configured_is_an_invalid_argument()
+    public async Task An_unknown_store_is_an_invalid_argument()
     {
         var failure = await Failure.OfAsync(() => Dapr.GetAsync("other", key));
         Assert.Equal((StatusCode.InvalidArgument, "state store other is not found"), (failure.StatusCode, failure.Status.Detail));
@@ -199,7 +199,7 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     }
 
     [Fact]
-    public async Task A_key_that_looks_like_a_prefixed_one_is_refused()
+    public async Task A_key_with_the_prefix_separator_is_rejected()
     {
         var failure = await Failure.OfAsync(() => Dapr.GetAsync(Store, "a||b"));
         Assert.Equal((StatusCode.InvalidArgument, "input key/keyPrefix 'a||b' can't contain '||'"), (failure.StatusCode, failure.Status.Detail));
@@ -210,21 +210,21 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     [InlineData("bare", "")]
     [InlineData("named", "named||")]
     [InlineData("custom", "mine||")]
-    public async Task The_prefix_of_a_key_is_the_components_choice(string store, string prefix)
+    public async Task The_key_prefix_is_set_by_the_component(string store, string prefix)
     {
         await Dapr.SaveAsync(store, Item(key, "one"));
         Assert.True(Redis.KeyExists(prefix + key));
     }
 
     [Fact]
-    public async Task Bytes_are_stored_as_they_are()
+    public async Task Values_are_stored_byte_for_byte()
     {
         await Dapr.SaveAsync(Store, Item(key, """{"b" : 1.50,  "a": "<"}"""));
         Assert.Equal("""{"b" : 1.50,  "a": "<"}""", (string?)Redis.HashGet(Stored, "data"));
     }
 
     [Fact]
-    public async Task A_time_to_live_outlives_an_overwrite_that_does_not_mention_it()
+    public async Task A_write_without_ttl_keeps_the_expiry()
     {
         await Dapr.SaveAsync(Store, Item(key, "one", metadata: ("ttlInSeconds", "100")));
         await Dapr.SaveAsync(Store, Item(key, "two"));
@@ -234,14 +234,14 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     }
 
     [Fact]
-    public async Task A_component_may_give_every_key_a_time_to_live()
+    public async Task The_ttl_of_the_component_applies_to_every_key()
     {
         await Dapr.SaveAsync("fleeting", Item(key, "one"));
         Assert.InRange(Redis.KeyTimeToLive(Stored)!.Value.TotalSeconds, 1, 100);
     }
 
     [Fact]
-    public async Task A_time_to_live_that_is_no_number_saves_nothing()
+    public async Task An_invalid_ttl_fails_only_its_own_item()
     {
         var failure = await Failure.OfAsync(() => Dapr.SaveAsync(Store, Item(key, "one", metadata: ("ttlInSeconds", "soon"))));
         Assert.Equal(StatusCode.Internal, failure.StatusCode);
@@ -251,7 +251,7 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     }
 
     [Fact]
-    public async Task Of_many_saves_only_the_wrong_one_fails()
+    public async Task In_a_save_of_several_items_only_the_conflicting_one_fails()
     {
         await Dapr.SaveAsync(Store, Item(key, "one"));
         var failure = await Failure.OfAsync(() => Dapr.SaveAsync(Store, Item(key + "a", "a"), Item(key, "two", "9"), Item(key + "b", "b")));
@@ -262,7 +262,7 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     }
 
     [Fact]
-    public async Task A_bulk_read_answers_in_order_and_tells_missing_keys_and_failures_apart()
+    public async Task Bulk_get_returns_items_in_order_and_distinguishes_missing_keys_from_failures()
     {
         await Dapr.SaveAsync(Store, Item(key, "one"));
         Redis.HashSet($"app||{key}broken", "data", "x");
@@ -275,7 +275,7 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     }
 
     [Fact]
-    public async Task A_time_to_live_of_nothing_is_taken_away()
+    public async Task A_negative_ttl_removes_the_expiry()
     {
         await Dapr.SaveAsync(Store, Item(key, "one", metadata: ("ttlInSeconds", "100")));
         Assert.NotNull(Redis.KeyTimeToLive(Stored));
@@ -285,7 +285,7 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     }
 
     [Fact]
-    public async Task What_is_longer_than_allowed_is_refused_in_both_directions()
+    public async Task Requests_and_responses_over_the_size_limit_are_rejected()
     {
         var long4 = new string('x', 4 * 1024 * 1024);
         var save = await Failure.OfAsync(() => Dapr.SaveAsync(Store, Item(key, long4)));

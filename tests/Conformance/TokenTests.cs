@@ -3,7 +3,7 @@ using Grpc.Core;
 
 namespace Conformance;
 
-/// <summary>The two tokens: what callers show to a sidecar, and what a sidecar shows to its app.</summary>
+/// <summary>The API token, which clients send to a sidecar, and the app token, which the sidecar sends to its app.</summary>
 public sealed class TokenTests : IAsyncLifetime
 {
     private static readonly Metadata Shown = new() { { "dapr-api-token", "to-sidecar" } };
@@ -16,7 +16,7 @@ public sealed class TokenTests : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        app = await TestApp.StartAsync(TestApp.Wants("pubsub", "news"), TestApp.WantsInBulk("pubsub", "bulk"));
+        app = await TestApp.StartAsync(TestApp.Subscription("pubsub", "news"), TestApp.BulkSubscription("pubsub", "bulk"));
         app.OnDiscovery = headers => discovery = headers;
         sidecar = await Sidecar.StartAsync(Sidecar.FreshId("app"), Yaml.Component("pubsub", "pubsub.in-memory"), app.Port, environment: Tokens);
     }
@@ -28,7 +28,7 @@ public sealed class TokenTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_call_without_the_token_is_unauthenticated()
+    public async Task A_call_without_the_api_token_is_unauthenticated()
     {
         var failure = await Failure.OfAsync(() => sidecar.Dapr.PublishAsync("news", "1"));
         Assert.Equal((StatusCode.Unauthenticated, "Unauthorized"), (failure.StatusCode, failure.Status.Detail));
@@ -40,14 +40,14 @@ public sealed class TokenTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_event_shows_the_apps_token()
+    public async Task The_app_token_is_sent_with_events()
     {
         await sidecar.Dapr.PublishAsync("news", "1", headers: Shown);
         Assert.Equal("to-app", (await app.NextAsync()).Headers.GetValue("dapr-api-token"));
     }
 
     [Fact]
-    public async Task A_proxied_call_loses_the_callers_token_and_shows_the_apps()
+    public async Task A_proxied_call_has_the_app_token_instead_of_the_api_token()
     {
         var call = new Echo.EchoClient(sidecar.Channel).SayAsync(new EchoMessage(), new Metadata { { "dapr-app-id", sidecar.AppId }, { "dapr-api-token", "to-sidecar" } });
         await call;
@@ -55,7 +55,7 @@ public sealed class TokenTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_batch_shows_the_apps_token_and_the_question_what_the_app_hears_does_not()
+    public async Task The_app_token_is_sent_with_batches_and_not_with_subscription_discovery()
     {
         await sidecar.Dapr.PublishAsync("bulk", "1", headers: Shown);
         Assert.Equal("to-app", (await app.NextBatchAsync()).Headers.GetValue("dapr-api-token"));
@@ -63,7 +63,7 @@ public sealed class TokenTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Sidecars_call_each_others_apps_though_each_wants_a_token()
+    public async Task A_call_between_two_sidecars_with_api_tokens_succeeds()
     {
         await using var caller = await Sidecar.StartAsync(Sidecar.FreshId("caller"), "", environment: Tokens);
         var call = new Echo.EchoClient(caller.Channel).SayAsync(new EchoMessage(), [.. Shown, new("dapr-app-id", sidecar.AppId)]);

@@ -4,8 +4,8 @@ using System.Text;
 
 namespace Conformance;
 
-/// <summary>A line to a Redis that breaks when it is told to: after a command has arrived there, and before its answer is back.</summary>
-internal sealed class BreakingLine : IDisposable
+/// <summary>A proxy to Redis that breaks a connection on request, after a command has reached Redis and before its reply is forwarded.</summary>
+internal sealed class BreakingProxy : IDisposable
 {
     private readonly Listener listener;
     private readonly int redisPort;
@@ -13,7 +13,7 @@ internal sealed class BreakingLine : IDisposable
     private string command = "";
     private int times;
 
-    public BreakingLine(RedisServer redis)
+    public BreakingProxy(RedisServer redis)
     {
         redisPort = redis.Port;
         listener = new(CarryAsync);
@@ -21,11 +21,11 @@ internal sealed class BreakingLine : IDisposable
 
     public string Address => listener.Address;
 
-    /// <summary>Whether no break is to come any more.</summary>
-    public bool IsWhole => Volatile.Read(ref times) == 0;
+    /// <summary>Whether all requested breaks have happened.</summary>
+    public bool IsDone => Volatile.Read(ref times) == 0;
 
-    /// <summary>The answers to the next such commands are lost, and each time the connection with them.</summary>
-    public void LoseAnswerTo(string command, int times = 1)
+    /// <summary>Breaks the connection at the next <paramref name="times"/> commands of this name and drops their replies.</summary>
+    public void DropReplyTo(string command, int times = 1)
     {
         lock (gate) (this.command, this.times) = (command, times);
     }
@@ -45,7 +45,7 @@ internal sealed class BreakingLine : IDisposable
             var bytes = new byte[65_536];
             for (int count; (count = await near.GetStream().ReadAsync(bytes)) > 0;)
             {
-                if (IsToBreak(Encoding.ASCII.GetString(bytes, 0, count))) Volatile.Write(ref breaks, true);
+                if (ShouldBreak(Encoding.ASCII.GetString(bytes, 0, count))) Volatile.Write(ref breaks, true);
                 await far.GetStream().WriteAsync(bytes.AsMemory(0, count));
             }
         }
@@ -61,7 +61,7 @@ internal sealed class BreakingLine : IDisposable
         }
     }
 
-    private bool IsToBreak(string sent)
+    private bool ShouldBreak(string sent)
     {
         lock (gate)
         {
