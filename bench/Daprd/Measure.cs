@@ -9,7 +9,10 @@ internal static class Measure
     private const int Many = 20_000;
     private const int AtOnce = 64;
 
-    /// <summary>Milliseconds from the publish call until the app has the event, at 100 events per second. Run it after <see cref="EventsPerSecondAsync"/>, which warms it up.</summary>
+    /// <summary>
+    /// Milliseconds from the publish call until the app has the event, at 100 events per second. <see cref="EventsPerSecondAsync"/> must run
+    /// first, as warm-up.
+    /// </summary>
     public static async Task<Line[]> DeliveryLatencyAsync(ViaSidecar viaSidecar, RedisOnly redisOnly)
     {
         const int Events = 1000, PerSecond = 100;

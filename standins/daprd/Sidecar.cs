@@ -70,7 +70,10 @@ internal sealed class Sidecar : IAsyncDisposable
     /// <summary>Raised by a shutdown request; the argument is true if the sidecar must exit immediately with code 1.</summary>
     public event Action<bool>? ShutdownRequested;
 
-    /// <summary>Opens the components and starts the servers; does not wait for the app. Throws <see cref="ConfigurationException"/> if a component's server is unreachable.</summary>
+    /// <summary>
+    /// Opens the components and starts the servers; does not wait for the app. Throws <see cref="ConfigurationException"/> if the server of a
+    /// component is unreachable.
+    /// </summary>
     public async Task StartAsync()
     {
         await components.OpenAsync(resources.Components, Options, memory, State, Publisher, log.Warn);
@@ -121,7 +124,7 @@ internal sealed class Sidecar : IAsyncDisposable
     {
         if (stopping.IsCancellationRequested) return;
         stopping.Cancel();
-        log.Info("shutting down: no more events are taken, those under way are ended");
+        log.Info("shutting down: no further deliveries, waiting for running ones");
         _ = subscriptions?.StopAsync();
     }
 
@@ -136,7 +139,7 @@ internal sealed class Sidecar : IAsyncDisposable
         }
         catch (TimeoutException)
         {
-            log.Error($"graceful shutdown took longer than {Options.ShutdownLimit.TotalSeconds} s; what was under way is left");
+            log.Error($"graceful shutdown took longer than {Options.ShutdownLimit.TotalSeconds} s; running deliveries are abandoned");
             return false;
         }
     }

@@ -86,8 +86,8 @@ public sealed class ComponentFileTests : IAsyncLifetime
             """;
         await using var app = await TestApp.StartAsync();
         await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis, ("consumerID", "{appID}-group")) + subscriptions, app.Port);
-        var told = await sidecar.Dapr.GetMetadataAsync(new());
-        Assert.Equal(("mine", "pubsub"), (Assert.Single(told.Subscriptions).Topic, Assert.Single(told.RegisteredComponents).Name));
+        var metadata = await sidecar.Dapr.GetMetadataAsync(new());
+        Assert.Equal(("mine", "pubsub"), (Assert.Single(metadata.Subscriptions).Topic, Assert.Single(metadata.RegisteredComponents).Name));
         await sidecar.Dapr.PublishAsync("mine", "1");
         await app.NextAsync("mine");
         await redis.Database.AllAcknowledgedAsync("mine", "app-group");

@@ -46,13 +46,13 @@ public sealed class EnvelopeTests(AddressedSidecar addressed)
     [InlineData("application/octet-stream", "abc", "data_base64", "YWJj", "application/octet-stream")]
     [InlineData("application/octet-stream ; q=1", "abc", "data", "abc", "application/octet-stream ; q=1")]
     [InlineData("application/cloudevents+protobuf", "abc", "data_base64", "YWJj", "application/cloudevents+protobuf")]
-    public async Task The_content_type_determines_how_data_is_stored(string contentType, string data, string member, string kept, string told)
+    public async Task The_content_type_determines_how_data_is_stored(string contentType, string data, string member, string kept, string stored)
     {
         await Dapr.PublishAsync(topic, data, contentType);
         var envelope = await Redis.EnvelopeAsync(topic);
         Assert.Equal(kept, envelope.GetProperty(member).ToString());
         Assert.False(envelope.TryGetProperty(member == "data" ? "data_base64" : "data", out _));
-        Assert.Equal(told, envelope.GetProperty("datacontenttype").GetString());
+        Assert.Equal(stored, envelope.GetProperty("datacontenttype").GetString());
     }
 
     [StandInFact]

@@ -66,8 +66,8 @@ public abstract class InvocationTests(Sidecar caller, Sidecar callee, TestApp ap
     [Fact]
     public async Task The_callee_header_takes_precedence_and_a_namespace_in_the_id_is_ignored()
     {
-        var said = await Echo.SayAsync(new EchoMessage { Text = "hello" }, [new("dapr-app-id", "unknown"), new("dapr-callee-app-id", callee.AppId + ".default")]);
-        Assert.Equal("hello", said.Text);
+        var reply = await Echo.SayAsync(new EchoMessage { Text = "hello" }, [new("dapr-app-id", "unknown"), new("dapr-callee-app-id", callee.AppId + ".default")]);
+        Assert.Equal("hello", reply.Text);
     }
 
     [Fact]

@@ -16,8 +16,8 @@ public sealed class MetadataTests(AddressedSidecar addressed)
         await Sidecar.Dapr.SetMetadataAsync(new SetMetadataRequest { Key = "mark", Value = "m" });
         await Sidecar.Dapr.SetMetadataAsync(new SetMetadataRequest { Key = "", Value = "nothing" });
         Assert.Equal(HttpStatusCode.NoContent, (await Sidecar.Http.PutAsync("/v1.0/metadata/other", new StringContent("o"))).StatusCode);
-        var told = (await Sidecar.Dapr.GetMetadataAsync(new())).ExtendedMetadata;
-        Assert.Equal(("m", "o", false), (told["mark"], told["other"], told.ContainsKey("")));
+        var metadata = (await Sidecar.Dapr.GetMetadataAsync(new())).ExtendedMetadata;
+        Assert.Equal(("m", "o", false), (metadata["mark"], metadata["other"], metadata.ContainsKey("")));
         using var json = await OverHttpAsync();
         Assert.Equal("m", json.RootElement.GetProperty("extended").GetProperty("mark").GetString());
     }
@@ -25,11 +25,11 @@ public sealed class MetadataTests(AddressedSidecar addressed)
     [Fact]
     public async Task Metadata_contains_app_components_and_capabilities()
     {
-        var told = await Sidecar.Dapr.GetMetadataAsync(new());
-        Assert.Equal((AddressedSidecar.AppId, addressed.App.Port), (told.Id, told.AppConnectionProperties.Port));
+        var metadata = await Sidecar.Dapr.GetMetadataAsync(new());
+        Assert.Equal((AddressedSidecar.AppId, addressed.App.Port), (metadata.Id, metadata.AppConnectionProperties.Port));
         Assert.Equal(
             ["pubsub.in-memory v1", "pubsub.redis v1", "state.in-memory v1", "state.redis v1"],
-            told.RegisteredComponents.Select(c => $"{c.Type} {c.Version}").Distinct().Order());
+            metadata.RegisteredComponents.Select(c => $"{c.Type} {c.Version}").Distinct().Order());
         using var json = await OverHttpAsync();
         Assert.Equal(AddressedSidecar.AppId, json.RootElement.GetProperty("id").GetString());
         var connection = json.RootElement.GetProperty("appConnectionProperties");

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Text.RegularExpressions;
 using Dapr.AppCallback.Autogen.Grpc.v1;
 using Grpc.Core;
 using StackExchange.Redis;
@@ -22,12 +20,12 @@ public sealed class NewerDaprTests : IAsyncLifetime
     [InlineData("1.19.0", "", "1.19.0")]
     [InlineData("", "1.19.2", "1.19.2")]
     [InlineData("1.19", "1.20.0", "1.19.0")]
-    public async Task The_version_comes_from_the_flag_or_else_from_the_environment(string flag, string variable, string told)
+    public async Task The_version_comes_from_the_flag_or_else_from_the_environment(string flag, string variable, string expected)
     {
         await using var sidecar = await Sidecar.StartAsync(
             "app", "", more: flag.Length > 0 ? ["--dapr-version", flag] : [], environment: new Dictionary<string, string> { ["DAPR_RUNTIME_VERSION"] = variable });
         var metadata = await sidecar.Dapr.GetMetadataAsync(new());
-        Assert.Equal((told, told), (metadata.RuntimeVersion, metadata.ExtendedMetadata["daprRuntimeVersion"]));
+        Assert.Equal((expected, expected), (metadata.RuntimeVersion, metadata.ExtendedMetadata["daprRuntimeVersion"]));
     }
 
     [StandInTheory]

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Text.RegularExpressions;
 using Dapr.AppCallback.Autogen.Grpc.v1;
 using Grpc.Core;
 using StackExchange.Redis;

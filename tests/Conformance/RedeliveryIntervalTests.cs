@@ -1,9 +1,4 @@
 using System.Diagnostics;
-using System.Text.RegularExpressions;
-using Dapr.AppCallback.Autogen.Grpc.v1;
-using Grpc.Core;
-using StackExchange.Redis;
-using static Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types;
 
 namespace Conformance;
 

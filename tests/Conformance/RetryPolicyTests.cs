@@ -1,8 +1,6 @@
 using System.Diagnostics;
-using System.Text.RegularExpressions;
 using Dapr.AppCallback.Autogen.Grpc.v1;
 using Grpc.Core;
-using StackExchange.Redis;
 using static Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types;
 
 namespace Conformance;
@@ -109,7 +107,7 @@ public sealed class RetryPolicyTests : IAsyncLifetime
         await sidecar.Dapr.PublishAsync("work", "1");
         await app.NextAsync("dead");
         Assert.Equal(4, attempts.Count);
-        // Half a second with a jitter of 50 %, measured inside the app: at least 250 ms, whatever the load of the machine.
+        // Half a second with a jitter of 50 %, measured inside the app: at least 250 ms, regardless of the load of the machine.
         Assert.True(Stopwatch.GetElapsedTime(attempts[0], attempts[1]) > TimeSpan.FromMilliseconds(200), $"{Stopwatch.GetElapsedTime(attempts[0], attempts[1])}");
     }
 

@@ -46,12 +46,12 @@ public sealed class RunnerTests : IDisposable
         var appLog = Assert.Single(Directory.GetFiles(Path.Combine(folder.FullName, ".dapr", "logs"), "one_app_*.log"), f => File.ReadAllText(f).Contains("common app"));
         var sidecarLog = Assert.Single(Directory.GetFiles(Path.Combine(folder.FullName, ".dapr", "logs"), "one_daprd_*.log"));
         using var channel = GrpcChannel.ForAddress($"http://localhost:{grpc}");
-        var told = (await new DaprService.DaprClient(channel).GetMetadataAsync(new())).ExtendedMetadata;
+        var metadata = (await new DaprService.DaprClient(channel).GetMetadataAsync(new())).ExtendedMetadata;
         Assert.Equal(
             ($"{run.Id}", Path.Combine(folder.FullName, "dapr.yaml"), "all", appLog, sidecarLog),
-            (told["cliPID"], told["runTemplatePath"], told["runTemplateName"], told["appLogPath"], told["daprdLogPath"]));
-        Assert.StartsWith("sh -c echo", told["appCommand"]);
-        Assert.True(Directory.Exists($"/proc/{told["appPID"]}"));
+            (metadata["cliPID"], metadata["runTemplatePath"], metadata["runTemplateName"], metadata["appLogPath"], metadata["daprdLogPath"]));
+        Assert.StartsWith("sh -c echo", metadata["appCommand"]);
+        Assert.True(Directory.Exists($"/proc/{metadata["appPID"]}"));
     }
 
     [Fact]

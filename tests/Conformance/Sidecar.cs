@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using Grpc.Core;
 using Grpc.Net.Client;
 using DaprService = Dapr.Client.Autogen.Grpc.v1.Dapr;
 

@@ -28,7 +28,7 @@ public sealed class SpanFixture : IAsyncLifetime
     public async Task InitializeAsync()
     {
         Collector = await Collector.StartAsync();
-        App = await TestApp.StartAsync(TestApp.Subscription("pubsub", "heard"), TestApp.Subscription("pubsub", "again"), TestApp.Subscription("pubsub", "broken"));
+        App = await TestApp.StartAsync(TestApp.Subscription("pubsub", "news"), TestApp.Subscription("pubsub", "again"), TestApp.Subscription("pubsub", "broken"));
         var components = Yaml.Component("pubsub", "pubsub.in-memory") + Yaml.Component("store", "state.in-memory");
         Sidecar = await StartAsync(Sidecar.FreshId("app"), components + Yaml.Retries("pubsub", 1), App.Port);
         Caller = await StartAsync(Sidecar.FreshId("caller"), components, 0);
@@ -84,18 +84,18 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
     [Fact]
     public async Task Publish_and_delivery_create_a_span_each_and_the_app_receives_the_second_context()
     {
-        await fixture.Sidecar.Dapr.PublishAsync("heard", "1", headers: [.. Traced, new("dapr-note", "n"), new("other", "o")]);
-        var received = await ReceivedAsync("heard");
+        await fixture.Sidecar.Dapr.PublishAsync("news", "1", headers: [.. Traced, new("dapr-note", "n"), new("other", "o")]);
+        var received = await ReceivedAsync("news");
         var spans = await SpansAsync(2);
 
         var published = spans.Single(span => span.Name == Publish);
         Assert.Equal(("b7ad6b7169203331", "CLIENT", fixture.Sidecar.AppId, "dapr-diagnostics"), (published.ParentId, published.Kind, published.Service, published.Scope));
-        AssertTags(published, ("rpc.service", "Dapr"), ("messaging.system", "pubsub"), ("messaging.destination.name", "heard"),
+        AssertTags(published, ("rpc.service", "Dapr"), ("messaging.system", "pubsub"), ("messaging.destination.name", "news"),
             ("dapr.api", Api + "PublishEvent"), ("dapr.protocol", "grpc"), ("dapr-note", "n"));
 
-        var delivered = spans.Single(span => span.Name == "pubsub/heard");
+        var delivered = spans.Single(span => span.Name == "pubsub/news");
         Assert.Equal((published.Id, "CLIENT", fixture.Sidecar.AppId), (delivered.ParentId, delivered.Kind, delivered.Service));
-        AssertTags(delivered, ("messaging.system", "pubsub"), ("messaging.destination.name", "heard"));
+        AssertTags(delivered, ("messaging.system", "pubsub"), ("messaging.destination.name", "news"));
 
         var envelope = received.Event.Extensions.Fields;
         Assert.Equal((Context(published), Context(published)), (envelope["traceparent"].StringValue, envelope["traceid"].StringValue));
@@ -157,7 +157,7 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
     [Fact]
     public async Task A_bulk_publish_creates_a_span_per_entry()
     {
-        var request = new BulkPublishRequest { PubsubName = "pubsub", Topic = "heard" };
+        var request = new BulkPublishRequest { PubsubName = "pubsub", Topic = "news" };
         foreach (var id in (string[])["1", "2"])
         {
             request.Entries.Add(new BulkPublishRequestEntry { EntryId = id, Event = ByteString.CopyFromUtf8(id), ContentType = PubSubCalls.Json });
@@ -168,7 +168,7 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
         var whole = spans.Single(span => span.Name == "/dapr.proto.runtime.v1.dapr/bulkpublisheventalpha1");
         var entries = spans.Where(span => span.Name == "/dapr.proto.runtime.v1.dapr/bulkpublisheventalpha1/").ToList();
         Assert.Equal([(whole.Id, "PRODUCER"), (whole.Id, "PRODUCER")], entries.Select(span => (span.ParentId!, span.Kind!)));
-        Assert.Equal(entries.Select(span => span.Id).Order(), spans.Where(span => span.Name == "pubsub/heard").Select(span => span.ParentId).Order());
+        Assert.Equal(entries.Select(span => span.Id).Order(), spans.Where(span => span.Name == "pubsub/news").Select(span => span.ParentId).Order());
     }
 
     [Fact]
@@ -243,8 +243,8 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
     [Fact]
     public async Task An_unsampled_context_is_propagated_and_creates_no_spans()
     {
-        await fixture.Sidecar.Dapr.PublishAsync("heard", "1", headers: new Metadata { { "traceparent", Parent[..^2] + "00" } });
-        var passed = (await ReceivedAsync("heard")).Headers.GetValue("traceparent")!;
+        await fixture.Sidecar.Dapr.PublishAsync("news", "1", headers: new Metadata { { "traceparent", Parent[..^2] + "00" } });
+        var passed = (await ReceivedAsync("news")).Headers.GetValue("traceparent")!;
         Assert.Matches($"^00-{trace}-[0-9a-f]{{16}}-00$", passed);
         Assert.DoesNotContain("b7ad6b7169203331", passed);
 
@@ -271,10 +271,10 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
     [InlineData("stdout: false", "^00-{0}-b7ad6b7169203331-01$")]
     public async Task Without_exporter_the_sampling_rate_determines_the_propagated_context(string tracing, string passed)
     {
-        await using var app = await TestApp.StartAsync(TestApp.Subscription("pubsub", "heard"));
+        await using var app = await TestApp.StartAsync(TestApp.Subscription("pubsub", "news"));
         await using var sidecar = await Sidecar.StartAsync(
             "alone", Yaml.Component("pubsub", "pubsub.in-memory"), app.Port, ["--config", fixture.Tracing($"{Guid.NewGuid():N}.yaml", tracing)]);
-        await sidecar.Dapr.PublishAsync("heard", "1", headers: Traced);
+        await sidecar.Dapr.PublishAsync("news", "1", headers: Traced);
         Assert.Matches(string.Format(passed, trace), (await app.NextAsync()).Headers.GetValue("traceparent") ?? "");
     }
 

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Text.RegularExpressions;
 using Dapr.AppCallback.Autogen.Grpc.v1;
 using Grpc.Core;
 using StackExchange.Redis;
@@ -119,8 +117,8 @@ public sealed class SubscriptionTests : IAsyncLifetime
         var waiting = app.NextAsync("work");
         Assert.False(waiting.IsCompleted);
         // Service invocation still works.
-        var said = await new Echo.EchoClient(sidecar.Channel).SayAsync(new EchoMessage { Text = "hello" }, new Metadata { { "dapr-app-id", "app" } });
-        Assert.Equal("hello", said.Text);
+        var reply = await new Echo.EchoClient(sidecar.Channel).SayAsync(new EchoMessage { Text = "hello" }, new Metadata { { "dapr-app-id", "app" } });
+        Assert.Equal("hello", reply.Text);
         Assert.False(waiting.IsCompleted);
         app.IsHealthy = true;
         Assert.Equal("1", (await waiting).Event.Data.ToStringUtf8());

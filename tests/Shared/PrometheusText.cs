@@ -28,8 +28,8 @@ internal static partial class PrometheusText
                 now = declared.Groups[2].Value;
                 var before = families.GetValueOrDefault(now, ("untyped", "", []));
                 if (before.Samples.Count > 0) throw new FormatException($"'{line}' comes after the first sample.");
-                var said = declared.Groups[3].Value;
-                families[now] = declared.Groups[1].Value == "TYPE" ? (said, before.Help, before.Samples) : (before.Type, said, before.Samples);
+                var value = declared.Groups[3].Value;
+                families[now] = declared.Groups[1].Value == "TYPE" ? (value, before.Help, before.Samples) : (before.Type, value, before.Samples);
                 continue;
             }
             if (line.StartsWith('#')) continue;

@@ -68,7 +68,7 @@ internal sealed class AppProcess : IDisposable
         {
         }
 
-        // Also whatever the app has left behind.
+        // Also child processes that outlived the app.
         if (Setsid is not null) Signal(SigKill);
         else process.Kill(entireProcessTree: true);
         await process.WaitForExitAsync();

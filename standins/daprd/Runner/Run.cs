@@ -84,7 +84,7 @@ internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole con
             throw new ConfigurationException($"The app {app.AppId} cannot be started: {failure.Message}");
         }
 
-        Dictionary<string, string> told = new()
+        Dictionary<string, string> extended = new()
         {
             ["cliPID"] = Environment.ProcessId.ToString(CultureInfo.InvariantCulture),
             ["appPID"] = running.Process.Id.ToString(CultureInfo.InvariantCulture),
@@ -94,7 +94,7 @@ internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole con
             ["appLogPath"] = running.Log.AppFile,
             ["daprdLogPath"] = running.Log.SidecarFile,
         };
-        foreach (var (name, value) in told) running.Sidecar.ExtendedMetadata[name] = value;
+        foreach (var (name, value) in extended) running.Sidecar.ExtendedMetadata[name] = value;
         console.Dapr($"{app.AppId} was started with process id {running.Process.Id}; its gRPC port is {app.GrpcPort}, its HTTP port {app.HttpPort}");
     }
 
@@ -128,7 +128,7 @@ internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole con
         }
         else
         {
-            console.Dapr($"{running.App.AppId} ended with code {code}; its sidecar goes on");
+            console.Dapr($"{running.App.AppId} ended with code {code}; its sidecar keeps running");
         }
 
         return code;

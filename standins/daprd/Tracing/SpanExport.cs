@@ -26,7 +26,7 @@ internal sealed class SpanExport(ZipkinExporterOptions options, Action<string> w
     {
         var result = base.Export(batch);
         var failed = result == ExportResult.Failure;
-        if (failed && !isFailing) warn($"Traces cannot be sent to {endpoint} and are dropped. This is said once; sending is tried again.");
+        if (failed && !isFailing) warn($"Traces cannot be sent to {endpoint} and are dropped. This is logged once per outage; sending is retried.");
         isFailing = failed;
         return result;
     }

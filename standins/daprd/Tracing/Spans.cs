@@ -32,7 +32,7 @@ internal sealed class Spans : IDisposable
     public Spans(Configuration configuration, string appId, Action<string> warn)
     {
         Propagates = configuration.SamplingRate is not 0;
-        service = Environment.GetEnvironmentVariable("OTEL_SERVICE_NAME") is { Length: > 0 } said ? said : appId;
+        service = Environment.GetEnvironmentVariable("OTEL_SERVICE_NAME") is { Length: > 0 } name ? name : appId;
         if (!Propagates || configuration is { SamplingRate: null, ZipkinEndpoint: null }) return;
         if (configuration.ZipkinEndpoint is { } endpoint)
         {
