@@ -5,15 +5,15 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Bench;
 
-/// <summary>Hears the topic that is named as it is, and says so at once.</summary>
+/// <summary>An app that subscribes to the topic with its own name and reports each event at once.</summary>
 internal sealed class App : IAsyncDisposable
 {
-    private readonly WebApplication _server;
+    private readonly WebApplication server;
 
-    private App(WebApplication server) => _server = server;
+    private App(WebApplication server) => this.server = server;
 
-    /// <summary>Is told the data of each event.</summary>
-    public Action<ReadOnlyMemory<byte>> Heard { get; set; } = _ => { };
+    /// <summary>Receives the data of each event.</summary>
+    public Action<ReadOnlyMemory<byte>> OnEvent { get; set; } = _ => { };
 
     public static async Task<App> StartAsync(int port, string topic)
     {
@@ -31,7 +31,7 @@ internal sealed class App : IAsyncDisposable
         return app;
     }
 
-    public ValueTask DisposeAsync() => _server.DisposeAsync();
+    public ValueTask DisposeAsync() => server.DisposeAsync();
 
     private sealed class Callback : AppCallback.AppCallbackBase
     {
@@ -46,7 +46,7 @@ internal sealed class App : IAsyncDisposable
 
         public override Task<TopicEventResponse> OnTopicEvent(TopicEventRequest request, ServerCallContext context)
         {
-            App.Heard(request.Data.Memory);
+            App.OnEvent(request.Data.Memory);
             return Success;
         }
     }

@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace Bench;
 
-/// <summary>What is published and kept: about 200 bytes of JSON that begin with a number.</summary>
+/// <summary>The data of events and state: about 200 bytes of JSON that start with a number.</summary>
 internal static class Event
 {
     private static readonly string Rest = $",\"text\":\"{new string('x', 180)}\"}}";

@@ -6,8 +6,8 @@ internal static class Load
 {
     private const int PacedWorkers = 16;
 
-    /// <summary>As fast as it goes with so many at once.</summary>
-    public static Task TogetherAsync(int count, int atOnce, Func<int, Task> work)
+    /// <summary>Runs the calls as fast as possible, at most <paramref name="atOnce"/> at a time.</summary>
+    public static Task ConcurrentAsync(int count, int atOnce, Func<int, Task> work)
     {
         var next = -1;
         return Task.WhenAll(Enumerable.Range(0, atOnce).Select(async _ =>
@@ -16,7 +16,7 @@ internal static class Load
         }));
     }
 
-    /// <summary>So many a second, spread evenly, whether or not the ones before are done.</summary>
+    /// <summary>Starts calls at an even rate, whether or not earlier ones have completed.</summary>
     public static Task PacedAsync(int count, int perSecond, Func<int, Task> work)
     {
         var started = Stopwatch.GetTimestamp();

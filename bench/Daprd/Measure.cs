@@ -3,18 +3,21 @@ using System.Globalization;
 
 namespace Bench;
 
-/// <summary>Each load runs once until the code that matters is compiled for good, and then again to be measured.</summary>
+/// <summary>Every load runs once as warm-up, until the JIT has optimized the code, and then again for the measurement.</summary>
 internal static class Measure
 {
     private const int Many = 20_000;
     private const int AtOnce = 64;
 
-    /// <summary>Milliseconds from the call that publishes until the app has the event, at 100 events a second. To be run after the many events.</summary>
-    public static async Task<Line[]> DeliveryLatencyAsync(Through through, Direct direct)
+    /// <summary>
+    /// Milliseconds from the publish call until the app has the event, at 100 events per second. <see cref="EventsPerSecondAsync"/> must run
+    /// first, as warm-up.
+    /// </summary>
+    public static async Task<Line[]> DeliveryLatencyAsync(ViaSidecar viaSidecar, RedisOnly redisOnly)
     {
         const int Events = 1000, PerSecond = 100;
-        var with = await LatenciesAsync(Events, PerSecond, through.PublishAsync, through.HearAsync);
-        var without = await LatenciesAsync(Events, PerSecond, direct.PublishAsync, direct.HearAsync);
+        var with = await LatenciesAsync(Events, PerSecond, viaSidecar.PublishAsync, viaSidecar.SubscribeAsync);
+        var without = await LatenciesAsync(Events, PerSecond, redisOnly.PublishAsync, redisOnly.SubscribeAsync);
         return
         [
             new("publish to delivery, ms, 100 a second: p50", with[Events / 2], without[Events / 2]),
@@ -22,23 +25,23 @@ internal static class Measure
         ];
     }
 
-    /// <summary>From the first publication to the last delivery.</summary>
-    public static async Task<Line> EventsPerSecondAsync(Through through, Direct direct)
+    /// <summary>From the first publish to the last delivery.</summary>
+    public static async Task<Line> EventsPerSecondAsync(ViaSidecar viaSidecar, RedisOnly redisOnly)
     {
-        await EventRateAsync(through.PublishAsync, through.HearAsync);
-        var with = await EventRateAsync(through.PublishAsync, through.HearAsync);
-        await EventRateAsync(direct.PublishAsync, direct.HearAsync);
-        return new("events per second, 64 publishers at once", with, await EventRateAsync(direct.PublishAsync, direct.HearAsync));
+        await EventRateAsync(viaSidecar.PublishAsync, viaSidecar.SubscribeAsync);
+        var with = await EventRateAsync(viaSidecar.PublishAsync, viaSidecar.SubscribeAsync);
+        await EventRateAsync(redisOnly.PublishAsync, redisOnly.SubscribeAsync);
+        return new("events per second, 64 publishers at once", with, await EventRateAsync(redisOnly.PublishAsync, redisOnly.SubscribeAsync));
     }
 
-    public static async Task<Line> PerSecondAsync(string what, Func<int, Task> through, Func<int, Task> direct) =>
-        new(what, await RateAsync(through), await RateAsync(direct));
+    public static async Task<Line> PerSecondAsync(string what, Func<int, Task> viaSidecar, Func<int, Task> redisOnly) =>
+        new(what, await RateAsync(viaSidecar), await RateAsync(redisOnly));
 
-    /// <summary>What the process of the sidecars spends on 10,000 at a steady 1,000 a second.</summary>
+    /// <summary>CPU time of the sidecars' process for 10,000 calls at 1,000 per second.</summary>
     public static async Task<Line> CpuAsync(string what, Process process, Func<int, Task> work, double? bar)
     {
         const int Count = 10_000, PerSecond = 1000;
-        await Load.TogetherAsync(Many, AtOnce, work);
+        await Load.ConcurrentAsync(Many, AtOnce, work);
         await Load.PacedAsync(Count / 2, PerSecond, work);
         process.Refresh();
         var before = process.TotalProcessorTime;
@@ -47,14 +50,14 @@ internal static class Measure
         return new(what, (process.TotalProcessorTime - before).TotalSeconds * 1000 / Count, Bar: bar);
     }
 
-    /// <summary>The most that the process ever had resident, after all four apps have written, read, published and heard.</summary>
-    public static async Task<Line> MemoryAsync(Process process, Through through, double bar)
+    /// <summary>Peak resident memory of the process, after all four apps have written, read, published and consumed.</summary>
+    public static async Task<Line> MemoryAsync(Process process, ViaSidecar viaSidecar, double bar)
     {
-        await Task.WhenAll(Enumerable.Range(0, Sidecars.AppIds.Length).Select(app => Load.TogetherAsync(Many, AtOnce / 4, async number =>
+        await Task.WhenAll(Enumerable.Range(0, Sidecars.AppIds.Length).Select(app => Load.ConcurrentAsync(Many, AtOnce / 4, async number =>
         {
-            await through.WriteAsync(app, number);
-            await through.PublishAsync(app, Sidecars.AppIds[app], number);
-            await through.ReadAsync(app, number);
+            await viaSidecar.WriteAsync(app, number);
+            await viaSidecar.PublishAsync(app, Sidecars.AppIds[app], number);
+            await viaSidecar.ReadAsync(app, number);
         })));
         var peak = File.ReadLines($"/proc/{process.Id}/status").First(l => l.StartsWith("VmHWM:", StringComparison.Ordinal));
         var kilobytes = double.Parse(peak.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture);
@@ -62,11 +65,11 @@ internal static class Measure
     }
 
     private static async Task<double[]> LatenciesAsync(
-        int count, int perSecond, Func<int, Task> publish, Func<Action<ReadOnlyMemory<byte>>, Task<IAsyncDisposable>> hear)
+        int count, int perSecond, Func<int, Task> publish, Func<Action<ReadOnlyMemory<byte>>, Task<IAsyncDisposable>> subscribe)
     {
         var (sentAt, latencies, left) = (new long[count], new double[count], count);
         var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using (await hear(Heard))
+        await using (await subscribe(OnEvent))
         {
             await Load.PacedAsync(count, perSecond, number =>
             {
@@ -79,7 +82,7 @@ internal static class Measure
         Array.Sort(latencies);
         return latencies;
 
-        void Heard(ReadOnlyMemory<byte> data)
+        void OnEvent(ReadOnlyMemory<byte> data)
         {
             var number = Event.Number(data.Span);
             latencies[number] = Stopwatch.GetElapsedTime(sentAt[number]).TotalMilliseconds;
@@ -87,25 +90,25 @@ internal static class Measure
         }
     }
 
-    private static async Task<double> EventRateAsync(Func<int, Task> publish, Func<Action<ReadOnlyMemory<byte>>, Task<IAsyncDisposable>> hear)
+    private static async Task<double> EventRateAsync(Func<int, Task> publish, Func<Action<ReadOnlyMemory<byte>>, Task<IAsyncDisposable>> subscribe)
     {
         var left = Many;
         var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using var hearing = await hear(_ =>
+        await using var subscription = await subscribe(_ =>
         {
             if (Interlocked.Decrement(ref left) == 0) all.SetResult();
         });
         var clock = Stopwatch.StartNew();
-        await Load.TogetherAsync(Many, AtOnce, publish);
+        await Load.ConcurrentAsync(Many, AtOnce, publish);
         await all.Task;
         return Many / clock.Elapsed.TotalSeconds;
     }
 
     private static async Task<double> RateAsync(Func<int, Task> work)
     {
-        await Load.TogetherAsync(Many, AtOnce, work);
+        await Load.ConcurrentAsync(Many, AtOnce, work);
         var clock = Stopwatch.StartNew();
-        await Load.TogetherAsync(Many * 2, AtOnce, work);
+        await Load.ConcurrentAsync(Many * 2, AtOnce, work);
         return Many * 2 / clock.Elapsed.TotalSeconds;
     }
 }

@@ -3,14 +3,14 @@ using Shared;
 
 namespace Bench;
 
-/// <summary>A Redis of our own that writes nothing to disk.</summary>
+/// <summary>A Redis server without persistence.</summary>
 internal sealed class RedisProcess : IAsyncDisposable
 {
-    private readonly Process _process;
+    private readonly Process process;
 
     private RedisProcess(Process process, int port)
     {
-        _process = process;
+        this.process = process;
         Port = port;
     }
 
@@ -31,8 +31,8 @@ internal sealed class RedisProcess : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        _process.Kill();
-        await _process.WaitForExitAsync();
-        _process.Dispose();
+        process.Kill();
+        await process.WaitForExitAsync();
+        process.Dispose();
     }
 }

@@ -5,26 +5,26 @@ using DaprService = Dapr.Client.Autogen.Grpc.v1.Dapr;
 
 namespace Bench;
 
-/// <summary>Four apps, played by this process, and their sidecars, all in one other process.</summary>
+/// <summary>Four apps in this process, and their sidecars in one other process.</summary>
 internal sealed class Sidecars : IAsyncDisposable
 {
     public static readonly string[] AppIds = ["one", "two", "three", "four"];
 
-    private readonly DirectoryInfo _folder;
-    private readonly List<App> _apps = [];
-    private readonly List<GrpcChannel> _channels = [];
+    private readonly DirectoryInfo folder;
+    private readonly List<App> apps = [];
+    private readonly List<GrpcChannel> channels = [];
 
     private Sidecars(Process process, DirectoryInfo folder)
     {
         Process = process;
-        _folder = folder;
+        this.folder = folder;
     }
 
     public Process Process { get; }
 
-    public IReadOnlyList<App> Apps => _apps;
+    public IReadOnlyList<App> Apps => apps;
 
-    /// <summary>Of each app its sidecar.</summary>
+    /// <summary>The sidecar of each app.</summary>
     public List<DaprService.DaprClient> Clients { get; } = [];
 
     public static async Task<Sidecars> StartAsync(int redisPort)
@@ -42,13 +42,13 @@ internal sealed class Sidecars : IAsyncDisposable
         string[] words = [program, "run", "-f", folder.FullName, "--names-folder", Path.Combine(folder.FullName, "names")];
         var process = Process.Start(new ProcessStartInfo("dotnet", words) { RedirectStandardOutput = true })!;
         var sidecars = new Sidecars(process, folder);
-        // The ports of apps must be free when a run begins.
+        // The run requires the app ports to be free at its start.
         foreach (var _ in AppIds) await sidecars.LineAsync("gRPC API on port");
         foreach (var (_, app, grpc) in ports)
         {
-            sidecars._apps.Add(await App.StartAsync(app, AppIds[sidecars._apps.Count]));
+            sidecars.apps.Add(await App.StartAsync(app, AppIds[sidecars.apps.Count]));
             var channel = GrpcChannel.ForAddress($"http://127.0.0.1:{grpc}");
-            sidecars._channels.Add(channel);
+            sidecars.channels.Add(channel);
             sidecars.Clients.Add(new DaprService.DaprClient(channel));
         }
 
@@ -62,9 +62,9 @@ internal sealed class Sidecars : IAsyncDisposable
         Process.Kill();
         await Process.WaitForExitAsync();
         Process.Dispose();
-        _channels.ForEach(channel => channel.Dispose());
-        foreach (var app in _apps) await app.DisposeAsync();
-        _folder.Delete(recursive: true);
+        channels.ForEach(channel => channel.Dispose());
+        foreach (var app in apps) await app.DisposeAsync();
+        folder.Delete(recursive: true);
     }
 
     private async Task LineAsync(string text)

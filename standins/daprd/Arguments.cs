@@ -4,7 +4,7 @@ using Daprd.Files;
 
 namespace Daprd;
 
-/// <summary>The command line: flags as daprd spells them, with one dash or two, and the value behind a space or an equals sign.</summary>
+/// <summary>The command line: daprd's flags, with one dash or two, and the value after a space or an equals sign.</summary>
 internal sealed class Arguments
 {
     private static readonly HashSet<string> Switches =
@@ -20,42 +20,42 @@ internal sealed class Arguments
         "app-health-probe-timeout", "app-health-threshold", "disable-init-endpoints", "run-file", "peer", "names-folder", "dapr-version",
     ];
 
-    private readonly Dictionary<string, List<string>> _values = [];
+    private readonly Dictionary<string, List<string>> values = [];
 
     private Arguments()
     {
     }
 
-    /// <summary>Throws <see cref="FileProblem"/>, with one sentence, at a flag nobody knows.</summary>
+    /// <summary>Throws <see cref="ConfigurationException"/> for an unknown flag.</summary>
     public static Arguments Parse(ReadOnlySpan<string> words)
     {
         var arguments = new Arguments();
         for (var i = 0; i < words.Length; i++)
         {
-            if (!words[i].StartsWith('-')) throw new FileProblem($"'{words[i]}' is not understood; flags begin with two dashes.");
+            if (!words[i].StartsWith('-')) throw new ConfigurationException($"'{words[i]}' is not understood; flags begin with two dashes.");
             var parts = words[i].TrimStart('-').Split('=', 2);
             var name = parts[0] == "f" ? "run-file" : parts[0];
             var isSwitch = Switches.Contains(name);
-            if (!isSwitch && !Flags.Contains(name)) throw new FileProblem($"The flag --{name} is unknown to daprd and to this stand-in.");
-            var value = parts.Length > 1 ? parts[1] : isSwitch ? "true" : ++i < words.Length ? words[i] : throw new FileProblem($"The flag --{name} needs a value.");
-            if (!arguments._values.TryGetValue(name, out var values)) arguments._values[name] = values = [];
+            if (!isSwitch && !Flags.Contains(name)) throw new ConfigurationException($"The flag --{name} is unknown to daprd and to this stand-in.");
+            var value = parts.Length > 1 ? parts[1] : isSwitch ? "true" : ++i < words.Length ? words[i] : throw new ConfigurationException($"The flag --{name} needs a value.");
+            if (!arguments.values.TryGetValue(name, out var values)) arguments.values[name] = values = [];
             values.Add(value);
         }
 
         return arguments;
     }
 
-    public bool Has(string name) => _values.TryGetValue(name, out var values) && values[^1] is "true" or "";
+    public bool Has(string name) => this.values.TryGetValue(name, out var values) && values[^1] is "true" or "";
 
-    public string Text(string name, string absent) => _values.TryGetValue(name, out var values) ? values[^1] : absent;
+    public string Text(string name, string absent) => this.values.TryGetValue(name, out var values) ? values[^1] : absent;
 
-    public IReadOnlyList<string> All(string name) => _values.GetValueOrDefault(name) ?? [];
+    public IReadOnlyList<string> All(string name) => values.GetValueOrDefault(name) ?? [];
 
-    public int Integer(string name, int absent) => !_values.TryGetValue(name, out var values) ? absent
+    public int Integer(string name, int absent) => !this.values.TryGetValue(name, out var values) ? absent
         : int.TryParse(values[^1], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number
-        : throw new FileProblem($"The value '{values[^1]}' of --{name} is not a whole number.");
+        : throw new ConfigurationException($"The value '{values[^1]}' of --{name} is not a whole number.");
 
-    /// <summary>What these flags say to a sidecar that runs alone.</summary>
+    /// <summary>The options of a single sidecar.</summary>
     public SidecarOptions ToSidecarOptions() => new(
         Text("app-id", ""),
         Integer("app-port", 0),
@@ -81,7 +81,7 @@ internal sealed class Arguments
         TimeSpan.FromSeconds(Integer("dapr-graceful-shutdown-seconds", (int)SidecarOptions.DefaultShutdownLimit.TotalSeconds)),
         DaprVersion());
 
-    /// <summary>The flag comes before the environment variable.</summary>
+    /// <summary>The flag overrides the environment variable.</summary>
     public DaprVersion DaprVersion() =>
         Text("dapr-version", Environment.GetEnvironmentVariable(Daprd.DaprVersion.Variable) ?? "") is { Length: > 0 } asked
             ? Daprd.DaprVersion.Parse(asked)
@@ -89,14 +89,14 @@ internal sealed class Arguments
 
     public string NamesFolder() => Text("names-folder", SidecarOptions.DefaultNamesFolder);
 
-    /// <summary>Each is written <c>app-id=host:port</c>, the port being the one of that sidecar's gRPC API.</summary>
+    /// <summary>Parses <c>app-id=host:port</c>, with the port of that sidecar's gRPC API.</summary>
     public Dictionary<string, string> Peers()
     {
         var peers = new Dictionary<string, string>();
         foreach (var peer in All("peer"))
         {
             var sides = peer.Split('=', 2);
-            if (sides.Length != 2 || !Uri.TryCreate($"http://{sides[1]}", UriKind.Absolute, out _)) throw new FileProblem($"The value '{peer}' of --peer is not of the form app-id=host:port.");
+            if (sides.Length != 2 || !Uri.TryCreate($"http://{sides[1]}", UriKind.Absolute, out _)) throw new ConfigurationException($"The value '{peer}' of --peer is not of the form app-id=host:port.");
             peers[sides[0]] = sides[1];
         }
 

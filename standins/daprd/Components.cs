@@ -5,28 +5,28 @@ using Daprd.State;
 
 namespace Daprd;
 
-/// <summary>The components of one app, opened.</summary>
+/// <summary>The open components of one app.</summary>
 internal sealed class Components : IAsyncDisposable
 {
-    private readonly List<IAsyncDisposable> _open = [];
+    private readonly List<IAsyncDisposable> open = [];
 
     public List<(Component Component, IReadOnlyList<string> Capabilities)> Registered { get; } = [];
 
-    /// <summary>Throws <see cref="FileProblem"/>, with one sentence, when a component is unknown or its server is not there.</summary>
+    /// <summary>Throws <see cref="ConfigurationException"/> if a component type is unknown or its server is unreachable.</summary>
     public async Task OpenAsync(
         IEnumerable<Component> components, SidecarOptions options, SharedMemory memory, StateApi state, Publisher publisher, Action<string> warn)
     {
         foreach (var component in components)
         {
-            // The category is looked at letter by letter, what comes behind it is not.
-            if (component.Type.Split('.')[0] is not ("state" or "pubsub" or "secretstores")) throw component.Place.Problem($"incorrect type {component.Type}");
+            // As in daprd, the category is case-sensitive and the rest of the type is not.
+            if (component.Type.Split('.')[0] is not ("state" or "pubsub" or "secretstores")) throw component.Source.Error($"incorrect type {component.Type}");
             var wanted = component.Type.ToLowerInvariant();
             switch (options.Embedded ? wanted.Replace(".redis", ".in-memory") : wanted)
             {
                 case "state.redis":
                     var redisState = new RedisState(component, options.Version);
-                    _open.Add(redisState);
-                    await ReachAsync(component, redisState.OpenAsync);
+                    open.Add(redisState);
+                    await ConnectAsync(component, redisState.OpenAsync);
                     AddState(component, redisState);
                     break;
                 case "state.in-memory":
@@ -34,8 +34,8 @@ internal sealed class Components : IAsyncDisposable
                     break;
                 case "pubsub.redis":
                     var redisPubSub = new RedisPubSub(component, options.AppId, options.Version, warn);
-                    _open.Add(redisPubSub);
-                    await ReachAsync(component, redisPubSub.OpenAsync);
+                    open.Add(redisPubSub);
+                    await ConnectAsync(component, redisPubSub.OpenAsync);
                     AddPubSub(component, redisPubSub);
                     break;
                 case "pubsub.in-memory":
@@ -45,7 +45,7 @@ internal sealed class Components : IAsyncDisposable
                     Registered.Add((component, []));
                     break;
                 default:
-                    throw component.Place.Problem(
+                    throw component.Source.Error(
                         $"component {component.Name} is a {component.Type}, and this stand-in has only state.redis, state.in-memory, pubsub.redis, "
                         + "pubsub.in-memory, secretstores.local.file and secretstores.local.env");
             }
@@ -66,10 +66,10 @@ internal sealed class Components : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var one in _open) await one.DisposeAsync();
+        foreach (var one in open) await one.DisposeAsync();
     }
 
-    private static async Task ReachAsync(Component component, Func<Task> open)
+    private static async Task ConnectAsync(Component component, Func<Task> open)
     {
         try
         {
@@ -77,13 +77,13 @@ internal sealed class Components : IAsyncDisposable
         }
         catch (RedisUnreachableException)
         {
-            throw new FileProblem(
+            throw new ConfigurationException(
                 $"Redis, which the component {component.Name} needs, does not answer at {RedisAddress.Of(component)}; "
                 + "start one with 'redis-server', or run without Redis by adding --embedded.");
         }
         catch (RedisException refusal)
         {
-            throw component.Place.Problem($"Redis at {RedisAddress.Of(component)} refuses the component {component.Name}: {refusal.Message}");
+            throw component.Source.Error($"Redis at {RedisAddress.Of(component)} refuses the component {component.Name}: {refusal.Message}");
         }
     }
 }

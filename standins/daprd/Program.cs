@@ -39,7 +39,7 @@ try
 
     return isRun ? await RunAllAsync(arguments) : await RunOneAsync(arguments);
 }
-catch (FileProblem problem)
+catch (ConfigurationException problem)
 {
     Console.Error.WriteLine(problem.Message);
     return 1;
@@ -61,10 +61,10 @@ async Task<int> RunAllAsync(Arguments arguments)
 async Task<int> RunOneAsync(Arguments arguments)
 {
     var options = arguments.ToSidecarOptions();
-    if (options.Problem() is { } problem) throw new FileProblem(problem);
+    if (options.Problem() is { } problem) throw new ConfigurationException(problem);
     var ended = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
     using var stopped = stopping.Token.Register(() => ended.TrySetResult(0));
-    var sidecar = new Sidecar(options, new SharedMemory(), new Neighbours(), new SidecarLog(options.AppId, Console.Out));
+    var sidecar = new Sidecar(options, new SharedMemory(), new LocalApps(), new SidecarLog(options.AppId, Console.Out));
     sidecar.ShutdownRequested += forced => ended.TrySetResult(forced ? 1 : 0);
     var code = 1;
     try

@@ -4,13 +4,13 @@ using Daprd.State;
 
 namespace Daprd;
 
-/// <summary>The in-memory components of all sidecars in this process: apps that name the same component mean the same one.</summary>
+/// <summary>The in-memory components of all sidecars in this process, shared by name.</summary>
 internal sealed class SharedMemory
 {
-    private readonly ConcurrentDictionary<string, InMemoryState> _stores = new();
-    private readonly ConcurrentDictionary<string, InMemoryPubSub> _brokers = new();
+    private readonly ConcurrentDictionary<string, InMemoryState> stores = new();
+    private readonly ConcurrentDictionary<string, InMemoryPubSub> brokers = new();
 
-    public InMemoryState Store(string name) => _stores.GetOrAdd(name, _ => new InMemoryState(TimeProvider.System));
+    public InMemoryState Store(string name) => stores.GetOrAdd(name, _ => new InMemoryState(TimeProvider.System));
 
-    public InMemoryPubSub Broker(string name, Action<string> warn) => _brokers.GetOrAdd(name, _ => new InMemoryPubSub(warn));
+    public InMemoryPubSub Broker(string name, Action<string> warn) => brokers.GetOrAdd(name, _ => new InMemoryPubSub(warn));
 }

@@ -9,41 +9,41 @@ using Daprd.Tracing;
 
 namespace Daprd;
 
-/// <summary>One app's sidecar: its components, its two servers, and its subscriptions.</summary>
+/// <summary>The sidecar of one app: components, servers and subscriptions.</summary>
 internal sealed class Sidecar : IAsyncDisposable
 {
-    private readonly Resources _resources;
-    private readonly SidecarLog _log;
-    private readonly SharedMemory _memory;
-    private readonly Neighbours _neighbours;
-    private readonly Names _names;
-    private readonly Components _components = new();
-    private readonly AppChannel? _app;
-    private readonly Subscriptions? _subscriptions;
-    private readonly SidecarServer _server;
-    private readonly CancellationTokenSource _stopping = new();
-    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource _subscribed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private Task _watch = Task.CompletedTask;
+    private readonly Resources resources;
+    private readonly SidecarLog log;
+    private readonly SharedMemory memory;
+    private readonly LocalApps localApps;
+    private readonly NameResolver nameResolver;
+    private readonly Components components = new();
+    private readonly AppChannel? app;
+    private readonly Subscriptions? subscriptions;
+    private readonly SidecarServer server;
+    private readonly CancellationTokenSource stopping = new();
+    private readonly TaskCompletionSource ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource subscribed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Task watch = Task.CompletedTask;
 
-    /// <summary>Reads the sidecar's files; throws <see cref="FileProblem"/> when they are wrong. Nothing is opened yet.</summary>
-    public Sidecar(SidecarOptions options, SharedMemory memory, Neighbours neighbours, SidecarLog log)
+    /// <summary>Reads the sidecar's files without opening components. Throws <see cref="ConfigurationException"/> if a file is invalid.</summary>
+    public Sidecar(SidecarOptions options, SharedMemory memory, LocalApps localApps, SidecarLog log)
     {
         Options = options;
-        _log = log;
-        _memory = memory;
-        _neighbours = neighbours;
-        _names = new Names(options.NamesFolder, options.Peers);
-        _resources = Resources.Read(options.ResourcesPaths, options.AppId, options.Folder, log.Warn);
+        this.log = log;
+        this.memory = memory;
+        this.localApps = localApps;
+        nameResolver = new NameResolver(options.NamesFolder, options.Peers);
+        resources = Resources.Read(options.ResourcesPaths, options.AppId, options.Folder, log.Warn);
         Spans = new Spans(Configuration.Read(options.ConfigFiles, log.Warn), options.AppId, log.Warn);
         State = new StateApi();
         Publisher = new Publisher(options.AppId, TimeProvider.System);
-        Proxy = new GrpcProxy(options, neighbours, _names, Spans);
+        Proxy = new GrpcProxy(options, localApps, nameResolver, Spans);
         ExtendedMetadata = new() { ["daprRuntimeVersion"] = options.Version.ToString() };
-        _server = new SidecarServer(this);
+        server = new SidecarServer(this);
         if (options.AppPort == 0) return;
-        _app = new AppChannel(options.AppHost, options.AppPort);
-        _subscriptions = new Subscriptions(_app, options.AppApiToken, Publisher, _resources, Spans, log.Warn, TimeProvider.System);
+        app = new AppChannel(options.AppHost, options.AppPort);
+        subscriptions = new Subscriptions(app, options.AppApiToken, Publisher, resources, Spans, log.Warn, TimeProvider.System);
     }
 
     public SidecarOptions Options { get; }
@@ -58,27 +58,30 @@ internal sealed class Sidecar : IAsyncDisposable
 
     public ConcurrentDictionary<string, string> ExtendedMetadata { get; }
 
-    /// <summary>Completes when the app's subscriptions are active; without an app, when the servers are up.</summary>
-    public Task Subscribed => _subscribed.Task;
+    /// <summary>Completes when the app's subscriptions are active or, without an app, when the servers listen.</summary>
+    public Task Subscribed => subscribed.Task;
 
-    /// <summary>Whether the app was reached. The subscriptions of one whose health is checked may not be active yet.</summary>
-    public bool IsReady => _ready.Task.IsCompletedSuccessfully;
+    /// <summary>Whether the app's port was reached. With health checks, its subscriptions may not be active yet.</summary>
+    public bool IsReady => ready.Task.IsCompletedSuccessfully;
 
-    /// <summary>The app's subscriptions; before discovery, and when discovery fails, those that the files declare.</summary>
-    public IReadOnlyList<Subscription> Subscriptions => _subscriptions?.Known ?? [.. _resources.Subscriptions.Select(file => file.Subscription)];
+    /// <summary>The app's subscriptions; before discovery and after a failed one, those declared in files.</summary>
+    public IReadOnlyList<Subscription> Subscriptions => subscriptions?.Known ?? [.. resources.Subscriptions.Select(file => file.Subscription)];
 
-    /// <summary>Raised when somebody asks the sidecar to end; the argument is true when it is to end at once and with code 1.</summary>
+    /// <summary>Raised by a shutdown request; the argument is true if the sidecar must exit immediately with code 1.</summary>
     public event Action<bool>? ShutdownRequested;
 
-    /// <summary>Opens the components and starts the servers; the app need not be there. Throws <see cref="FileProblem"/> when a server is missing.</summary>
+    /// <summary>
+    /// Opens the components and starts the servers; does not wait for the app. Throws <see cref="ConfigurationException"/> if the server of a
+    /// component is unreachable.
+    /// </summary>
     public async Task StartAsync()
     {
-        await _components.OpenAsync(_resources.Components, Options, _memory, State, Publisher, _log.Warn);
-        if (_app is not null) _neighbours.Add(Options.AppId, new Neighbour(_app, Options.AppApiToken, Spans));
-        await _server.StartAsync();
-        _names.Register(Options.AppId, Options.GrpcPort);
-        _log.Info($"gRPC API on port {Options.GrpcPort}, HTTP API on port {Options.HttpPort}");
-        _watch = Task.Run(WatchAppAsync);
+        await components.OpenAsync(resources.Components, Options, memory, State, Publisher, log.Warn);
+        if (app is not null) localApps.Add(Options.AppId, new LocalApp(app, Options.AppApiToken, Spans));
+        await server.StartAsync();
+        nameResolver.Register(Options.AppId, Options.GrpcPort);
+        log.Info($"gRPC API on port {Options.GrpcPort}, HTTP API on port {Options.HttpPort}");
+        watch = Task.Run(WatchAppAsync);
     }
 
     public void RequestShutdown(bool forced) => ShutdownRequested?.Invoke(forced);
@@ -92,13 +95,13 @@ internal sealed class Sidecar : IAsyncDisposable
             ActorRuntime = new ActorRuntime { RuntimeStatus = ActorRuntime.Types.ActorRuntimeStatus.Disabled },
             RegisteredComponents =
             {
-                _components.Registered.Select(c => new RegisteredComponents
+                components.Registered.Select(c => new RegisteredComponents
                 {
                     Name = c.Component.Name, Type = c.Component.Type, Version = c.Component.Version, Capabilities = { c.Capabilities },
                 }),
             },
             Subscriptions = { Subscriptions.Select(Describe) },
-            Resiliencies = { _resources.Policies.Names.Select(name => new MetadataResiliency { Name = name }) },
+            Resiliencies = { resources.Policies.Names.Select(name => new MetadataResiliency { Name = name }) },
         };
         response.ExtendedMetadata.Add(ExtendedMetadata);
         if (Options.AppPort == 0) return response;
@@ -116,42 +119,42 @@ internal sealed class Sidecar : IAsyncDisposable
         return response;
     }
 
-    /// <summary>Delivers nothing more. What is under way goes on, and if it fails now it is not acknowledged.</summary>
-    public void StopHearing()
+    /// <summary>Stops new deliveries. Running deliveries continue; if they fail now, they are not acknowledged.</summary>
+    public void StopDeliveries()
     {
-        if (_stopping.IsCancellationRequested) return;
-        _stopping.Cancel();
-        _log.Info("shutting down: no more events are taken, those under way are ended");
-        _ = _subscriptions?.StopAsync();
+        if (stopping.IsCancellationRequested) return;
+        stopping.Cancel();
+        log.Info("shutting down: no further deliveries, waiting for running ones");
+        _ = subscriptions?.StopAsync();
     }
 
-    /// <summary>Delivers nothing more, ends what is under way, then closes. False when that took too long and was left undone.</summary>
+    /// <summary>Stops new deliveries, waits for running ones, then closes. False if that exceeded the shutdown limit.</summary>
     public async Task<bool> StopAsync()
     {
         try
         {
-            StopHearing();
+            StopDeliveries();
             await DisposeAsync().AsTask().WaitAsync(Options.ShutdownLimit);
             return true;
         }
         catch (TimeoutException)
         {
-            _log.Error($"graceful shutdown took longer than {Options.ShutdownLimit.TotalSeconds} s; what was under way is left");
+            log.Error($"graceful shutdown took longer than {Options.ShutdownLimit.TotalSeconds} s; running deliveries are abandoned");
             return false;
         }
     }
 
     public async ValueTask DisposeAsync()
     {
-        await _stopping.CancelAsync();
-        await _watch;
-        if (_subscriptions is not null) await _subscriptions.DisposeAsync();
-        _names.Forget(Options.AppId, Options.GrpcPort);
-        _neighbours.Remove(Options.AppId);
-        await _server.DisposeAsync();
-        await _components.DisposeAsync();
+        await stopping.CancelAsync();
+        await watch;
+        if (subscriptions is not null) await subscriptions.DisposeAsync();
+        nameResolver.Forget(Options.AppId, Options.GrpcPort);
+        localApps.Remove(Options.AppId);
+        await server.DisposeAsync();
+        await components.DisposeAsync();
         Proxy.Dispose();
-        _app?.Dispose();
+        app?.Dispose();
         Spans.Dispose();
     }
 
@@ -159,15 +162,15 @@ internal sealed class Sidecar : IAsyncDisposable
     {
         try
         {
-            if (_app is null || _subscriptions is null)
+            if (app is null || subscriptions is null)
             {
                 BecomeReady();
-                _subscribed.TrySetResult();
+                subscribed.TrySetResult();
                 return;
             }
 
-            await _app.WaitForPortAsync(_stopping.Token);
-            _log.Info($"the app answers on port {Options.AppPort}");
+            await app.WaitForPortAsync(stopping.Token);
+            log.Info($"the app answers on port {Options.AppPort}");
             if (!Options.Health.Enabled)
             {
                 await HealthChangedAsync(healthy: true);
@@ -175,17 +178,17 @@ internal sealed class Sidecar : IAsyncDisposable
                 return;
             }
 
-            // Initialized does not mean subscribed: subscriptions start with the first probe that succeeds.
+            // Initialized does not mean subscribed: subscriptions start at the first successful probe.
             BecomeReady();
-            await new AppHealth(_app, Options.Health).WatchAsync(HealthChangedAsync, _stopping.Token);
+            await new AppHealth(app, Options.Health).WatchAsync(HealthChangedAsync, stopping.Token);
         }
-        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
         }
         catch (Exception failure)
         {
-            _log.Error($"the app is no longer served: {failure.Message}");
-            _subscribed.TrySetException(failure);
+            log.Error($"the app is no longer served: {failure.Message}");
+            subscribed.TrySetException(failure);
         }
     }
 
@@ -193,20 +196,20 @@ internal sealed class Sidecar : IAsyncDisposable
     {
         if (!healthy)
         {
-            _log.Warn("the app is unhealthy");
-            await _subscriptions!.StopAsync();
-            _log.Warn("the subscriptions of an unhealthy app are stopped");
+            log.Warn("the app is unhealthy");
+            await subscriptions!.StopAsync();
+            log.Warn("the subscriptions of an unhealthy app are stopped");
             return;
         }
 
-        await _subscriptions!.StartAsync(_stopping.Token);
-        _log.Info($"subscribed to {string.Join(", ", Subscriptions.Select(s => s.Topic))}");
-        _subscribed.TrySetResult();
+        await subscriptions!.StartAsync(stopping.Token);
+        log.Info($"subscribed to {string.Join(", ", Subscriptions.Select(s => s.Topic))}");
+        subscribed.TrySetResult();
     }
 
     private void BecomeReady()
     {
-        if (_ready.TrySetResult()) _log.Info("dapr initialized. Status: Running.");
+        if (ready.TrySetResult()) log.Info("dapr initialized. Status: Running.");
     }
 
     private static PubsubSubscription Describe(Subscription subscription)

@@ -9,10 +9,10 @@ internal enum LogLevel
     Error,
 }
 
-/// <summary>Lines in daprd's own form, to any number of writers.</summary>
+/// <summary>Log lines in daprd's format, to any number of writers.</summary>
 internal sealed class SidecarLog(string appId, params TextWriter[] writers)
 {
-    private readonly Lock _gate = new();
+    private readonly Lock gate = new();
 
     public void Info(string text) => Write(LogLevel.Info, text);
 
@@ -25,7 +25,7 @@ internal sealed class SidecarLog(string appId, params TextWriter[] writers)
         var time = DateTime.UtcNow.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture);
         var message = text.Replace("\\", "\\\\").Replace("\"", "\\\"").ReplaceLineEndings("\\n");
         var line = $"time=\"{time}\" level={level.ToString().ToLowerInvariant()} msg=\"{message}\" app_id={appId}";
-        lock (_gate)
+        lock (gate)
         {
             foreach (var writer in writers)
             {

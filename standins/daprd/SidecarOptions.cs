@@ -2,18 +2,18 @@ using Daprd.App;
 
 namespace Daprd;
 
-/// <summary>What one sidecar is told at its start; names and defaults are those of daprd's flags.</summary>
-/// <param name="AppPort">Zero when the app is never called.</param>
-/// <param name="ListenAddresses">Empty listens on the loopback addresses only.</param>
-/// <param name="MaxBodyBytes">Of HTTP bodies and of the messages of the sidecar's own API.</param>
-/// <param name="ApiToken">What callers must show; empty asks for nothing.</param>
-/// <param name="AppApiToken">What the sidecar shows to its app; empty shows nothing.</param>
-/// <param name="Embedded">Redis components are replaced by their in-memory siblings.</param>
-/// <param name="Peers">Addresses of sidecars elsewhere, by app id.</param>
-/// <param name="Folder">Where relative paths within resource files begin.</param>
-/// <param name="ShutdownLimit">How long the sidecar may take to end what is under way.</param>
-/// <param name="NamesFolder">Where sidecars on this machine leave their addresses for each other.</param>
-/// <param name="Version">The daprd that is played.</param>
+/// <summary>The options of one sidecar; names and defaults are those of daprd's flags.</summary>
+/// <param name="AppPort">Zero: no app.</param>
+/// <param name="ListenAddresses">Empty: loopback addresses only.</param>
+/// <param name="MaxBodyBytes">Maximum size of HTTP bodies and gRPC messages.</param>
+/// <param name="ApiToken">The token that clients must send; empty: none.</param>
+/// <param name="AppApiToken">The token that the sidecar sends to its app; empty: none.</param>
+/// <param name="Embedded">Replaces Redis components by in-memory ones.</param>
+/// <param name="Peers">Addresses of other sidecars, by app id.</param>
+/// <param name="Folder">Base of relative paths in resource files.</param>
+/// <param name="ShutdownLimit">Maximum time to wait for running deliveries at shutdown.</param>
+/// <param name="NamesFolder">The folder through which sidecars on this machine find each other.</param>
+/// <param name="Version">The version of daprd to emulate.</param>
 internal sealed record SidecarOptions(
     string AppId,
     int AppPort,
@@ -48,7 +48,7 @@ internal sealed record SidecarOptions(
 
     public static string EnvironmentAppApiToken => Environment.GetEnvironmentVariable("APP_API_TOKEN") ?? "";
 
-    /// <summary>A sentence when the options contradict each other or ask for what is not there; null when they are fine.</summary>
+    /// <summary>An error message if the options are inconsistent or not supported; null if they are valid.</summary>
     public string? Problem() =>
         AppId.Length == 0 ? "--app-id is missing."
         : AppId.Contains('.') ? $"The app id '{AppId}' contains a dot, which Dapr does not allow."

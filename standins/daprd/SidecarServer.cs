@@ -13,23 +13,23 @@ using Microsoft.Extensions.Hosting;
 
 namespace Daprd;
 
-/// <summary>The ports of one sidecar: gRPC with everything that is proxied, and HTTP.</summary>
+/// <summary>The servers of one sidecar: gRPC, including proxied calls, and HTTP.</summary>
 internal sealed partial class SidecarServer(Sidecar sidecar) : IAsyncDisposable
 {
     private const string DaprService = "/dapr.proto.runtime.v1.Dapr/";
     private const string ReflectionServices = "/grpc.reflection.";
 
-    private WebApplication? _app;
+    private WebApplication? app;
 
-    /// <summary>Throws <see cref="FileProblem"/>, with one sentence, when a port is taken.</summary>
+    /// <summary>Throws <see cref="ConfigurationException"/> if a port is taken.</summary>
     public async Task StartAsync()
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        // No handler here blocks a thread, so none is woken to keep another one free.
+        // No handler blocks, so requests can run on the socket threads.
         builder.WebHost.UseKestrelCore().UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true).ConfigureKestrel(Listen);
         builder.Services.AddRoutingCore();
         builder.Services.AddLogging();
-        builder.Services.AddSingleton<IHostLifetime, UnheardSignals>();
+        builder.Services.AddSingleton<IHostLifetime, NoSignalHandling>();
         builder.Services.AddSingleton(new DaprApi(sidecar));
         builder.Services.AddGrpc(grpc =>
         {
@@ -37,29 +37,29 @@ internal sealed partial class SidecarServer(Sidecar sidecar) : IAsyncDisposable
             grpc.MaxSendMessageSize = sidecar.Options.MaxBodyBytes;
         });
         builder.Services.AddGrpcReflection();
-        _app = builder.Build();
-        if (sidecar.Options.ApiToken.Length > 0) _app.Use(new ApiToken(sidecar.Options.ApiToken).CheckAsync);
-        _app.Use(ChooseAsync);
-        _app.UseRouting();
-        _app.MapGrpcService<DaprApi>();
-        _app.MapGrpcReflectionService();
-        new HttpApi(sidecar).Map(_app);
+        app = builder.Build();
+        if (sidecar.Options.ApiToken.Length > 0) app.Use(new ApiToken(sidecar.Options.ApiToken).CheckAsync);
+        app.Use(ChooseAsync);
+        app.UseRouting();
+        app.MapGrpcService<DaprApi>();
+        app.MapGrpcReflectionService();
+        new HttpApi(sidecar).Map(app);
         try
         {
-            await _app.StartAsync();
+            await app.StartAsync();
         }
         catch (IOException taken)
         {
-            throw new FileProblem($"The ports {sidecar.Options.GrpcPort} and {sidecar.Options.HttpPort} of {sidecar.Options.AppId} cannot both be opened: {taken.Message}");
+            throw new ConfigurationException($"The ports {sidecar.Options.GrpcPort} and {sidecar.Options.HttpPort} of {sidecar.Options.AppId} cannot both be opened: {taken.Message}");
         }
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (_app is null) return;
+        if (app is null) return;
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5));
-        await _app.StopAsync(limit.Token);
-        await _app.DisposeAsync();
+        await app.StopAsync(limit.Token);
+        await app.DisposeAsync();
     }
 
     private void Listen(KestrelServerOptions kestrel)
@@ -84,7 +84,7 @@ internal sealed partial class SidecarServer(Sidecar sidecar) : IAsyncDisposable
         }
     }
 
-    /// <summary>Dapr's own rpcs are served here, those not in this stand-in say so, and all other services belong to apps.</summary>
+    /// <summary>Dispatches a call: RPCs of Dapr are served or answered with UNIMPLEMENTED, calls of all other services are proxied to apps.</summary>
     private Task ChooseAsync(HttpContext context, RequestDelegate next)
     {
         var path = context.Request.Path.Value ?? "";
@@ -105,8 +105,8 @@ internal sealed partial class SidecarServer(Sidecar sidecar) : IAsyncDisposable
     [GeneratedRegex("/{2,}")]
     private static partial Regex Slashes();
 
-    /// <summary>The process listens to signals, not each of its servers.</summary>
-    private sealed class UnheardSignals : IHostLifetime
+    /// <summary>Signals are handled by the process, not by each server.</summary>
+    private sealed class NoSignalHandling : IHostLifetime
     {
         public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

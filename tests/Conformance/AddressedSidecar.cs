@@ -5,17 +5,17 @@ using StackExchange.Redis;
 namespace Conformance;
 
 /// <summary>
-/// The sidecar of all tests that need no more than its addresses. DAPR_GRPC_ENDPOINT, DAPR_HTTP_ENDPOINT, APP_PORT and REDIS_HOST tell them,
-/// the port on which it expects its app, and the Redis of its components; without DAPR_GRPC_ENDPOINT one is started here. It has the
-/// components of the folder resources and the app id "app". Its app is one for all tests, since a sidecar asks only once what its app hears.
+/// The sidecar of the tests that need only its addresses. DAPR_GRPC_ENDPOINT, DAPR_HTTP_ENDPOINT, APP_PORT and REDIS_HOST give the addresses,
+/// the port of the app and the Redis of the components of a running sidecar; without DAPR_GRPC_ENDPOINT the fixture starts one. The sidecar
+/// has the components of the folder resources and the app id "app". All tests share its app, because a sidecar discovers subscriptions once.
 /// </summary>
 public sealed class AddressedSidecar : IAsyncLifetime
 {
     public const string AppId = "app";
 
-    private RedisServer? _ownRedis;
-    private Sidecar? _own;
-    private ConnectionMultiplexer _redis = null!;
+    private RedisServer? ownRedis;
+    private Sidecar? own;
+    private ConnectionMultiplexer redis = null!;
 
     private sealed record Addresses(string Grpc, string Http, int AppPort, string RedisHost);
 
@@ -23,67 +23,66 @@ public sealed class AddressedSidecar : IAsyncLifetime
 
     public TestApp App { get; private set; } = null!;
 
-    /// <summary>An independent look at what is stored. It may hold what earlier runs have left.</summary>
-    public IDatabase Redis => _redis.GetDatabase();
+    /// <summary>Direct access to the data. May contain data of earlier runs.</summary>
+    public IDatabase Redis => redis.GetDatabase();
 
     public async Task InitializeAsync()
     {
         var addresses = Environment.GetEnvironmentVariable("DAPR_GRPC_ENDPOINT") is { Length: > 0 } grpc
-            ? new Addresses(grpc, Told("DAPR_HTTP_ENDPOINT"), int.Parse(Told("APP_PORT")), Told("REDIS_HOST"))
+            ? new Addresses(grpc, Variable("DAPR_HTTP_ENDPOINT"), int.Parse(Variable("APP_PORT")), Variable("REDIS_HOST"))
             : await LaunchAsync();
-        _redis = await ConnectionMultiplexer.ConnectAsync(addresses.RedisHost);
+        redis = await ConnectionMultiplexer.ConnectAsync(addresses.RedisHost);
         App = await TestApp.StartAsync(addresses.AppPort, Topics("pubsub").Concat(Topics("pubsub-in-memory")));
         Sidecar = Sidecar.At(AppId, addresses.Grpc, addresses.Http);
-        if (_own is not null)
+        if (own is not null)
         {
-            await _own.ReadyAsync();
+            await own.ReadyAsync();
             return;
         }
 
         await Sidecar.ServesAsync();
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while ((await Sidecar.Dapr.GetMetadataAsync(new())).Subscriptions.Count < App.Subscriptions.Count) limit.Token.ThrowIfCancellationRequested();
+        await Poll.UntilAsync(async () => (await Sidecar.Dapr.GetMetadataAsync(new())).Subscriptions.Count >= App.Subscriptions.Count);
     }
 
     public async Task DisposeAsync()
     {
-        // What was started first of all, so that none of it stays when the rest could not be.
-        if (_own is not null) await _own.DisposeAsync();
-        if (_ownRedis is not null) await _ownRedis.DisposeAsync();
+        // Dispose the started processes first: the rest may be null after a failed initialization.
+        if (own is not null) await own.DisposeAsync();
+        if (ownRedis is not null) await ownRedis.DisposeAsync();
         await Sidecar.DisposeAsync();
         await App.DisposeAsync();
-        _redis.Dispose();
+        redis.Dispose();
     }
 
     private async Task<Addresses> LaunchAsync()
     {
-        _ownRedis = await RedisServer.StartAsync();
+        ownRedis = await RedisServer.StartAsync();
         var port = FreePort.Take();
         var components = string.Join("\n---\n", Directory.GetFiles(ResourcesFolder()).Select(File.ReadAllText));
-        _own = Sidecar.Launch(AppId, components, port, environment: new Dictionary<string, string> { ["REDIS_HOST"] = _ownRedis.Address });
-        return new Addresses(_own.Address, _own.Http.BaseAddress!.ToString(), port, _ownRedis.Address);
+        own = Sidecar.Launch(AppId, components, port, environment: new Dictionary<string, string> { ["REDIS_HOST"] = ownRedis.Address });
+        return new Addresses(own.Address, own.Http.BaseAddress!.ToString(), port, ownRedis.Address);
     }
 
-    private static string Told(string name) =>
+    private static string Variable(string name) =>
         Environment.GetEnvironmentVariable(name) ?? throw new InvalidOperationException($"With DAPR_GRPC_ENDPOINT, {name} must be set too.");
 
     private static IEnumerable<TopicSubscription> Topics(string pubsub) =>
     [
-        TestApp.Wants(pubsub, "plain"),
-        TestApp.Wants(pubsub, "guarded", "dead"),
-        TestApp.Wants(pubsub, "dead"),
-        TestApp.Wants(pubsub, "raw", metadata: ("rawPayload", "true")),
-        TestApp.WantsInBulk(pubsub, "batched"),
-        TestApp.WantsInBulk(pubsub, "batched-guarded", "dead"),
-        TestApp.WantsInBulk(pubsub, "batched-raw", metadata: ("rawPayload", "true")),
+        TestApp.Subscription(pubsub, "plain"),
+        TestApp.Subscription(pubsub, "guarded", "dead"),
+        TestApp.Subscription(pubsub, "dead"),
+        TestApp.Subscription(pubsub, "raw", metadata: ("rawPayload", "true")),
+        TestApp.BulkSubscription(pubsub, "batched"),
+        TestApp.BulkSubscription(pubsub, "batched-guarded", "dead"),
+        TestApp.BulkSubscription(pubsub, "batched-raw", metadata: ("rawPayload", "true")),
     ];
 
     private static string ResourcesFolder([CallerFilePath] string here = "") => Path.Combine(Path.GetDirectoryName(here)!, "resources");
 }
 
-/// <summary>Of these tests one runs at a time: they share the sidecar, and its app.</summary>
+/// <summary>These tests run sequentially because they share the sidecar and its app.</summary>
 [CollectionDefinition(Name)]
 public sealed class AddressedSidecarCollection : ICollectionFixture<AddressedSidecar>
 {
-    public const string Name = "by the address of a sidecar";
+    public const string Name = "addressed sidecar";
 }

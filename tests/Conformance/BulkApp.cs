@@ -6,8 +6,8 @@ using static Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types;
 
 namespace Conformance;
 
-/// <summary>A batch as the app got it.</summary>
-/// <param name="Rpc">By which of the two rpcs it came.</param>
+/// <summary>A batch as received by the app.</summary>
+/// <param name="Rpc">The name of the RPC by which it was delivered.</param>
 public sealed record ReceivedBatch(TopicEventBulkRequest Batch, Metadata Headers, string Rpc)
 {
     public List<string> Texts => [.. Batch.Entries.Select(Text)];
@@ -16,22 +16,22 @@ public sealed record ReceivedBatch(TopicEventBulkRequest Batch, Metadata Headers
         (entry.EventCase == TopicEventBulkRequestEntry.EventOneofCase.Bytes ? entry.Bytes : entry.CloudEvent.Data).ToStringUtf8();
 }
 
-/// <summary>The part of the app that is served in bulk.</summary>
+/// <summary>The part of the app that receives batches.</summary>
 public sealed partial class TestApp
 {
     public const string StableRpc = "OnBulkTopicEvent";
     public const string AlphaRpc = "OnBulkTopicEventAlpha1";
 
-    private readonly Channel<ReceivedBatch> _batches = Channel.CreateUnbounded<ReceivedBatch>();
-    private readonly Channel<string> _refused = Channel.CreateUnbounded<string>();
+    private readonly Channel<ReceivedBatch> batches = Channel.CreateUnbounded<ReceivedBatch>();
+    private readonly Channel<string> refused = Channel.CreateUnbounded<string>();
 
-    /// <summary>The rpcs that the app implements.</summary>
+    /// <summary>The RPCs that the app implements.</summary>
     public string[] BulkRpcs { get; set; } = [StableRpc];
 
-    /// <summary>Answers a batch; by default with SUCCESS for every entry.</summary>
+    /// <summary>Creates the response to a batch; SUCCESS for every entry by default.</summary>
     public Func<TopicEventBulkRequest, TopicEventBulkResponse> OnBatch { get; set; } = batch => AnswerEach(batch, _ => TopicEventResponseStatus.Success);
 
-    /// <summary>Answers each entry by its text; null leaves an entry out.</summary>
+    /// <summary>Creates the status of each entry from its text; null omits the entry.</summary>
     public static TopicEventBulkResponse AnswerEach(TopicEventBulkRequest batch, Func<string, TopicEventResponseStatus?> answer)
     {
         var response = new TopicEventBulkResponse();
@@ -43,36 +43,36 @@ public sealed partial class TestApp
         return response;
     }
 
-    /// <summary>Zero leaves a limit to the sidecar.</summary>
-    public static TopicSubscription WantsInBulk(
+    /// <summary>Zero: the sidecar's default.</summary>
+    public static TopicSubscription BulkSubscription(
         string pubsub, string topic, string deadLetterTopic = "", int maxMessages = 1, int maxAwaitMs = 0, params (string Name, string Value)[] metadata)
     {
-        var subscription = Wants(pubsub, topic, deadLetterTopic, metadata);
+        var subscription = Subscription(pubsub, topic, deadLetterTopic, metadata);
         subscription.BulkSubscribe = new BulkSubscribeConfig { Enabled = true, MaxMessagesCount = maxMessages, MaxAwaitDurationMs = maxAwaitMs };
         return subscription;
     }
 
     public async Task<ReceivedBatch> NextBatchAsync()
     {
-        using var limit = new CancellationTokenSource(Patience);
-        return await _batches.Reader.ReadAsync(limit.Token);
+        using var limit = new CancellationTokenSource(WaitTimeout);
+        return await batches.Reader.ReadAsync(limit.Token);
     }
 
-    /// <summary>The next rpc that was called and is not implemented.</summary>
+    /// <summary>Returns the name of the next RPC that was called and is not implemented.</summary>
     public async Task<string> NextRefusedAsync()
     {
-        using var limit = new CancellationTokenSource(Patience);
-        return await _refused.Reader.ReadAsync(limit.Token);
+        using var limit = new CancellationTokenSource(WaitTimeout);
+        return await refused.Reader.ReadAsync(limit.Token);
     }
 
-    private void ForgetBatches()
+    private void ResetBatches()
     {
         BulkRpcs = [StableRpc];
         OnBatch = batch => AnswerEach(batch, _ => TopicEventResponseStatus.Success);
-        while (_batches.Reader.TryRead(out _) || _refused.Reader.TryRead(out _)) ;
+        while (batches.Reader.TryRead(out _) || refused.Reader.TryRead(out _)) ;
     }
 
-    /// <summary>Each value of each header. gRPC's own collection cannot be made of a call that carries a binary header more than once.</summary>
+    /// <summary>All values of all headers. ServerCallContext.RequestHeaders throws if a binary header has several values.</summary>
     private static Metadata Headers(ServerCallContext context)
     {
         var headers = new Metadata();
@@ -88,28 +88,28 @@ public sealed partial class TestApp
         return headers;
     }
 
-    private Task<TopicEventBulkResponse> HearAsync(TopicEventBulkRequest batch, Metadata headers, string rpc)
+    private Task<TopicEventBulkResponse> ReceiveAsync(TopicEventBulkRequest batch, Metadata headers, string rpc)
     {
         if (!BulkRpcs.Contains(rpc))
         {
-            _refused.Writer.TryWrite(rpc);
+            refused.Writer.TryWrite(rpc);
             throw new RpcException(new Status(StatusCode.Unimplemented, rpc));
         }
 
         var answer = OnBatch;
-        _batches.Writer.TryWrite(new ReceivedBatch(batch, headers, rpc));
+        batches.Writer.TryWrite(new ReceivedBatch(batch, headers, rpc));
         return Task.FromResult(answer(batch));
     }
 
     private sealed partial class Callback
     {
         public override Task<TopicEventBulkResponse> OnBulkTopicEvent(TopicEventBulkRequest request, ServerCallContext context) =>
-            app.HearAsync(request, Headers(context), StableRpc);
+            app.ReceiveAsync(request, Headers(context), StableRpc);
     }
 
     private sealed class AlphaCallback(TestApp app) : AppCallbackAlpha.AppCallbackAlphaBase
     {
         public override Task<TopicEventBulkResponse> OnBulkTopicEventAlpha1(TopicEventBulkRequest request, ServerCallContext context) =>
-            app.HearAsync(request, Headers(context), AlphaRpc);
+            app.ReceiveAsync(request, Headers(context), AlphaRpc);
     }
 }

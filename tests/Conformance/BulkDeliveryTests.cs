@@ -5,28 +5,28 @@ using static Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types;
 
 namespace Conformance;
 
-/// <summary>What must hold of batches whatever the broker. Batches are of one here, so that no broker makes them wait.</summary>
+/// <summary>Bulk delivery with every broker. The maximum batch size is one, so that batches are delivered at once.</summary>
 public abstract class BulkDeliveryTests
 {
-    private readonly AddressedSidecar _addressed;
-    private readonly string _pubsub;
+    private readonly AddressedSidecar addressed;
+    private readonly string pubsub;
 
     protected BulkDeliveryTests(AddressedSidecar addressed, string pubsub)
     {
-        _addressed = addressed;
-        _pubsub = pubsub;
-        App.Forget();
+        this.addressed = addressed;
+        this.pubsub = pubsub;
+        App.Reset();
     }
 
-    protected TestApp App => _addressed.App;
+    protected TestApp App => addressed.App;
 
     [Fact]
-    public async Task A_batch_names_its_topic_and_each_entry_carries_an_event()
+    public async Task A_batch_has_topic_path_and_type_and_each_entry_has_a_cloud_event()
     {
         await PublishAsync("batched", """{"b":1.0,"a":"<"}""", metadata: [("cloudevent.id", "the-one"), ("cloudevent.subject", "s"), ("Custom", "x")]);
         var (batch, headers, rpc) = await App.NextBatchAsync();
-        Assert.Equal(("batched", _pubsub, "/batched", "com.dapr.event.sent.bulk", TestApp.StableRpc), (batch.Topic, batch.PubsubName, batch.Path, batch.Type, rpc));
-        Assert.Equal((_pubsub, _pubsub), (batch.Metadata["pubsubName"], headers.GetValue("pubsubname")));
+        Assert.Equal(("batched", pubsub, "/batched", "com.dapr.event.sent.bulk", TestApp.StableRpc), (batch.Topic, batch.PubsubName, batch.Path, batch.Type, rpc));
+        Assert.Equal((pubsub, pubsub), (batch.Metadata["pubsubName"], headers.GetValue("pubsubname")));
         Assert.True(Guid.TryParse(batch.Id, out _));
         var entry = Assert.Single(batch.Entries);
         Assert.True(Guid.TryParse(entry.EntryId, out _));
@@ -38,14 +38,14 @@ public abstract class BulkDeliveryTests
     }
 
     [Fact]
-    public async Task A_raw_subscription_gets_the_bytes()
+    public async Task A_raw_subscription_receives_the_bytes()
     {
         await PublishAsync("batched-raw", "bytes", metadata: ("rawPayload", "true"));
         Assert.Equal("bytes", Assert.Single((await App.NextBatchAsync()).Batch.Entries).Bytes.ToStringUtf8());
     }
 
     [Fact]
-    public async Task Binary_data_does_not_arrive()
+    public async Task In_bulk_binary_data_is_not_delivered()
     {
         await PublishAsync("batched", "bytes", "application/octet-stream");
         var got = Assert.Single((await App.NextBatchAsync()).Batch.Entries).CloudEvent;
@@ -57,7 +57,7 @@ public abstract class BulkDeliveryTests
     [InlineData(TopicEventResponseStatus.Drop)]
     [InlineData((TopicEventResponseStatus)9)]
     [InlineData(null)]
-    public async Task What_is_not_a_success_goes_to_the_dead_letter_topic(TopicEventResponseStatus? status)
+    public async Task An_entry_without_success_status_is_dead_lettered(TopicEventResponseStatus? status)
     {
         App.OnBatch = batch => TestApp.AnswerEach(batch, _ => status);
         await PublishAsync("batched-guarded", "1", metadata: ("cloudevent.id", "the-one"));
@@ -67,23 +67,23 @@ public abstract class BulkDeliveryTests
     }
 
     [Fact]
-    public async Task An_answer_for_an_entry_that_was_not_sent_counts_for_nothing()
+    public async Task A_status_for_an_unknown_entry_is_ignored()
     {
-        App.OnBatch = _ => new TopicEventBulkResponse { Statuses = { new TopicEventBulkResponseEntry { EntryId = "stranger" } } };
+        App.OnBatch = _ => new TopicEventBulkResponse { Statuses = { new TopicEventBulkResponseEntry { EntryId = "unknown" } } };
         await PublishAsync("batched-guarded", "1");
         Assert.Equal("1", (await App.NextAsync("dead")).Event.Data.ToStringUtf8());
     }
 
     [Fact]
-    public async Task A_failing_app_sends_the_batch_to_the_dead_letter_topic()
+    public async Task A_batch_whose_delivery_fails_is_dead_lettered()
     {
-        App.OnBatch = _ => throw new RpcException(new Status(StatusCode.Internal, "as the test wants it"));
+        App.OnBatch = _ => throw new RpcException(new Status(StatusCode.Internal, "configured by the test"));
         await PublishAsync("batched-guarded", "1");
         Assert.Equal("1", (await App.NextAsync("dead")).Event.Data.ToStringUtf8());
     }
 
     [Fact]
-    public async Task An_app_that_knows_only_the_alpha_name_is_served_by_it()
+    public async Task An_app_with_only_the_alpha_rpc_is_called_by_it()
     {
         App.BulkRpcs = [TestApp.AlphaRpc];
         await PublishAsync("batched", "1");
@@ -91,7 +91,7 @@ public abstract class BulkDeliveryTests
     }
 
     [Fact]
-    public async Task An_app_that_implements_neither_name_has_processed_it()
+    public async Task A_batch_counts_as_processed_if_neither_rpc_is_implemented()
     {
         App.BulkRpcs = [];
         await PublishAsync("batched-guarded", "1");
@@ -103,7 +103,7 @@ public abstract class BulkDeliveryTests
     }
 
     [Fact]
-    public async Task What_has_expired_or_is_no_envelope_is_dead_lettered_and_never_reaches_the_app()
+    public async Task Expired_and_malformed_events_are_not_delivered_in_bulk()
     {
         await PublishAsync("batched-guarded", """{"id":"old","expiration":"2001-01-01T00:00:00Z","data":1}""", "application/cloudevents+json");
         await PublishAsync("batched-guarded", "no json", metadata: ("rawPayload", "true"));
@@ -112,7 +112,7 @@ public abstract class BulkDeliveryTests
     }
 
     protected Task PublishAsync(string topic, string data, string contentType = PubSubCalls.Json, params (string Name, string Value)[] metadata) =>
-        _addressed.Sidecar.Dapr.PublishToAsync(_pubsub, topic, data, contentType, headers: null, metadata);
+        addressed.Sidecar.Dapr.PublishToAsync(pubsub, topic, data, contentType, headers: null, metadata);
 }
 
 [Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
@@ -121,68 +121,68 @@ public sealed class InMemoryBulkDeliveryTests(AddressedSidecar addressed) : Bulk
 [Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
 public sealed class RedisBulkDeliveryTests(AddressedSidecar addressed) : BulkDeliveryTests(addressed, "pubsub")
 {
-    private readonly IDatabase _redis = addressed.Redis;
+    private readonly IDatabase redis = addressed.Redis;
 
     [Fact]
-    public async Task Without_policy_and_dead_letter_topic_a_failure_is_acknowledged_and_lost()
+    public async Task Without_policy_and_dead_letter_topic_a_failed_batch_is_acknowledged_and_lost()
     {
         App.OnBatch = batch => TestApp.AnswerEach(batch, _ => TopicEventResponseStatus.Retry);
         await PublishAsync("batched", "lost");
         await App.NextBatchAsync();
-        await _redis.AllAcknowledgedAsync("batched", AddressedSidecar.AppId);
+        await redis.AllAcknowledgedAsync("batched", AddressedSidecar.AppId);
         App.OnBatch = batch => TestApp.AnswerEach(batch, _ => TopicEventResponseStatus.Success);
         await PublishAsync("batched", "kept");
         Assert.Equal(["\"kept\""], (await App.NextBatchAsync()).Texts);
     }
 }
 
-/// <summary>Batches of more than one, and what becomes of those that fail or wait.</summary>
+/// <summary>Batches of several events: size, retries, dead-lettering and shutdown.</summary>
 public sealed class BatchTests : IAsyncLifetime
 {
-    /// <summary>A wait that no test lives to see the end of.</summary>
+    /// <summary>A duration longer than every test.</summary>
     private const int Forever = 600_000;
 
-    private RedisServer _redis = null!;
-    private Sidecar _publisher = null!;
+    private RedisServer redis = null!;
+    private Sidecar publisher = null!;
 
     public async Task InitializeAsync()
     {
-        _redis = await RedisServer.StartAsync();
-        _publisher = await Sidecar.StartAsync("publisher", Components());
+        redis = await RedisServer.StartAsync();
+        publisher = await Sidecar.StartAsync("publisher", Components());
     }
 
     public async Task DisposeAsync()
     {
-        await _publisher.DisposeAsync();
-        await _redis.DisposeAsync();
+        await publisher.DisposeAsync();
+        await redis.DisposeAsync();
     }
 
     [Fact]
-    public async Task A_full_batch_does_not_wait()
+    public async Task A_full_batch_is_delivered_at_once()
     {
         await PublishAsync("work", 4);
-        await using var app = await TestApp.StartAsync(TestApp.WantsInBulk("pubsub", "work", maxMessages: 2, maxAwaitMs: Forever));
+        await using var app = await TestApp.StartAsync(TestApp.BulkSubscription("pubsub", "work", maxMessages: 2, maxAwaitMs: Forever));
         await using var sidecar = await Sidecar.StartAsync("bulk", Components(), app.Port);
         Assert.Equal(2, (await app.NextBatchAsync()).Batch.Entries.Count);
         Assert.Equal(2, (await app.NextBatchAsync()).Batch.Entries.Count);
-        await _redis.Database.AllAcknowledgedAsync("work", "bulk");
+        await redis.Database.AllAcknowledgedAsync("work", "bulk");
     }
 
     [Fact]
-    public async Task A_batch_has_as_many_messages_as_the_broker_has_workers_and_then_waits_in_vain_for_more()
+    public async Task A_batch_has_at_most_one_message_per_worker_and_still_waits_for_the_full_await_duration()
     {
         await PublishAsync("work", 5);
-        await using var app = await TestApp.StartAsync(TestApp.WantsInBulk("pubsub", "work", maxMessages: 100, maxAwaitMs: 500));
-        await using var sidecar = await Sidecar.StartAsync("bulk", Yaml.Redis("pubsub", "pubsub.redis", _redis, ("concurrency", "3")), app.Port);
+        await using var app = await TestApp.StartAsync(TestApp.BulkSubscription("pubsub", "work", maxMessages: 100, maxAwaitMs: 500));
+        await using var sidecar = await Sidecar.StartAsync("bulk", Yaml.Redis("pubsub", "pubsub.redis", redis, ("concurrency", "3")), app.Port);
         Assert.Equal(["0", "1", "2"], (await app.NextBatchAsync()).Texts.Order());
         Assert.Equal(["3", "4"], (await app.NextBatchAsync()).Texts.Order());
     }
 
     [Fact]
-    public async Task A_full_batch_of_a_hundred_carries_the_trace_headers_of_each_event()
+    public async Task A_batch_of_100_has_the_trace_headers_of_each_event()
     {
         const string None = "00-00000000000000000000000000000000-0000000000000000-00";
-        await using var app = await TestApp.StartAsync(TestApp.WantsInBulk("pubsub", "work", maxMessages: 100, maxAwaitMs: Forever));
+        await using var app = await TestApp.StartAsync(TestApp.BulkSubscription("pubsub", "work", maxMessages: 100, maxAwaitMs: Forever));
         await using var sidecar = await Sidecar.StartAsync("bulk", Wide(), app.Port);
         var traced = Enumerable.Range(0, 50).Select(i => $"00-{i + 1:x32}-b7ad6b7169203331-01").ToList();
         foreach (var parent in traced) await sidecar.Dapr.PublishAsync("work", "1", headers: new Metadata { { "traceparent", parent } });
@@ -194,26 +194,26 @@ public sealed class BatchTests : IAsyncLifetime
         Assert.Equal(traced.Concat(Enumerable.Repeat(None, 50)).Order(), parents.Order());
         var binary = headers.Where(header => header.Key == "grpc-trace-bin").Select(header => header.ValueBytes).ToList();
         Assert.Equal(parents.Select(parent => parent[3..35]), binary.Select(bytes => Convert.ToHexStringLower(bytes.AsSpan(2, 16))));
-        await _redis.Database.AllAcknowledgedAsync("work", "bulk");
+        await redis.Database.AllAcknowledgedAsync("work", "bulk");
     }
 
     [Fact]
-    public async Task An_app_that_takes_a_hundred_header_fields_gets_no_batch_of_fifty()
+    public async Task A_batch_with_more_header_fields_than_the_app_accepts_is_dead_lettered()
     {
-        await using var app = await TestApp.StartAsync(TestApp.WantsInBulk("pubsub", "work", "dead", maxMessages: 50, maxAwaitMs: Forever));
+        await using var app = await TestApp.StartAsync(TestApp.BulkSubscription("pubsub", "work", "dead", maxMessages: 50, maxAwaitMs: Forever));
         await app.StopAsync();
         app.HeadersMax = 100;
         await app.StartAsync();
         await using var sidecar = await Sidecar.StartAsync("bulk", Wide(), app.Port);
         await PublishAsync("work", 50);
-        await _redis.Database.AllAcknowledgedAsync("work", "bulk");
-        Assert.Equal(50, (await _redis.Database.StreamAsync("dead")).Count);
+        await redis.Database.AllAcknowledgedAsync("work", "bulk");
+        Assert.Equal(50, (await redis.Database.StreamAsync("dead")).Count);
     }
 
     [Fact]
-    public async Task An_event_that_fails_holds_up_the_later_ones_of_its_topic_and_no_other_topic()
+    public async Task In_bulk_a_failing_event_blocks_later_events_of_its_topic_and_no_other_topic()
     {
-        await using var app = await TestApp.StartAsync(TestApp.WantsInBulk("pubsub", "work"), TestApp.WantsInBulk("pubsub", "other"));
+        await using var app = await TestApp.StartAsync(TestApp.BulkSubscription("pubsub", "work"), TestApp.BulkSubscription("pubsub", "other"));
         var cured = false;
         app.OnBatch = batch => TestApp.AnswerEach(batch, text => text == "0" && !cured ? TopicEventResponseStatus.Retry : TopicEventResponseStatus.Success);
         await using var sidecar = await Sidecar.StartAsync("bulk", Components() + Yaml.Retries("pubsub", -1), app.Port);
@@ -229,31 +229,30 @@ public sealed class BatchTests : IAsyncLifetime
             if (batch.Batch.Topic == "work") Assert.Equal(["0"], batch.Texts);
         }
 
-        // It has been read all the same.
-        while (await _redis.Database.PendingAsync("work", "bulk") < 2) Assert.Equal(["0"], (await app.NextBatchAsync()).Texts);
+        // The blocked event has been read.
+        while (await redis.Database.PendingAsync("work", "bulk") < 2) Assert.Equal(["0"], (await app.NextBatchAsync()).Texts);
         for (var attempt = 0; attempt < 20; attempt++) Assert.Equal(["0"], (await app.NextBatchAsync()).Texts);
         cured = true;
         ReceivedBatch next;
         do next = await app.NextBatchAsync();
         while (next.Texts[0] == "0");
         Assert.Equal(["\"later\""], next.Texts);
-        await _redis.Database.AllAcknowledgedAsync("work", "bulk");
+        await redis.Database.AllAcknowledgedAsync("work", "bulk");
     }
 
     [Fact]
-    public async Task Each_event_that_waits_for_the_batch_before_holds_a_worker_of_the_component()
+    public async Task An_event_waiting_for_the_previous_batch_occupies_a_worker()
     {
-        await using var app = await TestApp.StartAsync(TestApp.WantsInBulk("pubsub", "work"), TestApp.Wants("pubsub", "plain"));
+        await using var app = await TestApp.StartAsync(TestApp.BulkSubscription("pubsub", "work"), TestApp.Subscription("pubsub", "plain"));
         var cured = false;
         app.OnBatch = batch => TestApp.AnswerEach(batch, _ => cured ? TopicEventResponseStatus.Success : TopicEventResponseStatus.Retry);
-        var components = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("concurrency", "3")) + Yaml.Retries("pubsub", -1);
+        var components = Yaml.Redis("pubsub", "pubsub.redis", redis, ("concurrency", "3")) + Yaml.Retries("pubsub", -1);
         await using var sidecar = await Sidecar.StartAsync("bulk", components, app.Port);
         await PublishAsync("work", 3);
         await app.NextBatchAsync();
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (await _redis.Database.PendingAsync("work", "bulk") < 3) limit.Token.ThrowIfCancellationRequested();
+        await Poll.UntilAsync(async () => await redis.Database.PendingAsync("work", "bulk") >= 3);
         await sidecar.Dapr.PublishAsync("plain", "1");
-        while (await _redis.Database.PendingAsync("plain", "bulk") < 1) limit.Token.ThrowIfCancellationRequested();
+        await Poll.UntilAsync(async () => await redis.Database.PendingAsync("plain", "bulk") >= 1);
         var waiting = app.NextAsync("plain");
         for (var attempt = 0; attempt < 20; attempt++) await app.NextBatchAsync();
         Assert.False(waiting.IsCompleted);
@@ -262,10 +261,10 @@ public sealed class BatchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_policy_sends_again_only_what_has_failed()
+    public async Task Only_the_failed_entries_of_a_batch_are_retried()
     {
         await PublishAsync("work", 3);
-        await using var app = await TestApp.StartAsync(TestApp.WantsInBulk("pubsub", "work", "dead", maxMessages: 3, maxAwaitMs: Forever));
+        await using var app = await TestApp.StartAsync(TestApp.BulkSubscription("pubsub", "work", "dead", maxMessages: 3, maxAwaitMs: Forever));
         var attempts = 0;
         app.OnBatch = batch =>
         {
@@ -277,69 +276,68 @@ public sealed class BatchTests : IAsyncLifetime
         Assert.Equal(["0", "1", "2"], first.Texts.Order());
         var failed = first.Batch.Entries.Single(e => ReceivedBatch.Text(e) == "1");
         for (var i = 0; i < 2; i++) Assert.Equal(failed.EntryId, Assert.Single((await app.NextBatchAsync()).Batch.Entries).EntryId);
-        await _redis.Database.AllAcknowledgedAsync("work", "bulk");
+        await redis.Database.AllAcknowledgedAsync("work", "bulk");
         Assert.Equal(3, attempts);
-        Assert.Empty(await _redis.Database.StreamAsync("dead"));
+        Assert.Empty(await redis.Database.StreamAsync("dead"));
     }
 
     [Fact]
-    public async Task What_still_fails_after_the_policy_is_dead_lettered_as_it_was_published_and_the_rest_is_not()
+    public async Task Only_entries_that_fail_after_all_retries_are_dead_lettered_unchanged()
     {
         await PublishAsync("work", 2);
-        await using var app = await TestApp.StartAsync(TestApp.WantsInBulk("pubsub", "work", "dead", maxMessages: 2, maxAwaitMs: Forever));
+        await using var app = await TestApp.StartAsync(TestApp.BulkSubscription("pubsub", "work", "dead", maxMessages: 2, maxAwaitMs: Forever));
         app.OnBatch = batch => TestApp.AnswerEach(batch, text => text == "1" ? null : TopicEventResponseStatus.Success);
         await using var sidecar = await Sidecar.StartAsync("bulk", Components() + Yaml.Retries("pubsub", 1), app.Port);
         Assert.Equal(2, (await app.NextBatchAsync()).Batch.Entries.Count);
         Assert.Equal(["1"], (await app.NextBatchAsync()).Texts);
-        await _redis.Database.AllAcknowledgedAsync("work", "bulk");
-        var copy = Assert.Single(await _redis.Database.StreamAsync("dead"));
-        Assert.Equal((await _redis.Database.StreamAsync("work"))[1], copy);
+        await redis.Database.AllAcknowledgedAsync("work", "bulk");
+        var copy = Assert.Single(await redis.Database.StreamAsync("dead"));
+        Assert.Equal((await redis.Database.StreamAsync("work"))[1], copy);
     }
 
     [Theory]
     [InlineData(StatusCode.NotFound, 1)]
     [InlineData(StatusCode.Unavailable, 3)]
-    public async Task A_policy_sends_a_batch_again_only_after_the_codes_it_names(StatusCode code, int attempts)
+    public async Task A_batch_is_retried_only_after_the_status_codes_of_the_policy(StatusCode code, int attempts)
     {
         await PublishAsync("work", 2);
-        await using var app = await TestApp.StartAsync(TestApp.WantsInBulk("pubsub", "work", "dead", maxMessages: 2, maxAwaitMs: Forever));
+        await using var app = await TestApp.StartAsync(TestApp.BulkSubscription("pubsub", "work", "dead", maxMessages: 2, maxAwaitMs: Forever));
         var calls = 0;
         app.OnBatch = _ =>
         {
             calls++;
-            throw new RpcException(new Status(code, "as the test wants it"));
+            throw new RpcException(new Status(code, "configured by the test"));
         };
         var policy = Yaml.Retries("pubsub", 2, matching: ", matching: {gRPCStatusCodes: \"14\"}");
         await using var sidecar = await Sidecar.StartAsync("bulk", Components() + policy, app.Port);
-        await _redis.Database.AllAcknowledgedAsync("work", "bulk");
-        Assert.Equal((attempts, 2), (calls, (await _redis.Database.StreamAsync("dead")).Count));
+        await redis.Database.AllAcknowledgedAsync("work", "bulk");
+        Assert.Equal((attempts, 2), (calls, (await redis.Database.StreamAsync("dead")).Count));
     }
 
     [Fact]
-    public async Task A_batch_that_waits_when_its_subscription_is_stopped_is_not_acknowledged_and_comes_again()
+    public async Task An_incomplete_batch_of_a_stopped_subscription_is_not_acknowledged_and_redelivered()
     {
-        await using var app = await TestApp.StartAsync(TestApp.WantsInBulk("pubsub", "work", maxMessages: 2, maxAwaitMs: Forever));
+        await using var app = await TestApp.StartAsync(TestApp.BulkSubscription("pubsub", "work", maxMessages: 2, maxAwaitMs: Forever));
         string[] checks = ["--enable-app-health-check", "--app-health-probe-interval", "1", "--app-health-threshold", "1"];
         await using (var sidecar = await Sidecar.StartAsync("bulk", Components(), app.Port, checks))
         {
             await sidecar.Dapr.PublishAsync("work", "1");
-            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-            while (await _redis.Database.PendingAsync("work", "bulk") == 0) limit.Token.ThrowIfCancellationRequested();
+            await Poll.UntilAsync(async () => await redis.Database.PendingAsync("work", "bulk") > 0);
             app.IsHealthy = false;
             await sidecar.UntilUnhealthyAsync();
         }
 
-        Assert.Equal(1, await _redis.Database.PendingAsync("work", "bulk"));
+        Assert.Equal(1, await redis.Database.PendingAsync("work", "bulk"));
         app.IsHealthy = true;
         app.Subscriptions[0].BulkSubscribe.MaxMessagesCount = 1;
-        var eager = Yaml.Redis("pubsub", "pubsub.redis", _redis, ("processingTimeout", "200"), ("redeliverInterval", "100"));
+        var eager = Yaml.Redis("pubsub", "pubsub.redis", redis, ("processingTimeout", "200"), ("redeliverInterval", "100"));
         await using var next = await Sidecar.StartAsync("bulk", eager, app.Port);
         Assert.Equal(["1"], (await app.NextBatchAsync()).Texts);
-        await _redis.Database.AllAcknowledgedAsync("work", "bulk");
+        await redis.Database.AllAcknowledgedAsync("work", "bulk");
     }
 
     [Fact]
-    public async Task A_declared_subscription_may_ask_for_batches()
+    public async Task A_declarative_subscription_can_enable_bulk()
     {
         const string declared = """
             ---
@@ -360,22 +358,22 @@ public sealed class BatchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_batch_in_memory_is_never_more_than_one_because_the_broker_waits_for_each()
+    public async Task The_in_memory_broker_delivers_batches_of_one()
     {
-        await using var app = await TestApp.StartAsync(TestApp.WantsInBulk("pubsub", "work", maxMessages: 100, maxAwaitMs: 50));
-        await using var sidecar = await Sidecar.StartAsync("patient", Yaml.Component("pubsub", "pubsub.in-memory"), app.Port);
+        await using var app = await TestApp.StartAsync(TestApp.BulkSubscription("pubsub", "work", maxMessages: 100, maxAwaitMs: 50));
+        await using var sidecar = await Sidecar.StartAsync("bulk", Yaml.Component("pubsub", "pubsub.in-memory"), app.Port);
         for (var i = 0; i < 3; i++) await sidecar.Dapr.PublishAsync("work", $"{i}");
         for (var i = 0; i < 3; i++) Assert.Equal([$"{i}"], (await app.NextBatchAsync()).Texts);
     }
 
-    /// <summary>Before anybody listens, so that a new group finds all of it at once.</summary>
+    /// <summary>Publishes before the app subscribes, so that the new consumer group reads all events at once.</summary>
     private async Task PublishAsync(string topic, int count)
     {
-        for (var i = 0; i < count; i++) await _publisher.Dapr.PublishAsync(topic, $"{i}");
+        for (var i = 0; i < count; i++) await publisher.Dapr.PublishAsync(topic, $"{i}");
     }
 
-    private string Components() => Yaml.Redis("pubsub", "pubsub.redis", _redis);
+    private string Components() => Yaml.Redis("pubsub", "pubsub.redis", redis);
 
-    /// <summary>With a worker for each event of a full batch.</summary>
-    private string Wide() => Yaml.Redis("pubsub", "pubsub.redis", _redis, ("concurrency", "100"));
+    /// <summary>One worker per event of a full batch.</summary>
+    private string Wide() => Yaml.Redis("pubsub", "pubsub.redis", redis, ("concurrency", "100"));
 }

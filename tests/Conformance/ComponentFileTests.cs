@@ -2,14 +2,14 @@ using static Conformance.StateCalls;
 
 namespace Conformance;
 
-/// <summary>How what a component file says becomes a component.</summary>
+/// <summary>Component, subscription, policy and configuration files, and command line flags.</summary>
 public sealed class ComponentFileTests : IAsyncLifetime
 {
-    private RedisServer _redis = null!;
+    private RedisServer redis = null!;
 
-    public async Task InitializeAsync() => _redis = await RedisServer.StartAsync();
+    public async Task InitializeAsync() => redis = await RedisServer.StartAsync();
 
-    public async Task DisposeAsync() => await _redis.DisposeAsync();
+    public async Task DisposeAsync() => await redis.DisposeAsync();
 
     [Theory]
     [InlineData("value: \"{appID}-x\"", "^app-x$")]
@@ -28,7 +28,7 @@ public sealed class ComponentFileTests : IAsyncLifetime
     [InlineData("secretKeyRef: {name: SECRET, key: SECRET}", "^from-secret$")]
     [InlineData("secretKeyRef: {name: NO_SECRET}", "^$")]
     [InlineData("value: \"\"", "^$")]
-    public async Task A_value_is_what_the_file_the_environment_and_the_secrets_say(string prefix, string found)
+    public async Task Metadata_values_are_resolved_from_file_environment_and_secrets(string prefix, string found)
     {
         var metadata = prefix.StartsWith('{') ? "{name: keyPrefix, " + prefix[1..] : "{name: keyPrefix, " + prefix + "}";
         var resources = $$"""
@@ -41,7 +41,7 @@ public sealed class ComponentFileTests : IAsyncLifetime
               type: state.Redis
               version: v1
               metadata:
-              - {name: RedisHost, value: "{{_redis.Address}}"}
+              - {name: RedisHost, value: "{{redis.Address}}"}
               - {{metadata}}
             ---
             apiVersion: dapr.io/v1alpha1
@@ -56,12 +56,12 @@ public sealed class ComponentFileTests : IAsyncLifetime
         };
         await using var sidecar = await Sidecar.StartAsync("app", resources, environment: environment);
         await sidecar.Dapr.SaveAsync("store", Item("k", "v"));
-        var keys = (string[])(await _redis.Database.ExecuteAsync("KEYS", "*"))!;
+        var keys = (string[])(await redis.Database.ExecuteAsync("KEYS", "*"))!;
         Assert.Matches(found, Assert.Single(keys).Split("||")[0]);
     }
 
     [Fact]
-    public async Task Only_what_is_meant_for_the_app_counts()
+    public async Task Only_resources_scoped_to_the_app_apply()
     {
         const string subscriptions = """
             ---
@@ -85,12 +85,12 @@ public sealed class ComponentFileTests : IAsyncLifetime
 
             """;
         await using var app = await TestApp.StartAsync();
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", _redis, ("consumerID", "{appID}-group")) + subscriptions, app.Port);
-        var told = await sidecar.Dapr.GetMetadataAsync(new());
-        Assert.Equal(("mine", "pubsub"), (Assert.Single(told.Subscriptions).Topic, Assert.Single(told.RegisteredComponents).Name));
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis, ("consumerID", "{appID}-group")) + subscriptions, app.Port);
+        var metadata = await sidecar.Dapr.GetMetadataAsync(new());
+        Assert.Equal(("mine", "pubsub"), (Assert.Single(metadata.Subscriptions).Topic, Assert.Single(metadata.RegisteredComponents).Name));
         await sidecar.Dapr.PublishAsync("mine", "1");
         await app.NextAsync("mine");
-        await _redis.Database.AllAcknowledgedAsync("mine", "app-group");
+        await redis.Database.AllAcknowledgedAsync("mine", "app-group");
     }
 
     [Theory]
@@ -99,7 +99,7 @@ public sealed class ComponentFileTests : IAsyncLifetime
     [InlineData("kind: Component\nmetadata: {name: a}\nspec: {type: secretstores.local.file, metadata: [{name: secretsFile, value: nowhere}]}", "of a cannot be read")]
     [InlineData("kind: Component\nmetadata: {name: a}\nspec: {type: secretstores.local.file, metadata: [{name: multiValued, value: true}]}", "multiValued, which a asks for, is not in this stand-in")]
     [InlineData("kind: Component\nmetadata: {name: a}\nspec: {type: state.redis, metadata: [{name: redisHost, value: a}, {name: redisType, value: cluster}]}", "a asks for a Redis cluster or Sentinel")]
-    public async Task A_wrong_file_is_answered_with_the_place(string file, string sentence)
+    public async Task An_invalid_component_file_is_reported_with_its_position(string file, string sentence)
     {
         var folder = Directory.CreateTempSubdirectory("daprd-");
         await File.WriteAllTextAsync(Path.Combine(folder.FullName, "resource.yaml"), file);
@@ -111,7 +111,7 @@ public sealed class ComponentFileTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_category_of_a_component_is_read_letter_by_letter()
+    public async Task The_category_of_a_component_type_is_case_sensitive()
     {
         await using var sidecar = Sidecar.Launch("app", "kind: Component\napiVersion: dapr.io/v1alpha1\nmetadata: {name: a}\nspec: {type: State.in-memory, version: v1}");
         Assert.Equal(1, await sidecar.Process.ExitAsync());
@@ -119,12 +119,12 @@ public sealed class ComponentFileTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Policies_that_are_not_the_first_document_of_a_file_do_not_count()
+    public async Task A_policy_that_is_not_the_first_document_of_its_file_is_ignored()
     {
-        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work", "dead"), TestApp.Wants("pubsub", "dead"));
+        await using var app = await TestApp.StartAsync(TestApp.Subscription("pubsub", "work", "dead"), TestApp.Subscription("pubsub", "dead"));
         app.OnTopic("work", Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types.TopicEventResponseStatus.Retry);
         var folder = Directory.CreateTempSubdirectory("daprd-");
-        var pubsub = Yaml.Redis("pubsub", "pubsub.redis", _redis);
+        var pubsub = Yaml.Redis("pubsub", "pubsub.redis", redis);
         await File.WriteAllTextAsync(Path.Combine(folder.FullName, "all.yaml"), pubsub + Yaml.Retries("pubsub", 3));
         await using var sidecar = await Sidecar.StartAsync("app", "", app.Port, ["--resources-path", folder.FullName]);
         await sidecar.Dapr.PublishAsync("work", "1");
@@ -133,7 +133,7 @@ public sealed class ComponentFileTests : IAsyncLifetime
     }
 
     [StandInFact]
-    public async Task What_is_ignored_of_policies_is_said_with_the_place()
+    public async Task Unsupported_policies_are_logged_with_their_position()
     {
         var policies = Yaml.Resiliency(
             "{circuitBreakers: {trips: {}}, timeouts: {soon: 1s}}",
@@ -141,14 +141,14 @@ public sealed class ComponentFileTests : IAsyncLifetime
         await using var sidecar = await Sidecar.StartAsync("app", policies);
         foreach (var place in (string[])["policies.circuitBreakers", "targets.apps", "targets.components.pubsub.outbound", "targets.components.pubsub.inbound.circuitBreaker"])
         {
-            await sidecar.SaysAsync($"spec.{place}: this is not in this stand-in for daprd, and ignored");
+            await sidecar.LogsAsync($"spec.{place}: this is not in this stand-in for daprd, and ignored");
         }
     }
 
     [Theory]
     [InlineData("kind: Configuration\nspec: {tracing: {samplingRate: \"$RATE\"}}", "line 2, spec.tracing.samplingRate: 'often' is not a sampling rate from 0 to 1")]
     [InlineData("kind: Configuration\nspec: {tracing: {zipkin: {endpointAddress: here}}}", "'here' is not the URL of a Zipkin")]
-    public async Task A_wrong_configuration_is_answered_with_the_place_and_its_variables_filled_in(string file, string sentence)
+    public async Task An_invalid_configuration_is_reported_with_position_and_expanded_variables(string file, string sentence)
     {
         var folder = Directory.CreateTempSubdirectory("daprd-");
         var config = Path.Combine(folder.FullName, "config.yaml");
@@ -171,7 +171,7 @@ public sealed class ComponentFileTests : IAsyncLifetime
     [InlineData("--app-id a --config", "The flag --config needs a value")]
     [InlineData("--app-id a --dapr-version 1.17.9", "'1.17.9' is not a version of Dapr from 1.18 on")]
     [InlineData("--app-id a --dapr-version edge", "'edge' is not a version of Dapr")]
-    public async Task Wrong_flags_are_answered_with_a_sentence(string flags, string sentence)
+    public async Task Invalid_flags_are_reported(string flags, string sentence)
     {
         await using var sidecar = StandIn.Run(flags.Split(' '));
         Assert.Equal(1, await sidecar.ExitAsync());
@@ -181,7 +181,7 @@ public sealed class ComponentFileTests : IAsyncLifetime
     [Theory]
     [InlineData("--dapr-grpc-port")]
     [InlineData("--dapr-http-port")]
-    public async Task A_port_that_is_taken_is_named(string flag)
+    public async Task A_taken_port_is_reported(string flag)
     {
         using var other = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, FreePort.Take());
         other.Start();

@@ -6,36 +6,36 @@ using static Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types;
 
 namespace Conformance;
 
-/// <summary>What must hold of every broker between a publisher and an app.</summary>
+/// <summary>Delivery of events with every broker.</summary>
 public abstract class DeliveryTests
 {
     private const string Parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-    private readonly AddressedSidecar _addressed;
-    private readonly string _pubsub;
+    private readonly AddressedSidecar addressed;
+    private readonly string pubsub;
 
     protected DeliveryTests(AddressedSidecar addressed, string pubsub)
     {
-        _addressed = addressed;
-        _pubsub = pubsub;
-        App.Forget();
+        this.addressed = addressed;
+        this.pubsub = pubsub;
+        App.Reset();
     }
 
-    protected TestApp App => _addressed.App;
+    protected TestApp App => addressed.App;
 
-    protected Sidecar Sidecar => _addressed.Sidecar;
+    protected Sidecar Sidecar => addressed.Sidecar;
 
     [Fact]
-    public async Task An_event_arrives_with_its_attributes_its_data_written_anew_and_the_rest_as_extensions()
+    public async Task An_event_is_delivered_with_attributes_reencoded_data_and_extensions()
     {
         await PublishAsync(
             "plain", """{"b": 1.0, "a": 9007199254740993, "c": "<"}""", headers: new Metadata { { "traceparent", Parent } }, metadata: [("cloudevent.subject", "s"), ("Custom", "x")]);
         var (got, headers) = await App.NextAsync();
         Assert.Equal("""{"a":9007199254740992,"b":1,"c":"\u003c"}""", got.Data.ToStringUtf8());
-        Assert.Equal(("app", "com.dapr.event.sent", "1.0", "application/json", "plain", _pubsub, "/plain"), (got.Source, got.Type, got.SpecVersion, got.DataContentType, got.Topic, got.PubsubName, got.Path));
+        Assert.Equal(("app", "com.dapr.event.sent", "1.0", "application/json", "plain", pubsub, "/plain"), (got.Source, got.Type, got.SpecVersion, got.DataContentType, got.Topic, got.PubsubName, got.Path));
         Assert.Equal(["pubsubname", "subject", "time", "topic", "traceid", "traceparent", "tracestate"], got.Extensions.Fields.Keys.Order());
         Assert.Equal((Parent, "s"), (got.Extensions.Fields["traceparent"].StringValue, got.Extensions.Fields["subject"].StringValue));
-        Assert.Equal((Parent, _pubsub), (headers.GetValue("traceparent"), headers.GetValue("pubsubname")));
+        Assert.Equal((Parent, pubsub), (headers.GetValue("traceparent"), headers.GetValue("pubsubname")));
         Assert.Equal("x", headers.GetValue("custom"));
         Assert.Equal(29, headers.GetValueBytes("grpc-trace-bin")!.Length);
     }
@@ -48,14 +48,14 @@ public abstract class DeliveryTests
     [InlineData("application/x-www-form-urlencoded", "a=1", "")]
     [InlineData("application/json", "1e21", "1e+21")]
     [InlineData("application/json", "[0.000001, 1e-7, 123456789012345678, -0.5]", "[0.000001,1e-7,123456789012345680,-0.5]")]
-    public async Task The_content_type_decides_which_data_arrives(string contentType, string data, string arrives)
+    public async Task The_content_type_determines_which_data_is_delivered(string contentType, string data, string arrives)
     {
         await PublishAsync("plain", data, contentType);
         Assert.Equal(arrives, (await App.NextAsync()).Event.Data.ToStringUtf8());
     }
 
     [Fact]
-    public async Task Data_of_no_content_type_does_not_arrive()
+    public async Task Data_without_content_type_is_not_delivered()
     {
         await PublishAsync("plain", """{"id":"bare","data":"lost"}""", "application/cloudevents+json");
         var got = (await App.NextAsync()).Event;
@@ -63,14 +63,14 @@ public abstract class DeliveryTests
     }
 
     [Fact]
-    public async Task Metadata_named_like_what_describes_a_call_does_not_spoil_it()
+    public async Task Metadata_named_like_http_headers_does_not_break_the_delivery()
     {
         await PublishAsync("plain", "1", metadata: [("Content-Type", "theirs"), ("Content-Length", "7")]);
         Assert.Equal("1", (await App.NextAsync()).Event.Data.ToStringUtf8());
     }
 
     [Fact]
-    public async Task Something_raw_that_happens_to_be_json_is_an_event_without_attributes()
+    public async Task A_raw_json_payload_is_delivered_as_an_event_without_attributes()
     {
         await PublishAsync("plain", """{"cups":2}""", metadata: ("rawPayload", "true"));
         var got = (await App.NextAsync()).Event;
@@ -78,14 +78,14 @@ public abstract class DeliveryTests
     }
 
     [Fact]
-    public async Task Without_a_trace_the_app_is_told_of_an_empty_one()
+    public async Task Without_trace_context_an_event_has_an_all_zero_traceparent()
     {
         await PublishAsync("plain", "1");
         Assert.Equal("00-00000000000000000000000000000000-0000000000000000-00", (await App.NextAsync()).Headers.GetValue("traceparent"));
     }
 
     [Fact]
-    public async Task A_raw_subscription_wraps_what_comes()
+    public async Task A_raw_subscription_receives_the_bytes_in_a_new_envelope()
     {
         await PublishAsync("raw", "bytes", metadata: ("rawPayload", "true"));
         var got = (await App.NextAsync()).Event;
@@ -93,7 +93,7 @@ public abstract class DeliveryTests
     }
 
     [Fact]
-    public async Task What_the_app_drops_goes_to_the_dead_letter_topic_unchanged()
+    public async Task A_dropped_event_is_dead_lettered_unchanged()
     {
         App.OnTopic("guarded", TopicEventResponseStatus.Drop);
         await PublishAsync("guarded", "1");
@@ -105,7 +105,7 @@ public abstract class DeliveryTests
     [Theory]
     [InlineData(TopicEventResponseStatus.Retry)]
     [InlineData((TopicEventResponseStatus)9)]
-    public async Task What_the_app_wants_again_goes_to_the_dead_letter_topic_when_no_policy_retries(TopicEventResponseStatus status)
+    public async Task A_retry_status_without_retry_policy_is_dead_lettered(TopicEventResponseStatus status)
     {
         App.OnTopic("guarded", status);
         await PublishAsync("guarded", "1");
@@ -114,7 +114,7 @@ public abstract class DeliveryTests
     }
 
     [Fact]
-    public async Task A_failing_app_sends_events_to_the_dead_letter_topic()
+    public async Task An_event_whose_delivery_fails_is_dead_lettered()
     {
         App.OnTopic("guarded", StatusCode.Internal);
         await PublishAsync("guarded", "1");
@@ -122,7 +122,7 @@ public abstract class DeliveryTests
     }
 
     [Fact]
-    public async Task An_app_that_does_not_implement_it_has_processed_it()
+    public async Task Unimplemented_counts_as_processed()
     {
         App.OnTopic("guarded", StatusCode.Unimplemented);
         await PublishAsync("guarded", "1");
@@ -133,7 +133,7 @@ public abstract class DeliveryTests
     }
 
     [Fact]
-    public async Task An_expired_event_never_reaches_the_app()
+    public async Task An_expired_event_is_not_delivered()
     {
         await PublishAsync("guarded", """{"expiration":"2001-01-01T00:00:00Z","data":1}""", "application/cloudevents+json");
         await PublishAsync("guarded", "2");
@@ -141,7 +141,7 @@ public abstract class DeliveryTests
     }
 
     [Fact]
-    public async Task Text_whose_data_is_no_text_is_dead_lettered()
+    public async Task A_text_event_with_non_string_data_is_dead_lettered()
     {
         await PublishAsync("guarded", """{"id":"odd","datacontenttype":"text/plain","data":1}""", "application/cloudevents+json");
         await PublishAsync("guarded", "2");
@@ -149,7 +149,7 @@ public abstract class DeliveryTests
     }
 
     [Fact]
-    public async Task Members_of_an_envelope_that_are_its_own_arrive_as_extensions_of_their_kind()
+    public async Task Custom_attributes_of_a_cloud_event_are_delivered_as_typed_extensions()
     {
         await PublishAsync("plain", """{"id":"1","mine":{"n":1.5,"list":[true,null,"x"]}}""", "application/cloudevents+json");
         var got = (await App.NextAsync()).Event;
@@ -158,7 +158,7 @@ public abstract class DeliveryTests
     }
 
     [Fact]
-    public async Task What_is_no_envelope_is_dead_lettered()
+    public async Task A_malformed_event_is_not_delivered()
     {
         await PublishAsync("guarded", "no json", metadata: ("rawPayload", "true"));
         await PublishAsync("plain", "after");
@@ -166,27 +166,27 @@ public abstract class DeliveryTests
     }
 
     [Fact]
-    public async Task The_sidecar_tells_what_its_app_hears()
+    public async Task Metadata_contains_the_subscriptions()
     {
         var metadata = await Sidecar.Dapr.GetMetadataAsync(new());
         Assert.Equal(App.Subscriptions.Select(s => (s.PubsubName, s.Topic)).Order(), metadata.Subscriptions.Select(s => (s.PubsubName, s.Topic)).Order());
         Assert.Equal(App.Port, metadata.AppConnectionProperties.Port);
         using var json = JsonDocument.Parse(await Sidecar.Http.GetStringAsync("/v1.0/metadata"));
         var raw = json.RootElement.GetProperty("subscriptions").EnumerateArray().Single(
-            s => (s.GetProperty("pubsubname").GetString(), s.GetProperty("topic").GetString()) == (_pubsub, "raw"));
+            s => (s.GetProperty("pubsubname").GetString(), s.GetProperty("topic").GetString()) == (pubsub, "raw"));
         Assert.Equal(("PROGRAMMATIC", "true"), (raw.GetProperty("type").GetString(), raw.GetProperty("metadata").GetProperty("rawPayload").GetString()));
     }
 
     protected Task PublishAsync(
         string topic, string data, string contentType = PubSubCalls.Json, Metadata? headers = null, params (string Name, string Value)[] metadata) =>
-        Sidecar.Dapr.PublishToAsync(_pubsub, topic, data, contentType, headers, metadata);
+        Sidecar.Dapr.PublishToAsync(pubsub, topic, data, contentType, headers, metadata);
 }
 
 [Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
 public sealed class InMemoryDeliveryTests(AddressedSidecar addressed) : DeliveryTests(addressed, "pubsub-in-memory")
 {
     [Fact]
-    public async Task What_the_app_wants_again_is_not_delivered_again()
+    public async Task The_in_memory_broker_does_not_redeliver()
     {
         App.OnTopic("plain", TopicEventResponseStatus.Retry);
         await PublishAsync("plain", "1");
@@ -195,7 +195,7 @@ public sealed class InMemoryDeliveryTests(AddressedSidecar addressed) : Delivery
     }
 
     [Fact]
-    public async Task Publishing_waits_until_the_event_before_is_handled()
+    public async Task Publishing_blocks_until_the_previous_event_is_handled()
     {
         var held = new TaskCompletionSource<TopicEventResponse>();
         App.OnTopic("plain", _ => held.Task);
@@ -218,15 +218,15 @@ public sealed class InMemoryDeliveryTests(AddressedSidecar addressed) : Delivery
     }
 }
 
-/// <summary>A broker in memory with subscriptions of its own.</summary>
+/// <summary>The in-memory broker with other subscriptions.</summary>
 public sealed class InMemoryBrokerTests
 {
     private static readonly string Components = Yaml.Component("pubsub", "pubsub.in-memory");
 
     [Fact]
-    public async Task A_topic_that_ends_in_a_star_is_a_prefix_of_longer_ones_and_stays_the_name_of_what_comes()
+    public async Task A_topic_with_a_trailing_star_matches_longer_topics_and_is_the_topic_of_delivered_events()
     {
-        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "order*", metadata: ("mark", "of-subscription")));
+        await using var app = await TestApp.StartAsync(TestApp.Subscription("pubsub", "order*", metadata: ("mark", "of-subscription")));
         await using var sidecar = await Sidecar.StartAsync("wild", Components, app.Port);
         await sidecar.Dapr.PublishAsync("parcel", "1");
         await sidecar.Dapr.PublishAsync("order-created", "2");
@@ -239,9 +239,9 @@ public sealed class InMemoryBrokerTests
     }
 
     [Fact]
-    public async Task Every_subscription_gets_every_event_and_what_nobody_hears_is_gone()
+    public async Task Every_subscription_receives_every_event_and_unsubscribed_events_are_lost()
     {
-        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "news"), TestApp.Wants("pubsub", "new*"), TestApp.Wants("pubsub", "later"));
+        await using var app = await TestApp.StartAsync(TestApp.Subscription("pubsub", "news"), TestApp.Subscription("pubsub", "new*"), TestApp.Subscription("pubsub", "later"));
         await app.StopAsync();
         await using var sidecar = Sidecar.Launch("both", Components, app.Port);
         await sidecar.ServesAsync();
@@ -258,62 +258,62 @@ public sealed class InMemoryBrokerTests
 [Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
 public sealed class RedisDeliveryTests(AddressedSidecar addressed) : DeliveryTests(addressed, "pubsub")
 {
-    private readonly IDatabase _redis = addressed.Redis;
+    private readonly IDatabase redis = addressed.Redis;
 
     [Theory]
     [InlineData("success")]
     [InlineData("drop")]
     [InlineData("retry")]
     [InlineData("error")]
-    public async Task Whatever_the_app_answers_the_message_is_acknowledged_and_not_delivered_again(string answer)
+    public async Task A_message_is_acknowledged_and_not_redelivered_regardless_of_the_response(string answer)
     {
         if (answer == "error") App.OnTopic("plain", StatusCode.Unavailable);
         else App.OnTopic("plain", Enum.Parse<TopicEventResponseStatus>(answer, ignoreCase: true));
         await PublishAsync("plain", "1");
         await App.NextAsync("plain");
-        await _redis.AllAcknowledgedAsync("plain", AddressedSidecar.AppId);
+        await redis.AllAcknowledgedAsync("plain", AddressedSidecar.AppId);
         App.OnTopic("plain", TopicEventResponseStatus.Success);
         await PublishAsync("plain", "2");
         Assert.Equal("2", (await App.NextAsync("plain")).Event.Data.ToStringUtf8());
     }
 
     [Fact]
-    public async Task What_is_no_envelope_is_acknowledged_and_lost()
+    public async Task A_malformed_event_is_acknowledged_and_lost()
     {
         await PublishAsync("plain", "no json", metadata: ("rawPayload", "true"));
-        await _redis.AllAcknowledgedAsync("plain", AddressedSidecar.AppId);
+        await redis.AllAcknowledgedAsync("plain", AddressedSidecar.AppId);
         await PublishAsync("plain", "2");
         Assert.Equal("2", (await App.NextAsync()).Event.Data.ToStringUtf8());
     }
 
     [Fact]
-    public async Task Group_and_consumer_are_the_app_id()
+    public async Task Consumer_group_and_consumer_are_named_after_the_app_id()
     {
         await PublishAsync("plain", "1");
         await App.NextAsync("plain");
-        await _redis.AllAcknowledgedAsync("plain", AddressedSidecar.AppId);
-        var consumer = (RedisResult[])((RedisResult[])(await _redis.ExecuteAsync("XINFO", "CONSUMERS", "plain", AddressedSidecar.AppId))!)[0]!;
+        await redis.AllAcknowledgedAsync("plain", AddressedSidecar.AppId);
+        var consumer = (RedisResult[])((RedisResult[])(await redis.ExecuteAsync("XINFO", "CONSUMERS", "plain", AddressedSidecar.AppId))!)[0]!;
         Assert.Equal(AddressedSidecar.AppId, (string?)consumer[1]);
     }
 
     [Fact]
-    public async Task A_copy_in_the_dead_letter_topic_names_the_component_in_its_metadata()
+    public async Task A_dead_lettered_copy_has_the_component_name_in_its_metadata()
     {
         App.OnTopic("guarded", TopicEventResponseStatus.Drop);
         await PublishAsync("guarded", "1");
         var id = (await App.NextAsync("dead")).Event.Id;
-        var original = (await _redis.StreamAsync("guarded")).Single(entry => entry["data"].Contains(id));
-        var copy = (await _redis.StreamAsync("dead")).Single(entry => entry["data"].Contains(id));
+        var original = (await redis.StreamAsync("guarded")).Single(entry => entry["data"].Contains(id));
+        var copy = (await redis.StreamAsync("dead")).Single(entry => entry["data"].Contains(id));
         Assert.Equal(original["data"], copy["data"]);
         Assert.Equal("""{"pubsubName":"pubsub"}""", copy["metadata"]);
     }
 
     [Fact]
-    public async Task An_expired_event_lies_in_the_dead_letter_topic()
+    public async Task An_expired_event_is_dead_lettered()
     {
         var id = Guid.NewGuid().ToString();
         await PublishAsync("guarded", $$"""{"id":"{{id}}","expiration":"2001-01-01T00:00:00Z","data":1}""", "application/cloudevents+json");
-        await _redis.AllAcknowledgedAsync("guarded", AddressedSidecar.AppId);
-        Assert.Single(await _redis.StreamAsync("dead"), entry => entry["data"].Contains(id));
+        await redis.AllAcknowledgedAsync("guarded", AddressedSidecar.AppId);
+        Assert.Single(await redis.StreamAsync("dead"), entry => entry["data"].Contains(id));
     }
 }

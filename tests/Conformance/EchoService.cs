@@ -4,7 +4,7 @@ namespace Conformance;
 
 internal sealed class EchoService(TestApp app) : Echo.EchoBase
 {
-    /// <summary>Says back the text, or one of the length that it asks for, and, in the headers and trailers, what came in the metadata "mark" and "blob-bin".</summary>
+    /// <summary>Echoes the text, or returns one of the requested length, and echoes the metadata "mark" and "blob-bin" in headers and trailers.</summary>
     public override async Task<EchoMessage> Say(EchoMessage request, ServerCallContext context)
     {
         await app.OnCall(context.CancellationToken);

@@ -6,7 +6,7 @@ using Grpc.Net.Client;
 
 namespace Conformance;
 
-/// <summary>What must hold of a call, whether the sidecar that is asked is the called app's own or another.</summary>
+/// <summary>Service invocation, through the sidecar of the called app or through another one.</summary>
 public abstract class InvocationTests(Sidecar caller, Sidecar callee, TestApp app)
 {
     protected const string Parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -22,7 +22,7 @@ public abstract class InvocationTests(Sidecar caller, Sidecar callee, TestApp ap
     protected static Metadata To(Sidecar callee) => new() { { "dapr-app-id", callee.AppId } };
 
     [Fact]
-    public async Task A_call_reaches_the_app_that_is_named_with_its_metadata_and_comes_back_with_headers_and_trailers()
+    public async Task A_call_is_proxied_with_metadata_headers_and_trailers()
     {
         var call = Echo.SayAsync(new EchoMessage { Text = "hello" }, [.. ToCallee, new("mark", "m"), new("blob-bin", [1, 2, 3])]);
         Assert.Equal("m", (await call.ResponseHeadersAsync).GetValue("header-mark"));
@@ -34,14 +34,14 @@ public abstract class InvocationTests(Sidecar caller, Sidecar callee, TestApp ap
     }
 
     [Fact]
-    public async Task A_big_message_is_carried_whole()
+    public async Task A_large_message_is_proxied()
     {
         var text = new string('x', 3_000_000);
         Assert.Equal(text, (await Echo.SayAsync(new EchoMessage { Text = text }, ToCallee)).Text);
     }
 
     [Fact]
-    public async Task A_message_that_is_longer_than_allowed_is_not_carried()
+    public async Task A_request_over_the_size_limit_is_rejected()
     {
         var failure = await Failure.OfAsync(Echo.SayAsync(new EchoMessage { Text = new string('x', 4_200_000) }, ToCallee));
         Assert.Equal(StatusCode.ResourceExhausted, failure.StatusCode);
@@ -50,7 +50,7 @@ public abstract class InvocationTests(Sidecar caller, Sidecar callee, TestApp ap
     }
 
     [Fact]
-    public async Task Headers_come_with_the_first_message_and_never_without_one()
+    public async Task Response_headers_are_sent_with_the_first_message_and_dropped_without_one()
     {
         using var chat = Echo.Chat(ToCallee);
         Assert.False(chat.ResponseHeadersAsync.IsCompleted);
@@ -64,14 +64,14 @@ public abstract class InvocationTests(Sidecar caller, Sidecar callee, TestApp ap
     }
 
     [Fact]
-    public async Task The_callees_header_comes_before_the_apps_and_a_namespace_behind_the_id_is_left_out()
+    public async Task The_callee_header_takes_precedence_and_a_namespace_in_the_id_is_ignored()
     {
-        var said = await Echo.SayAsync(new EchoMessage { Text = "hello" }, [new("dapr-app-id", "nobody"), new("dapr-callee-app-id", callee.AppId + ".default")]);
-        Assert.Equal("hello", said.Text);
+        var reply = await Echo.SayAsync(new EchoMessage { Text = "hello" }, [new("dapr-app-id", "unknown"), new("dapr-callee-app-id", callee.AppId + ".default")]);
+        Assert.Equal("hello", reply.Text);
     }
 
     [Fact]
-    public async Task A_stream_of_answers_is_carried()
+    public async Task A_server_stream_is_proxied()
     {
         using var call = Echo.Count(new EchoMessage { Text = "1000" }, ToCallee);
         var numbers = new List<string>();
@@ -80,7 +80,7 @@ public abstract class InvocationTests(Sidecar caller, Sidecar callee, TestApp ap
     }
 
     [Fact]
-    public async Task A_stream_of_requests_is_carried()
+    public async Task A_client_stream_is_proxied()
     {
         using var call = Echo.Join(ToCallee);
         foreach (var text in (string[])["a", "b", "c"]) await call.RequestStream.WriteAsync(new EchoMessage { Text = text });
@@ -89,7 +89,7 @@ public abstract class InvocationTests(Sidecar caller, Sidecar callee, TestApp ap
     }
 
     [Fact]
-    public async Task Two_streams_alternate()
+    public async Task A_bidirectional_stream_is_proxied()
     {
         using var call = Echo.Chat(ToCallee);
         foreach (var text in (string[])["a", "b", "c"])
@@ -104,7 +104,7 @@ public abstract class InvocationTests(Sidecar caller, Sidecar callee, TestApp ap
     }
 
     [Fact]
-    public async Task The_apps_own_failure_comes_back_unchanged()
+    public async Task An_error_of_the_app_is_returned_unchanged()
     {
         var failure = await Failure.OfAsync(Echo.FailAsync(new EchoMessage { Text = "too much" }, ToCallee));
         Assert.Equal((StatusCode.ResourceExhausted, "too much 한글"), (failure.StatusCode, failure.Status.Detail));
@@ -112,7 +112,7 @@ public abstract class InvocationTests(Sidecar caller, Sidecar callee, TestApp ap
     }
 
     [Fact]
-    public async Task A_deadline_ends_the_call_in_the_app_too()
+    public async Task A_deadline_cancels_the_call_in_the_app()
     {
         var failure = await Failure.OfAsync(Echo.HangAsync(new EchoMessage(), ToCallee, deadline: DateTime.UtcNow.AddMilliseconds(200)));
         Assert.Equal(StatusCode.DeadlineExceeded, failure.StatusCode);
@@ -120,15 +120,15 @@ public abstract class InvocationTests(Sidecar caller, Sidecar callee, TestApp ap
     }
 
     [Fact]
-    public async Task Nobody_of_that_name_is_an_unknown_error()
+    public async Task A_call_to_an_unknown_app_is_an_unknown_error()
     {
-        var failure = await Failure.OfAsync(Echo.SayAsync(new EchoMessage(), new Metadata { { "dapr-app-id", "nobody" } }));
+        var failure = await Failure.OfAsync(Echo.SayAsync(new EchoMessage(), new Metadata { { "dapr-app-id", "no-such-app" } }));
         Assert.Equal(StatusCode.Unknown, failure.StatusCode);
-        Assert.Contains("nobody", failure.Status.Detail);
+        Assert.Contains("no-such-app", failure.Status.Detail);
     }
 
     [Fact]
-    public async Task Without_a_name_the_call_goes_nowhere()
+    public async Task A_call_without_app_id_is_an_unknown_error()
     {
         var failure = await Failure.OfAsync(Echo.SayAsync(new EchoMessage()));
         Assert.Equal(
@@ -140,10 +140,10 @@ public abstract class InvocationTests(Sidecar caller, Sidecar callee, TestApp ap
 public sealed class NearInvocationTests : InvocationTests
 {
     public NearInvocationTests(AddressedSidecar addressed)
-        : base(addressed.Sidecar, addressed.Sidecar, addressed.App) => addressed.App.Forget();
+        : base(addressed.Sidecar, addressed.Sidecar, addressed.App) => addressed.App.Reset();
 
     [Fact]
-    public async Task A_call_of_ones_own_app_carries_the_callers_trace_alone()
+    public async Task A_call_to_the_own_app_has_only_the_trace_context_of_the_caller()
     {
         var call = Echo.SayAsync(new EchoMessage { Text = "hello" }, [.. ToCallee, new("traceparent", Parent)]);
         await call;
@@ -154,7 +154,7 @@ public sealed class NearInvocationTests : InvocationTests
     [InlineData(10)]
     [InlineData(127)]
     [InlineData(300)]
-    public async Task A_trace_header_of_several_values_arrives_whole_whatever_they_are(int length)
+    public async Task A_trace_header_with_several_values_is_proxied_unchanged(int length)
     {
         var values = $"{new string('x', length)},{new string('y', length - 1)},z";
         var call = Echo.SayAsync(new EchoMessage { Text = "hello" }, [.. ToCallee, new("traceparent", values)]);
@@ -163,7 +163,7 @@ public sealed class NearInvocationTests : InvocationTests
     }
 
     [Fact]
-    public async Task The_app_is_told_of_no_other_caller()
+    public async Task A_call_to_the_own_app_has_no_caller_app_id()
     {
         var call = Echo.SayAsync(new EchoMessage { Text = "hello" }, ToCallee);
         await call;
@@ -171,7 +171,7 @@ public sealed class NearInvocationTests : InvocationTests
     }
 }
 
-/// <summary>Two apps with a sidecar each, in processes of their own.</summary>
+/// <summary>An app with its sidecar, and a second sidecar in another process.</summary>
 public sealed class InvocationFixture : IAsyncLifetime
 {
     public TestApp App { get; private set; } = null!;
@@ -198,9 +198,9 @@ public sealed class InvocationFixture : IAsyncLifetime
 public sealed class FarInvocationTests(InvocationFixture fixture) : InvocationTests(fixture.Caller, fixture.Callee, fixture.App), IClassFixture<InvocationFixture>
 {
     [Fact]
-    public async Task A_call_of_another_app_carries_the_callers_trace_and_the_sidecars()
+    public async Task A_call_to_another_app_has_the_trace_contexts_of_the_caller_and_of_the_sidecar()
     {
-        // Where nothing is traced, the second is the first once more.
+        // Without tracing, the second context equals the first.
         var call = Echo.SayAsync(new EchoMessage { Text = "hello" }, [.. ToCallee, new("traceparent", Parent)]);
         await call;
         Assert.Equal($"{Parent},{Parent}", call.GetTrailers().GetValue("saw-traceparent"));
@@ -210,7 +210,7 @@ public sealed class FarInvocationTests(InvocationFixture fixture) : InvocationTe
     }
 
     [Fact]
-    public async Task The_app_is_told_who_calls_whom()
+    public async Task A_call_to_another_app_has_the_app_ids_of_caller_and_callee()
     {
         var call = Echo.SayAsync(new EchoMessage { Text = "hello" }, ToCallee);
         await call;
@@ -219,7 +219,7 @@ public sealed class FarInvocationTests(InvocationFixture fixture) : InvocationTe
     }
 
     [Fact]
-    public async Task An_answer_that_is_longer_than_allowed_is_not_carried()
+    public async Task A_response_over_the_size_limit_is_rejected()
     {
         var failure = await Failure.OfAsync(Echo.SayAsync(new EchoMessage { Text = "long 4200000" }, ToCallee));
         Assert.Equal(StatusCode.ResourceExhausted, failure.StatusCode);
@@ -227,7 +227,7 @@ public sealed class FarInvocationTests(InvocationFixture fixture) : InvocationTe
     }
 
     [Fact]
-    public async Task An_app_that_is_down_is_unavailable()
+    public async Task A_call_to_an_app_that_is_down_is_unavailable()
     {
         await using var app = await TestApp.StartAsync();
         await using var sidecar = await Sidecar.StartAsync(Sidecar.FreshId("down"), "", app.Port);
@@ -237,7 +237,7 @@ public sealed class FarInvocationTests(InvocationFixture fixture) : InvocationTe
     }
 
     [Fact]
-    public async Task A_sidecar_that_is_gone_is_an_app_that_cannot_be_found()
+    public async Task A_call_to_an_app_whose_sidecar_is_gone_is_an_unknown_error()
     {
         await using var app = await TestApp.StartAsync();
         await using var caller = await Sidecar.StartAsync(Sidecar.FreshId("caller"), "");
@@ -248,7 +248,7 @@ public sealed class FarInvocationTests(InvocationFixture fixture) : InvocationTe
     }
 
     [StandInFact]
-    public async Task Several_of_the_same_name_take_turns_and_one_that_is_gone_is_left_out()
+    public async Task Sidecars_with_the_same_app_id_are_called_in_turn_and_dead_ones_are_skipped()
     {
         await using var first = await TestApp.StartAsync();
         await using var second = await TestApp.StartAsync();
@@ -258,7 +258,7 @@ public sealed class FarInvocationTests(InvocationFixture fixture) : InvocationTe
         await using var other = await Sidecar.StartAsync(twin, "", second.Port);
         async Task CallAsync() => await new Echo.EchoClient(caller.Channel).SayAsync(new EchoMessage(), To(one));
 
-        // One of the two apps is away: with turns, one call of two cannot succeed.
+        // One of the two apps is down: in turn, every second call fails.
         await first.StopAsync();
         var failed = 0;
         for (var call = 0; call < 4; call++) if (await Record.ExceptionAsync(CallAsync) is RpcException) failed++;
@@ -269,7 +269,7 @@ public sealed class FarInvocationTests(InvocationFixture fixture) : InvocationTe
     }
 
     [StandInFact]
-    public async Task What_the_stand_in_lacks_is_unimplemented_and_named()
+    public async Task Unsupported_rpcs_return_unimplemented_with_their_name()
     {
         using var streaming = Caller.Dapr.SubscribeTopicEventsAlpha1();
         var failure = await Failure.OfAsync(() => streaming.ResponseStream.MoveNext(CancellationToken.None));
@@ -297,7 +297,7 @@ public sealed class FarInvocationTests(InvocationFixture fixture) : InvocationTe
     [InlineData("POST", "/greet", "invoke")]
     [InlineData("POST", "/v1.0-beta1/workflows/dapr/w/start", "workflows")]
     [InlineData("PUT", "/v1.0/actors/a/1/method/m", "actors")]
-    public async Task What_the_stand_in_lacks_is_not_implemented_over_HTTP_and_named(string method, string path, string feature)
+    public async Task Unsupported_http_paths_return_501_with_the_feature(string method, string path, string feature)
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), path);
         request.Headers.Add("dapr-app-id", Callee.AppId);

@@ -2,16 +2,16 @@ using System.Runtime.CompilerServices;
 
 namespace Conformance;
 
-/// <summary>Dapr's SDK for JavaScript, which nobody here wrote, uses a sidecar over either protocol. Its script judges the answers.</summary>
+/// <summary>Dapr's JavaScript SDK as an independent client over both protocols. The script checks the responses.</summary>
 [Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
 public sealed class JsSdkTests
 {
-    private readonly AddressedSidecar _addressed;
+    private readonly AddressedSidecar addressed;
 
     public JsSdkTests(AddressedSidecar addressed)
     {
-        _addressed = addressed;
-        addressed.App.Forget();
+        this.addressed = addressed;
+        addressed.App.Reset();
     }
 
     [Theory]
@@ -22,32 +22,32 @@ public sealed class JsSdkTests
     [InlineData("GRPC", "metadata")]
     [InlineData("HTTP", "publish_bulk_with_an_id_twice")]
     [InlineData("HTTP", "metadata")]
-    public Task The_SDK_gets_the_answers_it_expects(string protocol, string sdkCase) => PlayAsync(protocol, sdkCase);
+    public Task The_sdk_receives_the_expected_responses(string protocol, string sdkCase) => RunCaseAsync(protocol, sdkCase);
 
     [Theory]
     [InlineData("GRPC")]
     [InlineData("HTTP")]
-    public async Task What_the_SDK_publishes_arrives(string protocol)
+    public async Task An_event_published_by_the_sdk_is_delivered(string protocol)
     {
-        await PlayAsync(protocol, "publish");
-        var got = (await _addressed.App.NextAsync("plain")).Event;
+        await RunCaseAsync(protocol, "publish");
+        var got = (await addressed.App.NextAsync("plain")).Event;
         Assert.Equal(("""{"cups":2}""", AddressedSidecar.AppId), (got.Data.ToStringUtf8(), got.Source));
     }
 
     [Theory]
     [InlineData("GRPC")]
     [InlineData("HTTP")]
-    public async Task What_the_SDK_publishes_in_bulk_arrives(string protocol)
+    public async Task Events_bulk_published_by_the_sdk_are_delivered(string protocol)
     {
-        await PlayAsync(protocol, "publish_bulk");
+        await RunCaseAsync(protocol, "publish_bulk");
         var got = new List<string>();
-        for (var i = 0; i < 3; i++) got.Add((await _addressed.App.NextAsync("plain")).Event.Data.ToStringUtf8());
+        for (var i = 0; i < 3; i++) got.Add((await addressed.App.NextAsync("plain")).Event.Data.ToStringUtf8());
         Assert.Equal(["""{"cups":1}""", """{"cups":2}""", """{"cups":3}"""], got.Order());
     }
 
-    private async Task PlayAsync(string protocol, string sdkCase)
+    private async Task RunCaseAsync(string protocol, string sdkCase)
     {
-        var address = protocol == "GRPC" ? new Uri(_addressed.Sidecar.Address) : _addressed.Sidecar.Http.BaseAddress!;
+        var address = protocol == "GRPC" ? new Uri(addressed.Sidecar.Address) : addressed.Sidecar.Http.BaseAddress!;
         await using var process = ChildProcess.Start("node", [Script(), protocol, address.Host, $"{address.Port}", sdkCase]);
         Assert.True(await process.ExitAsync() == 0, process.Output);
     }

@@ -3,22 +3,22 @@ using System.Net.Sockets;
 
 namespace Conformance;
 
-/// <summary>Takes connections on a free port, each served by itself, until it is disposed.</summary>
+/// <summary>Accepts connections on a free port until disposed.</summary>
 internal sealed class Listener : IDisposable
 {
-    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
-    private readonly Func<TcpClient, Task> _serve;
+    private readonly TcpListener listener = new(IPAddress.Loopback, 0);
+    private readonly Func<TcpClient, Task> serve;
 
     public Listener(Func<TcpClient, Task> serve)
     {
-        _serve = serve;
-        _listener.Start();
+        this.serve = serve;
+        listener.Start();
         _ = AcceptAsync();
     }
 
-    public string Address => _listener.LocalEndpoint.ToString()!;
+    public string Address => listener.LocalEndpoint.ToString()!;
 
-    public void Dispose() => _listener.Dispose();
+    public void Dispose() => listener.Dispose();
 
     private async Task AcceptAsync()
     {
@@ -26,7 +26,7 @@ internal sealed class Listener : IDisposable
         {
             try
             {
-                _ = _serve(await _listener.AcceptTcpClientAsync());
+                _ = serve(await listener.AcceptTcpClientAsync());
             }
             catch (Exception closed) when (closed is SocketException or ObjectDisposedException)
             {

@@ -2,27 +2,27 @@ using System.Net.Sockets;
 
 namespace Conformance;
 
-/// <summary>A Redis that has just come back: to the first commands it says LOADING, and then it is empty.</summary>
+/// <summary>A Redis after a restart: answers the first commands with LOADING, then with empty replies.</summary>
 internal sealed class LoadingRedis : IDisposable
 {
-    private readonly Listener _listener;
-    private int _left;
+    private readonly Listener listener;
+    private int left;
 
-    /// <param name="commands">How many are answered LOADING.</param>
+    /// <param name="commands">The number of commands answered with LOADING.</param>
     public LoadingRedis(int commands)
     {
-        _left = commands;
-        _listener = new(AnswerAsync);
+        left = commands;
+        listener = new(AnswerAsync);
     }
 
-    public string Address => _listener.Address;
+    public string Address => listener.Address;
 
-    /// <summary>How many more will be answered LOADING.</summary>
-    public int Left => Math.Max(0, _left);
+    /// <summary>The number of further commands answered with LOADING.</summary>
+    public int Left => Math.Max(0, left);
 
-    public void Dispose() => _listener.Dispose();
+    public void Dispose() => listener.Dispose();
 
-    /// <summary>One answer for each read: whoever asks here waits for it before asking again.</summary>
+    /// <summary>One reply per read: the client sends one command at a time.</summary>
     private async Task AnswerAsync(TcpClient client)
     {
         using var connection = client;
@@ -30,7 +30,7 @@ internal sealed class LoadingRedis : IDisposable
         var command = new byte[4096];
         while (await stream.ReadAsync(command) > 0)
         {
-            await stream.WriteAsync(Interlocked.Decrement(ref _left) >= 0 ? "-LOADING Redis is loading the dataset in memory\r\n"u8.ToArray() : "*0\r\n"u8.ToArray());
+            await stream.WriteAsync(Interlocked.Decrement(ref left) >= 0 ? "-LOADING Redis is loading the dataset in memory\r\n"u8.ToArray() : "*0\r\n"u8.ToArray());
         }
     }
 }

@@ -4,32 +4,32 @@ using Dapr.Client.Autogen.Grpc.v1;
 
 namespace Conformance;
 
-/// <summary>What a sidecar tells about itself, the same over either protocol.</summary>
+/// <summary>The metadata and health of a sidecar over both protocols.</summary>
 [Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
 public sealed class MetadataTests(AddressedSidecar addressed)
 {
     private Sidecar Sidecar => addressed.Sidecar;
 
     [Fact]
-    public async Task It_keeps_what_it_is_told_unless_that_has_no_name()
+    public async Task Extended_metadata_is_stored_unless_the_key_is_empty()
     {
         await Sidecar.Dapr.SetMetadataAsync(new SetMetadataRequest { Key = "mark", Value = "m" });
         await Sidecar.Dapr.SetMetadataAsync(new SetMetadataRequest { Key = "", Value = "nothing" });
         Assert.Equal(HttpStatusCode.NoContent, (await Sidecar.Http.PutAsync("/v1.0/metadata/other", new StringContent("o"))).StatusCode);
-        var told = (await Sidecar.Dapr.GetMetadataAsync(new())).ExtendedMetadata;
-        Assert.Equal(("m", "o", false), (told["mark"], told["other"], told.ContainsKey("")));
+        var metadata = (await Sidecar.Dapr.GetMetadataAsync(new())).ExtendedMetadata;
+        Assert.Equal(("m", "o", false), (metadata["mark"], metadata["other"], metadata.ContainsKey("")));
         using var json = await OverHttpAsync();
         Assert.Equal("m", json.RootElement.GetProperty("extended").GetProperty("mark").GetString());
     }
 
     [Fact]
-    public async Task It_names_its_app_its_components_and_what_they_can_do()
+    public async Task Metadata_contains_app_components_and_capabilities()
     {
-        var told = await Sidecar.Dapr.GetMetadataAsync(new());
-        Assert.Equal((AddressedSidecar.AppId, addressed.App.Port), (told.Id, told.AppConnectionProperties.Port));
+        var metadata = await Sidecar.Dapr.GetMetadataAsync(new());
+        Assert.Equal((AddressedSidecar.AppId, addressed.App.Port), (metadata.Id, metadata.AppConnectionProperties.Port));
         Assert.Equal(
             ["pubsub.in-memory v1", "pubsub.redis v1", "state.in-memory v1", "state.redis v1"],
-            told.RegisteredComponents.Select(c => $"{c.Type} {c.Version}").Distinct().Order());
+            metadata.RegisteredComponents.Select(c => $"{c.Type} {c.Version}").Distinct().Order());
         using var json = await OverHttpAsync();
         Assert.Equal(AddressedSidecar.AppId, json.RootElement.GetProperty("id").GetString());
         var connection = json.RootElement.GetProperty("appConnectionProperties");
@@ -41,7 +41,7 @@ public sealed class MetadataTests(AddressedSidecar addressed)
     }
 
     [Fact]
-    public async Task It_serves_but_is_never_ready_without_a_scheduler()
+    public async Task Without_a_scheduler_the_outbound_health_check_succeeds_and_the_main_one_fails()
     {
         Assert.Equal(HttpStatusCode.NoContent, (await Sidecar.Http.GetAsync("/v1.0/healthz/outbound")).StatusCode);
         using var response = await Sidecar.Http.GetAsync("/v1.0/healthz");

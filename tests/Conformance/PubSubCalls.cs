@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Dapr.Client.Autogen.Grpc.v1;
 using Google.Protobuf;
 using Grpc.Core;
@@ -7,8 +8,8 @@ using DaprService = Dapr.Client.Autogen.Grpc.v1.Dapr;
 
 namespace Conformance;
 
-/// <summary>Publishing, and looking at what was published, in the short words of a test.</summary>
-internal static class PubSubCalls
+/// <summary>Short forms of publish calls and of queries of streams.</summary>
+internal static partial class PubSubCalls
 {
     public const string Json = "application/json";
 
@@ -38,14 +39,14 @@ internal static class PubSubCalls
     public static async Task<JsonElement> EnvelopeAsync(this IDatabase redis, string topic) =>
         JsonDocument.Parse(Assert.Single(await redis.StreamAsync(topic))["data"]).RootElement;
 
-    /// <summary>How many messages of the topic the group has read and not acknowledged.</summary>
-    /// <remarks>None where nobody has subscribed yet.</remarks>
+    /// <summary>The number of messages that the group has read and not acknowledged.</summary>
+    /// <remarks>Zero without a consumer group.</remarks>
     public static async Task<int> PendingAsync(this IDatabase redis, string topic, string group) =>
         await redis.KeyExistsAsync(topic) && ((RedisResult[])(await redis.ExecuteAsync("XINFO", "GROUPS", topic))!).Length > 0
             ? (int)((RedisResult[])(await redis.ExecuteAsync("XPENDING", topic, group))!)[0]
             : 0;
 
-    /// <summary>Makes the first event of a topic, and a group that has read and acknowledged it. Its id in the stream.</summary>
+    /// <summary>Creates the first event of a topic and a group that has read and acknowledged it. Returns its stream id.</summary>
     public static async Task<string> AddReadAsync(this IDatabase redis, string topic, string group)
     {
         var id = (string)(await redis.ExecuteAsync("XADD", topic, "*", "data", """{"id":"left","datacontenttype":"application/json","data":1}"""))!;
@@ -53,17 +54,22 @@ internal static class PubSubCalls
         return id;
     }
 
-    /// <summary>Makes it look as if the group had read the event so long ago and never acknowledged it.</summary>
-    public static async Task LeaveAsync(this IDatabase redis, string topic, string group, string id, TimeSpan idle) =>
+    /// <summary>Makes the event pending with this idle time, as if the group had read it and not acknowledged it.</summary>
+    public static async Task MakePendingAsync(this IDatabase redis, string topic, string group, string id, TimeSpan idle) =>
         await redis.ExecuteAsync("XCLAIM", topic, group, group, 0, id, "IDLE", (long)idle.TotalMilliseconds, "FORCE");
 
-    /// <summary>Completes when the group has read everything that is in the stream, and acknowledged it.</summary>
+    /// <summary>Completes when the group has read and acknowledged all entries of the stream.</summary>
     public static async Task AllAcknowledgedAsync(this IDatabase redis, string topic, string group)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        // In this order: what is read after one has looked for pending messages is pending then.
-        while (await redis.LastReadAsync(topic, group) != await redis.LastAsync(topic) || await redis.PendingAsync(topic, group) > 0) limit.Token.ThrowIfCancellationRequested();
+        // In this order, so that an entry that is read between the two queries is seen as pending.
+        await Poll.UntilAsync(async () => await redis.LastReadAsync(topic, group) == await redis.LastAsync(topic) && await redis.PendingAsync(topic, group) == 0);
     }
+
+    /// <summary>How often Redis has executed the command since its start.</summary>
+    public static async Task<int> CallsAsync(this IDatabase redis, string command) =>
+        CommandCalls().Matches((string)(await redis.ExecuteAsync("INFO", "commandstats"))!).FirstOrDefault(found => found.Groups[1].Value == command) is { } found
+            ? int.Parse(found.Groups[2].Value)
+            : 0;
 
     private static async Task<string?> LastReadAsync(this IDatabase redis, string topic, string group)
     {
@@ -77,4 +83,7 @@ internal static class PubSubCalls
         var last = (RedisResult[])(await redis.ExecuteAsync("XREVRANGE", topic, "+", "-", "COUNT", 1))!;
         return last.Length == 0 ? "0-0" : (string?)((RedisResult[])last[0]!)[0];
     }
+
+    [GeneratedRegex(@"cmdstat_(\w+):calls=(\d+)")]
+    private static partial Regex CommandCalls();
 }

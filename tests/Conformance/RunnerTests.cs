@@ -9,12 +9,12 @@ using static Conformance.StateCalls;
 
 namespace Conformance;
 
-/// <summary>Running several apps from one file. The apps are shells: they need no port unless the test gives them one.</summary>
+/// <summary>Runs with several apps from one file. The apps are shell commands without a port unless the test assigns one.</summary>
 public sealed class RunnerTests : IDisposable
 {
-    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("run-");
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("run-");
 
-    public void Dispose() => _folder.Delete(recursive: true);
+    public void Dispose() => folder.Delete(recursive: true);
 
     [Fact]
     public async Task Each_app_gets_its_environment_its_folder_and_its_prefix()
@@ -40,22 +40,22 @@ public sealed class RunnerTests : IDisposable
             """);
         await using var run = Run();
         var line = await run.LineAsync("== APP - one ==");
-        Assert.Equal($"== APP - one == one {grpc} {http} {metrics} common app http the file wins {_folder.FullName}", line);
+        Assert.Equal($"== APP - one == one {grpc} {http} {metrics} common app http the file wins {folder.FullName}", line);
         await run.LineAsync("== DAPR == one is ready");
         await run.LineAsync("dapr initialized. Status: Running.");
-        var appLog = Assert.Single(Directory.GetFiles(Path.Combine(_folder.FullName, ".dapr", "logs"), "one_app_*.log"), f => File.ReadAllText(f).Contains("common app"));
-        var sidecarLog = Assert.Single(Directory.GetFiles(Path.Combine(_folder.FullName, ".dapr", "logs"), "one_daprd_*.log"));
+        var appLog = Assert.Single(Directory.GetFiles(Path.Combine(folder.FullName, ".dapr", "logs"), "one_app_*.log"), f => File.ReadAllText(f).Contains("common app"));
+        var sidecarLog = Assert.Single(Directory.GetFiles(Path.Combine(folder.FullName, ".dapr", "logs"), "one_daprd_*.log"));
         using var channel = GrpcChannel.ForAddress($"http://localhost:{grpc}");
-        var told = (await new DaprService.DaprClient(channel).GetMetadataAsync(new())).ExtendedMetadata;
+        var metadata = (await new DaprService.DaprClient(channel).GetMetadataAsync(new())).ExtendedMetadata;
         Assert.Equal(
-            ($"{run.Id}", Path.Combine(_folder.FullName, "dapr.yaml"), "all", appLog, sidecarLog),
-            (told["cliPID"], told["runTemplatePath"], told["runTemplateName"], told["appLogPath"], told["daprdLogPath"]));
-        Assert.StartsWith("sh -c echo", told["appCommand"]);
-        Assert.True(Directory.Exists($"/proc/{told["appPID"]}"));
+            ($"{run.Id}", Path.Combine(folder.FullName, "dapr.yaml"), "all", appLog, sidecarLog),
+            (metadata["cliPID"], metadata["runTemplatePath"], metadata["runTemplateName"], metadata["appLogPath"], metadata["daprdLogPath"]));
+        Assert.StartsWith("sh -c echo", metadata["appCommand"]);
+        Assert.True(Directory.Exists($"/proc/{metadata["appPID"]}"));
     }
 
     [Fact]
-    public async Task What_an_app_leaves_out_or_sets_to_nothing_the_common_section_says()
+    public async Task Missing_and_empty_fields_of_an_app_are_taken_from_the_common_section()
     {
         var (port, grpc) = (FreePort.Take(), FreePort.Take());
         Write("dapr.yaml", $$"""
@@ -75,7 +75,7 @@ public sealed class RunnerTests : IDisposable
     [InlineData("console", true, false)]
     [InlineData("file", false, true)]
     [InlineData("fileAndConsole", true, true)]
-    public async Task Lines_go_where_the_file_says(string destination, bool console, bool file)
+    public async Task Logs_go_to_the_configured_destination(string destination, bool console, bool file)
     {
         Write("dapr.yaml", $$"""
             version: 1
@@ -87,16 +87,15 @@ public sealed class RunnerTests : IDisposable
         await run.LineAsync("== APP - two == later");
         await run.LineAsync("Status: Running.");
         if (console) await run.LineAsync("== APP - one == said");
-        var logs = Path.Combine(_folder.FullName, ".dapr", "logs");
+        var logs = Path.Combine(folder.FullName, ".dapr", "logs");
         Assert.Equal(file ? 2 : 0, Directory.GetFiles(logs, "one_*.log").Length);
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (file && !File.ReadAllText(Directory.GetFiles(logs, "one_app_*.log").Single()).Contains("said")) limit.Token.ThrowIfCancellationRequested();
+        if (file) await Poll.UntilAsync(() => File.ReadAllText(Directory.GetFiles(logs, "one_app_*.log").Single()).Contains("said"));
         Assert.Equal(console, run.Output.Contains("== APP - one ==", StringComparison.Ordinal));
         Assert.Equal(console, run.Output.Contains("== DAPRD - one ==", StringComparison.Ordinal));
     }
 
     [Fact]
-    public async Task A_command_that_does_not_exist_ends_the_run()
+    public async Task An_unknown_command_stops_the_run()
     {
         Write("dapr.yaml", """
             version: 1
@@ -112,7 +111,7 @@ public sealed class RunnerTests : IDisposable
     }
 
     [Fact]
-    public async Task An_event_whose_app_is_ended_with_the_run_is_not_acknowledged()
+    public async Task An_event_that_fails_because_the_run_ends_is_not_acknowledged()
     {
         await using var redis = await RedisServer.StartAsync();
         Write("pubsub.yaml", Yaml.Redis("pubsub", "pubsub.redis", redis));
@@ -125,7 +124,7 @@ public sealed class RunnerTests : IDisposable
             - {appID: other, appDirPath: ., command: [sh, -c, 'trap "echo ending; exit" TERM; while :; do sleep 0.01; done']}
             """);
         await using var run = Run();
-        await using var app = await AppOnAsync(run, port, TestApp.Wants("pubsub", "work"));
+        await using var app = await AppOnAsync(run, port, TestApp.Subscription("pubsub", "work"));
         var held = new TaskCompletionSource<TopicEventResponse>();
         app.OnTopic("work", _ => held.Task);
         using var channel = GrpcChannel.ForAddress($"http://localhost:{grpc}");
@@ -133,7 +132,7 @@ public sealed class RunnerTests : IDisposable
         await app.NextAsync("work");
         run.Signal("INT");
         await run.LineAsync("== APP - other == ending");
-        held.SetException(new RpcException(new Status(StatusCode.Unavailable, "as the test wants it")));
+        held.SetException(new RpcException(new Status(StatusCode.Unavailable, "configured by the test")));
         Assert.Equal(0, await run.ExitAsync());
         Assert.Equal(1, await redis.Database.PendingAsync("work", "one"));
     }
@@ -141,7 +140,7 @@ public sealed class RunnerTests : IDisposable
     [Theory]
     [InlineData("INT")]
     [InlineData("TERM")]
-    public async Task A_signal_ends_everything_the_apps_have_started(string signal)
+    public async Task A_signal_ends_the_apps_with_their_child_processes(string signal)
     {
         var port = FreePort.Take();
         Write("dapr.yaml", $$"""
@@ -167,7 +166,7 @@ public sealed class RunnerTests : IDisposable
     }
 
     [Fact]
-    public async Task Apps_do_not_outlive_a_run_that_is_killed()
+    public async Task Apps_of_a_killed_run_are_ended()
     {
         Write("dapr.yaml", """
             version: 1
@@ -205,7 +204,7 @@ public sealed class RunnerTests : IDisposable
     }
 
     [Fact]
-    public async Task A_port_that_is_taken_stops_the_run_before_it_starts()
+    public async Task A_taken_port_prevents_the_start_of_a_run()
     {
         using var other = new TcpListener(IPAddress.Loopback, 0);
         other.Start();
@@ -217,11 +216,11 @@ public sealed class RunnerTests : IDisposable
             """);
         var output = await FailsAsync();
         Assert.Contains($"Port {port}, the appPort of one, is already taken; end the process that has it, or choose another appPort", output);
-        Assert.False(File.Exists(Path.Combine(_folder.FullName, "started")));
+        Assert.False(File.Exists(Path.Combine(folder.FullName, "started")));
     }
 
     [Fact]
-    public async Task A_redis_that_is_not_there_is_named_with_what_to_do()
+    public async Task An_unreachable_redis_is_reported_with_a_hint()
     {
         var port = FreePort.Take();
         Write("statestore.yaml", Yaml.Component("statestore", "state.redis", ("redisHost", $"localhost:{port}")));
@@ -229,13 +228,13 @@ public sealed class RunnerTests : IDisposable
         var output = await FailsAsync();
         Assert.Contains(
             $"Redis, which the component statestore needs, does not answer at localhost:{port}; start one with 'redis-server', or run without Redis by adding --embedded.", output);
-        Assert.False(File.Exists(Path.Combine(_folder.FullName, "started")));
+        Assert.False(File.Exists(Path.Combine(folder.FullName, "started")));
         await using var embedded = Run("--embedded");
         await embedded.LineAsync("one is ready");
     }
 
     [Fact]
-    public async Task An_app_that_ends_before_it_can_be_reached_ends_the_run()
+    public async Task An_app_that_exits_before_its_port_is_reachable_stops_the_run()
     {
         Write("dapr.yaml", $$"""
             version: 1
@@ -254,7 +253,7 @@ public sealed class RunnerTests : IDisposable
     [InlineData("{version: 1, apps: [{appDirPath: ., appID: a, appPort: 65000}]}", "set appProtocol (--app-protocol) to grpc")]
     [InlineData("version: [", "this is not valid YAML")]
     [InlineData("apps: []", "version is missing")]
-    public async Task A_wrong_run_file_is_answered_with_the_place(string file, string sentence)
+    public async Task An_invalid_run_file_is_reported_with_its_position(string file, string sentence)
     {
         Write("dapr.yaml", file);
         Assert.Contains(sentence, await FailsAsync());
@@ -270,18 +269,18 @@ public sealed class RunnerTests : IDisposable
     [InlineData("kind: Resiliency\nmetadata: {name: a}\nspec: {targets: {components: {c: {inbound: {retry: r}}}}}", "there is no retry named r")]
     [InlineData("kind: Resiliency\nmetadata: {name: a}\nspec: {policies: {timeouts: {t: soon}}}", "spec.policies.timeouts.t: 'soon' is not a duration")]
     [InlineData("kind: Subscription\nmetadata: {name: a}\nspec: {pubsubname: p}", "spec: topic is missing")]
-    public async Task A_wrong_resource_is_answered_with_the_place(string file, string sentence)
+    public async Task An_invalid_resource_is_reported_with_its_position(string file, string sentence)
     {
         Write("resource.yaml", file);
         Write("dapr.yaml", "{version: 1, common: {resourcesPath: .}, apps: [{appID: one, appDirPath: ., command: [touch, started]}]}");
         var output = await FailsAsync();
         Assert.Contains("resource.yaml, line ", output);
         Assert.Contains(sentence, output);
-        Assert.False(File.Exists(Path.Combine(_folder.FullName, "started")));
+        Assert.False(File.Exists(Path.Combine(folder.FullName, "started")));
     }
 
     [Fact]
-    public async Task Secrets_and_variables_find_their_way_into_a_component()
+    public async Task Secrets_and_environment_variables_are_resolved_in_components()
     {
         await using var redis = await RedisServer.StartAsync();
         Write("secrets.json", $$"""{"redis": {"host": "{{redis.Address}}"} }""");
@@ -316,12 +315,12 @@ public sealed class RunnerTests : IDisposable
         using var channel = GrpcChannel.ForAddress($"http://localhost:{port}");
         await new DaprService.DaprClient(channel).SaveAsync("store", Item("k", "one"));
         Assert.True(redis.Database.KeyExists("from-env||k"));
-        // The value of such a secret has the secret's own name as its key, and no other.
+        // A secret of this store has its own name as its only key.
         Assert.Contains("component unread: secret redis:host for any was not found in secrets", SidecarLog("one"));
     }
 
     [Fact]
-    public async Task A_run_takes_the_version_from_the_environment()
+    public async Task A_run_reads_the_version_from_the_environment()
     {
         var port = FreePort.Take();
         Write("dapr.yaml", $$"""{version: 1, apps: [{appID: one, appDirPath: ., daprGRPCPort: {{port}}, command: [sleep, "1000"]} ]}""");
@@ -332,7 +331,7 @@ public sealed class RunnerTests : IDisposable
     }
 
     [Fact]
-    public async Task A_configuration_that_asks_for_more_is_warned_of_with_the_place()
+    public async Task Unsupported_fields_of_a_configuration_are_logged_with_their_position()
     {
         Write("config.yaml", "kind: Configuration\nmetadata: {name: c}\nspec:\n  accessControl: {defaultAction: deny}\n  tracing: {otel: {endpointAddress: a}}");
         Write("dapr.yaml", "{version: 1, common: {configFilePath: config.yaml}, apps: [{appID: one, appDirPath: ., command: [sleep, '1000']}]}");
@@ -342,9 +341,9 @@ public sealed class RunnerTests : IDisposable
         Assert.Contains("line 5, spec.tracing.otel: this is not in", SidecarLog("one"));
     }
 
-    private string SidecarLog(string app) => File.ReadAllText(Directory.GetFiles(Path.Combine(_folder.FullName, ".dapr", "logs"), $"{app}_daprd_*.log").Single());
+    private string SidecarLog(string app) => File.ReadAllText(Directory.GetFiles(Path.Combine(folder.FullName, ".dapr", "logs"), $"{app}_daprd_*.log").Single());
 
-    /// <summary>An app that the test plays, once the run has found its port free.</summary>
+    /// <summary>Starts a test app after the run has checked that its port is free.</summary>
     private static async Task<TestApp> AppOnAsync(ChildProcess run, int port, params IEnumerable<TopicSubscription> subscriptions)
     {
         await run.LineAsync("gRPC API on port");
@@ -353,11 +352,11 @@ public sealed class RunnerTests : IDisposable
         return app;
     }
 
-    private void Write(string name, string content) => File.WriteAllText(Path.Combine(_folder.FullName, name), content);
+    private void Write(string name, string content) => File.WriteAllText(Path.Combine(folder.FullName, name), content);
 
     private ChildProcess Run(string more = "", Dictionary<string, string>? environment = null)
     {
-        List<string> words = ["run", "-f", _folder.FullName, "--names-folder", Path.Combine(_folder.FullName, "names")];
+        List<string> words = ["run", "-f", folder.FullName, "--names-folder", Path.Combine(folder.FullName, "names")];
         if (more.Length > 0) words.Add(more);
         return StandIn.Run(words, environment);
     }

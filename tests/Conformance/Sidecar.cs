@@ -1,59 +1,58 @@
 using System.Text.RegularExpressions;
-using Grpc.Core;
 using Grpc.Net.Client;
 using DaprService = Dapr.Client.Autogen.Grpc.v1.Dapr;
 
 namespace Conformance;
 
 /// <summary>
-/// A sidecar, known by its addresses. Those that are started here, each in a process of its own, are the stand-in, or the daprd that the
-/// environment variable DAPRD_UNDER_TEST names, and are told what daprd's flags, files and environment can tell.
+/// A sidecar with its clients. A started sidecar is its own process: the stand-in, or the daprd named by the environment variable
+/// DAPRD_UNDER_TEST, configured only with daprd's own flags, files and environment variables.
 /// </summary>
 public sealed partial class Sidecar : IAsyncDisposable
 {
     private static readonly string Foreign = Environment.GetEnvironmentVariable("DAPRD_UNDER_TEST") ?? "";
 
-    private readonly ChildProcess? _process;
-    private readonly string? _folder;
-    private readonly GrpcChannel _channel;
+    private readonly ChildProcess? process;
+    private readonly string? folder;
+    private readonly GrpcChannel channel;
 
     private Sidecar(string appId, string grpc, string http, ChildProcess? process = null, string? folder = null)
     {
         AppId = appId;
-        _process = process;
-        _folder = folder;
+        this.process = process;
+        this.folder = folder;
         Address = grpc;
-        _channel = GrpcChannel.ForAddress(grpc);
-        Dapr = new DaprService.DaprClient(_channel);
+        channel = GrpcChannel.ForAddress(grpc);
+        Dapr = new DaprService.DaprClient(channel);
         Http = new HttpClient { BaseAddress = new Uri(http) };
     }
 
-    /// <summary>False when the tests are pointed at another sidecar.</summary>
+    /// <summary>False if the tests run against another sidecar.</summary>
     public static bool IsStandIn => Foreign.Length == 0;
 
     public string AppId { get; }
 
-    /// <summary>Of the gRPC API.</summary>
+    /// <summary>The address of the gRPC API.</summary>
     public string Address { get; }
 
-    public GrpcChannel Channel => _channel;
+    public GrpcChannel Channel => channel;
 
     public DaprService.DaprClient Dapr { get; }
 
     public HttpClient Http { get; }
 
-    /// <summary>Only of one that was started here.</summary>
-    internal ChildProcess Process => _process!;
+    /// <summary>Only for a started sidecar.</summary>
+    internal ChildProcess Process => process!;
 
-    /// <summary>Sidecars find each other by their app's id, on the whole machine: an app that others call needs one that nobody else has.</summary>
+    /// <summary>Sidecars find each other by app id on the whole machine, so an app that other apps call needs a unique one.</summary>
     public static string FreshId(string name) => $"{name}-{Guid.NewGuid():N}"[..(name.Length + 9)];
 
-    /// <summary>One that somebody else has started, or will.</summary>
+    /// <summary>A sidecar that is started elsewhere.</summary>
     public static Sidecar At(string appId, string grpc, string http) => new(appId, grpc, http);
 
-    /// <summary>Completes when the APIs are up; with an app, when its subscriptions are active, or, when its health is checked, about to be.</summary>
+    /// <summary>Completes when the APIs are up and, with an app, its subscriptions are active (with health checks: its port is reachable).</summary>
     /// <param name="resources">YAML documents.</param>
-    /// <param name="appPort">Zero for a sidecar without an app.</param>
+    /// <param name="appPort">Zero: no app.</param>
     public static async Task<Sidecar> StartAsync(string appId, string resources, int appPort = 0, string[]? more = null, IReadOnlyDictionary<string, string>? environment = null)
     {
         var sidecar = Launch(appId, resources, appPort, more, environment);
@@ -61,11 +60,11 @@ public sealed partial class Sidecar : IAsyncDisposable
         return sidecar;
     }
 
-    /// <summary>As <see cref="StartAsync"/>, but waits for nothing.</summary>
+    /// <summary>Like <see cref="StartAsync"/>, without waiting.</summary>
     public static Sidecar Launch(string appId, string resources, int appPort = 0, string[]? more = null, IReadOnlyDictionary<string, string>? environment = null)
     {
         var folder = Directory.CreateTempSubdirectory("daprd-").FullName;
-        // A file for each document: for policies, daprd looks at the first of a file only.
+        // One file per document: daprd reads policies only from the first document of a file.
         var documents = Separator().Split(resources).Where(document => document.Trim().Length > 0);
         foreach (var (at, document) in documents.Index()) File.WriteAllText(Path.Combine(folder, $"{at:00}.yaml"), document);
         var (grpcPort, httpPort) = (FreePort.Take(), FreePort.Take());
@@ -81,51 +80,47 @@ public sealed partial class Sidecar : IAsyncDisposable
 
     public async Task ReadyAsync() => await Process.LineAsync("dapr initialized. Status: Running.");
 
-    /// <summary>Completes when it serves its components, which do not wait for the app.</summary>
-    public async Task ServesAsync()
+    /// <summary>Completes when the components are served, which does not depend on the app.</summary>
+    public Task ServesAsync() => Poll.UntilAsync(async () =>
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (true)
+        try
         {
-            try
-            {
-                using var response = await Http.GetAsync("/v1.0/healthz/outbound", limit.Token);
-                if (response.IsSuccessStatusCode) return;
-            }
-            catch (HttpRequestException)
-            {
-                // Not listening yet.
-            }
+            using var response = await Http.GetAsync("/v1.0/healthz/outbound");
+            return response.IsSuccessStatusCode;
         }
-    }
+        catch (HttpRequestException)
+        {
+            // Not listening yet.
+            return false;
+        }
+    });
 
-    /// <summary>Waits for a line that the stand-in writes. How others put it is not known: they are not waited for.</summary>
-    public async Task SaysAsync(string text)
+    /// <summary>Waits for a log line of the stand-in. Does nothing for other sidecars, whose log lines differ.</summary>
+    public async Task LogsAsync(string text)
     {
         if (IsStandIn) await Process.LineAsync(text);
     }
 
-    /// <summary>Completes when the sidecar has found out that its app is unhealthy, and so no longer brings it events.</summary>
+    /// <summary>Completes when the sidecar has detected that its app is unhealthy and has stopped its subscriptions.</summary>
     public async Task UntilUnhealthyAsync()
     {
-        await SaysAsync("the subscriptions of an unhealthy app are stopped");
+        await LogsAsync("the subscriptions of an unhealthy app are stopped");
         if (IsStandIn) return;
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (true)
+        await Poll.UntilAsync(async () =>
         {
-            using var answer = await Http.GetAsync($"/v1.0/invoke/{AppId}/method/any", limit.Token);
-            if ((await answer.Content.ReadAsStringAsync(limit.Token)).Contains("not in a healthy state")) return;
-        }
+            using var response = await Http.GetAsync($"/v1.0/invoke/{AppId}/method/any");
+            return (await response.Content.ReadAsStringAsync()).Contains("not in a healthy state");
+        });
     }
 
     public Task KillAsync() => Process.KillAsync();
 
     public async ValueTask DisposeAsync()
     {
-        _channel.Dispose();
+        channel.Dispose();
         Http.Dispose();
-        if (_process is not null) await _process.DisposeAsync();
-        if (_folder is not null) Directory.Delete(_folder, recursive: true);
+        if (process is not null) await process.DisposeAsync();
+        if (folder is not null) Directory.Delete(folder, recursive: true);
     }
 
     [GeneratedRegex(@"^---\s*$", RegexOptions.Multiline)]

@@ -9,13 +9,13 @@ using static Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types;
 
 namespace Conformance;
 
-/// <summary>Two apps, each with a sidecar that sends its spans to a collector.</summary>
+/// <summary>Two sidecars, one of them with an app, that export their spans to a collector.</summary>
 public sealed class SpanFixture : IAsyncLifetime
 {
-    /// <summary>How soon spans are sent on; the same variable as daprd's own.</summary>
+    /// <summary>Exports spans after 50 ms; daprd reads the same variable.</summary>
     private static readonly Dictionary<string, string> Soon = new() { ["OTEL_BSP_SCHEDULE_DELAY"] = "50" };
 
-    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("spans-");
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("spans-");
 
     internal Collector Collector { get; private set; } = null!;
 
@@ -28,7 +28,7 @@ public sealed class SpanFixture : IAsyncLifetime
     public async Task InitializeAsync()
     {
         Collector = await Collector.StartAsync();
-        App = await TestApp.StartAsync(TestApp.Wants("pubsub", "heard"), TestApp.Wants("pubsub", "again"), TestApp.Wants("pubsub", "broken"));
+        App = await TestApp.StartAsync(TestApp.Subscription("pubsub", "news"), TestApp.Subscription("pubsub", "again"), TestApp.Subscription("pubsub", "broken"));
         var components = Yaml.Component("pubsub", "pubsub.in-memory") + Yaml.Component("store", "state.in-memory");
         Sidecar = await StartAsync(Sidecar.FreshId("app"), components + Yaml.Retries("pubsub", 1), App.Port);
         Caller = await StartAsync(Sidecar.FreshId("caller"), components, 0);
@@ -40,13 +40,13 @@ public sealed class SpanFixture : IAsyncLifetime
         await Sidecar.DisposeAsync();
         await App.DisposeAsync();
         await Collector.DisposeAsync();
-        _folder.Delete(recursive: true);
+        folder.Delete(recursive: true);
     }
 
-    /// <summary>A Configuration file with this below tracing.</summary>
+    /// <summary>Writes a Configuration file with this tracing section.</summary>
     internal string Tracing(string name, string tracing)
     {
-        var path = Path.Combine(_folder.FullName, name);
+        var path = Path.Combine(folder.FullName, name);
         File.WriteAllText(path, $$"""
             apiVersion: dapr.io/v1alpha1
             kind: Configuration
@@ -57,45 +57,45 @@ public sealed class SpanFixture : IAsyncLifetime
         return path;
     }
 
-    /// <summary>A sidecar that sends its spans to the collector.</summary>
+    /// <summary>Starts a sidecar that exports its spans to the collector.</summary>
     internal Task<Sidecar> StartAsync(string appId, string components, int appPort) => Sidecar.StartAsync(
         appId, components, appPort, ["--config", Tracing($"{appId}.yaml", ToCollector)], Soon);
 
     private string ToCollector => $"samplingRate: \"1\", zipkin: {{endpointAddress: \"{Collector.Endpoint}\"}}";
 }
 
-/// <summary>The spans that a sidecar makes: their names, kinds, attributes, and who is whose parent.</summary>
+/// <summary>The spans of a sidecar: names, kinds, attributes and parents.</summary>
 public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
 {
     private const string Api = "/dapr.proto.runtime.v1.Dapr/";
 
-    /// <summary>As Zipkin has them.</summary>
+    /// <summary>Span names, in lower case as Zipkin stores them.</summary>
     private const string Publish = "/dapr.proto.runtime.v1.dapr/publishevent", GetState = "/dapr.proto.runtime.v1.dapr/getstate";
 
-    private readonly string _trace = Guid.NewGuid().ToString("N");
+    private readonly string trace = Guid.NewGuid().ToString("N");
 
-    private string Parent => $"00-{_trace}-b7ad6b7169203331-01";
+    private string Parent => $"00-{trace}-b7ad6b7169203331-01";
 
-    /// <summary>A batch is delivered when there are two, and not before.</summary>
-    private static TopicSubscription Pairs => TestApp.WantsInBulk("pubsub", "pairs", maxMessages: 2, maxAwaitMs: 600_000);
+    /// <summary>A batch is delivered when it has two events, and not earlier.</summary>
+    private static TopicSubscription Pairs => TestApp.BulkSubscription("pubsub", "pairs", maxMessages: 2, maxAwaitMs: 600_000);
 
     private Metadata Traced => new() { { "traceparent", Parent } };
 
     [Fact]
-    public async Task Publishing_and_delivering_are_a_span_each_and_the_app_continues_the_second()
+    public async Task Publish_and_delivery_create_a_span_each_and_the_app_receives_the_second_context()
     {
-        await fixture.Sidecar.Dapr.PublishAsync("heard", "1", headers: [.. Traced, new("dapr-note", "n"), new("other", "o")]);
-        var received = await HeardAsync("heard");
+        await fixture.Sidecar.Dapr.PublishAsync("news", "1", headers: [.. Traced, new("dapr-note", "n"), new("other", "o")]);
+        var received = await ReceivedAsync("news");
         var spans = await SpansAsync(2);
 
         var published = spans.Single(span => span.Name == Publish);
         Assert.Equal(("b7ad6b7169203331", "CLIENT", fixture.Sidecar.AppId, "dapr-diagnostics"), (published.ParentId, published.Kind, published.Service, published.Scope));
-        Tagged(published, ("rpc.service", "Dapr"), ("messaging.system", "pubsub"), ("messaging.destination.name", "heard"),
+        AssertTags(published, ("rpc.service", "Dapr"), ("messaging.system", "pubsub"), ("messaging.destination.name", "news"),
             ("dapr.api", Api + "PublishEvent"), ("dapr.protocol", "grpc"), ("dapr-note", "n"));
 
-        var delivered = spans.Single(span => span.Name == "pubsub/heard");
+        var delivered = spans.Single(span => span.Name == "pubsub/news");
         Assert.Equal((published.Id, "CLIENT", fixture.Sidecar.AppId), (delivered.ParentId, delivered.Kind, delivered.Service));
-        Tagged(delivered, ("messaging.system", "pubsub"), ("messaging.destination.name", "heard"));
+        AssertTags(delivered, ("messaging.system", "pubsub"), ("messaging.destination.name", "news"));
 
         var envelope = received.Event.Extensions.Fields;
         Assert.Equal((Context(published), Context(published)), (envelope["traceparent"].StringValue, envelope["traceid"].StringValue));
@@ -104,7 +104,7 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
     }
 
     [Fact]
-    public async Task Each_attempt_to_deliver_is_a_span_and_only_a_failure_is_an_error()
+    public async Task Each_delivery_attempt_creates_a_span_and_only_a_failure_is_an_error()
     {
         fixture.App.OnTopic("again", TopicEventResponseStatus.Retry);
         await fixture.Sidecar.Dapr.PublishAsync("again", "1", headers: Traced);
@@ -113,12 +113,12 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
         await fixture.Sidecar.Dapr.PublishAsync("broken", "1", headers: Traced);
         var attempts = (await SpansAsync(6)).Where(span => span.Name == "pubsub/broken").ToList();
         Assert.Equal(2, attempts.Count);
-        Assert.All(attempts, span => Tagged(
-            span, ("error", "as the test wants it"), ("otel.status_code", "ERROR"), ("messaging.system", "pubsub"), ("messaging.destination.name", "broken")));
+        Assert.All(attempts, span => AssertTags(
+            span, ("error", "configured by the test"), ("otel.status_code", "ERROR"), ("messaging.system", "pubsub"), ("messaging.destination.name", "broken")));
     }
 
     [Fact]
-    public async Task A_state_call_is_a_span_that_names_its_store_and_the_answer_carries_its_context()
+    public async Task A_state_call_creates_a_span_with_the_store_and_returns_its_context()
     {
         var call = fixture.Sidecar.Dapr.GetStateAsync(new GetStateRequest { StoreName = "store", Key = "k" }, Traced);
         var carried = (await call.ResponseHeadersAsync).GetValueBytes("grpc-trace-bin");
@@ -126,19 +126,19 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
         var span = Assert.Single(await SpansAsync(1));
         Assert.Equal(Binary(span), carried);
         Assert.Equal((GetState, "CLIENT", "store"), (span.Name, span.Kind, span.Peer));
-        Tagged(span, ("db.name", "store"), ("rpc.service", "Dapr"), ("db.system", "state"), ("db.statement", Api + "GetState"),
+        AssertTags(span, ("db.name", "store"), ("rpc.service", "Dapr"), ("db.system", "state"), ("db.statement", Api + "GetState"),
             ("db.connection_string", "state"), ("dapr.api", Api + "GetState"), ("dapr.protocol", "grpc"));
     }
 
     [Fact]
-    public async Task A_call_that_fails_is_an_error_with_its_message()
+    public async Task A_failed_call_is_an_error_span_with_the_message()
     {
         var failure = await Failure.OfAsync(fixture.Sidecar.Dapr.GetStateAsync(new GetStateRequest { StoreName = "nowhere", Key = "k" }, Traced));
         Assert.Equal(failure.Status.Detail, Assert.Single(await SpansAsync(1)).Tags["error"]);
     }
 
     [Fact]
-    public async Task Over_HTTP_the_span_is_named_by_the_path()
+    public async Task An_http_span_is_named_after_the_path()
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1.0/publish/pubsub/elsewhere");
         request.Content = new StringContent("1", Encoding.UTF8, "application/json");
@@ -148,16 +148,16 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
         Assert.Equal(Context(span), Assert.Single(response.Headers.GetValues("traceparent")));
         Assert.Equal(("/v1.0/publish/pubsub/elsewhere", "CLIENT"), (span.Name, span.Kind));
         var tags = span.Tags.ToDictionary();
-        Assert.True(tags.Remove("server.port", out var port) && port != $"{fixture.Sidecar.Http.BaseAddress!.Port}", "not the server's port, but the caller's");
-        Tagged(span with { Tags = tags }, ("messaging.system", "pubsub"),
+        Assert.True(tags.Remove("server.port", out var port) && port != $"{fixture.Sidecar.Http.BaseAddress!.Port}", "server.port is the client's port, not the server's");
+        AssertTags(span with { Tags = tags }, ("messaging.system", "pubsub"),
             ("dapr.api", "POST /v1.0/publish/pubsub/elsewhere"), ("dapr.protocol", "http"), ("http.request.method", "POST"),
             ("url.full", "/v1.0/publish/pubsub/elsewhere"), ("dapr.status_code", "204"), ("server.address", "127.0.0.1"));
     }
 
     [Fact]
-    public async Task Each_of_many_published_together_has_a_span_of_its_own()
+    public async Task A_bulk_publish_creates_a_span_per_entry()
     {
-        var request = new BulkPublishRequest { PubsubName = "pubsub", Topic = "heard" };
+        var request = new BulkPublishRequest { PubsubName = "pubsub", Topic = "news" };
         foreach (var id in (string[])["1", "2"])
         {
             request.Entries.Add(new BulkPublishRequestEntry { EntryId = id, Event = ByteString.CopyFromUtf8(id), ContentType = PubSubCalls.Json });
@@ -168,11 +168,11 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
         var whole = spans.Single(span => span.Name == "/dapr.proto.runtime.v1.dapr/bulkpublisheventalpha1");
         var entries = spans.Where(span => span.Name == "/dapr.proto.runtime.v1.dapr/bulkpublisheventalpha1/").ToList();
         Assert.Equal([(whole.Id, "PRODUCER"), (whole.Id, "PRODUCER")], entries.Select(span => (span.ParentId!, span.Kind!)));
-        Assert.Equal(entries.Select(span => span.Id).Order(), spans.Where(span => span.Name == "pubsub/heard").Select(span => span.ParentId).Order());
+        Assert.Equal(entries.Select(span => span.Id).Order(), spans.Where(span => span.Name == "pubsub/news").Select(span => span.ParentId).Order());
     }
 
     [Fact]
-    public async Task Each_event_of_a_batch_has_a_span_of_its_own_and_the_batch_carries_the_context_of_each()
+    public async Task Each_event_of_a_batch_has_a_span_whose_context_is_in_the_headers()
     {
         await using var redis = await RedisServer.StartAsync();
         await using var app = await TestApp.StartAsync(Pairs);
@@ -185,7 +185,7 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
         var delivered = spans.Where(span => span.Name == "pubsub/pairs").ToList();
         Assert.Equal(published.Select(span => span.Id).Order(), delivered.Select(span => span.ParentId).Order());
         Assert.All(delivered, span => Assert.Equal(("CLIENT", "bulk"), (span.Kind, span.Service)));
-        Assert.All(delivered, span => Tagged(span, ("messaging.system", "pubsub"), ("messaging.destination.name", "pairs")));
+        Assert.All(delivered, span => AssertTags(span, ("messaging.system", "pubsub"), ("messaging.destination.name", "pairs")));
 
         Assert.Equal(
             published.Select(Context).Order(), received.Batch.Entries.Select(entry => entry.CloudEvent.Extensions.Fields["traceparent"].StringValue).Order());
@@ -194,25 +194,25 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
     }
 
     [Fact]
-    public async Task Each_attempt_to_deliver_a_batch_is_a_span_for_each_event_that_is_left_and_a_failed_call_is_an_error_of_all()
+    public async Task Each_delivery_attempt_of_a_batch_creates_a_span_per_remaining_event()
     {
         await using var redis = await RedisServer.StartAsync();
         await using var app = await TestApp.StartAsync(Pairs);
         var attempts = 0;
         app.OnBatch = batch => ++attempts == 1
-            ? throw new RpcException(new Status(StatusCode.Internal, "as the test wants it"))
+            ? throw new RpcException(new Status(StatusCode.Internal, "configured by the test"))
             : TestApp.AnswerEach(batch, text => text == "1" && attempts == 2 ? TopicEventResponseStatus.Retry : TopicEventResponseStatus.Success);
         await using var sidecar = await fixture.StartAsync("again", Yaml.Redis("pubsub", "pubsub.redis", redis) + Yaml.Retries("pubsub", 5), app.Port);
         for (var i = 0; i < 2; i++) await sidecar.Dapr.PublishAsync("pairs", $"{i}", headers: Traced);
         var delivered = (await SpansAsync(7)).Where(span => span.Name == "pubsub/pairs").ToList();
-        Assert.Equal(["as the test wants it", "as the test wants it"], delivered.Where(span => span.Tags.ContainsKey("error")).Select(span => span.Tags["error"]));
+        Assert.Equal(["configured by the test", "configured by the test"], delivered.Where(span => span.Tags.ContainsKey("error")).Select(span => span.Tags["error"]));
         Assert.Equal([2, 3], delivered.GroupBy(span => span.ParentId).Select(attemptsOfOne => attemptsOfOne.Count()).Order());
     }
 
     [Fact]
-    public async Task A_batch_for_an_app_that_knows_no_batches_is_an_error_though_it_counts_as_processed()
+    public async Task A_batch_for_an_app_without_bulk_rpcs_is_an_error_span_and_counts_as_processed()
     {
-        await using var app = await TestApp.StartAsync(TestApp.WantsInBulk("pubsub", "alone"));
+        await using var app = await TestApp.StartAsync(TestApp.BulkSubscription("pubsub", "alone"));
         app.BulkRpcs = [];
         await using var sidecar = await fixture.StartAsync("unaware", Yaml.Component("pubsub", "pubsub.in-memory") + Yaml.Retries("pubsub", 5), app.Port);
         await sidecar.Dapr.PublishAsync("alone", "1", headers: Traced);
@@ -220,7 +220,7 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
     }
 
     [Fact]
-    public async Task A_call_of_another_app_is_a_span_on_each_side()
+    public async Task A_call_to_another_app_creates_a_span_in_each_sidecar()
     {
         var call = new Echo.EchoClient(fixture.Caller.Channel).SayAsync(new EchoMessage { Text = "hello" }, [.. Traced, new("dapr-app-id", fixture.Sidecar.AppId)]);
         await call;
@@ -233,7 +233,7 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
     }
 
     [Fact]
-    public async Task A_call_of_another_app_that_fails_is_an_error_on_each_side()
+    public async Task A_failed_call_to_another_app_is_an_error_span_in_each_sidecar()
     {
         var echo = new Echo.EchoClient(fixture.Caller.Channel);
         await Failure.OfAsync(echo.FailAsync(new EchoMessage { Text = "too much" }, [.. Traced, new("dapr-app-id", fixture.Sidecar.AppId)]));
@@ -241,23 +241,23 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
     }
 
     [Fact]
-    public async Task A_caller_that_is_not_sampled_gets_no_spans_and_its_context_goes_on()
+    public async Task An_unsampled_context_is_propagated_and_creates_no_spans()
     {
-        await fixture.Sidecar.Dapr.PublishAsync("heard", "1", headers: new Metadata { { "traceparent", Parent[..^2] + "00" } });
-        var passed = (await HeardAsync("heard")).Headers.GetValue("traceparent")!;
-        Assert.Matches($"^00-{_trace}-[0-9a-f]{{16}}-00$", passed);
+        await fixture.Sidecar.Dapr.PublishAsync("news", "1", headers: new Metadata { { "traceparent", Parent[..^2] + "00" } });
+        var passed = (await ReceivedAsync("news")).Headers.GetValue("traceparent")!;
+        Assert.Matches($"^00-{trace}-[0-9a-f]{{16}}-00$", passed);
         Assert.DoesNotContain("b7ad6b7169203331", passed);
 
-        // What comes later arrives later.
+        // Spans are exported in order: a span of the first call would have arrived before this one.
         var marker = Guid.NewGuid().ToString("N");
         await fixture.Sidecar.Dapr.GetStateAsync(
             new GetStateRequest { StoreName = "store", Key = "k" }, new Metadata { { "traceparent", $"00-{marker}-b7ad6b7169203331-01" } });
         var spans = await fixture.Collector.UntilAsync(come => come.Any(span => span.TraceId == marker));
-        Assert.DoesNotContain(spans, span => span.TraceId == _trace);
+        Assert.DoesNotContain(spans, span => span.TraceId == trace);
     }
 
     [Fact]
-    public async Task A_call_without_a_context_starts_a_trace()
+    public async Task A_call_without_trace_context_starts_a_trace()
     {
         var call = fixture.Sidecar.Dapr.GetStateAsync(new GetStateRequest { StoreName = "store", Key = "k" });
         var trace = Convert.ToHexStringLower((await call.ResponseHeadersAsync).GetValueBytes("grpc-trace-bin").AsSpan(2, 16));
@@ -269,41 +269,41 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
     [InlineData("samplingRate: \"1\"", "^00-{0}-(?!b7ad6b7169203331)[0-9a-f]{{16}}-01$")]
     [InlineData("samplingRate: \"0\", zipkin: {endpointAddress: \"http://localhost:1/api/v2/spans\"}", "^$")]
     [InlineData("stdout: false", "^00-{0}-b7ad6b7169203331-01$")]
-    public async Task Without_an_exporter_a_sampling_rate_alone_says_what_is_passed_on(string tracing, string passed)
+    public async Task Without_exporter_the_sampling_rate_determines_the_propagated_context(string tracing, string passed)
     {
-        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "heard"));
+        await using var app = await TestApp.StartAsync(TestApp.Subscription("pubsub", "news"));
         await using var sidecar = await Sidecar.StartAsync(
             "alone", Yaml.Component("pubsub", "pubsub.in-memory"), app.Port, ["--config", fixture.Tracing($"{Guid.NewGuid():N}.yaml", tracing)]);
-        await sidecar.Dapr.PublishAsync("heard", "1", headers: Traced);
-        Assert.Matches(string.Format(passed, _trace), (await app.NextAsync()).Headers.GetValue("traceparent") ?? "");
+        await sidecar.Dapr.PublishAsync("news", "1", headers: Traced);
+        Assert.Matches(string.Format(passed, trace), (await app.NextAsync()).Headers.GetValue("traceparent") ?? "");
     }
 
     private static string Context(Span span) => $"00-{span.TraceId}-{span.Id}-01";
 
     private static byte[] Binary(Span span) => [0, 0, .. Convert.FromHexString(span.TraceId), 1, .. Convert.FromHexString(span.Id), 2, 1];
 
-    /// <summary>These tags and no others, but for the names of the scope and the service.</summary>
-    private static void Tagged(Span span, params (string Name, string Value)[] expected) => Assert.Equal(
+    /// <summary>Asserts exactly these tags, apart from the names of the scope and the service.</summary>
+    private static void AssertTags(Span span, params (string Name, string Value)[] expected) => Assert.Equal(
         expected.Append((Name: "service.name", Value: span.Service)).OrderBy(tag => tag.Name, StringComparer.Ordinal),
         span.Tags.Where(tag => tag.Key != "otel.scope.name").Select(tag => (tag.Key, tag.Value)).OrderBy(tag => tag.Key, StringComparer.Ordinal));
 
-    /// <summary>The spans of this test, once there are as many; more would be one too many.</summary>
+    /// <summary>Waits for the spans of this test and asserts their number.</summary>
     private async Task<List<Span>> SpansAsync(int count)
     {
-        var spans = await fixture.Collector.UntilAsync(come => come.Count(span => span.TraceId == _trace) >= count);
+        var spans = await fixture.Collector.UntilAsync(come => come.Count(span => span.TraceId == trace) >= count);
         Assert.Empty(fixture.Collector.Problems);
-        var mine = spans.Where(span => span.TraceId == _trace).ToList();
+        var mine = spans.Where(span => span.TraceId == trace).ToList();
         Assert.Equal(count, mine.Count);
         return mine;
     }
 
-    /// <summary>The next event that belongs to this test.</summary>
-    private async Task<Received> HeardAsync(string topic)
+    /// <summary>Returns the next event of this test.</summary>
+    private async Task<Received> ReceivedAsync(string topic)
     {
         while (true)
         {
             var received = await fixture.App.NextAsync(topic);
-            if (received.Headers.GetValue("traceparent")?.Contains(_trace) == true) return received;
+            if (received.Headers.GetValue("traceparent")?.Contains(trace) == true) return received;
         }
     }
 }

@@ -7,7 +7,7 @@ using StackExchange.Redis;
 
 namespace Conformance;
 
-/// <summary>What a sidecar does before its app is there, how it asks the app what it hears, and what it leaves when it ends.</summary>
+/// <summary>A sidecar without its app, subscription discovery, and shutdown.</summary>
 public sealed class StartAndEndTests : IAsyncLifetime
 {
     private const string Declared = """
@@ -18,16 +18,16 @@ public sealed class StartAndEndTests : IAsyncLifetime
         spec: {pubsubname: pubsub, topic: declared, routes: {default: /declared}}
         """;
 
-    private RedisServer _redis = null!;
+    private RedisServer redis = null!;
 
-    public async Task InitializeAsync() => _redis = await RedisServer.StartAsync();
+    public async Task InitializeAsync() => redis = await RedisServer.StartAsync();
 
-    public async Task DisposeAsync() => await _redis.DisposeAsync();
+    public async Task DisposeAsync() => await redis.DisposeAsync();
 
     [Fact]
-    public async Task Before_its_app_is_there_a_sidecar_serves_its_components_but_is_not_initialized()
+    public async Task Without_its_app_a_sidecar_serves_components_but_is_not_initialized()
     {
-        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        await using var app = await TestApp.StartAsync(TestApp.Subscription("pubsub", "work"));
         await app.StopAsync();
         await using var sidecar = Sidecar.Launch("app", PubSub(), app.Port);
         await sidecar.ServesAsync();
@@ -39,75 +39,75 @@ public sealed class StartAndEndTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Without_a_port_of_the_app_declared_subscriptions_are_told_of_and_do_not_start()
+    public async Task Without_an_app_port_declarative_subscriptions_are_listed_and_not_started()
     {
         await using var sidecar = await Sidecar.StartAsync("app", PubSub() + Declared);
         Assert.Equal("declared", Assert.Single((await sidecar.Dapr.GetMetadataAsync(new())).Subscriptions).Topic);
-        Assert.False(await _redis.Database.KeyExistsAsync("declared"));
+        Assert.False(await redis.Database.KeyExistsAsync("declared"));
     }
 
     [Fact]
-    public async Task An_app_that_does_not_implement_the_question_hears_what_is_declared()
+    public async Task An_app_without_subscription_discovery_has_only_declarative_subscriptions()
     {
         await using var app = await TestApp.StartAsync();
-        app.OnDiscovery = _ => throw new RpcException(new Status(StatusCode.Unimplemented, "as the test wants it"));
+        app.OnDiscovery = _ => throw new RpcException(new Status(StatusCode.Unimplemented, "configured by the test"));
         await using var sidecar = await Sidecar.StartAsync("app", PubSub() + Declared, app.Port);
         await sidecar.Dapr.PublishAsync("declared", "1");
         Assert.Equal("/declared", (await app.NextAsync("declared")).Event.Path);
     }
 
     [Fact]
-    public async Task An_app_that_fails_to_say_what_it_hears_is_asked_four_times_and_then_hears_nothing()
+    public async Task After_four_failed_discovery_attempts_there_are_no_subscriptions()
     {
-        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        await using var app = await TestApp.StartAsync(TestApp.Subscription("pubsub", "work"));
         var asked = 0;
         app.OnDiscovery = _ =>
         {
             asked++;
-            throw new RpcException(new Status(StatusCode.Internal, "as the test wants it"));
+            throw new RpcException(new Status(StatusCode.Internal, "configured by the test"));
         };
         await using var sidecar = await Sidecar.StartAsync("app", PubSub() + Declared, app.Port);
         Assert.Equal(4, asked);
         Assert.Equal("declared", Assert.Single((await sidecar.Dapr.GetMetadataAsync(new())).Subscriptions).Topic);
-        Assert.False(await _redis.Database.KeyExistsAsync("declared"));
+        Assert.False(await redis.Database.KeyExistsAsync("declared"));
     }
 
     [Fact]
-    public async Task A_topic_outside_the_apps_scope_is_not_subscribed_to()
+    public async Task A_topic_outside_the_subscription_scopes_is_not_subscribed()
     {
-        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "theirs"), TestApp.Wants("pubsub", "mine"));
+        await using var app = await TestApp.StartAsync(TestApp.Subscription("pubsub", "theirs"), TestApp.Subscription("pubsub", "mine"));
         await using var sidecar = await Sidecar.StartAsync("app", PubSub(("subscriptionScopes", "app=mine;other=theirs")), app.Port);
         await sidecar.Dapr.PublishAsync("theirs", "1");
         await sidecar.Dapr.PublishAsync("mine", "2");
         Assert.Equal("mine", (await app.NextAsync()).Event.Topic);
-        Assert.Empty((RedisResult[])(await _redis.Database.ExecuteAsync("XINFO", "GROUPS", "theirs"))!);
+        Assert.Empty((RedisResult[])(await redis.Database.ExecuteAsync("XINFO", "GROUPS", "theirs"))!);
     }
 
     [Fact]
-    public async Task A_sidecar_that_is_asked_to_end_waits_for_the_event_under_way_acknowledges_it_and_leaves_what_it_goes_on_to_read()
+    public async Task Shutdown_waits_for_the_running_event_and_leaves_queued_ones_pending()
     {
-        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        await using var app = await TestApp.StartAsync(TestApp.Subscription("pubsub", "work"));
         var held = new TaskCompletionSource<TopicEventResponse>();
         app.OnTopic("work", _ => held.Task);
         await using var sidecar = await Sidecar.StartAsync("app", PubSub(("concurrency", "1")), app.Port, ["--dapr-graceful-shutdown-seconds", "30"]);
         await sidecar.Dapr.PublishAsync("work", "1");
         await sidecar.Dapr.PublishAsync("work", "2");
         await app.NextAsync("work");
-        await UntilAsync(async () => await _redis.Database.PendingAsync("work", "app") == 2);
+        await Poll.UntilAsync(async () => await redis.Database.PendingAsync("work", "app") == 2);
         sidecar.Process.Signal("TERM");
-        await sidecar.SaysAsync("shutting down");
-        await _redis.Database.ExecuteAsync("XADD", "work", "*", "data", """{"id":"late","datacontenttype":"application/json","data":3}""");
-        await UntilAsync(async () => await _redis.Database.PendingAsync("work", "app") == 3);
+        await sidecar.LogsAsync("shutting down");
+        await redis.Database.ExecuteAsync("XADD", "work", "*", "data", """{"id":"late","datacontenttype":"application/json","data":3}""");
+        await Poll.UntilAsync(async () => await redis.Database.PendingAsync("work", "app") == 3);
         Assert.False(sidecar.Process.Ended.IsCompleted);
         held.SetResult(new TopicEventResponse());
         Assert.Equal(0, await sidecar.Process.ExitAsync());
-        Assert.Equal(2, await _redis.Database.PendingAsync("work", "app"));
+        Assert.Equal(2, await redis.Database.PendingAsync("work", "app"));
     }
 
     [Fact]
-    public async Task A_sidecar_that_is_asked_to_end_leaves_what_takes_too_long_and_what_fails_now()
+    public async Task Shutdown_leaves_slow_and_failed_events_pending()
     {
-        await using var app = await TestApp.StartAsync(TestApp.Wants("pubsub", "work"));
+        await using var app = await TestApp.StartAsync(TestApp.Subscription("pubsub", "work"));
         var held = new TaskCompletionSource<TopicEventResponse>();
         app.OnTopic("work", _ => held.Task);
         await using (var slow = await Sidecar.StartAsync("app", PubSub(), app.Port, ["--dapr-graceful-shutdown-seconds", "1"]))
@@ -118,15 +118,15 @@ public sealed class StartAndEndTests : IAsyncLifetime
             Assert.Equal(1, await slow.Process.ExitAsync());
         }
 
-        Assert.Equal(1, await _redis.Database.PendingAsync("work", "app"));
+        Assert.Equal(1, await redis.Database.PendingAsync("work", "app"));
         await using var failing = await Sidecar.StartAsync("app", PubSub(), app.Port, ["--dapr-graceful-shutdown-seconds", "30"]);
         await failing.Dapr.PublishAsync("work", "2");
         await app.NextAsync("work");
         failing.Process.Signal("TERM");
-        await failing.SaysAsync("shutting down");
-        held.SetException(new RpcException(new Status(StatusCode.Unavailable, "as the test wants it")));
+        await failing.LogsAsync("shutting down");
+        held.SetException(new RpcException(new Status(StatusCode.Unavailable, "configured by the test")));
         Assert.Equal(0, await failing.Process.ExitAsync());
-        Assert.Equal(2, await _redis.Database.PendingAsync("work", "app"));
+        Assert.Equal(2, await redis.Database.PendingAsync("work", "app"));
     }
 
     [Theory]
@@ -134,7 +134,7 @@ public sealed class StartAndEndTests : IAsyncLifetime
     [InlineData("grpc", true)]
     [InlineData("http", false)]
     [InlineData("http", true)]
-    public async Task A_sidecar_ends_when_it_is_told_to_and_with_code_1_when_it_is_forced(string protocol, bool forced)
+    public async Task A_shutdown_request_ends_the_sidecar_with_exit_code_1_if_forced(string protocol, bool forced)
     {
         await using var sidecar = await Sidecar.StartAsync("app", Yaml.Component("store", "state.in-memory"));
         if (protocol == "grpc") await sidecar.Dapr.ShutdownAsync(new ShutdownRequest(), forced ? new Metadata { { "dapr-force-shutdown", "true" } } : null);
@@ -149,7 +149,7 @@ public sealed class StartAndEndTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_sidecar_tells_how_it_looks_after_the_health_of_its_app()
+    public async Task Metadata_contains_the_health_check_settings()
     {
         await using var app = await TestApp.StartAsync();
         string[] checks = ["--enable-app-health-check", "--app-health-probe-interval", "2", "--app-health-probe-timeout", "250", "--app-health-threshold", "4"];
@@ -160,11 +160,5 @@ public sealed class StartAndEndTests : IAsyncLifetime
         Assert.Equal("2s", json.RootElement.GetProperty("appConnectionProperties").GetProperty("health").GetProperty("healthProbeInterval").GetString());
     }
 
-    private string PubSub(params (string Name, string Value)[] metadata) => Yaml.Redis("pubsub", "pubsub.redis", _redis, metadata);
-
-    private static async Task UntilAsync(Func<Task<bool>> condition)
-    {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (!await condition()) limit.Token.ThrowIfCancellationRequested();
-    }
+    private string PubSub(params (string Name, string Value)[] metadata) => Yaml.Redis("pubsub", "pubsub.redis", redis, metadata);
 }

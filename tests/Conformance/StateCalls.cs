@@ -5,7 +5,7 @@ using static Dapr.Client.Autogen.Grpc.v1.StateOptions.Types;
 
 namespace Conformance;
 
-/// <summary>The state API in the short words of a test.</summary>
+/// <summary>Short forms of state calls.</summary>
 internal static class StateCalls
 {
     public const StateConcurrency Unspecified = StateConcurrency.ConcurrencyUnspecified;

@@ -10,17 +10,17 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Conformance;
 
-/// <summary>An event as the app got it.</summary>
+/// <summary>An event as received by the app.</summary>
 public sealed record Received(TopicEventRequest Event, Metadata Headers);
 
-/// <summary>An app that the test plays: it says what it wants to hear, keeps what it hears, and answers as it is told.</summary>
+/// <summary>An app in the test process: declares subscriptions, records received events, and responds as configured by the test.</summary>
 public sealed partial class TestApp : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(30);
 
-    private readonly Channel<Received> _received = Channel.CreateUnbounded<Received>();
-    private readonly ConcurrentDictionary<string, Func<TopicEventRequest, Task<TopicEventResponse>>> _answers = new();
-    private WebApplication? _server;
+    private readonly Channel<Received> received = Channel.CreateUnbounded<Received>();
+    private readonly ConcurrentDictionary<string, Func<TopicEventRequest, Task<TopicEventResponse>>> answers = new();
+    private WebApplication? server;
 
     private TestApp(int port, IEnumerable<TopicSubscription> subscriptions)
     {
@@ -30,24 +30,24 @@ public sealed partial class TestApp : IAsyncDisposable
 
     public int Port { get; }
 
-    /// <summary>As many header fields may a call have; counts from the next start on. A batch has two for each event.</summary>
+    /// <summary>Maximum number of header fields per call; applies from the next start. A batch has two per event.</summary>
     public int HeadersMax { get; set; } = 1000;
 
     internal List<TopicSubscription> Subscriptions { get; }
 
-    /// <summary>Answers for HealthCheck.</summary>
+    /// <summary>Whether health checks succeed.</summary>
     public bool IsHealthy { get; set; } = true;
 
-    /// <summary>What it answers when it is not.</summary>
+    /// <summary>The status code of failing health checks.</summary>
     public StatusCode UnhealthyAs { get; set; } = StatusCode.Unavailable;
 
-    /// <summary>Comes before the answer to the question what the app wants to hear; throws as the test wants it.</summary>
+    /// <summary>Runs before the response to ListTopicSubscriptions; may throw.</summary>
     public Action<Metadata> OnDiscovery { get; set; } = _ => { };
 
-    /// <summary>Completes when a call of Hang was cancelled by its caller.</summary>
+    /// <summary>Completes when a call of Hang was cancelled.</summary>
     internal TaskCompletionSource Cancelled { get; private set; } = NewSignal();
 
-    /// <summary>Comes before the answer to Say; throws as the test wants it.</summary>
+    /// <summary>Runs before the response to Say; may throw.</summary>
     public Func<CancellationToken, Task> OnCall { get; set; } = _ => Task.CompletedTask;
 
     public static Task<TestApp> StartAsync(params IEnumerable<TopicSubscription> subscriptions) => StartAsync(FreePort.Take(), subscriptions);
@@ -59,29 +59,29 @@ public sealed partial class TestApp : IAsyncDisposable
         return app;
     }
 
-    public static TopicSubscription Wants(string pubsub, string topic, string deadLetterTopic = "", params (string Name, string Value)[] metadata)
+    public static TopicSubscription Subscription(string pubsub, string topic, string deadLetterTopic = "", params (string Name, string Value)[] metadata)
     {
         var subscription = new TopicSubscription { PubsubName = pubsub, Topic = topic, DeadLetterTopic = deadLetterTopic, Routes = new TopicRoutes { Default = "/" + topic } };
         foreach (var (name, value) in metadata) subscription.Metadata[name] = value;
         return subscription;
     }
 
-    /// <summary>Events of the topic are answered this way; others with SUCCESS.</summary>
-    public void OnTopic(string topic, Func<TopicEventRequest, Task<TopicEventResponse>> answer) => _answers[topic] = answer;
+    /// <summary>Sets the response to events of a topic; SUCCESS by default.</summary>
+    public void OnTopic(string topic, Func<TopicEventRequest, Task<TopicEventResponse>> answer) => answers[topic] = answer;
 
     public void OnTopic(string topic, TopicEventResponse.Types.TopicEventResponseStatus status) =>
         OnTopic(topic, _ => Task.FromResult(new TopicEventResponse { Status = status }));
 
-    public void OnTopic(string topic, StatusCode failure) => OnTopic(topic, _ => throw new RpcException(new Status(failure, "as the test wants it")));
+    public void OnTopic(string topic, StatusCode failure) => OnTopic(topic, _ => throw new RpcException(new Status(failure, "configured by the test")));
 
-    /// <summary>The next event, of whatever topic.</summary>
+    /// <summary>Returns the next event of any topic.</summary>
     public async Task<Received> NextAsync()
     {
-        using var limit = new CancellationTokenSource(Patience);
-        return await _received.Reader.ReadAsync(limit.Token);
+        using var limit = new CancellationTokenSource(WaitTimeout);
+        return await received.Reader.ReadAsync(limit.Token);
     }
 
-    /// <summary>The next event of a topic; others are passed over.</summary>
+    /// <summary>Returns the next event of a topic and discards others before it.</summary>
     public async Task<Received> NextAsync(string topic)
     {
         while (true)
@@ -91,14 +91,14 @@ public sealed partial class TestApp : IAsyncDisposable
         }
     }
 
-    /// <summary>As if it had heard nothing yet, and had been told nothing: for the next test that uses it.</summary>
-    public void Forget()
+    /// <summary>Discards received events and resets all responses, for the next test.</summary>
+    public void Reset()
     {
-        _answers.Clear();
+        answers.Clear();
         OnCall = _ => Task.CompletedTask;
         Cancelled = NewSignal();
-        while (_received.Reader.TryRead(out _)) ;
-        ForgetBatches();
+        while (received.Reader.TryRead(out _)) ;
+        ResetBatches();
     }
 
     public async Task StartAsync()
@@ -114,33 +114,33 @@ public sealed partial class TestApp : IAsyncDisposable
         builder.Services.AddLogging();
         builder.Services.AddSingleton(this);
         builder.Services.AddGrpc();
-        _server = builder.Build();
-        _server.UseRouting();
-        _server.MapGrpcService<Callback>();
-        _server.MapGrpcService<AlphaCallback>();
-        _server.MapGrpcService<Health>();
-        _server.MapGrpcService<EchoService>();
-        await _server.StartAsync();
+        server = builder.Build();
+        server.UseRouting();
+        server.MapGrpcService<Callback>();
+        server.MapGrpcService<AlphaCallback>();
+        server.MapGrpcService<Health>();
+        server.MapGrpcService<EchoService>();
+        await server.StartAsync();
     }
 
     public async Task StopAsync()
     {
-        if (_server is null) return;
+        if (server is null) return;
         using var now = new CancellationTokenSource(TimeSpan.Zero);
-        await _server.StopAsync(now.Token);
-        await _server.DisposeAsync();
-        _server = null;
+        await server.StopAsync(now.Token);
+        await server.DisposeAsync();
+        server = null;
     }
 
     public async ValueTask DisposeAsync() => await StopAsync();
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private async Task<TopicEventResponse> HearAsync(TopicEventRequest request, Metadata headers)
+    private async Task<TopicEventResponse> ReceiveAsync(TopicEventRequest request, Metadata headers)
     {
-        // The answer is the one of now, whatever the test says once it has seen the event.
-        var answer = _answers.GetValueOrDefault(request.Topic);
-        _received.Writer.TryWrite(new Received(request, headers));
+        // Read the response before the test can see the event and change it.
+        var answer = answers.GetValueOrDefault(request.Topic);
+        received.Writer.TryWrite(new Received(request, headers));
         return answer is null ? new TopicEventResponse() : await answer(request);
     }
 
@@ -152,7 +152,7 @@ public sealed partial class TestApp : IAsyncDisposable
             return Task.FromResult(new ListTopicSubscriptionsResponse { Subscriptions = { app.Subscriptions } });
         }
 
-        public override Task<TopicEventResponse> OnTopicEvent(TopicEventRequest request, ServerCallContext context) => app.HearAsync(request, context.RequestHeaders);
+        public override Task<TopicEventResponse> OnTopicEvent(TopicEventRequest request, ServerCallContext context) => app.ReceiveAsync(request, context.RequestHeaders);
     }
 
     private sealed class Health(TestApp app) : AppCallbackHealthCheck.AppCallbackHealthCheckBase

@@ -1,6 +1,6 @@
 namespace Conformance;
 
-/// <summary>Component files for tests.</summary>
+/// <summary>Resource files for tests.</summary>
 internal static class Yaml
 {
     public static string Component(string name, string type, params (string Name, string Value)[] metadata) =>
@@ -21,7 +21,7 @@ internal static class Yaml
         Component(name, type, [("redisHost", redis.Address), .. metadata]);
 
     /// <param name="policies">The policies, as a flow mapping.</param>
-    /// <param name="targets">What they are applied to, as a flow mapping.</param>
+    /// <param name="targets">The targets, as a flow mapping.</param>
     public static string Resiliency(string policies, string targets) =>
         $"""
         ---
@@ -35,7 +35,7 @@ internal static class Yaml
 
         """;
 
-    /// <summary>Deliveries from the component are tried this often again, after a millisecond each.</summary>
+    /// <summary>A constant retry of deliveries from the component, after one millisecond each. -1: without limit.</summary>
     public static string Retries(string component, int retries, string matching = "") =>
         $"""
         ---

@@ -4,17 +4,17 @@ using System.Text.RegularExpressions;
 
 namespace Shared;
 
-/// <summary>What a metric says in one line.</summary>
+/// <summary>One sample line.</summary>
 internal sealed record Sample(string Name, IReadOnlyDictionary<string, string> Labels, double Value);
 
-/// <summary>A metric: its type, its help, and its samples.</summary>
+/// <summary>A metric family: type, help and samples.</summary>
 internal sealed record Family(string Name, string Type, string Help, IReadOnlyList<Sample> Samples);
 
-/// <summary>Reads Prometheus' text format, and takes nothing that the format does not allow.</summary>
+/// <summary>A strict parser for the Prometheus text format.</summary>
 /// <remarks>https://prometheus.io/docs/instrumenting/exposition_formats, version 0.0.4.</remarks>
 internal static partial class PrometheusText
 {
-    /// <exception cref="FormatException">Names the line that is wrong.</exception>
+    /// <exception cref="FormatException">The text is invalid; the message quotes the line.</exception>
     public static IReadOnlyDictionary<string, Family> Parse(string text)
     {
         if (!text.EndsWith('\n')) throw new FormatException("The last line does not end.");
@@ -28,8 +28,8 @@ internal static partial class PrometheusText
                 now = declared.Groups[2].Value;
                 var before = families.GetValueOrDefault(now, ("untyped", "", []));
                 if (before.Samples.Count > 0) throw new FormatException($"'{line}' comes after the first sample.");
-                var said = declared.Groups[3].Value;
-                families[now] = declared.Groups[1].Value == "TYPE" ? (said, before.Help, before.Samples) : (before.Type, said, before.Samples);
+                var value = declared.Groups[3].Value;
+                families[now] = declared.Groups[1].Value == "TYPE" ? (value, before.Help, before.Samples) : (before.Type, value, before.Samples);
                 continue;
             }
             if (line.StartsWith('#')) continue;
@@ -38,7 +38,7 @@ internal static partial class PrometheusText
             {
                 throw new FormatException($"'{line}' does not belong to '{now}'.");
             }
-            if (!seen.Add(line[..line.LastIndexOf(' ')])) throw new FormatException($"'{line}' is there twice.");
+            if (!seen.Add(line[..line.LastIndexOf(' ')])) throw new FormatException($"'{line}' is duplicated.");
             family.Samples.Add(sample);
         }
         return families.ToDictionary(family => family.Key, family => Checked(new(family.Key, family.Value.Type, family.Value.Help, family.Value.Samples)));
@@ -51,7 +51,7 @@ internal static partial class PrometheusText
     private static Sample SampleOf(string line)
     {
         var match = Line().Match(line);
-        if (!match.Success) throw new FormatException($"'{line}' is no sample.");
+        if (!match.Success) throw new FormatException($"'{line}' is not a sample.");
         Dictionary<string, string> labels = [];
         foreach (Match label in Label().Matches(match.Groups["labels"].Value)) labels.Add(label.Groups[1].Value, Unescaped(label.Groups[2].Value));
         return new(match.Groups["name"].Value, labels, ValueOf(match.Groups["value"].Value));
@@ -72,7 +72,7 @@ internal static partial class PrometheusText
             var upwards = buckets.Zip(buckets.Skip(1)).All(pair => pair.First.Bound < pair.Second.Bound && pair.First.Value <= pair.Second.Value);
             Must(upwards, $"The buckets of {family.Name} do not add up.");
             var count = one.Single(sample => sample.Name == $"{family.Name}_count").Value;
-            Must(buckets.Length > 0 && buckets[^1] == (double.PositiveInfinity, count), $"The last bucket of {family.Name} does not hold all.");
+            Must(buckets.Length > 0 && buckets[^1] == (double.PositiveInfinity, count), $"The last bucket of {family.Name} does not equal its count.");
             Must(one.Count(sample => sample.Name == $"{family.Name}_sum") == 1, $"{family.Name} has no sum.");
         }
         return family;

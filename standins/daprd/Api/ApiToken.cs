@@ -7,18 +7,18 @@ using Microsoft.AspNetCore.Http;
 
 namespace Daprd.Api;
 
-/// <summary>Lets only callers through that show the sidecar's token.</summary>
+/// <summary>Rejects requests without the sidecar's API token.</summary>
 internal sealed class ApiToken(string token)
 {
     private const string Header = "dapr-api-token";
     private const string Unauthorized = "Unauthorized";
-    private readonly byte[] _token = Encoding.UTF8.GetBytes(token);
+    private readonly byte[] token = Encoding.UTF8.GetBytes(token);
 
     public Task CheckAsync(HttpContext context, RequestDelegate next)
     {
         var given = context.Request.Headers[Header];
         var shown = Encoding.UTF8.GetBytes(given.ToString());
-        if (CryptographicOperations.FixedTimeEquals(shown, _token) || context.Request.Path.StartsWithSegments("/v1.0/healthz")) return next(context);
+        if (CryptographicOperations.FixedTimeEquals(shown, token) || context.Request.Path.StartsWithSegments("/v1.0/healthz")) return next(context);
         if (GrpcAnswer.IsGrpc(context.Request))
         {
             var why = given.Count == 0 ? "missing api token in request metadata" : "authentication error: api token mismatch";

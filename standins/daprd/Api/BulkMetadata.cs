@@ -2,7 +2,7 @@ namespace Daprd.Api;
 
 internal static class BulkMetadata
 {
-    /// <summary>An entry's own metadata over the request's. An entry without any gets none of the request's either: so it is in daprd.</summary>
+    /// <summary>Merges an entry's metadata over the request's. As in daprd, an entry without metadata gets none of the request's either.</summary>
     public static Dictionary<string, string>? OfEntry(IDictionary<string, string>? entry, IDictionary<string, string> request)
     {
         if (entry is null || entry.Count == 0) return null;

@@ -10,17 +10,17 @@ using DaprService = Dapr.Client.Autogen.Grpc.v1.Dapr;
 
 namespace Daprd.Api;
 
-/// <summary>The sidecar's API over gRPC.</summary>
+/// <summary>The gRPC API of the sidecar.</summary>
 internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
 {
     private const string ForceShutdownHeader = "dapr-force-shutdown";
 
     private static readonly Empty Nothing = new();
 
-    /// <summary>Rpcs that are described but not served.</summary>
+    /// <summary>RPCs of the service description that are not implemented.</summary>
     private static readonly HashSet<string> Missing = ["SubscribeTopicEventsAlpha1", "DeleteBulkState", "ExecuteStateTransaction", "InvokeService"];
 
-    /// <summary>Whether a method of Dapr's service, by its short name, is served here.</summary>
+    /// <summary>Whether a method of the Dapr service is implemented. Takes the method name without the service.</summary>
     public static bool Serves(string method) => !Missing.Contains(method) && DaprService.Descriptor.FindMethodByName(method) is not null;
 
     public override Task<GetStateResponse> GetState(GetStateRequest request, ServerCallContext context) => Answer(context, async span =>
@@ -54,16 +54,16 @@ internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
     {
         span.SetPublishing(request.Topic);
         var metadata = request.Metadata.Count > 0 ? new Dictionary<string, string>(request.Metadata) : null;
-        var raw = Publisher.AsksRaw(metadata);
+        var raw = Publisher.IsRaw(metadata);
         if (raw)
         {
-            // Without an envelope the trace goes along in the metadata.
+            // Without an envelope the trace context travels in the metadata.
             metadata!["traceid"] = span.Context.Parent;
             metadata["tracestate"] = span.Context.State;
         }
 
-        var publication = new Publication(request.PubsubName, request.Topic, request.Data.Memory, request.DataContentType, metadata, span.Context) { IsRaw = raw };
-        return sidecar.Publisher.PublishAsync(publication);
+        var publish = new PublishRequest(request.PubsubName, request.Topic, request.Data.Memory, request.DataContentType, metadata, span.Context) { IsRaw = raw };
+        return sidecar.Publisher.PublishAsync(publish);
     });
 
     public override Task<BulkPublishResponse> BulkPublishEvent(BulkPublishRequest request, ServerCallContext context) => Answer(context, async span =>
@@ -72,8 +72,8 @@ internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
         var spans = request.Entries.Select(_ => sidecar.Spans.Start(context.Method + "/", ActivityKind.Producer, span.Context)).ToList();
         try
         {
-            var raw = Publisher.AsksRaw(request.Metadata);
-            var entries = request.Entries.Select((entry, at) => (entry.EntryId, new Publication(
+            var raw = Publisher.IsRaw(request.Metadata);
+            var entries = request.Entries.Select((entry, at) => (entry.EntryId, new PublishRequest(
                 request.PubsubName, request.Topic, entry.Event.Memory, entry.ContentType, BulkMetadata.OfEntry(entry.Metadata, request.Metadata),
                 spans[at].Context) { IsRaw = raw })).ToList();
             var failures = await sidecar.Publisher.PublishManyAsync(request.PubsubName, request.Topic, entries);
@@ -124,11 +124,11 @@ internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
 
     private Span Start(ServerCallContext context)
     {
-        // Looking at two headers is cheaper than having all of them made into gRPC's.
+        // Reading two HTTP headers is cheaper than ServerCallContext.RequestHeaders, which converts all of them.
         var http = context.GetHttpContext();
         var parent = TraceContext.FromGrpc(http.Request.Headers);
         var span = sidecar.Spans.Start(context.Method, ActivityKind.Client, parent);
-        if (!sidecar.Spans.AreMade) return span;
+        if (!sidecar.Spans.AreCreated) return span;
         span.SetApi("grpc", context.Method, http.Request.Headers.Select(header => KeyValuePair.Create(header.Key, header.Value.ToString())));
         http.Response.Headers[TraceContext.BinaryHeader] = Convert.ToBase64String(TraceContext.ToBinary(span.Context.Parent));
         return span;

@@ -12,12 +12,12 @@ using Microsoft.AspNetCore.WebUtilities;
 
 namespace Daprd.Api;
 
-/// <summary>The sidecar's API over HTTP, as far as it is of use by hand: to publish, and to see how it is and what it has.</summary>
+/// <summary>The HTTP API of the sidecar: publish, health and metadata only.</summary>
 internal sealed class HttpApi(Sidecar sidecar)
 {
     private static readonly string[] Writes = ["POST", "PUT"];
 
-    /// <summary>What daprd serves besides, by the second word of its paths.</summary>
+    /// <summary>Building blocks that daprd serves and the stand-in does not, by the second segment of the path.</summary>
     private static readonly HashSet<string> Missing =
         ["state", "invoke", "bindings", "secrets", "configuration", "lock", "unlock", "actors", "workflows", "jobs", "crypto", "subtlecrypto", "conversation"];
 
@@ -34,7 +34,7 @@ internal sealed class HttpApi(Sidecar sidecar)
         routes.MapFallback(Traced(FallBackAsync));
     }
 
-    /// <summary>Any other path that is not Dapr's would be a method of the app that the header names.</summary>
+    /// <summary>daprd treats any other path as a method of the app named by the dapr-app-id header.</summary>
     private static Task FallBackAsync(HttpContext context)
     {
         string[] words = context.Request.Path.Value!.Split('/', StringSplitOptions.RemoveEmptyEntries);
@@ -48,13 +48,13 @@ internal sealed class HttpApi(Sidecar sidecar)
         if (topic.Length == 0) throw NoApp();
         var bytes = await BytesAsync(context, why => new ApiException(
             Grpc.Core.StatusCode.Internal, 500, "ERR_PUBSUB_PUBLISH_MESSAGE", $"error when publishing to topic {topic} in pubsub {pubsub}: {why}"));
-        // Over HTTP a message carries metadata even when there is none to carry: an empty object stands in the stream.
+        // Over HTTP a message always carries metadata: an empty object if the request has none.
         var metadata = QueryMetadata(context);
-        var publication = new Publication(pubsub, topic, bytes, context.Request.ContentType ?? "", metadata, Trace(context))
+        var publish = new PublishRequest(pubsub, topic, bytes, context.Request.ContentType ?? "", metadata, Trace(context))
         {
-            IsRaw = Publisher.AsksRaw(metadata),
+            IsRaw = Publisher.IsRaw(metadata),
         };
-        await sidecar.Publisher.PublishAsync(publication);
+        await sidecar.Publisher.PublishAsync(publish);
         await NoContent(context);
     }
 
@@ -68,7 +68,7 @@ internal sealed class HttpApi(Sidecar sidecar)
         var spans = given.Select(_ => sidecar.Spans.Start(context.Request.Path, ActivityKind.Producer, trace)).ToList();
         try
         {
-            var raw = Publisher.AsksRaw(request);
+            var raw = Publisher.IsRaw(request);
             var entries = given.Select((entry, at) => HttpBulk.ReadEntry(entry, pubsub, topic, request, raw, spans[at].Context)).ToList();
             var failures = await sidecar.Publisher.PublishManyAsync(pubsub, topic, entries);
             if (failures.Count == 0)
@@ -109,7 +109,7 @@ internal sealed class HttpApi(Sidecar sidecar)
             var parent = TraceContext.FromHttp(request.Headers.TraceParent.ToString(), request.Headers.TraceState.ToString());
             using var span = sidecar.Spans.Start(request.Path, ActivityKind.Client, parent);
             context.Features.Set(new TraceFeature(span.Context));
-            if (sidecar.Spans.AreMade) context.Response.Headers.TraceParent = span.Context.Parent;
+            if (sidecar.Spans.AreCreated) context.Response.Headers.TraceParent = span.Context.Parent;
             if (span.IsRecorded) Describe(context, span);
             await answer(context);
             var status = context.Response.StatusCode;
@@ -125,7 +125,7 @@ internal sealed class HttpApi(Sidecar sidecar)
         span.SetApi("http", api, request.Headers.Select(header => KeyValuePair.Create(header.Key, header.Value.ToString())));
         span.Set("http.request.method", request.Method);
         span.Set("url.full", request.Path);
-        // Not where the server is: so it is in daprd.
+        // As in daprd, this is the client's address, not the server's.
         span.Set("server.address", $"{context.Connection.RemoteIpAddress}");
         span.Set("server.port", $"{context.Connection.RemotePort}");
         if (request.RouteValues.ContainsKey("pubsub")) span.Set("messaging.system", "pubsub");
@@ -170,11 +170,11 @@ internal sealed class HttpApi(Sidecar sidecar)
         });
     }
 
-    /// <summary>A daprd is not ready before it has reached a scheduler, and there is none here.</summary>
+    /// <summary>daprd is not ready before it has reached a scheduler, and the stand-in has none.</summary>
     private static ApiException NotReady() =>
         new(Grpc.Core.StatusCode.Unavailable, 500, "ERR_HEALTH_NOT_READY", "dapr is not ready: [scheduler-watch-hosts]");
 
-    /// <summary>A path that Dapr does not serve is taken for a call of an app.</summary>
+    /// <summary>daprd treats an unknown path as a service invocation.</summary>
     private static ApiException NoApp() => new(
         Grpc.Core.StatusCode.NotFound, 404, "ERR_DIRECT_INVOKE", "failed getting app id either from the URL path or the header dapr-app-id");
 
@@ -198,7 +198,7 @@ internal sealed class HttpApi(Sidecar sidecar)
         return Task.CompletedTask;
     }
 
-    /// <param name="failed">Says what becomes of a body that is longer than allowed; null calls it malformed.</param>
+    /// <param name="failed">Creates the error for a body over the size limit; null reports it as malformed.</param>
     private async Task<byte[]> BytesAsync(HttpContext context, Func<string, ApiException>? failed = null)
     {
         using var whole = new MemoryStream();
@@ -207,11 +207,11 @@ internal sealed class HttpApi(Sidecar sidecar)
         while (await context.Request.Body.ReadAsync(buffer, context.RequestAborted) is > 0 and var count)
         {
             length += count;
-            // Read to the end all the same: a caller that still sends would not hear the answer.
+            // Read to the end anyway: a client that is still sending would not read the response.
             whole.Write(buffer, 0, (int)Math.Min(count, sidecar.Options.MaxBodyBytes - whole.Length));
         }
 
-        // A body that is longer by one byte is cut, and not noticed: so it is in daprd.
+        // As in daprd, a body one byte over the limit is truncated without an error.
         return length <= sidecar.Options.MaxBodyBytes + 1 ? whole.ToArray() : throw (failed ?? Malformed)("http: request body too large");
     }
 
@@ -231,6 +231,6 @@ internal sealed class HttpApi(Sidecar sidecar)
             .ToDictionary(q => q.Key[prefix.Length..], q => q.Value.ToString());
     }
 
-    /// <summary>The context of the span of a request.</summary>
+    /// <summary>The trace context of the request's span.</summary>
     private sealed record TraceFeature(TraceContext Context);
 }

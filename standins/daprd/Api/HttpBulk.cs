@@ -6,10 +6,10 @@ using Daprd.Tracing;
 
 namespace Daprd.Api;
 
-/// <summary>The entries of a bulk publication as the HTTP API spells them.</summary>
+/// <summary>The JSON of the HTTP API's bulk publish: entries and failures.</summary>
 internal static class HttpBulk
 {
-    public static (string EntryId, Publication Event) ReadEntry(
+    public static (string EntryId, PublishRequest Event) ReadEntry(
         JsonElement entry, string pubsub, string topic, IDictionary<string, string> request, bool raw, TraceContext trace)
     {
         var contentType = entry.TryMember("contentType", out var type) ? type.GetString() ?? "" : "";
@@ -19,7 +19,7 @@ internal static class HttpBulk
         var data = Data(entry.TryMember("event", out var given) ? given : default, contentType);
         return (
             entry.TryMember("entryId", out var id) ? id.GetString() ?? "" : "",
-            new Publication(pubsub, topic, data, contentType, BulkMetadata.OfEntry(own, request), trace) { IsRaw = raw });
+            new PublishRequest(pubsub, topic, data, contentType, BulkMetadata.OfEntry(own, request), trace) { IsRaw = raw });
     }
 
     public static void WriteFailures(Utf8JsonWriter writer, IReadOnlyDictionary<string, ApiException> failures)

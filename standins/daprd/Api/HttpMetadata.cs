@@ -3,7 +3,7 @@ using Dapr.Client.Autogen.Grpc.v1;
 
 namespace Daprd.Api;
 
-/// <summary>What a sidecar says about itself, in the HTTP API's JSON: not the protobuf mapping, its names differ.</summary>
+/// <summary>The sidecar's metadata in the JSON of the HTTP API, whose field names differ from the protobuf JSON mapping.</summary>
 internal static class HttpMetadata
 {
     public static void Write(Utf8JsonWriter writer, GetMetadataResponse metadata)
@@ -40,7 +40,7 @@ internal static class HttpMetadata
             writer.WriteNumber("port", app.Port);
             writer.WriteString("protocol", app.Protocol);
             writer.WriteString("channelAddress", app.ChannelAddress);
-            // None asked for is zero, and zero is left out.
+            // Zero means no limit and is omitted.
             if (app.MaxConcurrency != 0) writer.WriteNumber("maxConcurrency", app.MaxConcurrency);
             if (app.Health is { } health)
             {

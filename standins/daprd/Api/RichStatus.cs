@@ -5,7 +5,7 @@ using Grpc.Core;
 
 namespace Daprd.Api;
 
-/// <summary>Turns an <see cref="ApiException"/> into the status a gRPC client sees, with its details in the trailers.</summary>
+/// <summary>Converts an <see cref="ApiException"/> to a gRPC status with details in the trailers.</summary>
 internal static class RichStatus
 {
     public const string Domain = "dapr.io";
@@ -19,7 +19,7 @@ internal static class RichStatus
         return new RpcException(status, new Metadata { { Trailer, details } });
     }
 
-    /// <summary>What the trailer holds: a google.rpc.Status.</summary>
+    /// <summary>The value of the trailer: a google.rpc.Status.</summary>
     public static byte[] Details(StatusCode code, string message, ErrorInfo info) =>
         new Details.Status { Code = (int)code, Message = message, Details = { Any.Pack(info) } }.ToByteArray();
 }

@@ -7,38 +7,38 @@ using Grpc.Net.Client;
 
 namespace Daprd.App;
 
-/// <summary>The way from a sidecar to its app. The app need not be there yet.</summary>
-/// <remarks>A call is in no trace but the one that its headers name: whatever activity is current where it is made is not meant.</remarks>
+/// <summary>The gRPC channel from a sidecar to its app. Can be created before the app listens.</summary>
+/// <remarks>The trace context of a call is only what its headers say, so every call clears Activity.Current.</remarks>
 internal sealed class AppChannel : IDisposable
 {
     private static readonly TimeSpan DialTimeout = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan DialPause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan DialDelay = TimeSpan.FromMilliseconds(100);
 
-    private readonly string _host;
-    private readonly int _port;
-    private readonly GrpcChannel _channel;
-    private readonly AppCallback.AppCallbackClient _callback;
-    private readonly AppCallbackAlpha.AppCallbackAlphaClient _alpha;
-    private readonly AppCallbackHealthCheck.AppCallbackHealthCheckClient _health;
+    private readonly string host;
+    private readonly int port;
+    private readonly GrpcChannel channel;
+    private readonly AppCallback.AppCallbackClient callback;
+    private readonly AppCallbackAlpha.AppCallbackAlphaClient alpha;
+    private readonly AppCallbackHealthCheck.AppCallbackHealthCheckClient health;
 
     public AppChannel(string host, int port)
     {
-        _host = host;
-        _port = port;
+        this.host = host;
+        this.port = port;
         Address = new Uri($"http://{host}:{port}");
         Invoker = new HttpMessageInvoker(NewHandler());
-        _channel = GrpcChannel.ForAddress(Address, new GrpcChannelOptions { HttpHandler = NewHandler(), DisposeHttpClient = true });
-        _callback = new AppCallback.AppCallbackClient(_channel);
-        _alpha = new AppCallbackAlpha.AppCallbackAlphaClient(_channel);
-        _health = new AppCallbackHealthCheck.AppCallbackHealthCheckClient(_channel);
+        channel = GrpcChannel.ForAddress(Address, new GrpcChannelOptions { HttpHandler = NewHandler(), DisposeHttpClient = true });
+        callback = new AppCallback.AppCallbackClient(channel);
+        alpha = new AppCallbackAlpha.AppCallbackAlphaClient(channel);
+        health = new AppCallbackHealthCheck.AppCallbackHealthCheckClient(channel);
     }
 
     public Uri Address { get; }
 
-    /// <summary>For calls that are passed on as they are.</summary>
+    /// <summary>For proxied calls.</summary>
     public HttpMessageInvoker Invoker { get; }
 
-    /// <summary>Many calls on few connections, and no trace headers of our own making.</summary>
+    /// <summary>HTTP/2 with several connections and without trace headers of its own.</summary>
     public static SocketsHttpHandler NewHandler() => new()
     {
         EnableMultipleHttp2Connections = true,
@@ -48,49 +48,49 @@ internal sealed class AppChannel : IDisposable
         UseProxy = false,
         UseCookies = false,
         AllowAutoRedirect = false,
-        // With a way of its own to connect, gRPC does not wait before it tries again an app that was away.
+        // With a ConnectCallback, Grpc.Net.Client has no reconnect backoff after the app was unavailable.
         ConnectCallback = ConnectAsync,
     };
 
-    /// <summary>Completes when something accepts connections on the app's port.</summary>
-    public async Task WaitForPortAsync(CancellationToken stop)
+    /// <summary>Completes when the app's port accepts connections.</summary>
+    public async Task WaitForPortAsync(CancellationToken ct)
     {
-        while (!await AnswersAsync(stop)) await Task.Delay(DialPause, stop);
+        while (!await AnswersAsync(ct)) await Task.Delay(DialDelay, ct);
     }
 
-    public async Task<ListTopicSubscriptionsResponse> ListSubscriptionsAsync(CancellationToken stop)
-    {
-        Activity.Current = null;
-        return await _callback.ListTopicSubscriptionsAsync(new Empty(), cancellationToken: stop);
-    }
-
-    public async Task<TopicEventResponse> DeliverAsync(TopicEventRequest request, Metadata headers, CancellationToken stop)
+    public async Task<ListTopicSubscriptionsResponse> ListSubscriptionsAsync(CancellationToken ct)
     {
         Activity.Current = null;
-        return await _callback.OnTopicEventAsync(request, headers, cancellationToken: stop);
+        return await callback.ListTopicSubscriptionsAsync(new Empty(), cancellationToken: ct);
     }
 
-    /// <summary>By the rpc's alpha name where the app knows only that.</summary>
-    public async Task<TopicEventBulkResponse> DeliverAsync(TopicEventBulkRequest request, Metadata headers, CancellationToken stop)
+    public async Task<TopicEventResponse> DeliverAsync(TopicEventRequest request, Metadata headers, CancellationToken ct)
+    {
+        Activity.Current = null;
+        return await callback.OnTopicEventAsync(request, headers, cancellationToken: ct);
+    }
+
+    /// <summary>Falls back to the RPC's alpha name if the app does not implement the stable one.</summary>
+    public async Task<TopicEventBulkResponse> DeliverAsync(TopicEventBulkRequest request, Metadata headers, CancellationToken ct)
     {
         Activity.Current = null;
         try
         {
-            return await _callback.OnBulkTopicEventAsync(request, headers, cancellationToken: stop);
+            return await callback.OnBulkTopicEventAsync(request, headers, cancellationToken: ct);
         }
         catch (RpcException unknown) when (unknown.StatusCode == StatusCode.Unimplemented)
         {
-            return await _alpha.OnBulkTopicEventAlpha1Async(request, headers, cancellationToken: stop);
+            return await alpha.OnBulkTopicEventAlpha1Async(request, headers, cancellationToken: ct);
         }
     }
 
-    /// <summary>Anything but an answer counts as unhealthy, UNIMPLEMENTED too.</summary>
-    public async Task<bool> ProbeAsync(TimeSpan limit, CancellationToken stop)
+    /// <summary>Every error counts as unhealthy, including UNIMPLEMENTED.</summary>
+    public async Task<bool> ProbeAsync(TimeSpan limit, CancellationToken ct)
     {
         Activity.Current = null;
         try
         {
-            await _health.HealthCheckAsync(new Empty(), deadline: DateTime.UtcNow + limit, cancellationToken: stop);
+            await health.HealthCheckAsync(new Empty(), deadline: DateTime.UtcNow + limit, cancellationToken: ct);
             return true;
         }
         catch (RpcException)
@@ -101,16 +101,16 @@ internal sealed class AppChannel : IDisposable
 
     public void Dispose()
     {
-        _channel.Dispose();
+        channel.Dispose();
         Invoker.Dispose();
     }
 
-    private static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken stop)
+    private static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken ct)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
-            await socket.ConnectAsync(context.DnsEndPoint, stop);
+            await socket.ConnectAsync(context.DnsEndPoint, ct);
             return new RepeatedHeaders(new NetworkStream(socket, ownsSocket: true));
         }
         catch
@@ -120,21 +120,21 @@ internal sealed class AppChannel : IDisposable
         }
     }
 
-    private async Task<bool> AnswersAsync(CancellationToken stop)
+    private async Task<bool> AnswersAsync(CancellationToken ct)
     {
         using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
         limit.CancelAfter(DialTimeout);
         try
         {
-            await socket.ConnectAsync(_host, _port, limit.Token);
+            await socket.ConnectAsync(host, port, limit.Token);
             return true;
         }
         catch (SocketException)
         {
             return false;
         }
-        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
             return false;
         }

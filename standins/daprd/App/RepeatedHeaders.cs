@@ -4,10 +4,10 @@ using System.Buffers.Binary;
 namespace Daprd.App;
 
 /// <summary>
-/// The way out of an HTTP/2 connection, on which a trace header with several values goes out as several header fields. So does daprd send
-/// them, and a server counts fields against its limits; .NET's client joins the values with commas into one field.
+/// The outgoing side of an HTTP/2 connection. Sends a trace header with several values as several header fields, as daprd does: servers
+/// count fields against their limits, and .NET's client joins the values with commas into one field.
 /// </summary>
-/// <remarks>It relies on what that client writes: no padding, no priorities, no Huffman code and no entries for the dynamic table.</remarks>
+/// <remarks>Relies on how .NET's client encodes headers: no padding, priorities or Huffman coding, no dynamic table entries.</remarks>
 internal sealed class RepeatedHeaders(Stream inner) : Stream
 {
     private const int PrefaceBytes = 24;
@@ -15,12 +15,12 @@ internal sealed class RepeatedHeaders(Stream inner) : Stream
     private const int MaxFrameBytes = 16 * 1024;
     private const byte HeadersFrame = 1, ContinuationFrame = 9, EndHeaders = 4;
 
-    private readonly ArrayBufferWriter<byte> _frame = new(256);
-    private readonly ArrayBufferWriter<byte> _block = new(1024);
-    private readonly ArrayBufferWriter<byte> _fields = new(1024);
-    private readonly ArrayBufferWriter<byte> _out = new(4096);
-    private readonly byte[] _headersFrame = new byte[FrameHeaderBytes];
-    private int _passing = PrefaceBytes;
+    private readonly ArrayBufferWriter<byte> frame = new(256);
+    private readonly ArrayBufferWriter<byte> block = new(1024);
+    private readonly ArrayBufferWriter<byte> fields = new(1024);
+    private readonly ArrayBufferWriter<byte> output = new(4096);
+    private readonly byte[] headersFrame = new byte[FrameHeaderBytes];
+    private int passing = PrefaceBytes;
 
     public override bool CanRead => true;
 
@@ -42,16 +42,16 @@ internal sealed class RepeatedHeaders(Stream inner) : Stream
 
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        _out.ResetWrittenCount();
+        output.ResetWrittenCount();
         Take(buffer.Span);
-        if (_out.WrittenCount > 0) await inner.WriteAsync(_out.WrittenMemory, cancellationToken);
+        if (output.WrittenCount > 0) await inner.WriteAsync(output.WrittenMemory, cancellationToken);
     }
 
     public override void Write(byte[] buffer, int offset, int count)
     {
-        _out.ResetWrittenCount();
+        output.ResetWrittenCount();
         Take(buffer.AsSpan(offset, count));
-        inner.Write(_out.WrittenSpan);
+        inner.Write(output.WrittenSpan);
     }
 
     public override Task FlushAsync(CancellationToken cancellationToken) => inner.FlushAsync(cancellationToken);
@@ -68,50 +68,50 @@ internal sealed class RepeatedHeaders(Stream inner) : Stream
         base.Dispose(disposing);
     }
 
-    /// <summary>Header frames are gathered until they are whole; everything else passes as it comes.</summary>
+    /// <summary>Buffers header frames until they are complete and passes everything else through.</summary>
     private void Take(ReadOnlySpan<byte> bytes)
     {
         while (!bytes.IsEmpty)
         {
-            if (_passing > 0)
+            if (passing > 0)
             {
-                var passed = Math.Min(_passing, bytes.Length);
-                _out.Write(bytes[..passed]);
-                _passing -= passed;
+                var passed = Math.Min(passing, bytes.Length);
+                output.Write(bytes[..passed]);
+                passing -= passed;
                 bytes = bytes[passed..];
                 continue;
             }
 
-            var wanted = _frame.WrittenCount < FrameHeaderBytes ? FrameHeaderBytes : FrameHeaderBytes + PayloadBytes();
-            var taken = Math.Min(wanted - _frame.WrittenCount, bytes.Length);
-            _frame.Write(bytes[..taken]);
+            var wanted = frame.WrittenCount < FrameHeaderBytes ? FrameHeaderBytes : FrameHeaderBytes + PayloadBytes();
+            var taken = Math.Min(wanted - frame.WrittenCount, bytes.Length);
+            frame.Write(bytes[..taken]);
             bytes = bytes[taken..];
-            if (_frame.WrittenCount < FrameHeaderBytes) return;
-            if (_frame.WrittenSpan[3] is not (HeadersFrame or ContinuationFrame))
+            if (frame.WrittenCount < FrameHeaderBytes) return;
+            if (frame.WrittenSpan[3] is not (HeadersFrame or ContinuationFrame))
             {
-                _out.Write(_frame.WrittenSpan);
-                _passing = PayloadBytes();
-                _frame.ResetWrittenCount();
+                output.Write(frame.WrittenSpan);
+                passing = PayloadBytes();
+                frame.ResetWrittenCount();
             }
-            else if (_frame.WrittenCount == FrameHeaderBytes + PayloadBytes())
+            else if (frame.WrittenCount == FrameHeaderBytes + PayloadBytes())
             {
-                Gather(_frame.WrittenSpan);
-                _frame.ResetWrittenCount();
+                Gather(frame.WrittenSpan);
+                frame.ResetWrittenCount();
             }
         }
     }
 
-    private int PayloadBytes() => (_frame.WrittenSpan[0] << 16) | BinaryPrimitives.ReadUInt16BigEndian(_frame.WrittenSpan[1..]);
+    private int PayloadBytes() => (frame.WrittenSpan[0] << 16) | BinaryPrimitives.ReadUInt16BigEndian(frame.WrittenSpan[1..]);
 
     private void Gather(ReadOnlySpan<byte> frame)
     {
-        if (frame[3] == HeadersFrame) frame[..FrameHeaderBytes].CopyTo(_headersFrame);
-        _block.Write(frame[FrameHeaderBytes..]);
+        if (frame[3] == HeadersFrame) frame[..FrameHeaderBytes].CopyTo(headersFrame);
+        block.Write(frame[FrameHeaderBytes..]);
         if ((frame[4] & EndHeaders) == 0) return;
-        _fields.ResetWrittenCount();
-        Split(_block.WrittenSpan);
-        _block.ResetWrittenCount();
-        var left = _fields.WrittenSpan;
+        fields.ResetWrittenCount();
+        Split(block.WrittenSpan);
+        block.ResetWrittenCount();
+        var left = fields.WrittenSpan;
         for (var type = HeadersFrame; ; type = ContinuationFrame)
         {
             var part = left[..Math.Min(left.Length, MaxFrameBytes)];
@@ -123,18 +123,18 @@ internal sealed class RepeatedHeaders(Stream inner) : Stream
 
     private void WriteFrame(byte type, bool isLast, ReadOnlySpan<byte> payload)
     {
-        var header = _out.GetSpan(FrameHeaderBytes);
-        _headersFrame.CopyTo(header);
+        var header = output.GetSpan(FrameHeaderBytes);
+        headersFrame.CopyTo(header);
         header[0] = (byte)(payload.Length >> 16);
         BinaryPrimitives.WriteUInt16BigEndian(header[1..], (ushort)payload.Length);
         header[3] = type;
-        var flags = type == HeadersFrame ? _headersFrame[4] & ~EndHeaders : 0;
+        var flags = type == HeadersFrame ? headersFrame[4] & ~EndHeaders : 0;
         header[4] = (byte)(isLast ? flags | EndHeaders : flags);
-        _out.Advance(FrameHeaderBytes);
-        _out.Write(payload);
+        output.Advance(FrameHeaderBytes);
+        output.Write(payload);
     }
 
-    /// <summary>Copies the fields of a header block, those with several values once for each.</summary>
+    /// <summary>Copies the fields of a header block, a trace header once per value.</summary>
     private void Split(ReadOnlySpan<byte> block)
     {
         while (!block.IsEmpty)
@@ -156,7 +156,7 @@ internal sealed class RepeatedHeaders(Stream inner) : Stream
                 }
             }
 
-            _fields.Write(block[..^rest.Length]);
+            fields.Write(block[..^rest.Length]);
             block = rest;
         }
     }
@@ -186,8 +186,8 @@ internal sealed class RepeatedHeaders(Stream inner) : Stream
 
     private void WriteField(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value)
     {
-        // A literal that stays out of the dynamic table.
-        _fields.Write<byte>([0]);
+        // Literal header field without indexing.
+        fields.Write<byte>([0]);
         WriteText(name);
         WriteText(value);
     }
@@ -195,15 +195,15 @@ internal sealed class RepeatedHeaders(Stream inner) : Stream
     private void WriteText(ReadOnlySpan<byte> text)
     {
         const int Largest = 127;
-        if (text.Length < Largest) _fields.Write<byte>([(byte)text.Length]);
+        if (text.Length < Largest) fields.Write<byte>([(byte)text.Length]);
         else
         {
-            _fields.Write<byte>([Largest]);
+            fields.Write<byte>([Largest]);
             var left = text.Length - Largest;
-            for (; left >= 0x80; left >>= 7) _fields.Write<byte>([(byte)(left | 0x80)]);
-            _fields.Write<byte>([(byte)left]);
+            for (; left >= 0x80; left >>= 7) fields.Write<byte>([(byte)(left | 0x80)]);
+            fields.Write<byte>([(byte)left]);
         }
 
-        _fields.Write(text);
+        fields.Write(text);
     }
 }

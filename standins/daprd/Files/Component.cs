@@ -1,13 +1,13 @@
 namespace Daprd.Files;
 
 /// <summary>
-/// One component as its file describes it, with every value found: secrets and variables looked up, placeholders replaced.
+/// A component with resolved metadata: secrets and environment variables looked up, placeholders replaced.
 /// </summary>
 /// <param name="Type">As written, for example <c>state.redis</c>.</param>
-/// <param name="Metadata">Names compare without case, as the components read them.</param>
-internal sealed record Component(string Name, string Type, string Version, IReadOnlyDictionary<string, string> Metadata, YamlPlace Place)
+/// <param name="Metadata">Names are case-insensitive.</param>
+internal sealed record Component(string Name, string Type, string Version, IReadOnlyDictionary<string, string> Metadata, YamlNodeRef Source)
 {
-    /// <summary>Empty when the name is absent.</summary>
+    /// <summary>Empty if the name is absent.</summary>
     public string Value(string name) => Metadata.GetValueOrDefault(name, "");
 
     public int Integer(string name, int absent) =>
@@ -17,11 +17,11 @@ internal sealed record Component(string Name, string Type, string Version, IRead
 
     public bool Flag(string name) => Value(name).ToLowerInvariant() is "true" or "1" or "y" or "yes" or "t" or "on";
 
-    /// <summary>A bare number counts milliseconds.</summary>
+    /// <summary>A plain number is in milliseconds.</summary>
     public TimeSpan Duration(string name, TimeSpan absent) =>
         Value(name) is { Length: > 0 } text
             ? GoDuration.TryParse(text, out var duration) ? duration : throw Wrong(name, "a duration such as 500ms or 5s")
             : absent;
 
-    private FileProblem Wrong(string name, string expected) => Place.Problem($"{name} of {Name} is '{Value(name)}', which is not {expected}");
+    private ConfigurationException Wrong(string name, string expected) => Source.Error($"{name} of {Name} is '{Value(name)}', which is not {expected}");
 }

@@ -2,13 +2,13 @@ using System.Text.RegularExpressions;
 
 namespace Daprd.Files;
 
-/// <summary>A component as written, before anything is looked up.</summary>
+/// <summary>A component as written, before secrets and variables are resolved.</summary>
 internal sealed partial record ComponentFile(
-    string Name, string Type, string Version, List<string> Scopes, string? SecretStore, List<ComponentFile.Entry> Entries, YamlPlace Place)
+    string Name, string Type, string Version, List<string> Scopes, string? SecretStore, List<ComponentFile.Entry> Entries, YamlNodeRef Source)
 {
     internal sealed record Entry(string Name, string? Value, (string Name, string Key)? Secret, string? Variable);
 
-    public static ComponentFile Read(YamlPlace document)
+    public static ComponentFile Read(YamlNodeRef document)
     {
         var spec = document.Required("spec");
         var name = document.Required("metadata").Required("name").Text();
@@ -22,10 +22,10 @@ internal sealed partial record ComponentFile(
             document);
     }
 
-    /// <summary>No scopes means every app.</summary>
+    /// <summary>Without scopes a component is for every app.</summary>
     public bool Concerns(string appId) => Scopes.Count == 0 || Scopes.Contains(appId);
 
-    /// <param name="secret">Finds the value of a secret: store, name and key; null when there is none.</param>
+    /// <param name="secret">Returns the value of a secret by store, name and key; null if there is none.</param>
     public Component For(string appId, Func<string, string, string, string?> secret, Action<string> warn)
     {
         var metadata = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
@@ -34,10 +34,10 @@ internal sealed partial record ComponentFile(
             metadata[entry.Name] = Fill(Find(entry, secret, warn), appId);
         }
 
-        return new Component(Name, Type, Version, metadata, Place);
+        return new Component(Name, Type, Version, metadata, Source);
     }
 
-    private static Entry ReadEntry(YamlPlace entry)
+    private static Entry ReadEntry(YamlNodeRef entry)
     {
         var name = entry.Required("name").Text();
         var reference = entry.Field("secretKeyRef");
@@ -48,7 +48,7 @@ internal sealed partial record ComponentFile(
             entry.Field("envRef")?.Text());
     }
 
-    /// <summary>What yields nothing yields an empty value, which counts as given.</summary>
+    /// <summary>A missing secret or variable gives an empty value, which does not select the default.</summary>
     private string Find(Entry entry, Func<string, string, string, string?> secret, Action<string> warn)
     {
         if (entry.Value is not null) return entry.Value;
@@ -78,7 +78,7 @@ internal sealed partial record ComponentFile(
             "{appID}" => appId,
             "{namespace}" => $"{Environment.GetEnvironmentVariable("NAMESPACE")}.{appId}",
             _ => Environment.GetEnvironmentVariable("POD_NAME")
-                ?? throw Place.Problem("{podName} is used, but the environment variable POD_NAME is not set"),
+                ?? throw Source.Error("{podName} is used, but the environment variable POD_NAME is not set"),
         });
     }
 

@@ -3,9 +3,9 @@ using System.Text.RegularExpressions;
 
 namespace Daprd.Files;
 
-/// <summary>What this stand-in reads of a Configuration file.</summary>
-/// <param name="SamplingRate">0 to 1; null when the file does not say. 0 switches the passing on of trace contexts off altogether.</param>
-/// <param name="ZipkinEndpoint">Where spans go. Null: nowhere.</param>
+/// <summary>The fields of a Configuration file that the stand-in supports.</summary>
+/// <param name="SamplingRate">0 to 1; null: not set. 0 also disables the propagation of trace contexts.</param>
+/// <param name="ZipkinEndpoint">Receives the spans. Null: spans are not exported.</param>
 internal sealed partial record Configuration(double? SamplingRate, Uri? ZipkinEndpoint)
 {
     public static readonly Configuration None = new(null, null);
@@ -13,11 +13,11 @@ internal sealed partial record Configuration(double? SamplingRate, Uri? ZipkinEn
     private static readonly string[] Known = ["tracing", "metric", "metrics", "logging"];
     private static readonly string[] KnownOfTracing = ["samplingRate", "zipkin"];
 
-    /// <summary>Later files win.</summary>
+    /// <summary>Later files override earlier ones.</summary>
     public static Configuration Read(IEnumerable<string> files, Action<string> warn)
     {
         var found = None;
-        foreach (var document in files.SelectMany(f => YamlPlace.Documents(f, Expand)))
+        foreach (var document in files.SelectMany(f => YamlNodeRef.Documents(f, Expand)))
         {
             if (document.Field("kind")?.Text() != "Configuration") continue;
             WarnOfMissing(document.Field("spec"), Known, warn);
@@ -30,23 +30,23 @@ internal sealed partial record Configuration(double? SamplingRate, Uri? ZipkinEn
         return found;
     }
 
-    private static void WarnOfMissing(YamlPlace? place, string[] known, Action<string> warn)
+    private static void WarnOfMissing(YamlNodeRef? node, string[] known, Action<string> warn)
     {
-        foreach (var (name, value) in place?.Fields() ?? [])
+        foreach (var (name, value) in node?.Fields() ?? [])
         {
-            if (!known.Contains(name)) warn(value.Problem("this is not in this stand-in for daprd, and ignored").Message);
+            if (!known.Contains(name)) warn(value.Error("this is not in this stand-in for daprd, and ignored").Message);
         }
     }
 
-    private static double RateOf(YamlPlace rate) =>
+    private static double RateOf(YamlNodeRef rate) =>
         double.TryParse(rate.Text(), NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value is >= 0 and <= 1
             ? value
-            : throw rate.Problem($"'{rate.Text()}' is not a sampling rate from 0 to 1");
+            : throw rate.Error($"'{rate.Text()}' is not a sampling rate from 0 to 1");
 
-    private static Uri? EndpointOf(YamlPlace endpoint) =>
+    private static Uri? EndpointOf(YamlNodeRef endpoint) =>
         endpoint.Text().Length == 0 ? null
         : Uri.TryCreate(endpoint.Text(), UriKind.Absolute, out var address) && address.Scheme is "http" or "https" ? address
-        : throw endpoint.Problem($"'{endpoint.Text()}' is not the URL of a Zipkin");
+        : throw endpoint.Error($"'{endpoint.Text()}' is not the URL of a Zipkin");
 
     private static string Expand(string text) =>
         Variable().Replace(text, found => Environment.GetEnvironmentVariable(found.Groups[1].Value) ?? "");

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Daprd.Files;
 
-/// <summary>Durations as Go writes them: <c>1h2m3.5s</c>, <c>250ms</c>; a bare integer counts milliseconds.</summary>
+/// <summary>Durations in Go's format: <c>1h2m3.5s</c>, <c>250ms</c>; a plain integer is in milliseconds.</summary>
 internal static class GoDuration
 {
     private static readonly (string Unit, double Seconds)[] Units =
@@ -36,7 +36,7 @@ internal static class GoDuration
         return true;
     }
 
-    /// <summary>As Go prints it, in whole milliseconds and not negative.</summary>
+    /// <summary>Formats a non-negative duration in whole milliseconds as Go does.</summary>
     public static string Format(TimeSpan duration)
     {
         if (duration > TimeSpan.Zero && duration < TimeSpan.FromSeconds(1)) return string.Create(CultureInfo.InvariantCulture, $"{duration.TotalMilliseconds}ms");

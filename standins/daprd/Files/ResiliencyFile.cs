@@ -2,7 +2,7 @@ using Daprd.Resiliency;
 
 namespace Daprd.Files;
 
-/// <summary>A Resiliency resource: named policies, and for which components' deliveries they count.</summary>
+/// <summary>A Resiliency resource: named policies, and the components to whose deliveries they apply.</summary>
 internal sealed record ResiliencyFile(
     string Name,
     List<string> Scopes,
@@ -12,7 +12,7 @@ internal sealed record ResiliencyFile(
 {
     public bool Concerns(string appId) => Scopes.Count == 0 || Scopes.Contains(appId);
 
-    public static ResiliencyFile Read(YamlPlace document, Action<string> warn)
+    public static ResiliencyFile Read(YamlNodeRef document, Action<string> warn)
     {
         var spec = document.Required("spec");
         var (policies, targets) = (spec.Field("policies"), spec.Field("targets"));
@@ -23,30 +23,30 @@ internal sealed record ResiliencyFile(
             Each(policies, "retries", ReadRetry),
             Each(targets, "components", p => ReadNames(p.Field("inbound"))));
         var components = targets?.Field("components")?.Fields().Select(component => component.Value).ToList() ?? [];
-        IEnumerable<YamlPlace?> missing =
+        IEnumerable<YamlNodeRef?> missing =
         [
             policies?.Field("circuitBreakers"), targets?.Field("apps"), targets?.Field("actors"),
             .. components.Select(component => component.Field("outbound")), .. components.Select(component => component.Field("inbound")?.Field("circuitBreaker")),
         ];
-        foreach (var place in missing.OfType<YamlPlace>()) warn(place.Problem("this is not in this stand-in for daprd, and ignored").Message);
+        foreach (var node in missing.OfType<YamlNodeRef>()) warn(node.Error("this is not in this stand-in for daprd, and ignored").Message);
         file.CheckNames(targets);
         return file;
     }
 
-    private static Dictionary<string, T> Each<T>(YamlPlace? parent, string name, Func<YamlPlace, T> read) =>
+    private static Dictionary<string, T> Each<T>(YamlNodeRef? parent, string name, Func<YamlNodeRef, T> read) =>
         parent?.Field(name)?.Fields().ToDictionary(f => f.Name, f => read(f.Value)) ?? [];
 
-    private static PolicyNames ReadNames(YamlPlace? target) => target is null
+    private static PolicyNames ReadNames(YamlNodeRef? target) => target is null
         ? PolicyNames.None
         : new PolicyNames(target.Field("timeout")?.Text(), target.Field("retry")?.Text());
 
-    private static RetryRule ReadRetry(YamlPlace retry)
+    private static RetryRule ReadRetry(YamlNodeRef retry)
     {
         var exponential = retry.Field("policy") is { } policy && policy.Text().ToLowerInvariant() switch
         {
             "" or "constant" => false,
             "exponential" => true,
-            _ => throw policy.Problem($"'{policy.Text()}' is neither constant nor exponential"),
+            _ => throw policy.Error($"'{policy.Text()}' is neither constant nor exponential"),
         };
         var matching = retry.Field("matching");
         return new RetryRule(
@@ -57,17 +57,17 @@ internal sealed record ResiliencyFile(
             ReadCodes(matching?.Field("gRPCStatusCodes")));
     }
 
-    /// <summary>A list such as <c>1-3,14</c>; null lets every code pass.</summary>
-    private static List<(int First, int Last)>? ReadCodes(YamlPlace? place)
+    /// <summary>Parses a list such as <c>1-3,14</c>; null: all codes.</summary>
+    private static List<(int First, int Last)>? ReadCodes(YamlNodeRef? node)
     {
-        if (place is null || place.Text().Length == 0) return null;
+        if (node is null || node.Text().Length == 0) return null;
         var ranges = new List<(int, int)>();
-        foreach (var part in place.Text().Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        foreach (var part in node.Text().Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
             var ends = part.Split('-', StringSplitOptions.TrimEntries);
             if (ends.Length > 2 || !int.TryParse(ends[0], out var first) || !int.TryParse(ends[^1], out var last) || last < first)
             {
-                throw place.Problem($"'{part}' is neither a status code nor a range of them");
+                throw node.Error($"'{part}' is neither a status code nor a range of them");
             }
 
             ranges.Add((first, last));
@@ -76,12 +76,12 @@ internal sealed record ResiliencyFile(
         return ranges;
     }
 
-    private void CheckNames(YamlPlace? targets)
+    private void CheckNames(YamlNodeRef? targets)
     {
         foreach (var names in Components.Values)
         {
-            if (names.Timeout is { } timeout && !Timeouts.ContainsKey(timeout)) throw targets!.Problem($"there is no timeout named {timeout}");
-            if (names.Retry is { } retry && !Retries.ContainsKey(retry)) throw targets!.Problem($"there is no retry named {retry}");
+            if (names.Timeout is { } timeout && !Timeouts.ContainsKey(timeout)) throw targets!.Error($"there is no timeout named {timeout}");
+            if (names.Retry is { } retry && !Retries.ContainsKey(retry)) throw targets!.Error($"there is no retry named {retry}");
         }
     }
 }

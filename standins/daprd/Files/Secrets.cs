@@ -3,30 +3,30 @@ using System.Text.Json;
 namespace Daprd.Files;
 
 /// <summary>The development secret stores: a local JSON file, and the environment.</summary>
-/// <param name="folder">Where relative paths begin.</param>
+/// <param name="folder">Base of relative paths.</param>
 internal sealed class Secrets(string folder)
 {
-    private readonly Dictionary<string, Func<string, string?>> _stores = [];
+    private readonly Dictionary<string, Func<string, string?>> stores = [];
 
     public static bool IsSecretStore(string type) => type.StartsWith("secretstores.", StringComparison.Ordinal);
 
     public void Add(Component component)
     {
-        _stores[component.Name] = component.Type switch
+        stores[component.Name] = component.Type switch
         {
             "secretstores.local.file" => LocalFile(component),
             "secretstores.local.env" => LocalEnvironment(component),
-            _ => throw component.Place.Problem($"{component.Type} is not in this stand-in, which knows secretstores.local.file and secretstores.local.env"),
+            _ => throw component.Source.Error($"{component.Type} is not in this stand-in, which knows secretstores.local.file and secretstores.local.env"),
         };
     }
 
-    /// <summary>A secret of these stores has one value, whose key is the secret's own name; under any other there is nothing.</summary>
+    /// <summary>A secret of these stores has one value, whose key is the name of the secret.</summary>
     public string? Find(string store, string name, string key) =>
-        key == name && _stores.TryGetValue(store, out var find) ? find(name) : null;
+        key == name && stores.TryGetValue(store, out var find) ? find(name) : null;
 
     private Func<string, string?> LocalFile(Component component)
     {
-        if (component.Flag("multiValued")) throw component.Place.Problem($"multiValued, which {component.Name} asks for, is not in this stand-in");
+        if (component.Flag("multiValued")) throw component.Source.Error($"multiValued, which {component.Name} asks for, is not in this stand-in");
         var path = Path.GetFullPath(component.Value("secretsFile"), folder);
         var separator = component.Value("nestedSeparator") is { Length: > 0 } given ? given : ":";
         try
@@ -38,7 +38,7 @@ internal sealed class Secrets(string folder)
         }
         catch (Exception broken) when (broken is IOException or UnauthorizedAccessException or JsonException or ArgumentException)
         {
-            throw component.Place.Problem($"secretsFile '{path}' of {component.Name} cannot be read: {broken.Message}");
+            throw component.Source.Error($"secretsFile '{path}' of {component.Name} cannot be read: {broken.Message}");
         }
     }
 

@@ -2,12 +2,12 @@ using Daprd.PubSub;
 
 namespace Daprd.Files;
 
-/// <summary>A declarative subscription and the apps it is for.</summary>
+/// <summary>A declarative subscription with its scopes.</summary>
 internal sealed record SubscriptionFile(string Name, Subscription Subscription, List<string> Scopes)
 {
     public bool Concerns(string appId) => Scopes.Count == 0 || Scopes.Contains(appId);
 
-    public static SubscriptionFile Read(YamlPlace document)
+    public static SubscriptionFile Read(YamlNodeRef document)
     {
         var spec = document.Required("spec");
         return new SubscriptionFile(
@@ -23,7 +23,7 @@ internal sealed record SubscriptionFile(string Name, Subscription Subscription, 
             document.Texts("scopes"));
     }
 
-    private static List<Route> Routes(YamlPlace spec)
+    private static List<Route> Routes(YamlNodeRef spec)
     {
         if (spec.Field("route") is { } single) return [new Route("", single.Text())];
         if (spec.Field("routes") is not { } routes) return [];
@@ -34,7 +34,7 @@ internal sealed record SubscriptionFile(string Name, Subscription Subscription, 
         return rules;
     }
 
-    private static BulkOptions? Bulk(YamlPlace? bulk) => bulk?.Field("enabled")?.Boolean() != true
+    private static BulkOptions? Bulk(YamlNodeRef? bulk) => bulk?.Field("enabled")?.Boolean() != true
         ? null
         : BulkOptions.From(bulk.Field("maxMessagesCount")?.Integer() ?? 0, bulk.Field("maxAwaitDurationMs")?.Integer() ?? 0);
 }

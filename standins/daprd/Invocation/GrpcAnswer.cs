@@ -5,12 +5,12 @@ using Microsoft.AspNetCore.Http;
 
 namespace Daprd.Invocation;
 
-/// <summary>Answers a gRPC call without a message, by a status alone.</summary>
+/// <summary>Ends a gRPC call with a status and no message.</summary>
 internal static class GrpcAnswer
 {
     public static bool IsGrpc(HttpRequest request) => request.ContentType?.StartsWith("application/grpc", StringComparison.Ordinal) == true;
 
-    /// <param name="details">A google.rpc.Status; null for none.</param>
+    /// <param name="details">A google.rpc.Status; null: none.</param>
     public static void Write(HttpResponse response, StatusCode code, string message, byte[]? details = null)
     {
         var trailers = response.HasStarted ? response.HttpContext.Features.Get<Microsoft.AspNetCore.Http.Features.IHttpResponseTrailersFeature>()?.Trailers : null;

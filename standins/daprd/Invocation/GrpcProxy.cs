@@ -8,50 +8,50 @@ using Microsoft.AspNetCore.Http;
 
 namespace Daprd.Invocation;
 
-/// <summary>Carries calls of any gRPC service to the app that the metadata names: bytes and headers both ways, no message is parsed.</summary>
-internal sealed class GrpcProxy(SidecarOptions options, Neighbours neighbours, Names names, Spans spans) : IDisposable
+/// <summary>Proxies gRPC calls of any service to the app named in the metadata, without parsing messages.</summary>
+internal sealed class GrpcProxy(SidecarOptions options, LocalApps localApps, NameResolver nameResolver, Spans spans) : IDisposable
 {
     private const string TargetHeader = "dapr-app-id";
     private const string CalleeHeader = "dapr-callee-app-id";
     private const string CallerHeader = "dapr-caller-app-id";
     private const string TokenHeader = "dapr-api-token";
 
-    private readonly HttpMessageInvoker _toSidecars = new(AppChannel.NewHandler());
+    private readonly HttpMessageInvoker toSidecars = new(AppChannel.NewHandler());
 
     public async Task ForwardAsync(HttpContext context)
     {
         var headers = context.Request.Headers;
-        var target = headers[CalleeHeader].Count > 0 ? headers[CalleeHeader].ToString() : headers[TargetHeader].ToString();
-        if (target.Length == 0)
+        var appId = headers[CalleeHeader].Count > 0 ? headers[CalleeHeader].ToString() : headers[TargetHeader].ToString();
+        if (appId.Length == 0)
         {
-            // Where traces are looked at, that comes first and finds it missing.
-            GrpcAnswer.Write(context.Response, StatusCode.Unknown, spans.PassesOn
+            // If traces are propagated, daprd's tracing middleware fails first, with its own message.
+            GrpcAnswer.Write(context.Response, StatusCode.Unknown, spans.Propagates
                 ? $"cannot proxy request: missing {CalleeHeader} or {TargetHeader} metadata"
                 : $"failed to proxy request: required metadata {CalleeHeader} or {TargetHeader} not found");
             return;
         }
 
-        // An id may carry a namespace; there is only one here.
-        target = target.Split('.')[0];
+        // The id may have a namespace, which is ignored.
+        appId = appId.Split('.')[0];
         var caller = TraceContext.FromGrpc(headers);
-        using var span = Start(spans, context, target == options.AppId ? ActivityKind.Server : ActivityKind.Client, caller);
-        // Behind the caller's own context, the app that is called sees the span of the caller's sidecar, not that of its own: so it is in daprd.
-        TraceContext? trace = target != options.AppId ? span.Context : null;
-        if (Find(target) is { } hop)
+        using var span = Start(spans, context, appId == options.AppId ? ActivityKind.Server : ActivityKind.Client, caller);
+        // As in daprd, the called app sees, after the caller's own context, the span of the caller's sidecar and not that of its own sidecar.
+        TraceContext? trace = appId != options.AppId ? span.Context : null;
+        if (Find(appId) is { } target)
         {
-            using var arrival = hop.Spans is null || target == options.AppId ? default : Start(hop.Spans, context, ActivityKind.Server, span.Context);
-            await ForwardAsync(context, hop, target, trace);
+            using var arrival = target.Spans is null || appId == options.AppId ? default : Start(target.Spans, context, ActivityKind.Server, span.Context);
+            await ForwardAsync(context, target, appId, trace);
             if (FailureOf(context.Response) is { } failure) arrival.Fail(failure);
         }
         else
         {
-            GrpcAnswer.Write(context.Response, StatusCode.Unknown, $"failed to invoke, id: {target}, err: couldn't find service: {target}");
+            GrpcAnswer.Write(context.Response, StatusCode.Unknown, $"failed to invoke, id: {appId}, err: couldn't find service: {appId}");
         }
 
         if (FailureOf(context.Response) is { } why) span.Fail(why);
     }
 
-    public void Dispose() => _toSidecars.Dispose();
+    public void Dispose() => toSidecars.Dispose();
 
     private static Span Start(Spans spans, HttpContext context, ActivityKind kind, TraceContext parent)
     {
@@ -61,7 +61,7 @@ internal sealed class GrpcProxy(SidecarOptions options, Neighbours neighbours, N
         return span;
     }
 
-    /// <summary>What the gRPC status of an answer says; null when it is OK, or still unknown.</summary>
+    /// <summary>The message of the response's gRPC status; null if it is OK or not known yet.</summary>
     private static string? FailureOf(HttpResponse response)
     {
         var trailers = response.HttpContext.Features.Get<Microsoft.AspNetCore.Http.Features.IHttpResponseTrailersFeature>()?.Trailers;
@@ -69,21 +69,21 @@ internal sealed class GrpcProxy(SidecarOptions options, Neighbours neighbours, N
         return from["grpc-status"].ToString() is "" or "0" ? null : Uri.UnescapeDataString(from["grpc-message"].ToString());
     }
 
-    private Hop? Find(string target)
+    private Target? Find(string appId)
     {
-        if (neighbours.TryFind(target, out var callee)) return new Hop(callee.App.Invoker, callee.App.Address, callee.AppApiToken, callee.Spans);
-        return target != options.AppId && names.Find(target) is { } sidecar ? new Hop(_toSidecars, sidecar, null, null) : null;
+        if (localApps.TryFind(appId, out var callee)) return new Target(callee.App.Invoker, callee.App.Address, callee.AppApiToken, callee.Spans);
+        return appId != options.AppId && nameResolver.Find(appId) is { } sidecar ? new Target(toSidecars, sidecar, null, null) : null;
     }
 
-    /// <param name="trace">Goes along behind what the caller sent. Null: only that does.</param>
-    private async Task ForwardAsync(HttpContext context, Hop hop, string target, TraceContext? trace)
+    /// <param name="trace">Added after the caller's own context. Null: only the caller's is sent.</param>
+    private async Task ForwardAsync(HttpContext context, Target target, string appId, TraceContext? trace)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         var body = new RequestBody(context.Request, options.MaxBodyBytes, ended.Token);
         try
         {
-            using var request = Request(context, body, hop, target, trace);
-            using var response = await hop.Invoker.SendAsync(request, ended.Token);
+            using var request = Request(context, body, target, appId, trace);
+            using var response = await target.Invoker.SendAsync(request, ended.Token);
             await AnswerAsync(context, response, new MessageLimit(options.MaxBodyBytes), ended.Token);
         }
         catch (Exception) when (body.TooLong is not null)
@@ -96,11 +96,11 @@ internal sealed class GrpcProxy(SidecarOptions options, Neighbours neighbours, N
         }
         catch (HttpRequestException failure) when (!context.RequestAborted.IsCancellationRequested)
         {
-            GrpcAnswer.Write(context.Response, StatusCode.Unavailable, $"app {target} cannot be reached: {failure.Message}");
+            GrpcAnswer.Write(context.Response, StatusCode.Unavailable, $"app {appId} cannot be reached: {failure.Message}");
         }
         catch (IOException failure) when (!context.RequestAborted.IsCancellationRequested)
         {
-            GrpcAnswer.Write(context.Response, StatusCode.Unavailable, $"the connection to app {target} broke: {failure.Message}");
+            GrpcAnswer.Write(context.Response, StatusCode.Unavailable, $"the connection to app {appId} broke: {failure.Message}");
         }
         catch (Exception) when (context.RequestAborted.IsCancellationRequested)
         {
@@ -113,9 +113,9 @@ internal sealed class GrpcProxy(SidecarOptions options, Neighbours neighbours, N
         }
     }
 
-    private HttpRequestMessage Request(HttpContext context, RequestBody body, Hop hop, string target, TraceContext? trace)
+    private HttpRequestMessage Request(HttpContext context, RequestBody body, Target target, string appId, TraceContext? trace)
     {
-        var request = new HttpRequestMessage(HttpMethod.Post, new Uri(hop.Address, context.Request.Path.ToUriComponent()))
+        var request = new HttpRequestMessage(HttpMethod.Post, new Uri(target.Address, context.Request.Path.ToUriComponent()))
         {
             Version = HttpVersion.Version20,
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
@@ -127,22 +127,22 @@ internal sealed class GrpcProxy(SidecarOptions options, Neighbours neighbours, N
             if (!request.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values)) body.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
         }
 
-        if (trace is { } passed && spans.PassesOn)
+        if (trace is { } passed && spans.Propagates)
         {
             var parent = passed.OrZero;
             request.Headers.TryAddWithoutValidation("traceparent", parent);
             request.Headers.TryAddWithoutValidation(TraceContext.BinaryHeader, Convert.ToBase64String(TraceContext.ToBinary(parent)));
         }
 
-        if (target != options.AppId && !request.Headers.Contains(CallerHeader))
+        if (appId != options.AppId && !request.Headers.Contains(CallerHeader))
         {
             request.Headers.TryAddWithoutValidation(CallerHeader, options.AppId);
-            request.Headers.TryAddWithoutValidation(CalleeHeader, target);
+            request.Headers.TryAddWithoutValidation(CalleeHeader, appId);
         }
 
-        if (hop.AppApiToken is null) request.Headers.TryAddWithoutValidation(TargetHeader, target);
-        // Sidecars of one machine are given the same token.
-        var token = hop.AppApiToken ?? options.ApiToken;
+        if (target.AppApiToken is null) request.Headers.TryAddWithoutValidation(TargetHeader, appId);
+        // All sidecars of a machine are expected to have the same token.
+        var token = target.AppApiToken ?? options.ApiToken;
         if (token.Length > 0) request.Headers.TryAddWithoutValidation(TokenHeader, token);
         return request;
     }
@@ -154,26 +154,26 @@ internal sealed class GrpcProxy(SidecarOptions options, Neighbours neighbours, N
         || name.Equals(TargetHeader, StringComparison.OrdinalIgnoreCase)
         || name.Equals(TokenHeader, StringComparison.OrdinalIgnoreCase);
 
-    private static async Task AnswerAsync(HttpContext context, HttpResponseMessage from, MessageLimit limit, CancellationToken stop)
+    private static async Task AnswerAsync(HttpContext context, HttpResponseMessage from, MessageLimit limit, CancellationToken ct)
     {
         var to = context.Response;
         to.StatusCode = (int)from.StatusCode;
         foreach (var (name, values) in from.Content.Headers.NonValidated) to.Headers[name] = values.ToArray();
-        var stream = await from.Content.ReadAsStreamAsync(stop);
+        var stream = await from.Content.ReadAsStreamAsync(ct);
         var buffer = ArrayPool<byte>.Shared.Rent(16 * 1024);
         try
         {
-            var count = await stream.ReadAsync(buffer, stop);
-            // Headers go with the first message; without one they are lost, unless they are trailers in truth.
+            var count = await stream.ReadAsync(buffer, ct);
+            // Headers are sent with the first message; without a message they are dropped, unless this is a trailers-only response.
             if (count > 0 || from.Headers.NonValidated.Contains("grpc-status"))
             {
                 foreach (var (name, values) in from.Headers.NonValidated) to.Headers.Append(name, values.ToArray());
             }
 
-            for (; count > 0; count = await stream.ReadAsync(buffer, stop))
+            for (; count > 0; count = await stream.ReadAsync(buffer, ct))
             {
                 limit.Take(buffer.AsSpan(0, count));
-                await to.BodyWriter.WriteAsync(buffer.AsMemory(0, count), stop);
+                await to.BodyWriter.WriteAsync(buffer.AsMemory(0, count), ct);
             }
         }
         finally
@@ -188,7 +188,7 @@ internal sealed class GrpcProxy(SidecarOptions options, Neighbours neighbours, N
     }
 }
 
-/// <summary>Where a call goes next: the app itself, or its sidecar.</summary>
-/// <param name="AppApiToken">Null when the next hop is a sidecar, which is to see who is meant.</param>
-/// <param name="Spans">Of the app's own sidecar. Null when the next hop is a sidecar, which makes its own.</param>
-internal sealed record Hop(HttpMessageInvoker Invoker, Uri Address, string? AppApiToken, Spans? Spans);
+/// <summary>The next hop of a call: the app itself or its sidecar.</summary>
+/// <param name="AppApiToken">Null if the next hop is a sidecar, which needs the app id header.</param>
+/// <param name="Spans">The spans of the app's sidecar. Null if the next hop is a sidecar, which creates its own.</param>
+internal sealed record Target(HttpMessageInvoker Invoker, Uri Address, string? AppApiToken, Spans? Spans);

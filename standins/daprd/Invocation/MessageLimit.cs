@@ -2,39 +2,39 @@ using Grpc.Core;
 
 namespace Daprd.Invocation;
 
-/// <summary>Follows the messages in a stream of gRPC bytes, which come in pieces of any size.</summary>
-/// <param name="bytes">The most that one message may have, without its prefix.</param>
+/// <summary>Enforces the message size limit on a stream of gRPC bytes that arrives in arbitrary chunks.</summary>
+/// <param name="bytes">Maximum size of one message without its prefix.</param>
 internal sealed class MessageLimit(int bytes)
 {
-    /// <summary>A flag and four bytes of length.</summary>
+    /// <summary>A compression flag and four bytes of length.</summary>
     private const int PrefixLength = 5;
 
-    private int _prefix;
-    private uint _length;
-    private long _left;
+    private int prefix;
+    private uint length;
+    private long left;
 
-    /// <summary>Throws <see cref="RpcException"/> as soon as it is seen that a message is too long.</summary>
+    /// <summary>Throws <see cref="RpcException"/> as soon as the length prefix of a message exceeds the limit.</summary>
     public void Take(ReadOnlySpan<byte> piece)
     {
         while (!piece.IsEmpty)
         {
-            if (_left > 0)
+            if (left > 0)
             {
-                var rest = (int)Math.Min(_left, piece.Length);
-                _left -= rest;
+                var rest = (int)Math.Min(left, piece.Length);
+                left -= rest;
                 piece = piece[rest..];
                 continue;
             }
 
-            if (_prefix++ > 0) _length = (_length << 8) | piece[0];
+            if (prefix++ > 0) length = (length << 8) | piece[0];
             piece = piece[1..];
-            if (_prefix < PrefixLength) continue;
-            if (_length > bytes)
+            if (prefix < PrefixLength) continue;
+            if (length > bytes)
             {
-                throw new RpcException(new Status(StatusCode.ResourceExhausted, $"grpc: received message larger than max ({_length} vs. {bytes})"));
+                throw new RpcException(new Status(StatusCode.ResourceExhausted, $"grpc: received message larger than max ({length} vs. {bytes})"));
             }
 
-            (_left, _prefix, _length) = (_length, 0, 0);
+            (left, prefix, length) = (length, 0, 0);
         }
     }
 }

@@ -5,19 +5,19 @@ using Microsoft.AspNetCore.Http;
 
 namespace Daprd.Invocation;
 
-/// <summary>A caller's body on its way to the app, chunk by chunk as it comes.</summary>
-/// <param name="maxMessageBytes">A longer message is not passed on and ends the call.</param>
-internal sealed class RequestBody(HttpRequest request, int maxMessageBytes, CancellationToken stop) : HttpContent
+/// <summary>Streams the caller's request body to the app.</summary>
+/// <param name="maxMessageBytes">A longer message ends the call.</param>
+internal sealed class RequestBody(HttpRequest request, int maxMessageBytes, CancellationToken ct) : HttpContent
 {
-    private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly MessageLimit _limit = new(maxMessageBytes);
-    private bool _begun;
+    private readonly TaskCompletionSource finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly MessageLimit limit = new(maxMessageBytes);
+    private bool begun;
 
-    /// <summary>Why it was not passed on to its end; null when its messages had no fault.</summary>
+    /// <summary>The error for a message over the size limit; null if there was none.</summary>
     public RpcException? TooLong { get; private set; }
 
-    /// <summary>Completes when the caller's body is no longer read; at once when it never was.</summary>
-    public Task Finished => Volatile.Read(ref _begun) ? _finished.Task : Task.CompletedTask;
+    /// <summary>Completes when the caller's body is no longer read; already completed if it never was.</summary>
+    public Task Finished => Volatile.Read(ref begun) ? finished.Task : Task.CompletedTask;
 
     protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => CopyAsync(stream);
 
@@ -31,29 +31,29 @@ internal sealed class RequestBody(HttpRequest request, int maxMessageBytes, Canc
 
     private async Task CopyAsync(Stream to)
     {
-        Volatile.Write(ref _begun, true);
+        Volatile.Write(ref begun, true);
         try
         {
             var from = request.BodyReader;
             if (!from.TryRead(out var read))
             {
-                // A caller may wait for the app's headers before it sends anything.
-                await to.FlushAsync(stop);
-                read = await from.ReadAsync(stop);
+                // The caller may wait for the app's headers before it sends a message.
+                await to.FlushAsync(ct);
+                read = await from.ReadAsync(ct);
             }
 
             while (true)
             {
                 foreach (var segment in read.Buffer)
                 {
-                    _limit.Take(segment.Span);
-                    await to.WriteAsync(segment, stop);
+                    limit.Take(segment.Span);
+                    await to.WriteAsync(segment, ct);
                 }
 
                 from.AdvanceTo(read.Buffer.End);
                 if (read.IsCompleted) return;
-                await to.FlushAsync(stop);
-                read = await from.ReadAsync(stop);
+                await to.FlushAsync(ct);
+                read = await from.ReadAsync(ct);
             }
         }
         catch (RpcException tooLong)
@@ -63,7 +63,7 @@ internal sealed class RequestBody(HttpRequest request, int maxMessageBytes, Canc
         }
         finally
         {
-            _finished.TrySetResult();
+            finished.TrySetResult();
         }
     }
 }

@@ -4,12 +4,12 @@ using System.Text.Unicode;
 
 namespace Daprd.Json;
 
-/// <summary>Escapes what Go escapes in a string, the three characters of HTML aside, and nothing else.</summary>
+/// <summary>Escapes in strings exactly what Go's encoder escapes, except for &lt;, &gt; and &amp;.</summary>
 internal sealed class GoEncoder : JavaScriptEncoder
 {
     public static readonly GoEncoder Instance = new();
 
-    /// <summary>What must be escaped, and the first byte of the two separators that must be.</summary>
+    /// <summary>The bytes to escape, and the first byte of U+2028 and U+2029.</summary>
     private static readonly SearchValues<byte> Suspects = SearchValues.Create([.. Enumerable.Range(0, 0x20).Select(i => (byte)i), (byte)'"', (byte)'\\', 0xe2]);
 
     private static readonly SearchValues<char> SuspectCharacters = SearchValues.Create(
@@ -56,7 +56,7 @@ internal sealed class GoEncoder : JavaScriptEncoder
         return fits;
     }
 
-    /// <summary>Half of a pair of surrogates, which is no character.</summary>
+    /// <summary>An unpaired surrogate.</summary>
     private static bool IsLone(ReadOnlySpan<char> text, int at) =>
         char.IsHighSurrogate(text[at]) ? at + 1 == text.Length || !char.IsLowSurrogate(text[at + 1])
         : char.IsLowSurrogate(text[at]) && (at == 0 || !char.IsHighSurrogate(text[at - 1]));

@@ -3,40 +3,40 @@ using System.Text.Json;
 
 namespace Daprd.Json;
 
-/// <summary>How decoded values are written again.</summary>
+/// <summary>How decoded values are re-encoded.</summary>
 internal enum JsonForm
 {
-    /// <summary>Members sorted by the bytes of their names, numbers as the text has them.</summary>
+    /// <summary>Members sorted ordinally by name, numbers unchanged.</summary>
     AsWritten,
 
-    /// <summary>Members sorted likewise, numbers as a float64 holds them.</summary>
+    /// <summary>Members sorted ordinally by name, numbers converted to float64.</summary>
     Float64,
 }
 
-/// <summary>JSON as Go's encoders write a decoded value: compact, and characters that matter to HTML escaped.</summary>
+/// <summary>JSON as Go's encoder writes it: compact, with HTML characters escaped.</summary>
 internal static class GoJson
 {
     private static readonly JsonWriterOptions Options = new() { Encoder = GoEncoder.Instance, SkipValidation = true };
     private static readonly SearchValues<byte> HtmlCharacters = SearchValues.Create("<>&"u8);
 
     [ThreadStatic]
-    private static (ArrayBufferWriter<byte> Buffer, Utf8JsonWriter Writer)? _spare;
+    private static (ArrayBufferWriter<byte> Buffer, Utf8JsonWriter Writer)? spare;
 
-    /// <summary>What <paramref name="write"/> writes, in Go's form.</summary>
+    /// <summary>The output of <paramref name="write"/> in Go's format.</summary>
     public static byte[] Bytes<T>(T value, Action<Utf8JsonWriter, T> write)
     {
-        var (buffer, writer) = _spare ?? NewSpare();
-        _spare = null;
+        var (buffer, writer) = spare ?? NewSpare();
+        spare = null;
         write(writer, value);
         writer.Flush();
         var bytes = EscapeHtml(buffer.WrittenSpan);
         buffer.ResetWrittenCount();
         writer.Reset();
-        _spare = (buffer, writer);
+        spare = (buffer, writer);
         return bytes;
     }
 
-    /// <summary>A member of an object as Go's decoder finds it: by its name or, when nobody has that, by a name that differs in case only.</summary>
+    /// <summary>Finds a member as Go's decoder does: by its exact name or else ignoring case.</summary>
     public static bool TryMember(this JsonElement element, string name, out JsonElement member)
     {
         if (element.TryGetProperty(name, out member)) return true;
@@ -50,7 +50,7 @@ internal static class GoJson
         return false;
     }
 
-    /// <summary>Of members of equal names the last one counts.</summary>
+    /// <summary>The last of several members with the same name wins.</summary>
     public static void Write(Utf8JsonWriter writer, JsonElement element, JsonForm form)
     {
         switch (element.ValueKind)
@@ -117,7 +117,7 @@ internal static class GoJson
         JsonForm.Float64 => GoNumber.OfFloat64(text),
     };
 
-    // In JSON these three can stand only inside strings, so replacing them needs no parser.
+    // In JSON these characters occur only inside strings, so they can be replaced without parsing.
     private static byte[] EscapeHtml(ReadOnlySpan<byte> json)
     {
         if (json.IndexOfAny(HtmlCharacters) < 0) return json.ToArray();

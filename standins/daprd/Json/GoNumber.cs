@@ -2,10 +2,10 @@ using System.Globalization;
 
 namespace Daprd.Json;
 
-/// <summary>Numbers as Go's JSON encoder writes a float64: plain digits from 1e-6 up to 1e21, an exponent beyond.</summary>
+/// <summary>Formats numbers as Go's JSON encoder formats a float64: plain digits from 1e-6 to 1e21, an exponent otherwise.</summary>
 internal static class GoNumber
 {
-    /// <summary>Throws <see cref="OverflowException"/> for a number that no float64 can hold.</summary>
+    /// <summary>Throws <see cref="OverflowException"/> for a number outside the range of float64.</summary>
     public static string OfFloat64(string text) => Format(Parse(text));
 
     private static double Parse(string text)
@@ -17,16 +17,16 @@ internal static class GoNumber
     private static string Format(double value)
     {
         if (value == 0) return double.IsNegative(value) ? "-0" : "0";
-        // "R" gives the fewest digits that read back as the same number, with or without an exponent of its own.
+        // "R" gives the shortest digits that round-trip, with or without an exponent.
         var parts = Math.Abs(value).ToString("R", CultureInfo.InvariantCulture).Split('E');
         var point = parts[0].IndexOf('.') is var found && found < 0 ? parts[0].Length : found;
         var all = parts[0].Replace(".", "");
         var digits = all.TrimStart('0');
         var exponent = point - 1 - (all.Length - digits.Length) + (parts.Length > 1 ? int.Parse(parts[1], CultureInfo.InvariantCulture) : 0);
-        return (value < 0 ? "-" : "") + Lay(digits.TrimEnd('0'), exponent);
+        return (value < 0 ? "-" : "") + Layout(digits.TrimEnd('0'), exponent);
     }
 
-    private static string Lay(string digits, int exponent) => exponent switch
+    private static string Layout(string digits, int exponent) => exponent switch
     {
         < -6 or >= 21 => digits[..1] + (digits.Length > 1 ? "." + digits[1..] : "") + (exponent < 0 ? "e-" : "e+") + Math.Abs(exponent),
         < 0 => "0." + new string('0', -exponent - 1) + digits,

@@ -10,27 +10,27 @@ using static Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types;
 namespace Daprd.PubSub;
 
 /// <summary>
-/// Brings batches of one subscription to the app. The inbound policy repeats a batch with those entries only that have failed; what then
-/// still fails goes to the dead letter topic if there is one. What the app drops, and what has expired, goes there at once.
+/// Delivers batches of one subscription to the app. The inbound policy retries only the failed entries of a batch. Entries that still fail
+/// after the retries go to the dead letter topic if there is one; dropped and expired events go there at once.
 /// </summary>
 internal sealed class BulkDelivery(
     Subscription subscription, AppChannel app, string appApiToken, Publisher publisher, Policy policy, Spans spans, Action<string> warn, TimeProvider time)
 {
     private const string EventType = "com.dapr.event.sent.bulk";
-    private static readonly TimeSpan DeadLetterLimit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan DeadLetterTimeout = TimeSpan.FromSeconds(30);
 
-    /// <summary>A message on its way through the attempts.</summary>
+    /// <summary>The state of one message of a batch.</summary>
     private sealed class Entry(Message message)
     {
         public Message Message => message;
 
-        /// <summary>Null when there is nothing to bring to the app.</summary>
+        /// <summary>Null when the message is not delivered to the app.</summary>
         public TopicEventBulkRequestEntry? Request { get; set; }
 
-        /// <summary>What its envelope says; a raw payload says nothing.</summary>
+        /// <summary>From the envelope; none for a raw payload.</summary>
         public TraceContext Trace { get; set; } = TraceContext.None;
 
-        /// <summary>Why it is not handled so far; null when it is, or was not tried yet.</summary>
+        /// <summary>The last failure; null when handled or not attempted yet.</summary>
         public Exception? Failure { get; set; }
     }
 
@@ -65,7 +65,7 @@ internal sealed class BulkDelivery(
                 entry.Trace = TraceContext.FromEnvelope(cloudEvent.TraceParent);
             }
 
-            // An event that no route matches is dropped and, unlike one that comes alone, delivered all the same.
+            // In bulk, an event that matches no route is dropped and, unlike a single one, delivered as well.
             if (subscription.Routes.Count == 0) await DropAsync(entry, "no route matches it");
             entry.Request = request;
         }
@@ -93,7 +93,7 @@ internal sealed class BulkDelivery(
         }
     }
 
-    /// <summary>Takes from the list what was handled, and throws when anything is left in it.</summary>
+    /// <summary>Removes handled entries from <paramref name="pending"/>; throws if any remain.</summary>
     private async Task AttemptAsync(List<Entry> pending, CancellationToken end)
     {
         var request = new TopicEventBulkRequest
@@ -116,13 +116,13 @@ internal sealed class BulkDelivery(
 
         var statuses = new Dictionary<string, TopicEventResponseStatus>();
         foreach (var answer in response.Statuses) statuses[answer.EntryId] = answer.Status;
-        foreach (var entry in pending) await JudgeAsync(entry, statuses.Remove(entry.Request!.EntryId, out var status) ? status : null);
+        foreach (var entry in pending) await ApplyStatusAsync(entry, statuses.Remove(entry.Request!.EntryId, out var status) ? status : null);
         foreach (var stranger in statuses.Keys) warn($"the app answers for entry {stranger}, which it was not sent");
         pending.RemoveAll(e => e.Failure is null);
         if (pending.Count > 0) throw new RetryRequestedException();
     }
 
-    /// <summary>One span for each entry, and of each its context in the headers of the one call. Null when the app implements neither rpc.</summary>
+    /// <summary>Starts a span per entry and sends all their contexts in the headers of one call. Null when the app implements neither RPC.</summary>
     private async Task<TopicEventBulkResponse?> CallAsync(TopicEventBulkRequest request, List<Entry> pending, CancellationToken end)
     {
         var headers = new Metadata { { "pubsubname", subscription.PubSubName } };
@@ -150,13 +150,13 @@ internal sealed class BulkDelivery(
         }
     }
 
-    private async Task JudgeAsync(Entry entry, TopicEventResponseStatus? status)
+    private async Task ApplyStatusAsync(Entry entry, TopicEventResponseStatus? status)
     {
         entry.Failure = status is TopicEventResponseStatus.Success or TopicEventResponseStatus.Drop ? null : new RetryRequestedException();
         if (status == TopicEventResponseStatus.Drop) await DropAsync(entry, "the app dropped it");
     }
 
-    /// <summary>The event is done with, even when its copy cannot be published.</summary>
+    /// <summary>The event is handled even if its copy cannot be published.</summary>
     private async Task DropAsync(Entry entry, string reason)
     {
         if (subscription.DeadLetterTopic.Length == 0)
@@ -175,7 +175,7 @@ internal sealed class BulkDelivery(
         }
     }
 
-    /// <summary>The failures count as handled when all of them lie in the dead letter topic, else none does.</summary>
+    /// <summary>Failed entries count as handled only if all of them could be published to the dead letter topic.</summary>
     private async Task GiveUpAsync(List<Entry> failed)
     {
         try
@@ -192,7 +192,7 @@ internal sealed class BulkDelivery(
     private async Task DeadLetterAsync(Entry entry, string reason)
     {
         warn($"an event of topic {entry.Message.Topic} goes to the dead letter topic {subscription.DeadLetterTopic}: {reason}");
-        using var limit = new CancellationTokenSource(DeadLetterLimit, time);
+        using var limit = new CancellationTokenSource(DeadLetterTimeout, time);
         await publisher.ForwardAsync(subscription.PubSubName, entry.Message with { Topic = subscription.DeadLetterTopic }, limit.Token);
     }
 }

@@ -8,17 +8,17 @@ using Value = Google.Protobuf.WellKnownTypes.Value;
 
 namespace Daprd.PubSub;
 
-/// <summary>An envelope as it was read back from a broker.</summary>
+/// <summary>An envelope read from a broker.</summary>
 internal sealed class CloudEvent : IDisposable
 {
     private static readonly JsonDocumentOptions Deep = new() { MaxDepth = 1000 };
     private static readonly HashSet<string> Attributes = ["id", "source", "datacontenttype", "type", "specversion", "data", "data_base64"];
 
-    private readonly JsonDocument _document;
+    private readonly JsonDocument document;
 
-    private CloudEvent(JsonDocument document) => _document = document;
+    private CloudEvent(JsonDocument document) => this.document = document;
 
-    /// <summary>Throws <see cref="JsonException"/> when the bytes are no JSON object.</summary>
+    /// <summary>Throws <see cref="JsonException"/> if the bytes are not a JSON object.</summary>
     public static CloudEvent Parse(ReadOnlyMemory<byte> bytes)
     {
         var document = JsonDocument.Parse(bytes, Deep);
@@ -33,7 +33,7 @@ internal sealed class CloudEvent : IDisposable
     public bool HasExpired(DateTimeOffset now) =>
         DateTimeOffset.TryParse(Text("expiration"), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var expiration) && now > expiration;
 
-    /// <summary>Throws <see cref="FormatException"/> when the data does not fit its content type.</summary>
+    /// <summary>Throws <see cref="FormatException"/> if the data does not match its content type.</summary>
     public TopicEventRequest ForApp(string topic, string pubSubName, string path) => new()
     {
         Id = Text("id"),
@@ -48,7 +48,7 @@ internal sealed class CloudEvent : IDisposable
         Extensions = Extensions(),
     };
 
-    /// <summary>As part of a batch, where binary data is not looked at: so it is with daprd. Throws like <see cref="ForApp"/>.</summary>
+    /// <summary>For an entry of a batch, where daprd ignores binary data. Throws like <see cref="ForApp"/>.</summary>
     public TopicEventCERequest ForBatch() => new()
     {
         Id = Text("id"),
@@ -60,15 +60,15 @@ internal sealed class CloudEvent : IDisposable
         Extensions = Extensions(),
     };
 
-    public void Dispose() => _document.Dispose();
+    public void Dispose() => document.Dispose();
 
     private string Text(string name) =>
-        _document.RootElement.TryGetProperty(name, out var member) && member.ValueKind == JsonValueKind.String ? member.GetString()! : "";
+        document.RootElement.TryGetProperty(name, out var member) && member.ValueKind == JsonValueKind.String ? member.GetString()! : "";
 
     private Struct Extensions()
     {
         var extensions = new Struct();
-        foreach (var member in _document.RootElement.EnumerateObject())
+        foreach (var member in document.RootElement.EnumerateObject())
         {
             if (!Attributes.Contains(member.Name)) extensions.Fields[member.Name] = ToValue(member.Value);
         }
@@ -77,14 +77,14 @@ internal sealed class CloudEvent : IDisposable
     }
 
     private ByteString? Binary() =>
-        _document.RootElement.TryGetProperty("data_base64", out var encoded) && encoded.ValueKind == JsonValueKind.String
+        document.RootElement.TryGetProperty("data_base64", out var encoded) && encoded.ValueKind == JsonValueKind.String
             ? UnsafeByteOperations.UnsafeWrap(encoded.GetBytesFromBase64())
             : null;
 
-    // Other content types reach a gRPC app with no data at all: so does daprd.
+    // As in daprd, events with other content types reach a gRPC app without data.
     private ByteString Data()
     {
-        if (!_document.RootElement.TryGetProperty("data", out var data)) return ByteString.Empty;
+        if (!document.RootElement.TryGetProperty("data", out var data)) return ByteString.Empty;
         return Envelope.MediaType(Text("datacontenttype")) switch
         {
             "application/json" or "application/cloudevents+json" => UnsafeByteOperations.UnsafeWrap(

@@ -8,16 +8,16 @@ using static Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types;
 namespace Daprd.PubSub;
 
 /// <summary>
-/// Brings the messages of one subscription to the app: once, or as often as the inbound policy says. What then still fails,
-/// what the app drops, and what cannot be delivered at all goes to the dead letter topic if there is one.
+/// Delivers the messages of one subscription to the app, with the retries of the inbound policy. Messages that still fail, that the app
+/// drops or that cannot be delivered go to the dead letter topic if there is one.
 /// </summary>
 internal sealed class Delivery(
     Subscription subscription, AppChannel app, string appApiToken, Publisher publisher, Policy policy, Spans spans, Action<string> warn, TimeProvider time)
 {
-    private static readonly TimeSpan DeadLetterLimit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan DeadLetterTimeout = TimeSpan.FromSeconds(30);
     private static readonly IReadOnlyDictionary<string, string> NoMetadata = new Dictionary<string, string>();
 
-    /// <summary>Throws when the message was neither handled nor dead-lettered.</summary>
+    /// <summary>Throws if the message was neither handled nor dead-lettered.</summary>
     public async Task HandleAsync(Message message, CancellationToken deadline, CancellationToken stopping)
     {
         string? givenUp;
@@ -36,7 +36,7 @@ internal sealed class Delivery(
         else warn($"an event of topic {message.Topic} was dropped: {givenUp}");
     }
 
-    /// <summary>Null when the app has handled the event; otherwise why it is given up without being a failure.</summary>
+    /// <summary>Null when the app has handled the event; otherwise why it is dropped.</summary>
     private async Task<string?> DeliverAsync(CloudEvent cloudEvent, Message message, CancellationToken deadline, CancellationToken stopping)
     {
         if (cloudEvent.HasExpired(time.GetUtcNow())) return "it had expired";
@@ -47,7 +47,7 @@ internal sealed class Delivery(
         return status == TopicEventResponseStatus.Drop ? "the app dropped it" : null;
     }
 
-    /// <summary>Until the deadline, which ends an attempt under way, too.</summary>
+    /// <summary>Retries until the deadline, which also cancels the current attempt.</summary>
     private async Task<TopicEventResponseStatus> DispatchAsync(CloudEvent cloudEvent, Message message, CancellationToken deadline, CancellationToken stopping)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(deadline, stopping);
@@ -103,11 +103,11 @@ internal sealed class Delivery(
     private async Task DeadLetterAsync(Message message, string reason)
     {
         warn($"an event of topic {message.Topic} goes to the dead letter topic {subscription.DeadLetterTopic}: {reason}");
-        using var limit = new CancellationTokenSource(DeadLetterLimit, time);
+        using var limit = new CancellationTokenSource(DeadLetterTimeout, time);
         var metadata = new Dictionary<string, string>(message.Metadata ?? NoMetadata) { ["pubsubName"] = subscription.PubSubName };
         await publisher.ForwardAsync(subscription.PubSubName, new Message(subscription.DeadLetterTopic, message.Data, metadata), limit.Token);
     }
 }
 
-/// <summary>The app asked for the event again.</summary>
+/// <summary>The app requested a redelivery.</summary>
 internal sealed class RetryRequestedException() : Exception("the app answered RETRY");

@@ -7,13 +7,13 @@ using Daprd.Tracing;
 
 namespace Daprd.PubSub;
 
-/// <summary>What an app asks to be published.</summary>
-/// <param name="ContentType">As it was sent; empty means text/plain.</param>
-/// <param name="Metadata">Names compare without case where the sidecar reads them. Null when there is none; an empty one still travels with the message.</param>
-internal sealed record Publication(
+/// <summary>One event to publish.</summary>
+/// <param name="ContentType">As sent by the app; empty means text/plain.</param>
+/// <param name="Metadata">The sidecar reads names case-insensitively. Null: no metadata; empty metadata is still stored with the message.</param>
+internal sealed record PublishRequest(
     string PubSubName, string Topic, ReadOnlyMemory<byte> Data, string ContentType, IReadOnlyDictionary<string, string>? Metadata, TraceContext Trace)
 {
-    /// <summary>Whether it goes as it is, without an envelope.</summary>
+    /// <summary>Whether the data is published without an envelope.</summary>
     public bool IsRaw { get; init; }
 
     public string? Find(string name) => Find(Metadata, name);
@@ -30,8 +30,7 @@ internal sealed record Publication(
     }
 
     /// <summary>
-    /// How long the event is worth delivering; null for ever. An unreadable value counts as none, and so does a negative number of seconds,
-    /// but not a negative duration: that, and zero, is over at once.
+    /// Null: no expiry. An invalid value and a negative number of seconds count as null; zero and a negative duration expire at once.
     /// </summary>
     public TimeSpan? TimeToLive()
     {
@@ -42,17 +41,17 @@ internal sealed record Publication(
     }
 }
 
-/// <summary>The CloudEvent that wraps what was published: one JSON object, its members sorted by name.</summary>
+/// <summary>Wraps published data in a CloudEvent: one JSON object with members sorted by name.</summary>
 internal static class Envelope
 {
     private const string DefaultType = "com.dapr.event.sent";
     private static readonly JsonDocumentOptions Lenient = new() { MaxDepth = 1000 };
 
-    /// <summary>Throws <see cref="JsonException"/> when the event calls itself a CloudEvent and is none.</summary>
-    public static byte[] Wrap(Publication publication, string appId, DateTimeOffset now) =>
-        MediaType(publication.ContentType) == "application/cloudevents+json" ? Complete(publication, now) : Make(publication, appId, now);
+    /// <summary>Throws <see cref="JsonException"/> if the content type says CloudEvent and the data is not one.</summary>
+    public static byte[] Wrap(PublishRequest request, string appId, DateTimeOffset now) =>
+        MediaType(request.ContentType) == "application/cloudevents+json" ? Complete(request, now) : Make(request, appId, now);
 
-    /// <summary>The envelope around a payload that was published without one.</summary>
+    /// <summary>The envelope for a payload that was published raw.</summary>
     public static byte[] WrapRaw(Message message, string pubSubName) => GoJson.Bytes((message, pubSubName), static (writer, raw) =>
     {
         var metadata = raw.message.Metadata;
@@ -72,33 +71,33 @@ internal static class Envelope
         writer.WriteEndObject();
     });
 
-    /// <summary>Lower case, without parameters.</summary>
+    /// <summary>In lower case, without parameters.</summary>
     public static string MediaType(string contentType)
     {
         var end = contentType.IndexOf(';');
         return (end < 0 ? contentType : contentType[..end]).ToLowerInvariant();
     }
 
-    private static byte[] Make(Publication publication, string appId, DateTimeOffset now) => GoJson.Bytes((publication, appId, now), static (writer, source) =>
+    private static byte[] Make(PublishRequest request, string appId, DateTimeOffset now) => GoJson.Bytes((request, appId, now), static (writer, source) =>
     {
-        var (publication, appId, now) = source;
-        var contentType = publication.ContentType.Length > 0 ? publication.ContentType : "text/plain";
-        var trace = publication.Find("cloudevent.traceparent") ?? publication.Find("cloudevent.traceid") ?? publication.Trace.Parent;
+        var (request, appId, now) = source;
+        var contentType = request.ContentType.Length > 0 ? request.ContentType : "text/plain";
+        var trace = request.Find("cloudevent.traceparent") ?? request.Find("cloudevent.traceid") ?? request.Trace.Parent;
         writer.WriteStartObject();
-        WriteData(writer, MediaType(contentType), publication.Data);
+        WriteData(writer, MediaType(contentType), request.Data);
         writer.WriteString("datacontenttype", contentType);
-        if (publication.TimeToLive() is { } lifetime) writer.WriteString("expiration", Rfc3339(now.ToUniversalTime() + lifetime));
-        writer.WriteString("id", publication.Find("cloudevent.id") ?? Guid.NewGuid().ToString());
-        writer.WriteString("pubsubname", publication.PubSubName);
-        writer.WriteString("source", publication.Find("cloudevent.source") ?? appId);
+        if (request.TimeToLive() is { } lifetime) writer.WriteString("expiration", Rfc3339(now.ToUniversalTime() + lifetime));
+        writer.WriteString("id", request.Find("cloudevent.id") ?? Guid.NewGuid().ToString());
+        writer.WriteString("pubsubname", request.PubSubName);
+        writer.WriteString("source", request.Find("cloudevent.source") ?? appId);
         writer.WriteString("specversion", "1.0");
-        if (publication.Find("cloudevent.subject") is { } subject) writer.WriteString("subject", subject);
+        if (request.Find("cloudevent.subject") is { } subject) writer.WriteString("subject", subject);
         writer.WriteString("time", Rfc3339(now));
-        writer.WriteString("topic", publication.Topic);
+        writer.WriteString("topic", request.Topic);
         writer.WriteString("traceid", trace);
         writer.WriteString("traceparent", trace);
-        writer.WriteString("tracestate", publication.Find("cloudevent.tracestate") ?? publication.Trace.State);
-        writer.WriteString("type", publication.Find("cloudevent.type") ?? DefaultType);
+        writer.WriteString("tracestate", request.Find("cloudevent.tracestate") ?? request.Trace.State);
+        writer.WriteString("type", request.Find("cloudevent.type") ?? DefaultType);
         writer.WriteEndObject();
     });
 
@@ -123,7 +122,7 @@ internal static class Envelope
         }
     }
 
-    /// <summary>Only the first value counts; what follows it is ignored.</summary>
+    /// <summary>Parses the first JSON value and ignores the rest.</summary>
     private static JsonDocument? TryFirstValue(ReadOnlySpan<byte> data)
     {
         try
@@ -137,9 +136,9 @@ internal static class Envelope
         }
     }
 
-    private static byte[] Complete(Publication publication, DateTimeOffset now)
+    private static byte[] Complete(PublishRequest request, DateTimeOffset now)
     {
-        using var document = JsonDocument.Parse(publication.Data, Lenient);
+        using var document = JsonDocument.Parse(request.Data, Lenient);
         if (document.RootElement.ValueKind != JsonValueKind.Object) throw new JsonException("a CloudEvent is a JSON object");
         var members = new SortedDictionary<string, Action<Utf8JsonWriter>>(StringComparer.Ordinal);
         foreach (var member in document.RootElement.EnumerateObject())
@@ -147,20 +146,20 @@ internal static class Envelope
             members[member.Name] = writer => GoJson.Write(writer, member.Value, JsonForm.AsWritten);
         }
 
-        Text("topic", publication.Topic);
-        Text("pubsubname", publication.PubSubName);
+        Text("topic", request.Topic);
+        Text("pubsubname", request.PubSubName);
         if (!members.ContainsKey("traceid"))
         {
-            Text("traceid", publication.Trace.Parent);
-            Text("traceparent", publication.Trace.Parent);
+            Text("traceid", request.Trace.Parent);
+            Text("traceparent", request.Trace.Parent);
         }
 
-        TextIfAbsent("tracestate", publication.Trace.State);
+        TextIfAbsent("tracestate", request.Trace.State);
         TextIfAbsent("time", Rfc3339(now));
         TextIfAbsent("source", "Dapr");
         TextIfAbsent("type", DefaultType);
         TextIfAbsent("specversion", "1.0");
-        if (publication.TimeToLive() is { } lifetime) Text("expiration", Rfc3339(now.ToUniversalTime() + lifetime));
+        if (request.TimeToLive() is { } lifetime) Text("expiration", Rfc3339(now.ToUniversalTime() + lifetime));
         return GoJson.Bytes(members, static (writer, all) =>
         {
             writer.WriteStartObject();

@@ -3,20 +3,20 @@ using System.Collections.Immutable;
 namespace Daprd.PubSub;
 
 /// <summary>
-/// pubsub.in-memory: every subscription gets every event, one at a time and in order; without a subscriber an event is gone,
-/// and a failed one is not delivered again. Publishing waits until the subscriber is done with the event before. What is delivered
-/// names the topic as it was subscribed to.
+/// pubsub.in-memory: every subscription gets every event, one at a time and in order. An event without subscriber is lost, and a failed one
+/// is not redelivered. Publishing blocks until the subscriber has handled the previous event. A delivered event has the topic of the
+/// subscription, which may be a pattern.
 /// </summary>
 internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
 {
-    private readonly Lock _gate = new();
-    private ImmutableList<Subscriber> _subscribers = [];
+    private readonly Lock gate = new();
+    private ImmutableList<Subscriber> subscribers = [];
 
     public async Task PublishAsync(Message message)
     {
-        foreach (var subscriber in _subscribers)
+        foreach (var subscriber in subscribers)
         {
-            if (subscriber.Hears(message.Topic)) await subscriber.TakeAsync(message, warn);
+            if (subscriber.Matches(message.Topic)) await subscriber.TakeAsync(message, warn);
         }
     }
 
@@ -26,10 +26,10 @@ internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
         return new Exception?[messages.Count];
     }
 
-    public Task<IAsyncDisposable> SubscribeAsync(Subscription subscription, MessageHandler handler, CancellationToken stop)
+    public Task<IAsyncDisposable> SubscribeAsync(Subscription subscription, MessageHandler handler, CancellationToken ct)
     {
         var subscriber = new Subscriber(subscription.Topic, handler, Forget);
-        lock (_gate) _subscribers = _subscribers.Add(subscriber);
+        lock (gate) subscribers = subscribers.Add(subscriber);
         return Task.FromResult<IAsyncDisposable>(subscriber);
     }
 
@@ -37,28 +37,28 @@ internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
 
     private void Forget(Subscriber subscriber)
     {
-        lock (_gate) _subscribers = _subscribers.Remove(subscriber);
+        lock (gate) subscribers = subscribers.Remove(subscriber);
     }
 
     private sealed class Subscriber(string topic, MessageHandler handler, Action<Subscriber> forget) : IAsyncDisposable
     {
-        private readonly SemaphoreSlim _turn = new(1, 1);
-        private readonly CancellationTokenSource _stopping = new();
+        private readonly SemaphoreSlim turn = new(1, 1);
+        private readonly CancellationTokenSource stopping = new();
 
-        /// <summary>A topic that ends in * is a prefix, of what is longer.</summary>
-        public bool Hears(string published) =>
+        /// <summary>A topic that ends in * is a prefix of longer topics.</summary>
+        public bool Matches(string published) =>
             topic.EndsWith('*')
                 ? published.Length >= topic.Length && published.AsSpan().StartsWith(topic.AsSpan(0, topic.Length - 1), StringComparison.Ordinal)
                 : published == topic;
 
         public async Task TakeAsync(Message message, Action<string> warn)
         {
-            await _turn.WaitAsync();
+            await turn.WaitAsync();
             _ = Task.Run(async () =>
             {
                 try
                 {
-                    if (!_stopping.IsCancellationRequested) await handler(message with { Topic = topic }, CancellationToken.None, _stopping.Token);
+                    if (!stopping.IsCancellationRequested) await handler(message with { Topic = topic }, CancellationToken.None, stopping.Token);
                 }
                 catch (Exception failure)
                 {
@@ -66,7 +66,7 @@ internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
                 }
                 finally
                 {
-                    _turn.Release();
+                    turn.Release();
                 }
             });
         }
@@ -74,9 +74,9 @@ internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
         public async ValueTask DisposeAsync()
         {
             forget(this);
-            await _stopping.CancelAsync();
-            await _turn.WaitAsync();
-            _turn.Release();
+            await stopping.CancelAsync();
+            await turn.WaitAsync();
+            turn.Release();
         }
     }
 }

@@ -3,7 +3,7 @@ using Daprd.Json;
 
 namespace Daprd.PubSub;
 
-/// <summary>The metadata of a message in the form that travels through a stream: a JSON object of strings.</summary>
+/// <summary>The metadata of a message as stored in a stream: a JSON object of strings.</summary>
 internal static class MessageMetadata
 {
     public static byte[] ToJson(IReadOnlyDictionary<string, string> metadata) => GoJson.Bytes(metadata, static (writer, entries) =>

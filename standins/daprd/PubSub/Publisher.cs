@@ -5,36 +5,36 @@ using Grpc.Core;
 
 namespace Daprd.PubSub;
 
-/// <summary>The brokers of one app, and publishing to them. Every failure of a request is an <see cref="ApiException"/>.</summary>
+/// <summary>Publishes to the brokers of one app. Every failure is an <see cref="ApiException"/>.</summary>
 internal sealed class Publisher(string appId, TimeProvider time)
 {
-    /// <summary>How many of a bulk publication are under way at the same time.</summary>
+    /// <summary>Maximum number of messages of a bulk publish that are sent concurrently.</summary>
     private const int AtOnce = 100;
 
-    private readonly Dictionary<string, Broker> _brokers = [];
+    private readonly Dictionary<string, Broker> brokers = [];
 
     private sealed record Broker(IPubSub PubSub, TopicScopes Scopes);
 
-    public void Add(Component component, IPubSub pubSub) => _brokers[component.Name] = new Broker(pubSub, new TopicScopes(component, appId));
+    public void Add(Component component, IPubSub pubSub) => brokers[component.Name] = new Broker(pubSub, new TopicScopes(component, appId));
 
-    /// <summary>Null when the app has no such broker.</summary>
-    public IPubSub? Find(string pubSubName) => _brokers.GetValueOrDefault(pubSubName)?.PubSub;
+    /// <summary>Null if the app has no such broker.</summary>
+    public IPubSub? Find(string pubSubName) => brokers.GetValueOrDefault(pubSubName)?.PubSub;
 
-    public bool MaySubscribe(string pubSubName, string topic) => _brokers[pubSubName].Scopes.MaySubscribe(topic);
+    public bool MaySubscribe(string pubSubName, string topic) => brokers[pubSubName].Scopes.MaySubscribe(topic);
 
-    public async Task PublishAsync(Publication publication)
+    public async Task PublishAsync(PublishRequest request)
     {
-        var broker = Check(publication.PubSubName, publication.Topic);
-        await SendAsync(broker, Prepare(publication), publication.PubSubName);
+        var broker = Check(request.PubSubName, request.Topic);
+        await SendAsync(broker, Prepare(request), request.PubSubName);
     }
 
-    /// <summary>Publishes a message once more, unchanged, under another topic.</summary>
-    public async Task ForwardAsync(string pubSubName, Message message, CancellationToken stop) =>
-        await SendAsync(Check(pubSubName, message.Topic), message, pubSubName).WaitAsync(stop);
+    /// <summary>Publishes a message unchanged to another topic.</summary>
+    public async Task ForwardAsync(string pubSubName, Message message, CancellationToken ct) =>
+        await SendAsync(Check(pubSubName, message.Topic), message, pubSubName).WaitAsync(ct);
 
-    /// <summary>Checks every entry, then publishes them in no particular order. The failures, by entry.</summary>
+    /// <summary>Validates all entries, then publishes them in no particular order. Returns the failures by entry id.</summary>
     public async Task<IReadOnlyDictionary<string, ApiException>> PublishManyAsync(
-        string pubSubName, string topic, IReadOnlyList<(string EntryId, Publication Event)> entries)
+        string pubSubName, string topic, IReadOnlyList<(string EntryId, PublishRequest Event)> entries)
     {
         var broker = Check(pubSubName, topic);
         var seen = new HashSet<string>();
@@ -77,19 +77,19 @@ internal sealed class Publisher(string appId, TimeProvider time)
         StatusCode.Internal, 500, "ERR_PUBSUB_PUBLISH_MESSAGE",
         $"error when publishing to topic {topic} in pubsub {pubSubName}: {failure.Message}", "DAPR_PUBSUB_PUBLISH_MESSAGE");
 
-    private Message Prepare(Publication publication)
+    private Message Prepare(PublishRequest request)
     {
-        // As text or as bytes: daprd decides by what it can read in it.
-        if (!publication.IsRaw && Envelope.MediaType(publication.ContentType) == "application/x-protobuf")
+        // daprd stores this as text or as bytes, depending on whether it can parse it.
+        if (!request.IsRaw && Envelope.MediaType(request.ContentType) == "application/x-protobuf")
         {
             throw new ApiException(
                 StatusCode.Unimplemented, 501, "ERR_NOT_IN_STAND_IN", "data of type application/x-protobuf is not in this stand-in for daprd");
         }
 
-        if (publication.IsRaw) return new Message(publication.Topic, publication.Data, publication.Metadata);
+        if (request.IsRaw) return new Message(request.Topic, request.Data, request.Metadata);
         try
         {
-            return new Message(publication.Topic, Envelope.Wrap(publication, appId, time.GetLocalNow()), publication.Metadata);
+            return new Message(request.Topic, Envelope.Wrap(request, appId, time.GetLocalNow()), request.Metadata);
         }
         catch (JsonException broken)
         {
@@ -99,8 +99,8 @@ internal sealed class Publisher(string appId, TimeProvider time)
         }
     }
 
-    /// <summary>Whether a request asks that no envelopes be made; of many events published together its entries cannot say.</summary>
-    public static bool AsksRaw(IReadOnlyDictionary<string, string>? metadata) => Publication.Find(metadata, "rawPayload")?.ToLowerInvariant() switch
+    /// <summary>Whether the metadata asks for no envelope. In a bulk publish only the request's metadata counts, not the entries'.</summary>
+    public static bool IsRaw(IReadOnlyDictionary<string, string>? metadata) => PublishRequest.Find(metadata, "rawPayload")?.ToLowerInvariant() switch
     {
         null or "" or "false" or "f" or "0" => false,
         "true" or "t" or "1" => true,
@@ -116,7 +116,7 @@ internal sealed class Publisher(string appId, TimeProvider time)
             throw new ApiException(StatusCode.InvalidArgument, 404, "ERR_PUBSUB_EMPTY", "pubsub name is empty", "DAPR_PUBSUB_NAME_EMPTY");
         }
 
-        if (!_brokers.TryGetValue(pubSubName, out var broker))
+        if (!brokers.TryGetValue(pubSubName, out var broker))
         {
             throw new ApiException(StatusCode.InvalidArgument, 404, "ERR_PUBSUB_NOT_FOUND", $"pubsub {pubSubName} is not found", "DAPR_PUBSUB_NOT_FOUND");
         }

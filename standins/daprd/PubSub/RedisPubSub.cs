@@ -4,14 +4,14 @@ using Daprd.Redis;
 
 namespace Daprd.PubSub;
 
-/// <param name="Group">The consumer group and the consumer within it, both.</param>
-/// <param name="QueueDepth">Messages read at once, and messages waiting for a worker.</param>
-/// <param name="MaxLength">Zero never trims a stream by length.</param>
-/// <param name="StreamTtl">Zero never trims a stream by age.</param>
-/// <param name="ProcessingTimeout">A message unacknowledged for this long is taken back. Zero takes nothing back.</param>
-/// <param name="RedeliverInterval">How often such messages are looked for. Zero never looks.</param>
-/// <param name="KeepAliveInterval">How often messages that are held here are kept from being taken back. Zero never does.</param>
-/// <param name="EndsAtProcessingTimeout">Whether a message that is still being handled then is given up.</param>
+/// <param name="Group">Name of both the consumer group and the consumer.</param>
+/// <param name="QueueDepth">Maximum number of messages per read, and capacity of the queue to the workers.</param>
+/// <param name="MaxLength">Zero: streams are not trimmed by length.</param>
+/// <param name="StreamTtl">Zero: streams are not trimmed by age.</param>
+/// <param name="ProcessingTimeout">Idle time after which a pending message is reclaimed. Zero: never.</param>
+/// <param name="RedeliverInterval">Interval of the search for such messages. Zero: never.</param>
+/// <param name="KeepAliveInterval">Interval at which the idle time of queued and running messages is reset. Zero: never.</param>
+/// <param name="EndsAtProcessingTimeout">Whether handling is cancelled at the processing timeout.</param>
 internal sealed record RedisPubSubSettings(
     string Group,
     int Concurrency,
@@ -24,15 +24,15 @@ internal sealed record RedisPubSubSettings(
     TimeSpan KeepAliveInterval,
     bool EndsAtProcessingTimeout)
 {
-    private static readonly TimeSpan UsualProcessingTimeout = TimeSpan.FromSeconds(60);
-    private static readonly TimeSpan UsualRedeliverInterval = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan DefaultProcessingTimeout = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan DefaultRedeliverInterval = TimeSpan.FromSeconds(15);
 
-    /// <summary>Whether abandoned messages are reclaimed at all: only when both times are given.</summary>
+    /// <summary>Whether idle messages are reclaimed: only if both times are positive.</summary>
     public bool Reclaims => ProcessingTimeout > TimeSpan.Zero && RedeliverInterval > TimeSpan.Zero;
 
     public static RedisPubSubSettings Of(Component component, string appId, DaprVersion version)
     {
-        var processing = component.Duration("processingTimeout", UsualProcessingTimeout);
+        var processing = component.Duration("processingTimeout", DefaultProcessingTimeout);
         return new RedisPubSubSettings(
             component.Value("consumerID") is { Length: > 0 } id ? id : appId,
             Math.Max(1, component.Integer("concurrency", 10)),
@@ -46,46 +46,46 @@ internal sealed record RedisPubSubSettings(
             version.EndsDeliveryAtProcessingTimeout);
     }
 
-    /// <summary>Before 1.19 daprd reads plain milliseconds here and silently ignores anything else.</summary>
+    /// <summary>Before 1.19, daprd accepts only plain milliseconds here and silently ignores anything else.</summary>
     private static TimeSpan Redelivery(Component component, DaprVersion version) =>
-        version.ReadsRedeliverIntervalAsDuration ? component.Duration("redeliverInterval", UsualRedeliverInterval)
+        version.ReadsRedeliverIntervalAsDuration ? component.Duration("redeliverInterval", DefaultRedeliverInterval)
         : int.TryParse(component.Value("redeliverInterval"), out var interval) ? TimeSpan.FromMilliseconds(interval)
-        : UsualRedeliverInterval;
+        : DefaultRedeliverInterval;
 }
 
 /// <summary>
-/// pubsub.redis: a stream for each topic, a consumer group for each app. All topics of the component share one queue and its workers.
-/// A message is acknowledged after its handler has failed, too, unless its subscription was stopped meanwhile or, where messages are taken
-/// back, the handler took longer than the processing timeout.
+/// pubsub.redis: one stream per topic, one consumer group per app. All topics of the component share one queue and its workers.
+/// A message is acknowledged even if its handler fails, unless its subscription was stopped meanwhile or, if idle messages are reclaimed,
+/// the handler took longer than the processing timeout.
 /// </summary>
 internal sealed class RedisPubSub : IPubSub
 {
-    private readonly RedisClient _redis;
-    private readonly RedisPubSubSettings _settings;
-    private readonly Action<string> _warn;
-    private readonly TimeProvider _time = TimeProvider.System;
-    private readonly Channel<RedisDelivery> _queue;
-    private readonly Task[] _workers;
+    private readonly RedisClient redis;
+    private readonly RedisPubSubSettings settings;
+    private readonly Action<string> warn;
+    private readonly TimeProvider time = TimeProvider.System;
+    private readonly Channel<RedisDelivery> queue;
+    private readonly Task[] workers;
 
     public RedisPubSub(Component component, string appId, DaprVersion version, Action<string> warn)
     {
-        _redis = new RedisClient(RedisAddress.Of(component));
-        _settings = RedisPubSubSettings.Of(component, appId, version);
-        _warn = warn;
-        _queue = Channel.CreateBounded<RedisDelivery>(_settings.QueueDepth);
-        _workers = [.. Enumerable.Range(0, _settings.Concurrency).Select(_ => Task.Run(WorkAsync))];
+        redis = new RedisClient(RedisAddress.Of(component));
+        settings = RedisPubSubSettings.Of(component, appId, version);
+        this.warn = warn;
+        queue = Channel.CreateBounded<RedisDelivery>(settings.QueueDepth);
+        workers = [.. Enumerable.Range(0, settings.Concurrency).Select(_ => Task.Run(WorkAsync))];
     }
 
-    /// <summary>Throws <see cref="RedisUnreachableException"/> when Redis is not there.</summary>
-    public async Task OpenAsync() => await _redis.SendAsync("PING");
+    /// <summary>Throws <see cref="RedisUnreachableException"/> if Redis is not reachable.</summary>
+    public async Task OpenAsync() => await redis.SendAsync("PING");
 
-    public async Task PublishAsync(Message message) => await _redis.SendAsync(Add(message));
+    public async Task PublishAsync(Message message) => await redis.SendAsync(Add(message));
 
     public async Task<IReadOnlyList<Exception?>> PublishManyAsync(IReadOnlyList<Message> messages)
     {
         try
         {
-            var replies = await _redis.SendAllAsync([.. messages.Select(Add)]);
+            var replies = await redis.SendAllAsync([.. messages.Select(Add)]);
             return Array.ConvertAll(replies, reply => reply.Kind == RedisReplyKind.Error ? new RedisException(reply.ToString()) : null);
         }
         catch (RedisUnreachableException failure)
@@ -94,27 +94,27 @@ internal sealed class RedisPubSub : IPubSub
         }
     }
 
-    public async Task<IAsyncDisposable> SubscribeAsync(Subscription subscription, MessageHandler handler, CancellationToken stop)
+    public async Task<IAsyncDisposable> SubscribeAsync(Subscription subscription, MessageHandler handler, CancellationToken ct)
     {
-        var feed = new RedisFeed(subscription.Topic, _redis, _settings, handler, _queue.Writer, _warn, _time);
-        await feed.StartAsync(stop);
-        return feed;
+        var consumer = new StreamConsumer(subscription.Topic, redis, settings, handler, queue.Writer, warn, time);
+        await consumer.StartAsync(ct);
+        return consumer;
     }
 
     public async ValueTask DisposeAsync()
     {
-        _queue.Writer.TryComplete();
-        await Task.WhenAll(_workers);
-        await _redis.DisposeAsync();
+        queue.Writer.TryComplete();
+        await Task.WhenAll(workers);
+        await redis.DisposeAsync();
     }
 
     private RedisArgument[] Add(Message message)
     {
         var command = new List<RedisArgument>(9) { "XADD", message.Topic };
-        if (_settings.MaxLength > 0) command.AddRange(["MAXLEN", "~", _settings.MaxLength]);
-        else if (_settings.StreamTtl > TimeSpan.Zero)
+        if (settings.MaxLength > 0) command.AddRange(["MAXLEN", "~", settings.MaxLength]);
+        else if (settings.StreamTtl > TimeSpan.Zero)
         {
-            var oldest = (_time.GetUtcNow() - _settings.StreamTtl).ToUnixTimeMilliseconds();
+            var oldest = (time.GetUtcNow() - settings.StreamTtl).ToUnixTimeMilliseconds();
             command.AddRange(["MINID", "~", $"{oldest}-1"]);
         }
 
@@ -129,15 +129,15 @@ internal sealed class RedisPubSub : IPubSub
         {
             while (true)
             {
-                // Whoever waits like this is woken alone, for a message of its own; those who wait until there are any are all woken.
-                var delivery = await _queue.Reader.ReadAsync();
+                // ReadAsync wakes one worker per message; WaitToReadAsync would wake all of them.
+                var delivery = await queue.Reader.ReadAsync();
                 try
                 {
                     await HandleAsync(delivery);
                 }
                 catch (Exception failure)
                 {
-                    _warn($"message {delivery.Id} of topic {delivery.Message.Topic} could not be acknowledged: {failure.Message}");
+                    warn($"message {delivery.Id} of topic {delivery.Message.Topic} could not be acknowledged: {failure.Message}");
                 }
             }
         }
@@ -150,33 +150,33 @@ internal sealed class RedisPubSub : IPubSub
     {
         try
         {
-            using var work = delivery.Feed.Begin();
-            if (work is not null) await HandleAsync(delivery.Feed, delivery);
+            using var work = delivery.Consumer.Begin();
+            if (work is not null) await HandleAsync(delivery.Consumer, delivery);
         }
         finally
         {
-            delivery.Feed.Release(delivery.Id);
+            delivery.Consumer.Release(delivery.Id);
         }
     }
 
-    private async Task HandleAsync(RedisFeed feed, RedisDelivery delivery)
+    private async Task HandleAsync(StreamConsumer consumer, RedisDelivery delivery)
     {
-        var taken = _time.GetTimestamp();
-        using var deadline = _settings is { Reclaims: true, EndsAtProcessingTimeout: true } ? new CancellationTokenSource(_settings.ProcessingTimeout, _time) : null;
+        var taken = time.GetTimestamp();
+        using var deadline = settings is { Reclaims: true, EndsAtProcessingTimeout: true } ? new CancellationTokenSource(settings.ProcessingTimeout, time) : null;
         try
         {
-            await feed.Handler(delivery.Message, deadline?.Token ?? CancellationToken.None, feed.Closed);
+            await consumer.Handler(delivery.Message, deadline?.Token ?? CancellationToken.None, consumer.Closed);
         }
         catch (Exception failure)
         {
-            _warn($"message {delivery.Id} of topic {delivery.Message.Topic} was not handled: {failure.Message}");
-            var late = _settings.Reclaims && (deadline is { IsCancellationRequested: true } || _time.GetElapsedTime(taken) > _settings.ProcessingTimeout);
-            if (late || feed.Closed.IsCancellationRequested) return;
+            warn($"message {delivery.Id} of topic {delivery.Message.Topic} was not handled: {failure.Message}");
+            var late = settings.Reclaims && (deadline is { IsCancellationRequested: true } || time.GetElapsedTime(taken) > settings.ProcessingTimeout);
+            if (late || consumer.Closed.IsCancellationRequested) return;
         }
 
-        await _redis.SendAsync("XACK", delivery.Message.Topic, _settings.Group, delivery.Id);
+        await redis.SendAsync("XACK", delivery.Message.Topic, settings.Group, delivery.Id);
     }
 }
 
 /// <param name="Id">The id of the entry in its stream.</param>
-internal readonly record struct RedisDelivery(RedisFeed Feed, string Id, Message Message);
+internal readonly record struct RedisDelivery(StreamConsumer Consumer, string Id, Message Message);

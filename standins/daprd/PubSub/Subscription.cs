@@ -2,17 +2,17 @@ namespace Daprd.PubSub;
 
 internal enum SubscriptionOrigin
 {
-    /// <summary>Named by a file.</summary>
+    /// <summary>From a file.</summary>
     Declarative,
 
-    /// <summary>Named by the app when it was asked.</summary>
+    /// <summary>Returned by the app's ListTopicSubscriptions.</summary>
     Programmatic,
 }
 
 /// <param name="Match">A CEL expression; empty matches every event.</param>
 internal sealed record Route(string Match, string Path);
 
-/// <param name="MaxAwait">How long a batch waits for company after its first message.</param>
+/// <param name="MaxAwait">Maximum time from the first message of a batch to its delivery.</param>
 internal sealed record BulkOptions(int MaxMessages, TimeSpan MaxAwait)
 {
     /// <summary>Zero or less means the default: 100 messages, 1000 ms.</summary>
@@ -20,8 +20,8 @@ internal sealed record BulkOptions(int MaxMessages, TimeSpan MaxAwait)
         new(maxMessages > 0 ? maxMessages : 100, TimeSpan.FromMilliseconds(maxAwaitMs > 0 ? maxAwaitMs : 1000));
 }
 
-/// <param name="DeadLetterTopic">Empty for none.</param>
-/// <param name="Bulk">Null when events are delivered one by one.</param>
+/// <param name="DeadLetterTopic">Empty: none.</param>
+/// <param name="Bulk">Null: events are delivered one by one.</param>
 internal sealed record Subscription(
     string PubSubName,
     string Topic,

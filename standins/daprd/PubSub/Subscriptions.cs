@@ -7,61 +7,61 @@ using Grpc.Core;
 
 namespace Daprd.PubSub;
 
-/// <summary>What an app hears: found out once, started and stopped with the app's health.</summary>
+/// <summary>The subscriptions of an app: discovered once, started and stopped with the app's health.</summary>
 internal sealed class Subscriptions(
     AppChannel app, string appApiToken, Publisher publisher, Resources resources, Spans spans, Action<string> warn, TimeProvider time) : IAsyncDisposable
 {
     private const int DiscoveryRetries = 3;
-    private static readonly TimeSpan FirstDiscoveryPause = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan LongestDiscoveryPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan FirstDiscoveryDelay = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan MaxDiscoveryDelay = TimeSpan.FromSeconds(1);
 
-    private readonly SemaphoreSlim _gate = new(1, 1);
-    private readonly List<IAsyncDisposable> _active = [];
-    private bool _isAsked;
+    private readonly SemaphoreSlim gate = new(1, 1);
+    private readonly List<IAsyncDisposable> active = [];
+    private bool isAsked;
 
-    /// <summary>Null before discovery, and when discovery has failed.</summary>
+    /// <summary>Null before discovery and if discovery has failed.</summary>
     public IReadOnlyList<Subscription>? Known { get; private set; }
 
-    public async Task StartAsync(CancellationToken stop)
+    public async Task StartAsync(CancellationToken ct)
     {
-        await _gate.WaitAsync(stop);
+        await gate.WaitAsync(ct);
         try
         {
-            if (!_isAsked && await DiscoverAsync(stop) is { } programmatic) Known = Merge(programmatic);
-            _isAsked = true;
+            if (!isAsked && await DiscoverAsync(ct) is { } programmatic) Known = Merge(programmatic);
+            isAsked = true;
             foreach (var subscription in Known ?? [])
             {
                 var policy = resources.Policies.ForDeliveriesOf(subscription.PubSubName);
-                _active.Add(await publisher.Find(subscription.PubSubName)!.SubscribeAsync(subscription, Handler(subscription, policy), stop));
+                active.Add(await publisher.Find(subscription.PubSubName)!.SubscribeAsync(subscription, Handler(subscription, policy), ct));
             }
         }
         finally
         {
-            _gate.Release();
+            gate.Release();
         }
     }
 
     public async Task StopAsync()
     {
-        await _gate.WaitAsync();
+        await gate.WaitAsync();
         try
         {
-            await Task.WhenAll(_active.Select(a => a.DisposeAsync().AsTask()));
-            _active.Clear();
+            await Task.WhenAll(active.Select(a => a.DisposeAsync().AsTask()));
+            active.Clear();
         }
         finally
         {
-            _gate.Release();
+            gate.Release();
         }
     }
 
     public async ValueTask DisposeAsync() => await StopAsync();
 
     private MessageHandler Handler(Subscription subscription, Policy policy) => subscription.Bulk is { } bulk
-        ? new Batches(bulk, new BulkDelivery(subscription, app, appApiToken, publisher, policy, spans, warn, time).HandleAsync, PromptClock.Instance).HandleAsync
+        ? new BulkAccumulator(bulk, new BulkDelivery(subscription, app, appApiToken, publisher, policy, spans, warn, time).HandleAsync, HighResolutionTimeProvider.Instance).HandleAsync
         : new Delivery(subscription, app, appApiToken, publisher, policy, spans, warn, time).HandleAsync;
 
-    /// <summary>What the app says wins over what the files say about the same topic.</summary>
+    /// <summary>A programmatic subscription overrides a declarative one to the same topic.</summary>
     private List<Subscription> Merge(List<Subscription> programmatic)
     {
         var merged = new List<Subscription>(programmatic);
@@ -97,21 +97,21 @@ internal sealed class Subscriptions(
         return true;
     }
 
-    /// <summary>Null when the app does not say, however often it is asked: then nothing is subscribed to, and nobody asks again.</summary>
-    private async Task<List<Subscription>?> DiscoverAsync(CancellationToken stop)
+    /// <summary>Null if every attempt failed: then the app has no subscriptions, and discovery is not repeated.</summary>
+    private async Task<List<Subscription>?> DiscoverAsync(CancellationToken ct)
     {
-        var pause = FirstDiscoveryPause;
+        var pause = FirstDiscoveryDelay;
         for (var retries = 0; ; retries++)
         {
             try
             {
-                return [.. (await app.ListSubscriptionsAsync(stop)).Subscriptions.Select(Read)];
+                return [.. (await app.ListSubscriptionsAsync(ct)).Subscriptions.Select(Read)];
             }
             catch (RpcException none) when (none.StatusCode == StatusCode.Unimplemented)
             {
                 return [];
             }
-            catch (RpcException failure) when (!stop.IsCancellationRequested)
+            catch (RpcException failure) when (!ct.IsCancellationRequested)
             {
                 if (retries == DiscoveryRetries)
                 {
@@ -119,8 +119,8 @@ internal sealed class Subscriptions(
                     return null;
                 }
 
-                await Task.Delay(pause, time, stop);
-                pause = pause * 1.5 < LongestDiscoveryPause ? pause * 1.5 : LongestDiscoveryPause;
+                await Task.Delay(pause, time, ct);
+                pause = pause * 1.5 < MaxDiscoveryDelay ? pause * 1.5 : MaxDiscoveryDelay;
             }
         }
     }

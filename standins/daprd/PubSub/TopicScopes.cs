@@ -2,33 +2,33 @@ using Daprd.Files;
 
 namespace Daprd.PubSub;
 
-/// <summary>Which topics of a broker an app may use.</summary>
+/// <summary>The topics of a broker that an app may use.</summary>
 internal sealed class TopicScopes
 {
-    private readonly HashSet<string> _allowed;
-    private readonly HashSet<string> _protected;
-    private readonly HashSet<string>? _publishing;
-    private readonly HashSet<string>? _subscribing;
+    private readonly HashSet<string> allowed;
+    private readonly HashSet<string> protectedTopics;
+    private readonly HashSet<string>? publishing;
+    private readonly HashSet<string>? subscribing;
 
     public TopicScopes(Component component, string appId)
     {
-        _allowed = [.. List(component.Value("allowedTopics"))];
-        _protected = [.. List(component.Value("protectedTopics"))];
-        _publishing = Scope(component.Value("publishingScopes"), appId);
-        _subscribing = Scope(component.Value("subscriptionScopes"), appId);
+        allowed = [.. List(component.Value("allowedTopics"))];
+        protectedTopics = [.. List(component.Value("protectedTopics"))];
+        publishing = Scope(component.Value("publishingScopes"), appId);
+        subscribing = Scope(component.Value("subscriptionScopes"), appId);
     }
 
-    public bool MayPublish(string topic) => May(topic, _publishing);
+    public bool MayPublish(string topic) => May(topic, publishing);
 
-    public bool MaySubscribe(string topic) => May(topic, _subscribing);
+    public bool MaySubscribe(string topic) => May(topic, subscribing);
 
     private bool May(string topic, HashSet<string>? scope)
     {
-        if (_allowed.Count > 0 && !_allowed.Contains(topic)) return false;
-        return scope?.Contains(topic) ?? !_protected.Contains(topic);
+        if (allowed.Count > 0 && !allowed.Contains(topic)) return false;
+        return scope?.Contains(topic) ?? !protectedTopics.Contains(topic);
     }
 
-    /// <summary>Null when the app is not mentioned; one that is mentioned without an equals sign does not count.</summary>
+    /// <summary>Null if the app is not listed; an entry without an equals sign is ignored.</summary>
     private static HashSet<string>? Scope(string text, string appId)
     {
         HashSet<string>? topics = null;

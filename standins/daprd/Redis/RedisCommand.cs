@@ -5,16 +5,16 @@ using System.Text;
 
 namespace Daprd.Redis;
 
-/// <summary>An argument of a command: text, bytes or a number, always sent as bytes.</summary>
+/// <summary>An argument of a command: text, bytes or a number, sent as a bulk string.</summary>
 internal readonly struct RedisArgument
 {
-    private readonly string? _text;
-    private readonly ReadOnlyMemory<byte> _bytes;
+    private readonly string? text;
+    private readonly ReadOnlyMemory<byte> bytes;
 
     private RedisArgument(string? text, ReadOnlyMemory<byte> bytes)
     {
-        _text = text;
-        _bytes = bytes;
+        this.text = text;
+        this.bytes = bytes;
     }
 
     public static implicit operator RedisArgument(string text) => new(text, default);
@@ -27,11 +27,11 @@ internal readonly struct RedisArgument
 
     public void WriteTo(ArrayBufferWriter<byte> buffer)
     {
-        var length = _text is null ? _bytes.Length : Encoding.UTF8.GetByteCount(_text);
+        var length = text is null ? bytes.Length : Encoding.UTF8.GetByteCount(text);
         RedisCommand.WriteHead(buffer, (byte)'$', length);
         var span = buffer.GetSpan(length + 2);
-        if (_text is null) _bytes.Span.CopyTo(span);
-        else Encoding.UTF8.GetBytes(_text, span);
+        if (text is null) bytes.Span.CopyTo(span);
+        else Encoding.UTF8.GetBytes(text, span);
         "\r\n"u8.CopyTo(span[length..]);
         buffer.Advance(length + 2);
     }

@@ -7,45 +7,45 @@ using System.Net.Sockets;
 namespace Daprd.Redis;
 
 /// <summary>
-/// One connection, on which many commands may be under way: they are answered in the order they were sent.
-/// Commands sent while another write is going out travel together in the next one.
+/// One connection with pipelining: replies come in the order of the commands. Commands that are sent during a write are combined in
+/// the next one.
 /// </summary>
 internal sealed class RedisConnection : IAsyncDisposable
 {
-    private readonly Stream _stream;
-    private readonly RedisReplyReader _replies;
-    private readonly Queue<IPending> _pending = new();
-    private readonly Lock _gate = new();
-    private ArrayBufferWriter<byte> _filling = new(4096);
-    private ArrayBufferWriter<byte> _sending = new(4096);
-    private readonly TimeSpan _patience;
-    private readonly Timer? _watch;
-    private Exception? _broken;
-    private bool _writing;
+    private readonly Stream stream;
+    private readonly RedisReplyReader replies;
+    private readonly Queue<IPending> pending = new();
+    private readonly Lock gate = new();
+    private ArrayBufferWriter<byte> filling = new(4096);
+    private ArrayBufferWriter<byte> sending = new(4096);
+    private readonly TimeSpan commandTimeout;
+    private readonly Timer? watch;
+    private Exception? broken;
+    private bool writing;
 
-    private RedisConnection(Stream stream, TimeSpan patience)
+    private RedisConnection(Stream stream, TimeSpan commandTimeout)
     {
-        _stream = stream;
-        _replies = new RedisReplyReader(PipeReader.Create(stream, new StreamPipeReaderOptions(bufferSize: 16 * 1024)));
-        _patience = patience;
-        if (patience != Timeout.InfiniteTimeSpan) _watch = new Timer(_ => Watch(), null, patience / 4, patience / 4);
+        this.stream = stream;
+        replies = new RedisReplyReader(PipeReader.Create(stream, new StreamPipeReaderOptions(bufferSize: 16 * 1024)));
+        this.commandTimeout = commandTimeout;
+        if (commandTimeout != Timeout.InfiniteTimeSpan) watch = new Timer(_ => Watch(), null, commandTimeout / 4, commandTimeout / 4);
         _ = ReadAsync();
     }
 
-    public bool IsBroken => Volatile.Read(ref _broken) is not null;
+    public bool IsBroken => Volatile.Read(ref broken) is not null;
 
-    /// <param name="patience">A command that has no reply after this time, or a quarter more, breaks the connection. May be infinite.</param>
-    public static async Task<RedisConnection> OpenAsync(RedisAddress address, TimeSpan patience, CancellationToken stop)
+    /// <param name="commandTimeout">A command without a reply after this time, or up to a quarter more, breaks the connection. May be infinite.</param>
+    public static async Task<RedisConnection> OpenAsync(RedisAddress address, TimeSpan commandTimeout, CancellationToken ct)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         RedisConnection? connection = null;
         try
         {
-            await socket.ConnectAsync(address.Host, address.Port, stop);
+            await socket.ConnectAsync(address.Host, address.Port, ct);
             Stream stream = new NetworkStream(socket, ownsSocket: true);
-            if (address.Tls) stream = await SecureAsync(stream, address, stop);
-            connection = new RedisConnection(stream, patience);
-            await connection.IntroduceAsync(address);
+            if (address.Tls) stream = await SecureAsync(stream, address, ct);
+            connection = new RedisConnection(stream, commandTimeout);
+            await connection.AuthenticateAsync(address);
             return connection;
         }
         catch (Exception failure) when (failure is SocketException or IOException or RedisUnreachableException)
@@ -60,38 +60,38 @@ internal sealed class RedisConnection : IAsyncDisposable
         }
     }
 
-    /// <summary>Sends one command. The reply may be an error; <see cref="RedisUnreachableException"/> means there was none.</summary>
+    /// <summary>Sends one command. The reply may be an error reply; throws <see cref="RedisUnreachableException"/> if there is no reply.</summary>
     public Task<RedisReply> SendAsync(params ReadOnlySpan<RedisArgument> command)
     {
         var one = new One();
         bool alone;
-        lock (_gate)
+        lock (gate)
         {
-            if (_broken is { } broken) return Task.FromException<RedisReply>(Unreachable(broken));
-            RedisCommand.Write(_filling, command);
-            _pending.Enqueue(one);
-            if (_writing) return one.Task;
-            _writing = true;
-            alone = _pending.Count == 1;
+            if (this.broken is { } broken) return Task.FromException<RedisReply>(Unreachable(broken));
+            RedisCommand.Write(filling, command);
+            pending.Enqueue(one);
+            if (writing) return one.Task;
+            writing = true;
+            alone = pending.Count == 1;
         }
 
         _ = WriteAsync(alone);
         return one.Task;
     }
 
-    /// <summary>Sends commands with nothing in between, and completes when the last has its reply, or with an error when one will have none.</summary>
-    /// <param name="replies">Gets the replies, in order.</param>
+    /// <summary>Sends commands contiguously. Completes with the last reply; fails if a reply is missing.</summary>
+    /// <param name="replies">Receives the replies in order.</param>
     public Task SendAllAsync(ReadOnlyMemory<RedisArgument[]> commands, Memory<RedisReply?> replies)
     {
         if (commands.IsEmpty) return Task.CompletedTask;
         var all = new Several(replies);
-        lock (_gate)
+        lock (gate)
         {
-            if (_broken is { } broken) return Task.FromException(Unreachable(broken));
-            foreach (var command in commands.Span) RedisCommand.Write(_filling, command);
-            _pending.Enqueue(all);
-            if (_writing) return all.Task;
-            _writing = true;
+            if (this.broken is { } broken) return Task.FromException(Unreachable(broken));
+            foreach (var command in commands.Span) RedisCommand.Write(filling, command);
+            pending.Enqueue(all);
+            if (writing) return all.Task;
+            writing = true;
         }
 
         _ = WriteAsync(alone: true);
@@ -101,19 +101,19 @@ internal sealed class RedisConnection : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Break(new ObjectDisposedException(nameof(RedisConnection)));
-        await _stream.DisposeAsync();
+        await stream.DisposeAsync();
     }
 
-    private static async Task<Stream> SecureAsync(Stream plain, RedisAddress address, CancellationToken stop)
+    private static async Task<Stream> SecureAsync(Stream plain, RedisAddress address, CancellationToken ct)
     {
         var secure = new SslStream(plain);
         var options = new SslClientAuthenticationOptions { TargetHost = address.Host };
         if (address.TrustAnyCertificate) options.RemoteCertificateValidationCallback = (_, _, _, _) => true;
-        await secure.AuthenticateAsClientAsync(options, stop);
+        await secure.AuthenticateAsClientAsync(options, ct);
         return secure;
     }
 
-    private async Task IntroduceAsync(RedisAddress address)
+    private async Task AuthenticateAsync(RedisAddress address)
     {
         if (address.Password.Length > 0)
         {
@@ -128,25 +128,25 @@ internal sealed class RedisConnection : IAsyncDisposable
 
     private async Task WriteAsync(bool alone)
     {
-        // Where commands are under way already more are about to come: they go out together.
+        // While commands are pending, more are likely to follow: let them join this write.
         if (!alone) await Task.Yield();
         try
         {
             while (true)
             {
-                lock (_gate)
+                lock (gate)
                 {
-                    if (_filling.WrittenCount == 0 || _broken is not null)
+                    if (filling.WrittenCount == 0 || broken is not null)
                     {
-                        _writing = false;
+                        writing = false;
                         return;
                     }
 
-                    (_filling, _sending) = (_sending, _filling);
+                    (filling, sending) = (sending, filling);
                 }
 
-                await _stream.WriteAsync(_sending.WrittenMemory);
-                _sending.ResetWrittenCount();
+                await stream.WriteAsync(sending.WrittenMemory);
+                sending.ResetWrittenCount();
             }
         }
         catch (Exception failure)
@@ -162,12 +162,12 @@ internal sealed class RedisConnection : IAsyncDisposable
         {
             while (true)
             {
-                var reply = await _replies.ReadAsync(CancellationToken.None);
+                var reply = await replies.ReadAsync(CancellationToken.None);
                 IPending oldest;
-                lock (_gate)
+                lock (gate)
                 {
-                    oldest = _pending.Peek();
-                    if (oldest.Left == 1) _pending.Dequeue();
+                    oldest = pending.Peek();
+                    if (oldest.Left == 1) pending.Dequeue();
                 }
 
                 oldest.Answer(reply);
@@ -179,41 +179,41 @@ internal sealed class RedisConnection : IAsyncDisposable
         }
     }
 
-    /// <summary>Replies come in order: when the oldest command is not late, none is.</summary>
+    /// <summary>Replies come in order: if the oldest command is not late, none is.</summary>
     private void Watch()
     {
-        lock (_gate)
+        lock (gate)
         {
-            if (!_pending.TryPeek(out var oldest) || Stopwatch.GetElapsedTime(oldest.SentAt) < _patience) return;
+            if (!pending.TryPeek(out var oldest) || Stopwatch.GetElapsedTime(oldest.SentAt) < commandTimeout) return;
         }
 
-        Break(new TimeoutException($"no reply within {_patience.TotalSeconds} s"));
+        Break(new TimeoutException($"no reply within {commandTimeout.TotalSeconds} s"));
     }
 
     private void Break(Exception failure)
     {
         IPending[] unanswered;
-        lock (_gate)
+        lock (gate)
         {
-            if (_broken is not null) return;
-            _broken = failure;
-            unanswered = [.. _pending];
-            _pending.Clear();
+            if (broken is not null) return;
+            broken = failure;
+            unanswered = [.. pending];
+            pending.Clear();
         }
 
-        _watch?.Dispose();
-        foreach (var pending in unanswered) pending.Fail(Unreachable(failure));
-        _stream.Dispose();
+        watch?.Dispose();
+        foreach (var command in unanswered) command.Fail(Unreachable(failure));
+        stream.Dispose();
     }
 
     private static RedisUnreachableException Unreachable(Exception cause) => new($"the connection to Redis broke: {cause.Message}", cause);
 
-    /// <summary>What waits for replies. Who waited goes on in the reading loop: that is short, and waking another thread for it costs more.</summary>
+    /// <summary>Waits for replies. Continuations run inside the reading loop: they are short, and a thread switch costs more.</summary>
     private interface IPending
     {
         long SentAt { get; }
 
-        /// <summary>How many replies it still waits for.</summary>
+        /// <summary>Number of missing replies.</summary>
         int Left { get; }
 
         void Answer(RedisReply reply);
@@ -234,16 +234,16 @@ internal sealed class RedisConnection : IAsyncDisposable
 
     private sealed class Several(Memory<RedisReply?> replies) : TaskCompletionSource, IPending
     {
-        private int _answered;
+        private int answered;
 
         public long SentAt { get; } = Stopwatch.GetTimestamp();
 
-        public int Left => replies.Length - _answered;
+        public int Left => replies.Length - answered;
 
         public void Answer(RedisReply reply)
         {
-            replies.Span[_answered++] = reply;
-            if (_answered == replies.Length) SetResult();
+            replies.Span[answered++] = reply;
+            if (answered == replies.Length) SetResult();
         }
 
         public void Fail(Exception failure) => SetException(failure);

@@ -11,7 +11,7 @@ internal enum RedisReplyKind
     Error,
 }
 
-/// <summary>One reply of the Redis protocol, version 2.</summary>
+/// <summary>One reply of the RESP2 protocol.</summary>
 internal readonly record struct RedisReply(RedisReplyKind Kind, byte[] Bytes, long Integer, RedisReply[] Items)
 {
     public static readonly RedisReply Null = new(RedisReplyKind.Null, [], 0, []);
@@ -28,12 +28,12 @@ internal readonly record struct RedisReply(RedisReplyKind Kind, byte[] Bytes, lo
 
     public override string ToString() => Kind == RedisReplyKind.Integer ? Integer.ToString() : Encoding.UTF8.GetString(Bytes);
 
-    /// <summary>This reply, or a <see cref="RedisException"/> when it is an error.</summary>
+    /// <summary>Returns this reply; throws <see cref="RedisException"/> if it is an error.</summary>
     public RedisReply OrThrow() => Kind == RedisReplyKind.Error ? throw new RedisException(ToString()) : this;
 }
 
-/// <summary>Redis answered, and refused. The message is its own text.</summary>
+/// <summary>Redis returned an error reply. The message is its text.</summary>
 internal sealed class RedisException(string message) : Exception(message);
 
-/// <summary>Redis did not answer: it is not there, or the connection broke before the reply came.</summary>
+/// <summary>Redis did not reply: it is unreachable, or the connection broke before the reply.</summary>
 internal sealed class RedisUnreachableException(string message, Exception? inner = null) : Exception(message, inner);

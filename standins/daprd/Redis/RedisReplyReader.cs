@@ -4,15 +4,15 @@ using System.IO.Pipelines;
 
 namespace Daprd.Redis;
 
-/// <summary>Cuts a stream of bytes into replies.</summary>
+/// <summary>Parses replies from a stream of bytes.</summary>
 internal sealed class RedisReplyReader(PipeReader input)
 {
-    /// <summary>Throws <see cref="EndOfStreamException"/> when the other side hung up.</summary>
-    public async ValueTask<RedisReply> ReadAsync(CancellationToken stop)
+    /// <summary>Throws <see cref="EndOfStreamException"/> if Redis closed the connection.</summary>
+    public async ValueTask<RedisReply> ReadAsync(CancellationToken ct)
     {
         while (true)
         {
-            if (input.TryRead(out var read) || !(read = await input.ReadAsync(stop)).IsCanceled)
+            if (input.TryRead(out var read) || !(read = await input.ReadAsync(ct)).IsCanceled)
             {
                 var reader = new SequenceReader<byte>(read.Buffer);
                 if (TryParse(ref reader, out var reply))

@@ -2,10 +2,10 @@ using Daprd.Files;
 
 namespace Daprd.Resiliency;
 
-/// <summary>Which policy the deliveries of which component are under.</summary>
+/// <summary>Finds the policy for deliveries of a component.</summary>
 internal sealed class Policies(IReadOnlyList<ResiliencyFile> files)
 {
-    /// <summary>What the names of policies begin with that count where no file lists the component, the closest first.</summary>
+    /// <summary>Name prefixes of the default policies, which apply to components that no file lists; most specific first.</summary>
     private static readonly string[] Prefixes = ["DefaultPubsubComponentInbound", "DefaultComponentInbound", "DefaultComponent", "Default"];
 
     public IEnumerable<string> Names => files.Select(f => f.Name);

@@ -2,13 +2,13 @@ using Grpc.Core;
 
 namespace Daprd.Resiliency;
 
-/// <summary>From the inside out: a timeout for each attempt, and retries.</summary>
+/// <summary>A timeout per attempt inside a retry rule.</summary>
 internal sealed class Policy(TimeSpan? timeout, RetryRule? retry, TimeProvider time)
 {
-    /// <summary>Runs until an attempt succeeds or the retries are used up, and then throws what the last attempt threw.</summary>
-    /// <param name="attempt">Its token ends with the policy's timeout and at nothing else. It is waited for even then, so it must heed the token.</param>
-    /// <param name="stop">Ends the retrying, not an attempt under way.</param>
-    public async Task<T> RunAsync<T>(Func<CancellationToken, Task<T>> attempt, CancellationToken stop)
+    /// <summary>Runs attempts until one succeeds; throws the last exception when the retries are exhausted.</summary>
+    /// <param name="attempt">Its token is cancelled only by the policy's timeout. It is awaited even then, so it must observe the token.</param>
+    /// <param name="ct">Stops the retries; does not cancel the current attempt.</param>
+    public async Task<T> RunAsync<T>(Func<CancellationToken, Task<T>> attempt, CancellationToken ct)
     {
         var started = time.GetTimestamp();
         for (var retries = 0; ; retries++)
@@ -17,28 +17,28 @@ internal sealed class Policy(TimeSpan? timeout, RetryRule? retry, TimeProvider t
             {
                 return await TimedAsync(attempt);
             }
-            catch (Exception failure) when (MayRetry(failure, retries, started, stop))
+            catch (Exception failure) when (MayRetry(failure, retries, started, ct))
             {
-                await Task.Delay(retry!.Pause(retries, Random.Shared), time, stop);
+                await Task.Delay(retry!.Delay(retries, Random.Shared), time, ct);
             }
         }
     }
 
-    public Task RunAsync(Func<CancellationToken, Task> attempt, CancellationToken stop) =>
+    public Task RunAsync(Func<CancellationToken, Task> attempt, CancellationToken ct) =>
         RunAsync(
             async cancel =>
             {
                 await attempt(cancel);
                 return true;
             },
-            stop);
+            ct);
 
-    private bool MayRetry(Exception failure, int retries, long started, CancellationToken stop) =>
+    private bool MayRetry(Exception failure, int retries, long started, CancellationToken ct) =>
         retry is not null
-        && !stop.IsCancellationRequested
+        && !ct.IsCancellationRequested
         && (retry.MaxRetries < 0 || retries < retry.MaxRetries)
         && !(retry.Exponential && time.GetElapsedTime(started) > RetryRule.ExponentialLimit)
-        && retry.Worth(failure is RpcException rpc ? (int)rpc.StatusCode : null);
+        && retry.IsRetryable(failure is RpcException rpc ? (int)rpc.StatusCode : null);
 
     private async Task<T> TimedAsync<T>(Func<CancellationToken, Task<T>> attempt)
     {

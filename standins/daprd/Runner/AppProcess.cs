@@ -3,44 +3,44 @@ using System.Runtime.InteropServices;
 
 namespace Daprd.Runner;
 
-/// <summary>An app and everything it starts, in a process group of its own so that all of it can be ended.</summary>
+/// <summary>An app and its child processes, in their own process group so that all can be terminated.</summary>
 internal sealed class AppProcess : IDisposable
 {
     private const int SigTerm = 15;
     private const int SigKill = 9;
 
-    // Not everywhere; without it the app is ended by its process id and its descendants one by one.
+    // Missing on some systems; then the process tree is killed instead of the group.
     private static readonly string? Setsid = new[] { "/usr/bin/setsid", "/bin/setsid" }.FirstOrDefault(File.Exists);
 
     /// <summary>
-    /// Becomes the app, and leaves a companion in its group that reads from us what never comes. When that ends, we have ended without
-    /// having stopped the app, by a kill -9: then the companion does it.
+    /// Starts a watchdog in the app's process group and then becomes the app. The watchdog blocks reading a pipe from the runner. If the pipe
+    /// closes while the app runs, the runner was killed, and the watchdog terminates the group.
     /// </summary>
-    private const string Companion = """
+    private const string Watchdog = """
         exec 3<&0 </dev/null
         (trap "" TERM; read -r _ <&3; kill -s TERM -- -$$; sleep 5; kill -s KILL -- -$$) >/dev/null 2>&1 &
         exec 3<&-
         exec "$@"
         """;
 
-    private readonly Process _process;
-    private readonly Task _output;
+    private readonly Process process;
+    private readonly Task output;
 
     private AppProcess(Process process, Task output)
     {
-        _process = process;
-        _output = output;
+        this.process = process;
+        this.output = output;
     }
 
-    public int Id => _process.Id;
+    public int Id => process.Id;
 
-    public bool HasExited => _process.HasExited;
+    public bool HasExited => process.HasExited;
 
     /// <summary>Completes with the exit code when the process has ended and its output has been read.</summary>
     public async Task<int> WaitAsync()
     {
-        await _process.WaitForExitAsync();
-        return _process.ExitCode;
+        await process.WaitForExitAsync();
+        return process.ExitCode;
     }
 
     /// <summary>Throws <see cref="System.ComponentModel.Win32Exception"/> when there is no such command.</summary>
@@ -49,7 +49,7 @@ internal sealed class AppProcess : IDisposable
     {
         // setsid makes the group; sh finds the command as daprd's own runner does. Our end of the app's input closes with our process.
         var start = new ProcessStartInfo(Setsid ?? "sh") { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
-        string[] shell = ["-c", Setsid is null ? "exec \"$@\" </dev/null" : Companion, "sh", .. command];
+        string[] shell = ["-c", Setsid is null ? "exec \"$@\" </dev/null" : Watchdog, "sh", .. command];
         foreach (var word in Setsid is null ? shell : ["sh", .. shell]) start.ArgumentList.Add(word);
         foreach (var (name, value) in environment) start.Environment[name] = value;
         var process = Process.Start(start)!;
@@ -62,22 +62,22 @@ internal sealed class AppProcess : IDisposable
         Signal(SigTerm);
         try
         {
-            await _process.WaitForExitAsync().WaitAsync(grace);
+            await process.WaitForExitAsync().WaitAsync(grace);
         }
         catch (TimeoutException)
         {
         }
 
-        // Also whatever the app has left behind.
+        // Also child processes that outlived the app.
         if (Setsid is not null) Signal(SigKill);
-        else _process.Kill(entireProcessTree: true);
-        await _process.WaitForExitAsync();
-        await Task.WhenAny(_output, Task.Delay(TimeSpan.FromSeconds(1)));
+        else process.Kill(entireProcessTree: true);
+        await process.WaitForExitAsync();
+        await Task.WhenAny(output, Task.Delay(TimeSpan.FromSeconds(1)));
     }
 
-    public void Dispose() => _process.Dispose();
+    public void Dispose() => process.Dispose();
 
-    private void Signal(int signal) => _ = Kill(Setsid is null ? _process.Id : -_process.Id, signal);
+    private void Signal(int signal) => _ = Kill(Setsid is null ? process.Id : -process.Id, signal);
 
     private static async Task ReadAsync(StreamReader output, Action<string> line)
     {

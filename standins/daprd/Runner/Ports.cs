@@ -4,10 +4,10 @@ using Daprd.Files;
 
 namespace Daprd.Runner;
 
-/// <summary>The ports of a run: given ones must be free, the others are found.</summary>
+/// <summary>The ports of a run: configured ports must be free, the others are assigned.</summary>
 internal static class Ports
 {
-    /// <summary>The apps with a port in every place. Throws <see cref="FileProblem"/>, with one sentence, when a given one is taken.</summary>
+    /// <summary>Returns the apps with all ports assigned. Throws <see cref="ConfigurationException"/> if a configured port is taken.</summary>
     public static List<RunApp> Assign(IReadOnlyList<RunApp> apps)
     {
         var used = new Dictionary<int, string>();
@@ -30,9 +30,9 @@ internal static class Ports
     private static void Claim(RunApp app, int port, string field, Dictionary<int, string> used)
     {
         if (port == 0) return;
-        if (used.TryGetValue(port, out var other)) throw app.Place.Problem($"port {port} is the {field} of {app.AppId} and the {other}; give one of them another port");
+        if (used.TryGetValue(port, out var other)) throw app.Source.Error($"port {port} is the {field} of {app.AppId} and the {other}; give one of them another port");
         used[port] = $"{field} of {app.AppId}";
-        if (!IsFree(port)) throw new FileProblem($"Port {port}, the {field} of {app.AppId}, is already taken; end the process that has it, or choose another {field} in the run file.");
+        if (!IsFree(port)) throw new ConfigurationException($"Port {port}, the {field} of {app.AppId}, is already taken; end the process that has it, or choose another {field} in the run file.");
     }
 
     private static bool IsFree(int port)
@@ -48,7 +48,7 @@ internal static class Ports
             return false;
         }
 
-        // Somebody may hold the port on all IPv6 addresses only.
+        // Another process may listen on IPv6 addresses only.
         static bool IsAnswered(int port)
         {
             if (!Socket.OSSupportsIPv6) return false;

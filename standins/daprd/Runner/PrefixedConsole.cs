@@ -1,9 +1,9 @@
 namespace Daprd.Runner;
 
-/// <summary>The runner's own output: whole lines, one writer at a time.</summary>
+/// <summary>The output of the runner: whole lines, synchronized.</summary>
 internal sealed class PrefixedConsole(TextWriter output)
 {
-    private readonly Lock _gate = new();
+    private readonly Lock gate = new();
 
     public void App(string appId, string text) => Write($"== APP - {appId} == {text}");
 
@@ -13,7 +13,7 @@ internal sealed class PrefixedConsole(TextWriter output)
 
     public void Write(string line)
     {
-        lock (_gate)
+        lock (gate)
         {
             output.WriteLine(line);
             output.Flush();

@@ -6,36 +6,36 @@ using Daprd.Invocation;
 
 namespace Daprd.Runner;
 
-/// <summary>Runs the apps of a run file, each with its sidecar, all sidecars in this process.</summary>
+/// <summary>Runs the apps of a run file and their sidecars, all sidecars in this process.</summary>
 internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole console)
 {
-    // What a shell says of a command that it cannot run.
+    // Exit codes of a shell for a command that it cannot run.
     private const int NotExecutable = 126, NotFound = 127;
 
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
-    private readonly SharedMemory _memory = new();
-    private readonly Neighbours _neighbours = new();
-    private readonly List<Running> _running = [];
-    private readonly TaskCompletionSource<int> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly SharedMemory memory = new();
+    private readonly LocalApps localApps = new();
+    private readonly List<Running> running = [];
+    private readonly TaskCompletionSource<int> ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private sealed record Running(RunApp App, Sidecar Sidecar, RunLog Log)
     {
         public AppProcess? Process { get; set; }
     }
 
-    /// <summary>Returns the exit code when everything it started has ended.</summary>
-    public async Task<int> RunAsync(CancellationToken stop)
+    /// <summary>Returns the exit code when all started processes have ended.</summary>
+    public async Task<int> RunAsync(CancellationToken ct)
     {
-        using var stopped = stop.Register(() => _ended.TrySetResult(0));
+        using var stopped = ct.Register(() => ended.TrySetResult(0));
         try
         {
-            // All files are read, and all ports are checked, before anything starts.
-            foreach (var app in Ports.Assign(file.Apps)) _running.Add(Prepare(app));
-            foreach (var running in _running) await running.Sidecar.StartAsync();
-            foreach (var running in _running) StartApp(running);
+            // Read all files and check all ports before the first start.
+            foreach (var app in Ports.Assign(file.Apps)) this.running.Add(Prepare(app));
+            foreach (var running in this.running) await running.Sidecar.StartAsync();
+            foreach (var running in this.running) StartApp(running);
             _ = WatchAsync();
-            return await _ended.Task;
+            return await ended.Task;
         }
         finally
         {
@@ -52,10 +52,10 @@ internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole con
                 app.HealthCheck, TimeSpan.FromSeconds(app.ProbeIntervalSeconds), TimeSpan.FromMilliseconds(app.ProbeTimeoutMilliseconds), app.HealthThreshold),
             SidecarOptions.EnvironmentApiToken, SidecarOptions.EnvironmentAppApiToken, arguments.Has("embedded"), arguments.Peers(), arguments.NamesFolder(),
             app.Folder, SidecarOptions.DefaultShutdownLimit, arguments.DaprVersion());
-        if (options.Problem() is { } problem) throw app.Place.Problem(problem);
+        if (options.Problem() is { } problem) throw app.Source.Error(problem);
         var log = new RunLog(app, console, DateTime.Now);
-        var sidecar = new Sidecar(options, _memory, _neighbours, log.Sidecar);
-        sidecar.ShutdownRequested += forced => _ended.TrySetResult(forced ? 1 : 0);
+        var sidecar = new Sidecar(options, memory, localApps, log.Sidecar);
+        sidecar.ShutdownRequested += forced => ended.TrySetResult(forced ? 1 : 0);
         return new Running(app, sidecar, log);
     }
 
@@ -63,7 +63,7 @@ internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole con
     {
         var app = running.App;
         if (app.Command.Count == 0) return;
-        // What the file says wins.
+        // The variables of the run file override these.
         var environment = new Dictionary<string, string>
         {
             ["APP_ID"] = app.AppId,
@@ -81,10 +81,10 @@ internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole con
         }
         catch (Win32Exception failure)
         {
-            throw new FileProblem($"The app {app.AppId} cannot be started: {failure.Message}");
+            throw new ConfigurationException($"The app {app.AppId} cannot be started: {failure.Message}");
         }
 
-        Dictionary<string, string> told = new()
+        Dictionary<string, string> extended = new()
         {
             ["cliPID"] = Environment.ProcessId.ToString(CultureInfo.InvariantCulture),
             ["appPID"] = running.Process.Id.ToString(CultureInfo.InvariantCulture),
@@ -94,7 +94,7 @@ internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole con
             ["appLogPath"] = running.Log.AppFile,
             ["daprdLogPath"] = running.Log.SidecarFile,
         };
-        foreach (var (name, value) in told) running.Sidecar.ExtendedMetadata[name] = value;
+        foreach (var (name, value) in extended) running.Sidecar.ExtendedMetadata[name] = value;
         console.Dapr($"{app.AppId} was started with process id {running.Process.Id}; its gRPC port is {app.GrpcPort}, its HTTP port {app.HttpPort}");
     }
 
@@ -102,33 +102,33 @@ internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole con
     {
         try
         {
-            var exits = _running.Where(r => r.Process is not null).Select(WatchProcessAsync).ToList();
-            await Task.WhenAll(_running.Select(AnnounceAsync));
+            var exits = running.Where(r => r.Process is not null).Select(WatchProcessAsync).ToList();
+            await Task.WhenAll(running.Select(AnnounceAsync));
             console.Dapr("dapr initialized. Status: Running.");
             if (exits.Count == 0) return;
             var codes = await Task.WhenAll(exits);
-            _ended.TrySetResult(codes.All(code => code == 0) ? 0 : 1);
+            ended.TrySetResult(codes.All(code => code == 0) ? 0 : 1);
         }
         catch (Exception failure)
         {
             console.Dapr(failure.Message);
-            _ended.TrySetResult(1);
+            ended.TrySetResult(1);
         }
     }
 
     private async Task<int> WatchProcessAsync(Running running)
     {
         var code = await running.Process!.WaitAsync();
-        if (_ended.Task.IsCompleted) return code;
+        if (ended.Task.IsCompleted) return code;
         if (code is NotExecutable or NotFound || (running.App.AppPort != 0 && !running.Sidecar.IsReady))
         {
             var when = code is NotExecutable or NotFound ? "because there is no such command" : "before it could be reached";
             console.Dapr($"{running.App.AppId} ended with code {code} {when}; everything is stopped");
-            _ended.TrySetResult(1);
+            ended.TrySetResult(1);
         }
         else
         {
-            console.Dapr($"{running.App.AppId} ended with code {code}; its sidecar goes on");
+            console.Dapr($"{running.App.AppId} ended with code {code}; its sidecar keeps running");
         }
 
         return code;
@@ -143,12 +143,12 @@ internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole con
 
     private async Task StopAsync()
     {
-        if (_running.Any(r => r.Process is not null)) console.Dapr("stopping");
-        // First: an event that an app which is ending can no longer handle is not acknowledged.
-        foreach (var running in _running) running.Sidecar.StopHearing();
-        await Task.WhenAll(_running.Where(r => r.Process is not null).Select(r => r.Process!.StopAsync(Grace)));
-        await Task.WhenAll(_running.Select(r => r.Sidecar.StopAsync()));
-        foreach (var running in _running)
+        if (this.running.Any(r => r.Process is not null)) console.Dapr("stopping");
+        // Stop the deliveries first, so that an event that fails because its app is terminating is not acknowledged.
+        foreach (var running in this.running) running.Sidecar.StopDeliveries();
+        await Task.WhenAll(this.running.Where(r => r.Process is not null).Select(r => r.Process!.StopAsync(Grace)));
+        await Task.WhenAll(this.running.Select(r => r.Sidecar.StopAsync()));
+        foreach (var running in this.running)
         {
             running.Process?.Dispose();
             running.Log.Dispose();

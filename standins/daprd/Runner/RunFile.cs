@@ -9,10 +9,10 @@ internal enum LogDestination
     FileAndConsole,
 }
 
-/// <summary>One app of a run file, with what the common section says where the app itself says nothing.</summary>
-/// <param name="Place">Where the app stands in the file.</param>
-/// <param name="HttpPort">Zero asks for any free port; so do <paramref name="GrpcPort"/> and <paramref name="MetricsPort"/>.</param>
-/// <param name="MetricsPort">Told to the app; nobody listens there.</param>
+/// <summary>One app of a run file, merged with the common section.</summary>
+/// <param name="Source">The app's node in the file.</param>
+/// <param name="HttpPort">Zero: any free port. Also for <paramref name="GrpcPort"/> and <paramref name="MetricsPort"/>.</param>
+/// <param name="MetricsPort">Only passed to the app; the stand-in serves no metrics.</param>
 internal sealed record RunApp(
     string AppId,
     string Folder,
@@ -34,10 +34,10 @@ internal sealed record RunApp(
     IReadOnlyList<string> Command,
     LogDestination AppLog,
     LogDestination SidecarLog,
-    YamlPlace Place);
+    YamlNodeRef Source);
 
 /// <summary>A <c>dapr.yaml</c>: the apps to run together.</summary>
-/// <param name="Name">Empty when it has none.</param>
+/// <param name="Name">Empty: no name.</param>
 internal sealed record RunFile(string Path, string Name, List<RunApp> Apps)
 {
     private static readonly HashSet<string> SharedNames =
@@ -54,37 +54,37 @@ internal sealed record RunFile(string Path, string Name, List<RunApp> Apps)
         "metricsPort", "unixDomainSocket", "command", "containerImage", "containerImagePullPolicy", "createService",
     ];
 
-    /// <param name="resources">Folders that replace all those the file names; empty leaves the file's.</param>
+    /// <param name="resources">Replaces the resource folders of the file; empty: use the file's.</param>
     public static RunFile Read(string path, IReadOnlyList<string> resources, Action<string> warn)
     {
         var file = System.IO.Path.GetFullPath(Directory.Exists(path) ? System.IO.Path.Combine(path, "dapr.yaml") : path);
-        if (!File.Exists(file)) throw new FileProblem($"{file}: there is no such file.");
-        var root = YamlPlace.Documents(file).FirstOrDefault() ?? throw new FileProblem($"{file}: the file is empty.");
-        if (root.Required("version").Integer() == 0) throw root.Required("version").Problem("the version must be 1");
+        if (!File.Exists(file)) throw new ConfigurationException($"{file}: there is no such file.");
+        var root = YamlNodeRef.Documents(file).FirstOrDefault() ?? throw new ConfigurationException($"{file}: the file is empty.");
+        if (root.Required("version").Integer() == 0) throw root.Required("version").Error("the version must be 1");
         var common = root.Field("common");
         if (common is not null) WarnOfUnknown(common, SharedNames, warn);
         var apps = new List<RunApp>();
-        foreach (var place in root.Required("apps").Items())
+        foreach (var node in root.Required("apps").Items())
         {
-            WarnOfUnknown(place, AppNames, warn);
-            var app = new Layers(place, common, System.IO.Path.GetDirectoryName(file)!).Read(resources);
-            if (apps.Any(a => a.AppId == app.AppId)) throw place.Problem($"there is already an app named {app.AppId}");
+            WarnOfUnknown(node, AppNames, warn);
+            var app = new Layers(node, common, System.IO.Path.GetDirectoryName(file)!).Read(resources);
+            if (apps.Any(a => a.AppId == app.AppId)) throw node.Error($"there is already an app named {app.AppId}");
             apps.Add(app);
         }
 
-        return apps.Count > 0 ? new RunFile(file, root.Field("name")?.Text() ?? "", apps) : throw root.Required("apps").Problem("there is no app to run");
+        return apps.Count > 0 ? new RunFile(file, root.Field("name")?.Text() ?? "", apps) : throw root.Required("apps").Error("there is no app to run");
     }
 
-    private static void WarnOfUnknown(YamlPlace place, HashSet<string> known, Action<string> warn)
+    private static void WarnOfUnknown(YamlNodeRef node, HashSet<string> known, Action<string> warn)
     {
-        foreach (var (name, value) in place.Fields())
+        foreach (var (name, value) in node.Fields())
         {
-            if (!known.Contains(name)) warn(value.Problem("nobody knows this field; it is ignored (names are case-sensitive)").Message);
+            if (!known.Contains(name)) warn(value.Error("unknown field, ignored (names are case-sensitive)").Message);
         }
     }
 
-    /// <summary>An app's fields over the common ones.</summary>
-    private sealed class Layers(YamlPlace app, YamlPlace? common, string root)
+    /// <summary>Merges the fields of an app over the common ones.</summary>
+    private sealed class Layers(YamlNodeRef app, YamlNodeRef? common, string root)
     {
         public RunApp Read(IReadOnlyList<string> resources)
         {
@@ -113,8 +113,8 @@ internal sealed record RunFile(string Path, string Name, List<RunApp> Apps)
                 app);
         }
 
-        /// <summary>An app cannot say nothing, zero or false where the common section says something.</summary>
-        private YamlPlace? Either(string name) =>
+        /// <summary>As in daprd, an empty value, 0 or false of an app does not override the common section.</summary>
+        private YamlNodeRef? Either(string name) =>
             app.Field(name) is { } own && own.Text() is not ("" or "0" or "false") ? own : common?.Field(name) ?? app.Field(name);
 
         private int Number(string name, int absent) => Either(name)?.Integer() is { } number and not 0 ? number : absent;
@@ -136,8 +136,8 @@ internal sealed record RunFile(string Path, string Name, List<RunApp> Apps)
             return Directory.Exists(home) ? [home] : [];
         }
 
-        private static List<string> Folders(YamlPlace place, string from) =>
-            [.. (place.Field("resourcesPaths")?.Items() ?? (place.Field("resourcesPath") is { } one ? [one] : [])).Select(p => Existing(p, from))];
+        private static List<string> Folders(YamlNodeRef node, string from) =>
+            [.. (node.Field("resourcesPaths")?.Items() ?? (node.Field("resourcesPath") is { } one ? [one] : [])).Select(p => Existing(p, from))];
 
         private List<string> Configs(string folder)
         {
@@ -155,19 +155,19 @@ internal sealed record RunFile(string Path, string Name, List<RunApp> Apps)
         private LogDestination Destination(string name, LogDestination absent) => Either(name) switch
         {
             null => absent,
-            var place => place.Text() switch
+            var node => node.Text() switch
             {
                 "console" => LogDestination.Console,
                 "file" => LogDestination.File,
                 "fileAndConsole" => LogDestination.FileAndConsole,
-                _ => throw place.Problem($"'{place.Text()}' is none of console, file and fileAndConsole"),
+                _ => throw node.Error($"'{node.Text()}' is none of console, file and fileAndConsole"),
             },
         };
 
-        private static string Existing(YamlPlace place, string from)
+        private static string Existing(YamlNodeRef node, string from)
         {
-            var path = System.IO.Path.GetFullPath(place.Text(), from);
-            return File.Exists(path) || Directory.Exists(path) ? path : throw place.Problem($"there is no {path}");
+            var path = System.IO.Path.GetFullPath(node.Text(), from);
+            return File.Exists(path) || Directory.Exists(path) ? path : throw node.Error($"there is no {path}");
         }
     }
 }

@@ -3,55 +3,55 @@ using System.Text;
 
 namespace Daprd.Runner;
 
-/// <summary>Where one app's lines and its sidecar's go: the console, a file in the app's folder, or both.</summary>
+/// <summary>Writes the output of one app and its sidecar to the console, to a file in the app's folder, or both.</summary>
 internal sealed class RunLog : IDisposable
 {
-    private readonly StreamWriter? _appFile;
-    private readonly StreamWriter? _sidecarFile;
-    private readonly RunApp _app;
-    private readonly PrefixedConsole _console;
+    private readonly StreamWriter? appFile;
+    private readonly StreamWriter? sidecarFile;
+    private readonly RunApp app;
+    private readonly PrefixedConsole console;
 
     public RunLog(RunApp app, PrefixedConsole console, DateTime now)
     {
-        _app = app;
-        _console = console;
+        this.app = app;
+        this.console = console;
         var folder = Path.Combine(app.Folder, ".dapr", "logs");
         Directory.CreateDirectory(folder);
         var stamp = now.ToString("yyyyMMddHHmmss", CultureInfo.InvariantCulture);
-        if (app.AppLog != LogDestination.Console) _appFile = Open(folder, $"{app.AppId}_app_{stamp}.log");
-        if (app.SidecarLog != LogDestination.Console) _sidecarFile = Open(folder, $"{app.AppId}_daprd_{stamp}.log");
+        if (app.AppLog != LogDestination.Console) appFile = Open(folder, $"{app.AppId}_app_{stamp}.log");
+        if (app.SidecarLog != LogDestination.Console) sidecarFile = Open(folder, $"{app.AppId}_daprd_{stamp}.log");
         var writers = new List<TextWriter>();
-        if (_sidecarFile is not null) writers.Add(_sidecarFile);
+        if (sidecarFile is not null) writers.Add(sidecarFile);
         if (app.SidecarLog != LogDestination.File) writers.Add(new Lines(text => console.Sidecar(app.AppId, text)));
         Sidecar = new SidecarLog(app.AppId, [.. writers]);
     }
 
     public SidecarLog Sidecar { get; }
 
-    /// <summary>Empty when the lines go to the console only.</summary>
-    public string AppFile => PathOf(_appFile);
+    /// <summary>Empty if the output goes to the console only.</summary>
+    public string AppFile => PathOf(appFile);
 
     /// <inheritdoc cref="AppFile"/>
-    public string SidecarFile => PathOf(_sidecarFile);
+    public string SidecarFile => PathOf(sidecarFile);
 
     public void App(string line)
     {
-        if (_appFile is not null)
+        if (appFile is not null)
         {
-            lock (_appFile)
+            lock (appFile)
             {
-                _appFile.WriteLine(line);
-                _appFile.Flush();
+                appFile.WriteLine(line);
+                appFile.Flush();
             }
         }
 
-        if (_app.AppLog != LogDestination.File) _console.App(_app.AppId, line);
+        if (app.AppLog != LogDestination.File) console.App(app.AppId, line);
     }
 
     public void Dispose()
     {
-        _appFile?.Dispose();
-        _sidecarFile?.Dispose();
+        appFile?.Dispose();
+        sidecarFile?.Dispose();
     }
 
     private static string PathOf(StreamWriter? file) => (file?.BaseStream as FileStream)?.Name ?? "";

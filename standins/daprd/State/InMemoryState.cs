@@ -3,14 +3,14 @@ using System.Globalization;
 namespace Daprd.State;
 
 /// <summary>
-/// state.in-memory: gone with the process. Unlike Redis it refuses an etag for a missing key, and every first-write
-/// without etag on an existing one.
+/// state.in-memory: lost with the process. Unlike state.redis it rejects an ETag for a missing key, and every first-write without ETag
+/// on an existing key.
 /// </summary>
 internal sealed class InMemoryState(TimeProvider time) : IStateStore
 {
-    private readonly Dictionary<string, Entry> _entries = [];
-    private readonly Lock _gate = new();
-    private long _nextSweep;
+    private readonly Dictionary<string, Entry> entries = [];
+    private readonly Lock gate = new();
+    private long nextSweep;
 
     private sealed record Entry(byte[] Data, string Etag, DateTimeOffset? ExpiresAt);
 
@@ -18,9 +18,9 @@ internal sealed class InMemoryState(TimeProvider time) : IStateStore
 
     public Task<StateValue?> GetAsync(string key)
     {
-        lock (_gate)
+        lock (gate)
         {
-            var entry = Living(key);
+            var entry = Unexpired(key);
             return Task.FromResult(entry is null ? null : new StateValue(
                 entry.Data,
                 entry.Etag,
@@ -56,11 +56,11 @@ internal sealed class InMemoryState(TimeProvider time) : IStateStore
 
     public Task DeleteAsync(StateRemoval removal)
     {
-        lock (_gate)
+        lock (gate)
         {
-            SweepNowAndThen();
+            RemoveExpired();
             Check(removal.Key, removal.Etag, firstWrite: false);
-            _entries.Remove(removal.Key);
+            entries.Remove(removal.Key);
         }
 
         return Task.CompletedTask;
@@ -70,18 +70,18 @@ internal sealed class InMemoryState(TimeProvider time) : IStateStore
 
     private void Set(StateWrite write)
     {
-        lock (_gate)
+        lock (gate)
         {
-            SweepNowAndThen();
+            RemoveExpired();
             Check(write.Key, write.Etag, write.FirstWrite);
             DateTimeOffset? expiresAt = write.TtlSeconds is > 0 and var seconds ? time.GetUtcNow().AddSeconds(seconds) : null;
-            _entries[write.Key] = new Entry(write.Data.ToArray(), Guid.NewGuid().ToString(), expiresAt);
+            entries[write.Key] = new Entry(write.Data.ToArray(), Guid.NewGuid().ToString(), expiresAt);
         }
     }
 
     private void Check(string key, string? etag, bool firstWrite)
     {
-        var entry = Living(key);
+        var entry = Unexpired(key);
         if (etag is not null && entry?.Etag != etag)
         {
             throw new EtagException(invalid: false, $"state etag of {key} is {entry?.Etag ?? "absent"}, not {etag}");
@@ -90,17 +90,17 @@ internal sealed class InMemoryState(TimeProvider time) : IStateStore
         if (etag is null && firstWrite && entry is not null) throw new EtagException(invalid: false, $"{key} was already written");
     }
 
-    private Entry? Living(string key) =>
-        _entries.TryGetValue(key, out var entry) && !(entry.ExpiresAt <= time.GetUtcNow()) ? entry : null;
+    private Entry? Unexpired(string key) =>
+        entries.TryGetValue(key, out var entry) && !(entry.ExpiresAt <= time.GetUtcNow()) ? entry : null;
 
-    private void SweepNowAndThen()
+    private void RemoveExpired()
     {
         var now = time.GetUtcNow();
-        if (now.ToUnixTimeSeconds() < _nextSweep) return;
-        _nextSweep = now.ToUnixTimeSeconds() + 1;
-        foreach (var (key, entry) in _entries)
+        if (now.ToUnixTimeSeconds() < nextSweep) return;
+        nextSweep = now.ToUnixTimeSeconds() + 1;
+        foreach (var (key, entry) in entries)
         {
-            if (entry.ExpiresAt <= now) _entries.Remove(key);
+            if (entry.ExpiresAt <= now) entries.Remove(key);
         }
     }
 }

@@ -5,7 +5,7 @@ using Daprd.Redis;
 namespace Daprd.State;
 
 /// <summary>
-/// state.redis: a hash for each key, with the fields data, version and, once somebody wrote with first-write, first-write.
+/// state.redis: one hash per key, with the fields data, version and, after a write with first-write concurrency, first-write.
 /// </summary>
 internal sealed class RedisState : IStateStore
 {
@@ -36,37 +36,37 @@ internal sealed class RedisState : IStateStore
         return redis.call('DEL', KEYS[1])
         """;
 
-    private readonly RedisClient _redis;
-    private readonly int? _defaultTtlSeconds;
-    private readonly bool _refusesEtagOfMissingKey;
-    private int _replicas;
+    private readonly RedisClient redis;
+    private readonly int? defaultTtlSeconds;
+    private readonly bool refusesEtagOfMissingKey;
+    private int replicas;
 
     public RedisState(Component component, DaprVersion version)
     {
-        _redis = new RedisClient(RedisAddress.Of(component));
-        _defaultTtlSeconds = component.Value("ttlInSeconds").Length > 0 ? component.Integer("ttlInSeconds", 0) : null;
-        _refusesEtagOfMissingKey = version.RefusesEtagOfMissingKey;
+        redis = new RedisClient(RedisAddress.Of(component));
+        defaultTtlSeconds = component.Value("ttlInSeconds").Length > 0 ? component.Integer("ttlInSeconds", 0) : null;
+        refusesEtagOfMissingKey = version.RefusesEtagOfMissingKey;
     }
 
     public IReadOnlyList<string> Capabilities { get; } = ["ETAG", "TRANSACTIONAL", "TTL", "KEYS_LIKE", "ACTOR"];
 
-    /// <summary>Throws <see cref="RedisUnreachableException"/> when Redis is not there.</summary>
+    /// <summary>Throws <see cref="RedisUnreachableException"/> if Redis is not reachable.</summary>
     public async Task OpenAsync()
     {
-        var replication = (await _redis.SendAsync("INFO", "replication")).ToString();
+        var replication = (await redis.SendAsync("INFO", "replication")).ToString();
         var line = replication.Split("\r\n").FirstOrDefault(l => l.StartsWith("connected_slaves:", StringComparison.Ordinal));
-        _replicas = line is null ? 0 : int.Parse(line.AsSpan(line.IndexOf(':') + 1), CultureInfo.InvariantCulture);
+        replicas = line is null ? 0 : int.Parse(line.AsSpan(line.IndexOf(':') + 1), CultureInfo.InvariantCulture);
     }
 
     public async Task<StateValue?> GetAsync(string key)
     {
         try
         {
-            return Value((await _redis.SendAsync("HGETALL", key)).Items);
+            return Value((await redis.SendAsync("HGETALL", key)).Items);
         }
         catch (Exception failure) when (failure is RedisException or RedisUnreachableException)
         {
-            return Plain(await _redis.SendAsync("GET", key));
+            return Plain(await redis.SendAsync("GET", key));
         }
     }
 
@@ -75,11 +75,11 @@ internal sealed class RedisState : IStateStore
         RedisReply[] replies;
         try
         {
-            replies = await _redis.SendAllAsync([.. keys.Select(key => new RedisArgument[] { "HGETALL", key })]);
+            replies = await redis.SendAllAsync([.. keys.Select(key => new RedisArgument[] { "HGETALL", key })]);
         }
         catch (RedisUnreachableException)
         {
-            return await EachAsync(keys, async key => Plain(await _redis.SendAsync("GET", key)));
+            return await EachAsync(keys, async key => Plain(await redis.SendAsync("GET", key)));
         }
 
         if (!replies.Any(reply => reply.Kind == RedisReplyKind.Error)) return [.. replies.Select(reply => Read(() => Value(reply.Items)))];
@@ -103,7 +103,7 @@ internal sealed class RedisState : IStateStore
         })];
         await SendAsync(scripts, (write, failure) => NotSet(write, failure));
         await SendAsync([.. writes.Select((write, at) => failures[at] is null ? Expiry(write) : null)], (_, failure) => failure);
-        if (_replicas > 0) await SendAsync([.. writes.Select((write, at) => failures[at] is null && write.Strong ? new RedisArgument[] { "WAIT", _replicas, 1000 } : null)], (_, failure) => failure);
+        if (replicas > 0) await SendAsync([.. writes.Select((write, at) => failures[at] is null && write.Strong ? new RedisArgument[] { "WAIT", replicas, 1000 } : null)], (_, failure) => failure);
         return failures;
 
         async Task SendAsync(RedisArgument[]?[] commands, Func<StateWrite, Exception, Exception> failed)
@@ -112,7 +112,7 @@ internal sealed class RedisState : IStateStore
             if (sent.Length == 0) return;
             try
             {
-                var replies = await _redis.SendAllAsync([.. sent.Select(at => commands[at]!)]);
+                var replies = await redis.SendAllAsync([.. sent.Select(at => commands[at]!)]);
                 foreach (var (at, reply) in sent.Zip(replies))
                 {
                     if (reply.Kind == RedisReplyKind.Error) failures[at] = failed(writes[at], new RedisException(reply.ToString()));
@@ -129,7 +129,7 @@ internal sealed class RedisState : IStateStore
     {
         try
         {
-            await _redis.SendAsync(Delete(removal));
+            await redis.SendAsync(Delete(removal));
         }
         catch (Exception failure) when (failure is RedisException or RedisUnreachableException)
         {
@@ -137,7 +137,7 @@ internal sealed class RedisState : IStateStore
         }
     }
 
-    public ValueTask DisposeAsync() => _redis.DisposeAsync();
+    public ValueTask DisposeAsync() => redis.DisposeAsync();
 
     private static async Task<(StateValue? Value, Exception? Failure)[]> EachAsync(IReadOnlyList<string> keys, Func<string, Task<StateValue?>> read) =>
         await Task.WhenAll(keys.Select(async key =>
@@ -165,8 +165,8 @@ internal sealed class RedisState : IStateStore
     }
 
     /// <summary>
-    /// The fallback to GET, for whatever reason HGETALL failed. After a timeout, when the second command is answered, a sound hash fails with
-    /// WRONGTYPE: so it does in daprd.
+    /// The fallback to GET after any failure of HGETALL. As in daprd, a valid hash fails with WRONGTYPE if HGETALL timed out and GET is
+    /// answered.
     /// </summary>
     private static StateValue? Plain(RedisReply reply) => reply.IsNull ? null : new StateValue(reply.Bytes, null);
 
@@ -193,12 +193,12 @@ internal sealed class RedisState : IStateStore
     private RedisArgument[] Upsert(StateWrite write)
     {
         var etag = write.LastWrite || write.Etag is null ? 0 : Version(write.Etag);
-        return ["EVAL", SetScript, 1, write.Key, etag, write.Data, write.FirstWrite ? 0 : 1, _refusesEtagOfMissingKey ? 1 : 0];
+        return ["EVAL", SetScript, 1, write.Key, etag, write.Data, write.FirstWrite ? 0 : 1, refusesEtagOfMissingKey ? 1 : 0];
     }
 
     private static RedisArgument[] Delete(StateRemoval removal) => ["EVAL", DeleteScript, 1, removal.Key, removal.Etag ?? "0"];
 
-    private RedisArgument[]? Expiry(StateWrite write) => (write.TtlSeconds ?? _defaultTtlSeconds) switch
+    private RedisArgument[]? Expiry(StateWrite write) => (write.TtlSeconds ?? defaultTtlSeconds) switch
     {
         null => null,
         > 0 and var seconds => ["EXPIRE", write.Key, seconds],

@@ -7,14 +7,14 @@ using static Dapr.Client.Autogen.Grpc.v1.StateOptions.Types;
 
 namespace Daprd.State;
 
-/// <summary>The state building block of one app. Every failure is an <see cref="ApiException"/>.</summary>
+/// <summary>The state API of one app. Every failure is an <see cref="ApiException"/>.</summary>
 internal sealed class StateApi
 {
-    private readonly Dictionary<string, Store> _stores = [];
+    private readonly Dictionary<string, Store> stores = [];
 
     private sealed record Store(IStateStore Kept, StateKeys Keys);
 
-    public void Add(Component component, IStateStore store, string appId) => _stores[component.Name] = new Store(store, new StateKeys(component, appId));
+    public void Add(Component component, IStateStore store, string appId) => stores[component.Name] = new Store(store, new StateKeys(component, appId));
 
     public async Task<StateValue?> GetAsync(string storeName, string key)
     {
@@ -31,9 +31,9 @@ internal sealed class StateApi
         }
     }
 
-    /// <summary>One answer for each key, in order. A key that cannot be read has an error; the call as a whole succeeds.</summary>
-    /// <param name="parallelism">Zero or less reads all at once.</param>
-    public async Task<IReadOnlyList<BulkStateItem>> GetManyAsync(string storeName, IReadOnlyList<string> keys, int parallelism, CancellationToken stop)
+    /// <summary>Returns one item per key, in order. An unreadable key has an error; the call as a whole succeeds.</summary>
+    /// <param name="parallelism">Maximum number of concurrent reads; zero or less: no limit.</param>
+    public async Task<IReadOnlyList<BulkStateItem>> GetManyAsync(string storeName, IReadOnlyList<string> keys, int parallelism, CancellationToken ct)
     {
         var store = Find(storeName);
         var full = keys.Select(store.Keys.Full).ToList();
@@ -46,7 +46,7 @@ internal sealed class StateApi
         using var permits = new SemaphoreSlim(parallelism);
         return await Task.WhenAll(keys.Select(async (key, i) =>
         {
-            await permits.WaitAsync(stop);
+            await permits.WaitAsync(ct);
             try
             {
                 return Item(key, await store.Kept.GetAsync(full[i]));
@@ -62,7 +62,7 @@ internal sealed class StateApi
         }));
     }
 
-    /// <summary>Many items are written independently of each other: when one fails, the others may be there.</summary>
+    /// <summary>Items are written independently: if one fails, others may have been written.</summary>
     public async Task SaveAsync(string storeName, IReadOnlyList<StateItem> items)
     {
         var store = Find(storeName);
@@ -118,7 +118,7 @@ internal sealed class StateApi
         return item;
     }
 
-    /// <summary>Throws <see cref="FormatException"/> when the time to live is no number.</summary>
+    /// <summary>Throws <see cref="FormatException"/> if the TTL is not a number.</summary>
     private static StateWrite Write(string key, StateItem item) => new(
         key,
         item.Value.Memory,
@@ -148,8 +148,8 @@ internal sealed class StateApi
 
     private Store Find(string name)
     {
-        if (_stores.TryGetValue(name, out var store)) return store;
-        throw _stores.Count == 0
+        if (stores.TryGetValue(name, out var store)) return store;
+        throw stores.Count == 0
             ? new ApiException(
                 StatusCode.FailedPrecondition, 500, "ERR_STATE_STORE_NOT_CONFIGURED", $"state store {name} is not configured", "DAPR_STATE_NOT_CONFIGURED")
             : new ApiException(StatusCode.InvalidArgument, 400, "ERR_STATE_STORE_NOT_FOUND", $"state store {name} is not found", "DAPR_STATE_NOT_FOUND");

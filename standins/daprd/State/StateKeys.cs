@@ -4,19 +4,19 @@ using Grpc.Core;
 
 namespace Daprd.State;
 
-/// <summary>How an app's keys are told apart from those of others in the same store.</summary>
+/// <summary>Adds the key prefix that separates apps in a shared store.</summary>
 internal sealed class StateKeys
 {
     private const string Separator = "||";
-    private readonly string _prefix;
+    private readonly string prefix;
 
     public StateKeys(Component component, string appId)
     {
-        // An empty one counts as given, and so do keys begin with the separator.
+        // An empty keyPrefix is not the default: keys then start with the separator.
         var given = component.Metadata.GetValueOrDefault("keyPrefix", "appid").ToLowerInvariant();
-        if (given.Contains(Separator)) throw component.Place.Problem($"keyPrefix of {component.Name} can't contain '{Separator}'");
+        if (given.Contains(Separator)) throw component.Source.Error($"keyPrefix of {component.Name} can't contain '{Separator}'");
         var space = Environment.GetEnvironmentVariable("NAMESPACE") ?? "";
-        _prefix = given switch
+        prefix = given switch
         {
             "appid" => appId + Separator,
             "name" => component.Name + Separator,
@@ -26,9 +26,9 @@ internal sealed class StateKeys
         };
     }
 
-    /// <summary>The key as the store sees it. Throws <see cref="ApiException"/> for a key that would look like a prefixed one.</summary>
+    /// <summary>Returns the key with its prefix. Throws <see cref="ApiException"/> for a key that contains the separator.</summary>
     public string Full(string key) => key.Contains(Separator)
         ? throw new ApiException(
             StatusCode.InvalidArgument, 400, "ERR_MALFORMED_REQUEST", $"input key/keyPrefix '{key}' can't contain '{Separator}'", "DAPR_STATE_ILLEGAL_KEY")
-        : _prefix + key;
+        : prefix + key;
 }

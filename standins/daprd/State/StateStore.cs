@@ -1,36 +1,36 @@
 namespace Daprd.State;
 
-/// <param name="Etag">Null when the stored value has none.</param>
+/// <param name="Etag">Null: the stored value has none.</param>
 internal sealed record StateValue(ReadOnlyMemory<byte> Data, string? Etag, string? ExpiresAt = null);
 
-/// <param name="Key">With its prefix, as the store sees it.</param>
+/// <param name="Key">Includes the prefix.</param>
 /// <param name="Etag">Null for an unconditional write; never empty.</param>
-/// <param name="TtlSeconds">Zero or less removes an expiry; null leaves it as it is.</param>
+/// <param name="TtlSeconds">Zero or less removes the expiry; null leaves it unchanged.</param>
 internal sealed record StateWrite(
     string Key, ReadOnlyMemory<byte> Data, string? Etag, bool FirstWrite, bool LastWrite, bool Strong, int? TtlSeconds);
 
 internal sealed record StateRemoval(string Key, string? Etag);
 
-/// <summary>Where state is kept. Failures of the etag are <see cref="EtagException"/>, all others whatever the store throws.</summary>
+/// <summary>A state store. ETag conflicts throw <see cref="EtagException"/>, other failures the store's own exceptions.</summary>
 internal interface IStateStore : IAsyncDisposable
 {
-    /// <summary>Names that GetMetadata lists.</summary>
+    /// <summary>The capabilities that GetMetadata reports.</summary>
     IReadOnlyList<string> Capabilities { get; }
 
-    /// <summary>Null when there is no such key.</summary>
+    /// <summary>Null if the key does not exist.</summary>
     Task<StateValue?> GetAsync(string key);
 
-    /// <summary>Each by itself, all at the same time. What came of each, in order: a value (null: no such key), or why it could not be read.</summary>
+    /// <summary>Reads the keys concurrently and independently. Returns one result per key, in order: a value (null: no such key) or the failure.</summary>
     Task<IReadOnlyList<(StateValue? Value, Exception? Failure)>> GetManyAsync(IReadOnlyList<string> keys);
 
-    /// <summary>Each by itself, all at the same time. Why each was not written, in order; null when it was.</summary>
+    /// <summary>Writes concurrently and independently. Returns one result per write, in order: null or the failure.</summary>
     Task<IReadOnlyList<Exception?>> SetManyAsync(IReadOnlyList<StateWrite> writes);
 
     Task DeleteAsync(StateRemoval removal);
 }
 
-/// <summary>The write was refused because of its etag.</summary>
-/// <param name="invalid">True when the etag cannot be an etag of this store; false when it is not the current one.</param>
+/// <summary>The write was rejected because of its ETag.</summary>
+/// <param name="invalid">True: the ETag is malformed; false: it is not the current one.</param>
 internal sealed class EtagException(bool invalid, string cause) : Exception(
     invalid ? $"invalid etag value: {cause}" : $"possible etag mismatch. error from state store: {cause}")
 {

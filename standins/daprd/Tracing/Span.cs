@@ -2,37 +2,37 @@ using System.Diagnostics;
 
 namespace Daprd.Tracing;
 
-/// <summary>One span, or where none is made only the context that is passed on.</summary>
-/// <param name="context">For whoever is called on behalf of it.</param>
+/// <summary>One span, or only the propagated context if no spans are created.</summary>
+/// <param name="context">The context that outgoing calls carry.</param>
 internal readonly struct Span(Activity? activity, TraceContext context) : IDisposable
 {
     public TraceContext Context => context.Parent is null ? TraceContext.None : context;
 
-    /// <summary>Whether describing it is of any use.</summary>
+    /// <summary>Whether attributes are recorded.</summary>
     public bool IsRecorded => activity is { IsAllDataRequested: true };
 
-    /// <summary>An empty value is left out.</summary>
+    /// <summary>Sets an attribute; ignores an empty value.</summary>
     public void Set(string name, string value)
     {
         if (IsRecorded && value.Length > 0) activity!.SetTag(name, value);
     }
 
-    /// <summary>It concerns a topic.</summary>
+    /// <summary>Sets the attributes of a delivery.</summary>
     public void SetTopic(string topic)
     {
         Set("messaging.system", "pubsub");
         Set("messaging.destination.name", topic);
     }
 
-    /// <summary>It is an API call that concerns a topic.</summary>
+    /// <summary>Sets the attributes of a publish call.</summary>
     public void SetPublishing(string topic)
     {
         Set("rpc.service", "Dapr");
         SetTopic(topic);
     }
 
-    /// <summary>It is an API call that concerns a state store.</summary>
-    /// <param name="statement">The call, as the API names it.</param>
+    /// <summary>Sets the attributes of a state call.</summary>
+    /// <param name="statement">The full name of the API method.</param>
     public void SetStore(string store, string statement)
     {
         Set("db.name", store);
@@ -42,15 +42,15 @@ internal readonly struct Span(Activity? activity, TraceContext context) : IDispo
         Set("db.connection_string", "state");
     }
 
-    /// <summary>It is an API call.</summary>
-    /// <param name="headers">Those that start with dapr- are kept, but not the token.</param>
+    /// <summary>Sets the attributes of an API call.</summary>
+    /// <param name="headers">Headers that start with dapr- become attributes, except for the token.</param>
     public void SetApi(string protocol, string api, IEnumerable<KeyValuePair<string, string>> headers)
     {
         if (!IsRecorded) return;
         foreach (var (name, value) in headers)
         {
-            var isTold = name.StartsWith("dapr-", StringComparison.OrdinalIgnoreCase) && !name.EndsWith("-bin", StringComparison.OrdinalIgnoreCase);
-            if (isTold && !name.Equals("dapr-api-token", StringComparison.OrdinalIgnoreCase)) Set(name.ToLowerInvariant(), value);
+            var isRecorded = name.StartsWith("dapr-", StringComparison.OrdinalIgnoreCase) && !name.EndsWith("-bin", StringComparison.OrdinalIgnoreCase);
+            if (isRecorded && !name.Equals("dapr-api-token", StringComparison.OrdinalIgnoreCase)) Set(name.ToLowerInvariant(), value);
         }
 
         Set("dapr.protocol", protocol);

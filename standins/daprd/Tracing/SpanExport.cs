@@ -1,4 +1,4 @@
-#pragma warning disable CS0618 // The package is deprecated in favour of OTLP; a Zipkin as it comes does not take that.
+#pragma warning disable CS0618 // The package is deprecated in favour of OTLP, which Zipkin does not accept by default.
 using System.Diagnostics;
 using OpenTelemetry;
 using OpenTelemetry.Exporter;
@@ -6,14 +6,14 @@ using OpenTelemetry.Trace;
 
 namespace Daprd.Tracing;
 
-/// <summary>Sends spans to a Zipkin. That it cannot is said once, and again only after something could be sent in between.</summary>
-/// <param name="warn">Is told, in a sentence, that spans are being dropped.</param>
+/// <summary>Exports spans to Zipkin. Warns at the first of several consecutive failures.</summary>
+/// <param name="warn">Receives the warning that spans are dropped.</param>
 internal sealed class SpanExport(ZipkinExporterOptions options, Action<string> warn) : ZipkinExporter(options)
 {
-    private readonly Uri _endpoint = options.Endpoint;
-    private bool _isFailing;
+    private readonly Uri endpoint = options.Endpoint;
+    private bool isFailing;
 
-    /// <summary>Behind a bounded queue, with a thread of its own. Sizes and times are OpenTelemetry's, unless OTEL_BSP_* says otherwise.</summary>
+    /// <summary>Exports from a bounded queue on its own thread, with OpenTelemetry's default sizes and delays unless OTEL_BSP_* overrides them.</summary>
     public static BatchActivityExportProcessor Batched(Uri endpoint, Action<string> warn)
     {
         var batch = new BatchExportActivityProcessorOptions();
@@ -26,8 +26,8 @@ internal sealed class SpanExport(ZipkinExporterOptions options, Action<string> w
     {
         var result = base.Export(batch);
         var failed = result == ExportResult.Failure;
-        if (failed && !_isFailing) warn($"Traces cannot be sent to {_endpoint} and are dropped. This is said once; sending is tried again.");
-        _isFailing = failed;
+        if (failed && !isFailing) warn($"Traces cannot be sent to {endpoint} and are dropped. This is logged once per outage; sending is retried.");
+        isFailing = failed;
         return result;
     }
 }

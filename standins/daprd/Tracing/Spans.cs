@@ -8,77 +8,77 @@ using OpenTelemetry.Trace;
 
 namespace Daprd.Tracing;
 
-/// <summary>The spans of one sidecar. Each process may have several, so each listens to itself only.</summary>
+/// <summary>The spans of one sidecar. A process may have several sidecars, so each listens only to its own source.</summary>
 /// <remarks>
-/// As in daprd: an exporter or a sampling rate in the Configuration makes spans, and whoever is called gets their context. Without either
-/// a caller's context is passed on as it came; a rate of 0 passes nothing on.
+/// As in daprd: with an exporter or a sampling rate in the Configuration, spans are created and outgoing calls carry their context. Without
+/// either, the caller's context is propagated unchanged; a rate of 0 propagates nothing.
 /// </remarks>
 internal sealed class Spans : IDisposable
 {
     public const string SourceName = "dapr-diagnostics";
 
-    /// <summary>Of what has no parent, when the Configuration does not say.</summary>
+    /// <summary>The sampling rate of root spans if the Configuration has none.</summary>
     private const double DefaultRate = 0.0001;
 
-    /// <summary>How long the last spans may take on their way out.</summary>
-    private const int FarewellMilliseconds = 1000;
+    /// <summary>Timeout for exporting the last spans at shutdown.</summary>
+    private const int ShutdownTimeoutMilliseconds = 1000;
 
-    private readonly ActivitySource? _source;
-    private readonly ActivityListener? _listener;
-    private readonly BatchActivityExportProcessor? _export;
-    private readonly TracerProvider? _provider;
-    private readonly string _service;
+    private readonly ActivitySource? source;
+    private readonly ActivityListener? listener;
+    private readonly BatchActivityExportProcessor? export;
+    private readonly TracerProvider? provider;
+    private readonly string service;
 
     public Spans(Configuration configuration, string appId, Action<string> warn)
     {
-        PassesOn = configuration.SamplingRate is not 0;
-        _service = Environment.GetEnvironmentVariable("OTEL_SERVICE_NAME") is { Length: > 0 } said ? said : appId;
-        if (!PassesOn || configuration is { SamplingRate: null, ZipkinEndpoint: null }) return;
+        Propagates = configuration.SamplingRate is not 0;
+        service = Environment.GetEnvironmentVariable("OTEL_SERVICE_NAME") is { Length: > 0 } name ? name : appId;
+        if (!Propagates || configuration is { SamplingRate: null, ZipkinEndpoint: null }) return;
         if (configuration.ZipkinEndpoint is { } endpoint)
         {
-            _export = SpanExport.Batched(endpoint, warn);
-            // It listens to nothing; the exporter asks it for the name of the service.
-            _provider = Sdk.CreateTracerProviderBuilder().ConfigureResource(resource => resource.Clear().AddService(_service)).AddProcessor(_export).Build();
+            export = SpanExport.Batched(endpoint, warn);
+            // Has no sources; the exporter reads the service name from its resource.
+            provider = Sdk.CreateTracerProviderBuilder().ConfigureResource(resource => resource.Clear().AddService(service)).AddProcessor(export).Build();
         }
 
         var rate = configuration.SamplingRate ?? DefaultRate;
-        _source = new ActivitySource(SourceName);
-        _listener = new ActivityListener
+        source = new ActivitySource(SourceName);
+        listener = new ActivityListener
         {
-            ShouldListenTo = source => ReferenceEquals(source, _source),
+            ShouldListenTo = source => ReferenceEquals(source, this.source),
             Sample = (ref ActivityCreationOptions<ActivityContext> asked) => IsSampled(asked, rate)
                 ? ActivitySamplingResult.AllDataAndRecorded
                 : ActivitySamplingResult.PropagationData,
-            ActivityStopped = span => _export?.OnEnd(span),
+            ActivityStopped = span => export?.OnEnd(span),
         };
-        ActivitySource.AddActivityListener(_listener);
+        ActivitySource.AddActivityListener(listener);
     }
 
-    /// <summary>False when a sampling rate of 0 keeps every trace context here.</summary>
-    public bool PassesOn { get; }
+    /// <summary>Whether trace contexts are propagated; false for a sampling rate of 0.</summary>
+    public bool Propagates { get; }
 
-    /// <summary>False when contexts are only passed on.</summary>
-    public bool AreMade => _source is not null;
+    /// <summary>Whether spans are created; false if contexts are only propagated.</summary>
+    public bool AreCreated => source is not null;
 
-    /// <param name="parent">None starts a trace.</param>
+    /// <param name="parent"><see cref="TraceContext.None"/> starts a new trace.</param>
     public Span Start(string name, ActivityKind kind, TraceContext parent)
     {
-        if (!PassesOn) return default;
-        if (_source is null) return new Span(null, parent);
-        // Parents are named, never found: nothing here is anybody's ambient activity.
+        if (!Propagates) return default;
+        if (source is null) return new Span(null, parent);
+        // Parents are always explicit: Activity.Current must not become one.
         Activity.Current = null;
         ActivityContext.TryParse(parent.Parent, parent.State, isRemote: true, out var context);
-        // Zipkin's names are in lower case, and every span names its service once more.
-        var activity = _source.StartActivity(name.ToLowerInvariant(), kind, context)!;
-        if (activity.IsAllDataRequested) activity.SetTag("service.name", _service);
+        // Zipkin span names are in lower case, and daprd adds the service name to every span.
+        var activity = source.StartActivity(name.ToLowerInvariant(), kind, context)!;
+        if (activity.IsAllDataRequested) activity.SetTag("service.name", service);
         Activity.Current = null;
         return new Span(activity, new TraceContext(activity.Id!, parent.State));
     }
 
-    /// <summary>Adds a context to the headers of a delivery: all zeros when there is none, and nothing when none is passed on.</summary>
+    /// <summary>Adds a context to the headers of a delivery: all zeros if there is none, nothing if contexts are not propagated.</summary>
     public void AddTo(Metadata headers, TraceContext context)
     {
-        if (!PassesOn) return;
+        if (!Propagates) return;
         var parent = context.OrZero;
         headers.Add("traceparent", parent);
         headers.Add(TraceContext.BinaryHeader, TraceContext.ToBinary(parent));
@@ -86,13 +86,13 @@ internal sealed class Spans : IDisposable
 
     public void Dispose()
     {
-        _export?.Shutdown(FarewellMilliseconds);
-        _provider?.Dispose();
-        _listener?.Dispose();
-        _source?.Dispose();
+        export?.Shutdown(ShutdownTimeoutMilliseconds);
+        provider?.Dispose();
+        listener?.Dispose();
+        source?.Dispose();
     }
 
-    /// <summary>As the parent is; without one by the trace id, so that every sidecar with the same rate decides alike.</summary>
+    /// <summary>As the parent; a root span by its trace id, so that all sidecars with the same rate make the same decision.</summary>
     private static bool IsSampled(ActivityCreationOptions<ActivityContext> asked, double rate)
     {
         if (asked.Parent.TraceId != default) return asked.Parent.TraceFlags.HasFlag(ActivityTraceFlags.Recorded);

@@ -5,21 +5,21 @@ using Microsoft.Extensions.Primitives;
 namespace Daprd.Tracing;
 
 /// <summary>A W3C trace context.</summary>
-/// <param name="Parent">A traceparent; empty when there is no trace.</param>
+/// <param name="Parent">A traceparent; empty: no trace.</param>
 internal readonly record struct TraceContext(string Parent, string State)
 {
     public static readonly TraceContext None = new("", "");
 
-    /// <summary>Where gRPC carries a trace as bytes.</summary>
+    /// <summary>The header with the trace context in gRPC's binary format.</summary>
     public const string BinaryHeader = "grpc-trace-bin";
 
-    /// <summary>Sent to an app when there is no trace at all.</summary>
+    /// <summary>Sent to an app if there is no trace.</summary>
     public const string Zero = "00-00000000000000000000000000000000-0000000000000000-00";
 
-    /// <summary>The traceparent to send: all zeros when there is no trace.</summary>
+    /// <summary>The traceparent to send: all zeros if there is no trace.</summary>
     public string OrZero => IsParent(Parent) ? Parent : Zero;
 
-    /// <summary>grpc-trace-bin comes first, then traceparent; of several the last. A tracestate does not survive gRPC.</summary>
+    /// <summary>grpc-trace-bin takes precedence over traceparent; the last of several values counts. gRPC drops the tracestate.</summary>
     public static TraceContext FromGrpc(IHeaderDictionary headers)
     {
         var text = Last(headers[BinaryHeader]);
@@ -38,10 +38,10 @@ internal readonly record struct TraceContext(string Parent, string State)
 
     public static TraceContext FromHttp(string? parent, string? state) => IsParent(parent) ? new TraceContext(parent!, state ?? "") : None;
 
-    /// <summary>What an envelope says; empty says nothing.</summary>
+    /// <summary>The context of an envelope; an empty traceparent means no trace.</summary>
     public static TraceContext FromEnvelope(string parent) => IsParent(parent) ? new TraceContext(parent, "") : None;
 
-    /// <summary>All zeros are the form of a traceparent, and none.</summary>
+    /// <summary>Whether the text is a traceparent with a trace id other than zero.</summary>
     public static bool IsParent(string? text) => text is { Length: 55 } && text[2] == '-' && text[35] == '-' && text[52] == '-' && text.AsSpan(3, 32).ContainsAnyExcept('0');
 
     /// <summary>The 29 bytes of grpc-trace-bin for a traceparent.</summary>

@@ -2,64 +2,64 @@ using System.Diagnostics;
 
 namespace Shared;
 
-/// <summary>A process of a test: its output is read line by line, and it does not outlive the test.</summary>
+/// <summary>A process started by a test. Its output is captured line by line; disposing kills it.</summary>
 internal sealed class ChildProcess : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(30);
 
-    private readonly Process _process;
-    private readonly List<string> _lines = [];
-    private TaskCompletionSource _more = NewSignal();
+    private readonly Process process;
+    private readonly List<string> lines = [];
+    private TaskCompletionSource more = NewSignal();
 
-    // Two outputs, each of which ends once.
-    private int _open = 2;
+    // Standard output and standard error.
+    private int open = 2;
 
     private ChildProcess(Process process)
     {
-        _process = process;
+        this.process = process;
         process.OutputDataReceived += (_, line) => Take(line.Data);
         process.ErrorDataReceived += (_, line) => Take(line.Data);
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
     }
 
-    public int Id => _process.Id;
+    public int Id => process.Id;
 
-    /// <summary>Completes when it has ended and everything it wrote has been read.</summary>
-    public Task Ended => _process.WaitForExitAsync();
+    /// <summary>Completes when the process has exited and its output has been read.</summary>
+    public Task Ended => process.WaitForExitAsync();
 
     public string Output
     {
         get
         {
-            lock (_lines) return string.Join('\n', _lines);
+            lock (lines) return string.Join('\n', lines);
         }
     }
 
     public static ChildProcess Start(string command, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
     {
-        // Who runs these tests in the background ignores Ctrl-C, and all that is started from there would, too.
+        // A shell starts background jobs with SIGINT ignored, and child processes inherit that.
         var start = new ProcessStartInfo("env") { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var argument in (string[])["--default-signal=INT", command, .. arguments]) start.ArgumentList.Add(argument);
         foreach (var (name, value) in environment ?? new Dictionary<string, string>()) start.Environment[name] = value;
         return new ChildProcess(Process.Start(start)!);
     }
 
-    /// <summary>The first line, already written or still to come, that contains the text.</summary>
+    /// <summary>Returns the first line that contains the text, waiting for it if necessary.</summary>
     public async Task<string> LineAsync(string text)
     {
-        using var limit = new CancellationTokenSource(Patience);
+        using var limit = new CancellationTokenSource(WaitTimeout);
         for (var next = 0; ;)
         {
             Task more;
-            lock (_lines)
+            lock (lines)
             {
-                for (; next < _lines.Count; next++)
+                for (; next < lines.Count; next++)
                 {
-                    if (_lines[next].Contains(text, StringComparison.Ordinal)) return _lines[next];
+                    if (lines[next].Contains(text, StringComparison.Ordinal)) return lines[next];
                 }
 
-                more = _open > 0 ? _more.Task : Task.FromCanceled(new CancellationToken(canceled: true));
+                more = open > 0 ? this.more.Task : Task.FromCanceled(new CancellationToken(canceled: true));
             }
 
             try
@@ -68,40 +68,40 @@ internal sealed class ChildProcess : IAsyncDisposable
             }
             catch (OperationCanceledException)
             {
-                throw new InvalidOperationException($"'{text}' was never written. All that was:\n{Output}");
+                throw new InvalidOperationException($"'{text}' was not written. Output:\n{Output}");
             }
         }
     }
 
     public async Task<int> ExitAsync()
     {
-        await _process.WaitForExitAsync().WaitAsync(Patience);
-        return _process.ExitCode;
+        await process.WaitForExitAsync().WaitAsync(WaitTimeout);
+        return process.ExitCode;
     }
 
-    /// <summary>What a crash looks like to others.</summary>
+    /// <summary>Kills the process and its children, like a crash.</summary>
     public async Task KillAsync()
     {
-        _process.Kill(entireProcessTree: true);
-        await _process.WaitForExitAsync();
+        process.Kill(entireProcessTree: true);
+        await process.WaitForExitAsync();
     }
 
-    public void Signal(string name) => Process.Start("kill", ["-" + name, _process.Id.ToString()]).WaitForExit();
+    public void Signal(string name) => Process.Start("kill", ["-" + name, process.Id.ToString()]).WaitForExit();
 
     public async ValueTask DisposeAsync()
     {
-        if (!_process.HasExited) await KillAsync();
-        _process.Dispose();
+        if (!process.HasExited) await KillAsync();
+        process.Dispose();
     }
 
     private void Take(string? line)
     {
-        lock (_lines)
+        lock (lines)
         {
-            if (line is null) _open--;
-            else _lines.Add(line);
-            _more.SetResult();
-            _more = NewSignal();
+            if (line is null) open--;
+            else lines.Add(line);
+            more.SetResult();
+            more = NewSignal();
         }
     }
 

@@ -4,8 +4,8 @@ using System.Net.Sockets;
 namespace Shared;
 
 /// <summary>
-/// Ports for processes that a test or a bench starts. They lie below those that the system gives to outgoing connections: one of those could
-/// take a port between now and the moment its process listens, or while the process is down.
+/// Free ports for processes of tests and benchmarks, below the ephemeral port range: an outgoing connection could otherwise take the port
+/// before the process listens or while it is down.
 /// </summary>
 internal static class FreePort
 {
@@ -13,7 +13,7 @@ internal static class FreePort
 
     private static int next = Random.Shared.Next(First, End);
 
-    /// <summary>A port that nobody listens on, another one at each call.</summary>
+    /// <summary>Returns a port without a listener, a different one for each call.</summary>
     public static int Take()
     {
         while (true)
@@ -27,7 +27,7 @@ internal static class FreePort
             }
             catch (SocketException)
             {
-                // Somebody else's.
+                // In use.
             }
         }
     }

@@ -2,31 +2,31 @@ using StackExchange.Redis;
 
 namespace Shared;
 
-/// <summary>A Redis of its own for a test class, on a free port and in a temporary folder.</summary>
+/// <summary>A Redis server for one test or test class, on a free port and in a temporary folder.</summary>
 public sealed class RedisServer : IAsyncDisposable
 {
-    private readonly string _folder;
-    private readonly bool _durable;
-    private ChildProcess _process;
-    private Lazy<ConnectionMultiplexer> _connection;
+    private readonly string folder;
+    private readonly bool durable;
+    private ChildProcess process;
+    private Lazy<ConnectionMultiplexer> connection;
 
     private RedisServer(ChildProcess process, string folder, int port, bool durable)
     {
-        _process = process;
-        _folder = folder;
-        _durable = durable;
+        this.process = process;
+        this.folder = folder;
+        this.durable = durable;
         Port = port;
-        _connection = Connection();
+        connection = Connection();
     }
 
     public int Port { get; }
 
     public string Address => $"127.0.0.1:{Port}";
 
-    /// <summary>An independent look at what is stored.</summary>
-    public IDatabase Database => _connection.Value.GetDatabase();
+    /// <summary>Direct access to the data.</summary>
+    public IDatabase Database => connection.Value.GetDatabase();
 
-    /// <param name="durable">Keeps on disk whatever it has acknowledged.</param>
+    /// <param name="durable">Writes every acknowledged command to disk.</param>
     public static async Task<RedisServer> StartAsync(bool durable = false)
     {
         var folder = Directory.CreateTempSubdirectory("redis-").FullName;
@@ -34,27 +34,27 @@ public sealed class RedisServer : IAsyncDisposable
         return new RedisServer(await StartAsync(folder, port, durable), folder, port, durable);
     }
 
-    /// <summary>Ends it as a crash would; nothing is kept that is not on disk.</summary>
-    public Task KillAsync() => _process.KillAsync();
+    /// <summary>Kills the server like a crash; only data on disk is kept.</summary>
+    public Task KillAsync() => process.KillAsync();
 
-    /// <summary>Starts it again on the same port, with what was on disk or empty.</summary>
+    /// <summary>Restarts the server on the same port, with the data on disk or empty.</summary>
     public async Task ComeBackAsync(bool withData)
     {
-        if (!withData) Array.ForEach(Directory.GetDirectories(_folder), kept => Directory.Delete(kept, recursive: true));
-        if (_connection.IsValueCreated) _connection.Value.Dispose();
-        _connection = Connection();
-        await _process.DisposeAsync();
-        _process = await StartAsync(_folder, Port, _durable);
+        if (!withData) Array.ForEach(Directory.GetDirectories(folder), kept => Directory.Delete(kept, recursive: true));
+        if (connection.IsValueCreated) connection.Value.Dispose();
+        connection = Connection();
+        await process.DisposeAsync();
+        process = await StartAsync(folder, Port, durable);
     }
 
-    /// <summary>Sends a signal: STOP freezes it with its connections open, CONT lets it go on.</summary>
-    public void Signal(string name) => _process.Signal(name);
+    /// <summary>Sends a signal: STOP freezes the server with open connections, CONT resumes it.</summary>
+    public void Signal(string name) => process.Signal(name);
 
     public async ValueTask DisposeAsync()
     {
-        if (_connection.IsValueCreated) _connection.Value.Dispose();
-        await _process.DisposeAsync();
-        Directory.Delete(_folder, recursive: true);
+        if (connection.IsValueCreated) connection.Value.Dispose();
+        await process.DisposeAsync();
+        Directory.Delete(folder, recursive: true);
     }
 
     private static async Task<ChildProcess> StartAsync(string folder, int port, bool durable)

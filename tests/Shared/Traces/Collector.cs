@@ -7,30 +7,30 @@ using Microsoft.Extensions.Logging;
 
 namespace Traces;
 
-/// <summary>A span as a collector got it.</summary>
-/// <param name="ParentId">Null: it is the root.</param>
+/// <summary>A span as received by a collector.</summary>
+/// <param name="ParentId">Null: root span.</param>
 /// <param name="Kind">Null: internal.</param>
-/// <param name="Peer">Who was called; null: nobody.</param>
+/// <param name="Peer">The remote service; null: none.</param>
 internal sealed record Span(
     string TraceId, string? ParentId, string Id, string Name, string? Kind, string Service, string? Peer, IReadOnlyDictionary<string, string> Tags)
 {
-    /// <summary>Who made it: an instrumentation's name.</summary>
+    /// <summary>The name of the instrumentation scope.</summary>
     public string Scope => Tags.GetValueOrDefault("otel.scope.name", "");
 
     public static Span Read(JsonElement span) => new(
         span.GetProperty("traceId").GetString()!, Text(span, "parentId"), span.GetProperty("id").GetString()!, span.GetProperty("name").GetString()!,
         Text(span, "kind"), span.GetProperty("localEndpoint").GetProperty("serviceName").GetString()!,
         span.TryGetProperty("remoteEndpoint", out var peer) ? peer.GetProperty("serviceName").GetString() : null,
-        // otel.library is the old name of otel.scope, and there beside it.
+        // otel.library is the old name of otel.scope; exporters send both.
         span.GetProperty("tags").EnumerateObject().Where(tag => !tag.Name.StartsWith("otel.library.", StringComparison.Ordinal)).ToDictionary(tag => tag.Name, tag => tag.Value.GetString()!));
 
     private static string? Text(JsonElement span, string name) => span.TryGetProperty(name, out var value) ? value.GetString() : null;
 }
 
-/// <summary>Takes spans as a Zipkin does, and keeps them. What a Zipkin would refuse is kept as a problem.</summary>
+/// <summary>A Zipkin collector that keeps the spans. Data that Zipkin would reject is recorded as a problem.</summary>
 internal sealed class Collector : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(60);
 
     private readonly WebApplication app;
     private readonly List<Span> spans = [];
@@ -41,7 +41,7 @@ internal sealed class Collector : IAsyncDisposable
 
     public Uri Endpoint => new($"{app.Urls.First()}/api/v2/spans");
 
-    /// <summary>What is answered; 202 unless the test says otherwise.</summary>
+    /// <summary>The status code of responses; 202 by default.</summary>
     public Func<Task<int>> Answer { get; set; } = () => Task.FromResult(StatusCodes.Status202Accepted);
 
     public IReadOnlyList<Span> Spans
@@ -74,10 +74,10 @@ internal sealed class Collector : IAsyncDisposable
         return collector;
     }
 
-    /// <summary>Waits until all of what has come satisfies <paramref name="complete"/>.</summary>
+    /// <summary>Waits until the received spans satisfy <paramref name="complete"/>.</summary>
     public async Task<IReadOnlyList<Span>> UntilAsync(Func<IReadOnlyList<Span>, bool> complete)
     {
-        using var limit = new CancellationTokenSource(Patience);
+        using var limit = new CancellationTokenSource(WaitTimeout);
         while (true)
         {
             Task next;
@@ -91,12 +91,12 @@ internal sealed class Collector : IAsyncDisposable
             catch (OperationCanceledException)
             {
                 var names = string.Join('\n', come.Select(span => $"{span.Service} {span.Name}").Order());
-                throw new TimeoutException($"These {come.Count} spans are not all:\n{names}");
+                throw new TimeoutException($"Expected spans did not arrive. The {come.Count} received:\n{names}");
             }
         }
     }
 
-    /// <summary>Keeps spans, however they came.</summary>
+    /// <summary>Adds spans and problems.</summary>
     public void Take(IEnumerable<Span> come, params IReadOnlyList<string> wrong)
     {
         lock (spans)

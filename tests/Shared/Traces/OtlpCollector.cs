@@ -12,7 +12,7 @@ using Traces.Otlp;
 
 namespace Traces;
 
-/// <summary>Takes what OTLP brings, over gRPC and over HTTP, as an OpenTelemetry collector does. Its spans go to another collector.</summary>
+/// <summary>An OTLP collector over gRPC and HTTP. Forwards spans to a <see cref="Collector"/> and keeps metrics.</summary>
 internal sealed class OtlpCollector : IAsyncDisposable
 {
     private const string Services = "opentelemetry.proto.collector";
@@ -22,19 +22,19 @@ internal sealed class OtlpCollector : IAsyncDisposable
 
     private OtlpCollector(WebApplication app, Collector spans) => (this.app, this.spans) = (app, spans);
 
-    /// <summary>For OTEL_EXPORTER_OTLP_ENDPOINT, by OTEL_EXPORTER_OTLP_PROTOCOL: grpc or http/protobuf.</summary>
+    /// <summary>The value for OTEL_EXPORTER_OTLP_ENDPOINT. The protocol is grpc or http/protobuf, as in OTEL_EXPORTER_OTLP_PROTOCOL.</summary>
     public string EndpointOf(string protocol) => app.Urls.ElementAt(protocol == "grpc" ? 0 : 1);
 
-    /// <summary>Each metric, by the service and its name, with the last sum of its points; 0 for one that is no sum.</summary>
+    /// <summary>The latest sum of the data points of each metric, by service and name; 0 for a metric that is not a sum.</summary>
     public ConcurrentDictionary<(string Service, string Name), double> Metrics { get; } = [];
 
-    /// <summary>What the resources of spans say of themselves.</summary>
+    /// <summary>The resource attributes of the spans.</summary>
     public ConcurrentDictionary<(string Name, string Value), bool> Resources { get; } = [];
 
-    /// <summary>The protocols by which something has come.</summary>
+    /// <summary>The protocols of the received requests.</summary>
     public ConcurrentDictionary<string, bool> Protocols { get; } = [];
 
-    /// <summary>The headers with which something has come, names in lower case.</summary>
+    /// <summary>The headers of the received requests, with names in lower case.</summary>
     public ConcurrentDictionary<(string Name, string Value), bool> Headers { get; } = [];
 
     public static async Task<OtlpCollector> StartAsync(Collector spans)
@@ -78,7 +78,7 @@ internal sealed class OtlpCollector : IAsyncDisposable
         http.Response.ContentType = "application/x-protobuf";
     }
 
-    /// <summary>One message in gRPC's frame: a byte that says whether it is compressed, four for its length.</summary>
+    /// <summary>Reads one gRPC message: a compression flag, four bytes of length, the data.</summary>
     private async Task TakeGrpcAsync<T>(HttpContext http, MessageParser<T> parser, Action<T> take) where T : IMessage<T>
     {
         var frame = await BodyAsync(http);

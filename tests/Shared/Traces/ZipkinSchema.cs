@@ -3,12 +3,12 @@ using System.Text.RegularExpressions;
 
 namespace Traces;
 
-/// <summary>What Zipkin's v2 API asks of a list of spans, in its own description of it.</summary>
+/// <summary>Validates a list of spans against the OpenAPI description of Zipkin's v2 API.</summary>
 internal static class ZipkinSchema
 {
     private static readonly string[] Kinds = ["CLIENT", "SERVER", "PRODUCER", "CONSUMER"];
 
-    /// <summary>Everything that a Zipkin could refuse or misread; empty when all is well.</summary>
+    /// <summary>Returns everything that Zipkin could reject or misinterpret; empty if the list is valid.</summary>
     public static IReadOnlyList<string> ProblemsOf(JsonElement spans) => spans.ValueKind == JsonValueKind.Array
         ? [.. spans.EnumerateArray().SelectMany(ProblemsOfSpan)]
         : ["not a list"];
@@ -21,7 +21,7 @@ internal static class ZipkinSchema
         return
         [
             .. required.Select(name => $"{name} is missing"),
-            .. twice.Select(count => $"{count.Key} is there {count.Value} times"),
+            .. twice.Select(count => $"{count.Key} occurs {count.Value} times"),
             .. span.EnumerateObject().Where(member => !IsSound(member.Name, member.Value)).Select(member => $"{member.Name}: {member.Value.GetRawText()}"),
         ];
     }

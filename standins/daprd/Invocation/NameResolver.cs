@@ -4,10 +4,10 @@ using System.Globalization;
 namespace Daprd.Invocation;
 
 /// <summary>
-/// Where the sidecars of other processes are: each leaves a file with its process id in a folder they share, named after its app id and its gRPC port.
-/// The file of a process that is gone counts as absent. Several of the same app id take turns.
+/// Finds the sidecars of other processes. Each sidecar writes a file with its process id to a shared folder; the file is named after its app
+/// id and gRPC port. Files of processes that have ended are ignored. Several sidecars of one app id are used in turn.
 /// </summary>
-internal sealed class Names(string folder, IReadOnlyDictionary<string, string> peers)
+internal sealed class NameResolver(string folder, IReadOnlyDictionary<string, string> peers)
 {
     private uint turn;
 
@@ -20,7 +20,7 @@ internal sealed class Names(string folder, IReadOnlyDictionary<string, string> p
         File.Move(temporary, FileOf(appId, grpcPort), overwrite: true);
     }
 
-    /// <summary>Removes what processes left that were killed, but not lately: somebody may be about to take its place.</summary>
+    /// <summary>Removes files of killed processes that are older than an hour: a restarting sidecar may be about to replace a newer one.</summary>
     private void Sweep()
     {
         var old = DateTime.UtcNow.AddHours(-1);
@@ -36,7 +36,7 @@ internal sealed class Names(string folder, IReadOnlyDictionary<string, string> p
         if (ProcessOf(file) == Environment.ProcessId) File.Delete(file);
     }
 
-    /// <summary>Null when nobody answers to the name.</summary>
+    /// <summary>Null if no sidecar of the app id is found.</summary>
     public Uri? Find(string appId)
     {
         if (peers.TryGetValue(appId, out var peer)) return new Uri($"http://{peer}");
@@ -53,7 +53,7 @@ internal sealed class Names(string folder, IReadOnlyDictionary<string, string> p
         return ports.Length == 0 ? null : new Uri($"http://localhost:{ports[Interlocked.Increment(ref turn) % ports.Length]}");
     }
 
-    /// <summary>Null: the file is gone, or not yet whole.</summary>
+    /// <summary>Null: the file is gone or incomplete.</summary>
     private static int? ProcessOf(string file)
     {
         try

@@ -5,80 +5,80 @@ using Daprd.Redis;
 namespace Daprd.PubSub;
 
 /// <summary>
-/// One topic's way from Redis to the workers: a loop that reads what is new, on a connection of its own because it blocks there,
-/// a loop that takes back what was read by somebody who never finished it, and, from Dapr 1.19 on, one that keeps what is held here
-/// from looking abandoned.
+/// Moves the messages of one topic from Redis to the workers. Three loops: one reads new messages, with blocking reads on its own
+/// connection; one reclaims messages that a consumer read and did not acknowledge; from Dapr 1.19 on, one resets the idle time of the
+/// messages held here so that they are not reclaimed.
 /// </summary>
-internal sealed class RedisFeed(
+internal sealed class StreamConsumer(
     string topic, RedisClient redis, RedisPubSubSettings settings, MessageHandler handler, ChannelWriter<RedisDelivery> queue, Action<string> warn, TimeProvider time)
     : IAsyncDisposable
 {
-    private static readonly TimeSpan ReconnectPause = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan ReconnectDelay = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(30);
 
-    private readonly CancellationTokenSource _closed = new();
-    private readonly CancellationTokenSource _stopping = new();
-    private readonly ConcurrentDictionary<string, byte> _held = new();
-    private readonly Lock _gate = new();
-    private readonly TaskCompletionSource _idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private RedisConnection? _connection;
-    private Task _loops = Task.CompletedTask;
-    private int _underWay;
+    private readonly CancellationTokenSource closed = new();
+    private readonly CancellationTokenSource stopping = new();
+    private readonly ConcurrentDictionary<string, byte> held = new();
+    private readonly Lock gate = new();
+    private readonly TaskCompletionSource idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private RedisConnection? connection;
+    private Task loops = Task.CompletedTask;
+    private int running;
 
     public MessageHandler Handler => handler;
 
-    /// <summary>Ends when nothing more is to be delivered.</summary>
-    public CancellationToken Closed => _closed.Token;
+    /// <summary>Cancelled when no more messages may be delivered.</summary>
+    public CancellationToken Closed => closed.Token;
 
-    /// <summary>Completes when the consumer group exists; a Redis that is away is waited for.</summary>
-    public async Task StartAsync(CancellationToken stop)
+    /// <summary>Completes when the consumer group exists; retries while Redis is unreachable.</summary>
+    public async Task StartAsync(CancellationToken ct)
     {
-        while (!await TryCreateGroupAsync()) await Task.Delay(ReconnectPause, time, stop);
-        _loops = Task.WhenAll(Task.Run(ReadAsync), Task.Run(ReclaimAsync), Task.Run(KeepAliveAsync));
+        while (!await TryCreateGroupAsync()) await Task.Delay(ReconnectDelay, time, ct);
+        loops = Task.WhenAll(Task.Run(ReadAsync), Task.Run(ReclaimAsync), Task.Run(KeepAliveAsync));
     }
 
-    /// <summary>Marks a message as under way until disposed; null when the subscription is stopped and the message must be left alone.</summary>
+    /// <summary>Counts a message as running until the result is disposed; null if the subscription is stopped and the message must not be handled.</summary>
     public Work? Begin()
     {
-        lock (_gate)
+        lock (gate)
         {
-            if (_closed.IsCancellationRequested) return null;
-            _underWay++;
+            if (closed.IsCancellationRequested) return null;
+            running++;
             return new Work(this);
         }
     }
 
-    /// <summary>The message has left the queue and its worker, whatever became of it.</summary>
-    public void Release(string id) => _held.TryRemove(id, out _);
+    /// <summary>The message is no longer held by the queue or a worker.</summary>
+    public void Release(string id) => held.TryRemove(id, out _);
 
     public async ValueTask DisposeAsync()
     {
-        lock (_gate)
+        lock (gate)
         {
-            _closed.Cancel();
-            if (_underWay == 0) _idle.TrySetResult();
+            closed.Cancel();
+            if (running == 0) idle.TrySetResult();
         }
 
         try
         {
-            await _idle.Task.WaitAsync(DrainLimit, time);
+            await idle.Task.WaitAsync(DrainTimeout, time);
         }
         catch (TimeoutException)
         {
-            warn($"topic {topic}: handlers are still busy {DrainLimit.TotalSeconds} s after the subscription was stopped");
+            warn($"topic {topic}: handlers are still busy {DrainTimeout.TotalSeconds} s after the subscription was stopped");
         }
 
-        // The reader ends last. What it has read since then is delivered by nobody, and stays pending: so it is in daprd.
-        await _stopping.CancelAsync();
-        if (_connection is { } connection) await connection.DisposeAsync();
-        await _loops;
+        // The reader stops last. As in daprd, messages read in the meantime are not delivered and stay pending.
+        await stopping.CancelAsync();
+        if (this.connection is { } connection) await connection.DisposeAsync();
+        await loops;
     }
 
     private void End()
     {
-        lock (_gate)
+        lock (gate)
         {
-            if (--_underWay == 0 && _closed.IsCancellationRequested) _idle.TrySetResult();
+            if (--running == 0 && closed.IsCancellationRequested) idle.TrySetResult();
         }
     }
 
@@ -109,18 +109,18 @@ internal sealed class RedisFeed(
 
     private async Task ReadAsync()
     {
-        while (!_stopping.IsCancellationRequested)
+        while (!stopping.IsCancellationRequested)
         {
             try
             {
-                if (_connection is not { IsBroken: false })
+                if (connection is not { IsBroken: false })
                 {
-                    // A blocked read may take as long as nothing is published.
-                    _connection = await RedisConnection.OpenAsync(redis.Address, Timeout.InfiniteTimeSpan, _stopping.Token);
-                    if (_stopping.IsCancellationRequested) await _connection.DisposeAsync();
+                    // A blocking read has no timeout.
+                    connection = await RedisConnection.OpenAsync(redis.Address, Timeout.InfiniteTimeSpan, stopping.Token);
+                    if (stopping.IsCancellationRequested) await connection.DisposeAsync();
                 }
 
-                var reply = await _connection.SendAsync(
+                var reply = await connection.SendAsync(
                     "XREADGROUP", "GROUP", settings.Group, settings.Group, "COUNT", settings.QueueDepth,
                     "BLOCK", (long)settings.ReadTimeout.TotalMilliseconds, "STREAMS", topic, ">");
                 if (!reply.OrThrow().IsNull) await EnqueueAsync(reply.Items[0].Items[1].Items);
@@ -129,14 +129,14 @@ internal sealed class RedisFeed(
             {
                 await AttemptAsync(CreateGroupAsync);
             }
-            catch (Exception failure) when (!_stopping.IsCancellationRequested)
+            catch (Exception failure) when (!stopping.IsCancellationRequested)
             {
                 warn($"topic {topic} cannot be read: {failure.Message}");
-                await PauseAsync(ReconnectPause);
+                await DelayAsync(ReconnectDelay);
             }
             catch (Exception)
             {
-                // Stopping closes the connection under a blocked read.
+                // Stopping closes the connection during a blocking read.
             }
         }
     }
@@ -144,34 +144,34 @@ internal sealed class RedisFeed(
     private async Task ReclaimAsync()
     {
         if (!settings.Reclaims) return;
-        while (!_stopping.IsCancellationRequested)
+        while (!stopping.IsCancellationRequested)
         {
             await AttemptAsync(ReclaimOnceAsync);
-            await PauseAsync(settings.RedeliverInterval);
+            await DelayAsync(settings.RedeliverInterval);
         }
     }
 
     private async Task KeepAliveAsync()
     {
         if (settings.KeepAliveInterval <= TimeSpan.Zero) return;
-        while (!_stopping.IsCancellationRequested)
+        while (!stopping.IsCancellationRequested)
         {
-            await PauseAsync(settings.KeepAliveInterval);
+            await DelayAsync(settings.KeepAliveInterval);
             await AttemptAsync(KeepAliveOnceAsync);
         }
     }
 
-    /// <summary>Claiming what one owns already resets its idle time; with JUSTID it does not count as a delivery.</summary>
+    /// <summary>XCLAIM of a message by its owner resets its idle time; with JUSTID it does not count as a delivery.</summary>
     private async Task KeepAliveOnceAsync()
     {
-        RedisArgument[] held = [.. _held.Keys];
+        RedisArgument[] held = [.. this.held.Keys];
         if (held.Length > 0) await redis.SendAsync(["XCLAIM", topic, settings.Group, settings.Group, 0, .. held, "JUSTID"]);
     }
 
     private async Task ReclaimOnceAsync()
     {
         var idleMs = (long)settings.ProcessingTimeout.TotalMilliseconds;
-        while (!_stopping.IsCancellationRequested)
+        while (!stopping.IsCancellationRequested)
         {
             var pending = await redis.SendAsync("XPENDING", topic, settings.Group, "-", "+", settings.QueueDepth);
             var old = pending.Items.Where(p => p.Items[2].Integer >= idleMs).Select(p => (RedisArgument)p.Items[0].Bytes).ToList();
@@ -190,13 +190,13 @@ internal sealed class RedisFeed(
             var id = entry.Items[0].ToString();
             if (entry.Items[1].IsNull)
             {
-                // Trimmed away while it was pending: there is nothing left to deliver.
+                // The entry was trimmed from the stream while it was pending.
                 await redis.SendAsync("XACK", topic, settings.Group, id);
                 continue;
             }
 
-            _held[id] = 0;
-            await queue.WriteAsync(new RedisDelivery(this, id, Read(entry.Items[1].Items)), _stopping.Token);
+            held[id] = 0;
+            await queue.WriteAsync(new RedisDelivery(this, id, Read(entry.Items[1].Items)), stopping.Token);
         }
     }
 
@@ -222,23 +222,23 @@ internal sealed class RedisFeed(
         }
         catch (Exception failure)
         {
-            if (!_stopping.IsCancellationRequested && !failure.Message.StartsWith("NOGROUP", StringComparison.Ordinal)) warn($"topic {topic}: {failure.Message}");
+            if (!stopping.IsCancellationRequested && !failure.Message.StartsWith("NOGROUP", StringComparison.Ordinal)) warn($"topic {topic}: {failure.Message}");
         }
     }
 
-    private async Task PauseAsync(TimeSpan pause)
+    private async Task DelayAsync(TimeSpan pause)
     {
         try
         {
-            await Task.Delay(pause, time, _stopping.Token);
+            await Task.Delay(pause, time, stopping.Token);
         }
         catch (OperationCanceledException)
         {
         }
     }
 
-    internal sealed class Work(RedisFeed feed) : IDisposable
+    internal sealed class Work(StreamConsumer consumer) : IDisposable
     {
-        public void Dispose() => feed.End();
+        public void Dispose() => consumer.End();
     }
 }

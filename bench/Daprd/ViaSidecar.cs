@@ -3,8 +3,8 @@ using Google.Protobuf;
 
 namespace Bench;
 
-/// <summary>Everything done through sidecars: app one does it, and app two hears what is published.</summary>
-internal sealed class Through(Sidecars sidecars)
+/// <summary>Operations through sidecars: app one calls, app two receives the events.</summary>
+internal sealed class ViaSidecar(Sidecars sidecars)
 {
     private const int Keys = 1000;
 
@@ -12,14 +12,14 @@ internal sealed class Through(Sidecars sidecars)
 
     public Task PublishAsync(int number) => PublishAsync(app: 0, Sidecars.AppIds[1], number);
 
-    public Task PublishUnheardAsync(int number) => PublishAsync(app: 0, "unheard", number);
+    public Task PublishUnsubscribedAsync(int number) => PublishAsync(app: 0, "unheard", number);
 
     public async Task PublishAsync(int app, string topic, int number) => await sidecars.Clients[app].PublishEventAsync(new PublishEventRequest
     {
         PubsubName = "pubsub", Topic = topic, Data = UnsafeByteOperations.UnsafeWrap(Event.Data(number)), DataContentType = "application/json",
     });
 
-    /// <summary>A call that the sidecar answers without doing anything.</summary>
+    /// <summary>A call that the sidecar answers without any work.</summary>
     public async Task CallAsync(int number) => await sidecars.Clients[0].SetMetadataAsync(new SetMetadataRequest());
 
     public Task ReadAsync(int number) => ReadAsync(app: 0, number);
@@ -34,18 +34,18 @@ internal sealed class Through(Sidecars sidecars)
         StoreName = "store", States = { new StateItem { Key = $"key-{number % Keys}", Value = UnsafeByteOperations.UnsafeWrap(Event.Data(number)) } },
     });
 
-    /// <summary>Hears events until told to stop.</summary>
-    public Task<IAsyncDisposable> HearAsync(Action<ReadOnlyMemory<byte>> heard)
+    /// <summary>Receives events until the result is disposed.</summary>
+    public Task<IAsyncDisposable> SubscribeAsync(Action<ReadOnlyMemory<byte>> onEvent)
     {
-        Apps[1].Heard = heard;
-        return Task.FromResult<IAsyncDisposable>(new Hearing(Apps[1]));
+        Apps[1].OnEvent = onEvent;
+        return Task.FromResult<IAsyncDisposable>(new Subscription(Apps[1]));
     }
 
-    private sealed class Hearing(App app) : IAsyncDisposable
+    private sealed class Subscription(App app) : IAsyncDisposable
     {
         public ValueTask DisposeAsync()
         {
-            app.Heard = _ => { };
+            app.OnEvent = _ => { };
             return ValueTask.CompletedTask;
         }
     }

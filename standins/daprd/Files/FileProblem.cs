@@ -1,4 +1,0 @@
-namespace Daprd.Files;
-
-/// <summary>A file says something that cannot be followed. The message is one sentence for the person who wrote it.</summary>
-internal sealed class FileProblem(string message) : Exception(message);
