@@ -1,5 +1,6 @@
 using Google.Protobuf.WellKnownTypes;
 using Shop;
+using Shop.Audits;
 using Shop.V1;
 
 namespace Integration;
@@ -13,7 +14,7 @@ public sealed class AuditTests
     private readonly Product product = new() { ProductId = "p", Stocked = 10, Available = 7, Held = 1, Sold = 2 };
     private readonly Account account = new() { UserId = "u", Deposited = 10_000, Balance = 6_500, Held = 1_000, Spent = 2_500 };
     private readonly Coupon coupon = new() { UserCouponId = "c", Status = CouponStatus.Used };
-    private readonly List<BookedOrder> orders;
+    private readonly List<OrderRecords> orders;
     private readonly List<DeadLetter> letters = [];
     private readonly Dictionary<string, string> away = [];
     private DateTime? completeSince;
@@ -94,10 +95,10 @@ public sealed class AuditTests
     [Fact]
     public void What_changed_while_it_was_read_is_no_breach()
     {
-        var before = new Goods(new Dictionary<string, Product> { ["p"] = new() { ProductId = "p", Stocked = 10, Available = 6, Held = 3, Sold = 1 } },
+        var before = new Catalog(new Dictionary<string, Product> { ["p"] = new() { ProductId = "p", Stocked = 10, Available = 6, Held = 3, Sold = 1 } },
             new Dictionary<string, Account> { ["u"] = new() { UserId = "u", Deposited = 10_000, Balance = 6_500, Held = 2_500, Spent = 1_000 } }, new Dictionary<string, Coupon>());
         orders[0].Reservation!.UpdateTime = orders[0].Payment!.UpdateTime = At(0);
-        Assert.All(Audit.Of(Read() with { Before = before }, Deadline), invariant => Assert.True(invariant.Holds, string.Join("\n", invariant.Breaches)));
+        Assert.All(Audit.Evaluate(Read() with { Before = before }, Deadline), invariant => Assert.True(invariant.Holds, string.Join("\n", invariant.Breaches)));
     }
 
     [Fact]
@@ -124,7 +125,7 @@ public sealed class AuditTests
     [Fact]
     public void A_reservation_that_cannot_be_brought_to_its_end()
     {
-        letters.Add(new() { AppId = "stock", Topic = WaitingLetters.Reservations, OrderId = "pending", DeadLetterId = "0123", Problem = "product p is gone." });
+        letters.Add(new() { AppId = "stock", Topic = DeadLetterList.ReservationsTopic, OrderId = "pending", DeadLetterId = "0123", Problem = "product p is gone." });
         var invariant = Invariants().Single(one => one.Name == "every reservation can be brought to its end");
         Assert.Equal("order pending: stock cannot handle its reservation: product p is gone. ./shop dead-letters show 0123", Assert.Single(invariant.Breaches));
         orders[2].Reservation!.Status = ReservationStatus.Released;
@@ -179,7 +180,7 @@ public sealed class AuditTests
         var (later, until) = (now.AddSeconds(10), now.AddSeconds(60));
         Invariant Found(params Discrepancy[] found) => new("n", "", found, []);
         Discrepancy broken = new("product p", "p: 1 is missing", null), underWay = new("product q", "q: 1 is on its way", until);
-        Invariant Believed(Invariant before, Invariant seen) => Assert.Single(Rereading.Believed([before], [seen], later));
+        Invariant Believed(Invariant before, Invariant seen) => Assert.Single(AuditRunner.Confirm([before], [seen], later));
 
         Assert.Equal(InvariantState.Holds, Believed(Found(broken, underWay), Found()).State);
         Assert.Equal(InvariantState.Holds, Believed(Found(), Found(underWay)).State);
@@ -196,15 +197,15 @@ public sealed class AuditTests
         Assert.Equal(InvariantState.Broken, Invariants().Single(invariant => invariant.Name == name).State);
     }
 
-    private IReadOnlyList<Invariant> Invariants() => Audit.Of(Read(), Deadline);
+    private IReadOnlyList<Invariant> Invariants() => Audit.Evaluate(Read(), Deadline);
 
-    private Books Read()
+    private ShopSnapshot Read()
     {
-        var goods = new Goods(new Dictionary<string, Product> { ["p"] = product }, new Dictionary<string, Account> { ["u"] = account }, new Dictionary<string, Coupon> { ["c"] = coupon });
+        var goods = new Catalog(new Dictionary<string, Product> { ["p"] = product }, new Dictionary<string, Account> { ["u"] = account }, new Dictionary<string, Coupon> { ["c"] = coupon });
         return new(now, goods, orders, completeSince, goods) { DeadLetters = letters, Away = away };
     }
 
-    private BookedOrder OrderOf(string id, OrderStatus status, int quantity, long amount, ReservationStatus reservation, PaymentStatus payment, string? with = null)
+    private OrderRecords OrderOf(string id, OrderStatus status, int quantity, long amount, ReservationStatus reservation, PaymentStatus payment, string? with = null)
     {
         var items = new[] { new OrderLine { ProductId = "p", Quantity = quantity } };
         var order = new Order { OrderId = id, UserId = "u", Status = status, Items = { items }, FinalAmount = amount, PlacedTime = At(-10), IsClosed = status != OrderStatus.Pending };

@@ -9,7 +9,7 @@ namespace Integration;
 /// What one order costs, counted; and that the whole has not become several times slower, as a ratio to what Redis alone does in the same
 /// minute, with a wide margin for whatever else the machine is doing.
 /// </summary>
-[Collection(nameof(Alone))]
+[Collection(nameof(Sequential))]
 public sealed class BenchTests(ITestOutputHelper output)
 {
     /// <summary>Half of what is reached on a busy machine with processes that have just started.</summary>

@@ -14,13 +14,13 @@ public sealed class BulkShop : TracedShop
 }
 
 /// <summary>A bulk delivery as daprd makes it while tracing is on: two header fields for each event on the one call.</summary>
-[Collection(nameof(Alone))]
+[Collection(nameof(Sequential))]
 public sealed class BulkDeliveryTests(BulkShop shop) : IClassFixture<BulkShop>
 {
     [Fact]
     public async Task With_bulk_subscriptions_and_tracing_on_128_orders_in_flight_do_not_stall()
     {
-        var load = await Typed.InAsync(shop, "load", "-n", "1000", "--in-flight", "128", "--failing", "0", "--json");
+        var load = await CliRun.AgainstAsync(shop, "load", "-n", "1000", "--in-flight", "128", "--failing", "0", "--json");
         Assert.True(load.Exit == 0, $"{load}");
         Assert.Equal(1_000, load.Json.GetProperty("confirmed").GetProperty("count").GetInt32());
     }

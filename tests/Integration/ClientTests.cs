@@ -297,7 +297,7 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
     [Fact]
     public async Task A_shop_that_was_filled_twice_answers_the_requests_of_the_http_file_as_it_says()
     {
-        Typed[] filled = [await Typed.InAsync(shop, "fill"), await Typed.InAsync(shop, "fill")];
+        CliRun[] filled = [await CliRun.AgainstAsync(shop, "fill"), await CliRun.AgainstAsync(shop, "fill")];
         Assert.All(filled, typed => Assert.True(typed.Exit == 0, $"{typed}"));
         var before = (await shop.Clients.Stock.GetProductAsync(new() { ProductId = "1" })).Product.Available;
 
@@ -316,7 +316,7 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
         Assert.Equal(OrderStatus.Confirmed, (await FinalAsync(answers[1].Order!))[^1].Status);
         Assert.Equal(OrderStatus.Failed, (await FinalAsync(answers[3].Order!))[^1].Status);
 
-        Assert.Equal(0, (await Typed.InAsync(shop, "fill")).Exit);
+        Assert.Equal(0, (await CliRun.AgainstAsync(shop, "fill")).Exit);
         Assert.Equal(before - 2, (await shop.Clients.Stock.GetProductAsync(new() { ProductId = "1" })).Product.Available);
         Assert.Equal(["123", "welcome-mina"], (await shop.Clients.Coupons.ListCouponsAsync(new() { UserId = "mina" })).Coupons.Select(coupon => coupon.UserCouponId));
         Assert.Equal(1_000_000, (await shop.Clients.Payments.GetAccountAsync(new() { UserId = "mina" })).Account.Deposited);
@@ -349,7 +349,7 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
     [Fact]
     public async Task Bytes_that_are_no_request_are_refused_and_the_service_lives_on()
     {
-        var refused = await Assert.ThrowsAsync<RpcException>(async () => await shop.Call("5001", "shop.v1.OrderService", "GetOrder", [0xFF, 0xFF, 0xFF]));
+        var refused = await Assert.ThrowsAsync<RpcException>(async () => await shop.CallRawAsync("5001", "shop.v1.OrderService", "GetOrder", [0xFF, 0xFF, 0xFF]));
         // So Grpc.AspNetCore says it; no handler has seen the call.
         Assert.Equal(StatusCode.Unknown, refused.StatusCode);
         Assert.Equal(5, (await shop.Clients.Stock.GetProductAsync(new() { ProductId = Product })).Product.Available);

@@ -13,7 +13,7 @@ public sealed class ImpatientShop : RunningShop
 }
 
 /// <summary>A reservation that cannot be handled any more: it is reported everywhere, stops no other, and is the operator's to discard.</summary>
-[Collection(nameof(Alone))]
+[Collection(nameof(Sequential))]
 public sealed class CorruptReservationTests(ImpatientShop shop) : IClassFixture<ImpatientShop>
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60), LookAgain = TimeSpan.FromMilliseconds(100);
@@ -41,12 +41,12 @@ public sealed class CorruptReservationTests(ImpatientShop shop) : IClassFixture<
 
         foreach (var command in (string[])["doctor", "audit"])
         {
-            var reported = await Typed.InAsync(shop, [command, .. command == "doctor" ? SidecarsOf(shop) : []]);
+            var reported = await CliRun.AgainstAsync(shop, [command, .. command == "doctor" ? SidecarsOf(shop) : []]);
             Assert.True(reported.Exit == 1 && reported.Output.Contains("dead-letters", StringComparison.Ordinal), $"{command}: {reported}");
         }
-        var redriven = await Typed.InAsync(shop, "dead-letters", "redrive", letter.DeadLetterId);
+        var redriven = await CliRun.AgainstAsync(shop, "dead-letters", "redrive", letter.DeadLetterId);
         Assert.True(redriven.Exit == 1, $"{redriven}");
-        var discarded = await Typed.InAsync(shop, "dead-letters", "discard", letter.DeadLetterId);
+        var discarded = await CliRun.AgainstAsync(shop, "dead-letters", "discard", letter.DeadLetterId);
         Assert.True(discarded.Exit == 0, $"{discarded}");
         Assert.Empty((await shop.Clients.DeadLetters[1].ListDeadLettersAsync(new())).DeadLetters);
     }

@@ -112,7 +112,7 @@ public sealed class DeadLetterTests(RunningShop shop)
     {
         for (var until = DateTime.UtcNow.AddSeconds(30); ; await Task.Delay(20))
         {
-            var letters = (await WaitingLetters.ReadAsync(shop.Clients, default)).Letters;
+            var letters = (await DeadLetterList.ReadAsync(shop.Clients, default)).Letters;
             if (letters.FirstOrDefault(which) is { } letter) return letter;
             Assert.True(DateTime.UtcNow < until, $"It is not among the {letters.Count} dead letters.");
         }

@@ -123,7 +123,7 @@ public sealed class ForeignClientTests(RunningShop shop)
             "GetCoupon/nothing" => new GetCouponRequest { UserCouponId = "nothing" },
             _ => new Empty(),
         };
-        var refused = await Assert.ThrowsAsync<RpcException>(async () => await shop.Call(port, service, call.Split('/')[0], request.ToByteArray()));
+        var refused = await Assert.ThrowsAsync<RpcException>(async () => await shop.CallRawAsync(port, service, call.Split('/')[0], request.ToByteArray()));
         var details = Google.Rpc.Status.Parser.ParseFrom(refused.Trailers.GetValueBytes("grpc-status-details-bin")).Details;
         Assert.Equal([type], details.Select(detail => Any.GetTypeName(detail.TypeUrl)));
         var files = await ReflectedAsync(port, "grpc.reflection.v1.ServerReflection", new() { FileContainingSymbol = type });
@@ -182,7 +182,7 @@ public sealed class ForeignClientTests(RunningShop shop)
     /// <summary>The files that reflection answers with, built from nothing but them.</summary>
     private async Task<IReadOnlyList<FileDescriptor>> ReflectedAsync(string port, string service, ServerReflectionRequest asked)
     {
-        var answer = ServerReflectionResponse.Parser.ParseFrom(await shop.Call(port, service, "ServerReflectionInfo", asked.ToByteArray()));
+        var answer = ServerReflectionResponse.Parser.ParseFrom(await shop.CallRawAsync(port, service, "ServerReflectionInfo", asked.ToByteArray()));
         Assert.True(answer.FileDescriptorResponse is not null, $"{asked}: {answer.ErrorResponse}");
         var left = answer.FileDescriptorResponse.FileDescriptorProto.ToDictionary(bytes => FileDescriptorProto.Parser.ParseFrom(bytes));
         List<ByteString> ordered = [];

@@ -5,7 +5,7 @@ using Shop.V1;
 namespace Integration;
 
 /// <summary>What a service logs while its sidecar is away and many look on.</summary>
-[Collection(nameof(Alone))]
+[Collection(nameof(Sequential))]
 public sealed class OutageLogTests : IAsyncLifetime
 {
     private const int Watchers = 8, FailuresMany = 400;

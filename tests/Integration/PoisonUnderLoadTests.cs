@@ -8,7 +8,7 @@ using Integration.Cli;
 namespace Integration;
 
 /// <summary>Events that can never be handled delay no others, however many there are: published as anyone who reaches a sidecar can.</summary>
-[Collection(nameof(Alone))]
+[Collection(nameof(Sequential))]
 public sealed class PoisonUnderLoadTests : IClassFixture<RunningShop>
 {
     private const int InFlight = 16;
@@ -66,7 +66,7 @@ public sealed class PoisonUnderLoadTests : IClassFixture<RunningShop>
     /// <returns>Milliseconds, the 99th percentile from placing to CONFIRMED.</returns>
     private async Task<double> LoadAsync(int seconds)
     {
-        var load = await Typed.InAsync(shop, "load", "--seconds", $"{seconds}", "--in-flight", $"{InFlight}", "--failing", "0", "--json");
+        var load = await CliRun.AgainstAsync(shop, "load", "--seconds", $"{seconds}", "--in-flight", $"{InFlight}", "--failing", "0", "--json");
         Assert.True(load.Exit == 0, $"{load}");
         return load.Json.GetProperty("confirmed").GetProperty("p99").GetDouble();
     }
@@ -74,18 +74,18 @@ public sealed class PoisonUnderLoadTests : IClassFixture<RunningShop>
     /// <returns>Milliseconds of the slowest.</returns>
     private async Task<double> SlowestAsync(int orders)
     {
-        var load = await Typed.InAsync(shop, "load", "-n", $"{orders}", "--in-flight", "4", "--failing", "0", "--json");
+        var load = await CliRun.AgainstAsync(shop, "load", "-n", $"{orders}", "--in-flight", "4", "--failing", "0", "--json");
         Assert.True(load.Exit == 0, $"{load}");
         return load.Json.GetProperty("confirmed").GetProperty("max").GetDouble();
     }
 
-    private async Task<int> PoisonEverySecondAsync(CancellationToken stop)
+    private async Task<int> PoisonEverySecondAsync(CancellationToken ct)
     {
         var published = 0;
         using var second = new PeriodicTimer(TimeSpan.FromSeconds(1));
         try
         {
-            while (await second.WaitForNextTickAsync(stop)) await PublishAsync(published++);
+            while (await second.WaitForNextTickAsync(ct)) await PublishAsync(published++);
         }
         catch (OperationCanceledException)
         {

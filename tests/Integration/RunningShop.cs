@@ -92,7 +92,7 @@ public class RunningShop : IAsyncLifetime
     internal static ChildProcess Daprd(params IEnumerable<string> arguments) => ChildProcess.Start("dotnet", [ProgramOf("daprd"), .. arguments]);
 
     /// <summary>A call of any method with any bytes, as a client of another language could make it.</summary>
-    public AsyncUnaryCall<byte[]> Call(string port, string service, string method, byte[] request)
+    public AsyncUnaryCall<byte[]> CallRawAsync(string port, string service, string method, byte[] request)
     {
         var bytes = Marshallers.Create(content => content, content => content);
         var channel = GrpcChannel.ForAddress(AddressOf(port));

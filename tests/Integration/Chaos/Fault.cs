@@ -1,6 +1,6 @@
 namespace Integration.Chaos;
 
-/// <summary>What the tormentor does.</summary>
+/// <summary>What the faults does.</summary>
 internal enum Fault
 {
     KillService,

@@ -2,7 +2,7 @@ using StackExchange.Redis;
 
 namespace Integration.Chaos;
 
-/// <summary>What a consumer group has read and not acknowledged yet. Only the tormentor looks into Redis; the checks do not.</summary>
+/// <summary>What a consumer group has read and not acknowledged yet. Only the faults looks into Redis; the checks do not.</summary>
 internal sealed class PendingEntries(string redisAddress) : IDisposable
 {
     private const string LookMax = "1000";

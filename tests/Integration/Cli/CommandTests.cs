@@ -143,7 +143,7 @@ public sealed class CommandTests(RunningShop shop) : IAsyncLifetime
         var nowhere = $"http://localhost:{FreePort.Take()}";
         foreach (var words in (string[][])[["orders"], ["load"], ["explain", "x"], ["wait", "--timeout", "1"]])
         {
-            var typed = await Typed.AloneAsync([.. words,
+            var typed = await CliRun.WithoutAddressesAsync([.. words,
                 .. new[] { "--orders", "--stock", "--payments", "--coupons" }.SelectMany(name => new[] { name, nowhere })]);
             Assert.Equal(3, typed.Exit);
             Assert.Contains(nowhere, typed.Error);
@@ -151,9 +151,9 @@ public sealed class CommandTests(RunningShop shop) : IAsyncLifetime
         }
     }
 
-    private async Task<Typed> DoneAsync(int exit, params string[] words)
+    private async Task<CliRun> DoneAsync(int exit, params string[] words)
     {
-        var typed = await Typed.InAsync(shop, words);
+        var typed = await CliRun.AgainstAsync(shop, words);
         Assert.True(typed.Exit == exit, $"{string.Join(' ', words)}: {typed}");
         return typed;
     }
@@ -166,7 +166,7 @@ public sealed class CommandTests(RunningShop shop) : IAsyncLifetime
     {
         for (var until = DateTime.UtcNow.AddSeconds(30); ; await Task.Delay(20))
         {
-            var letters = (await Shop.WaitingLetters.ReadAsync(shop.Clients, default)).Letters;
+            var letters = (await Shop.DeadLetterList.ReadAsync(shop.Clients, default)).Letters;
             if (letters.FirstOrDefault(letter => (letter.AppId, letter.OrderId) == (service, order)) is { } kept) return kept.DeadLetterId;
             Assert.True(DateTime.UtcNow < until, $"The dead letter of {service} and order {order} is not among the {letters.Count}.");
         }

@@ -48,7 +48,7 @@ public sealed class DoctorTests(RunningShop shop)
         await shop.Redis.ExecuteAsync("XADD", "coupons-dead-letters", "*", "data", $"rubbish {run}");
         for (var until = DateTime.UtcNow.AddSeconds(30); ; await Task.Delay(20))
         {
-            if ((await Shop.WaitingLetters.ReadAsync(shop.Clients, default)).Letters.Any(letter => letter.Problem.Contains(run))) break;
+            if ((await Shop.DeadLetterList.ReadAsync(shop.Clients, default)).Letters.Any(letter => letter.Problem.Contains(run))) break;
             Assert.True(DateTime.UtcNow < until);
         }
         var found = (await ExamineAsync(1)).Json.EnumerateArray()
@@ -86,7 +86,7 @@ public sealed class DoctorTests(RunningShop shop)
             File.ReadAllText(Path.Combine(RunningShop.Root, "components/pubsub.yaml")).Replace("localhost:6379", $"localhost:{nowhere[4]}"));
         var names = new[] { "orders", "stock", "payments", "coupons" };
         var addresses = names.Zip(nowhere, (name, port) => (string[])[$"--{name}", $"http://localhost:{port}", $"--{name}-sidecar", $"http://localhost:{port}"]);
-        var typed = await Typed.AloneAsync(["doctor", "--components", components.FullName, .. addresses.SelectMany(words => words)]);
+        var typed = await CliRun.WithoutAddressesAsync(["doctor", "--components", components.FullName, .. addresses.SelectMany(words => words)]);
         components.Delete(recursive: true);
         Assert.Equal(3, typed.Exit);
         Assert.Equal(8, typed.Output.Split("Nobody listens at").Length - 1);
@@ -94,13 +94,13 @@ public sealed class DoctorTests(RunningShop shop)
         Assert.Contains("10 looked at: 0 ok, 0 warnings, 10 problems.", typed.Output);
     }
 
-    private async Task<Typed> ExamineAsync(int exit, params string[] words)
+    private async Task<CliRun> ExamineAsync(int exit, params string[] words)
     {
         string[] sidecars = ["--orders-sidecar", shop.AddressOf("50001"), "--stock-sidecar", shop.AddressOf("50002"),
             "--payments-sidecar", shop.AddressOf("50003"), "--coupons-sidecar", shop.AddressOf("50004"), "--components", shop.Components,
             "--orders-sidecar-http", shop.AddressOf("3501"), "--stock-sidecar-http", shop.AddressOf("3502"),
             "--payments-sidecar-http", shop.AddressOf("3503"), "--coupons-sidecar-http", shop.AddressOf("3504")];
-        var typed = await Typed.InAsync(shop, ["doctor", "--json", .. words.Length > 0 ? words : sidecars]);
+        var typed = await CliRun.AgainstAsync(shop, ["doctor", "--json", .. words.Length > 0 ? words : sidecars]);
         Assert.True(typed.Exit == exit, $"{typed}");
         return typed;
     }

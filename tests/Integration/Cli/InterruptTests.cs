@@ -36,7 +36,7 @@ public sealed class InterruptTests(RunningShop shop)
     public async Task A_load_which_then_says_how_it_went_so_far()
     {
         var begun = DateTime.UtcNow;
-        await using var typed = Start(["load", "--seconds", "60", "--in-flight", "2", .. Typed.AddressesOf(shop)]);
+        await using var typed = Start(["load", "--seconds", "60", "--in-flight", "2", .. CliRun.AddressesOf(shop)]);
         for (var placed = false; !placed; await Task.Delay(20))
         {
             Assert.True(DateTime.UtcNow < begun.AddSeconds(30), $"Nothing is placed. {typed.Output}");

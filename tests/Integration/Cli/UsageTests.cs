@@ -42,7 +42,7 @@ public sealed class UsageTests
     [InlineData("", "command")]
     public async Task Wrong_usage_is_one_line_and_2(string words, string says)
     {
-        var typed = await Typed.AloneAsync(words.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        var typed = await CliRun.WithoutAddressesAsync(words.Split(' ', StringSplitOptions.RemoveEmptyEntries));
         Assert.Equal(2, typed.Exit);
         Assert.Contains(says, typed.Error);
         Assert.Single(typed.Error.Trim().Split('\n'));
@@ -68,7 +68,7 @@ public sealed class UsageTests
             _shop
             printf '%s\n' "${COMPREPLY[@]}"
             """;
-        var typed = await Typed.RunAsync("bash", ["-c", script]);
+        var typed = await CliRun.RunAsync("bash", ["-c", script]);
         Assert.Equal(expected.Split(' '), typed.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Order());
     }
 
