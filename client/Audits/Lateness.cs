@@ -1,6 +1,6 @@
 namespace Shop.Audits;
 
-/// <summary>By when a participant has reacted to an event, whatever was lost or crashed meanwhile.</summary>
+/// <summary>The latest time at which a participant reacts to an event, including redeliveries, crashes and sweeps.</summary>
 /// <param name="Deadline">The deadline of an order; a reservation held for longer is checked by a sweep.</param>
 internal sealed record Lateness(TimeSpan Deadline)
 {

@@ -6,8 +6,8 @@ using Shop.V1;
 namespace Integration;
 
 /// <summary>
-/// An order of two products ends, and every write that follows from it is done on its own, in every order. Wherever readings fall between
-/// the writes, nothing is called broken; where it stays unfinished for long, something is.
+/// The audit during the writes that follow the end of an order of two products. The writes happen in every order, and the reads of a snapshot
+/// fall anywhere between them: nothing is reported as broken unless the writes stop for long.
 /// </summary>
 public sealed class AuditInterleavingTests
 {
@@ -17,7 +17,7 @@ public sealed class AuditInterleavingTests
 
     private readonly DateTime now = DateTime.UtcNow;
 
-    /// <summary>How it ends, and in which order Stock and Payments write.</summary>
+    /// <summary>The final status of the order, and the order of the writes of Stock and Payments.</summary>
     public static TheoryData<OrderStatus, string[]> Endings
     {
         get
@@ -36,19 +36,19 @@ public sealed class AuditInterleavingTests
     }
 
     [Theory, MemberData(nameof(Endings))]
-    public void Wherever_readings_fall_between_writes_nothing_is_broken(OrderStatus end, string[] writes)
+    public void No_interleaving_of_reads_and_writes_is_broken(OrderStatus end, string[] writes)
     {
-        var story = StoryOf(end, writes, now);
-        for (var before = 0; before < story.Count; before++)
+        var history = CreateHistory(end, writes, now);
+        for (var before = 0; before < history.Count; before++)
         {
-            for (var order = before; order < story.Count; order++)
+            for (var order = before; order < history.Count; order++)
             {
-                for (var claim = order; claim < story.Count; claim++)
+                for (var claim = order; claim < history.Count; claim++)
                 {
-                    for (var after = claim; after < story.Count; after++)
+                    for (var after = claim; after < history.Count; after++)
                     {
-                        var books = new ShopSnapshot(now, story[before].Catalog, [new(story[order].Order, story[claim].Reservation, story[claim].Payment)], null, story[after].Catalog);
-                        Assert.All(Audit.Evaluate(books, Deadline), one => Assert.True(one.State != InvariantState.Broken, $"{before} {order} {claim} {after}: {string.Join("; ", one.Breaches)}"));
+                        var snapshot = new ShopSnapshot(now, history[before].Catalog, [new(history[order].Order, history[claim].Reservation, history[claim].Payment)], null, history[after].Catalog);
+                        Assert.All(Audit.Evaluate(snapshot, Deadline), one => Assert.True(one.State != InvariantState.Broken, $"{before} {order} {claim} {after}: {string.Join("; ", one.Breaches)}"));
                     }
                 }
             }
@@ -56,26 +56,26 @@ public sealed class AuditInterleavingTests
     }
 
     [Theory, MemberData(nameof(Endings))]
-    public void Who_dies_between_two_writes_leaves_something_under_way_until_the_event_is_claimed_again(OrderStatus end, string[] writes)
+    public void A_crash_between_two_writes_is_under_way_until_the_event_is_redelivered(OrderStatus end, string[] writes)
     {
-        var story = StoryOf(end, writes, now.AddSeconds(-75));
-        Assert.All(story, moment => Assert.NotEqual(InvariantState.Broken, Worst(At(moment))));
-        // An order that has failed is itself still open, which says it all.
-        if (end == OrderStatus.Confirmed) Assert.All(Unfinished(story), moment => Assert.Equal(InvariantState.UnderWay, Worst(At(moment))));
+        var history = CreateHistory(end, writes, now.AddSeconds(-75));
+        Assert.All(history, moment => Assert.NotEqual(InvariantState.Broken, Worst(At(moment))));
+        // A failed order is itself still open, and no difference is expected before its deadline.
+        if (end == OrderStatus.Confirmed) Assert.All(Unfinished(history), moment => Assert.Equal(InvariantState.UnderWay, Worst(At(moment))));
     }
 
     [Theory, MemberData(nameof(Endings))]
-    public void Who_never_comes_back_leaves_something_broken(OrderStatus end, string[] writes)
+    public void A_crash_without_recovery_is_broken(OrderStatus end, string[] writes)
     {
-        var story = StoryOf(end, writes, now.AddMinutes(-10));
-        Assert.All(Unfinished(story), moment => Assert.Equal(InvariantState.Broken, Worst(At(moment))));
-        Assert.Equal(InvariantState.Holds, Worst(At(story[^1])));
+        var history = CreateHistory(end, writes, now.AddMinutes(-10));
+        Assert.All(Unfinished(history), moment => Assert.Equal(InvariantState.Broken, Worst(At(moment))));
+        Assert.Equal(InvariantState.Holds, Worst(At(history[^1])));
     }
 
     [Fact]
-    public void What_is_under_way_is_named_with_who_and_until_when()
+    public void A_difference_under_way_names_the_participant_and_the_due_time()
     {
-        var confirmed = StoryOf(OrderStatus.Confirmed, [A, B, Claim, Account, Payment], now.AddSeconds(-3))[1];
+        var confirmed = CreateHistory(OrderStatus.Confirmed, [A, B, Claim, Account, Payment], now.AddSeconds(-3))[1];
         var settled = Audit.Evaluate(At(confirmed), Deadline).Single(one => one.Name == "a confirmed order is settled");
         Assert.Equal(["order ORD-1 at Stock", "order ORD-1 at Payments"], settled.UnderWay.Select(one => one.Subject));
         Assert.Matches(@"^order ORD-1 was confirmed 3 s ago and Stock has not settled yet; it will by \S+ \S+Z, look again then$", settled.UnderWay[0].What);
@@ -83,22 +83,22 @@ public sealed class AuditInterleavingTests
         Assert.Empty(settled.Breaches);
     }
 
-    private static InvariantState Worst(ShopSnapshot books) => Audit.Evaluate(books, Deadline).Select(one => one.State).MaxBy(state => state switch
+    private static InvariantState Worst(ShopSnapshot snapshot) => Audit.Evaluate(snapshot, Deadline).Select(one => one.State).MaxBy(state => state switch
     {
         InvariantState.Broken => 3,
         InvariantState.UnderWay => 2,
-        InvariantState.NotLookedAt => 1,
+        InvariantState.NotChecked => 1,
         InvariantState.Holds => 0,
     });
 
-    /// <summary>All readings at the same moment.</summary>
+    /// <summary>A snapshot whose reads all happen at the same moment.</summary>
     private ShopSnapshot At(Moment moment) => new(now, moment.Catalog, [new(moment.Order, moment.Reservation, moment.Payment)], null, moment.Catalog);
 
-    /// <summary>After the order's end and before all is done.</summary>
-    private static IEnumerable<Moment> Unfinished(IReadOnlyList<Moment> story) => story.Skip(1).SkipLast(1);
+    /// <summary>The moments after the order has ended and before the last write.</summary>
+    private static IEnumerable<Moment> Unfinished(IReadOnlyList<Moment> history) => history.Skip(1).SkipLast(1);
 
-    /// <summary>What is stored, after each write: pending, ended, then the writes, then at rest.</summary>
-    private static List<Moment> StoryOf(OrderStatus end, string[] writes, DateTime when)
+    /// <summary>The stored records: pending, then final, then after each write, then closed.</summary>
+    private static List<Moment> CreateHistory(OrderStatus end, string[] writes, DateTime when)
     {
         var time = Timestamp.FromDateTime(when);
         var order = new Order
@@ -106,7 +106,7 @@ public sealed class AuditInterleavingTests
             OrderId = "1", OrderNumber = "ORD-1", UserId = "u", Status = OrderStatus.Pending, FinalAmount = 500, PlacedTime = time,
             Items = { new OrderLine { ProductId = A, Quantity = 2 }, new OrderLine { ProductId = B, Quantity = 3 } },
         };
-        List<Moment> story =
+        List<Moment> history =
         [
             new(order, new() { Status = ReservationStatus.Reserved, Items = { order.Items }, UpdateTime = time }, new() { Status = PaymentStatus.Charged, UserId = "u", Amount = 500, UpdateTime = time },
                 new() { ProductId = A, Stocked = 10, Available = 8, Held = 2 }, new() { ProductId = B, Stocked = 10, Available = 7, Held = 3 },
@@ -141,14 +141,14 @@ public sealed class AuditInterleavingTests
             });
         }
         if (!confirmed) Write(moment => moment.Order.IsClosed = true);
-        return story;
+        return history;
 
         void Write(Action<Moment> change)
         {
-            var last = story[^1];
+            var last = history[^1];
             var next = new Moment(last.Order.Clone(), last.Reservation.Clone(), last.Payment.Clone(), last.First.Clone(), last.Second.Clone(), last.Account.Clone());
             change(next);
-            story.Add(next);
+            history.Add(next);
         }
     }
 

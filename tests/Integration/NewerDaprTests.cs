@@ -3,21 +3,21 @@ using Integration.Cli;
 
 namespace Integration;
 
-/// <summary>The shop on a sidecar that behaves as Dapr 1.19.0.</summary>
+/// <summary>The shop on sidecars that behave as Dapr 1.19.0.</summary>
 public sealed class NewerDaprShop : RunningShop
 {
     public NewerDaprShop() => Environment["DAPR_RUNTIME_VERSION"] = "1.19.0";
 }
 
 /// <summary>
-/// Dapr 1.19 refuses a write with an ETag to a missing key, keeps what is being handled from being claimed, and cuts retries at the processing
-/// timeout: orders end the same.
+/// Dapr 1.19 refuses a write with an ETag to a missing key, does not claim an event that is being handled, and limits retries to the processing
+/// timeout.
 /// </summary>
 [Collection(nameof(Sequential))]
 public sealed class NewerDaprTests(NewerDaprShop shop) : IClassFixture<NewerDaprShop>
 {
     [Fact]
-    public async Task Orders_end_as_they_should_and_the_audit_holds()
+    public async Task Orders_have_the_intended_outcome_and_the_audit_holds()
     {
         var load = await CliRun.AgainstAsync(shop, "load", "-n", "400", "--in-flight", "32", "--failing", "25", "--json");
         Assert.True(load.Exit == 0, $"{load}");

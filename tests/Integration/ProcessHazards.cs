@@ -7,13 +7,13 @@ using Shop.V1;
 
 namespace Integration;
 
-/// <summary>Hazards that only real processes show: one service or one sidecar is away at the moment that matters.</summary>
+/// <summary>Hazards that only real processes show: a service or a sidecar is down at a critical moment.</summary>
 [Collection(nameof(Sequential))]
 public sealed class ProcessHazards : IAsyncLifetime
 {
     private const string User = "u", Product = "p";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60), LookAgain = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60), PollInterval = TimeSpan.FromMilliseconds(50);
 
     private ChaosShop shop = null!;
     private GrpcChannel payments = null!;
@@ -28,8 +28,8 @@ public sealed class ProcessHazards : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        shop = await ChaosShop.OpenAsync([1, 1, 1, 1], deadline: Patience);
-        payments = GrpcChannel.ForAddress(shop.AddressOf(Payments));
+        shop = await ChaosShop.OpenAsync([1, 1, 1, 1], deadline: Timeout);
+        payments = GrpcChannel.ForAddress(shop.GetAddress(Payments));
         await shop.Clients.Stock.PutProductAsync(new() { ProductId = Product, Name = "Lamp", Price = 1_000, InitialStock = 10 });
         await shop.Clients.Payments.OpenAccountAsync(new() { UserId = User, InitialDeposit = 10_000 });
     }
@@ -41,51 +41,51 @@ public sealed class ProcessHazards : IAsyncLifetime
     }
 
     [Fact, Trait("Hazard", "B2")]
-    public async Task Stock_that_is_killed_between_reserving_and_releasing_gives_back_what_it_had_reserved()
+    public async Task Stock_killed_between_reserving_and_releasing_releases_the_reservation()
     {
-        await WhileAwayAsync(Payments, async () =>
+        await WhileDownAsync(Payments, async () =>
         {
             var order = await PlaceAsync();
-            await ReachAsync(() => ReservationAsync(order), ReservationStatus.Reserved);
-            await WhileAwayAsync(Stock, async () => await shop.Clients.Orders.CancelOrderAsync(new() { Order = order }));
-            await ReachAsync(() => ReservationAsync(order), ReservationStatus.Released);
+            await WaitForAsync(() => ReservationAsync(order), ReservationStatus.Reserved);
+            await WhileDownAsync(Stock, async () => await shop.Clients.Orders.CancelOrderAsync(new() { Order = order }));
+            await WaitForAsync(() => ReservationAsync(order), ReservationStatus.Released);
         });
         var product = (await shop.Clients.Stock.GetProductAsync(new() { ProductId = Product })).Product;
-        Assert.Equal((10, 0, 0), (product.Available, product.Held, product.Sold));
+        Assert.Equal(new StockLevel(Available: 10, Held: 0, Sold: 0), StockLevel.From(product));
     }
 
     [Fact, Trait("Hazard", "H22")]
-    public async Task A_service_without_its_sidecar_is_not_ready_and_hears_everything_once_it_has_one()
+    public async Task A_service_without_its_sidecar_is_not_ready_and_handles_waiting_events_once_it_has_one()
     {
         string order = "";
-        await WhileAwayAsync(PaymentsSidecar, async () =>
+        await WhileDownAsync(PaymentsSidecar, async () =>
         {
             await Payments.KillAsync(TimeSpan.Zero);
-            await ReachAsync(PaymentsHealthAsync, HealthCheckResponse.Types.ServingStatus.NotServing);
-            // A restart would not help: it lives.
+            await WaitForAsync(PaymentsHealthAsync, HealthCheckResponse.Types.ServingStatus.NotServing);
+            // Liveness is independent of the sidecar: a restart would not help.
             Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, await PaymentsHealthAsync("liveness"));
             order = await PlaceAsync();
-            await ReachAsync(() => ReservationAsync(order), ReservationStatus.Reserved);
+            await WaitForAsync(() => ReservationAsync(order), ReservationStatus.Reserved);
         });
-        await ReachAsync(PaymentsHealthAsync, HealthCheckResponse.Types.ServingStatus.Serving);
-        await ReachAsync(() => StatusAsync(order), OrderStatus.Confirmed);
+        await WaitForAsync(PaymentsHealthAsync, HealthCheckResponse.Types.ServingStatus.Serving);
+        await WaitForAsync(() => StatusAsync(order), OrderStatus.Confirmed);
     }
 
     [Fact, Trait("Hazard", "H11")]
-    public async Task An_order_without_a_coupon_is_confirmed_while_Coupons_is_away() =>
-        await WhileAwayAsync(Coupons, async () =>
+    public async Task An_order_without_a_coupon_is_confirmed_while_Coupons_is_down() =>
+        await WhileDownAsync(Coupons, async () =>
         {
             var order = await PlaceAsync();
-            await ReachAsync(() => StatusAsync(order), OrderStatus.Confirmed);
+            await WaitForAsync(() => StatusAsync(order), OrderStatus.Confirmed);
         });
 
     [Fact, Trait("Hazard", "B14")]
-    public async Task One_question_tells_what_an_order_waits_for_and_what_happens_next()
+    public async Task Explain_reports_what_an_order_waits_for_and_what_happens_next()
     {
-        await WhileAwayAsync(Payments, async () =>
+        await WhileDownAsync(Payments, async () =>
         {
             var order = await PlaceAsync();
-            await ReachAsync(async () => (await ExplainAsync(order)).WaitsFor.Count, 1);
+            await WaitForAsync(async () => (await ExplainAsync(order)).WaitsFor.Count, 1);
             var explained = await ExplainAsync(order);
             Assert.Contains("Payments", explained.WaitsFor[0]);
             Assert.Contains("order fails with reason DEADLINE", explained.Next);
@@ -126,16 +126,16 @@ public sealed class ProcessHazards : IAsyncLifetime
         }
     }
 
-    /// <summary>Kills it, and lets it come back once <paramref name="work"/> is done.</summary>
-    private static Task WhileAwayAsync(Supervised process, Func<Task> work) => process.KillAsync(TimeSpan.Zero, work);
+    /// <summary>Kills the process, and restarts it once <paramref name="work"/> is done.</summary>
+    private static Task WhileDownAsync(Supervised process, Func<Task> work) => process.KillAsync(TimeSpan.Zero, work);
 
-    private static async Task ReachAsync<T>(Func<Task<T>> look, T wanted)
+    private static async Task WaitForAsync<T>(Func<Task<T>> read, T expected)
     {
-        for (var until = DateTime.UtcNow + Patience; ; await Task.Delay(LookAgain))
+        for (var until = DateTime.UtcNow + Timeout; ; await Task.Delay(PollInterval))
         {
-            var seen = await look();
-            if (Equals(seen, wanted)) return;
-            Assert.True(DateTime.UtcNow < until, $"It should become {wanted} and is {seen}.");
+            var seen = await read();
+            if (Equals(seen, expected)) return;
+            Assert.True(DateTime.UtcNow < until, $"Expected {expected}, but it is {seen}.");
         }
     }
 }

@@ -3,13 +3,13 @@ using Shop.V1;
 
 namespace Integration.Chaos;
 
-/// <summary>Checks, once all is at rest and by what any client can read, that the orders, the stock, the accounts and the coupons tell one story.</summary>
-internal sealed class ChaosAudit(ShopClients shop, ChaosCatalog catalog, RetryingClient retrying, IReadOnlyList<PlacedOrder> placed)
+/// <summary>Checks after a run, by the public API, that orders, stock, accounts and coupons agree with each other and with the answers that customers received.</summary>
+internal sealed class ChaosAudit(ShopClients shop, ChaosCatalog catalog, RetryingClient client, IReadOnlyList<PlacedOrder> placed)
 {
-    private readonly RecordReader records = new(shop, retrying);
+    private readonly RecordReader records = new(shop, client);
     private readonly List<InvariantViolation> violations = [];
 
-    /// <summary>The orders as they are in the end.</summary>
+    /// <summary>The final orders.</summary>
     public List<Order> Orders { get; } = [];
 
     public IReadOnlyList<InvariantViolation> Violations => violations;
@@ -23,23 +23,23 @@ internal sealed class ChaosAudit(ShopClients shop, ChaosCatalog catalog, Retryin
         foreach (var user in ChaosCatalog.Users) await UserAsync(user);
     }
 
-    private async Task OrderAsync(PlacedOrder asked)
+    private async Task OrderAsync(PlacedOrder placedOrder)
     {
-        if (await records.OrderAsync(asked.Id) is not { } order)
+        if (await records.OrderAsync(placedOrder.Id) is not { } order)
         {
-            Add(ViolationKind.Lost, asked.Id, "was accepted and is not there");
+            Add(ViolationKind.Lost, placedOrder.Id, "was accepted and is missing");
             return;
         }
         Orders.Add(order);
-        Must(order.Status is OrderStatus.Confirmed or OrderStatus.Failed, ViolationKind.Stuck, order.OrderId, $"is {order.Status}");
-        foreach (var (status, reason) in asked.Told)
+        Check(order.Status is OrderStatus.Confirmed or OrderStatus.Failed, ViolationKind.Stuck, order.OrderId, $"is {order.Status}");
+        foreach (var (status, reason) in placedOrder.KnownOutcomes)
         {
-            Must(status == OrderStatus.Pending || (status, reason) == (order.Status, order.Reason), ViolationKind.Contradiction, order.OrderId,
-                $"its client was told {status} {reason}; it is {order.Status} {order.Reason}");
+            Check(status == OrderStatus.Pending || (status, reason) == (order.Status, order.Reason), ViolationKind.Contradiction, order.OrderId,
+                $"its client knows it as {status} {reason}; it is {order.Status} {order.Reason}");
         }
-        var again = (await retrying.CallAsync(options => shop.Orders.PlaceOrderAsync(asked.Request, options))).Order;
-        Must(again.OrderId == order.OrderId, ViolationKind.Doubled, order.OrderId, $"its key now is order {again.OrderId}");
-        Must(again.Equals(order), ViolationKind.Contradiction, order.OrderId, "placing it again shows another order");
+        var again = (await client.CallAsync(options => shop.Orders.PlaceOrderAsync(placedOrder.Request, options))).Order;
+        Check(again.OrderId == order.OrderId, ViolationKind.Doubled, order.OrderId, $"its key now is order {again.OrderId}");
+        Check(again.Equals(order), ViolationKind.Contradiction, order.OrderId, "placing it again returns another order");
         await ReservationAsync(order);
         await PaymentAsync(order);
     }
@@ -47,53 +47,53 @@ internal sealed class ChaosAudit(ShopClients shop, ChaosCatalog catalog, Retryin
     private async Task ReservationAsync(Order order)
     {
         var reservation = await records.ReservationAsync(order.OrderId);
-        var right = order.Status == OrderStatus.Confirmed
+        var consistent = order.Status == OrderStatus.Confirmed
             ? reservation is { Status: ReservationStatus.Settled }
             : reservation is { Status: ReservationStatus.Released or ReservationStatus.Rejected };
-        Must(right, ViolationKind.Contradiction, order.OrderId, $"is {order.Status} and its reservation {reservation?.Status.ToString() ?? "absent"}");
-        Must(reservation is null || Pieces(reservation.Items).SequenceEqual(Pieces(order.Items)), ViolationKind.Contradiction, order.OrderId, "its reservation has other items");
+        Check(consistent, ViolationKind.Contradiction, order.OrderId, $"is {order.Status} and its reservation {reservation?.Status.ToString() ?? "absent"}");
+        Check(reservation is null || GetLines(reservation.Items).SequenceEqual(GetLines(order.Items)), ViolationKind.Contradiction, order.OrderId, "its reservation has other items");
     }
 
     private async Task PaymentAsync(Order order)
     {
         var payment = await records.PaymentAsync(order.OrderId);
-        var right = order.Status == OrderStatus.Confirmed
+        var consistent = order.Status == OrderStatus.Confirmed
             ? payment is { Status: PaymentStatus.Settled }
             : payment is { Status: PaymentStatus.Refunded or PaymentStatus.Declined };
-        Must(right, ViolationKind.Contradiction, order.OrderId, $"is {order.Status} and its payment {payment?.Status.ToString() ?? "absent"}");
-        Must(payment is null || (payment.UserId, payment.Amount) == (order.UserId, order.FinalAmount), ViolationKind.Contradiction, order.OrderId, "its payment is of another user or amount");
+        Check(consistent, ViolationKind.Contradiction, order.OrderId, $"is {order.Status} and its payment {payment?.Status.ToString() ?? "absent"}");
+        Check(payment is null || (payment.UserId, payment.Amount) == (order.UserId, order.FinalAmount), ViolationKind.Contradiction, order.OrderId, "its payment is of another user or amount");
     }
 
     private async Task ProductAsync(string id)
     {
-        var product = (await retrying.CallAsync(options => shop.Stock.GetProductAsync(new() { ProductId = id }, options))).Product;
+        var product = (await client.CallAsync(options => shop.Stock.GetProductAsync(new() { ProductId = id }, options))).Product;
         var sold = Confirmed.SelectMany(order => order.Items).Where(item => item.ProductId == id).Sum(item => (long)item.Quantity);
         Add(InvariantViolation.Between($"sold of {id}", sold, product.Sold));
-        Add(InvariantViolation.Between($"all there ever was of {id}", catalog.Stocked(id), product.Available + product.Held + product.Sold));
-        Must(product is { Available: >= 0, Held: 0 }, ViolationKind.Contradiction, null, $"of {id} {product.Available} are available and {product.Held} held");
+        Add(InvariantViolation.Between($"all pieces of {id}", catalog.GetStocked(id), product.Available + product.Held + product.Sold));
+        Check(product is { Available: >= 0, Held: 0 }, ViolationKind.Contradiction, null, $"of {id} {product.Available} are available and {product.Held} held");
     }
 
     private async Task UserAsync(string user)
     {
-        var account = (await retrying.CallAsync(options => shop.Payments.GetAccountAsync(new() { UserId = user }, options))).Account;
+        var account = (await client.CallAsync(options => shop.Payments.GetAccountAsync(new() { UserId = user }, options))).Account;
         Add(InvariantViolation.Between($"spent by {user}", Confirmed.Where(order => order.UserId == user).Sum(order => order.FinalAmount), account.Spent));
-        Add(InvariantViolation.Between($"all that {user} ever had", catalog.Deposited(user), account.Balance + account.Held + account.Spent));
-        Must(account is { Balance: >= 0, Held: 0 }, ViolationKind.Contradiction, null, $"{user} has a balance of {account.Balance} and {account.Held} held");
+        Add(InvariantViolation.Between($"all money of {user}", catalog.GetDeposited(user), account.Balance + account.Held + account.Spent));
+        Check(account is { Balance: >= 0, Held: 0 }, ViolationKind.Contradiction, null, $"{user} has a balance of {account.Balance} and {account.Held} held");
 
-        var listed = (await retrying.CallAsync(options => shop.Coupons.ListCouponsAsync(new() { UserId = user }, options))).Coupons;
-        Must(listed.Select(coupon => coupon.UserCouponId).Order().SequenceEqual(catalog.CouponsOf(user).Order()), ViolationKind.Lost, null, $"{user} has other coupons than were issued");
+        var listed = (await client.CallAsync(options => shop.Coupons.ListCouponsAsync(new() { UserId = user }, options))).Coupons;
+        Check(listed.Select(coupon => coupon.UserCouponId).Order().SequenceEqual(catalog.GetCoupons(user).Order()), ViolationKind.Lost, null, $"{user} has other coupons than were issued");
         foreach (var coupon in listed)
         {
             var users = Confirmed.Where(order => order.UserCouponId == coupon.UserCouponId).ToArray();
-            Must(users.Length <= 1, ViolationKind.Doubled, users.LastOrDefault()?.OrderId, $"coupon {coupon.UserCouponId} is used by {users.Length} orders");
-            Must(coupon.Status == (users.Length > 0 ? CouponStatus.Used : CouponStatus.Available), ViolationKind.Contradiction, users.FirstOrDefault()?.OrderId,
+            Check(users.Length <= 1, ViolationKind.Doubled, users.LastOrDefault()?.OrderId, $"coupon {coupon.UserCouponId} is used by {users.Length} orders");
+            Check(coupon.Status == (users.Length > 0 ? CouponStatus.Used : CouponStatus.Available), ViolationKind.Contradiction, users.FirstOrDefault()?.OrderId,
                 $"coupon {coupon.UserCouponId} is {coupon.Status} and {users.Length} confirmed orders use it");
         }
     }
 
-    private static IEnumerable<(string, int)> Pieces(IEnumerable<OrderLine> lines) => lines.Select(line => (line.ProductId, line.Quantity)).Order();
+    private static IEnumerable<(string, int)> GetLines(IEnumerable<OrderLine> lines) => lines.Select(line => (line.ProductId, line.Quantity)).Order();
 
-    private void Must(bool holds, ViolationKind kind, string? order, string what)
+    private void Check(bool holds, ViolationKind kind, string? order, string what)
     {
         if (!holds) Add(kind, order, what);
     }

@@ -5,13 +5,13 @@ using Shop.V1;
 
 namespace Integration.Chaos;
 
-/// <summary>What there is to compete for: few products, accounts that cover some orders only, coupons that several orders want. More comes all the time.</summary>
-internal sealed class ChaosCatalog(ShopClients shop, RetryingClient retrying)
+/// <summary>Scarce products, accounts and coupons that customers compete for, with a continuous supply of more.</summary>
+internal sealed class ChaosCatalog(ShopClients shop, RetryingClient client)
 {
     public const long Price = 1_000;
 
-    private const int PiecesAtFirst = 150, PiecesMax = 24;
-    private const long WonAtFirst = 40_000, WonMax = 20_000, CouponOff = 500;
+    private const int PiecesInitial = 150, PiecesMax = 24;
+    private const long WonInitial = 40_000, WonMax = 20_000, CouponOff = 500;
 
     public static readonly string[] Products = ["apple", "pear", "plum", "fig"];
     public static readonly string[] Users = ["ann", "bob", "cho", "dan", "eun", "poor-fred"];
@@ -20,14 +20,14 @@ internal sealed class ChaosCatalog(ShopClients shop, RetryingClient retrying)
     private readonly ConcurrentDictionary<string, long> deposited = new();
     private readonly ConcurrentDictionary<string, List<string>> coupons = new();
 
-    /// <summary>Pieces that there must be of a product, wherever they are now.</summary>
-    public long Stocked(string product) => stocked[product];
+    /// <summary>All pieces of a product: available, held and sold.</summary>
+    public long GetStocked(string product) => stocked[product];
 
-    /// <summary>Won that a user must have, wherever they are now.</summary>
-    public long Deposited(string user) => deposited[user];
+    /// <summary>All won of a user: balance, held and spent.</summary>
+    public long GetDeposited(string user) => deposited[user];
 
     /// <summary>The coupons issued to a user, oldest first.</summary>
-    public string[] CouponsOf(string user)
+    public string[] GetCoupons(string user)
     {
         if (!coupons.TryGetValue(user, out var issued)) return [];
         lock (issued) return [.. issued];
@@ -37,29 +37,29 @@ internal sealed class ChaosCatalog(ShopClients shop, RetryingClient retrying)
     {
         foreach (var product in Products)
         {
-            await retrying.CallAsync(options => shop.Stock.PutProductAsync(
-                new() { ProductId = product, Name = product, Price = Price, InitialStock = PiecesAtFirst, IdempotencyKey = "open" }, options));
-            stocked[product] = PiecesAtFirst;
+            await client.CallAsync(options => shop.Stock.PutProductAsync(
+                new() { ProductId = product, Name = product, Price = Price, InitialStock = PiecesInitial, IdempotencyKey = "open" }, options));
+            stocked[product] = PiecesInitial;
         }
         foreach (var user in Users)
         {
-            await retrying.CallAsync(options => shop.Payments.OpenAccountAsync(
-                new() { UserId = user, InitialDeposit = WonAtFirst, IdempotencyKey = "open" }, options));
-            deposited[user] = WonAtFirst;
+            await client.CallAsync(options => shop.Payments.OpenAccountAsync(
+                new() { UserId = user, InitialDeposit = WonInitial, IdempotencyKey = "open" }, options));
+            deposited[user] = WonInitial;
         }
     }
 
-    /// <summary>Delivers pieces, deposits won and issues coupons until told to stop; each is a command with a key, given again until it is answered.</summary>
-    public async Task SupplyAsync(Random random, CancellationToken over)
+    /// <summary>Adds pieces, won and coupons until cancelled, by commands with a key that are retried until they are answered.</summary>
+    public async Task SupplyAsync(Random random, CancellationToken loadEnd)
     {
-        for (var round = 0; !over.IsCancellationRequested; round++)
+        for (var round = 0; !loadEnd.IsCancellationRequested; round++)
         {
             var (product, pieces, key) = (random.GetItems(Products, 1)[0], random.Next(1, PiecesMax), $"supply-{round}");
-            await retrying.CallAsync(options => shop.Stock.AdjustStockAsync(new() { ProductId = product, Delta = pieces, IdempotencyKey = key }, options));
+            await client.CallAsync(options => shop.Stock.AdjustStockAsync(new() { ProductId = product, Delta = pieces, IdempotencyKey = key }, options));
             stocked[product] += pieces;
 
             var (user, won) = (Users[random.Next(Users.Length - 1)], random.NextInt64(1, WonMax));
-            await retrying.CallAsync(options => shop.Payments.DepositAsync(new() { UserId = user, Amount = won, IdempotencyKey = key }, options));
+            await client.CallAsync(options => shop.Payments.DepositAsync(new() { UserId = user, Amount = won, IdempotencyKey = key }, options));
             deposited[user] += won;
 
             await IssueAsync(user, $"coupon-{round}");
@@ -77,7 +77,7 @@ internal sealed class ChaosCatalog(ShopClients shop, RetryingClient retrying)
             ValidUntil = Timestamp.FromDateTime(DateTime.UtcNow.AddDays(1)),
             IdempotencyKey = coupon,
         };
-        await retrying.CallAsync(options => shop.Coupons.IssueCouponAsync(request, options));
+        await client.CallAsync(options => shop.Coupons.IssueCouponAsync(request, options));
         var issued = coupons.GetOrAdd(user, _ => []);
         lock (issued) issued.Add(coupon);
     }

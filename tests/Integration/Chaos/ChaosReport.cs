@@ -2,17 +2,17 @@ using Shop.V1;
 
 namespace Integration.Chaos;
 
-/// <summary>What a run was, in a few lines.</summary>
+/// <summary>The summary of a run.</summary>
 internal sealed record ChaosReport(
-    int Seed, IReadOnlyList<int> Instances, TimeSpan Duration, TimeSpan ToRest, IReadOnlyList<Order> Orders, int CallsAgain, FaultInjector Faults, LogStatistics LogStatistics,
+    int Seed, IReadOnlyList<int> Instances, TimeSpan Duration, TimeSpan QuiescedAfter, IReadOnlyList<Order> Orders, int Retries, FaultInjector Faults, LogStatistics Log,
     long DeadLetters, int SidecarsEnded, IReadOnlyList<InvariantViolation> Violations)
 {
     public override string ToString() => $"""
-        Chaos with seed {Seed} on {Instances[0]} Orders, {Instances[1]} Stock, {Instances[2]} Payments, {Instances[3]} Coupons: {Duration.TotalSeconds:0} s of duration, at rest {ToRest.TotalSeconds:0} s later.
-          orders placed {Orders.Count}: {Count(OrderStatus.Confirmed)} confirmed, {Count(OrderStatus.Failed)} failed ({Reasons}); calls made again {CallsAgain}
-          kill -9: {Faults.Done(Fault.KillService)} services, {Faults.Done(Fault.KillSidecar) + Faults.Done(Fault.LoseEvents)} sidecars, {Faults.Done(Fault.KillRedis)} Redis; frozen {Faults.Done(Fault.Freeze)}; pending events dropped {Faults.Dropped}
-          events heard again {LogStatistics.Redelivered}, nudges {LogStatistics.Resends}, logs adopted {LogStatistics.Adopted}, dead letters {DeadLetters}, sidecars that gave up because Redis was away {SidecarsEnded}
-          lost {Of(ViolationKind.Lost)}, doubled {Of(ViolationKind.Doubled)}, stuck {Of(ViolationKind.Stuck)}, contradictions {Of(ViolationKind.Contradiction)}
+        Chaos with seed {Seed} on {Instances[0]} Orders, {Instances[1]} Stock, {Instances[2]} Payments, {Instances[3]} Coupons: {Duration.TotalSeconds:0} s of faults, quiescent {QuiescedAfter.TotalSeconds:0} s later.
+          orders placed {Orders.Count}: {Count(OrderStatus.Confirmed)} confirmed, {Count(OrderStatus.Failed)} failed ({Reasons}); calls retried {Retries}
+          kill -9: {Faults.GetCount(Fault.KillService)} services, {Faults.GetCount(Fault.KillSidecar) + Faults.GetCount(Fault.LoseEvents)} sidecars, {Faults.GetCount(Fault.KillRedis)} Redis; frozen {Faults.GetCount(Fault.Freeze)}; pending events dropped {Faults.DroppedEvents}
+          events redelivered {Log.Redelivered}, resends {Log.Resends}, logs adopted {Log.Adopted}, dead letters {DeadLetters}, sidecars that exited because Redis was down {SidecarsEnded}
+          lost {CountViolations(ViolationKind.Lost)}, doubled {CountViolations(ViolationKind.Doubled)}, stuck {CountViolations(ViolationKind.Stuck)}, contradictions {CountViolations(ViolationKind.Contradiction)}
         """;
 
     private string Reasons => string.Join(", ", Orders.Where(order => order.Status == OrderStatus.Failed)
@@ -20,5 +20,5 @@ internal sealed record ChaosReport(
 
     private int Count(OrderStatus status) => Orders.Count(order => order.Status == status);
 
-    private int Of(ViolationKind kind) => Violations.Count(violation => violation.Kind == kind);
+    private int CountViolations(ViolationKind kind) => Violations.Count(violation => violation.Kind == kind);
 }

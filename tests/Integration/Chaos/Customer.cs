@@ -4,9 +4,9 @@ using Shop.V1;
 
 namespace Integration.Chaos;
 
-/// <summary>Places one order after the other, each with a key of its own and asked for until there is an answer, and cancels a few.</summary>
-/// <param name="name">Tells its keys from those of others.</param>
-internal sealed class Customer(string name, ShopClients shop, ChaosCatalog catalog, RetryingClient retrying, Random random)
+/// <summary>Places one order after the other, each with its own key and retried until it is answered, and cancels a few.</summary>
+/// <param name="name">Prefix of its keys.</param>
+internal sealed class Customer(string name, ShopClients shop, ChaosCatalog catalog, RetryingClient client, Random random)
 {
     private const double CancelledShare = 0.05, CouponShare = 0.3;
     private const int QuantityMax = 3, PauseMaxMs = 400;
@@ -15,9 +15,9 @@ internal sealed class Customer(string name, ShopClients shop, ChaosCatalog catal
 
     public IReadOnlyList<PlacedOrder> Placed => placed;
 
-    public async Task ShopAsync(CancellationToken over)
+    public async Task RunAsync(CancellationToken loadEnd)
     {
-        while (!over.IsCancellationRequested)
+        while (!loadEnd.IsCancellationRequested)
         {
             placed.Add(await PlaceAsync());
             await Task.Delay(random.Next(PauseMaxMs), CancellationToken.None);
@@ -28,11 +28,11 @@ internal sealed class Customer(string name, ShopClients shop, ChaosCatalog catal
     {
         var request = Request();
         var cancels = random.NextDouble() < CancelledShare;
-        var answer = (await retrying.CallAsync(options => shop.Orders.PlaceOrderAsync(request, options))).Order;
-        List<(OrderStatus, string)> told = [];
-        if (answer.Status != OrderStatus.Pending) told.Add((answer.Status, answer.Reason));
-        if (cancels) told.Add(await CancelAsync(answer.OrderId));
-        return new(request, answer, told);
+        var answer = (await client.CallAsync(options => shop.Orders.PlaceOrderAsync(request, options))).Order;
+        List<Outcome> outcomes = [];
+        if (answer.Status != OrderStatus.Pending) outcomes.Add(new(answer.Status, answer.Reason));
+        if (cancels) outcomes.Add(await CancelAsync(answer.OrderId));
+        return new(request, answer, outcomes);
     }
 
     private PlaceOrderRequest Request()
@@ -43,28 +43,28 @@ internal sealed class Customer(string name, ShopClients shop, ChaosCatalog catal
             UserId = user,
             IdempotencyKey = $"{name}-{placed.Count}",
             RecipientName = name,
-            // What cannot succeed is to fail in the saga, not at the door.
+            // Orders that cannot succeed are to fail in the saga.
             SkipPrecheck = true,
         };
         var products = ChaosCatalog.Products.ToArray();
         random.Shuffle(products);
         request.Items.Add(products[..random.Next(1, 3)].Select(product => new OrderItem { ProductId = product, Quantity = random.Next(1, QuantityMax + 1) }));
-        // The newest: others want them at the same time.
-        if (catalog.CouponsOf(user) is [.., var coupon] && random.NextDouble() < CouponShare) request.UserCouponId = coupon;
+        // The newest coupon, for which other customers compete.
+        if (catalog.GetCoupons(user) is [.., var coupon] && random.NextDouble() < CouponShare) request.UserCouponId = coupon;
         return request;
     }
 
-    private async Task<(OrderStatus, string)> CancelAsync(string order)
+    private async Task<Outcome> CancelAsync(string order)
     {
         try
         {
-            var cancelled = (await retrying.CallAsync(options => shop.Orders.CancelOrderAsync(new() { Order = order }, options))).Order;
-            return (cancelled.Status, cancelled.Reason);
+            var cancelled = (await client.CallAsync(options => shop.Orders.CancelOrderAsync(new() { Order = order }, options))).Order;
+            return new(cancelled.Status, cancelled.Reason);
         }
         catch (RpcException late) when (late.StatusCode == StatusCode.FailedPrecondition)
         {
-            var final = (await retrying.CallAsync(options => shop.Orders.GetOrderAsync(new() { Order = order }, options))).Order;
-            return (final.Status, final.Reason);
+            var final = (await client.CallAsync(options => shop.Orders.GetOrderAsync(new() { Order = order }, options))).Order;
+            return new(final.Status, final.Reason);
         }
     }
 }

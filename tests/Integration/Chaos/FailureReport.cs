@@ -4,7 +4,7 @@ using Shop.V1;
 
 namespace Integration.Chaos;
 
-/// <summary>What somebody needs who wants to know why a run failed.</summary>
+/// <summary>The details of a failed run: violations, the orders that they concern, and the last log lines.</summary>
 internal static class FailureReport
 {
     private const int ViolationsMax = 30, OrdersMax = 8, LinesMax = 12;

@@ -2,30 +2,30 @@ using System.Text.RegularExpressions;
 
 namespace Integration.Chaos;
 
-/// <summary>What the services' own log lines say about how often things had to be said and heard.</summary>
+/// <summary>Counts resends, redeliveries and bugs in the logs of the services.</summary>
 internal sealed partial class LogStatistics(ChaosShop shop)
 {
     private readonly string[] lines = [.. shop.Services.SelectMany(service => service.Lines)];
 
-    /// <summary>How often an order was quiet and what was said last was said again.</summary>
-    public int Resends => lines.Count(line => line.Contains("what was said last was said again", StringComparison.Ordinal));
+    /// <summary>Number of resends of the last event of an order (event id 106).</summary>
+    public int Resends => lines.Count(line => line.Contains("[106]", StringComparison.Ordinal));
 
-    /// <summary>How many events reached a service although the same had reached it before: delivered again, or said again.</summary>
-    public int Redelivered => lines.Select(line => Begun().Match(line)).Where(begun => begun.Success).GroupBy(begun => begun.Value).Sum(same => same.Count() - 1);
+    /// <summary>Number of deliveries of an event that had been delivered to the same service before, by a redelivery or a resend.</summary>
+    public int Redelivered => lines.Select(line => HandlerStart().Match(line)).Where(match => match.Success).GroupBy(match => match.Value).Sum(same => same.Count() - 1);
 
-    /// <summary>How many logs of open orders were taken over from a process that had died.</summary>
+    /// <summary>Number of open logs that were taken over from a dead process.</summary>
     public int Adopted => lines.Count(line => line.Contains("Adopted the open log", StringComparison.Ordinal));
 
-    /// <summary>Lines that say something happened which must never happen.</summary>
-    public IEnumerable<string> Bugs => lines.Where(line => Never.Any(sign => line.Contains(sign, StringComparison.Ordinal)) && !line.Contains(LateAnswer, StringComparison.Ordinal));
+    /// <summary>Lines about events that must never happen.</summary>
+    public IEnumerable<string> Bugs => lines.Where(line => BugSigns.Any(sign => line.Contains(sign, StringComparison.Ordinal)) && !line.Contains(LateAnswer, StringComparison.Ordinal));
 
-    /// <summary>No poison is published here, so an event that can never be handled is a contradiction between services.</summary>
-    private static readonly string[] Never = ["met a bug", "can never be handled", "cannot handle order", "InvalidOperationException", "ArgumentException"];
+    /// <summary>No poison events are published, so an event that can never be handled is a contradiction between services.</summary>
+    private static readonly string[] BugSigns = ["met a bug", "can never be handled", "cannot handle order", "InvalidOperationException", "ArgumentException"];
 
-    /// <summary>Grpc.AspNetCore logs an exception when a call's deadline passes just as its answer begins; the sidecar's deadline does, after a process was frozen.</summary>
+    /// <summary>Grpc.AspNetCore logs this when a deadline passes while the response begins, as happens after a process was frozen.</summary>
     private const string LateAnswer = "Error occurred while trying to cancel the request due to deadline exceeded";
 
-    /// <summary>The first line of each handler, without its time.</summary>
-    [GeneratedRegex("(Heard [a-z-]+ of|Reserving stock for|Charging \\d+ won for|is being used for|Releasing stock of|Refunding|Restoring coupon \\S+ of) order \\S+")]
-    private static partial Regex Begun();
+    /// <summary>The first line that a handler logs, by event id, up to the order id.</summary>
+    [GeneratedRegex(@"\[(101|200|204|300|305|400|403)\] .*?order [0-9a-f-]{36}")]
+    private static partial Regex HandlerStart();
 }

@@ -7,49 +7,50 @@ using Shop.V1;
 
 namespace Integration.Cli;
 
-/// <summary>The audit of a running shop in which something is not as it should be, and every command when one service is away.</summary>
+/// <summary>The audit of a running shop with inconsistent records, and all commands when one service is down.</summary>
 [Collection(nameof(OnRedis))]
 public sealed class AuditCommandTests(RunningShop shop)
 {
     private readonly string run = Guid.CreateVersion7().ToString("N")[^8..];
 
     [Fact]
-    public async Task What_a_dead_participant_left_half_done_is_under_way_and_what_nothing_explains_is_broken()
+    public async Task An_unfinished_settlement_is_under_way_and_an_unexplained_difference_is_broken()
     {
-        var (order, product) = await ConfirmedAsync();
-        await AuditedAsync(0);
+        var (order, product) = await PlaceConfirmedAsync();
+        await AuditAsync(0);
 
-        // As if Stock had died between its two writes: sold, and its record does not say so.
+        // As if Stock had crashed between its two writes: sold, but the record is not settled.
         await EditAsync($"stock||claim:{order.OrderId}", "\"Settled\"", "\"Held\"");
-        var audit = await AuditedAsync(4);
+        var audit = await AuditAsync(4);
         Assert.All(audit.Values, one => Assert.Contains(one.GetProperty("state").GetString(), (string[])["holds", "underWay"]));
         var settled = audit["a confirmed order is settled"];
-        Assert.Equal(("underWay", false), (settled.GetProperty("state").GetString(), settled.GetProperty("holds").GetBoolean()));
+        Assert.Equal("underWay", settled.GetProperty("state").GetString());
+        Assert.False(settled.GetProperty("holds").GetBoolean());
         Assert.Matches($@"order {order.OrderNumber} was confirmed \d+ s ago and Stock has not settled yet; it will by .*, look again then",
             settled.GetProperty("underWay")[0].GetProperty("what").GetString());
         Assert.True(settled.GetProperty("underWay")[0].GetProperty("until").GetDateTime() > DateTime.UtcNow);
         Assert.Equal("underWay", audit["sold is what settled orders took"].GetProperty("state").GetString());
 
         await EditAsync($"stock||claim:{order.OrderId}", "\"Held\"", "\"Settled\"");
-        await AuditedAsync(0);
+        await AuditAsync(0);
 
         await EditAsync($"stock||product:{product}", "\"gone\":2", "\"gone\":3");
-        audit = await AuditedAsync(1);
+        audit = await AuditAsync(1);
         Assert.Equal("broken", audit["sold is what settled orders took"].GetProperty("state").GetString());
         Assert.Contains($"product {product}: 3 pieces gone, 2 by settled orders", audit["sold is what settled orders took"].GetProperty("breaches")[0].GetString());
         await EditAsync($"stock||product:{product}", "\"gone\":3", "\"gone\":2");
-        await AuditedAsync(0);
+        await AuditAsync(0);
     }
 
     [Fact]
-    public async Task With_one_service_away_the_others_are_asked_and_it_is_named()
+    public async Task With_one_service_down_commands_use_the_others_and_name_it()
     {
-        var (order, _) = await ConfirmedAsync();
+        var (order, _) = await PlaceConfirmedAsync();
         var nowhere = $"http://localhost:{FreePort.Take()}";
         Task<CliRun> WithoutStockAsync(params string[] words) => CliRun.WithoutAddressesAsync([.. words,
             "--orders", shop.AddressOf("5001"), "--stock", nowhere, "--payments", shop.AddressOf("5003"), "--coupons", shop.AddressOf("5004")]);
-        await shop.Redis.ExecuteAsync("XADD", "payments-dead-letters", "*", "data", PoisonOf(order.OrderId));
-        var letter = await KeptAsync(order.OrderId);
+        await shop.Redis.ExecuteAsync("XADD", "payments-dead-letters", "*", "data", CreatePoison(order.OrderId));
+        var letter = await WaitForLetterAsync(order.OrderId);
 
         var audit = await WithoutStockAsync("audit");
         Assert.True(audit.Exit == 3, $"{audit}");
@@ -64,39 +65,40 @@ public sealed class AuditCommandTests(RunningShop shop)
 
         var explained = await WithoutStockAsync("explain", order.OrderNumber);
         Assert.True(explained.Exit == 0, $"{explained}");
-        var told = Regex.Replace(explained.Output, @"\s+", " ");
-        Assert.Contains("dead: payments could not handle order-confirmed", told);
-        Assert.Contains($"./shop dead-letters show {letter}", told);
-        Assert.Contains($"Stock at {nowhere} does not answer", told);
+        var text = Regex.Replace(explained.Output, @"\s+", " ");
+        Assert.Contains("dead: payments could not handle order-confirmed", text);
+        Assert.Contains($"./shop dead-letters show {letter}", text);
+        Assert.Contains($"Stock at {nowhere} does not answer", text);
         var json = (await WithoutStockAsync("explain", order.OrderNumber, "--json")).Json;
-        Assert.Equal((letter, "Stock"), (json.GetProperty("deadLetters")[0].GetProperty("deadLetterId").GetString(), json.GetProperty("silent")[0].GetString()));
+        Assert.Equal(letter, json.GetProperty("deadLetters")[0].GetProperty("deadLetterId").GetString());
+        Assert.Equal("Stock", json.GetProperty("silent")[0].GetString());
 
         Assert.Equal(0, (await WithoutStockAsync("dead-letters", "show", letter)).Exit);
         Assert.Equal(0, (await WithoutStockAsync("orders")).Exit);
         Assert.Equal(0, (await WithoutStockAsync("account", "list")).Exit);
         foreach (var words in (string[][])[["product", "list"], ["dead-letters", "show", "0000"]])
         {
-            var typed = await WithoutStockAsync(words);
-            Assert.Equal(3, typed.Exit);
-            Assert.Contains($"Stock at {nowhere} does not answer", Assert.Single(typed.Error.Trim().Split('\n')));
+            var result = await WithoutStockAsync(words);
+            Assert.Equal(3, result.Exit);
+            Assert.Contains($"Stock at {nowhere} does not answer", Assert.Single(result.Error.Trim().Split('\n')));
         }
         await shop.Clients.DeadLetters[2].DiscardDeadLetterAsync(new() { DeadLetterId = letter });
     }
 
     [Fact]
-    public async Task Who_takes_connections_and_never_answers_is_named_too()
+    public async Task A_service_that_accepts_connections_and_never_answers_is_named()
     {
-        using var mute = new TcpListener(IPAddress.Loopback, 0);
-        mute.Start();
-        var address = $"http://127.0.0.1:{((IPEndPoint)mute.LocalEndpoint).Port}";
-        var typed = await CliRun.WithoutAddressesAsync("product", "list", "--orders", shop.AddressOf("5001"), "--stock", address,
+        using var silent = new TcpListener(IPAddress.Loopback, 0);
+        silent.Start();
+        var address = $"http://127.0.0.1:{((IPEndPoint)silent.LocalEndpoint).Port}";
+        var result = await CliRun.WithoutAddressesAsync("product", "list", "--orders", shop.AddressOf("5001"), "--stock", address,
             "--payments", shop.AddressOf("5003"), "--coupons", shop.AddressOf("5004"));
-        Assert.Equal(3, typed.Exit);
-        Assert.Contains($"Stock at {address} does not answer", typed.Error);
+        Assert.Equal(3, result.Exit);
+        Assert.Contains($"Stock at {address} does not answer", result.Error);
     }
 
-    /// <summary>Confirmed, and settled everywhere: two pieces of a product of its own.</summary>
-    private async Task<(Order Order, string Product)> ConfirmedAsync()
+    /// <summary>Places an order of two pieces of a new product, and waits until it is confirmed and settled.</summary>
+    private async Task<(Order Order, string Product)> PlaceConfirmedAsync()
     {
         var (product, user) = ($"p-{run}", $"u-{run}");
         await shop.Clients.Stock.PutProductAsync(new() { ProductId = product, Name = "Lamp", Price = 1_000, InitialStock = 5 });
@@ -113,14 +115,14 @@ public sealed class AuditCommandTests(RunningShop shop)
         }
     }
 
-    private async Task<Dictionary<string, JsonElement>> AuditedAsync(int exit)
+    private async Task<Dictionary<string, JsonElement>> AuditAsync(int exit)
     {
-        var typed = await CliRun.AgainstAsync(shop, "audit", "--json");
-        Assert.True(typed.Exit == exit, $"{typed}");
-        return typed.Json.EnumerateArray().ToDictionary(one => one.GetProperty("name").GetString()!);
+        var result = await CliRun.AgainstAsync(shop, "audit", "--json");
+        Assert.True(result.Exit == exit, $"{result}");
+        return result.Json.EnumerateArray().ToDictionary(one => one.GetProperty("name").GetString()!);
     }
 
-    /// <summary>Changes a document behind its service's back. Its version stays, so that it can be put back.</summary>
+    /// <summary>Changes a document directly in Redis, without its version, so that it can be restored.</summary>
     private async Task EditAsync(string key, string from, string to)
     {
         var before = (string)(await shop.Redis.HashGetAsync(key, "data"))!;
@@ -128,15 +130,15 @@ public sealed class AuditCommandTests(RunningShop shop)
         await shop.Redis.HashSetAsync(key, "data", before.Replace(from, to));
     }
 
-    private async Task<string> KeptAsync(string order)
+    private async Task<string> WaitForLetterAsync(string order)
     {
         for (var until = DateTime.UtcNow.AddSeconds(30); ; await Task.Delay(20))
         {
             if ((await DeadLetterList.ReadAsync(shop.Clients, default)).Letters.FirstOrDefault(letter => letter.OrderId == order) is { } kept) return kept.DeadLetterId;
-            Assert.True(DateTime.UtcNow < until, "The dead letter does not come.");
+            Assert.True(DateTime.UtcNow < until, "There is no dead letter of the order.");
         }
     }
 
-    private static string PoisonOf(string order) =>
+    private static string CreatePoison(string order) =>
         $$"""{"data":{"orderId":"{{order}}"},"datacontenttype":"application/json","id":"{{order}}/OrderConfirmedEvent","pubsubname":"pubsub","source":"orders","specversion":"1.0","time":"{{DateTime.UtcNow:yyyy-MM-ddTHH:mm:ssZ}}","topic":"order-confirmed","type":"shop.v1.OrderConfirmedEvent"}""";
 }

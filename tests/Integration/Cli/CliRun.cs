@@ -3,27 +3,28 @@ using System.Text.Json;
 
 namespace Integration.Cli;
 
-/// <summary>What came of a command as somebody types it: the program itself, in a process.</summary>
+/// <summary>A run of the command line as a process: exit code, standard output and standard error.</summary>
 internal sealed record CliRun(int Exit, string Output, string Error)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
 
-    /// <summary>Of --json.</summary>
+    /// <summary>The output of --json.</summary>
     public JsonElement Json => JsonDocument.Parse(Output).RootElement;
 
-    /// <summary>Of --json where something is watched: one on each line.</summary>
+    /// <summary>The output of --json with --watch: one document on each line.</summary>
     public IReadOnlyList<JsonElement> JsonLines =>
         [.. Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)];
 
-    /// <summary>A field of what --json answered.</summary>
-    public string? Told(string of, string field) => Json.GetProperty(of).GetProperty(field).GetString();
+    /// <summary>A text field of the output of --json.</summary>
+    public string? GetField(string parent, string field) => Json.GetProperty(parent).GetProperty(field).GetString();
 
     public override string ToString() => $"exit {Exit}\n{Output}\n{Error}";
 
+    /// <summary>Runs a command with the addresses of the shop.</summary>
     public static Task<CliRun> AgainstAsync(RunningShop shop, params IEnumerable<string> words) =>
-        RunAsync("dotnet", [RunningShop.ProgramOf("Shop"), .. words, .. AddressesOf(shop)]);
+        RunAsync("dotnet", [RunningShop.ProgramOf("Shop"), .. words, .. GetAddressOptions(shop)]);
 
-    /// <summary>With nothing said about where the shop is.</summary>
+    /// <summary>Runs a command with the default addresses.</summary>
     public static Task<CliRun> WithoutAddressesAsync(params IEnumerable<string> words) => RunAsync("dotnet", [RunningShop.ProgramOf("Shop"), .. words]);
 
     public static async Task<CliRun> RunAsync(string program, IEnumerable<string> words)
@@ -32,10 +33,10 @@ internal sealed record CliRun(int Exit, string Output, string Error)
         foreach (var word in words) start.ArgumentList.Add(word);
         using var process = Process.Start(start)!;
         var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-        await process.WaitForExitAsync().WaitAsync(Patience);
+        await process.WaitForExitAsync().WaitAsync(Timeout);
         return new(process.ExitCode, await output, await error);
     }
 
-    public static IEnumerable<string> AddressesOf(RunningShop shop) =>
+    public static IEnumerable<string> GetAddressOptions(RunningShop shop) =>
         ["--orders", shop.AddressOf("5001"), "--stock", shop.AddressOf("5002"), "--payments", shop.AddressOf("5003"), "--coupons", shop.AddressOf("5004")];
 }

@@ -8,18 +8,18 @@ using Shop.V1;
 
 namespace Integration.Cli;
 
-/// <summary>What the doctor says of a sidecar, a Redis and files, whatever they may be like.</summary>
+/// <summary>The checks of the doctor, each with its input given.</summary>
 public sealed class DoctorCheckTests : IDisposable
 {
     private static readonly ServiceEndpoint Stock = new("Stock", "http://localhost:5002", GrpcChannel.ForAddress("http://localhost:5002"));
 
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("components-");
-    private readonly List<TopicSubscription> wants =
+    private readonly List<TopicSubscription> wanted =
     [
         new() { Topic = "order-created", DeadLetterTopic = "stock-dead-letters" },
         new() { Topic = "stock-dead-letters" },
     ];
-    private readonly GetMetadataResponse said = new()
+    private readonly GetMetadataResponse metadata = new()
     {
         Id = "stock",
         RuntimeVersion = "1.18.3",
@@ -45,75 +45,75 @@ public sealed class DoctorCheckTests : IDisposable
     public void Dispose() => folder.Delete(recursive: true);
 
     [Fact]
-    public void A_sidecar_that_has_everything_is_well() =>
-        Assert.All(SidecarCheck.Evaluate(Stock, said, wants), about => Assert.Equal((Severity.Ok, ""), (about.Severity, about.Advice)));
+    public void A_complete_sidecar_is_ok() =>
+        Assert.All(SidecarCheck.Evaluate(Stock, metadata, wanted), about => Assert.Equal((Severity.Ok, ""), (about.Severity, about.Advice)));
 
     [Fact]
-    public void The_sidecar_of_another_service() => Finds(Severity.Problem, "app id", "--stock-sidecar", () => said.Id = "orders", "'orders'");
+    public void The_sidecar_of_another_service() => AssertFinds(Severity.Problem, "app id", "--stock-sidecar", () => metadata.Id = "orders", "'orders'");
 
     [Fact]
-    public void A_sidecar_that_knows_no_app() => Finds(Severity.Problem, "app", "--app-port 5002", () => said.AppConnectionProperties = null);
+    public void A_sidecar_without_an_app() => AssertFinds(Severity.Problem, "app", "--app-port 5002", () => metadata.AppConnectionProperties = null);
 
     [Fact]
-    public void A_sidecar_that_delivers_elsewhere() => Finds(Severity.Problem, "app", "appPort", () => said.AppConnectionProperties.Port = 7);
+    public void A_sidecar_that_delivers_to_another_port() => AssertFinds(Severity.Problem, "app", "appPort", () => metadata.AppConnectionProperties.Port = 7);
 
     [Fact]
-    public void A_sidecar_that_does_not_look_whether_its_app_lives() =>
-        Finds(Severity.Warning, "app", "enableAppHealthCheck", () => said.AppConnectionProperties.Health = null);
+    public void A_sidecar_without_app_health_checks() =>
+        AssertFinds(Severity.Warning, "app", "enableAppHealthCheck", () => metadata.AppConnectionProperties.Health = null);
 
     [Fact]
     public void No_state_store() =>
-        Finds(Severity.Problem, "statestore", "components/statestore.yaml", () => said.RegisteredComponents.RemoveAt(0));
+        AssertFinds(Severity.Problem, "statestore", "components/statestore.yaml", () => metadata.RegisteredComponents.RemoveAt(0));
 
     [Fact]
     public void A_state_store_without_ETags() =>
-        Finds(Severity.Problem, "statestore", "compare-and-set", () => said.RegisteredComponents[0].Capabilities.Remove("ETAG"));
+        AssertFinds(Severity.Problem, "statestore", "compare-and-set", () => metadata.RegisteredComponents[0].Capabilities.Remove("ETAG"));
 
     [Fact]
     public void A_broker_in_memory() =>
-        Finds(Severity.Warning, "pubsub", "--embedded", () => said.RegisteredComponents[1].Type = "pubsub.in-memory");
+        AssertFinds(Severity.Warning, "pubsub", "--embedded", () => metadata.RegisteredComponents[1].Type = "pubsub.in-memory");
 
     [Fact]
-    public void No_resiliency_policy() => Finds(Severity.Problem, "resiliency", "components/resiliency.yaml", said.Resiliencies.Clear);
+    public void No_resiliency_policy() => AssertFinds(Severity.Problem, "resiliency", "components/resiliency.yaml", metadata.Resiliencies.Clear);
 
     [Theory]
     [InlineData("1.16.5")]
     [InlineData("edge")]
-    public void A_sidecar_that_does_not_tell_its_policies(string version) =>
-        Finds(Severity.Warning, "resiliency", "1.18", () => {
-        said.Resiliencies.Clear();
-        said.RuntimeVersion = version;
+    public void A_sidecar_that_does_not_report_its_policies(string version) =>
+        AssertFinds(Severity.Warning, "resiliency", "1.18", () => {
+        metadata.Resiliencies.Clear();
+        metadata.RuntimeVersion = version;
     });
 
     [Fact]
-    public void A_topic_that_is_not_subscribed() => Finds(
-        Severity.Problem, "subscriptions", "Start the sidecar again", () => wants.Add(new() { Topic = "order-failed" }), "order-failed");
+    public void A_topic_that_is_not_subscribed() => AssertFinds(
+        Severity.Problem, "subscriptions", "Start the sidecar again", () => wanted.Add(new() { Topic = "order-failed" }), "order-failed");
 
     [Fact]
     public void A_topic_without_dead_letters() =>
-        Finds(Severity.Problem, "dead-letter topics", "", () => said.Subscriptions[0].DeadLetterTopic = "", "order-created");
+        AssertFinds(Severity.Problem, "dead-letter topics", "", () => metadata.Subscriptions[0].DeadLetterTopic = "", "order-created");
 
     [Fact]
-    public void Dead_letters_that_nobody_hears() =>
-        Finds(Severity.Problem, "dead-letter topics", "", () => {
-        said.Subscriptions.RemoveAt(1);
-        wants.RemoveAt(1);
+    public void Dead_letters_without_a_consumer() =>
+        AssertFinds(Severity.Problem, "dead-letter topics", "", () => {
+        metadata.Subscriptions.RemoveAt(1);
+        wanted.RemoveAt(1);
     }, "stock-dead-letters");
 
     [Fact]
-    public void A_service_that_does_not_say_what_it_wants()
+    public void A_service_with_unknown_subscriptions()
     {
-        var about = SidecarCheck.Evaluate(Stock, said, null).Single(about => about.Check == "subscriptions");
+        var about = SidecarCheck.Evaluate(Stock, metadata, null).Single(about => about.Check == "subscriptions");
         Assert.Equal(Severity.Warning, about.Severity);
     }
 
     [Fact]
     public void Sidecars_of_different_versions()
     {
-        Assert.Null(SidecarCheck.Versions([]));
-        Assert.Equal(Severity.Ok, SidecarCheck.Versions([said, said])!.Severity);
+        Assert.Null(SidecarCheck.EvaluateVersions([]));
+        Assert.Equal(Severity.Ok, SidecarCheck.EvaluateVersions([metadata, metadata])!.Severity);
         Assert.Equal((Severity.Warning, "Dapr 1.17.0, 1.18.3"),
-            SidecarCheck.Versions([said, new() { RuntimeVersion = "1.17.0" }]) is { } about ? (about.Severity, about.Observed) : default);
+            SidecarCheck.EvaluateVersions([metadata, new() { RuntimeVersion = "1.17.0" }]) is { } about ? (about.Severity, about.Observed) : default);
     }
 
     [Fact]
@@ -136,21 +136,21 @@ public sealed class DoctorCheckTests : IDisposable
     [InlineData("aof_enabled", "0", "3600 1", nameof(Severity.Warning), "persistence")]
     [InlineData("aof_enabled", "0", null, nameof(Severity.Warning), "persistence")]
     [InlineData("role", "slave", "", nameof(Severity.Problem), "role")]
-    public void What_Redis_tells_of_itself(string name, string value, string? save, string verdict, string what)
+    public void The_configuration_of_Redis(string name, string value, string? save, string severity, string what)
     {
         if (name.Length > 0) info[name] = value;
         var about = RedisCheck.Evaluate("Redis", info, save).Single(about => about.Check == what);
-        Assert.Equal(verdict, $"{about.Severity}");
+        Assert.Equal(severity, $"{about.Severity}");
         Assert.Equal(about.Severity == Severity.Ok, about.Advice.Length == 0);
     }
 
     [Theory]
     [InlineData("allkeys-lru", true)]
     [InlineData("noeviction", false)]
-    public void A_Redis_that_forgets_when_it_is_full(string policy, bool forgets)
+    public void A_Redis_that_evicts_keys(string policy, bool forgets)
     {
         (info["maxmemory"], info["maxmemory_policy"]) = ("1000000", policy);
-        Assert.Equal(forgets, RedisCheck.Evaluate("Redis", info, "").Any(about => about is { What: "memory", Severity: Severity.Problem }));
+        Assert.Equal(forgets, RedisCheck.Evaluate("Redis", info, "").Any(about => about is { Check: "memory", Severity: Severity.Problem }));
     }
 
     [Theory]
@@ -158,19 +158,19 @@ public sealed class DoctorCheckTests : IDisposable
     [InlineData(-2.9, nameof(Severity.Ok))]
     [InlineData(3.1, nameof(Severity.Warning))]
     [InlineData(-90, nameof(Severity.Warning))]
-    public void A_clock_that_is_off(double seconds, string verdict) =>
-        Assert.Equal(verdict, $"{ClockCheck.Evaluate("Stock", TimeSpan.FromSeconds(seconds)).Severity}");
+    public void A_clock_that_is_off(double seconds, string severity) =>
+        Assert.Equal(severity, $"{ClockCheck.Evaluate("Stock", TimeSpan.FromSeconds(seconds)).Severity}");
 
     [Fact]
-    public void The_date_of_an_answer_tells_the_clock()
+    public void The_clock_offset_is_read_from_the_date_of_an_answer()
     {
         var now = new DateTime(2026, 3, 1, 12, 0, 0, DateTimeKind.Utc);
-        Assert.Equal(TimeSpan.FromSeconds(-60), ClockCheck.Ahead("Sun, 01 Mar 2026 11:59:00 GMT", now));
-        Assert.Null(ClockCheck.Ahead(null, now));
+        Assert.Equal(TimeSpan.FromSeconds(-60), ClockCheck.GetOffset("Sun, 01 Mar 2026 11:59:00 GMT", now));
+        Assert.Null(ClockCheck.GetOffset(null, now));
     }
 
     [Fact]
-    public void The_projects_own_files_name_one_Redis_and_try_deliveries_again()
+    public void The_files_of_the_project_name_one_Redis_and_retry_deliveries()
     {
         var files = ComponentFiles.Read(Path.Combine(RunningShop.Root, "components"));
         Assert.Equal([new RedisEndpoint("localhost:6379", "", "", Tls: false)], files.Redis);
@@ -178,7 +178,7 @@ public sealed class DoctorCheckTests : IDisposable
     }
 
     [Fact]
-    public void Files_without_a_policy_for_the_broker_or_with_one_that_is_not_there()
+    public void Files_without_a_retry_policy_for_the_broker()
     {
         Assert.False(ComponentFiles.Read(folder.FullName).RetriesDeliveries);
         File.WriteAllText(Path.Combine(folder.FullName, "resiliency.yaml"),
@@ -192,7 +192,7 @@ public sealed class DoctorCheckTests : IDisposable
     [InlineData(30, 0, nameof(Severity.Ok))]
     [InlineData(30, 12, nameof(Severity.Problem))]
     [InlineData(61, 0, nameof(Severity.Problem))]
-    public void A_sweep_that_fails_or_has_not_completed_for_long(double age, int failures, string verdict)
+    public void A_sweep_that_fails_or_is_late(double age, int failures, string severity)
     {
         var about = Assert.Single(SweepCheck.Evaluate("Stock", $$"""
             # TYPE saga_sweep_failures_total counter
@@ -200,102 +200,114 @@ public sealed class DoctorCheckTests : IDisposable
             # TYPE saga_sweep_last_success_age_seconds gauge
             saga_sweep_last_success_age_seconds{otel_scope_name="DaprSaga",sweep="product"} {{age}} 1764170000000
             """));
-        Assert.Equal((verdict, "sweeps"), ($"{about.Severity}", about.Check));
+        Assert.Equal(severity, $"{about.Severity}");
+        Assert.Equal("sweeps", about.Check);
         Assert.Contains($"product that succeeded ended {age} s ago; {failures} have failed", about.Observed);
     }
 
     [Fact]
-    public void A_service_that_does_not_say_whether_its_sweeps_run() =>
+    public void A_service_without_metrics_of_sweeps() =>
         Assert.Equal(Severity.Warning, Assert.Single(SweepCheck.Evaluate("Stock", "saga_orders_open 1")).Severity);
 
     [Fact]
-    public void Dead_letters_are_a_warning_and_reservations_among_them_a_problem()
+    public void Dead_events_are_a_warning_and_dead_reservations_a_problem()
     {
         Assert.Equal(CheckResult.Ok("Stock", "dead letters", "none waits"), Assert.Single(DeadLettersCheck.Evaluate("Stock", new())));
         ListDeadLettersResponse listed = new() { More = 4 };
         for (var at = 0; at < 3; at++) listed.DeadLetters.Add(new DeadLetter { Topic = "order-failed", DeadTime = Timestamp.FromDateTime(DateTime.UnixEpoch) });
         listed.DeadLetters.Add(new DeadLetter { Topic = "reservations", OrderId = "o-1", DeadLetterId = "0123", Problem = "Product p is gone." });
         var found = DeadLettersCheck.Evaluate("Stock", listed).ToArray();
-        Assert.Equal((Severity.Warning, "7 wait, the oldest since 1970-01-01 00:00:00Z"), (found[0].Severity, found[0].Seen));
+        Assert.Equal(Severity.Warning, found[0].Severity);
+        Assert.Equal("7 wait, the oldest since 1970-01-01 00:00:00Z", found[0].Observed);
         Assert.Contains("./shop dead-letters list", found[0].Advice);
-        Assert.Equal((Severity.Problem, "reservations"), (found[1].Severity, found[1].What));
-        Assert.Contains("order o-1: Product p is gone", found[1].Seen);
+        Assert.Equal(Severity.Problem, found[1].Severity);
+        Assert.Equal("reservations", found[1].Check);
+        Assert.Contains("order o-1: Product p is gone", found[1].Observed);
         Assert.Contains("./shop dead-letters show 0123", found[1].Advice);
     }
 
     [Fact]
-    public async Task A_sidecar_without_a_scheduler_is_a_warning_and_one_that_cannot_be_called_a_problem()
+    public async Task A_missing_scheduler_is_a_warning_and_a_sidecar_without_outbound_a_problem()
     {
         await using var without = await SidecarHttp.StartAsync(500, """{"errorCode":"ERR_HEALTH_NOT_READY","message":"dapr is not ready: [scheduler-watch-hosts]"}""", 204);
         await using var broken = await SidecarHttp.StartAsync(500, """{"errorCode":"ERR_HEALTH_NOT_READY","message":"dapr is not ready: [grpc-api-server]"}""", 500);
-        await using var well = await SidecarHttp.StartAsync(204, "", 204);
+        await using var ready = await SidecarHttp.StartAsync(204, "", 204);
         var nowhere = $"http://localhost:{FreePort.Take()}";
-        SidecarHealth[] asked =
+        SidecarHealth[] sidecars =
         [
-            await ReadinessCheck.AskAsync("orders", without.Address, default), await ReadinessCheck.AskAsync("stock", broken.Address, default),
-            await ReadinessCheck.AskAsync("payments", well.Address, default), await ReadinessCheck.AskAsync("coupons", nowhere, default),
+            await ReadinessCheck.ReadAsync("orders", without.Address, default), await ReadinessCheck.ReadAsync("stock", broken.Address, default),
+            await ReadinessCheck.ReadAsync("payments", ready.Address, default), await ReadinessCheck.ReadAsync("coupons", nowhere, default),
         ];
-        var found = ReadinessCheck.Evaluate(asked, []).ToDictionary(about => about.Subject);
-        Assert.Equal((Severity.Warning, "scheduler"), (found["sidecars"].Severity, found["sidecars"].What));
-        Assert.StartsWith("orders: reached none, so /v1.0/healthz says 500; /v1.0/healthz/outbound says 204", found["sidecars"].Seen);
+        var found = ReadinessCheck.Evaluate(sidecars, []).ToDictionary(about => about.Subject);
+        Assert.Equal(Severity.Warning, found["sidecars"].Severity);
+        Assert.Equal("scheduler", found["sidecars"].Check);
+        Assert.StartsWith("orders: reached none, so /v1.0/healthz says 500; /v1.0/healthz/outbound says 204", found["sidecars"].Observed);
         Assert.Contains("/v1.0/healthz/outbound", found["sidecars"].Advice);
-        Assert.Equal((Severity.Problem, "ready"), (found["stock sidecar"].Severity, found["stock sidecar"].What));
+        Assert.Equal(Severity.Problem, found["stock sidecar"].Severity);
+        Assert.Equal("ready", found["stock sidecar"].Check);
         Assert.Contains("--coupons-sidecar-http", found["coupons sidecar"].Advice);
         Assert.False(found.ContainsKey("payments sidecar"));
     }
 
     [Fact]
-    public async Task A_sidecar_that_has_lost_its_scheduler_would_not_get_ready_again()
+    public async Task A_ready_sidecar_without_a_scheduler_would_not_become_ready_after_a_restart()
     {
-        await using var well = await SidecarHttp.StartAsync(204, "", 204);
-        SidecarHealth[] asked = [await ReadinessCheck.AskAsync("stock", well.Address, default)];
-        var lost = Assert.Single(ReadinessCheck.Evaluate(asked, [said]));
-        Assert.Equal((Severity.Warning, "scheduler"), (lost.Severity, lost.What));
-        Assert.Contains("one that is started now does not get ready", lost.Seen);
-        said.Scheduler = new() { ConnectedAddresses = { "localhost:50006" } };
-        Assert.Equal(Severity.Ok, Assert.Single(ReadinessCheck.Evaluate(asked, [said])).Severity);
-        said.Scheduler = null;
-        said.RuntimeVersion = "1.14.4";
-        Assert.Equal(Severity.Ok, Assert.Single(ReadinessCheck.Evaluate(asked, [said])).Severity);
+        await using var ready = await SidecarHttp.StartAsync(204, "", 204);
+        SidecarHealth[] sidecars = [await ReadinessCheck.ReadAsync("stock", ready.Address, default)];
+        var lost = Assert.Single(ReadinessCheck.Evaluate(sidecars, [metadata]));
+        Assert.Equal(Severity.Warning, lost.Severity);
+        Assert.Equal("scheduler", lost.Check);
+        Assert.Contains("one that is started now does not become ready", lost.Observed);
+        metadata.Scheduler = new() { ConnectedAddresses = { "localhost:50006" } };
+        Assert.Equal(Severity.Ok, Assert.Single(ReadinessCheck.Evaluate(sidecars, [metadata])).Severity);
+        metadata.Scheduler = null;
+        metadata.RuntimeVersion = "1.14.4";
+        Assert.Equal(Severity.Ok, Assert.Single(ReadinessCheck.Evaluate(sidecars, [metadata])).Severity);
     }
 
     [Fact]
-    public void What_kind_of_store_and_broker_there_is_is_told_by_their_types()
+    public void Store_and_broker_are_recognized_by_component_type()
     {
-        StoreCheck Having(string state, string broker)
+        StoreCheck CreateCheck(string state, string broker)
         {
-            (said.RegisteredComponents[0].Type, said.RegisteredComponents[1].Type) = (state, broker);
-            return StoreCheck.Evaluate([said, said]);
+            (metadata.RegisteredComponents[0].Type, metadata.RegisteredComponents[1].Type) = (state, broker);
+            return StoreCheck.Create([metadata, metadata]);
         }
 
-        var redis = Having("state.redis", "pubsub.redis");
-        Assert.Equal((false, true), (redis.IsEmbedded, redis.HasRedis));
-        Assert.Empty(redis.NotLookedAt(1));
-        Assert.Contains("--components", Assert.Single(redis.NotLookedAt(0)).Advice);
+        var redis = CreateCheck("state.redis", "pubsub.redis");
+        Assert.False(redis.IsEmbedded);
+        Assert.True(redis.HasRedis);
+        Assert.Empty(redis.GetUnchecked(1));
+        Assert.Contains("--components", Assert.Single(redis.GetUnchecked(0)).Advice);
 
-        var embedded = Having("state.in-memory", "pubsub.in-memory");
-        Assert.Equal((true, false), (embedded.IsEmbedded, embedded.HasRedis));
+        var embedded = CreateCheck("state.in-memory", "pubsub.in-memory");
+        Assert.True(embedded.IsEmbedded);
+        Assert.False(embedded.HasRedis);
 
-        var others = Having("state.postgresql", "pubsub.rabbitmq");
-        Assert.Equal((false, false), (others.IsEmbedded, others.HasRedis));
-        Assert.Equal([("pubsub", "pubsub.rabbitmq"), ("statestore", "state.postgresql")], others.NotLookedAt(0).Select(about => (about.Subject, about.Observed.Split(':')[0])));
-        Assert.All(others.NotLookedAt(0), about => Assert.Equal((Severity.Warning, "not looked at"), (about.Severity, about.Check)));
+        var others = CreateCheck("state.postgresql", "pubsub.rabbitmq");
+        Assert.False(others.IsEmbedded);
+        Assert.False(others.HasRedis);
+        Assert.Equal([("pubsub", "pubsub.rabbitmq"), ("statestore", "state.postgresql")], others.GetUnchecked(0).Select(about => (about.Subject, about.Observed.Split(':')[0])));
+        Assert.All(others.GetUnchecked(0), about => Assert.Equal((Severity.Warning, "not checked"), (about.Severity, about.Check)));
 
-        var mixed = Having("state.redis", "pubsub.rabbitmq");
-        Assert.Equal((false, true), (mixed.IsEmbedded, mixed.HasRedis));
-        Assert.Equal("pubsub", Assert.Single(mixed.NotLookedAt(1)).Of);
+        var mixed = CreateCheck("state.redis", "pubsub.rabbitmq");
+        Assert.False(mixed.IsEmbedded);
+        Assert.True(mixed.HasRedis);
+        Assert.Equal("pubsub", Assert.Single(mixed.GetUnchecked(1)).Subject);
 
-        var silent = StoreCheck.Evaluate([]);
-        Assert.Equal((false, true), (silent.IsEmbedded, silent.HasRedis));
-        Assert.Empty(silent.NotLookedAt(0));
+        var unknown = StoreCheck.Create([]);
+        Assert.False(unknown.IsEmbedded);
+        Assert.True(unknown.HasRedis);
+        Assert.Empty(unknown.GetUnchecked(0));
     }
 
-    /// <summary>Spoils it, and expects this verdict with this advice.</summary>
-    private void Finds(Severity verdict, string what, string advice, Action spoil, string seen = "")
+    /// <summary>Changes the input, and expects one result with this severity and advice.</summary>
+    private void AssertFinds(Severity severity, string what, string advice, Action corrupt, string seen = "")
     {
-        spoil();
-        var about = SidecarCheck.Evaluate(Stock, said, wants).Single(about => about.Severity != Severity.Ok);
-        Assert.Equal((verdict, what), (about.Severity, about.Check));
+        corrupt();
+        var about = SidecarCheck.Evaluate(Stock, metadata, wanted).Single(about => about.Severity != Severity.Ok);
+        Assert.Equal(severity, about.Severity);
+        Assert.Equal(what, about.Check);
         Assert.NotEmpty(about.Advice);
         Assert.Contains(advice, about.Advice);
         Assert.Contains(seen, about.Observed);

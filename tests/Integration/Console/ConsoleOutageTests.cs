@@ -5,11 +5,11 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Integration.Console;
 
-/// <summary>What the console says while something is not there.</summary>
+/// <summary>The console while a service is down.</summary>
 public sealed class ConsoleOutageTests(Browser browser) : IClassFixture<Browser>
 {
     [Fact]
-    public async Task It_says_what_an_order_waits_for_and_comes_back_after_Orders_was_restarted()
+    public async Task It_shows_what_an_order_waits_for_and_reconnects_after_a_restart_of_Orders()
     {
         await using var shop = await ChaosShop.OpenAsync([1, 1, 1, 1], TimeSpan.FromMinutes(2));
         using var metrics = new HttpClient { BaseAddress = new(shop.OrdersHttp) };
@@ -33,21 +33,21 @@ public sealed class ConsoleOutageTests(Browser browser) : IClassFixture<Browser>
             await Expect(page.Locator("#outlook")).ToContainTextAsync("the order fails with reason DEADLINE");
             await Expect(page.Locator(".timeline .awaited.at-Payments")).ToContainTextAsync("waiting for payment-completed");
             await Expect(page.Locator("#trace")).ToHaveCountAsync(0);
-            await OpenAsync(metrics, 1);
-            await watched.PictureAsync("desktop-light-waiting");
+            await WaitForOpenOrdersAsync(metrics, 1);
+            await watched.SaveScreenshotAsync("desktop-light-waiting");
         }
         finally
         {
             payments.Signal("CONT");
         }
         await Expect(page.Locator("#order-status")).ToHaveTextAsync("CONFIRMED");
-        await OpenAsync(metrics, 0);
+        await WaitForOpenOrdersAsync(metrics, 0);
 
         var orders = shop.Services.Single(service => service.Name == "Orders 1");
         await orders.KillAsync(TimeSpan.Zero, async () =>
         {
             await Expect(page.Locator("#link-state")).ToContainTextAsync("Orders does not answer");
-            await watched.PictureAsync("desktop-light-lost");
+            await watched.SaveScreenshotAsync("desktop-light-lost");
             await page.GetByRole(AriaRole.Button, new() { Name = "Place order" }).ClickAsync();
             await Expect(page.Locator("#demo-problem")).ToContainTextAsync("Orders does not answer");
         });
@@ -61,8 +61,8 @@ public sealed class ConsoleOutageTests(Browser browser) : IClassFixture<Browser>
         Assert.DoesNotContain("Mina", await page.ContentAsync());
     }
 
-    /// <summary>Waits until so many orders are open, by what the metrics say.</summary>
-    private static async Task OpenAsync(HttpClient orders, int expected)
+    /// <summary>Waits until the metrics report the expected number of open orders.</summary>
+    private static async Task WaitForOpenOrdersAsync(HttpClient orders, int expected)
     {
         for (var until = DateTime.UtcNow.AddSeconds(20); ; await Task.Delay(50))
         {
