@@ -1,50 +1,8 @@
 using System.CommandLine;
-using Google.Protobuf;
 using Grpc.Core;
 using Spectre.Console;
 
 namespace Shop;
-
-/// <summary>Exit codes of all commands.</summary>
-internal static class ExitCode
-{
-    public const int Done = 0;
-
-    /// <summary>The shop refused the command, or a check failed.</summary>
-    public const int Refused = 1;
-
-    public const int WrongUsage = 2;
-
-    public const int Unreachable = 3;
-
-    /// <summary>Nothing is wrong, but an order or a reservation is not final yet.</summary>
-    public const int UnderWay = 4;
-
-    /// <summary>Ctrl-C.</summary>
-    public const int Interrupted = 130;
-}
-
-/// <summary>One run of a command: its arguments, the clients of the shop, and cancellation by Ctrl-C.</summary>
-internal sealed record CommandContext(ParseResult Parsed, ShopClients Shop, CancellationToken CancellationToken)
-{
-    // Default values included: a script can rely on every field.
-    private static readonly JsonFormatter Formatter = new(JsonFormatter.Settings.Default.WithFormatDefaultValues(true));
-
-    public bool Json => Parsed.GetValue(CommandLine.Json);
-
-    public T GetValue<T>(Option<T> option) => Parsed.GetValue(option)!;
-
-    public T GetValue<T>(Argument<T> argument) => Parsed.GetValue(argument)!;
-
-    /// <summary>Writes a response: with --json as one line of JSON, otherwise by <paramref name="print"/>.</summary>
-    public void Write(IMessage response, Action print)
-    {
-        if (Json) Console.WriteLine(ToJson(response));
-        else print();
-    }
-
-    public static string ToJson(IMessage message) => Formatter.Format(message);
-}
 
 /// <summary>Options of all commands, and how errors become exit codes.</summary>
 internal static class CommandLine

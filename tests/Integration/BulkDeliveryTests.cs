@@ -1,17 +1,10 @@
 using System.Diagnostics;
 using Dapr.AppCallback.Autogen.Grpc.v1;
 using Google.Protobuf;
-using Integration.Chaos;
 using Integration.Cli;
 using Shop.V1;
 
 namespace Integration;
-
-/// <summary>A shop with bulk subscriptions and a collector for its traces.</summary>
-public sealed class BulkShop : TracedShop
-{
-    public BulkShop() => Environment["Saga__BulkSubscribe"] = "true";
-}
 
 /// <summary>Bulk deliveries with traces, for which daprd adds two header fields for each event to the call.</summary>
 [Collection(nameof(Sequential))]

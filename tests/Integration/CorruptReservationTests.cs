@@ -1,16 +1,9 @@
 using System.Text;
 using Grpc.Core;
-using Integration.Chaos;
 using Integration.Cli;
 using Shop.V1;
 
 namespace Integration;
-
-/// <summary>A shop with a short deadline, after which sweeps check reservations.</summary>
-public sealed class ShortDeadlineShop : RunningShop
-{
-    public ShortDeadlineShop() => Environment["Saga__Deadline"] = "00:00:02";
-}
 
 /// <summary>A reservation that cannot be read becomes a dead letter and does not block others.</summary>
 [Collection(nameof(Sequential))]

@@ -1,13 +1,6 @@
-using Integration.Chaos;
 using Integration.Cli;
 
 namespace Integration;
-
-/// <summary>The shop on sidecars that behave as Dapr 1.19.0.</summary>
-public sealed class NewerDaprShop : RunningShop
-{
-    public NewerDaprShop() => Environment["DAPR_RUNTIME_VERSION"] = "1.19.0";
-}
 
 /// <summary>
 /// Dapr 1.19 refuses a write with an ETag to a missing key, does not claim an event that is being handled, and limits retries to the processing

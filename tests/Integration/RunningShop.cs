@@ -120,6 +120,3 @@ public class RunningShop : IAsyncLifetime
 
     private static string RootOf([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../.."));
 }
-
-/// <summary>A shop without Redis, with all state in the memory of the runner.</summary>
-public sealed class EmbeddedShop() : RunningShop(embedded: true);

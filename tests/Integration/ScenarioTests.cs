@@ -21,6 +21,3 @@ public abstract class ScenarioTests(RunningShop shop)
 public sealed class ScenariosOnRedis(RunningShop shop) : ScenarioTests(shop);
 
 public sealed class ScenariosEmbedded(EmbeddedShop shop) : ScenarioTests(shop), IClassFixture<EmbeddedShop>;
-
-[CollectionDefinition(nameof(OnRedis))]
-public sealed class OnRedis : ICollectionFixture<RunningShop>;

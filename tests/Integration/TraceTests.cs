@@ -1,31 +1,10 @@
 using System.Text.Json;
 using Google.Protobuf.WellKnownTypes;
-using Shop;
 using Shop.V1;
 using Traces;
 using Xunit.Abstractions;
 
 namespace Integration;
-
-/// <summary>The shop with a collector in place of Zipkin.</summary>
-public class TracedShop() : RunningShop(embedded: false)
-{
-    internal Collector Collector { get; private set; } = null!;
-
-    public override async Task InitializeAsync()
-    {
-        Collector = await Collector.StartAsync();
-        Zipkin = Collector.Endpoint;
-        Environment["Logging__Console__FormatterName"] = "json";
-        await base.InitializeAsync();
-    }
-
-    public override async Task DisposeAsync()
-    {
-        await base.DisposeAsync();
-        await Collector.DisposeAsync();
-    }
-}
 
 /// <summary>An order is one trace: from the call of the client through sidecars and participants to the last event.</summary>
 public sealed class TraceTests(TracedShop shop, ITestOutputHelper output) : IClassFixture<TracedShop>
@@ -215,107 +194,5 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output) : ICla
     private static IEnumerable<Span> GetAncestors(List<Span> tree, Span span)
     {
         for (var at = span; at is not null; at = tree.SingleOrDefault(other => other.Id == at.ParentId)) yield return at;
-    }
-}
-
-/// <summary>Collects the spans of an order.</summary>
-internal static class OrderTree
-{
-    /// <summary>Waits until the last steps and all parents have been received. Spans received by two exporters are returned once.</summary>
-    /// <param name="last">Names of the last steps.</param>
-    public static async Task<List<Span>> WaitAsync(Collector collector, string order, IReadOnlyList<string> last)
-    {
-        List<Span> tree = [];
-        await collector.UntilAsync(spans =>
-        {
-            var placing = spans.Where(span => span.Name == "place order" && span.Tags["order.id"] == order);
-            var traces = placing.Select(span => span.TraceId).ToHashSet();
-            tree = [.. spans.Where(span => traces.Contains(span.TraceId)).DistinctBy(span => (span.Id, span.Kind))];
-            var ids = tree.Select(span => span.Id).ToHashSet();
-            // The span of a delivery ends after that of the step, whose parent it is not.
-            return last.All(name => tree.Any(span => span.Name == name)) && tree.All(span => span.ParentId is null || ids.Contains(span.ParentId))
-                && tree.Count(IsDelivery) >= tree.Count(span => span.Tags.ContainsKey("saga.heard"));
-        });
-        return tree;
-    }
-
-    /// <summary>A delivery by a sidecar to its app.</summary>
-    public static bool IsDelivery(Span span) => span.Scope == "dapr-diagnostics" && span.Name.StartsWith("pubsub/");
-}
-
-/// <summary>The embedded shop with configurable exporters in the services, and with Zipkin in the sidecars; all spans arrive at one collector.</summary>
-public sealed class ExportingShop(string exporters, string protocol) : RunningShop(embedded: true)
-{
-    internal Collector Collector { get; private set; } = null!;
-
-    internal OtlpCollector Otlp { get; private set; } = null!;
-
-    public override async Task InitializeAsync()
-    {
-        Collector = await Collector.StartAsync();
-        Otlp = await OtlpCollector.StartAsync(Collector);
-        Zipkin = Collector.Endpoint;
-        Environment["OTEL_TRACES_EXPORTER"] = exporters;
-        Environment["OTEL_METRICS_EXPORTER"] = "otlp";
-        Environment["OTEL_METRIC_EXPORT_INTERVAL"] = "500";
-        Environment["OTEL_EXPORTER_OTLP_PROTOCOL"] = protocol;
-        Environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = Otlp.EndpointOf(protocol);
-        await base.InitializeAsync();
-    }
-
-    public override async Task DisposeAsync()
-    {
-        await base.DisposeAsync();
-        await Otlp.DisposeAsync();
-        await Collector.DisposeAsync();
-    }
-}
-
-/// <summary>Traces and metrics by OTLP.</summary>
-public sealed class OtlpTests
-{
-    private static readonly string[] Services = ["coupons", "orders", "payments", "stock"];
-
-    [Theory]
-    [InlineData("otlp", "grpc", 1)]
-    [InlineData("otlp", "http/protobuf", 1)]
-    [InlineData("zipkin,otlp", "grpc", 2)]
-    public async Task An_order_is_one_trace_with_every_exporter_and_protocol(string exporters, string protocol, int times)
-    {
-        var shop = new ExportingShop(exporters, protocol);
-        await shop.InitializeAsync();
-        try
-        {
-            var run = Guid.CreateVersion7().ToString("N")[^8..];
-            await TraceAsync("success", ["settle stock", "settle payment", "settle coupon"]);
-            await TraceAsync("balance too low", ["heard stock-released", "heard payment-refunded", "heard coupon-restored"]);
-            Assert.Equal([protocol], shop.Otlp.Protocols.Keys);
-
-            for (var until = DateTime.UtcNow.AddSeconds(30); GetPlacedCount() < 2 && DateTime.UtcNow < until; await Task.Delay(50))
-            {
-            }
-            Assert.Equal(2, GetPlacedCount());
-            Assert.Superset(Services.Select(service => (service, "http.server.request.duration")).ToHashSet(), shop.Otlp.Metrics.Keys.ToHashSet());
-
-            async Task TraceAsync(string scenario, string[] last)
-            {
-                var result = await Scenario.All.Single(one => one.Name == scenario).PlayAsync(shop.Clients, run, default);
-                Assert.True(result.Holds);
-                var order = (await shop.Clients.Orders.GetOrderAsync(new() { Order = result.OrderNumber })).Order.OrderId;
-                var tree = await OrderTree.WaitAsync(shop.Collector, order, last);
-                Assert.Empty(shop.Collector.Problems);
-                Assert.Single(tree.Select(span => span.TraceId).Distinct());
-                Assert.Single(tree, span => span.ParentId is null);
-                Assert.Equal(Services, tree.Where(span => span.Scope == "DaprSaga").Select(span => span.Service).Distinct().Order());
-                var placing = await shop.Collector.UntilAsync(spans => spans.Count(span => span.Name == "place order" && span.Tags["order.id"] == order) >= times);
-                Assert.Equal(times, placing.Count(span => span.Name == "place order" && span.Tags["order.id"] == order));
-            }
-        }
-        finally
-        {
-            await shop.DisposeAsync();
-        }
-
-        double GetPlacedCount() => shop.Otlp.Metrics.GetValueOrDefault(("orders", "saga.orders.placed"));
     }
 }
