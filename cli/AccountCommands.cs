@@ -12,14 +12,14 @@ internal static class AccountCommands
 
     private static Command Open()
     {
-        var deposit = new Option<long>("--deposit") { Description = "Won to begin with." };
+        var deposit = new Option<long>("--deposit") { Description = "Initial balance in won." };
         var key = CommandLine.Key();
         var open = new Command("open", "Open an account.\n\n  shop account open sora --deposit 500000") { User, deposit, key };
         open.Aliases.Add("put");
-        return open.Does(async call =>
+        return open.SetHandler(async context =>
         {
-            var opened = await call.Shop.Payments.OpenAccountAsync(new() { UserId = call.Of(User), InitialDeposit = call.Of(deposit), IdempotencyKey = call.Of(key) }, cancellationToken: call.Stop);
-            call.Answer(opened, () => Print(opened.Account));
+            var opened = await context.Shop.Payments.OpenAccountAsync(new() { UserId = context.GetValue(User), InitialDeposit = context.GetValue(deposit), IdempotencyKey = context.GetValue(key) }, cancellationToken: context.CancellationToken);
+            context.Write(opened, () => Print(opened.Account));
             return ExitCode.Done;
         });
     }
@@ -28,26 +28,26 @@ internal static class AccountCommands
     {
         var won = new Argument<long>("won") { Description = "Won, at least 1." };
         var key = CommandLine.Key();
-        return new Command("deposit", "Deposit money.\n\n  shop account deposit jun 100000") { User, won, key }.Does(async call =>
+        return new Command("deposit", "Deposit money.\n\n  shop account deposit jun 100000") { User, won, key }.SetHandler(async context =>
         {
-            var deposited = await call.Shop.Payments.DepositAsync(new() { UserId = call.Of(User), Amount = call.Of(won), IdempotencyKey = call.Of(key) }, cancellationToken: call.Stop);
-            call.Answer(deposited, () => Print(deposited.Account));
+            var deposited = await context.Shop.Payments.DepositAsync(new() { UserId = context.GetValue(User), Amount = context.GetValue(won), IdempotencyKey = context.GetValue(key) }, cancellationToken: context.CancellationToken);
+            context.Write(deposited, () => Print(deposited.Account));
             return ExitCode.Done;
         });
     }
 
-    private static Command Show() => new Command("show", "One account.\n\n  shop account show mina") { User }.Does(async call =>
+    private static Command Show() => new Command("show", "One account.\n\n  shop account show mina") { User }.SetHandler(async context =>
     {
-        var got = await call.Shop.Payments.GetAccountAsync(new() { UserId = call.Of(User) }, cancellationToken: call.Stop);
-        call.Answer(got, () => Print(got.Account));
+        var got = await context.Shop.Payments.GetAccountAsync(new() { UserId = context.GetValue(User) }, cancellationToken: context.CancellationToken);
+        context.Write(got, () => Print(got.Account));
         return ExitCode.Done;
     });
 
-    private static Command List() => new Command("list", "All accounts, by user.\n\n  shop account list").Does(async call =>
+    private static Command List() => new Command("list", "All accounts, by user.\n\n  shop account list").SetHandler(async context =>
     {
         var all = new ListAccountsResponse();
-        await foreach (var page in Pages.OfAsync(token => call.Shop.Payments.ListAccountsAsync(new() { PageToken = token }, cancellationToken: call.Stop), page => page.NextPageToken)) all.Accounts.AddRange(page.Accounts);
-        call.Answer(all, () => Print([.. all.Accounts]));
+        await foreach (var page in Paging.ReadPagesAsync(token => context.Shop.Payments.ListAccountsAsync(new() { PageToken = token }, cancellationToken: context.CancellationToken), page => page.NextPageToken)) all.Accounts.AddRange(page.Accounts);
+        context.Write(all, () => Print([.. all.Accounts]));
         return ExitCode.Done;
     });
 

@@ -13,52 +13,52 @@ internal static class CouponCommands
 
     private static Command Issue()
     {
-        var user = new Argument<string>("user") { Description = "Who may use it." };
-        var id = new Option<string>("--id") { Description = "Empty: one is made.", DefaultValueFactory = _ => "" };
-        var won = new Option<long?>("--won-off") { Description = "Takes off so many won." };
-        var percent = new Option<int?>("--percent-off") { Description = "Takes off 1 to 100 percent." };
-        var most = new Option<long>("--at-most") { Description = "Won that --percent-off takes off at most; 0: no cap." };
-        var until = new Option<DateTimeOffset>("--valid-until") { Description = "30 days from now unless said otherwise.", DefaultValueFactory = _ => DateTimeOffset.UtcNow.AddDays(30) };
+        var user = new Argument<string>("user") { Description = "The user who may use it." };
+        var id = new Option<string>("--id") { Description = "Generated when empty.", DefaultValueFactory = _ => "" };
+        var won = new Option<long?>("--won-off") { Description = "Discount in won." };
+        var percent = new Option<int?>("--percent-off") { Description = "Discount of 1 to 100 percent." };
+        var most = new Option<long>("--at-most") { Description = "Maximum discount of --percent-off in won; 0: no maximum." };
+        var until = new Option<DateTimeOffset>("--valid-until") { Description = "By default 30 days from now.", DefaultValueFactory = _ => DateTimeOffset.UtcNow.AddDays(30) };
         var key = CommandLine.Key();
         var issue = new Command("issue", "Issue a coupon.\n\n  shop coupon issue mina --percent-off 10 --at-most 20000\n  shop coupon issue jun --id spring --won-off 3000 --valid-until 2030-12-31") { user, id, won, percent, most, until, key };
         issue.Aliases.Add("put");
-        issue.Validators.Add(said =>
+        issue.Validators.Add(result =>
         {
-            if (said.GetResult(won) is null == said.GetResult(percent) is null) said.AddError("Say either --won-off or --percent-off.");
+            if (result.GetResult(won) is null == result.GetResult(percent) is null) result.AddError("Say either --won-off or --percent-off.");
         });
-        return issue.Does(async call =>
+        return issue.SetHandler(async context =>
         {
-            var request = new IssueCouponRequest { UserCouponId = call.Of(id), UserId = call.Of(user), ValidUntil = Timestamp.FromDateTimeOffset(call.Of(until)), IdempotencyKey = call.Of(key) };
-            if (call.Of(won) is { } amount) request.AmountOff = amount;
-            else request.PercentOff = new() { Percent = call.Of(percent) ?? 0, MaxAmount = call.Of(most) };
-            var issued = await call.Shop.Coupons.IssueCouponAsync(request, cancellationToken: call.Stop);
-            call.Answer(issued, () => Print(issued.Coupon));
+            var request = new IssueCouponRequest { UserCouponId = context.GetValue(id), UserId = context.GetValue(user), ValidUntil = Timestamp.FromDateTimeOffset(context.GetValue(until)), IdempotencyKey = context.GetValue(key) };
+            if (context.GetValue(won) is { } amount) request.AmountOff = amount;
+            else request.PercentOff = new() { Percent = context.GetValue(percent) ?? 0, MaxAmount = context.GetValue(most) };
+            var issued = await context.Shop.Coupons.IssueCouponAsync(request, cancellationToken: context.CancellationToken);
+            context.Write(issued, () => Print(issued.Coupon));
             return ExitCode.Done;
         });
     }
 
-    private static Command Show() => new Command("show", "One coupon.\n\n  shop coupon show welcome-mina") { Id }.Does(async call =>
+    private static Command Show() => new Command("show", "One coupon.\n\n  shop coupon show welcome-mina") { Id }.SetHandler(async context =>
     {
-        var got = await call.Shop.Coupons.GetCouponAsync(new() { UserCouponId = call.Of(Id) }, cancellationToken: call.Stop);
-        call.Answer(got, () => Print(got.Coupon));
+        var got = await context.Shop.Coupons.GetCouponAsync(new() { UserCouponId = context.GetValue(Id) }, cancellationToken: context.CancellationToken);
+        context.Write(got, () => Print(got.Coupon));
         return ExitCode.Done;
     });
 
     private static Command List()
     {
         var user = new Option<string>("--user") { Description = "Only of this user.", DefaultValueFactory = _ => "" };
-        return new Command("list", "All coupons, by id.\n\n  shop coupon list --user mina") { user }.Does(async call =>
+        return new Command("list", "All coupons, by id.\n\n  shop coupon list --user mina") { user }.SetHandler(async context =>
         {
             var all = new ListCouponsResponse();
-            await foreach (var page in Pages.OfAsync(token => call.Shop.Coupons.ListCouponsAsync(new() { UserId = call.Of(user), PageToken = token }, cancellationToken: call.Stop), page => page.NextPageToken)) all.Coupons.AddRange(page.Coupons);
-            call.Answer(all, () => Print([.. all.Coupons]));
+            await foreach (var page in Paging.ReadPagesAsync(token => context.Shop.Coupons.ListCouponsAsync(new() { UserId = context.GetValue(user), PageToken = token }, cancellationToken: context.CancellationToken), page => page.NextPageToken)) all.Coupons.AddRange(page.Coupons);
+            context.Write(all, () => Print([.. all.Coupons]));
             return ExitCode.Done;
         });
     }
 
     private static void Print(params IEnumerable<Coupon> coupons) => CommandLine.Print(["coupon", "user", "status", "takes off", "valid until"],
-        coupons.Select(c => (IEnumerable<string>)[c.UserCouponId, c.UserId, c.Status.ToString().ToUpperInvariant(), Off(c), $"{c.ValidUntil.ToDateTime():u}"]));
+        coupons.Select(c => (IEnumerable<string>)[c.UserCouponId, c.UserId, c.Status.ToString().ToUpperInvariant(), FormatDiscount(c), $"{c.ValidUntil.ToDateTime():u}"]));
 
-    private static string Off(Coupon coupon) => coupon.PercentOff is not { } percent ? $"{coupon.AmountOff:N0} won"
+    private static string FormatDiscount(Coupon coupon) => coupon.PercentOff is not { } percent ? $"{coupon.AmountOff:N0} won"
         : percent.MaxAmount == 0 ? $"{percent.Percent} %" : $"{percent.Percent} %, at most {percent.MaxAmount:N0} won";
 }

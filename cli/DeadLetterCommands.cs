@@ -12,78 +12,78 @@ internal static class DeadLetterCommands
 
     public static Command Command() => new("dead-letters", "Events that a service could not handle.") { List(), Show(), Redrive(), Discard() };
 
-    private static Command List() => new Command("list", "Those that wait for somebody to look at them, the oldest first.\n\n  shop dead-letters list").Does(async call =>
+    private static Command List() => new Command("list", "The list dead letters, oldest first.\n\n  shop dead-letters list").SetHandler(async context =>
     {
-        var waiting = await WaitingLetters.ReadAsync(call.Shop, call.Stop);
-        foreach (var missing in waiting.Missing) await Console.Error.WriteLineAsync(missing);
-        if (call.Json) Console.WriteLine($"[{string.Join(",\n", waiting.Letters.Select(Call.ToJson))}]");
-        else Print(waiting);
-        return waiting.Silent.Count > 0 ? ExitCode.Unreachable : ExitCode.Done;
+        var list = await DeadLetterList.ReadAsync(context.Shop, context.CancellationToken);
+        foreach (var missing in list.Missing) await Console.Error.WriteLineAsync(missing);
+        if (context.Json) Console.WriteLine($"[{string.Join(",\n", list.Letters.Select(CommandContext.ToJson))}]");
+        else Print(list);
+        return list.Unreachable.Count > 0 ? ExitCode.Unreachable : ExitCode.Done;
     });
 
-    private static Command Show() => new Command("show", "One of them, with what is in it.\n\n  shop dead-letters show 0123...") { Id }.Does(async call =>
+    private static Command Show() => new Command("show", "One of them, with what is in it.\n\n  shop dead-letters show 0123...") { Id }.SetHandler(async context =>
     {
-        var letter = (await OfWhoHasItAsync(call.Shop, service => service.GetDeadLetterAsync(new() { DeadLetterId = call.Of(Id) }, cancellationToken: call.Stop))).DeadLetter;
-        call.Answer(letter, () => Print(letter));
+        var letter = (await CallOwnerAsync(context.Shop, service => service.GetDeadLetterAsync(new() { DeadLetterId = context.GetValue(Id) }, cancellationToken: context.CancellationToken))).DeadLetter;
+        context.Write(letter, () => Print(letter));
         return ExitCode.Done;
     });
 
     private static Command Redrive()
     {
-        var dryRun = new Option<bool>("--dry-run") { Description = "Change nothing; say what would change." };
-        return new Command("redrive", "Handle it now, in the service that could not. Exits with 1 when it fails again.\n\n  shop dead-letters redrive 0123... --dry-run") { Id, dryRun }.Does(async call =>
+        var dryRun = new Option<bool>("--dry-run") { Description = "Change nothing; print what would change." };
+        return new Command("redrive", "Handle it now, in its service. Exits with 1 when it fails again.\n\n  shop dead-letters redrive 0123... --dry-run") { Id, dryRun }.SetHandler(async context =>
         {
-            var request = new RedriveDeadLetterRequest { DeadLetterId = call.Of(Id), DryRun = call.Of(dryRun) };
-            var redriven = await OfWhoHasItAsync(call.Shop, service => service.RedriveDeadLetterAsync(request, cancellationToken: call.Stop));
-            call.Answer(redriven, () => Print(redriven, request.DryRun));
+            var request = new RedriveDeadLetterRequest { DeadLetterId = context.GetValue(Id), DryRun = context.GetValue(dryRun) };
+            var redriven = await CallOwnerAsync(context.Shop, service => service.RedriveDeadLetterAsync(request, cancellationToken: context.CancellationToken));
+            context.Write(redriven, () => Print(redriven, request.DryRun));
             return redriven.Failure.Length > 0 ? ExitCode.Refused : ExitCode.Done;
         });
     }
 
-    private static Command Discard() => new Command("discard", "Put it aside for good. The saga does not need it.\n\n  shop dead-letters discard 0123...") { Id }.Does(async call =>
+    private static Command Discard() => new Command("discard", "Discard it for good. The saga does not need it.\n\n  shop dead-letters discard 0123...") { Id }.SetHandler(async context =>
     {
-        var letter = (await OfWhoHasItAsync(call.Shop, service => service.DiscardDeadLetterAsync(new() { DeadLetterId = call.Of(Id) }, cancellationToken: call.Stop))).DeadLetter;
-        call.Answer(letter, () => Print(letter));
+        var letter = (await CallOwnerAsync(context.Shop, service => service.DiscardDeadLetterAsync(new() { DeadLetterId = context.GetValue(Id) }, cancellationToken: context.CancellationToken))).DeadLetter;
+        context.Write(letter, () => Print(letter));
         return ExitCode.Done;
     });
 
-    /// <summary>Asks each service in turn: the one that has it answers.</summary>
-    /// <exception cref="RpcException">NOT_FOUND when none has it; what the one that has it refuses; or UNAVAILABLE: one that may have it does not answer.</exception>
-    private static async Task<T> OfWhoHasItAsync<T>(ShopClients shop, Func<DeadLetterService.DeadLetterServiceClient, AsyncUnaryCall<T>> ask)
+    /// <summary>Calls each service in turn until one has the dead letter.</summary>
+    /// <exception cref="RpcException">The error of the service that has it; NOT_FOUND when none has it; UNAVAILABLE when one that may have it does not answer.</exception>
+    private static async Task<T> CallOwnerAsync<T>(ShopClients shop, Func<DeadLetterService.DeadLetterServiceClient, AsyncUnaryCall<T>> call)
     {
-        RpcException? none = null, silent = null;
+        RpcException? notFound = null, unreachable = null;
         foreach (var service in shop.DeadLetters)
         {
             try
             {
-                return await ask(service);
+                return await call(service);
             }
             catch (RpcException fault) when (fault.StatusCode == StatusCode.NotFound)
             {
-                none = fault;
+                notFound = fault;
             }
             catch (RpcException fault) when (fault.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded)
             {
-                silent = fault;
+                unreachable = fault;
             }
         }
-        throw silent ?? none!;
+        throw unreachable ?? notFound!;
     }
 
-    private static void Print(WaitingLetters waiting)
+    private static void Print(DeadLetterList list)
     {
-        if (waiting.Letters.Count == 0)
+        if (list.Letters.Count == 0)
         {
-            AnsiConsole.MarkupLine(waiting.Silent.Count == 0 ? "[green]There are no dead letters.[/]" : "Of the services that answer there are no dead letters.");
+            AnsiConsole.MarkupLine(list.Unreachable.Count == 0 ? "[green]There are no dead letters.[/]" : "Of the services that answer there are no dead letters.");
             return;
         }
         var table = new Table().AddColumns("id", "service", "topic", "order", "dead since", "problem");
-        foreach (var letter in waiting.Letters)
+        foreach (var letter in list.Letters)
         {
             table.AddRow([.. new[] { letter.DeadLetterId, letter.AppId, letter.Topic, letter.OrderId, $"{letter.DeadTime.ToDateTime():u}", letter.Problem }.Select(text => new Text(text))]);
         }
         AnsiConsole.Write(table);
-        if (waiting.More > 0) AnsiConsole.WriteLine($"{waiting.More} more wait.");
+        if (list.More > 0) AnsiConsole.WriteLine($"{list.More} more wait.");
     }
 
     private static void Print(DeadLetter letter)
@@ -97,7 +97,7 @@ internal static class DeadLetterCommands
         Row("event", letter.EventId);
         Row("order", letter.OrderId);
         Row("trace", letter.TraceId);
-        Row("said", letter.SaidTime is null ? "" : $"{letter.SaidTime.ToDateTime():u}");
+        Row("published", letter.SaidTime is null ? "" : $"{letter.SaidTime.ToDateTime():u}");
         Row("dead since", $"{letter.DeadTime.ToDateTime():u}");
         Row("problem", letter.Problem);
         AnsiConsole.Write(grid);

@@ -4,35 +4,35 @@ using Spectre.Console;
 
 namespace Shop;
 
-/// <summary>Waits for the shop, fills it, plays the scenarios.</summary>
+/// <summary>Waits for the shop, fills it, runs the scenarios.</summary>
 internal static class DemoCommands
 {
     public static Command Wait()
     {
         var timeout = new Option<int>("--timeout") { Description = "Seconds.", DefaultValueFactory = _ => 60 };
-        return new Command("wait", "Wait until all four services are ready. Exits with 3 when they are not in time.\n\n  shop wait --timeout 10") { timeout }.Does(async call =>
+        return new Command("wait", "Wait until all four services are ready. Exits with 3 when they are not in time.\n\n  shop wait --timeout 10") { timeout }.SetHandler(async context =>
         {
-            await call.Shop.WaitUntilReadyAsync(TimeSpan.FromSeconds(call.Of(timeout)), call.Stop);
+            await context.Shop.WaitUntilReadyAsync(TimeSpan.FromSeconds(context.GetValue(timeout)), context.CancellationToken);
             return ExitCode.Done;
         });
     }
 
-    public static Command Fill() => new Command("fill", "Fill a demo shop: products, two accounts, two coupons. Filling it twice is filling it once.\n\n  shop fill").Does(async call =>
+    public static Command Fill() => new Command("fill", "Fill a demo shop: products, two accounts, two coupons. Idempotent.\n\n  shop fill").SetHandler(async context =>
     {
-        await DemoShop.FillAsync(call.Shop, call.Stop);
+        await DemoShop.FillAsync(context.Shop, context.CancellationToken);
         return ExitCode.Done;
     });
 
-    public static Command Demo() => new Command("demo", "Play the four scenarios against the running services, and check what each promises.\n\n  shop demo --json").Does(async call =>
+    public static Command Demo() => new Command("demo", "Run the four scenarios against the running services, and check the outcome of each.\n\n  shop demo --json").SetHandler(async context =>
     {
         List<ScenarioResult> results = [];
         var run = Guid.CreateVersion7().ToString("N")[^8..];
         foreach (var scenario in Scenario.All)
         {
-            results.Add(await scenario.PlayAsync(call.Shop, run, call.Stop));
-            if (!call.Json) Print(results[^1]);
+            results.Add(await scenario.PlayAsync(context.Shop, run, context.CancellationToken));
+            if (!context.Json) Print(results[^1]);
         }
-        if (call.Json) Console.WriteLine(ToJson(results));
+        if (context.Json) Console.WriteLine(ToJson(results));
         else AnsiConsole.MarkupLine(results.All(result => result.Holds)
             ? $"[green]All {results.Count} scenarios went as promised.[/]"
             : $"[red]{results.Count(result => !result.Holds)} of {results.Count} scenarios did not go as promised.[/]");

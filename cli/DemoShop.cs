@@ -4,7 +4,7 @@ using Shop.V1;
 
 namespace Shop;
 
-/// <summary>A few things to buy, somebody to buy them, and coupons: to try commands on. Filling it twice is filling it once.</summary>
+/// <summary>A few products, two accounts and two coupons to try commands on.</summary>
 internal static class DemoShop
 {
     public const string User = "mina";
@@ -17,7 +17,7 @@ internal static class DemoShop
         ("mouse", "Vertical mouse", 45_000, 80),
         ("lamp", "Desk lamp", 32_000, 25),
         ("last-chair", "Office chair, the last one", 310_000, 1),
-        // For those whose ids are numbers.
+        // For clients whose ids are numbers.
         ("1", "Notebook", 15_000, 100),
     ];
 
@@ -27,15 +27,16 @@ internal static class DemoShop
         new() { UserCouponId = "123", UserId = User, AmountOff = 5_000, ValidUntil = ValidUntil },
     ];
 
-    public static async Task FillAsync(ShopClients shop, CancellationToken stop)
+    /// <summary>Creates them. Idempotent.</summary>
+    public static async Task FillAsync(ShopClients shop, CancellationToken ct)
     {
         foreach (var (id, name, price, stock) in Products)
         {
-            await shop.Stock.PutProductAsync(new() { ProductId = id, Name = name, Price = price, InitialStock = stock }, cancellationToken: stop);
+            await shop.Stock.PutProductAsync(new() { ProductId = id, Name = name, Price = price, InitialStock = stock }, cancellationToken: ct);
         }
-        await OnceAsync(shop.Payments.OpenAccountAsync(new() { UserId = User, InitialDeposit = 1_000_000 }, cancellationToken: stop));
-        await OnceAsync(shop.Payments.OpenAccountAsync(new() { UserId = "jun", InitialDeposit = 20_000 }, cancellationToken: stop));
-        foreach (var coupon in Coupons) await OnceAsync(shop.Coupons.IssueCouponAsync(coupon, cancellationToken: stop));
+        await OnceAsync(shop.Payments.OpenAccountAsync(new() { UserId = User, InitialDeposit = 1_000_000 }, cancellationToken: ct));
+        await OnceAsync(shop.Payments.OpenAccountAsync(new() { UserId = "jun", InitialDeposit = 20_000 }, cancellationToken: ct));
+        foreach (var coupon in Coupons) await OnceAsync(shop.Coupons.IssueCouponAsync(coupon, cancellationToken: ct));
     }
 
     private static async Task OnceAsync<T>(AsyncUnaryCall<T> call)
@@ -44,7 +45,7 @@ internal static class DemoShop
         {
             await call;
         }
-        catch (RpcException there) when (there.StatusCode == StatusCode.AlreadyExists)
+        catch (RpcException exists) when (exists.StatusCode == StatusCode.AlreadyExists)
         {
         }
     }

@@ -4,18 +4,18 @@ using Spectre.Console;
 
 namespace Shop;
 
-/// <summary>How orders look on a terminal.</summary>
+/// <summary>Prints orders.</summary>
 internal static class OrderPrint
 {
     private static readonly string[] Lanes = ["order", "stock", "payment", "coupon"];
-    private static readonly string[] Undoing = ["order-failed", "stock-released", "payment-refunded", "coupon-restored"];
+    private static readonly string[] Compensations = ["order-failed", "stock-released", "payment-refunded", "coupon-restored"];
 
     public static void Whole(Order order)
     {
         var grid = new Grid().AddColumns(2);
         void Row(string name, string value) => grid.AddRow(new Text(name, new(Color.Grey)), new Text(value));
         Row("order", $"{order.OrderNumber}  {order.OrderId}");
-        Row("status", $"{Of(order)}{(order.Reason.Length > 0 ? $", {order.Reason}: {order.Detail}" : "")}");
+        Row("status", $"{GetStatus(order)}{(order.Reason.Length > 0 ? $", {order.Reason}: {order.Detail}" : "")}");
         Row("user", order.UserId);
         foreach (var item in order.Items) Row("item", $"{item.Quantity} {item.ProductId} at {item.UnitPrice:N0} won");
         Row("amount", $"{order.TotalAmount:N0} - {order.DiscountAmount:N0} = {order.FinalAmount:N0} won");
@@ -30,39 +30,39 @@ internal static class OrderPrint
 
     public static void Outcome(Order order) => AnsiConsole.MarkupLineInterpolated(order.Status == OrderStatus.Confirmed
         ? (FormattableString)$"[green]{order.OrderNumber} is CONFIRMED.[/]"
-        : $"[red]{order.OrderNumber} is {Of(order)}: {order.Reason}. {order.Compensation}[/]");
+        : $"[red]{order.OrderNumber} is {GetStatus(order)}: {order.Reason}. {order.Compensation}[/]");
 
     public static void Timeline(IEnumerable<TimelineEntry> timeline) => CommandLine.Print(["ms", "Orders", "Stock", "Payments", "Coupons", "detail"],
         timeline.Select(entry =>
         {
             var lane = Math.Max(0, Array.FindIndex(Lanes, lane => entry.Event.StartsWith($"{lane}-", StringComparison.Ordinal)));
-            var shown = Undoing.Contains(entry.Event) ? $"< {entry.Event}" : entry.Event;
+            var shown = Compensations.Contains(entry.Event) ? $"< {entry.Event}" : entry.Event;
             return (IEnumerable<string>)[$"{entry.AfterMs}", .. Lanes.Select((_, at) => at == lane ? shown : ""), entry.Detail];
         }));
 
-    /// <param name="letters">Those of this order.</param>
-    /// <param name="waiting">Of whom they could be asked.</param>
-    public static void Explanation(ExplainOrderResponse told, IReadOnlyList<DeadLetter> letters, WaitingLetters waiting)
+    /// <param name="letters">The dead letters of this order.</param>
+    /// <param name="list">All dead letters that could be read.</param>
+    public static void Explanation(ExplainOrderResponse explained, IReadOnlyList<DeadLetter> letters, DeadLetterList list)
     {
-        AnsiConsole.MarkupLineInterpolated($"{told.Order.OrderNumber} is [bold]{Of(told.Order)}[/] {told.Order.Reason}");
-        foreach (var wait in told.WaitsFor) AnsiConsole.MarkupLineInterpolated($"  waits: {wait}");
-        AnsiConsole.MarkupLineInterpolated($"  next:  {told.Next}");
-        if (told.Order.Compensation.Length > 0) AnsiConsole.MarkupLineInterpolated($"  undo:  {told.Order.Compensation}");
+        AnsiConsole.MarkupLineInterpolated($"{explained.Order.OrderNumber} is [bold]{GetStatus(explained.Order)}[/] {explained.Order.Reason}");
+        foreach (var wait in explained.WaitsFor) AnsiConsole.MarkupLineInterpolated($"  waits: {wait}");
+        AnsiConsole.MarkupLineInterpolated($"  next:  {explained.Next}");
+        if (explained.Order.Compensation.Length > 0) AnsiConsole.MarkupLineInterpolated($"  undo:  {explained.Order.Compensation}");
         foreach (var letter in letters)
         {
             var problem = letter.Problem.Length > 0 ? letter.Problem : "it failed when it was handled; a dry run says why";
-            AnsiConsole.WriteLine($"  dead:  {letter.AppId} could not handle {(letter.Topic == WaitingLetters.Reservations ? "its reservation" : letter.Topic)}: {problem} (./shop dead-letters show {letter.DeadLetterId})");
+            AnsiConsole.WriteLine($"  dead:  {letter.AppId} could not handle {(letter.Topic == DeadLetterList.ReservationsTopic ? "its reservation" : letter.Topic)}: {problem} (./shop dead-letters show {letter.DeadLetterId})");
         }
-        foreach (var missing in waiting.Missing) AnsiConsole.WriteLine($"  dead:  {missing}");
-        if (waiting.More > 0) AnsiConsole.WriteLine($"  dead:  {waiting.More} dead letters more wait than are listed; some may be of this order.");
+        foreach (var missing in list.Missing) AnsiConsole.WriteLine($"  dead:  {missing}");
+        if (list.More > 0) AnsiConsole.WriteLine($"  dead:  {list.More} dead letters more wait than are listed; some may be of this order.");
     }
 
-    /// <summary>The answer of Orders, with deadLetters, and with silent: the services that could not be asked for theirs.</summary>
-    public static string ExplanationJson(ExplainOrderResponse told, IReadOnlyList<DeadLetter> letters, WaitingLetters waiting)
+    /// <summary>The response of Orders, with the fields deadLetters, and silent: names of the services whose dead letters could not be read.</summary>
+    public static string ExplanationJson(ExplainOrderResponse explained, IReadOnlyList<DeadLetter> letters, DeadLetterList list)
     {
-        var json = JsonNode.Parse(Call.ToJson(told))!;
-        json["deadLetters"] = new JsonArray([.. letters.Select(letter => JsonNode.Parse(Call.ToJson(letter)))]);
-        json["silent"] = new JsonArray([.. waiting.Silent.Select(one => JsonValue.Create(one.Service.Name))]);
+        var json = JsonNode.Parse(CommandContext.ToJson(explained))!;
+        json["deadLetters"] = new JsonArray([.. letters.Select(letter => JsonNode.Parse(CommandContext.ToJson(letter)))]);
+        json["silent"] = new JsonArray([.. list.Unreachable.Select(one => JsonValue.Create(one.Service.Name))]);
         return json.ToJsonString();
     }
 
@@ -74,7 +74,7 @@ internal static class OrderPrint
     }
 
     public static void All(IEnumerable<Order> orders) => CommandLine.Print(["order", "user", "status", "reason", "won", "placed"], orders.Select(order => (IEnumerable<string>)
-        [order.OrderNumber, order.UserId, Of(order), order.Reason, $"{order.FinalAmount:N0}", $"{order.PlacedTime.ToDateTime():u}"]));
+        [order.OrderNumber, order.UserId, GetStatus(order), order.Reason, $"{order.FinalAmount:N0}", $"{order.PlacedTime.ToDateTime():u}"]));
 
-    private static string Of(Order order) => order.Status.ToString().ToUpperInvariant();
+    private static string GetStatus(Order order) => order.Status.ToString().ToUpperInvariant();
 }

@@ -13,41 +13,41 @@ internal static class ProductCommands
     private static Command Put()
     {
         var name = new Option<string>("--name") { Description = "1 to 200 characters.", Required = true };
-        var price = new Option<long>("--price") { Description = "Won a piece.", Required = true };
-        var stock = new Option<long>("--pieces") { Description = "So many to begin with; counts only when the product is new." };
+        var price = new Option<long>("--price") { Description = "Price of one piece in won.", Required = true };
+        var stock = new Option<long>("--pieces") { Description = "Initial stock; ignored when the product exists." };
         var key = CommandLine.Key();
-        return new Command("put", "Create a product, or change its name and price.\n\n  shop product put chair --name 'Office chair' --price 310000 --pieces 5") { Id, name, price, stock, key }.Does(async call =>
+        return new Command("put", "Create a product, or change its name and price.\n\n  shop product put chair --name 'Office chair' --price 310000 --pieces 5") { Id, name, price, stock, key }.SetHandler(async context =>
         {
-            var put = await call.Shop.Stock.PutProductAsync(
-                new() { ProductId = call.Of(Id), Name = call.Of(name), Price = call.Of(price), InitialStock = call.Of(stock), IdempotencyKey = call.Of(key) }, cancellationToken: call.Stop);
-            call.Answer(put, () => Print(put.Product));
+            var put = await context.Shop.Stock.PutProductAsync(
+                new() { ProductId = context.GetValue(Id), Name = context.GetValue(name), Price = context.GetValue(price), InitialStock = context.GetValue(stock), IdempotencyKey = context.GetValue(key) }, cancellationToken: context.CancellationToken);
+            context.Write(put, () => Print(put.Product));
             return ExitCode.Done;
         });
     }
 
-    private static Command Show() => new Command("show", "One product.\n\n  shop product show lamp") { Id }.Does(async call =>
+    private static Command Show() => new Command("show", "One product.\n\n  shop product show lamp") { Id }.SetHandler(async context =>
     {
-        var got = await call.Shop.Stock.GetProductAsync(new() { ProductId = call.Of(Id) }, cancellationToken: call.Stop);
-        call.Answer(got, () => Print(got.Product));
+        var got = await context.Shop.Stock.GetProductAsync(new() { ProductId = context.GetValue(Id) }, cancellationToken: context.CancellationToken);
+        context.Write(got, () => Print(got.Product));
         return ExitCode.Done;
     });
 
-    private static Command List() => new Command("list", "All products, by id.\n\n  shop product list").Does(async call =>
+    private static Command List() => new Command("list", "All products, by id.\n\n  shop product list").SetHandler(async context =>
     {
         var all = new ListProductsResponse();
-        await foreach (var page in Pages.OfAsync(token => call.Shop.Stock.ListProductsAsync(new() { PageToken = token }, cancellationToken: call.Stop), page => page.NextPageToken)) all.Products.AddRange(page.Products);
-        call.Answer(all, () => Print([.. all.Products]));
+        await foreach (var page in Paging.ReadPagesAsync(token => context.Shop.Stock.ListProductsAsync(new() { PageToken = token }, cancellationToken: context.CancellationToken), page => page.NextPageToken)) all.Products.AddRange(page.Products);
+        context.Write(all, () => Print([.. all.Products]));
         return ExitCode.Done;
     });
 
     private static Command Adjust()
     {
-        var delta = new Argument<long>("delta") { Description = "Pieces that came, or with a minus went." };
+        var delta = new Argument<long>("delta") { Description = "Pieces to add; negative: to remove." };
         var key = CommandLine.Key();
-        return new Command("adjust", "Add to what is available, or take from it.\n\n  shop product adjust lamp 10\n  shop product adjust lamp -3") { Id, delta, key }.Does(async call =>
+        return new Command("adjust", "Add to what is available, or take from it.\n\n  shop product adjust lamp 10\n  shop product adjust lamp -3") { Id, delta, key }.SetHandler(async context =>
         {
-            var adjusted = await call.Shop.Stock.AdjustStockAsync(new() { ProductId = call.Of(Id), Delta = call.Of(delta), IdempotencyKey = call.Of(key) }, cancellationToken: call.Stop);
-            call.Answer(adjusted, () => Print(adjusted.Product));
+            var adjusted = await context.Shop.Stock.AdjustStockAsync(new() { ProductId = context.GetValue(Id), Delta = context.GetValue(delta), IdempotencyKey = context.GetValue(key) }, cancellationToken: context.CancellationToken);
+            context.Write(adjusted, () => Print(adjusted.Product));
             return ExitCode.Done;
         });
     }

@@ -4,36 +4,36 @@ using Daprd.Redis;
 namespace Bench;
 
 /// <summary>
-/// The Redis commands that daprd sends for one saga without a coupon, replayed by one pipelined client and nothing else: no sidecar, no
-/// service, no gRPC. What cannot be had faster with this design on this machine, unless several sagas share commands.
+/// A lower bound for the cost of a saga: replays the Redis commands that daprd sends for one saga without a coupon, by one pipelined client,
+/// without sidecars, services and gRPC. The shop can only be faster where sagas share commands.
 /// </summary>
 internal sealed class Floor(RedisClient redis)
 {
     private const string Set =
         "local v=redis.call('HGET',KEYS[1],'version'); if type(v)~='string' or v==ARGV[1] or v=='' then redis.call('HSET',KEYS[1],'data',ARGV[2]); return redis.call('HINCRBY',KEYS[1],'version',1) else return error('no') end";
 
-    private static readonly string Order = new('o', 1_200), Shared = new('s', 300), Claim = new('c', 250), Said = new('e', 700), Logged = new('l', 120);
+    private static readonly string Order = new('o', 1_200), Shared = new('s', 300), Claim = new('c', 250), Event = new('e', 700), Logged = new('l', 120);
 
     private readonly string run = Guid.NewGuid().ToString("N");
 
     /// <returns>Sagas per second.</returns>
     public async Task<double> RunAsync(int inFlight, TimeSpan measured)
     {
-        foreach (var (topic, group) in Hears) await redis.SendAsync("XGROUP", "CREATE", $"floor-{run}-{topic}", group, "$", "MKSTREAM");
+        foreach (var (topic, group) in Subscriptions) await redis.SendAsync("XGROUP", "CREATE", $"floor-{run}-{topic}", group, "$", "MKSTREAM");
         var watch = Stopwatch.StartNew();
         long done = 0;
         await Task.WhenAll(Enumerable.Range(0, inFlight).Select(async customer =>
         {
             for (var at = 0; watch.Elapsed < measured; at++)
             {
-                await SagaAsync($"{customer}-{at}", $"{(customer + at * inFlight) % Assortment.ProductsAtFirst}");
+                await SagaAsync($"{customer}-{at}", $"{(customer + at * inFlight) % BenchCatalog.InitialProducts}");
                 Interlocked.Increment(ref done);
             }
         }));
         return done / watch.Elapsed.TotalSeconds;
     }
 
-    private static readonly (string Topic, string Group)[] Hears =
+    private static readonly (string Topic, string Group)[] Subscriptions =
     [
         ("order-created", "stock"), ("order-created", "payments"), ("order-created", "coupons"),
         ("stock-reserved", "orders"), ("payment-completed", "orders"), ("coupon-used", "orders"),
@@ -45,38 +45,38 @@ internal sealed class Floor(RedisClient redis)
         await Task.WhenAll(ReadAsync($"product-{thing}"), ReadAsync($"account-{thing}"));
         await WriteAsync($"log-{order}", Logged);
         await WriteAsync($"order-{order}", Order);
-        await SayAsync("order-created");
-        await Task.WhenAll(TakeAsync("stock", "product", "stock-reserved"), TakeAsync("payments", "account", "payment-completed"), PassAsync());
+        await PublishAsync("order-created");
+        await Task.WhenAll(ReserveAsync("stock", "product", "stock-reserved"), ReserveAsync("payments", "account", "payment-completed"), SkipCouponAsync());
         foreach (var answer in (string[])["stock-reserved", "payment-completed", "coupon-used"])
         {
-            await HearAsync(answer, "orders");
+            await ConsumeAsync(answer, "orders");
             await ReadAsync($"order-{order}");
             await WriteAsync($"order-{order}", Order);
         }
         await redis.SendAsync("EXPIRE", Key($"order-{order}"), 604800);
-        await SayAsync("order-confirmed");
-        await Task.WhenAll(SettleAsync("stock", "product"), SettleAsync("payments", "account"), HearAsync("order-confirmed", "coupons"));
+        await PublishAsync("order-confirmed");
+        await Task.WhenAll(SettleAsync("stock", "product"), SettleAsync("payments", "account"), ConsumeAsync("order-confirmed", "coupons"));
 
-        async Task TakeAsync(string app, string shared, string answer)
+        async Task ReserveAsync(string app, string shared, string answer)
         {
-            await HearAsync("order-created", app);
+            await ConsumeAsync("order-created", app);
             await WriteAsync($"{app}-log-{order}", Logged);
             await ReadAsync($"{shared}-{thing}");
             await ReadAsync($"{app}-claim-{order}");
             await WriteAsync($"{shared}-{thing}", Shared);
             await WriteAsync($"{app}-claim-{order}", Claim);
-            await SayAsync(answer);
+            await PublishAsync(answer);
         }
 
-        async Task PassAsync()
+        async Task SkipCouponAsync()
         {
-            await HearAsync("order-created", "coupons");
-            await SayAsync("coupon-used");
+            await ConsumeAsync("order-created", "coupons");
+            await PublishAsync("coupon-used");
         }
 
         async Task SettleAsync(string app, string shared)
         {
-            await HearAsync("order-confirmed", app);
+            await ConsumeAsync("order-confirmed", app);
             await ReadAsync($"{shared}-{thing}");
             await ReadAsync($"{app}-claim-{order}");
             await WriteAsync($"{shared}-{thing}", Shared);
@@ -89,12 +89,12 @@ internal sealed class Floor(RedisClient redis)
 
     private Task<RedisReply> ReadAsync(string key) => redis.SendAsync("HGETALL", Key(key));
 
-    // Any version: here nobody is to lose.
+    // Without the version check: there are no concurrent writes here.
     private Task<RedisReply> WriteAsync(string key, string value) => redis.SendAsync("EVAL", Set.Replace("v==ARGV[1]", "true"), 1, Key(key), "1", value);
 
-    private Task<RedisReply> SayAsync(string topic) => redis.SendAsync("XADD", $"floor-{run}-{topic}", "MAXLEN", "~", 100_000, "*", "data", Said);
+    private Task<RedisReply> PublishAsync(string topic) => redis.SendAsync("XADD", $"floor-{run}-{topic}", "MAXLEN", "~", 100_000, "*", "data", Event);
 
-    private async Task HearAsync(string topic, string group)
+    private async Task ConsumeAsync(string topic, string group)
     {
         var read = await redis.SendAsync("XREADGROUP", "GROUP", group, "bench", "COUNT", 1, "STREAMS", $"floor-{run}-{topic}", ">");
         if (read.Items is [var stream, ..]) await redis.SendAsync("XACK", $"floor-{run}-{topic}", group, stream.Items[1].Items[0].Items[0].Bytes);

@@ -6,16 +6,16 @@ using Shared;
 
 namespace Bench;
 
-/// <summary>The whole system as ./run.sh starts it, on ports and a Redis of its own, logging warnings only, and without traces unless asked for.</summary>
+/// <summary>The whole system as ./run.sh starts it, on free ports and with its own Redis, logging warnings only.</summary>
 internal sealed class ShopUnderTest : IAsyncDisposable
 {
-    private static readonly string[] PortsOfTheProject = ["5001", "5002", "5003", "5004", "8080", "8082", "8083", "8084", "50001", "50002", "50003", "50004", "3501", "3502", "3503", "3504"];
+    private static readonly string[] ProjectPorts = ["5001", "5002", "5003", "5004", "8080", "8082", "8083", "8084", "50001", "50002", "50003", "50004", "3501", "3502", "3503", "3504"];
 
-    /// <summary>As this bench is built, so is what it measures.</summary>
+    /// <summary>The build configuration of this bench, and of the programs that it measures.</summary>
     private static readonly string Configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
 
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("bench-");
-    private readonly Dictionary<string, int> ports = PortsOfTheProject.ToDictionary(port => port, _ => FreePort.Take());
+    private readonly Dictionary<string, int> ports = ProjectPorts.ToDictionary(port => port, _ => FreePort.Take());
     private readonly int redisPort = FreePort.Take();
     private Process? redis;
     private Process? runner;
@@ -25,37 +25,37 @@ internal sealed class ShopUnderTest : IAsyncDisposable
 
     public ShopClients Clients { get; private set; } = null!;
 
-    /// <summary>By the name of their program, and how much processor time each has used.</summary>
+    /// <summary>By program name.</summary>
     public IReadOnlyDictionary<string, Process> Processes { get; private set; } = new Dictionary<string, Process>();
 
-    /// <summary>From the start of the runner to the answer to the first order.</summary>
+    /// <summary>From the start of the runner to the response to the first order.</summary>
     public TimeSpan FirstAnswer { get; private set; }
 
-    /// <summary>Where each service tells what it counts.</summary>
+    /// <summary>HTTP addresses of the services, which serve /metrics.</summary>
     public IReadOnlyDictionary<string, string> Metrics => new Dictionary<string, string>
     {
-        ["orders"] = AddressOf("8080"), ["stock"] = AddressOf("8082"), ["payments"] = AddressOf("8083"), ["coupons"] = AddressOf("8084"),
+        ["orders"] = GetAddress("8080"), ["stock"] = GetAddress("8082"), ["payments"] = GetAddress("8083"), ["coupons"] = GetAddress("8084"),
     };
 
     public RedisAddress RedisAddress => new("127.0.0.1", redisPort, "", "", 0, Tls: false, TrustAnyCertificate: false, Timeout.InfiniteTimeSpan);
 
-    /// <summary>Batches of spans that were sent. Null: traces are off.</summary>
+    /// <summary>Number of batches of spans that were sent. Null: traces are off.</summary>
     public long? TraceRequests => sink?.Requests;
 
-    /// <param name="root">Where the project is.</param>
-    /// <param name="traces">Every order is traced, and its spans sent by services and sidecars.</param>
+    /// <param name="root">The folder of the repository.</param>
+    /// <param name="traces">Trace every order, and send the spans of services and sidecars.</param>
     public static async Task<ShopUnderTest> StartAsync(string root, bool traces)
     {
         var shop = new ShopUnderTest();
         if (traces) shop.sink = new(FreePort.Take());
-        // Also when the bench itself is ended.
+        // Also when the bench is terminated.
         AppDomain.CurrentDomain.ProcessExit += (_, _) => shop.Terminate();
         try
         {
             await shop.StartRedisAsync();
             var begun = Stopwatch.GetTimestamp();
             shop.StartRunner(root);
-            shop.Clients = new(shop.AddressOf("5001"), shop.AddressOf("5002"), shop.AddressOf("5003"), shop.AddressOf("5004"));
+            shop.Clients = new(shop.GetAddress("5001"), shop.GetAddress("5002"), shop.GetAddress("5003"), shop.GetAddress("5004"));
             await shop.Clients.WaitUntilReadyAsync(TimeSpan.FromSeconds(60), default);
             await shop.PlaceFirstAsync();
             shop.FirstAnswer = Stopwatch.GetElapsedTime(begun);
@@ -135,7 +135,7 @@ internal sealed class ShopUnderTest : IAsyncDisposable
                 ["Logging__LogLevel__Default"] = "Warning",
                 ["OTEL_TRACES_EXPORTER"] = sink is null ? "none" : "zipkin",
                 ["OTEL_EXPORTER_ZIPKIN_ENDPOINT"] = sink?.Endpoint ?? "",
-                // What waits in a burst is not given up, nor asked after.
+                // Orders that wait in a burst must neither fail nor be resent.
                 ["Saga__Deadline"] = "00:05:00",
                 ["Saga__Quiet"] = "00:01:00",
             },
@@ -144,7 +144,7 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         _ = ForwardAsync(runner.StandardOutput);
     }
 
-    /// <summary>What goes wrong there is wanted here.</summary>
+    /// <summary>Forwards warnings and errors.</summary>
     private static async Task ForwardAsync(StreamReader output)
     {
         while (await output.ReadLineAsync() is { } line)
@@ -169,7 +169,7 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     {
         try
         {
-            // The parent is the second word after the name, which stands in parentheses.
+            // The parent is the second field after the name, which is in parentheses.
             var stat = File.ReadAllText($"/proc/{child}/stat");
             return stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[1] == $"{runner!.Id}";
         }
@@ -179,5 +179,5 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         }
     }
 
-    private string AddressOf(string port) => $"http://localhost:{ports[port]}";
+    private string GetAddress(string port) => $"http://localhost:{ports[port]}";
 }

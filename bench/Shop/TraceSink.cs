@@ -2,7 +2,7 @@ using System.Net;
 
 namespace Bench;
 
-/// <summary>A Zipkin that takes every span and keeps none: traces cost what they cost to make and to send.</summary>
+/// <summary>A Zipkin endpoint that drops all spans, to measure the cost of making and sending them.</summary>
 internal sealed class TraceSink : IDisposable
 {
     private readonly HttpListener listener = new();
@@ -18,7 +18,7 @@ internal sealed class TraceSink : IDisposable
 
     public string Endpoint { get; }
 
-    /// <summary>Batches of spans that came.</summary>
+    /// <summary>Number of requests received; each is a batch of spans.</summary>
     public long Requests => Interlocked.Read(ref requests);
 
     public void Dispose() => listener.Close();
@@ -27,18 +27,18 @@ internal sealed class TraceSink : IDisposable
     {
         try
         {
-            while (true) _ = TakeAsync(await listener.GetContextAsync());
+            while (true) _ = AcceptAsync(await listener.GetContextAsync());
         }
         catch (Exception closed) when (closed is HttpListenerException or ObjectDisposedException)
         {
         }
     }
 
-    private async Task TakeAsync(HttpListenerContext call)
+    private async Task AcceptAsync(HttpListenerContext context)
     {
-        await call.Request.InputStream.CopyToAsync(Stream.Null);
+        await context.Request.InputStream.CopyToAsync(Stream.Null);
         Interlocked.Increment(ref requests);
-        call.Response.StatusCode = (int)HttpStatusCode.Accepted;
-        call.Response.Close();
+        context.Response.StatusCode = (int)HttpStatusCode.Accepted;
+        context.Response.Close();
     }
 }

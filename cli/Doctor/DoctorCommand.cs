@@ -8,7 +8,7 @@ using YamlDotNet.Core;
 
 namespace Shop.Doctor;
 
-/// <summary>Looks at everything that the shop stands on, and says what is wrong and what to do.</summary>
+/// <summary>Checks services, sidecars and Redis, and prints what is wrong and what to do.</summary>
 internal static class DoctorCommand
 {
     private static readonly JsonSerializerOptions AsJson = new(JsonSerializerDefaults.Web)
@@ -25,101 +25,102 @@ internal static class DoctorCommand
             CommandLine.Address("--payments-sidecar", "Payments' sidecar", 50003),
             CommandLine.Address("--coupons-sidecar", "Coupons' sidecar", 50004),
         ];
-        Option<string>[] https =
+        Option<string>[] httpApis =
         [
             CommandLine.Address("--orders-sidecar-http", "Orders' sidecar, its HTTP API", 3501), CommandLine.Address("--stock-sidecar-http", "Stock's sidecar, its HTTP API", 3502),
             CommandLine.Address("--payments-sidecar-http", "Payments' sidecar, its HTTP API", 3503),
             CommandLine.Address("--coupons-sidecar-http", "Coupons' sidecar, its HTTP API", 3504),
         ];
-        var components = new Option<string>("--components") { Description = "The folder of Dapr's component files, which say where Redis is.", DefaultValueFactory = _ => "components" };
+        var components = new Option<string>("--components") { Description = "The folder of Dapr's component files, which name the Redis.", DefaultValueFactory = _ => "components" };
         var doctor = new Command("doctor", """
-            Look at services, their sweeps and dead letters, sidecars and Redis, and say what is wrong and what to do. Exits with 1 when orders
-            fail, wait or are lost by it, with 3 when no service is there.
+            Check services, their sweeps and dead letters, sidecars and Redis, and print what is wrong and what to do. Exits with 1 when orders
+            fail, wait or are lost because of it, with 3 when no service answers.
 
               shop doctor
               shop doctor --json | jq '.[] | select(.verdict != "ok")'
             """) { components };
-        foreach (var sidecar in sidecars.Concat(https)) doctor.Add(sidecar);
-        return doctor.Does(async call =>
+        foreach (var sidecar in sidecars.Concat(httpApis)) doctor.Add(sidecar);
+        return doctor.SetHandler(async context =>
         {
-            var found = await ExamineAsync(call.Shop, [.. sidecars.Select(call.Of).Zip(https.Select(call.Of))], call.Of(components), call.Stop);
-            if (call.Json) Console.WriteLine(JsonSerializer.Serialize(found, AsJson));
-            else Print(found);
-            return found.All(about => about.Verdict != Verdict.Problem) ? ExitCode.Done
-                : found.Any(about => about.What == ServiceExam.Health) ? ExitCode.Refused
+            var results = await RunAsync(context.Shop, [.. sidecars.Select(context.GetValue).Zip(httpApis.Select(context.GetValue))], context.GetValue(components), context.CancellationToken);
+            if (context.Json) Console.WriteLine(JsonSerializer.Serialize(results, AsJson));
+            else Print(results);
+            return results.All(result => result.Severity != Severity.Problem) ? ExitCode.Done
+                : results.Any(result => result.Check == ServiceCheck.Health) ? ExitCode.Refused
                 : ExitCode.Unreachable;
         });
     }
 
-    /// <param name="sidecars">Of Orders, Stock, Payments, Coupons.</param>
-    public static async Task<IReadOnlyList<Diagnosis>> ExamineAsync(
-        ShopClients shop, IReadOnlyList<(string Grpc, string Http)> sidecars, string components, CancellationToken stop)
+    /// <param name="sidecars">Addresses of the sidecars of Orders, Stock, Payments, Coupons.</param>
+    /// <param name="components">The folder of component files.</param>
+    public static async Task<IReadOnlyList<CheckResult>> RunAsync(
+        ShopClients shop, IReadOnlyList<(string Grpc, string Http)> sidecars, string components, CancellationToken ct)
     {
-        var examined = await Task.WhenAll(shop.Services.Select((service, at) => ExamineAsync(service, shop.DeadLetters[at], sidecars[at], stop)));
-        var answered = examined.Select(one => one.Sidecar).OfType<GetMetadataResponse>().ToArray();
-        List<Diagnosis> found = [.. examined.SelectMany(one => one.Found)];
-        if (VersionExam.Of(from one in examined where one.Version is not null select (one.Service, one.Version)) is { } builds) found.Add(builds);
-        if (SidecarExam.Versions(answered) is { } versions) found.Add(versions);
-        found.AddRange(ReadyExam.Of([.. examined.Select(one => one.Health).OfType<SidecarHealth>()], answered));
-        var stores = StoreExam.Of(answered);
-        if (!stores.IsEmbedded) found.AddRange(await OfFilesAsync(components, stores));
-        return found;
+        var checks = await Task.WhenAll(shop.Services.Select((service, at) => CheckAsync(service, shop.DeadLetters[at], sidecars[at], ct)));
+        var answered = checks.Select(one => one.Sidecar).OfType<GetMetadataResponse>().ToArray();
+        List<CheckResult> results = [.. checks.SelectMany(one => one.Results)];
+        if (VersionCheck.Evaluate(from one in checks where one.Version is not null select (one.Service, one.Version)) is { } builds) results.Add(builds);
+        if (SidecarCheck.EvaluateVersions(answered) is { } versions) results.Add(versions);
+        results.AddRange(ReadinessCheck.Evaluate([.. checks.Select(one => one.Health).OfType<SidecarHealth>()], answered));
+        var stores = StoreCheck.Create(answered);
+        if (!stores.IsEmbedded) results.AddRange(await CheckFilesAsync(components, stores));
+        return results;
     }
 
     /// <returns>Sidecar and Health are null where the sidecar does not answer.</returns>
-    private static async Task<(string Service, IReadOnlyList<Diagnosis> Found, GetMetadataResponse? Sidecar, SidecarHealth? Health, string? Version)> ExamineAsync(
-        ReachedService service, DeadLetterService.DeadLetterServiceClient letters, (string Grpc, string Http) sidecar, CancellationToken stop)
+    private static async Task<(string Service, IReadOnlyList<CheckResult> Results, GetMetadataResponse? Sidecar, SidecarHealth? Health, string? Version)> CheckAsync(
+        ServiceEndpoint service, DeadLetterService.DeadLetterServiceClient letters, (string Grpc, string Http) sidecar, CancellationToken ct)
     {
-        var (found, wants, version) = await ServiceExam.ExamineAsync(service, letters, stop);
-        List<Diagnosis> all = [.. found];
-        if (await SidecarExam.AskAsync(service, sidecar.Grpc, all, stop) is not { } said) return (service.Name, all, null, null, version);
-        all.AddRange(SidecarExam.Of(service, said, wants));
-        return (service.Name, all, said, await ReadyExam.AskAsync(service.AppId, sidecar.Http, stop), version);
+        var (results, wanted, version) = await ServiceCheck.RunAsync(service, letters, ct);
+        List<CheckResult> all = [.. results];
+        if (await SidecarCheck.ReadAsync(service, sidecar.Grpc, all, ct) is not { } metadata) return (service.Name, all, null, null, version);
+        all.AddRange(SidecarCheck.Evaluate(service, metadata, wanted));
+        return (service.Name, all, metadata, await ReadinessCheck.ReadAsync(service.AppId, sidecar.Http, ct), version);
     }
 
-    private static async Task<IEnumerable<Diagnosis>> OfFilesAsync(string folder, StoreExam stores)
+    private static async Task<IEnumerable<CheckResult>> CheckFilesAsync(string folder, StoreCheck stores)
     {
         try
         {
             var files = ComponentFiles.Read(folder);
-            IReadOnlyList<RedisPlace> places = stores.HasRedis ? files.Redis : [];
-            var redis = await Task.WhenAll(places.Select(RedisExam.ExamineAsync));
+            IReadOnlyList<RedisEndpoint> endpoints = stores.HasRedis ? files.Redis : [];
+            var redis = await Task.WhenAll(endpoints.Select(RedisCheck.RunAsync));
             return
             [
                 files.RetriesDeliveries
-                    ? Diagnosis.Ok(folder, "resiliency", "failed deliveries of the broker are tried again")
-                    : Diagnosis.Problem(folder, "resiliency", "No policy tries failed deliveries of the component pubsub again.",
+                    ? CheckResult.Ok(folder, "resiliency", "failed deliveries of the broker are retried")
+                    : CheckResult.Problem(folder, "resiliency", "No policy retries failed deliveries of the component pubsub.",
                         "Give targets.components.pubsub.inbound a retry in resiliency.yaml."),
-                .. redis.SelectMany(about => about),
-                .. stores.NotLookedAt(places.Count),
+                .. redis.SelectMany(result => result),
+                .. stores.GetUnchecked(endpoints.Count),
             ];
         }
-        catch (Exception unread) when (unread is IOException or UnauthorizedAccessException or YamlException)
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or YamlException)
         {
             return
             [
-                Diagnosis.Warning(folder, "files", $"They cannot be read: {unread.Message}", "Say with --components where Dapr's component files are: they say where Redis is."),
-                .. (stores with { Types = [.. stores.Types.Where(component => !component.Type.EndsWith(".redis", StringComparison.Ordinal))] }).NotLookedAt(0),
+                CheckResult.Warning(folder, "files", $"They cannot be read: {fault.Message}", "Give the folder of Dapr's component files as --components: they name the Redis."),
+                .. (stores with { Types = [.. stores.Types.Where(component => !component.Type.EndsWith(".redis", StringComparison.Ordinal))] }).GetUnchecked(0),
             ];
         }
     }
 
-    private static void Print(IReadOnlyList<Diagnosis> found)
+    private static void Print(IReadOnlyList<CheckResult> results)
     {
         var grid = new Grid().AddColumns(4);
-        foreach (var about in found)
+        foreach (var result in results)
         {
-            var (mark, color) = about.Verdict switch
+            var (mark, color) = result.Severity switch
             {
-                Verdict.Ok => ("ok", Color.Green),
-                Verdict.Warning => ("warning", Color.Yellow),
-                Verdict.Problem => ("PROBLEM", Color.Red),
+                Severity.Ok => ("ok", Color.Green),
+                Severity.Warning => ("warning", Color.Yellow),
+                Severity.Problem => ("PROBLEM", Color.Red),
             };
-            grid.AddRow(new Text(mark, color), new Text(about.Of), new Text(about.What),
-                new Text(about.Advice.Length == 0 ? about.Seen : $"{about.Seen}\n→ {about.Advice}"));
+            grid.AddRow(new Text(mark, color), new Text(result.Subject), new Text(result.Check),
+                new Text(result.Advice.Length == 0 ? result.Observed : $"{result.Observed}\n→ {result.Advice}"));
         }
         AnsiConsole.Write(grid);
-        int Count(Verdict verdict) => found.Count(about => about.Verdict == verdict);
-        AnsiConsole.WriteLine($"{found.Count} looked at: {Count(Verdict.Ok)} ok, {Count(Verdict.Warning)} warnings, {Count(Verdict.Problem)} problems.");
+        int Count(Severity verdict) => results.Count(result => result.Severity == verdict);
+        AnsiConsole.WriteLine($"{results.Count} looked at: {Count(Severity.Ok)} ok, {Count(Severity.Warning)} warnings, {Count(Severity.Problem)} problems.");
     }
 }

@@ -2,7 +2,7 @@ using System.Net;
 
 namespace Shop.Doctor;
 
-/// <summary>What a service counts, in Prometheus' text.</summary>
+/// <summary>Reads the metrics of a service.</summary>
 internal static class MetricsPage
 {
     // The gRPC port speaks HTTP/2 only.
@@ -13,14 +13,14 @@ internal static class MetricsPage
         Timeout = TimeSpan.FromSeconds(3),
     };
 
-    /// <returns>Empty: it does not say.</returns>
-    public static async Task<string> ReadAsync(ReachedService service, CancellationToken stop)
+    /// <returns>In the text format of Prometheus. Empty: no answer.</returns>
+    public static async Task<string> ReadAsync(ServiceEndpoint service, CancellationToken ct)
     {
         try
         {
-            return await Http.GetStringAsync(new Uri(new(service.Address), "/metrics"), stop);
+            return await Http.GetStringAsync(new Uri(new(service.Address), "/metrics"), ct);
         }
-        catch (Exception silent) when (silent is HttpRequestException or OperationCanceledException && !stop.IsCancellationRequested)
+        catch (Exception fault) when (fault is HttpRequestException or OperationCanceledException && !ct.IsCancellationRequested)
         {
             return "";
         }

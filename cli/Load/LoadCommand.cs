@@ -4,64 +4,64 @@ using Spectre.Console;
 
 namespace Shop.Load;
 
-/// <summary>Places many orders and says how it went.</summary>
+/// <summary>Runs a load and prints its statistics.</summary>
 internal static class LoadCommand
 {
-    private const int OrdersMax = 100_000, SecondsMax = 600, InFlightMax = 200, OrdersUsual = 200;
+    private const int OrdersMax = 100_000, SecondsMax = 600, InFlightMax = 200, OrdersDefault = 200;
 
     private static readonly JsonSerializerOptions AsJson = new(JsonSerializerDefaults.Web) { WriteIndented = true };
 
-    private static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan RefreshInterval = TimeSpan.FromMilliseconds(200);
 
     public static Command Command()
     {
-        var count = Number("--count", 1, OrdersMax, $"Place so many. {OrdersUsual} when neither this nor --seconds is said.");
+        var count = Number("--count", 1, OrdersMax, $"Number of orders. {OrdersDefault} when neither this nor --seconds is given.");
         count.Aliases.Add("-n");
-        var seconds = Number("--seconds", 1, SecondsMax, "Place orders for so long.");
+        var seconds = Number("--seconds", 1, SecondsMax, "Duration in seconds.");
         var inFlight = Number("--in-flight", 1, InFlightMax,
-            "So many customers, each of whom waits for the end of an order before placing the next.");
+            "Number of concurrent customers; each waits for the end of its order before it places the next.");
         inFlight.DefaultValueFactory = _ => 8;
-        var failing = Number("--failing", 0, 100, "Percent of the orders that are made to fail, so that they are undone.");
+        var failing = Number("--failing", 0, 100, "Percentage of orders that are made to fail and are compensated.");
         failing.DefaultValueFactory = _ => 10;
         var load = new Command("load", """
-            Place many orders, of products and customers made for it, and say how it went. Only on a shop on this machine; it leaves behind
-            what it made. Exits with 1 when an order was not placed, did not end, or ended otherwise than it was made to.
+            Place many orders, with products and accounts of its own, and print how many ended and how fast. Only on a shop on this machine; its
+            products and accounts remain. Exits with 1 when an order was not placed, did not end, or had another outcome than intended.
 
               shop load
               shop load -n 1000 --in-flight 16
               shop load --seconds 30 --failing 0 --json
             """) { count, seconds, inFlight, failing };
-        load.Validators.Add(said =>
+        load.Validators.Add(result =>
         {
             foreach (var address in CommandLine.Addresses)
             {
-                if (!Uri.TryCreate(said.GetValue(address), UriKind.Absolute, out var at) || at.IsLoopback) continue;
-                said.AddError($"{address.Name} must be on this machine, such as http://localhost:{at.Port}.");
+                if (!Uri.TryCreate(result.GetValue(address), UriKind.Absolute, out var at) || at.IsLoopback) continue;
+                result.AddError($"{address.Name} must be on this machine, such as http://localhost:{at.Port}.");
             }
         });
-        return load.Does(async call =>
+        return load.SetHandler(async context =>
         {
-            var plan = new Plan(
-                call.Of(count) ?? (call.Of(seconds) is null ? OrdersUsual : OrdersMax),
-                TimeSpan.FromSeconds(call.Of(seconds) ?? SecondsMax), call.Of(inFlight)!.Value, call.Of(failing)!.Value);
-            var goods = new Assortment();
-            await goods.PutOnSaleAsync(call.Shop, call.Stop);
-            var tally = new Tally();
-            var customers = new Customers(call.Shop, goods, plan, tally).BuyAsync(call.Stop);
-            if (!call.Json && AnsiConsole.Profile.Capabilities is { Ansi: true, Interactive: true }) await WatchAsync(customers, plan, tally);
-            await customers;
-            tally.Stop();
-            if (call.Json) Console.WriteLine(JsonSerializer.Serialize(LoadPrint.Summary(tally), AsJson));
-            else AnsiConsole.Write(LoadPrint.Whole(plan, tally));
-            return call.Stop.IsCancellationRequested ? ExitCode.Interrupted : tally.IsAsItShouldBe ? ExitCode.Done : ExitCode.Refused;
+            var plan = new LoadPlan(
+                context.GetValue(count) ?? (context.GetValue(seconds) is null ? OrdersDefault : OrdersMax),
+                TimeSpan.FromSeconds(context.GetValue(seconds) ?? SecondsMax), context.GetValue(inFlight)!.Value, context.GetValue(failing)!.Value);
+            var catalog = new TestCatalog();
+            await catalog.CreateAsync(context.Shop, context.CancellationToken);
+            var stats = new LoadStats();
+            var running = new LoadGenerator(context.Shop, catalog, plan, stats).RunAsync(context.CancellationToken);
+            if (!context.Json && AnsiConsole.Profile.Capabilities is { Ansi: true, Interactive: true }) await WatchAsync(running, plan, stats);
+            await running;
+            stats.Stop();
+            if (context.Json) Console.WriteLine(JsonSerializer.Serialize(LoadPrint.Summary(stats), AsJson));
+            else AnsiConsole.Write(LoadPrint.Whole(plan, stats));
+            return context.CancellationToken.IsCancellationRequested ? ExitCode.Interrupted : stats.IsAsItShouldBe ? ExitCode.Done : ExitCode.Refused;
         });
     }
 
-    /// <summary>Shows how it goes until it is over.</summary>
-    private static Task WatchAsync(Task customers, Plan plan, Tally tally) =>
-        AnsiConsole.Live(LoadPrint.Whole(plan, tally)).AutoClear(true).StartAsync(async live =>
+    /// <summary>Shows the statistics until the load ends.</summary>
+    private static Task WatchAsync(Task running, LoadPlan plan, LoadStats stats) =>
+        AnsiConsole.Live(LoadPrint.Whole(plan, stats)).AutoClear(true).StartAsync(async live =>
     {
-        while (await Task.WhenAny(customers, Task.Delay(Glance)) != customers) live.UpdateTarget(LoadPrint.Whole(plan, tally));
+        while (await Task.WhenAny(running, Task.Delay(RefreshInterval)) != running) live.UpdateTarget(LoadPrint.Whole(plan, stats));
     });
 
     private static Option<int?> Number(string name, int least, int most, string description) => new(name)
@@ -69,10 +69,10 @@ internal static class LoadCommand
         Description = $"{description} {least} to {most}.",
         Validators =
         {
-            said =>
+            result =>
             {
-                if (said.GetValueOrDefault<int?>() is { } number && (number < least || number > most))
-                    said.AddError($"{name} must be {least} to {most}.");
+                if (result.GetValueOrDefault<int?>() is { } number && (number < least || number > most))
+                    result.AddError($"{name} must be {least} to {most}.");
             },
         },
     };

@@ -1,10 +1,11 @@
 using Google.Protobuf.WellKnownTypes;
 using Shop;
+using Shop.Audits;
 using Shop.V1;
 
 namespace Integration;
 
-/// <summary>Each invariant of the audit holds for books that are right, and is broken by the one thing that breaks it.</summary>
+/// <summary>Each invariant of the audit holds for a consistent snapshot, and is broken by one inconsistency.</summary>
 public sealed class AuditTests
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
@@ -13,41 +14,41 @@ public sealed class AuditTests
     private readonly Product product = new() { ProductId = "p", Stocked = 10, Available = 7, Held = 1, Sold = 2 };
     private readonly Account account = new() { UserId = "u", Deposited = 10_000, Balance = 6_500, Held = 1_000, Spent = 2_500 };
     private readonly Coupon coupon = new() { UserCouponId = "c", Status = CouponStatus.Used };
-    private readonly List<BookedOrder> orders;
+    private readonly List<OrderRecords> orders;
     private readonly List<DeadLetter> letters = [];
-    private readonly Dictionary<string, string> away = [];
+    private readonly Dictionary<string, string> unavailable = [];
     private DateTime? completeSince;
 
     public AuditTests() => orders =
     [
-        OrderOf("confirmed", OrderStatus.Confirmed, 2, 2_500, ReservationStatus.Settled, PaymentStatus.Settled, "c"),
-        OrderOf("failed", OrderStatus.Failed, 3, 3_000, ReservationStatus.Released, PaymentStatus.Declined),
-        OrderOf("pending", OrderStatus.Pending, 1, 1_000, ReservationStatus.Reserved, PaymentStatus.Charged),
+        CreateOrder("confirmed", OrderStatus.Confirmed, 2, 2_500, ReservationStatus.Settled, PaymentStatus.Settled, "c"),
+        CreateOrder("failed", OrderStatus.Failed, 3, 3_000, ReservationStatus.Released, PaymentStatus.Declined),
+        CreateOrder("pending", OrderStatus.Pending, 1, 1_000, ReservationStatus.Reserved, PaymentStatus.Charged),
     ];
 
     [Fact]
-    public void Books_that_are_right_break_nothing() => Assert.All(Invariants(), invariant => Assert.True(invariant.Holds, string.Join("\n", invariant.Breaches)));
+    public void A_consistent_snapshot_breaks_no_invariant() => Assert.All(Invariants(), invariant => Assert.True(invariant.Holds, string.Join("\n", invariant.Breaches)));
 
     [Fact]
     public void Stock_that_does_not_add_up() => Breaks("stock adds up", () => product.Available = 8);
 
     [Fact]
-    public void A_product_of_which_less_than_nothing_is_there() => Breaks("stock adds up", () => (product.Available, product.Stocked) = (-1, 2));
+    public void Negative_stock() => Breaks("stock adds up", () => (product.Available, product.Stocked) = (-1, 2));
 
     [Fact]
     public void Money_that_does_not_add_up() => Breaks("money adds up", () => account.Balance = 1);
 
     [Fact]
-    public void Sold_without_an_order() => Breaks("sold is what settled orders took", () => (product.Sold, product.Available) = (3, 6));
+    public void Sold_pieces_without_an_order() => Breaks("sold is what settled orders took", () => (product.Sold, product.Available) = (3, 6));
 
     [Fact]
-    public void Taken_by_an_order_and_not_sold() => Breaks("sold is what settled orders took", () => (product.Sold, product.Available) = (1, 8));
+    public void A_settled_order_whose_pieces_are_not_sold() => Breaks("sold is what settled orders took", () => (product.Sold, product.Available) = (1, 8));
 
     [Fact]
-    public void Spent_without_an_order() => Breaks("spent is what settled orders cost", () => (account.Spent, account.Balance) = (3_000, 6_000));
+    public void Spent_money_without_an_order() => Breaks("spent is what settled orders cost", () => (account.Spent, account.Balance) = (3_000, 6_000));
 
     [Fact]
-    public void Once_orders_are_forgotten_more_may_be_gone_than_they_show_but_not_less()
+    public void After_orders_have_expired_more_may_be_sold_than_orders_show_but_not_less()
     {
         completeSince = now.AddDays(-7);
         (product.Sold, product.Available) = (4, 5);
@@ -59,10 +60,10 @@ public sealed class AuditTests
     public void A_coupon_used_twice() => Breaks("a coupon is used by one confirmed order", () => orders[1].Order.MergeFrom(new Order { Status = OrderStatus.Confirmed, UserCouponId = "c" }));
 
     [Fact]
-    public void A_coupon_of_a_confirmed_order_that_can_be_used_again() => Breaks("a coupon is used by one confirmed order", () => coupon.Status = CouponStatus.Available);
+    public void An_available_coupon_of_a_confirmed_order() => Breaks("a coupon is used by one confirmed order", () => coupon.Status = CouponStatus.Available);
 
     [Fact]
-    public void A_coupon_that_is_used_by_nobody() => Breaks("a coupon is used by one confirmed order", () => orders[0].Order.ClearUserCouponId());
+    public void A_used_coupon_without_an_order() => Breaks("a coupon is used by one confirmed order", () => orders[0].Order.ClearUserCouponId());
 
     [Fact]
     public void A_confirmed_order_without_its_goods() => Breaks("a confirmed order has its goods and is paid", () => orders[0] = orders[0] with { Reservation = null });
@@ -83,21 +84,21 @@ public sealed class AuditTests
     public void A_failed_order_that_was_paid() => Breaks("a failed order holds nothing", () => orders[1].Payment!.Status = PaymentStatus.Settled);
 
     [Fact]
-    public void An_order_that_waits_for_ever() => Breaks("no order waits for ever", () => orders[2].Order.PlacedTime = At(-200));
+    public void An_order_that_is_never_closed() => Breaks("no order waits for ever", () => orders[2].Order.PlacedTime = At(-200));
 
     [Fact]
-    public void Stock_held_by_nobody() => Breaks("what is held is held for an order", () => orders.RemoveAt(2));
+    public void Held_stock_without_an_order() => Breaks("what is held is held for an order", () => orders.RemoveAt(2));
 
     [Fact]
-    public void Money_held_by_nobody() => Breaks("what is held is held for an order", () => (account.Held, account.Balance) = (1_001, 6_499));
+    public void Held_money_without_an_order() => Breaks("what is held is held for an order", () => (account.Held, account.Balance) = (1_001, 6_499));
 
     [Fact]
-    public void What_changed_while_it_was_read_is_no_breach()
+    public void Changes_between_the_two_catalog_reads_break_no_invariant()
     {
-        var before = new Goods(new Dictionary<string, Product> { ["p"] = new() { ProductId = "p", Stocked = 10, Available = 6, Held = 3, Sold = 1 } },
+        var before = new Catalog(new Dictionary<string, Product> { ["p"] = new() { ProductId = "p", Stocked = 10, Available = 6, Held = 3, Sold = 1 } },
             new Dictionary<string, Account> { ["u"] = new() { UserId = "u", Deposited = 10_000, Balance = 6_500, Held = 2_500, Spent = 1_000 } }, new Dictionary<string, Coupon>());
         orders[0].Reservation!.UpdateTime = orders[0].Payment!.UpdateTime = At(0);
-        Assert.All(Audit.Of(Read() with { Before = before }, Deadline), invariant => Assert.True(invariant.Holds, string.Join("\n", invariant.Breaches)));
+        Assert.All(Audit.Evaluate(Read() with { Before = before }, Deadline), invariant => Assert.True(invariant.Holds, string.Join("\n", invariant.Breaches)));
     }
 
     [Fact]
@@ -115,16 +116,16 @@ public sealed class AuditTests
     });
 
     [Fact]
-    public void A_coupon_held_by_nobody() => Breaks("what is held is held for an order", () =>
+    public void A_held_coupon_without_an_order() => Breaks("what is held is held for an order", () =>
     {
         coupon.Status = CouponStatus.Held;
         orders[0].Order.ClearUserCouponId();
     });
 
     [Fact]
-    public void A_reservation_that_cannot_be_brought_to_its_end()
+    public void A_dead_reservation_is_broken_until_it_is_released()
     {
-        letters.Add(new() { AppId = "stock", Topic = WaitingLetters.Reservations, OrderId = "pending", DeadLetterId = "0123", Problem = "product p is gone." });
+        letters.Add(new() { AppId = "stock", Topic = DeadLetterList.ReservationsTopic, OrderId = "pending", DeadLetterId = "0123", Problem = "product p is gone." });
         var invariant = Invariants().Single(one => one.Name == "every reservation can be brought to its end");
         Assert.Equal("order pending: stock cannot handle its reservation: product p is gone. ./shop dead-letters show 0123", Assert.Single(invariant.Breaches));
         orders[2].Reservation!.Status = ReservationStatus.Released;
@@ -132,7 +133,7 @@ public sealed class AuditTests
     }
 
     [Fact]
-    public void Other_dead_letters_are_counted_and_break_nothing()
+    public void Other_dead_letters_are_only_counted()
     {
         letters.AddRange([new() { AppId = "stock", Topic = "order-failed" }, new() { AppId = "stock" }, new() { AppId = "orders" }]);
         var invariant = Invariants().Single(one => one.Name == "every reservation can be brought to its end");
@@ -141,70 +142,70 @@ public sealed class AuditTests
     }
 
     [Fact]
-    public void What_takes_a_service_that_does_not_answer_is_not_judged_and_the_rest_is()
+    public void Without_Stock_only_invariants_that_need_it_are_not_checked()
     {
-        away["Stock"] = "UNAVAILABLE";
+        unavailable["Stock"] = "UNAVAILABLE";
         orders[0] = orders[0] with { Reservation = null };
         product.Available = 8;
         var states = Invariants().ToDictionary(one => one.Name, one => one.State);
-        Assert.Equal((InvariantState.NotLookedAt, InvariantState.NotLookedAt, InvariantState.NotLookedAt, InvariantState.Holds, InvariantState.Holds),
-            (states["stock adds up"], states["sold is what settled orders took"], states["a confirmed order has its goods and is paid"], states["money adds up"], states["no order waits for ever"]));
-        Assert.Equal(3, AuditCommand.ExitCodeOf(Invariants()));
+        Assert.All(["stock adds up", "sold is what settled orders took", "a confirmed order has its goods and is paid"], name => Assert.Equal(InvariantState.NotChecked, states[name]));
+        Assert.All(["money adds up", "no order waits for ever"], name => Assert.Equal(InvariantState.Holds, states[name]));
+        Assert.Equal(3, AuditCommand.GetExitCode(Invariants()));
         account.Balance = 1;
-        Assert.Equal(1, AuditCommand.ExitCodeOf(Invariants()));
+        Assert.Equal(1, AuditCommand.GetExitCode(Invariants()));
     }
 
     [Fact]
-    public void Without_Orders_only_what_adds_up_by_itself_is_judged()
+    public void Without_Orders_only_the_sums_of_stock_and_money_are_checked()
     {
-        away["Orders"] = "UNAVAILABLE";
+        unavailable["Orders"] = "UNAVAILABLE";
         orders.Clear();
         Assert.Equal(["stock adds up", "money adds up"], Invariants().Where(one => one.Holds).Select(one => one.Name));
         Assert.DoesNotContain(Invariants(), one => one.State is InvariantState.Broken or InvariantState.UnderWay);
     }
 
     [Fact]
-    public void An_order_past_its_deadline_is_under_way_and_it_is_4()
+    public void An_order_past_its_deadline_is_under_way_and_the_exit_code_is_4()
     {
         orders[2].Order.PlacedTime = At(-90);
         var waiting = Invariants().Single(one => one.Name == "no order waits for ever");
         Assert.Equal(InvariantState.UnderWay, waiting.State);
         Assert.Equal(now.AddSeconds(30), waiting.UnderWay[0].Until);
-        Assert.Equal(4, AuditCommand.ExitCodeOf(Invariants()));
+        Assert.Equal(4, AuditCommand.GetExitCode(Invariants()));
     }
 
     [Fact]
-    public void Only_what_two_readings_in_a_row_have_found_is_believed()
+    public void Only_differences_in_two_successive_snapshots_are_reported()
     {
         var (later, until) = (now.AddSeconds(10), now.AddSeconds(60));
-        Invariant Found(params Discrepancy[] found) => new("n", "", found, []);
+        Invariant With(params Discrepancy[] found) => new("n", "", found, []);
         Discrepancy broken = new("product p", "p: 1 is missing", null), underWay = new("product q", "q: 1 is on its way", until);
-        Invariant Believed(Invariant before, Invariant seen) => Assert.Single(Rereading.Believed([before], [seen], later));
+        Invariant Confirm(Invariant previous, Invariant current) => Assert.Single(AuditRunner.Confirm([previous], [current], later));
 
-        Assert.Equal(InvariantState.Holds, Believed(Found(broken, underWay), Found()).State);
-        Assert.Equal(InvariantState.Holds, Believed(Found(), Found(underWay)).State);
-        Assert.Equal(InvariantState.Broken, Believed(Found(broken), Found(broken)).State);
-        Assert.Equal(InvariantState.UnderWay, Believed(Found(underWay), Found(underWay)).State);
-        var suspected = Assert.Single(Believed(Found(), Found(broken)).Discrepancies);
+        Assert.Equal(InvariantState.Holds, Confirm(With(broken, underWay), With()).State);
+        Assert.Equal(InvariantState.Holds, Confirm(With(), With(underWay)).State);
+        Assert.Equal(InvariantState.Broken, Confirm(With(broken), With(broken)).State);
+        Assert.Equal(InvariantState.UnderWay, Confirm(With(underWay), With(underWay)).State);
+        var suspected = Assert.Single(Confirm(With(), With(broken)).Discrepancies);
         Assert.Equal(later, suspected.Until);
         Assert.Contains("look again", suspected.What);
     }
 
-    private void Breaks(string name, Action spoil)
+    private void Breaks(string name, Action corrupt)
     {
-        spoil();
+        corrupt();
         Assert.Equal(InvariantState.Broken, Invariants().Single(invariant => invariant.Name == name).State);
     }
 
-    private IReadOnlyList<Invariant> Invariants() => Audit.Of(Read(), Deadline);
+    private IReadOnlyList<Invariant> Invariants() => Audit.Evaluate(Read(), Deadline);
 
-    private Books Read()
+    private ShopSnapshot Read()
     {
-        var goods = new Goods(new Dictionary<string, Product> { ["p"] = product }, new Dictionary<string, Account> { ["u"] = account }, new Dictionary<string, Coupon> { ["c"] = coupon });
-        return new(now, goods, orders, completeSince, goods) { DeadLetters = letters, Away = away };
+        var catalog = new Catalog(new Dictionary<string, Product> { ["p"] = product }, new Dictionary<string, Account> { ["u"] = account }, new Dictionary<string, Coupon> { ["c"] = coupon });
+        return new(now, catalog, orders, completeSince, catalog) { DeadLetters = letters, Unavailable = unavailable };
     }
 
-    private BookedOrder OrderOf(string id, OrderStatus status, int quantity, long amount, ReservationStatus reservation, PaymentStatus payment, string? with = null)
+    private OrderRecords CreateOrder(string id, OrderStatus status, int quantity, long amount, ReservationStatus reservation, PaymentStatus payment, string? with = null)
     {
         var items = new[] { new OrderLine { ProductId = "p", Quantity = quantity } };
         var order = new Order { OrderId = id, UserId = "u", Status = status, Items = { items }, FinalAmount = amount, PlacedTime = At(-10), IsClosed = status != OrderStatus.Pending };

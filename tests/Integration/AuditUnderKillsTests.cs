@@ -1,36 +1,37 @@
 using Integration.Chaos;
 using Shop;
+using Shop.Audits;
 using Shop.Load;
 
 namespace Integration;
 
-/// <summary>The audit of a shop at work whose sidecars are killed.</summary>
-[Collection(nameof(Alone))]
+/// <summary>Audits of a shop under load whose sidecars are killed.</summary>
+[Collection(nameof(Sequential))]
 public sealed class AuditUnderKillsTests
 {
-    private const int OrdersBetween = 40;
+    private const int OrdersBetweenKills = 40;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(90);
 
     [Fact]
-    public async Task Sidecars_that_die_in_the_middle_leave_nothing_that_is_called_broken_and_in_the_end_all_holds()
+    public async Task Killed_sidecars_break_no_invariant_and_in_the_end_all_hold()
     {
         await using var shop = await ChaosShop.OpenAsync([1, 1, 1, 1], ChaosShop.Deadline);
-        var (goods, tally) = (new Assortment(), new Tally());
-        await goods.PutOnSaleAsync(shop.Clients, default);
-        using var stop = new CancellationTokenSource();
-        var customers = new Customers(shop.Clients, goods, new Plan(100_000, TimeSpan.FromMinutes(10), 8, 10), tally).BuyAsync(stop.Token);
+        var (catalog, stats) = (new TestCatalog(), new LoadStats());
+        await catalog.CreateAsync(shop.Clients, default);
+        using var cts = new CancellationTokenSource();
+        var load = new LoadGenerator(shop.Clients, catalog, new LoadPlan(100_000, TimeSpan.FromMinutes(10), 8, 10), stats).RunAsync(cts.Token);
         foreach (var appId in (string[])["stock", "payments", "coupons"])
         {
-            await ReachAsync(tally, tally.Placed.Spread.Count + OrdersBetween);
-            await shop.Sidecars.Single(sidecar => shop.AppIdOf(sidecar) == appId).KillAsync(TimeSpan.Zero);
+            await WaitForPlacedAsync(stats, stats.Placed.Percentiles.Count + OrdersBetweenKills);
+            await shop.Sidecars.Single(sidecar => shop.GetAppId(sidecar) == appId).KillAsync(TimeSpan.Zero);
             await shop.WaitUntilReadyAsync();
             Assert.Empty((await AuditAsync(shop)).SelectMany(one => one.Breaches));
         }
-        await stop.CancelAsync();
-        await customers;
+        await cts.CancelAsync();
+        await load;
 
-        for (var until = DateTime.UtcNow + Patience; ;)
+        for (var until = DateTime.UtcNow + Timeout; ;)
         {
             var audit = await AuditAsync(shop);
             Assert.Empty(audit.SelectMany(one => one.Breaches));
@@ -39,11 +40,11 @@ public sealed class AuditUnderKillsTests
         }
     }
 
-    private static Task<IReadOnlyList<Invariant>> AuditAsync(ChaosShop shop) => Rereading.AuditAsync(shop.Clients, ChaosShop.Deadline, _ => { }, default);
+    private static Task<IReadOnlyList<Invariant>> AuditAsync(ChaosShop shop) => AuditRunner.RunAsync(shop.Clients, ChaosShop.Deadline, _ => { }, default);
 
-    private static async Task ReachAsync(Tally tally, int placed)
+    private static async Task WaitForPlacedAsync(LoadStats stats, int placed)
     {
-        for (var until = DateTime.UtcNow + Patience; tally.Placed.Spread.Count < placed; await Task.Delay(50))
-            Assert.True(DateTime.UtcNow < until, $"Only {tally.Placed.Spread.Count} orders were placed.");
+        for (var until = DateTime.UtcNow + Timeout; stats.Placed.Percentiles.Count < placed; await Task.Delay(50))
+            Assert.True(DateTime.UtcNow < until, $"Only {stats.Placed.Percentiles.Count} orders were placed.");
     }
 }

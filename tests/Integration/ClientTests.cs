@@ -12,7 +12,7 @@ using Shop.V1;
 
 namespace Integration;
 
-/// <summary>What a client meets at the edge: refusals that say what is wrong and where, keys, both forms of an order's id, watching.</summary>
+/// <summary>The public API: errors and their details, idempotency keys, order ids and numbers, watching, listing.</summary>
 [Collection(nameof(OnRedis))]
 public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
 {
@@ -69,18 +69,18 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
     {
         var refused = await Assert.ThrowsAsync<RpcException>(async () => await shop.Clients.Orders.PlaceOrderAsync(request));
         Assert.True(refused.StatusCode == StatusCode.InvalidArgument, what);
-        Assert.Equal([field], DetailOf<BadRequest>(refused).FieldViolations.Select(violation => violation.Field));
+        Assert.Equal([field], GetDetail<BadRequest>(refused).FieldViolations.Select(violation => violation.Field));
     }
 
     [Fact]
-    public async Task Everything_that_is_wrong_is_said_at_once()
+    public async Task All_field_violations_are_reported_together()
     {
         var refused = await Assert.ThrowsAsync<RpcException>(async () => await shop.Clients.Orders.PlaceOrderAsync(new() { Items = { Item("", 0) } }));
-        Assert.Equal(["user_id", "items[0].product_id", "items[0].quantity"], DetailOf<BadRequest>(refused).FieldViolations.Select(violation => violation.Field));
+        Assert.Equal(["user_id", "items[0].product_id", "items[0].quantity"], GetDetail<BadRequest>(refused).FieldViolations.Select(violation => violation.Field));
     }
 
     [Fact]
-    public async Task What_does_not_exist_is_not_found()
+    public async Task Unknown_ids_are_not_found()
     {
         await NotFoundAsync("PRODUCT_NOT_FOUND", new() { UserId = User, Items = { Item("nothing", 1) } });
         await NotFoundAsync("PRODUCT_NOT_FOUND", new() { UserId = User, Items = { Item("nothing", 1) }, SkipPrecheck = true });
@@ -90,22 +90,22 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
         async Task NotFoundAsync(string reason, PlaceOrderRequest request)
         {
             var refused = await Assert.ThrowsAsync<RpcException>(async () => await shop.Clients.Orders.PlaceOrderAsync(request));
-            Assert.Equal((StatusCode.NotFound, reason), (refused.StatusCode, DetailOf<ErrorInfo>(refused).Reason));
+            Assert.Equal((StatusCode.NotFound, reason), (refused.StatusCode, GetDetail<ErrorInfo>(refused).Reason));
         }
     }
 
     [Fact]
-    public async Task An_order_that_could_not_succeed_is_refused_and_says_what_is_short()
+    public async Task An_order_that_cannot_succeed_is_refused_with_all_shortages()
     {
         var refused = await Assert.ThrowsAsync<RpcException>(async () => await shop.Clients.Orders.PlaceOrderAsync(new() { UserId = User, Items = { Item(Product, 6) } }));
         Assert.Equal(StatusCode.FailedPrecondition, refused.StatusCode);
         Assert.Equal([("OUT_OF_STOCK", $"product/{Product}"), ("BALANCE_TOO_LOW", $"account/{User}")],
-            DetailOf<PreconditionFailure>(refused).Violations.Select(violation => (violation.Type, violation.Subject)));
+            GetDetail<PreconditionFailure>(refused).Violations.Select(violation => (violation.Type, violation.Subject)));
         Assert.Equal(5, (await shop.Clients.Stock.GetProductAsync(new() { ProductId = Product })).Product.Available);
     }
 
     [Fact, Trait("Hazard", "H24")]
-    public async Task The_same_key_is_the_same_order_and_another_content_is_refused()
+    public async Task The_same_key_returns_the_same_order_and_other_content_is_refused()
     {
         var request = new PlaceOrderRequest { UserId = User, Items = { Item(Product, 1) }, IdempotencyKey = "k" };
         var first = (await shop.Clients.Orders.PlaceOrderAsync(request)).Order;
@@ -115,24 +115,24 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
         var other = request.Clone();
         other.Items[0].Quantity = 2;
         var refused = await Assert.ThrowsAsync<RpcException>(async () => await shop.Clients.Orders.PlaceOrderAsync(other));
-        Assert.Equal((StatusCode.AlreadyExists, "IDEMPOTENCY_KEY_REUSED"), (refused.StatusCode, DetailOf<ErrorInfo>(refused).Reason));
-        await FinalAsync(first.OrderId);
+        Assert.Equal((StatusCode.AlreadyExists, "IDEMPOTENCY_KEY_REUSED"), (refused.StatusCode, GetDetail<ErrorInfo>(refused).Reason));
+        await WatchAsync(first.OrderId);
     }
 
     [Fact]
-    public async Task The_same_key_many_times_at_once_is_one_order_and_listed_once()
+    public async Task Concurrent_requests_with_one_key_create_one_order()
     {
         var request = new PlaceOrderRequest { UserId = User, Items = { Item(Product, 1) }, IdempotencyKey = "k" };
         var placed = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => shop.Clients.Orders.PlaceOrderAsync(request).ResponseAsync));
         var order = Assert.Single(placed.Select(answer => answer.Order.OrderId).Distinct());
         var open = (await shop.Clients.Orders.ListOpenOrdersAsync(new() { PageSize = 1000 })).Orders;
         Assert.InRange(open.Count(listed => listed.OrderId == order), 0, 1);
-        await FinalAsync(order);
+        await WatchAsync(order);
         Assert.Equal(4, (await shop.Clients.Stock.GetProductAsync(new() { ProductId = Product })).Product.Available);
     }
 
     [Fact]
-    public async Task Commands_with_a_key_are_carried_out_once_and_answer_the_same_again()
+    public async Task Commands_with_a_key_are_idempotent()
     {
         var adjust = new AdjustStockRequest { ProductId = Product, Delta = 7, IdempotencyKey = "a" };
         Assert.Equal((await shop.Clients.Stock.AdjustStockAsync(adjust)).Product, (await shop.Clients.Stock.AdjustStockAsync(adjust)).Product);
@@ -150,7 +150,7 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task More_than_there_is_cannot_be_taken_away()
+    public async Task Stock_cannot_become_negative_and_an_account_cannot_be_opened_twice()
     {
         var refused = await Assert.ThrowsAsync<RpcException>(async () => await shop.Clients.Stock.AdjustStockAsync(new() { ProductId = Product, Delta = -6 }));
         Assert.Equal(StatusCode.FailedPrecondition, refused.StatusCode);
@@ -162,16 +162,20 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
     public async Task A_confirmed_order_can_be_read_by_both_ids_watched_again_and_not_cancelled()
     {
         var placed = (await shop.Clients.Orders.PlaceOrderAsync(new() { UserId = User, Items = { Item(Product, 2) }, UserCouponId = Coupon })).Order;
-        Assert.Equal((OrderStatus.Pending, 20_000, 4_000, 16_000), (placed.Status, placed.TotalAmount, placed.DiscountAmount, placed.FinalAmount));
-        var timeline = await FinalAsync(placed.OrderNumber);
-        Assert.Equal(("order-created", "order-confirmed"), (timeline[0].Event, timeline[^1].Event));
+        Assert.Equal(OrderStatus.Pending, placed.Status);
+        Assert.Equal(20_000, placed.TotalAmount);
+        Assert.Equal(4_000, placed.DiscountAmount);
+        Assert.Equal(16_000, placed.FinalAmount);
+        var timeline = await WatchAsync(placed.OrderNumber);
+        Assert.Equal("order-created", timeline[0].Event);
+        Assert.Equal("order-confirmed", timeline[^1].Event);
         Assert.Equal(["coupon-used", "payment-completed", "stock-reserved"], timeline[1..^1].Select(entry => entry.Event).Order());
         Assert.Single(timeline.Select(entry => entry.TraceId).Where(id => id.Length == 32).Distinct());
 
         var byId = (await shop.Clients.Orders.GetOrderAsync(new() { Order = placed.OrderId })).Order;
         var byNumber = (await shop.Clients.Orders.GetOrderAsync(new() { Order = placed.OrderNumber })).Order;
         Assert.Equal(byId, byNumber);
-        Assert.Equal(timeline.Skip(3), await FinalAsync(placed.OrderId, after: 3));
+        Assert.Equal(timeline.Skip(3), await WatchAsync(placed.OrderId, after: 3));
 
         var refused = await Assert.ThrowsAsync<RpcException>(async () => await shop.Clients.Orders.CancelOrderAsync(new() { Order = placed.OrderId }));
         Assert.Equal(StatusCode.FailedPrecondition, refused.StatusCode);
@@ -191,12 +195,14 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
         var placed = await PostAsync(body, "http-key");
         Assert.Equal(HttpStatusCode.Created, placed.StatusCode);
         var order = await placed.Content.ReadFromJsonAsync<JsonElement>();
-        Assert.Equal(("PENDING", 6_000), (order.GetProperty("status").GetString(), order.GetProperty("finalAmount").GetInt64()));
+        Assert.Equal("PENDING", order.GetProperty("status").GetString());
+        Assert.Equal(6_000, order.GetProperty("finalAmount").GetInt64());
         var number = order.GetProperty("orderNumber").GetString()!;
-        await FinalAsync(number);
+        await WatchAsync(number);
 
         var read = await http.GetFromJsonAsync<JsonElement>($"/api/orders/{number}");
-        Assert.Equal(("CONFIRMED", "김민아"), (read.GetProperty("status").GetString(), read.GetProperty("recipientName").GetString()));
+        Assert.Equal("CONFIRMED", read.GetProperty("status").GetString());
+        Assert.Equal("김민아", read.GetProperty("recipientName").GetString());
         var again = await (await PostAsync(body, "http-key")).Content.ReadFromJsonAsync<JsonElement>();
         Assert.Equal(number, again.GetProperty("orderNumber").GetString());
     }
@@ -210,7 +216,7 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
     [InlineData("""{"unknown":1}""", 400)]
     [InlineData("""{"items":[{"productId":"nothing","quantity":1}]}""", 404)]
     [InlineData("""{"items":[{"productId":"PRODUCT","quantity":6}]}""", 422)]
-    public async Task Over_HTTP_what_is_wrong_comes_as_problem_details(string body, int status)
+    public async Task Over_HTTP_errors_are_problem_details(string body, int status)
     {
         var refused = await PostAsync(body.Replace("PRODUCT", Product), null);
         Assert.Equal((status, "application/problem+json"), ((int)refused.StatusCode, refused.Content.Headers.ContentType!.MediaType));
@@ -219,7 +225,7 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
         Assert.NotEmpty(problem.GetProperty("detail").GetString()!);
     }
 
-    /// <summary>Ids of digits only, more of them than a double has; as a system whose ids are numbers writes them.</summary>
+    /// <summary>Numeric ids with more digits than a double can represent.</summary>
     [Theory]
     [InlineData("userId", "productId", "userCouponId")]
     [InlineData("user_id", "product_id", "user_coupon_id")]
@@ -240,9 +246,12 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
             """, null, user);
         Assert.True(placed.StatusCode == HttpStatusCode.Created, await placed.Content.ReadAsStringAsync());
         var order = await placed.Content.ReadFromJsonAsync<JsonElement>();
-        Assert.Equal((user, product, coupon), (order.GetProperty("userId").GetString(), order.GetProperty("items")[0].GetProperty("productId").GetString(), order.GetProperty("userCouponId").GetString()));
-        Assert.Equal((19_000, "홍길동"), (order.GetProperty("finalAmount").GetInt64(), order.GetProperty("recipientName").GetString()));
-        Assert.Equal(OrderStatus.Confirmed, (await FinalAsync(order.GetProperty("orderId").GetString()!))[^1].Status);
+        Assert.Equal(user, order.GetProperty("userId").GetString());
+        Assert.Equal(product, order.GetProperty("items")[0].GetProperty("productId").GetString());
+        Assert.Equal(coupon, order.GetProperty("userCouponId").GetString());
+        Assert.Equal(19_000, order.GetProperty("finalAmount").GetInt64());
+        Assert.Equal("홍길동", order.GetProperty("recipientName").GetString());
+        Assert.Equal(OrderStatus.Confirmed, (await WatchAsync(order.GetProperty("orderId").GetString()!))[^1].Status);
 
         static string Digits(int count) => $"{Random.Shared.Next(1, 10)}{string.Concat(Enumerable.Range(1, count - 1).Select(_ => Random.Shared.Next(10)))}";
     }
@@ -266,26 +275,26 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
     [InlineData("""{"items":[{"productId":1,"quantity":1}],"userCouponId":7,"userCouponId":8}""", "MALFORMED_BODY", null, "Multiple values")]
     [InlineData("""{"items":[{"productId":1,"quantity":1}],"recipientName":5}""", "MALFORMED_BODY", null, "JSON")]
     [InlineData("""{"items":[{"productId":1,"quantity":1}],"some_id":5}""", "MALFORMED_BODY", null, "some_id")]
-    public async Task Over_HTTP_an_id_that_is_neither_a_string_nor_a_whole_number_is_named(string body, string title, string? field, string said)
+    public async Task Over_HTTP_an_id_of_another_JSON_type_is_reported(string body, string title, string? field, string detail)
     {
         var refused = await PostAsync(body.Replace("PRODUCT", Product), null);
         var problem = await refused.Content.ReadFromJsonAsync<JsonElement>();
         Assert.Equal((HttpStatusCode.BadRequest, title), (refused.StatusCode, problem.GetProperty("title").GetString()));
-        Assert.Contains(said, problem.GetProperty("detail").GetString());
+        Assert.Contains(detail, problem.GetProperty("detail").GetString());
         Assert.Equal(field is null ? [] : [field], problem.GetProperty("errors").EnumerateArray().Select(error => error.GetProperty("subject").GetString()!));
     }
 
     [Fact]
-    public async Task Over_HTTP_every_id_that_is_wrong_is_named_at_once()
+    public async Task Over_HTTP_all_wrong_ids_are_reported_together()
     {
         var refused = await PostAsync("""{"userCouponId":1.5,"items":[{"productId":-1,"quantity":1},{"productId":7,"quantity":1},{"productId":2e0,"quantity":1}]}""", null);
         var errors = (await refused.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("errors").EnumerateArray();
         Assert.Equal(["userCouponId", "items[0].productId", "items[2].productId"], errors.Select(error => error.GetProperty("subject").GetString()));
     }
 
-    /// <summary>As with strings: no coupon when it is null, and of a name that comes twice the last counts.</summary>
+    /// <summary>null means no coupon, and of a repeated name the last value counts.</summary>
     [Fact]
-    public async Task Over_HTTP_null_and_repeated_names_mean_what_they_do_in_the_JSON_of_protobuf()
+    public async Task Over_HTTP_null_and_repeated_names_are_read_as_in_the_JSON_of_protobuf()
     {
         var placed = await PostAsync($$"""{"items":[{"productId":1,"productId":"{{Product}}","quantity":1}],"userCouponId":null}""", null);
         Assert.True(placed.StatusCode == HttpStatusCode.Created, await placed.Content.ReadAsStringAsync());
@@ -295,13 +304,13 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_shop_that_was_filled_twice_answers_the_requests_of_the_http_file_as_it_says()
+    public async Task The_requests_of_the_http_file_get_the_documented_answers()
     {
-        Typed[] filled = [await Typed.InAsync(shop, "fill"), await Typed.InAsync(shop, "fill")];
-        Assert.All(filled, typed => Assert.True(typed.Exit == 0, $"{typed}"));
+        CliRun[] runs = [await CliRun.AgainstAsync(shop, "fill"), await CliRun.AgainstAsync(shop, "fill")];
+        Assert.All(runs, run => Assert.True(run.Exit == 0, $"{run}"));
         var before = (await shop.Clients.Stock.GetProductAsync(new() { ProductId = "1" })).Product.Available;
 
-        // The first, with its coupon, is the one on numbers.
+        // The first has numeric ids and a coupon.
         List<(int Status, string? Order)> answers = [];
         foreach (Match request in Regex.Matches(await File.ReadAllTextAsync(Path.Combine(RunningShop.Root, "requests/orders.http")), @"^POST \{\{host\}\}(\S+)\n((?:.+\n)+)\n([^#]+)", RegexOptions.Multiline))
         {
@@ -312,18 +321,18 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
             answers.Add(((int)answer.StatusCode, json.TryGetProperty("orderId", out var order) ? order.GetString() : null));
         }
         Assert.Equal([201, 201, 422, 201, 400], answers.Select(answer => answer.Status));
-        Assert.Equal(OrderStatus.Confirmed, (await FinalAsync(answers[0].Order!))[^1].Status);
-        Assert.Equal(OrderStatus.Confirmed, (await FinalAsync(answers[1].Order!))[^1].Status);
-        Assert.Equal(OrderStatus.Failed, (await FinalAsync(answers[3].Order!))[^1].Status);
+        Assert.Equal(OrderStatus.Confirmed, (await WatchAsync(answers[0].Order!))[^1].Status);
+        Assert.Equal(OrderStatus.Confirmed, (await WatchAsync(answers[1].Order!))[^1].Status);
+        Assert.Equal(OrderStatus.Failed, (await WatchAsync(answers[3].Order!))[^1].Status);
 
-        Assert.Equal(0, (await Typed.InAsync(shop, "fill")).Exit);
+        Assert.Equal(0, (await CliRun.AgainstAsync(shop, "fill")).Exit);
         Assert.Equal(before - 2, (await shop.Clients.Stock.GetProductAsync(new() { ProductId = "1" })).Product.Available);
         Assert.Equal(["123", "welcome-mina"], (await shop.Clients.Coupons.ListCouponsAsync(new() { UserId = "mina" })).Coupons.Select(coupon => coupon.UserCouponId));
         Assert.Equal(1_000_000, (await shop.Clients.Payments.GetAccountAsync(new() { UserId = "mina" })).Account.Deposited);
     }
 
     [Fact]
-    public async Task Over_HTTP_a_mistyped_order_number_is_told_from_an_unknown_one()
+    public async Task Over_HTTP_a_mistyped_order_number_is_400_and_an_unknown_one_404()
     {
         Assert.Equal(HttpStatusCode.BadRequest, (await http.GetAsync("/api/orders/ORD-00000000000000000000000001Z")).StatusCode);
         Assert.Equal(HttpStatusCode.NotFound, (await http.GetAsync("/api/orders/ORD-000000000000000000000000011")).StatusCode);
@@ -347,10 +356,10 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Bytes_that_are_no_request_are_refused_and_the_service_lives_on()
+    public async Task Malformed_requests_are_refused_and_the_service_keeps_running()
     {
-        var refused = await Assert.ThrowsAsync<RpcException>(async () => await shop.Call("5001", "shop.v1.OrderService", "GetOrder", [0xFF, 0xFF, 0xFF]));
-        // So Grpc.AspNetCore says it; no handler has seen the call.
+        var refused = await Assert.ThrowsAsync<RpcException>(async () => await shop.CallRawAsync("5001", "shop.v1.OrderService", "GetOrder", [0xFF, 0xFF, 0xFF]));
+        // The status of Grpc.AspNetCore: the call has not reached a handler.
         Assert.Equal(StatusCode.Unknown, refused.StatusCode);
         Assert.Equal(5, (await shop.Clients.Stock.GetProductAsync(new() { ProductId = Product })).Product.Available);
     }
@@ -366,9 +375,9 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
         Assert.True(await watch.ResponseStream.MoveNext(default));
         Assert.Equal(status, watch.ResponseStream.Current.Status);
         var known = status == HealthCheckResponse.Types.ServingStatus.Serving;
-        Assert.Equal(known ? StatusCode.OK : StatusCode.NotFound, await EndOf(health.CheckAsync(new() { Service = service })));
+        Assert.Equal(known ? StatusCode.OK : StatusCode.NotFound, await GetStatusCodeAsync(health.CheckAsync(new() { Service = service })));
 
-        static async Task<StatusCode> EndOf(AsyncUnaryCall<HealthCheckResponse> call)
+        static async Task<StatusCode> GetStatusCodeAsync(AsyncUnaryCall<HealthCheckResponse> call)
         {
             await Task.WhenAny(call.ResponseAsync);
             return call.GetStatus().StatusCode;
@@ -382,7 +391,7 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
         return await http.SendAsync(request);
     }
 
-    private async Task<List<TimelineEntry>> FinalAsync(string order, long after = 0)
+    private async Task<List<TimelineEntry>> WatchAsync(string order, long after = 0)
     {
         List<TimelineEntry> timeline = [];
         using var watch = shop.Clients.Orders.WatchOrder(new() { Order = order, AfterRevision = after }, deadline: DateTime.UtcNow.AddSeconds(60));
@@ -390,23 +399,23 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
         return timeline;
     }
 
-    private static async Task<T> EventuallyAsync<T>(Func<Task<T>> look, Func<T, bool> isIt)
+    private static async Task<T> EventuallyAsync<T>(Func<Task<T>> read, Func<T, bool> accept)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         while (true)
         {
-            var seen = await look();
-            if (isIt(seen)) return seen;
+            var seen = await read();
+            if (accept(seen)) return seen;
             await Task.Delay(20, limit.Token);
         }
     }
 
     [Fact]
-    public async Task Every_order_is_in_the_list_of_all_page_by_page()
+    public async Task Orders_are_listed_page_by_page()
     {
         List<string> placed = [];
         for (var at = 0; at < 3; at++) placed.Add((await shop.Clients.Orders.PlaceOrderAsync(new() { UserId = User, Items = { Item(Product, 1) }, ShippingPhone = "010" })).Order.OrderId);
-        foreach (var order in placed) await FinalAsync(order);
+        foreach (var order in placed) await WatchAsync(order);
         List<Order> listed = [];
         for (var token = ""; ;)
         {
@@ -423,7 +432,7 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Accounts_and_coupons_of_all_can_be_listed()
+    public async Task Accounts_and_coupons_are_listed()
     {
         Assert.Contains((await shop.Clients.Payments.ListAccountsAsync(new() { PageSize = 1000 })).Accounts, account => account.UserId == User);
         Assert.Contains((await shop.Clients.Coupons.ListCouponsAsync(new() { PageSize = 1000 })).Coupons, coupon => coupon.UserCouponId == Coupon);
@@ -432,7 +441,7 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
 
     private static OrderItem Item(string product, int quantity) => new() { ProductId = product, Quantity = quantity };
 
-    private static T DetailOf<T>(RpcException refused) where T : Google.Protobuf.IMessage<T>, new()
+    private static T GetDetail<T>(RpcException refused) where T : Google.Protobuf.IMessage<T>, new()
     {
         var status = Google.Rpc.Status.Parser.ParseFrom(refused.Trailers.GetValueBytes("grpc-status-details-bin"));
         return status.Details.Single(detail => detail.Is(new T().Descriptor)).Unpack<T>();

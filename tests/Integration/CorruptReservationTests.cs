@@ -1,33 +1,26 @@
 using System.Text;
 using Grpc.Core;
-using Integration.Chaos;
 using Integration.Cli;
 using Shop.V1;
 
 namespace Integration;
 
-/// <summary>A shop that asks soon about what is held.</summary>
-public sealed class ImpatientShop : RunningShop
+/// <summary>A reservation that cannot be read becomes a dead letter and does not block others.</summary>
+[Collection(nameof(Sequential))]
+public sealed class CorruptReservationTests(ShortDeadlineShop shop) : IClassFixture<ShortDeadlineShop>
 {
-    public ImpatientShop() => Environment["Saga__Deadline"] = "00:00:02";
-}
-
-/// <summary>A reservation that cannot be handled any more: it is reported everywhere, stops no other, and is the operator's to discard.</summary>
-[Collection(nameof(Alone))]
-public sealed class CorruptReservationTests(ImpatientShop shop) : IClassFixture<ImpatientShop>
-{
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60), LookAgain = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60), PollInterval = TimeSpan.FromMilliseconds(100);
 
     [Fact]
-    public async Task It_becomes_a_dead_letter_that_doctor_and_audit_report_and_others_are_released()
+    public async Task It_is_reported_by_doctor_and_audit_and_other_reservations_are_released()
     {
         await shop.Clients.Stock.PutProductAsync(new() { ProductId = "lamp", Name = "Lamp", Price = 1_000, InitialStock = 10 });
-        // Orders that Orders does not know: Stock holds for them until it asks.
+        // Orders does not know these: Stock reserves for them until its sweep asks Orders.
         var (bad, good) = (Guid.CreateVersion7().ToString(), Guid.CreateVersion7().ToString());
         foreach (var order in (string[])[bad, good]) await PublishAsync(order);
         foreach (var order in (string[])[bad, good]) await UntilAsync(async () => await StatusAsync(order) == "Reserved");
-        // What an older version stored for an order-created without items.
-        var key = $"stock||claim:{bad}";
+        // The record that an older version stored for an order-created without items.
+        var key = $"stock||reservation:{bad}";
         var data = (string)(await shop.Redis.HashGetAsync(key, "data"))!;
         Assert.Contains("\"lines\":[{", data);
         await shop.Redis.HashSetAsync(key, "data", System.Text.RegularExpressions.Regex.Replace(data, "\"lines\":\\[[^]]*\\]", "\"lines\":[]"));
@@ -35,18 +28,19 @@ public sealed class CorruptReservationTests(ImpatientShop shop) : IClassFixture<
         await UntilAsync(async () => await StatusAsync(good) == "Released");
         DeadLetter? letter = null;
         await UntilAsync(async () => (letter = (await shop.Clients.DeadLetters[1].ListDeadLettersAsync(new())).DeadLetters.SingleOrDefault(one => one.OrderId == bad)) is not null);
-        Assert.Equal(("reservations", $"claim:{bad} is corrupt: it has no lines."), (letter!.Topic, letter.Problem));
+        Assert.Equal("reservations", letter!.Topic);
+        Assert.Equal($"reservation:{bad} is corrupt: it has no lines.", letter.Problem);
         var asked = await Assert.ThrowsAsync<RpcException>(async () => await shop.Clients.Stock.GetReservationAsync(new() { OrderId = bad }));
         Assert.Equal(StatusCode.DataLoss, asked.StatusCode);
 
         foreach (var command in (string[])["doctor", "audit"])
         {
-            var reported = await Typed.InAsync(shop, [command, .. command == "doctor" ? SidecarsOf(shop) : []]);
+            var reported = await CliRun.AgainstAsync(shop, [command, .. command == "doctor" ? GetSidecarArguments(shop) : []]);
             Assert.True(reported.Exit == 1 && reported.Output.Contains("dead-letters", StringComparison.Ordinal), $"{command}: {reported}");
         }
-        var redriven = await Typed.InAsync(shop, "dead-letters", "redrive", letter.DeadLetterId);
+        var redriven = await CliRun.AgainstAsync(shop, "dead-letters", "redrive", letter.DeadLetterId);
         Assert.True(redriven.Exit == 1, $"{redriven}");
-        var discarded = await Typed.InAsync(shop, "dead-letters", "discard", letter.DeadLetterId);
+        var discarded = await CliRun.AgainstAsync(shop, "dead-letters", "discard", letter.DeadLetterId);
         Assert.True(discarded.Exit == 0, $"{discarded}");
         Assert.Empty((await shop.Clients.DeadLetters[1].ListDeadLettersAsync(new())).DeadLetters);
     }
@@ -72,11 +66,11 @@ public sealed class CorruptReservationTests(ImpatientShop shop) : IClassFixture<
         }
     }
 
-    private static IEnumerable<string> SidecarsOf(RunningShop shop) =>
+    private static IEnumerable<string> GetSidecarArguments(RunningShop shop) =>
         ["--orders-sidecar-http", shop.AddressOf("3501"), "--stock-sidecar-http", shop.AddressOf("3502"), "--payments-sidecar-http", shop.AddressOf("3503"), "--coupons-sidecar-http", shop.AddressOf("3504")];
 
     private static async Task UntilAsync(Func<Task<bool>> holds)
     {
-        for (var until = DateTime.UtcNow + Patience; !await holds(); await Task.Delay(LookAgain)) Assert.True(DateTime.UtcNow < until, "It does not come true.");
+        for (var until = DateTime.UtcNow + Timeout; !await holds(); await Task.Delay(PollInterval)) Assert.True(DateTime.UtcNow < until, $"The condition is not met after {Timeout}.");
     }
 }

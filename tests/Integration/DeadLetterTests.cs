@@ -4,23 +4,24 @@ using Shop.V1;
 
 namespace Integration;
 
-/// <summary>What a service could not handle is kept, shown, redriven and discarded, by the public API.</summary>
+/// <summary>Dead letters are stored, shown, redriven and discarded by the public API.</summary>
 [Collection(nameof(OnRedis))]
 public sealed class DeadLetterTests(RunningShop shop)
 {
     private readonly string run = Guid.CreateVersion7().ToString("N")[^8..];
 
     [Fact, Trait("Hazard", "H20")]
-    public async Task An_event_that_cannot_be_read_is_kept_with_the_reason_and_can_only_be_discarded()
+    public async Task A_malformed_event_is_stored_with_the_reason_and_can_only_be_discarded()
     {
         await AddAsync("payment-completed", $$"""{"id":"poison-{{run}}","source":"test","type":"x","specversion":"1.0","datacontenttype":"application/json","data":{"amount":[]},"topic":"payment-completed","pubsubname":"pubsub"}""");
-        var letter = await KeptAsync(letter => letter.EventId == $"poison-{run}");
-        Assert.Equal(("orders", "payment-completed"), (letter.AppId, letter.Topic));
+        var letter = await WaitForLetterAsync(letter => letter.EventId == $"poison-{run}");
+        Assert.Equal("orders", letter.AppId);
+        Assert.Equal("payment-completed", letter.Topic);
         Assert.Contains("not the event of the topic payment-completed", letter.Problem);
         Assert.Contains("amount", (await OrdersLetters.GetDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId })).DeadLetter.Data.ToStringUtf8());
-        await RefusedAsync(OrdersLetters.RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId }), StatusCode.FailedPrecondition, "can only be discarded");
+        await AssertRefusedAsync(OrdersLetters.RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId }), StatusCode.FailedPrecondition, "can only be discarded");
 
-        for (var twice = 0; twice < 2; twice++)
+        for (var attempt = 0; attempt < 2; attempt++)
         {
             var discarded = await OrdersLetters.DiscardDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId });
             Assert.Equal(DeadLetterState.Discarded, discarded.DeadLetter.State);
@@ -29,55 +30,57 @@ public sealed class DeadLetterTests(RunningShop shop)
     }
 
     [Fact]
-    public async Task What_is_no_CloudEvent_at_all_is_kept_too()
+    public async Task A_message_that_is_not_a_CloudEvent_is_stored_too()
     {
         await AddAsync("coupon-used", $"rubbish {run}");
-        var letter = await KeptAsync(letter => letter.Problem.Contains($"rubbish {run}"));
+        var letter = await WaitForLetterAsync(letter => letter.Problem.Contains($"rubbish {run}"));
         Assert.Contains("no CloudEvent", letter.Problem);
         Assert.Empty(letter.Topic);
     }
 
     [Fact]
-    public async Task A_dry_run_says_what_a_redrive_then_does()
+    public async Task A_dry_run_reports_the_effects_of_the_redrive()
     {
         var (product, order) = ($"p-{run}", Guid.CreateVersion7().ToString());
         await shop.Clients.Stock.PutProductAsync(new() { ProductId = product, Name = "Lamp", Price = 1_000, InitialStock = 5 });
         await AddAsync("stock-dead-letters", Envelope(order, "OrderCreatedEvent", "order-created",
             $$"""{"orderId":"{{order}}","userId":"u","items":[{"productId":"{{product}}","quantity":2,"unitPrice":"1000"}],"totalAmount":"2000","finalAmount":"2000"}"""));
-        var letter = await KeptAsync(letter => letter.OrderId == order);
-        Assert.Equal(("stock", "order-created", ""), (letter.AppId, letter.Topic, letter.Problem));
+        var letter = await WaitForLetterAsync(letter => letter.OrderId == order);
+        Assert.Equal("stock", letter.AppId);
+        Assert.Equal("order-created", letter.Topic);
+        Assert.Empty(letter.Problem);
 
-        var rehearsed = await StockLetters.RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId, DryRun = true });
-        Assert.Empty(rehearsed.Failure);
-        Assert.Equal(DeadLetterState.Waiting, rehearsed.DeadLetter.State);
-        Assert.Contains(rehearsed.Effects, effect => effect.StartsWith($"product:{product}:") && effect.Contains("holdings.available 5 → 3") && effect.Contains("holdings.held 0 → 2"));
-        Assert.Contains(rehearsed.Effects, effect => effect.StartsWith($"claim:{order}:"));
-        Assert.Contains(rehearsed.Effects, effect => effect.StartsWith("says stock-reserved:") && effect.Contains(order));
+        var dryRun = await StockLetters.RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId, DryRun = true });
+        Assert.Empty(dryRun.Failure);
+        Assert.Equal(DeadLetterState.Waiting, dryRun.DeadLetter.State);
+        Assert.Contains(dryRun.Effects, effect => effect.StartsWith($"product:{product}:") && effect.Contains("holdings.available 5 → 3") && effect.Contains("holdings.held 0 → 2"));
+        Assert.Contains(dryRun.Effects, effect => effect.StartsWith($"reservation:{order}:"));
+        Assert.Contains(dryRun.Effects, effect => effect.StartsWith("says stock-reserved:") && effect.Contains(order));
         Assert.Equal(5, (await ProductAsync(product)).Available);
-        await RefusedAsync(shop.Clients.Stock.GetReservationAsync(new() { OrderId = order }), StatusCode.NotFound, order);
+        await AssertRefusedAsync(shop.Clients.Stock.GetReservationAsync(new() { OrderId = order }), StatusCode.NotFound, order);
 
         var redriven = await StockLetters.RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId });
         Assert.Empty(redriven.Failure);
         Assert.Equal(DeadLetterState.Redriven, redriven.DeadLetter.State);
-        Assert.Equal((3, 2), ((await ProductAsync(product)).Available, (await ProductAsync(product)).Held));
+        Assert.Equal(new StockLevel(Available: 3, Held: 2), StockLevel.From(await ProductAsync(product)));
         Assert.Equal(ReservationStatus.Reserved, (await shop.Clients.Stock.GetReservationAsync(new() { OrderId = order })).Reservation.Status);
-        await RefusedAsync(StockLetters.RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId }), StatusCode.FailedPrecondition, "redriven before");
+        await AssertRefusedAsync(StockLetters.RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId }), StatusCode.FailedPrecondition, "redriven before");
 
-        // Nobody placed that order: let go of what it holds.
+        // The order does not exist: release its reservation.
         await AddAsync("stock-dead-letters", Envelope(order, "OrderFailedEvent", "order-failed",
             $$"""{"orderId":"{{order}}","userId":"u","items":[{"productId":"{{product}}","quantity":2,"unitPrice":"1000"}],"totalAmount":"2000","finalAmount":"2000","reason":"CANCELLED"}"""));
-        // Orders has rejected what Stock answered about an order that it does not know.
-        letter = await KeptAsync(letter => letter.OrderId == order && letter.AppId == "stock");
+        // There is a second one: Orders has rejected the answer of Stock about an order that it does not know.
+        letter = await WaitForLetterAsync(letter => letter.OrderId == order && letter.AppId == "stock");
         Assert.Empty((await StockLetters.RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId })).Failure);
         Assert.Equal(5, (await ProductAsync(product)).Available);
     }
 
     [Fact]
-    public async Task What_fails_again_stays_and_says_why()
+    public async Task A_redrive_that_fails_keeps_the_dead_letter_and_reports_why()
     {
         var order = Guid.CreateVersion7().ToString();
         await AddAsync("payments-dead-letters", Envelope(order, "OrderConfirmedEvent", "order-confirmed", $$"""{"orderId":"{{order}}"}"""));
-        var letter = await KeptAsync(letter => letter.OrderId == order);
+        var letter = await WaitForLetterAsync(letter => letter.OrderId == order);
         foreach (var dryRun in (bool[])[true, false])
         {
             var redriven = await shop.Clients.DeadLetters[2].RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId, DryRun = dryRun });
@@ -88,17 +91,17 @@ public sealed class DeadLetterTests(RunningShop shop)
     }
 
     [Fact, Trait("Hazard", "H19")]
-    public async Task An_event_that_is_older_than_what_is_remembered_is_not_redriven()
+    public async Task An_event_older_than_the_retention_of_records_is_not_redriven()
     {
         var order = Guid.CreateVersion7().ToString();
         await AddAsync("stock-dead-letters", Envelope(order, "OrderConfirmedEvent", "order-confirmed", $$"""{"orderId":"{{order}}"}""", DateTime.UtcNow.AddDays(-7)));
-        var letter = await KeptAsync(letter => letter.OrderId == order);
-        await RefusedAsync(StockLetters.RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId }), StatusCode.FailedPrecondition, "more than 6 days ago");
+        var letter = await WaitForLetterAsync(letter => letter.OrderId == order);
+        await AssertRefusedAsync(StockLetters.RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId }), StatusCode.FailedPrecondition, "more than 6 days ago");
     }
 
     [Fact]
-    public async Task An_unknown_one_is_not_found() =>
-        await RefusedAsync(OrdersLetters.GetDeadLetterAsync(new() { DeadLetterId = "0000" }), StatusCode.NotFound, "0000");
+    public async Task An_unknown_dead_letter_is_not_found() =>
+        await AssertRefusedAsync(OrdersLetters.GetDeadLetterAsync(new() { DeadLetterId = "0000" }), StatusCode.NotFound, "0000");
 
     private DeadLetterService.DeadLetterServiceClient OrdersLetters => shop.Clients.DeadLetters[0];
 
@@ -108,23 +111,23 @@ public sealed class DeadLetterTests(RunningShop shop)
 
     private Task AddAsync(string topic, string message) => shop.Redis.ExecuteAsync("XADD", topic, "*", "data", message);
 
-    private async Task<DeadLetter> KeptAsync(Func<DeadLetter, bool> which)
+    private async Task<DeadLetter> WaitForLetterAsync(Func<DeadLetter, bool> which)
     {
         for (var until = DateTime.UtcNow.AddSeconds(30); ; await Task.Delay(20))
         {
-            var letters = (await WaitingLetters.ReadAsync(shop.Clients, default)).Letters;
+            var letters = (await DeadLetterList.ReadAsync(shop.Clients, default)).Letters;
             if (letters.FirstOrDefault(which) is { } letter) return letter;
-            Assert.True(DateTime.UtcNow < until, $"It is not among the {letters.Count} dead letters.");
+            Assert.True(DateTime.UtcNow < until, $"The dead letter is not among the {letters.Count} dead letters.");
         }
     }
 
-    private static async Task RefusedAsync<T>(AsyncUnaryCall<T> call, StatusCode code, string says)
+    private static async Task AssertRefusedAsync<T>(AsyncUnaryCall<T> call, StatusCode code, string detail)
     {
         var refused = await Assert.ThrowsAsync<RpcException>(() => call.ResponseAsync);
         Assert.Equal(code, refused.StatusCode);
-        Assert.Contains(says, refused.Status.Detail);
+        Assert.Contains(detail, refused.Status.Detail);
     }
 
-    private static string Envelope(string order, string name, string topic, string data, DateTime? said = null) =>
-        $$"""{"data":{{data}},"datacontenttype":"application/json","id":"{{order}}/{{name}}","pubsubname":"pubsub","source":"orders","specversion":"1.0","time":"{{said ?? DateTime.UtcNow:yyyy-MM-ddTHH:mm:ssZ}}","topic":"{{topic}}","type":"shop.v1.{{name}}"}""";
+    private static string Envelope(string order, string name, string topic, string data, DateTime? time = null) =>
+        $$"""{"data":{{data}},"datacontenttype":"application/json","id":"{{order}}/{{name}}","pubsubname":"pubsub","source":"orders","specversion":"1.0","time":"{{time ?? DateTime.UtcNow:yyyy-MM-ddTHH:mm:ssZ}}","topic":"{{topic}}","type":"shop.v1.{{name}}"}""";
 }

@@ -4,13 +4,13 @@ using Shop.V1;
 
 namespace Integration;
 
-/// <summary>What a service logs while its sidecar is away and many look on.</summary>
-[Collection(nameof(Alone))]
+/// <summary>The log of a service while its sidecar is down and many clients watch.</summary>
+[Collection(nameof(Sequential))]
 public sealed class OutageLogTests : IAsyncLifetime
 {
-    private const int Watchers = 8, FailuresMany = 400;
+    private const int Watchers = 8, FailuresMin = 400;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60), LookAgain = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(60), PollInterval = TimeSpan.FromMilliseconds(50);
 
     private ChaosShop shop = null!;
 
@@ -25,11 +25,11 @@ public sealed class OutageLogTests : IAsyncLifetime
     public async Task DisposeAsync() => await shop.DisposeAsync();
 
     [Fact]
-    public async Task A_sidecar_that_is_away_is_a_few_lines_however_many_watch()
+    public async Task An_outage_of_the_sidecar_logs_a_few_lines_for_any_number_of_failed_calls()
     {
         await shop.Clients.Stock.PutProductAsync(new() { ProductId = "p", Name = "Lamp", Price = 1_000, InitialStock = 10 });
         await shop.Clients.Payments.OpenAccountAsync(new() { UserId = "u", InitialDeposit = 10_000 });
-        using var stop = new CancellationTokenSource(Patience);
+        using var cts = new CancellationTokenSource(WaitTimeout);
         var failures = 0;
         await Payments.KillAsync(TimeSpan.Zero, async () =>
         {
@@ -39,39 +39,40 @@ public sealed class OutageLogTests : IAsyncLifetime
             var before = Orders.Lines.Count();
             await OrdersSidecar.KillAsync(TimeSpan.Zero, async () =>
             {
-                await ReachAsync(() => Volatile.Read(ref failures) >= FailuresMany, () => $"Only {failures} looks have failed.");
-                await Task.WhenAll(streams.Select(stream => stream.ReadToEndAsync(stop.Token)));
+                await WaitForAsync(() => Volatile.Read(ref failures) >= FailuresMin, () => $"Only {failures} calls have failed.");
+                await Task.WhenAll(streams.Select(stream => stream.ReadToEndAsync(cts.Token)));
             });
-            await ReachAsync(() => Since(before).Any(line => line.Contains("Calls: no more of them fail")), () => string.Join('\n', Since(before)));
-            await stop.CancelAsync();
+            await WaitForAsync(() => Since(before).Any(line => line.Contains("Calls: no more of them fail")), () => string.Join('\n', Since(before)));
+            await cts.CancelAsync();
             await Task.WhenAll(watchers);
 
             var lines = Since(before);
             Assert.DoesNotContain(lines, line => line.Contains("Error status code"));
             Assert.DoesNotContain(lines, line => line.Contains("   at ") || line.Contains(" at Grpc.") || line.Contains(" at Saga."));
-            Assert.Single(lines, line => line.Contains("Further calls that fail are counted"));
-            // Payments is away, so the order is reminded again and again; that is another matter.
-            string[] bad = [.. lines.Where(line => (line.Contains(" warn: ") || line.Contains(" fail: ")) && !line.Contains("was quiet"))];
-            Assert.True(bad.Length <= 12, $"{failures} looks failed, and of it these {bad.Length} lines were written:\n{string.Join('\n', bad)}");
+            // One outage, or a second one when the sidecar fails again during its start.
+            Assert.InRange(lines.Count(line => line.Contains("Further calls that fail are counted")), 1, 2);
+            // Payments is down, so the order is resent (event id 106), which is no part of the outage.
+            string[] outage = [.. lines.Where(line => (line.Contains(" warn: ") || line.Contains(" fail: ")) && !line.Contains("[106]"))];
+            Assert.True(outage.Length <= 12, $"{failures} calls failed, and these {outage.Length} lines were logged:\n{string.Join('\n', outage)}");
         });
 
         async Task WatchAsync(string order)
         {
-            while (!stop.IsCancellationRequested)
+            while (!cts.IsCancellationRequested)
             {
                 try
                 {
-                    using var watch = shop.Clients.Orders.WatchOrder(new() { Order = order }, cancellationToken: stop.Token);
-                    await foreach (var _ in watch.ResponseStream.ReadAllAsync(stop.Token))
+                    using var watch = shop.Clients.Orders.WatchOrder(new() { Order = order }, cancellationToken: cts.Token);
+                    await foreach (var _ in watch.ResponseStream.ReadAllAsync(cts.Token))
                     {
                     }
                 }
-                catch (RpcException) when (!stop.IsCancellationRequested)
+                catch (RpcException) when (!cts.IsCancellationRequested)
                 {
                     Interlocked.Increment(ref failures);
                     await Task.Yield();
                 }
-                catch (Exception) when (stop.IsCancellationRequested)
+                catch (Exception) when (cts.IsCancellationRequested)
                 {
                     return;
                 }
@@ -89,8 +90,8 @@ public sealed class OutageLogTests : IAsyncLifetime
         return stream;
     }
 
-    private static async Task ReachAsync(Func<bool> reached, Func<string> otherwise)
+    private static async Task WaitForAsync(Func<bool> condition, Func<string> getMessage)
     {
-        for (var until = DateTime.UtcNow + Patience; !reached(); await Task.Delay(LookAgain)) Assert.True(DateTime.UtcNow < until, otherwise());
+        for (var until = DateTime.UtcNow + WaitTimeout; !condition(); await Task.Delay(PollInterval)) Assert.True(DateTime.UtcNow < until, getMessage());
     }
 }

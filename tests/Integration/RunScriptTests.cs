@@ -7,25 +7,25 @@ using System.Text.RegularExpressions;
 namespace Integration;
 
 /// <summary>
-/// ./run.sh as it is typed, in a folder that is like the repository but for its ports. Where it finds a Dapr, that is a script of the test,
-/// which notes how it was called and runs the stand-in.
+/// ./run.sh in a copy of the repository with other ports. The Dapr that it finds is a script of the test, which logs its arguments and runs the
+/// stand-in.
 /// </summary>
 [SupportedOSPlatform("linux")]
 public sealed class RunScriptTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(3);
 
-    private static readonly string[] Fixed =
+    private static readonly string[] ProjectPorts =
         ["6379", "5001", "5002", "5003", "5004", "8080", "8082", "8083", "8084", "50001", "50002", "50003", "50004", "3501", "3502", "3503", "3504"];
 
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("run-");
-    private readonly Dictionary<string, int> ports = Fixed.ToDictionary(port => port, _ => FreePort.Take());
+    private readonly Dictionary<string, int> ports = ProjectPorts.ToDictionary(port => port, _ => FreePort.Take());
 
     public RunScriptTests()
     {
         foreach (var file in (string[])["run.sh", "needs.sh", "dapr.yaml", .. Directory.EnumerateFiles(Path.Combine(RunningShop.Root, "components")).Select(path => $"components/{Path.GetFileName(path)}")])
         {
-            var text = Regex.Replace(File.ReadAllText(Path.Combine(RunningShop.Root, file)), $@"(?<![\d.])({string.Join('|', Fixed)})(?!\d)", match => $"{ports[match.Value]}");
+            var text = Regex.Replace(File.ReadAllText(Path.Combine(RunningShop.Root, file)), $@"(?<![\d.])({string.Join('|', ProjectPorts)})(?!\d)", match => $"{ports[match.Value]}");
             Write(file, text.Replace("localhost:9411", "localhost:1"), executable: file.EndsWith(".sh", StringComparison.Ordinal));
         }
         foreach (var project in (string[])["Orders", "Stock", "Payments", "Coupons", "Shop", "daprd"])
@@ -34,7 +34,7 @@ public sealed class RunScriptTests : IDisposable
             Directory.CreateSymbolicLink(At($"artifacts/bin/{project}/release"), Path.GetDirectoryName(RunningShop.ProgramOf(project))!);
         }
         foreach (var service in (string[])["Orders", "Stock", "Payments", "Coupons"]) folder.CreateSubdirectory($"services/{service}");
-        // Everything is built; and the command line is to find the shop on these ports.
+        // Skips the build, and passes these ports to the command line.
         Write("bin/dotnet", $"""
             #!/bin/bash
             PATH=${"{PATH#*:}"}
@@ -49,15 +49,15 @@ public sealed class RunScriptTests : IDisposable
     public void Dispose() => folder.Delete(recursive: true);
 
     [Fact]
-    public async Task Under_Dapr_the_shop_opens_takes_orders_and_leaves_nothing_behind()
+    public async Task Under_Dapr_the_shop_starts_accepts_orders_and_stops_completely()
     {
-        Dapr("home/.dapr/bin/daprd");
+        InstallDapr("home/.dapr/bin/daprd");
         await using var run = Run();
         await run.LineAsync("Running under Dapr: daprd 9.8.7, dapr 9.8.6.");
         await run.LineAsync("Status: Running");
         await run.LineAsync("Ctrl-C stops everything.");
         Assert.Equal(["run -f dapr.yaml"], Calls);
-        Assert.True(await AnswersAsync("6379"), "It starts a Redis where there is none.");
+        Assert.True(await IsOpenAsync("6379"), "Redis was not started.");
 
         using var http = new HttpClient { BaseAddress = new($"http://localhost:{ports["8080"]}") };
         const string order = """{"items":[{"productId":1,"quantity":2}],"userCouponId":123,"recipientName":"홍길동","shippingAddress":"서울시 강남구","shippingPhone":"010-1234-5678"}""";
@@ -65,25 +65,25 @@ public sealed class RunScriptTests : IDisposable
         Assert.True(placed.StatusCode == HttpStatusCode.Created, await placed.Content.ReadAsStringAsync());
 
         run.Signal("INT");
-        await run.Ended.WaitAsync(Patience);
+        await run.Ended.WaitAsync(Timeout);
         Assert.Equal(130, await run.ExitAsync());
-        foreach (var port in Fixed) Assert.False(await AnswersAsync(port), $"{port} is still answered.");
+        foreach (var port in ProjectPorts) Assert.False(await IsOpenAsync(port), $"{port} is still open.");
         Assert.NotEmpty(Directory.GetFiles(At("services/Orders/.dapr/logs"), "orders_app_*.log"));
     }
 
     [Fact]
-    public async Task Under_Dapr_the_demo_passes_on_the_Redis_that_is_there_with_a_daprd_from_the_path()
+    public async Task Under_Dapr_the_demo_passes_with_a_running_Redis_and_a_daprd_from_the_path()
     {
-        Dapr("bin/daprd");
+        InstallDapr("bin/daprd");
         await using var redis = ChildProcess.Start("redis-server", ["--port", $"{ports["6379"]}", "--bind", "127.0.0.1", "--dir", folder.FullName, "--save", ""]);
         await redis.LineAsync("Ready to accept connections");
         await using var run = Run("demo", "--json");
         Assert.True(await EndAsync(run) == 0, run.Output);
         Assert.Contains("Running under Dapr: daprd 9.8.7, dapr 9.8.6.", run.Output);
         Assert.Equal(["run -f dapr.yaml"], Calls);
-        // Where 'dapr run' looks for it.
+        // The folder in which 'dapr run' looks for it.
         Assert.Equal(At("bin/daprd"), File.ResolveLinkTarget(At(".data/.dapr/bin/daprd"), returnFinalTarget: true)?.FullName);
-        Assert.True(await AnswersAsync("6379"));
+        Assert.True(await IsOpenAsync("6379"));
         Assert.False(File.Exists(At(".data/redis.log")));
         Assert.NotEmpty(File.ReadAllText(At(".data/demo.log")));
     }
@@ -92,9 +92,9 @@ public sealed class RunScriptTests : IDisposable
     [InlineData(true, "--standin")]
     [InlineData(true, "--embedded")]
     [InlineData(false, null)]
-    public async Task The_demo_passes_with_the_stand_in_when_it_is_asked_for_or_Dapr_is_not_initialized(bool initialized, string? flag)
+    public async Task The_demo_passes_with_the_stand_in_when_requested_or_when_Dapr_is_not_initialized(bool initialized, string? flag)
     {
-        Dapr(initialized ? "home/.dapr/bin/daprd" : null);
+        InstallDapr(initialized ? "home/.dapr/bin/daprd" : null);
         await using var run = Run([.. flag is null ? [] : (string[])[flag], "demo"]);
         Assert.True(await EndAsync(run) == 0, run.Output);
         Assert.Contains("All 4 scenarios went as promised.", run.Output);
@@ -104,19 +104,19 @@ public sealed class RunScriptTests : IDisposable
     }
 
     [Fact]
-    public async Task A_dapr_run_that_ends_early_is_said_with_its_exit_code_and_what_to_do()
+    public async Task A_dapr_run_that_ends_early_is_reported_with_exit_code_and_advice()
     {
-        Dapr("home/.dapr/bin/daprd", run: "echo 'something is missing'; exit 7");
+        InstallDapr("home/.dapr/bin/daprd", run: "echo 'something is missing'; exit 7");
         await using var run = Run("demo");
         Assert.Equal(1, await EndAsync(run));
         Assert.Contains("'dapr run' has ended with exit code 7", run.Output);
         Assert.Contains("./run.sh --standin", run.Output);
         Assert.Contains("something is missing", run.Output);
-        Assert.False(await AnswersAsync("6379"));
+        Assert.False(await IsOpenAsync("6379"));
     }
 
     [Fact]
-    public async Task An_unknown_word_is_answered_with_those_that_are_known()
+    public async Task An_unknown_argument_is_refused_with_the_known_ones()
     {
         await using var run = Run("--stand-in");
         Assert.Equal(1, await EndAsync(run));
@@ -127,21 +127,21 @@ public sealed class RunScriptTests : IDisposable
         Assert.DoesNotContain("set -euo", help.Output);
     }
 
-    /// <summary>How 'dapr' was called, but for its version.</summary>
+    /// <summary>The arguments of each call of 'dapr' except --version.</summary>
     private string[] Calls => File.Exists(At("calls")) ? File.ReadAllLines(At("calls")) : [];
 
     private string At(string path) => Path.Combine(folder.FullName, path);
 
     private ChildProcess Run(params IEnumerable<string> words) => ChildProcess.Start(At("run.sh"), words, new Dictionary<string, string>
     {
-        // Without a Dapr that this machine may have.
+        // Without the Dapr of this machine.
         ["PATH"] = string.Join(':', [At("bin"), .. Environment.GetEnvironmentVariable("PATH")!.Split(':').Where(path => !File.Exists(Path.Combine(path, "daprd")))]),
         ["HOME"] = At("home"),
         ["OTEL_TRACES_EXPORTER"] = "none",
     });
 
-    /// <param name="daprd">Where it is; null: nowhere.</param>
-    private void Dapr(string? daprd, string run = "exec dotnet artifacts/bin/daprd/release/daprd.dll \"$@\"")
+    /// <param name="daprd">Path of a daprd to create. Null: none.</param>
+    private void InstallDapr(string? daprd, string run = "exec dotnet artifacts/bin/daprd/release/daprd.dll \"$@\"")
     {
         Write("bin/dapr", $"""
             #!/bin/bash
@@ -154,11 +154,11 @@ public sealed class RunScriptTests : IDisposable
 
     private static async Task<int> EndAsync(ChildProcess run)
     {
-        await run.Ended.WaitAsync(Patience);
+        await run.Ended.WaitAsync(Timeout);
         return await run.ExitAsync();
     }
 
-    private async Task<bool> AnswersAsync(string port)
+    private async Task<bool> IsOpenAsync(string port)
     {
         using var client = new TcpClient();
         try

@@ -7,12 +7,12 @@ using StackExchange.Redis;
 
 namespace Integration;
 
-/// <summary>The whole shop as a user starts it: a Redis, a runner with four sidecars, four services, each a process, on free ports.</summary>
+/// <summary>The whole shop as a user starts it, as processes on free ports: Redis, a runner with four sidecars, and four services.</summary>
 public class RunningShop : IAsyncLifetime
 {
     public static readonly string Root = RootOf();
 
-    /// <summary>Where this build put the programs: artifacts/bin.</summary>
+    /// <summary>The output folder of this build: artifacts/bin.</summary>
     private static readonly string Bin = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../.."));
 
     private static readonly string Configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
@@ -37,10 +37,10 @@ public class RunningShop : IAsyncLifetime
     /// <summary>The folder of Dapr's component files.</summary>
     public string Components => Path.Combine(folder.FullName, "components");
 
-    /// <summary>What is set for the services, beside where traces go.</summary>
+    /// <summary>Additional environment variables of the services.</summary>
     protected Dictionary<string, string> Environment { get; } = [];
 
-    /// <summary>Where traces go; nowhere unless a test collects them.</summary>
+    /// <summary>Endpoint for spans; unreachable unless a test collects them.</summary>
     protected Uri Zipkin { get; set; } = Nowhere;
 
     internal static Uri Nowhere { get; } = new("http://localhost:1/api/v2/spans");
@@ -50,7 +50,7 @@ public class RunningShop : IAsyncLifetime
         "5001", "5002", "5003", "5004", "8080", "8082", "8083", "8084", "50001", "50002", "50003", "50004", "3501", "3502", "3503", "3504",
     }.ToDictionary(port => port, _ => FreePort.Take());
 
-    /// <summary>Everything that the runner and the services have written.</summary>
+    /// <summary>The output of the runner and the services so far.</summary>
     public string Output => runner!.Output;
 
     public string AddressOf(string port) => $"http://localhost:{Ports[port]}";
@@ -91,15 +91,15 @@ public class RunningShop : IAsyncLifetime
 
     internal static ChildProcess Daprd(params IEnumerable<string> arguments) => ChildProcess.Start("dotnet", [ProgramOf("daprd"), .. arguments]);
 
-    /// <summary>A call of any method with any bytes, as a client of another language could make it.</summary>
-    public AsyncUnaryCall<byte[]> Call(string port, string service, string method, byte[] request)
+    /// <summary>Calls any method with any bytes.</summary>
+    public AsyncUnaryCall<byte[]> CallRawAsync(string port, string service, string method, byte[] request)
     {
         var bytes = Marshallers.Create(content => content, content => content);
         var channel = GrpcChannel.ForAddress(AddressOf(port));
         return channel.CreateCallInvoker().AsyncUnaryCall(new Method<byte[], byte[]>(MethodType.Unary, service, method, bytes, bytes), null, new(), request);
     }
 
-    /// <summary>The project's own dapr.yaml and components, with other ports, and folders that exist for real.</summary>
+    /// <summary>Writes the project's dapr.yaml and components with these ports, and creates the folders that they name.</summary>
     private string WriteFiles()
     {
         Directory.CreateDirectory(Components);
@@ -120,6 +120,3 @@ public class RunningShop : IAsyncLifetime
 
     private static string RootOf([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../.."));
 }
-
-/// <summary>The same without Redis: everything in the memory of the runner.</summary>
-public sealed class EmbeddedShop() : RunningShop(embedded: true);

@@ -2,13 +2,13 @@ using Shop;
 
 namespace Integration;
 
-/// <summary>The four scenarios of the mission, each on things of its own.</summary>
+/// <summary>The four demo scenarios.</summary>
 public abstract class ScenarioTests(RunningShop shop)
 {
     public static TheoryData<string> Names => [.. Scenario.All.Select(scenario => scenario.Name)];
 
     [Theory, MemberData(nameof(Names)), Trait("Hazard", "B8")]
-    public async Task It_goes_as_promised(string name)
+    public async Task A_scenario_has_the_expected_outcome(string name)
     {
         var result = await Scenario.All.Single(scenario => scenario.Name == name).PlayAsync(shop.Clients, Guid.CreateVersion7().ToString("N")[^8..], default);
         Assert.All(result.Findings, finding => Assert.True(finding.Holds, $"{finding.What}: expected {finding.Expected}, seen {finding.Seen}"));
@@ -21,6 +21,3 @@ public abstract class ScenarioTests(RunningShop shop)
 public sealed class ScenariosOnRedis(RunningShop shop) : ScenarioTests(shop);
 
 public sealed class ScenariosEmbedded(EmbeddedShop shop) : ScenarioTests(shop), IClassFixture<EmbeddedShop>;
-
-[CollectionDefinition(nameof(OnRedis))]
-public sealed class OnRedis : ICollectionFixture<RunningShop>;

@@ -4,7 +4,7 @@ using System.Net.Sockets;
 
 namespace Integration;
 
-/// <summary>Starting and stopping: what cannot work is said in one sentence before anything runs, and nothing is left behind.</summary>
+/// <summary>Starting and stopping: a wrong configuration is reported in one sentence before any process starts, and no process remains.</summary>
 public sealed class StartTests : IDisposable
 {
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("start-");
@@ -12,47 +12,47 @@ public sealed class StartTests : IDisposable
     public void Dispose() => folder.Delete(recursive: true);
 
     [Fact]
-    public async Task A_signal_stops_every_process_that_was_started()
+    public async Task A_signal_stops_all_started_processes()
     {
         var shop = new EmbeddedShop();
         await shop.InitializeAsync();
-        var started = Descendants(shop.Runner.Id);
+        var started = GetDescendants(shop.Runner.Id);
         Assert.InRange(started.Count, 4, 8);
         await shop.DisposeAsync();
-        Assert.All(started, id => Assert.False(Directory.Exists($"/proc/{id}") && !IsZombie(id), $"process {id} is still there"));
+        Assert.All(started, id => Assert.False(Directory.Exists($"/proc/{id}") && !IsZombie(id), $"process {id} is still running"));
     }
 
     [Fact]
-    public async Task A_taken_port_is_named_with_its_app()
+    public async Task A_taken_port_is_reported_with_its_app()
     {
         using var taken = new TcpListener(IPAddress.Loopback, 0);
         taken.Start();
         var port = ((IPEndPoint)taken.LocalEndpoint).Port;
-        await RefusedAsync(Run($"    appPort: {port}"), $"{port}", "orders");
+        await AssertRefusedAsync(Run($"    appPort: {port}"), $"{port}", "orders");
     }
 
     [Fact]
-    public async Task A_Redis_that_is_not_there_is_named_with_what_to_do()
+    public async Task An_unreachable_Redis_is_reported_with_advice()
     {
         Component($"redisHost\n      value: localhost:{FreePort.Take()}");
-        await RefusedAsync(Run(""), "Redis", "redis-server");
+        await AssertRefusedAsync(Run(""), "Redis", "redis-server");
     }
 
     [Fact]
-    public async Task A_component_file_that_is_wrong_is_named_with_its_line()
+    public async Task A_malformed_component_file_is_reported_with_its_line()
     {
         Component("redisHost\n      value: [oops");
-        await RefusedAsync(Run(""), "store.yaml", "line");
+        await AssertRefusedAsync(Run(""), "store.yaml", "line");
     }
 
     [Fact]
-    public async Task A_run_file_that_is_not_there_is_named()
+    public async Task A_missing_run_file_is_reported()
     {
-        await RefusedAsync(Path.Combine(folder.FullName, "nothing.yaml"), "nothing.yaml");
+        await AssertRefusedAsync(Path.Combine(folder.FullName, "nothing.yaml"), "nothing.yaml");
     }
 
     [Fact]
-    public async Task A_service_whose_port_is_taken_says_so_in_one_sentence()
+    public async Task A_service_reports_a_taken_port_in_one_sentence()
     {
         using var taken = new TcpListener(IPAddress.Loopback, 0);
         taken.Start();
@@ -64,7 +64,7 @@ public sealed class StartTests : IDisposable
         Assert.DoesNotContain("   at ", stock.Output);
     }
 
-    private static async Task RefusedAsync(string runFile, params string[] names)
+    private static async Task AssertRefusedAsync(string runFile, params string[] names)
     {
         await using var runner = RunningShop.Daprd("run", "-f", runFile);
         Assert.Equal(1, await runner.ExitAsync());
@@ -102,18 +102,18 @@ public sealed class StartTests : IDisposable
         return path;
     }
 
-    private static List<int> Descendants(int parent)
+    private static List<int> GetDescendants(int parent)
     {
-        var children = Process.GetProcesses().Select(process => process.Id).Where(id => ParentOf(id) == parent).ToList();
-        return [.. children, .. children.SelectMany(Descendants)];
+        var children = Process.GetProcesses().Select(process => process.Id).Where(id => GetParent(id) == parent).ToList();
+        return [.. children, .. children.SelectMany(GetDescendants)];
     }
 
-    private static int? ParentOf(int id) => StatOf(id) is { } stat ? int.Parse(stat[1]) : null;
+    private static int? GetParent(int id) => ReadStat(id) is { } stat ? int.Parse(stat[1]) : null;
 
-    private static bool IsZombie(int id) => StatOf(id) is not { } stat || stat[0] == "Z";
+    private static bool IsZombie(int id) => ReadStat(id) is not { } stat || stat[0] == "Z";
 
-    /// <summary>State and parent, from what stands behind the program's name in parentheses.</summary>
-    private static string[]? StatOf(int id)
+    /// <summary>State, parent and the fields after them in /proc/id/stat.</summary>
+    private static string[]? ReadStat(int id)
     {
         try
         {

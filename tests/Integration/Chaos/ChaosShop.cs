@@ -4,15 +4,15 @@ using Shop;
 namespace Integration.Chaos;
 
 /// <summary>
-/// The whole shop as processes that can die one by one: a Redis that keeps every write, one or more of each service, and the sidecar of each.
-/// Its times are short, so that a run ends soon.
+/// The whole shop as processes that can be killed one by one: a Redis that persists every write, one or more instances of each service, and the
+/// sidecar of each. Timeouts are short to keep runs short.
 /// </summary>
 internal sealed class ChaosShop : IAsyncDisposable
 {
     public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(15);
     public static readonly TimeSpan SweepPeriod = TimeSpan.FromSeconds(1);
 
-    /// <summary>An event that was read and not acknowledged for so long is read again.</summary>
+    /// <summary>An event that is not acknowledged for this time is redelivered.</summary>
     public static readonly TimeSpan ProcessingTimeout = TimeSpan.FromSeconds(5);
 
     private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(2);
@@ -38,20 +38,21 @@ internal sealed class ChaosShop : IAsyncDisposable
 
     public List<Supervised> Sidecars { get; } = [];
 
-    /// <summary>How many there are of Orders, Stock, Payments and Coupons.</summary>
+    /// <summary>Number of instances of Orders, Stock, Payments and Coupons.</summary>
     public IReadOnlyList<int> Instances { get; private set; } = [];
 
     public IEnumerable<Supervised> All => [Redis, .. Services, .. Sidecars];
 
-    /// <summary>The four services as clients reach them: not through sidecars. Where there are more of one, clients differ in which they ask.</summary>
+    /// <summary>Clients that call the services directly. They differ in the instances that they call.</summary>
     public IReadOnlyList<ShopClients> AllClients { get; private set; } = [];
 
     public ShopClients Clients => AllClients[0];
 
-    /// <summary>Where the last of Orders speaks HTTP.</summary>
+    /// <summary>HTTP address of the last instance of Orders.</summary>
     public string OrdersHttp { get; private set; } = "";
 
-    /// <param name="instances">How many of Orders, Stock, Payments and Coupons.</param>
+    /// <param name="instances">Number of instances of Orders, Stock, Payments and Coupons.</param>
+    /// <param name="deadline">Of an order.</param>
     public static async Task<ChaosShop> OpenAsync(IReadOnlyList<int> instances, TimeSpan deadline)
     {
         var shop = new ChaosShop(deadline);
@@ -59,10 +60,10 @@ internal sealed class ChaosShop : IAsyncDisposable
         {
             await shop.Redis.Now.LineAsync("Ready to accept connections");
             shop.Instances = instances;
-            var reached = new[] { "Orders", "Stock", "Payments", "Coupons" }
+            var addressesByService = new[] { "Orders", "Stock", "Payments", "Coupons" }
                 .Zip(instances, (project, count) => Enumerable.Range(1, count).Select(number => shop.AddService(project, number)).ToArray()).ToArray();
-            string ReachedBy(int client, int service) => reached[service][client % reached[service].Length];
-            shop.AllClients = [.. Enumerable.Range(0, instances.Max()).Select(client => new ShopClients(ReachedBy(client, 0), ReachedBy(client, 1), ReachedBy(client, 2), ReachedBy(client, 3)))];
+            string SelectAddress(int client, int service) => addressesByService[service][client % addressesByService[service].Length];
+            shop.AllClients = [.. Enumerable.Range(0, instances.Max()).Select(client => new ShopClients(SelectAddress(client, 0), SelectAddress(client, 1), SelectAddress(client, 2), SelectAddress(client, 3)))];
             await shop.WaitUntilReadyAsync();
             return shop;
         }
@@ -78,12 +79,12 @@ internal sealed class ChaosShop : IAsyncDisposable
         foreach (var clients in AllClients) await clients.WaitUntilReadyAsync(TimeSpan.FromSeconds(90), default);
     }
 
-    /// <summary>The app id of a sidecar, which all of a service share, and the consumer group of what it hears.</summary>
-    public string AppIdOf(Supervised sidecar) => appIds[sidecar];
+    /// <summary>The app id of a sidecar, which is also its consumer group; all instances of a service share it.</summary>
+    public string GetAppId(Supervised sidecar) => appIds[sidecar];
 
-    public Supervised ServiceOf(Supervised sidecar) => Services[Sidecars.IndexOf(sidecar)];
+    public Supervised GetService(Supervised sidecar) => Services[Sidecars.IndexOf(sidecar)];
 
-    public string AddressOf(Supervised service) => addresses[service];
+    public string GetAddress(Supervised service) => addresses[service];
 
     public async ValueTask DisposeAsync()
     {
@@ -124,7 +125,7 @@ internal sealed class ChaosShop : IAsyncDisposable
         return addresses[Services[^1]] = $"http://localhost:{appPort}";
     }
 
-    /// <summary>The project's own components, with this Redis and with short times.</summary>
+    /// <summary>Writes the project's components with this Redis and short timeouts.</summary>
     private void WriteComponents()
     {
         var components = folder.CreateSubdirectory("components").FullName;

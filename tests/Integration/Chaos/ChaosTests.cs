@@ -1,114 +1,111 @@
 using System.Globalization;
 using Shop;
+using Shop.Audits;
 using Shop.V1;
 using Xunit.Abstractions;
 
 namespace Integration.Chaos;
 
-/// <summary>Real processes die, sleep and lose events while customers place orders; afterwards every order has ended, once and rightly.</summary>
-[Collection(nameof(Alone))]
+/// <summary>Processes are killed and frozen and lose events while customers place orders; afterwards all orders are final and all records agree.</summary>
+[Collection(nameof(Sequential))]
 public sealed class ChaosTests(ITestOutputHelper output)
 {
-    private const int Customers = 16;
+    private const int CustomerCount = 16;
 
-    /// <summary>Where the report of the last run is left for those who do not see a passing test's output.</summary>
+    /// <summary>The report of the last run, for test runners that hide the output of passing tests.</summary>
     private static readonly string ReportFile = Path.Combine(RunningShop.Root, "artifacts", "chaos.txt");
 
     /// <summary>
-    /// Once the faults stop: deliveries that are being retried, the 20 s after which a dead process's orders are taken over, the deadlines
-    /// of orders and of holds, and the sweeps that follow. Nobody waits longer than it takes.
+    /// Maximum time until all orders and reservations are final after the last fault: retried deliveries, the 20 s until the open orders of a dead
+    /// process are taken over, the deadlines of orders and reservations, and the sweeps that follow.
     /// </summary>
-    private static readonly TimeSpan RestMax = TimeSpan.FromSeconds(50 + 20) + 2 * ChaosShop.Deadline + 10 * ChaosShop.SweepPeriod;
+    private static readonly TimeSpan QuiescenceTimeout = TimeSpan.FromSeconds(50 + 20) + 2 * ChaosShop.Deadline + 10 * ChaosShop.SweepPeriod;
 
     [Fact]
-    public async Task No_order_is_lost_doubled_or_stuck_whatever_dies()
+    public async Task No_order_is_lost_doubled_or_stuck_under_faults()
     {
-        var seed = Setting("CHAOS_SEED", Random.Shared.Next());
-        var torment = TimeSpan.FromSeconds(Setting("CHAOS_SECONDS", 25));
-        var again = $"CHAOS_SEED={seed} ./test.sh chaos {torment.TotalSeconds:0}";
-        await using var shop = await ChaosShop.OpenAsync(InstancesOf(new(seed)), ChaosShop.Deadline);
+        var seed = GetSetting("CHAOS_SEED", Random.Shared.Next());
+        var duration = TimeSpan.FromSeconds(GetSetting("CHAOS_SECONDS", 25));
+        var command = $"CHAOS_SEED={seed} ./test.sh chaos {duration.TotalSeconds:0}";
+        await using var shop = await ChaosShop.OpenAsync(ChooseInstances(new(seed)), ChaosShop.Deadline);
         try
         {
-            await RunAsync(shop, seed, torment);
+            await RunAsync(shop, seed, duration);
         }
         catch (Exception failure)
         {
-            // Which processes the faults meet, and where, depends on the machine too: the seed repeats what is done, not when.
-            var found = failure is Xunit.Sdk.XunitException ? failure.Message : $"{failure}\n{await Evidence.OfAsync(shop, Bugs(shop))}";
-            Assert.Fail($"Again with: {again}\n{found}");
+            // The seed repeats the faults and their order, not their timing.
+            var details = failure is Xunit.Sdk.XunitException ? failure.Message : $"{failure}\n{await FailureReport.WriteAsync(shop, GetBugs(shop))}";
+            Assert.Fail($"Repeat with: {command}\n{details}");
         }
     }
 
-    private async Task RunAsync(ChaosShop shop, int seed, TimeSpan torment)
+    private async Task RunAsync(ChaosShop shop, int seed, TimeSpan duration)
     {
-        using var giveUp = new CancellationTokenSource(torment + 2 * RestMax);
-        using var over = new CancellationTokenSource();
+        using var timeout = new CancellationTokenSource(duration + 2 * QuiescenceTimeout);
+        using var loadEnd = new CancellationTokenSource();
         using var pending = new PendingEntries(shop.RedisAddress);
-        var insistence = new Insistence(giveUp.Token);
-        var goods = new Goods(shop.Clients, insistence);
-        await goods.OpenAsync();
+        var client = new RetryingClient(timeout.Token);
+        var catalog = new ChaosCatalog(shop.Clients, client);
+        await catalog.OpenAsync();
 
-        var tormentor = new Tormentor(shop, pending, new(seed));
-        var customers = Enumerable.Range(1, Customers).Select(number => new Customer($"customer-{number}", shop.AllClients[number % shop.AllClients.Count], goods, insistence, new(seed + number))).ToArray();
-        var busy = Task.WhenAll([goods.SupplyAsync(new(seed + Customers + 1), over.Token), .. customers.Select(customer => customer.ShopAsync(over.Token))]);
+        var injector = new FaultInjector(shop, pending, new(seed));
+        var customers = Enumerable.Range(1, CustomerCount).Select(number => new Customer($"customer-{number}", shop.AllClients[number % shop.AllClients.Count], catalog, client, new(seed + number))).ToArray();
+        var busy = Task.WhenAll([catalog.SupplyAsync(new(seed + CustomerCount + 1), loadEnd.Token), .. customers.Select(customer => customer.RunAsync(loadEnd.Token))]);
         try
         {
-            await tormentor.TormentAsync(torment);
+            await injector.RunAsync(duration);
         }
         finally
         {
-            await over.CancelAsync();
+            await loadEnd.CancelAsync();
         }
-        var calm = DateTime.UtcNow;
+        var faultsEnd = DateTime.UtcNow;
         await shop.WaitUntilReadyAsync();
         await busy;
 
         var placed = customers.SelectMany(customer => customer.Placed).ToArray();
-        var stuck = await new Rest(shop.Clients, goods, insistence, placed).WaitAsync(RestMax);
-        var toRest = DateTime.UtcNow - calm;
-        var audit = new Audit(shop.Clients, goods, insistence, placed);
+        var stuck = await new QuiescenceWaiter(shop.Clients, catalog, client, placed).WaitAsync(QuiescenceTimeout);
+        var quiescedAfter = DateTime.UtcNow - faultsEnd;
+        var audit = new ChaosAudit(shop.Clients, catalog, client, placed);
         await audit.RunAsync();
-        // All is at rest: what is only under way would be one too many.
-        var broken = (await Rereading.AuditAsync(shop.Clients, ChaosShop.Deadline, _ => { }, giveUp.Token)).SelectMany(invariant =>
-            invariant.Discrepancies.Select(one => one.What).Concat(invariant.NotLookedAt).Select(what => new Breach(Harm.Contradiction, null, $"{invariant.Name}: {what}")));
-        Breach[] breaches = [.. stuck, .. audit.Breaches, .. broken, .. Bugs(shop)];
+        // Nothing may be under way any more.
+        var auditViolations = (await AuditRunner.RunAsync(shop.Clients, ChaosShop.Deadline, _ => { }, timeout.Token)).SelectMany(invariant =>
+            invariant.Discrepancies.Select(one => one.What).Concat(invariant.NotChecked).Select(what => new InvariantViolation(ViolationKind.Contradiction, null, $"{invariant.Name}: {what}")));
+        InvariantViolation[] violations = [.. stuck, .. audit.Violations, .. auditViolations, .. GetBugs(shop)];
 
-        var report = new Report(seed, shop.Instances, torment, toRest, audit.Orders, insistence.Again, tormentor, new(shop),
-            await pending.DeadLettersAsync(), shop.Sidecars.Sum(sidecar => sidecar.EndedByItself), breaches);
+        var report = new ChaosReport(seed, shop.Instances, duration, quiescedAfter, audit.Orders, client.Retries, injector, new(shop),
+            await pending.DeadLettersAsync(), shop.Sidecars.Sum(sidecar => sidecar.UnexpectedExits), violations);
         output.WriteLine($"{report}");
         await File.WriteAllTextAsync(ReportFile, $"{report}\n");
-        if (breaches.Length > 0) Assert.Fail($"{report}\n{await Evidence.OfAsync(shop, breaches)}");
-        ItWasChaos(tormentor, torment, audit.Orders);
+        if (violations.Length > 0) Assert.Fail($"{report}\n{await FailureReport.WriteAsync(shop, violations)}");
+        AssertFaultsHappened(injector, duration, audit.Orders);
     }
 
-    /// <summary>One or two of each service, and two of at least one.</summary>
-    private static int[] InstancesOf(Random random)
+    /// <summary>One or two instances of each service, and two of at least one.</summary>
+    private static int[] ChooseInstances(Random random)
     {
         int[] instances = [.. Enumerable.Range(0, 4).Select(_ => random.Next(1, 3))];
         instances[random.Next(instances.Length)] = 2;
         return instances;
     }
 
-    /// <summary>A run in which nothing happened proves nothing.</summary>
-    private static void ItWasChaos(Tormentor tormentor, TimeSpan torment, IReadOnlyList<Order> orders)
+    /// <summary>A run without faults would prove nothing.</summary>
+    private static void AssertFaultsHappened(FaultInjector injector, TimeSpan duration, IReadOnlyList<Order> orders)
     {
-        var least = Math.Max(1, (int)torment.TotalSeconds / 15);
-        foreach (var fault in Enum.GetValues<Fault>()) Assert.True(tormentor.Done(fault) >= least, $"{fault} happened {tormentor.Done(fault)} times, and should {least} times.");
-        Assert.True(tormentor.Dropped > 0, "No event was lost.");
+        var least = Math.Max(1, (int)duration.TotalSeconds / 15);
+        foreach (var fault in Enum.GetValues<Fault>()) Assert.True(injector.GetCount(fault) >= least, $"{fault} happened {injector.GetCount(fault)} times, expected at least {least}.");
+        Assert.True(injector.DroppedEvents > 0, "No event was lost.");
         Assert.True(orders.Any(order => order.Status == OrderStatus.Confirmed), "No order was confirmed.");
         Assert.True(orders.Any(order => order.Status == OrderStatus.Failed), "No order failed.");
     }
 
-    private static Breach[] Bugs(ChaosShop shop) =>
+    private static InvariantViolation[] GetBugs(ChaosShop shop) =>
     [
-        .. new Heard(shop).Bugs.Select(line => new Breach(Harm.Contradiction, null, $"a service says: {line}")),
-        .. shop.Services.Where(service => service.EndedByItself > 0).Select(service => new Breach(Harm.Contradiction, null, $"{service.Name} ended without having been killed")),
+        .. new LogStatistics(shop).Bugs.Select(line => new InvariantViolation(ViolationKind.Contradiction, null, $"a service logged: {line}")),
+        .. shop.Services.Where(service => service.UnexpectedExits > 0).Select(service => new InvariantViolation(ViolationKind.Contradiction, null, $"{service.Name} exited without being killed")),
     ];
 
-    private static int Setting(string name, int otherwise) =>
-        Environment.GetEnvironmentVariable(name) is { Length: > 0 } said ? int.Parse(said, CultureInfo.InvariantCulture) : otherwise;
+    private static int GetSetting(string name, int defaultValue) =>
+        Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? int.Parse(value, CultureInfo.InvariantCulture) : defaultValue;
 }
-
-/// <summary>Runs when nothing else does: it needs the machine for itself.</summary>
-[CollectionDefinition(nameof(Alone), DisableParallelization = true)]
-public sealed class Alone;

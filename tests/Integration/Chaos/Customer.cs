@@ -4,67 +4,67 @@ using Shop.V1;
 
 namespace Integration.Chaos;
 
-/// <summary>Places one order after the other, each with a key of its own and asked for until there is an answer, and cancels a few.</summary>
-/// <param name="name">Tells its keys from those of others.</param>
-internal sealed class Customer(string name, ShopClients shop, Goods goods, Insistence insistence, Random random)
+/// <summary>Places one order after the other, each with its own key and retried until it is answered, and cancels a few.</summary>
+/// <param name="name">Prefix of its keys.</param>
+internal sealed class Customer(string name, ShopClients shop, ChaosCatalog catalog, RetryingClient client, Random random)
 {
     private const double CancelledShare = 0.05, CouponShare = 0.3;
     private const int QuantityMax = 3, PauseMaxMs = 400;
 
-    private readonly List<Placed> placed = [];
+    private readonly List<PlacedOrder> placed = [];
 
-    public IReadOnlyList<Placed> Placed => placed;
+    public IReadOnlyList<PlacedOrder> Placed => placed;
 
-    public async Task ShopAsync(CancellationToken over)
+    public async Task RunAsync(CancellationToken loadEnd)
     {
-        while (!over.IsCancellationRequested)
+        while (!loadEnd.IsCancellationRequested)
         {
             placed.Add(await PlaceAsync());
             await Task.Delay(random.Next(PauseMaxMs), CancellationToken.None);
         }
     }
 
-    private async Task<Placed> PlaceAsync()
+    private async Task<PlacedOrder> PlaceAsync()
     {
         var request = Request();
         var cancels = random.NextDouble() < CancelledShare;
-        var answer = (await insistence.AnswerAsync(options => shop.Orders.PlaceOrderAsync(request, options))).Order;
-        List<(OrderStatus, string)> told = [];
-        if (answer.Status != OrderStatus.Pending) told.Add((answer.Status, answer.Reason));
-        if (cancels) told.Add(await CancelAsync(answer.OrderId));
-        return new(request, answer, told);
+        var answer = (await client.CallAsync(options => shop.Orders.PlaceOrderAsync(request, options))).Order;
+        List<Outcome> outcomes = [];
+        if (answer.Status != OrderStatus.Pending) outcomes.Add(new(answer.Status, answer.Reason));
+        if (cancels) outcomes.Add(await CancelAsync(answer.OrderId));
+        return new(request, answer, outcomes);
     }
 
     private PlaceOrderRequest Request()
     {
-        var user = random.GetItems(Goods.Users, 1)[0];
+        var user = random.GetItems(ChaosCatalog.Users, 1)[0];
         var request = new PlaceOrderRequest
         {
             UserId = user,
             IdempotencyKey = $"{name}-{placed.Count}",
             RecipientName = name,
-            // What cannot succeed is to fail in the saga, not at the door.
+            // Orders that cannot succeed are to fail in the saga.
             SkipPrecheck = true,
         };
-        var products = Goods.Products.ToArray();
+        var products = ChaosCatalog.Products.ToArray();
         random.Shuffle(products);
         request.Items.Add(products[..random.Next(1, 3)].Select(product => new OrderItem { ProductId = product, Quantity = random.Next(1, QuantityMax + 1) }));
-        // The newest: others want them at the same time.
-        if (goods.CouponsOf(user) is [.., var coupon] && random.NextDouble() < CouponShare) request.UserCouponId = coupon;
+        // The newest coupon, for which other customers compete.
+        if (catalog.GetCoupons(user) is [.., var coupon] && random.NextDouble() < CouponShare) request.UserCouponId = coupon;
         return request;
     }
 
-    private async Task<(OrderStatus, string)> CancelAsync(string order)
+    private async Task<Outcome> CancelAsync(string order)
     {
         try
         {
-            var cancelled = (await insistence.AnswerAsync(options => shop.Orders.CancelOrderAsync(new() { Order = order }, options))).Order;
-            return (cancelled.Status, cancelled.Reason);
+            var cancelled = (await client.CallAsync(options => shop.Orders.CancelOrderAsync(new() { Order = order }, options))).Order;
+            return new(cancelled.Status, cancelled.Reason);
         }
         catch (RpcException late) when (late.StatusCode == StatusCode.FailedPrecondition)
         {
-            var final = (await insistence.AnswerAsync(options => shop.Orders.GetOrderAsync(new() { Order = order }, options))).Order;
-            return (final.Status, final.Reason);
+            var final = (await client.CallAsync(options => shop.Orders.GetOrderAsync(new() { Order = order }, options))).Order;
+            return new(final.Status, final.Reason);
         }
     }
 }

@@ -1,15 +1,15 @@
 namespace Integration.Chaos;
 
-/// <summary>What the tormentor does.</summary>
+/// <summary>A kind of injected fault.</summary>
 internal enum Fault
 {
     KillService,
     KillSidecar,
     KillRedis,
 
-    /// <summary>A process sleeps for longer than the processing timeout.</summary>
+    /// <summary>A process is stopped for longer than the processing timeout.</summary>
     Freeze,
 
-    /// <summary>A sidecar is killed, and what it had under way is lost for ever.</summary>
+    /// <summary>A sidecar is killed, and its pending events are acknowledged, so that they are never redelivered.</summary>
     LoseEvents,
 }

@@ -1,61 +1,61 @@
 
 namespace Integration.Chaos;
 
-/// <summary>A process that is started again whenever it has ended, as an orchestrator would.</summary>
+/// <summary>A process that is restarted after each exit, as an orchestrator would.</summary>
 internal sealed class Supervised : IAsyncDisposable
 {
-    /// <summary>How long it stays away after it has ended by itself.</summary>
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
+    /// <summary>Before a restart after an exit that was no kill.</summary>
+    private static readonly TimeSpan RestartDelay = TimeSpan.FromMilliseconds(500);
 
     private readonly Func<ChildProcess> start;
     private readonly CancellationTokenSource stopping = new();
     private readonly Lock gate = new();
-    private readonly List<ChildProcess> lives = [];
-    private readonly Task keeping;
+    private readonly List<ChildProcess> processes = [];
+    private readonly Task supervision;
 
-    // Set while it is killed: completes when it may come back.
-    private Task? away;
+    // Set while it is down: completes when it may be restarted.
+    private Task? mayRestart;
 
     public Supervised(string name, Func<ChildProcess> start)
     {
         Name = name;
         this.start = start;
-        lives.Add(start());
-        keeping = KeepAsync();
+        processes.Add(start());
+        supervision = SuperviseAsync();
     }
 
     public string Name { get; }
 
-    /// <summary>How often it has ended without having been killed.</summary>
-    public int EndedByItself { get; private set; }
+    /// <summary>Number of exits without a kill.</summary>
+    public int UnexpectedExits { get; private set; }
 
     public ChildProcess Now
     {
         get
         {
-            lock (gate) return lives[^1];
+            lock (gate) return processes[^1];
         }
     }
 
-    /// <summary>Everything that all its lives have written.</summary>
+    /// <summary>The output of all its processes.</summary>
     public IEnumerable<string> Lines
     {
         get
         {
-            lock (gate) return [.. lives.SelectMany(life => life.Output.Split('\n'))];
+            lock (gate) return [.. processes.SelectMany(process => process.Output.Split('\n'))];
         }
     }
 
-    /// <summary>kill -9. It comes back after <paramref name="time"/>.</summary>
-    /// <param name="meanwhile">Done while it is away.</param>
+    /// <summary>Kills it with SIGKILL, and restarts it after <paramref name="meanwhile"/> and <paramref name="time"/>.</summary>
+    /// <param name="meanwhile">Runs while it is down.</param>
     public async Task KillAsync(TimeSpan time, Func<Task>? meanwhile = null)
     {
-        var back = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var restart = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         ChildProcess killed;
         lock (gate)
         {
-            away = back.Task;
-            killed = lives[^1];
+            mayRestart = restart.Task;
+            killed = processes[^1];
         }
         try
         {
@@ -65,11 +65,11 @@ internal sealed class Supervised : IAsyncDisposable
         }
         finally
         {
-            back.SetResult();
+            restart.SetResult();
         }
     }
 
-    /// <summary>Sleeps in the middle of whatever it does, and goes on as if nothing had been.</summary>
+    /// <summary>Stops it with SIGSTOP, and continues it after <paramref name="time"/>.</summary>
     public async Task FreezeAsync(TimeSpan time)
     {
         var frozen = Now;
@@ -87,13 +87,13 @@ internal sealed class Supervised : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await stopping.CancelAsync();
-        await keeping;
+        await supervision;
         await Now.KillAsync();
-        foreach (var life in lives) await life.DisposeAsync();
+        foreach (var process in processes) await process.DisposeAsync();
         stopping.Dispose();
     }
 
-    private async Task KeepAsync()
+    private async Task SuperviseAsync()
     {
         try
         {
@@ -102,10 +102,10 @@ internal sealed class Supervised : IAsyncDisposable
                 await Now.Ended.WaitAsync(stopping.Token);
                 lock (gate)
                 {
-                    if (away is null) EndedByItself++;
-                    away ??= Task.Delay(Pause, stopping.Token);
+                    if (mayRestart is null) UnexpectedExits++;
+                    mayRestart ??= Task.Delay(RestartDelay, stopping.Token);
                 }
-                while (MayNotStart() is { } until) await until.WaitAsync(stopping.Token);
+                while (TryStart() is { } until) await until.WaitAsync(stopping.Token);
             }
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
@@ -113,14 +113,14 @@ internal sealed class Supervised : IAsyncDisposable
         }
     }
 
-    /// <summary>Null: it has been started.</summary>
-    private Task? MayNotStart()
+    /// <returns>Null: it was started. Otherwise the task to wait for.</returns>
+    private Task? TryStart()
     {
         lock (gate)
         {
-            var until = away;
-            away = null;
-            if (until is null) lives.Add(start());
+            var until = mayRestart;
+            mayRestart = null;
+            if (until is null) processes.Add(start());
             return until;
         }
     }

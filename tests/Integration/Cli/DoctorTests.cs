@@ -5,15 +5,15 @@ using System.Text.Json;
 
 namespace Integration.Cli;
 
-/// <summary>The doctor at a running shop, and where there is none.</summary>
+/// <summary>The doctor on a running shop, and without one.</summary>
 [Collection(nameof(OnRedis))]
 public sealed class DoctorTests(RunningShop shop)
 {
     [Fact]
-    public async Task A_shop_that_is_well_but_for_a_Redis_that_keeps_nothing()
+    public async Task A_healthy_shop_on_a_Redis_without_persistence()
     {
-        var found = (await ExamineAsync(1)).Json.EnumerateArray().ToArray();
-        var problem = Assert.Single(found, IsNotRight);
+        var found = (await RunAsync(1)).Json.EnumerateArray().ToArray();
+        var problem = Assert.Single(found, IsUnexpected);
         Assert.Equal($"persistence of Redis {shop.RedisAddress}", $"{problem.GetProperty("what")} of {problem.GetProperty("of")}");
         Assert.Contains("appendonly yes", problem.GetProperty("advice").GetString());
         foreach (var service in (string[])["orders", "stock", "payments", "coupons"])
@@ -33,7 +33,7 @@ public sealed class DoctorTests(RunningShop shop)
         await shop.Redis.ExecuteAsync("CONFIG", "SET", "appendonly", "yes");
         try
         {
-            Assert.DoesNotContain((await ExamineAsync(0)).Json.EnumerateArray(), IsNotRight);
+            Assert.DoesNotContain((await RunAsync(0)).Json.EnumerateArray(), IsUnexpected);
         }
         finally
         {
@@ -42,16 +42,16 @@ public sealed class DoctorTests(RunningShop shop)
     }
 
     [Fact]
-    public async Task Dead_letters_are_counted_with_the_command_to_look_at_them()
+    public async Task Dead_letters_are_counted_with_the_command_that_lists_them()
     {
         var run = Guid.CreateVersion7().ToString("N")[^8..];
         await shop.Redis.ExecuteAsync("XADD", "coupons-dead-letters", "*", "data", $"rubbish {run}");
         for (var until = DateTime.UtcNow.AddSeconds(30); ; await Task.Delay(20))
         {
-            if ((await Shop.WaitingLetters.ReadAsync(shop.Clients, default)).Letters.Any(letter => letter.Problem.Contains(run))) break;
-            Assert.True(DateTime.UtcNow < until);
+            if ((await Shop.DeadLetterList.ReadAsync(shop.Clients, default)).Letters.Any(letter => letter.Problem.Contains(run))) break;
+            Assert.True(DateTime.UtcNow < until, "The dead letter is not stored.");
         }
-        var found = (await ExamineAsync(1)).Json.EnumerateArray()
+        var found = (await RunAsync(1)).Json.EnumerateArray()
             .Single(about => about.GetProperty("of").GetString() == "Coupons" && about.GetProperty("what").GetString() == "dead letters");
         Assert.Equal("warning", found.GetProperty("verdict").GetString());
         Assert.Matches("^[1-9][0-9]* wait, the oldest since ", found.GetProperty("seen").GetString());
@@ -59,26 +59,26 @@ public sealed class DoctorTests(RunningShop shop)
     }
 
     [Fact]
-    public async Task What_is_wrong_is_named_with_what_to_do()
+    public async Task Wrong_addresses_are_reported_with_advice()
     {
-        using var mute = new TcpListener(IPAddress.Loopback, 0);
-        mute.Start();
-        var typed = await ExamineAsync(1,
+        using var silent = new TcpListener(IPAddress.Loopback, 0);
+        silent.Start();
+        var result = await RunAsync(1,
             "--orders-sidecar", shop.AddressOf("50002"), "--stock-sidecar", $"http://localhost:{FreePort.Take()}",
-            "--payments-sidecar", $"http://localhost:{((IPEndPoint)mute.LocalEndpoint).Port}", "--coupons-sidecar", shop.AddressOf("8084"),
+            "--payments-sidecar", $"http://localhost:{((IPEndPoint)silent.LocalEndpoint).Port}", "--coupons-sidecar", shop.AddressOf("8084"),
             "--components", "/nowhere");
-        var found = typed.Json.EnumerateArray().Where(about => about.GetProperty("verdict").GetString() != "ok")
+        var found = result.Json.EnumerateArray().Where(about => about.GetProperty("verdict").GetString() != "ok")
             .GroupBy(about => about.GetProperty("of").GetString()!, about => $"{about.GetProperty("seen")} {about.GetProperty("advice")}")
             .ToDictionary(same => same.Key, same => string.Join(" ", same));
         Assert.Contains("It is the sidecar of 'stock'", found["orders sidecar"]);
-        Assert.Contains("Nobody listens", found["stock sidecar"]);
-        Assert.Contains("nobody answers within", found["payments sidecar"]);
-        Assert.Contains("Somebody else listens", found["coupons sidecar"]);
+        Assert.Contains("No process listens", found["stock sidecar"]);
+        Assert.Contains("does not answer within", found["payments sidecar"]);
+        Assert.Contains("Another service listens", found["coupons sidecar"]);
         Assert.Contains("--components", found["/nowhere"]);
     }
 
     [Fact]
-    public async Task Where_nothing_runs_everything_is_missing_and_it_is_3()
+    public async Task Without_a_shop_all_services_are_missing_and_the_exit_code_is_3()
     {
         var nowhere = Enumerable.Range(0, 5).Select(_ => FreePort.Take()).ToArray();
         var components = Directory.CreateTempSubdirectory("components-");
@@ -86,27 +86,27 @@ public sealed class DoctorTests(RunningShop shop)
             File.ReadAllText(Path.Combine(RunningShop.Root, "components/pubsub.yaml")).Replace("localhost:6379", $"localhost:{nowhere[4]}"));
         var names = new[] { "orders", "stock", "payments", "coupons" };
         var addresses = names.Zip(nowhere, (name, port) => (string[])[$"--{name}", $"http://localhost:{port}", $"--{name}-sidecar", $"http://localhost:{port}"]);
-        var typed = await Typed.AloneAsync(["doctor", "--components", components.FullName, .. addresses.SelectMany(words => words)]);
+        var result = await CliRun.WithoutAddressesAsync(["doctor", "--components", components.FullName, .. addresses.SelectMany(words => words)]);
         components.Delete(recursive: true);
-        Assert.Equal(3, typed.Exit);
-        Assert.Equal(8, typed.Output.Split("Nobody listens at").Length - 1);
-        Assert.Matches($@"Redis localhost:{nowhere[4]} +reach +It does not answer\.", typed.Output);
-        Assert.Contains("10 looked at: 0 ok, 0 warnings, 10 problems.", typed.Output);
+        Assert.Equal(3, result.Exit);
+        Assert.Equal(8, result.Output.Split("No process listens at").Length - 1);
+        Assert.Matches($@"Redis localhost:{nowhere[4]} +reach +It does not answer\.", result.Output);
+        Assert.Contains("10 looked at: 0 ok, 0 warnings, 10 problems.", result.Output);
     }
 
-    private async Task<Typed> ExamineAsync(int exit, params string[] words)
+    private async Task<CliRun> RunAsync(int exit, params string[] words)
     {
         string[] sidecars = ["--orders-sidecar", shop.AddressOf("50001"), "--stock-sidecar", shop.AddressOf("50002"),
             "--payments-sidecar", shop.AddressOf("50003"), "--coupons-sidecar", shop.AddressOf("50004"), "--components", shop.Components,
             "--orders-sidecar-http", shop.AddressOf("3501"), "--stock-sidecar-http", shop.AddressOf("3502"),
             "--payments-sidecar-http", shop.AddressOf("3503"), "--coupons-sidecar-http", shop.AddressOf("3504")];
-        var typed = await Typed.InAsync(shop, ["doctor", "--json", .. words.Length > 0 ? words : sidecars]);
-        Assert.True(typed.Exit == exit, $"{typed}");
-        return typed;
+        var result = await CliRun.AgainstAsync(shop, ["doctor", "--json", .. words.Length > 0 ? words : sidecars]);
+        Assert.True(result.Exit == exit, $"{result}");
+        return result;
     }
 
-    /// <summary>Other tests leave dead letters behind, and there is no scheduler here: both are warnings.</summary>
-    private static bool IsNotRight(JsonElement about) => about.GetProperty("what").GetString() is "dead letters" or "scheduler" or "ready"
+    /// <summary>Dead letters of other tests and the missing scheduler are expected warnings.</summary>
+    private static bool IsUnexpected(JsonElement about) => about.GetProperty("what").GetString() is "dead letters" or "scheduler" or "ready"
         ? about.GetProperty("verdict").GetString() == "problem"
         : about.GetProperty("verdict").GetString() != "ok";
 }

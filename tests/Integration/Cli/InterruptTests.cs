@@ -8,12 +8,12 @@ using Shop.V1;
 
 namespace Integration.Cli;
 
-/// <summary>Ctrl-C ends what takes long, with 130 and no complaint.</summary>
+/// <summary>Ctrl-C ends a long command with exit code 130 and without an error message.</summary>
 [Collection(nameof(OnRedis))]
 public sealed class InterruptTests(RunningShop shop)
 {
     [Fact]
-    public async Task Who_watches_an_order_that_does_not_end()
+    public async Task A_watch_of_an_open_order()
     {
         var builder = WebApplication.CreateEmptyBuilder(new());
         builder.WebHost.UseKestrelCore().UseUrls("http://127.0.0.1:0").ConfigureKestrel(kestrel => kestrel.ConfigureEndpointDefaults(at => at.Protocols = HttpProtocols.Http2));
@@ -25,32 +25,32 @@ public sealed class InterruptTests(RunningShop shop)
         app.MapGrpcService<WaitingOrders>();
         await app.StartAsync();
 
-        await using var typed = Start("order", "place", "mina", "--item", "lamp", "--watch", "--orders", app.Urls.Single());
-        await typed.LineAsync("order-created");
-        typed.Signal("INT");
-        Assert.Equal(130, await typed.ExitAsync());
-        Assert.EndsWith("order-created", typed.Output.TrimEnd());
+        await using var process = Start("order", "place", "mina", "--item", "lamp", "--watch", "--orders", app.Urls.Single());
+        await process.LineAsync("order-created");
+        process.Signal("INT");
+        Assert.Equal(130, await process.ExitAsync());
+        Assert.EndsWith("order-created", process.Output.TrimEnd());
     }
 
     [Fact]
-    public async Task A_load_which_then_says_how_it_went_so_far()
+    public async Task A_load_prints_its_statistics()
     {
         var begun = DateTime.UtcNow;
-        await using var typed = Start(["load", "--seconds", "60", "--in-flight", "2", .. Typed.AddressesOf(shop)]);
+        await using var process = Start(["load", "--seconds", "60", "--in-flight", "2", .. CliRun.GetAddressOptions(shop)]);
         for (var placed = false; !placed; await Task.Delay(20))
         {
-            Assert.True(DateTime.UtcNow < begun.AddSeconds(30), $"Nothing is placed. {typed.Output}");
+            Assert.True(DateTime.UtcNow < begun.AddSeconds(30), $"No order was placed. {process.Output}");
             placed = (await shop.Clients.Orders.ListOrdersAsync(new() { PageSize = 1 })).Orders.Any(order => order.PlacedTime.ToDateTime() > begun);
         }
-        typed.Signal("INT");
-        Assert.Equal(130, await typed.ExitAsync());
-        Assert.Matches(@"placed +\d", typed.Output);
-        Assert.DoesNotContain("   at ", typed.Output);
+        process.Signal("INT");
+        Assert.Equal(130, await process.ExitAsync());
+        Assert.Matches(@"placed +\d", process.Output);
+        Assert.DoesNotContain("   at ", process.Output);
     }
 
     private static ChildProcess Start(params IEnumerable<string> words) => ChildProcess.Start("dotnet", [RunningShop.ProgramOf("Shop"), .. words]);
 
-    /// <summary>Takes every order, and nothing comes of it.</summary>
+    /// <summary>Accepts orders that stay pending.</summary>
     private sealed class WaitingOrders : OrderService.OrderServiceBase
     {
         public override Task<PlaceOrderResponse> PlaceOrder(PlaceOrderRequest request, ServerCallContext context) =>

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Integration.Cli;
 
-/// <summary>Answers about its health as a sidecar's HTTP API does.</summary>
+/// <summary>A stub of the health endpoints of a sidecar.</summary>
 internal sealed class SidecarHttp : IAsyncDisposable
 {
     private readonly WebApplication app;
@@ -14,15 +14,15 @@ internal sealed class SidecarHttp : IAsyncDisposable
 
     public string Address => app.Urls.Single();
 
-    /// <param name="whole">The status of /v1.0/healthz, with <paramref name="why"/>.</param>
+    /// <param name="health">The status of /v1.0/healthz, with <paramref name="body"/>.</param>
     /// <param name="outbound">The status of /v1.0/healthz/outbound.</param>
-    public static async Task<SidecarHttp> StartAsync(int whole, string why, int outbound)
+    public static async Task<SidecarHttp> StartAsync(int health, string body, int outbound)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Logging.ClearProviders();
         var app = builder.Build();
-        app.MapGet("/v1.0/healthz", () => why.Length == 0 ? Results.StatusCode(whole) : Results.Text(why, "application/json", statusCode: whole));
+        app.MapGet("/v1.0/healthz", () => body.Length == 0 ? Results.StatusCode(health) : Results.Text(body, "application/json", statusCode: health));
         app.MapGet("/v1.0/healthz/outbound", () => Results.StatusCode(outbound));
         await app.StartAsync();
         return new(app);

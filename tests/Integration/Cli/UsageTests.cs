@@ -3,15 +3,15 @@ using Shop;
 
 namespace Integration.Cli;
 
-/// <summary>What is typed before anything is asked of the shop.</summary>
+/// <summary>Parsing, help and completion, without a shop.</summary>
 public sealed class UsageTests
 {
-    public static TheoryData<string> Commands => [.. Leaves(ShopCommand.Root(), "shop").Select(leaf => leaf.Path)];
+    public static TheoryData<string> Commands => [.. GetLeaves(ShopCommand.Root(), "shop").Select(leaf => leaf.Path)];
 
     [Theory, MemberData(nameof(Commands))]
-    public void Every_command_has_an_example_that_it_understands(string path)
+    public void Every_command_has_a_valid_example(string path)
     {
-        var (_, command) = Leaves(ShopCommand.Root(), "shop").Single(leaf => leaf.Path == path);
+        var (_, command) = GetLeaves(ShopCommand.Root(), "shop").Single(leaf => leaf.Path == path);
         var examples = command.Description!.Split('\n').Select(line => line.Trim())
             .Where(line => line.StartsWith("shop ", StringComparison.Ordinal)).ToArray();
         if (path == "shop completion") examples = ["shop completion bash"];
@@ -40,12 +40,12 @@ public sealed class UsageTests
     [InlineData("completion fish", "fish")]
     [InlineData("sell", "sell")]
     [InlineData("", "command")]
-    public async Task Wrong_usage_is_one_line_and_2(string words, string says)
+    public async Task Wrong_usage_prints_one_line_and_exits_with_2(string words, string message)
     {
-        var typed = await Typed.AloneAsync(words.Split(' ', StringSplitOptions.RemoveEmptyEntries));
-        Assert.Equal(2, typed.Exit);
-        Assert.Contains(says, typed.Error);
-        Assert.Single(typed.Error.Trim().Split('\n'));
+        var run = await CliRun.WithoutAddressesAsync(words.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        Assert.Equal(2, run.Exit);
+        Assert.Contains(message, run.Error);
+        Assert.Single(run.Error.Trim().Split('\n'));
     }
 
     [Theory]
@@ -58,7 +58,7 @@ public sealed class UsageTests
     [InlineData("shop order place mina --watch --item lamp --ke", "--key")]
     [InlineData("shop orders --status failed --li", "--limit")]
     [InlineData("shop orders --open --li", "--limit")]
-    public async Task Bash_completes_what_was_begun(string line, string expected)
+    public async Task Bash_completes_commands_options_and_values(string line, string expected)
     {
         var words = line.Split(' ');
         var script = $$"""
@@ -68,11 +68,11 @@ public sealed class UsageTests
             _shop
             printf '%s\n' "${COMPREPLY[@]}"
             """;
-        var typed = await Typed.RunAsync("bash", ["-c", script]);
-        Assert.Equal(expected.Split(' '), typed.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Order());
+        var run = await CliRun.RunAsync("bash", ["-c", script]);
+        Assert.Equal(expected.Split(' '), run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Order());
     }
 
-    private static IEnumerable<(string Path, Command Command)> Leaves(Command command, string path) => command.Subcommands.Count == 0
+    private static IEnumerable<(string Path, Command Command)> GetLeaves(Command command, string path) => command.Subcommands.Count == 0
         ? [(path, command)]
-        : command.Subcommands.SelectMany(sub => Leaves(sub, $"{path} {sub.Name}"));
+        : command.Subcommands.SelectMany(sub => GetLeaves(sub, $"{path} {sub.Name}"));
 }

@@ -5,18 +5,18 @@ using Shop.V1;
 
 namespace Integration.Console;
 
-/// <summary>What the console's own requests are answered, and whose are not.</summary>
+/// <summary>The HTTP API of the console, and the requests that it refuses.</summary>
 [Collection(nameof(OnRedis))]
 public sealed class ConsoleHttpTests(RunningShop shop) : IDisposable
 {
-    private const string Wish = """{"quantity":1,"balance":100000,"coupon":"NONE","skipPrecheck":false}""";
+    private const string OrderForm = """{"quantity":1,"balance":100000,"coupon":"NONE","skipPrecheck":false}""";
 
     private readonly HttpClient http = new(new HttpClientHandler { AllowAutoRedirect = false }) { BaseAddress = new(shop.AddressOf("8080")) };
 
     public void Dispose() => http.Dispose();
 
     [Fact]
-    public async Task The_root_leads_to_the_page_which_may_load_only_what_is_its_own()
+    public async Task The_root_redirects_to_the_page_which_loads_only_its_own_resources()
     {
         Assert.Equal("/console/", (await http.GetAsync("/")).Headers.Location?.ToString());
         foreach (var path in (string[])["/console", "/console/"])
@@ -40,9 +40,9 @@ public sealed class ConsoleHttpTests(RunningShop shop) : IDisposable
     [InlineData("text/plain", null, null, HttpStatusCode.UnsupportedMediaType)]
     [InlineData("application/x-www-form-urlencoded", "self", null, HttpStatusCode.UnsupportedMediaType)]
     [InlineData("application/json", "http://evil.example", "evil.example", HttpStatusCode.Forbidden)]
-    public async Task Only_its_own_page_may_place_an_order(string type, string? origin, string? host, HttpStatusCode status)
+    public async Task Only_the_page_of_the_console_may_place_an_order(string type, string? origin, string? host, HttpStatusCode status)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/console/orders") { Content = new StringContent(Wish, Encoding.UTF8, type) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/console/orders") { Content = new StringContent(OrderForm, Encoding.UTF8, type) };
         if (origin is not null) request.Headers.Add("Origin", origin == "self" ? shop.AddressOf("8080") : origin);
         request.Headers.Host = host;
         var answer = await http.SendAsync(request);
@@ -55,7 +55,7 @@ public sealed class ConsoleHttpTests(RunningShop shop) : IDisposable
     [InlineData("dead-letters/nobody/0123/discard", "{}", HttpStatusCode.NotFound)]
     [InlineData("orders", "{", HttpStatusCode.BadRequest)]
     [InlineData("orders", """{"quantity":0,"balance":-1,"coupon":"FREE","skipPrecheck":false}""", HttpStatusCode.BadRequest)]
-    public async Task What_is_wrong_is_told_as_problem_details(string path, string body, HttpStatusCode status)
+    public async Task Errors_of_commands_are_problem_details(string path, string body, HttpStatusCode status)
     {
         var answer = await http.PostAsync($"/api/console/{path}", new StringContent(body, Encoding.UTF8, "application/json"));
         Assert.Equal((status, "application/problem+json"), (answer.StatusCode, answer.Content.Headers.ContentType?.MediaType));
@@ -68,24 +68,24 @@ public sealed class ConsoleHttpTests(RunningShop shop) : IDisposable
     [InlineData("orders/01a00000-0000-7000-8000-000000000000/events", HttpStatusCode.NotFound)]
     [InlineData("orders?status=LOST", HttpStatusCode.BadRequest)]
     [InlineData("orders?pageToken=x", HttpStatusCode.BadRequest)]
-    public async Task What_is_not_there_is_told_too(string path, HttpStatusCode status)
+    public async Task Errors_of_queries_are_problem_details(string path, HttpStatusCode status)
     {
         var answer = await http.GetAsync($"/api/console/{path}");
         Assert.Equal((status, "application/problem+json"), (answer.StatusCode, answer.Content.Headers.ContentType?.MediaType));
     }
 
     [Fact]
-    public async Task Nothing_says_who_receives_an_order()
+    public async Task Recipients_of_orders_are_never_returned()
     {
         var secret = $"secret-{Guid.NewGuid():N}";
-        var thing = secret[^12..];
-        await shop.Clients.Stock.PutProductAsync(new() { ProductId = thing, Name = "Lamp", Price = 1_000, InitialStock = 10 });
-        using var look = await http.GetStreamAsync("/api/console/events");
-        using var events = new StreamReader(look);
+        var id = secret[^12..];
+        await shop.Clients.Stock.PutProductAsync(new() { ProductId = id, Name = "Lamp", Price = 1_000, InitialStock = 10 });
+        using var stream = await http.GetStreamAsync("/api/console/events");
+        using var events = new StreamReader(stream);
         var placed = await shop.Clients.Orders.PlaceOrderAsync(new()
         {
-            UserId = thing,
-            Items = { new OrderItem { ProductId = thing, Quantity = 1 } },
+            UserId = id,
+            Items = { new OrderItem { ProductId = id, Quantity = 1 } },
             RecipientName = secret,
             ShippingAddress = secret,
             ShippingPhone = secret[..20],
@@ -93,16 +93,16 @@ public sealed class ConsoleHttpTests(RunningShop shop) : IDisposable
         });
         var order = placed.Order.OrderId;
 
-        var told = "";
-        while (!told.Contains(order)) told = (await events.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20)))!;
+        var listUpdate = "";
+        while (!listUpdate.Contains(order)) listUpdate = (await events.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20)))!;
         var watched = await http.GetStringAsync($"/api/console/orders/{order}/events");
         Assert.Contains("event: settled", watched);
         var explained = await http.GetStringAsync($"/api/console/orders/{order}");
         var listed = await http.GetStringAsync("/api/console/orders?pageSize=1000");
-        foreach (var said in (string[])[told, watched, explained, listed])
+        foreach (var text in (string[])[listUpdate, watched, explained, listed])
         {
-            Assert.Contains(order, said);
-            Assert.DoesNotContain(secret[..20], said);
+            Assert.Contains(order, text);
+            Assert.DoesNotContain(secret[..20], text);
         }
     }
 }

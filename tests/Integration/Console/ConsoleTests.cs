@@ -6,14 +6,14 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Integration.Console;
 
-/// <summary>What people see and do in the console, in a browser.</summary>
+/// <summary>The console in a browser.</summary>
 [Collection(nameof(OnRedis))]
 public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixture<Browser>
 {
     private readonly string run = Guid.CreateVersion7().ToString("N")[^8..];
 
     [Fact]
-    public async Task An_order_placed_in_the_form_is_watched_until_it_is_CONFIRMED()
+    public async Task An_order_placed_in_the_form_is_shown_until_it_is_CONFIRMED()
     {
         await using var watched = await OpenAsync();
         var page = watched.Page;
@@ -23,13 +23,13 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
         await Expect(page.Locator("#order-status")).ToHaveTextAsync("CONFIRMED");
         var timeline = page.GetByRole(AriaRole.List, new() { Name = "Timeline" });
         await Expect(timeline.GetByRole(AriaRole.Listitem)).ToHaveCountAsync(5);
-        foreach (var (lane, said) in new[]
+        foreach (var (lane, eventName) in new[]
         {
             ("Orders", "order-created"), ("Stock", "stock-reserved"), ("Payments", "payment-completed"), ("Coupons", "coupon-used"),
             ("Orders", "order-confirmed"),
         })
         {
-            await Expect(timeline.Locator($".at-{lane}", new() { HasText = said }).Locator(".after")).ToHaveTextAsync(new Regex(@"^\+\d"));
+            await Expect(timeline.Locator($".at-{lane}", new() { HasText = eventName }).Locator(".after")).ToHaveTextAsync(new Regex(@"^\+\d"));
         }
         await Expect(page.Locator("#outlook")).ToContainTextAsync("it is confirmed");
         await Expect(page.Locator("#order")).ToContainTextAsync("27,000 won (30,000 won less 3,000 won)");
@@ -39,15 +39,15 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
         await Expect(page.Locator("#orders a[aria-current] .badge")).ToHaveTextAsync("CONFIRMED");
         await Expect(page.Locator("#plots svg").First).ToHaveAttributeAsync("aria-label", new Regex("^Throughput: placed "));
         await Expect(page.Locator("#plots svg").Nth(1)).ToHaveAttributeAsync("aria-label", new Regex(@"^Latency: p50 \d.* p99 \d"));
-        await watched.PictureAsync("desktop-light-confirmed");
-        Assert.Empty(watched.Complaints);
+        await watched.SaveScreenshotAsync("desktop-light-confirmed");
+        Assert.Empty(watched.Problems);
     }
 
     [Theory]
     [InlineData("Out of stock", "OUT_OF_STOCK", "stock-reservation-failed")]
     [InlineData("Balance too low", "BALANCE_TOO_LOW", "payment-failed")]
     [InlineData("Coupon refused", "COUPON_EXPIRED", "coupon-usage-failed")]
-    public async Task A_scenario_that_fails_shows_how_it_is_undone(string button, string reason, string refusal)
+    public async Task A_failing_scenario_shows_its_compensations(string button, string reason, string refusal)
     {
         await using var watched = await OpenAsync(button == "Balance too low" ? ColorScheme.Dark : ColorScheme.Light);
         var page = watched.Page;
@@ -58,20 +58,20 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
         await Expect(page.Locator("#order .reason")).ToContainTextAsync(reason);
         var timeline = page.GetByRole(AriaRole.List, new() { Name = "Timeline" });
         await Expect(timeline.Locator(".bad", new() { HasText = refusal })).ToBeVisibleAsync();
-        foreach (var (lane, said) in new[] { ("Stock", "stock-released"), ("Payments", "payment-refunded"), ("Coupons", "coupon-restored") })
+        foreach (var (lane, eventName) in new[] { ("Stock", "stock-released"), ("Payments", "payment-refunded"), ("Coupons", "coupon-restored") })
         {
-            var undone = timeline.Locator($".undone.at-{lane}", new() { HasText = said });
+            var undone = timeline.Locator($".undone.at-{lane}", new() { HasText = eventName });
             await Expect(undone.GetByText("compensation", new() { Exact = true })).ToBeVisibleAsync();
         }
-        // One had nothing to undo: the one that refused.
+        // The participant that refused had nothing to undo.
         Assert.Contains("had nothing to undo", await timeline.InnerTextAsync());
         await Expect(page.Locator("#orders a[aria-current]")).ToContainTextAsync($"{reason} · undone");
-        await watched.PictureAsync($"desktop-{(button == "Balance too low" ? "dark" : "light")}-{button.ToLowerInvariant().Replace(' ', '-')}");
-        Assert.Empty(watched.Complaints);
+        await watched.SaveScreenshotAsync($"desktop-{(button == "Balance too low" ? "dark" : "light")}-{button.ToLowerInvariant().Replace(' ', '-')}");
+        Assert.Empty(watched.Problems);
     }
 
     [Fact]
-    public async Task What_could_not_succeed_is_refused_at_once_and_says_why()
+    public async Task An_order_that_cannot_succeed_is_refused_with_the_reason()
     {
         await using var watched = await OpenAsync();
         await watched.Page.GetByLabel("Quantity").FillAsync("11");
@@ -115,7 +115,7 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
     }
 
     [Fact]
-    public async Task A_list_that_is_being_read_does_not_say_that_nothing_is_there()
+    public async Task A_list_that_is_loading_is_not_shown_as_empty()
     {
         await using var watched = await OpenAsync();
         var page = watched.Page;
@@ -129,11 +129,11 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
         await Expect(page.Locator("#list-empty")).ToHaveTextAsync("Reading the orders…");
         answered.SetResult();
         await Expect(page.Locator("#list-empty")).ToHaveTextAsync("No order has this status now.");
-        Assert.Empty(watched.Complaints);
+        Assert.Empty(watched.Problems);
     }
 
     [Fact]
-    public async Task The_list_is_walked_with_the_keyboard()
+    public async Task The_list_is_operated_by_keyboard()
     {
         var (older, newer) = (await PlaceAsync(quantity: 1), await PlaceAsync(quantity: 1));
         await using var watched = await OpenAsync();
@@ -155,18 +155,18 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
     [Theory]
     [InlineData(ColorScheme.Light)]
     [InlineData(ColorScheme.Dark)]
-    public async Task It_fits_in_a_narrow_window_and_in_the_dark(ColorScheme scheme)
+    public async Task It_fits_into_a_narrow_window_in_both_color_schemes(ColorScheme scheme)
     {
         await using var watched = await browser.OpenAsync(shop.AddressOf("8080"), width: 360, scheme: scheme);
         var page = watched.Page;
         await Expect(page.Locator("#order")).ToBeHiddenAsync();
         await FitsAsync(page);
-        await watched.PictureAsync($"narrow-{scheme}-list".ToLowerInvariant());
+        await watched.SaveScreenshotAsync($"narrow-{scheme}-list".ToLowerInvariant());
         await page.GetByRole(AriaRole.Button, new() { Name = "Out of stock" }).ClickAsync();
         await Expect(page.Locator("#outlook.settled")).ToBeVisibleAsync();
         await Expect(page.Locator("#orders")).ToBeHiddenAsync();
         await FitsAsync(page);
-        await watched.PictureAsync($"narrow-{scheme}-order".ToLowerInvariant());
+        await watched.SaveScreenshotAsync($"narrow-{scheme}-order".ToLowerInvariant());
         await page.GetByRole(AriaRole.Link, new() { Name = "All orders" }).ClickAsync();
         await Expect(page.Locator("#orders")).ToBeVisibleAsync();
 
@@ -175,7 +175,7 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
     }
 
     [Fact]
-    public async Task Everything_that_can_be_used_has_a_name()
+    public async Task All_controls_have_accessible_names()
     {
         await using var watched = await OpenAsync();
         await watched.Page.GetByRole(AriaRole.Button, new() { Name = "Out of stock" }).ClickAsync();
@@ -189,15 +189,15 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
     }
 
     [Fact]
-    public async Task A_dead_letter_is_rehearsed_and_redriven_and_another_discarded()
+    public async Task A_dead_letter_is_redriven_after_a_dry_run_and_another_is_discarded()
     {
         var (product, order) = ($"p-{run}", Guid.CreateVersion7().ToString());
         await shop.Clients.Stock.PutProductAsync(new() { ProductId = product, Name = "Lamp", Price = 1_000, InitialStock = 5 });
         await AddAsync("stock-dead-letters", Envelope(order, "OrderCreatedEvent", "order-created",
             $$"""{"orderId":"{{order}}","userId":"u","items":[{"productId":"{{product}}","quantity":2,"unitPrice":"1000"}],"totalAmount":"2000","finalAmount":"2000"}"""));
         await AddAsync("coupons-dead-letters", $"rubbish {run}");
-        var letter = await KeptAsync(letter => letter.OrderId == order);
-        var rubbish = await KeptAsync(letter => letter.Problem.Contains($"rubbish {run}"));
+        var letter = await WaitForLetterAsync(letter => letter.OrderId == order);
+        var rubbish = await WaitForLetterAsync(letter => letter.Problem.Contains($"rubbish {run}"));
 
         await using var watched = await OpenAsync();
         var page = watched.Page;
@@ -207,11 +207,11 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
         await Expect(card).ToContainTextAsync("order-created");
         await card.GetByText("Dry run").ClickAsync();
         await Expect(card.Locator(".effects")).ToContainTextAsync("holdings.available 5 → 3");
-        await watched.PictureAsync("desktop-light-dead-letters");
+        await watched.SaveScreenshotAsync("desktop-light-dead-letters");
         Assert.Equal(5, (await ProductAsync(product)).Available);
         await card.GetByText("Redrive").ClickAsync();
         await Expect(card).ToContainTextAsync("Redriven: stock has handled it.");
-        Assert.Equal((3, 2), ((await ProductAsync(product)).Available, (await ProductAsync(product)).Held));
+        Assert.Equal(new StockLevel(Available: 3, Held: 2), StockLevel.From(await ProductAsync(product)));
 
         var other = page.Locator($".letter[data-id='{rubbish.DeadLetterId}']");
         await Expect(other.GetByText("Redrive")).ToHaveCountAsync(0);
@@ -220,28 +220,28 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
         await page.GetByText("Look again").ClickAsync();
         await Expect(card).ToHaveCountAsync(0);
         await Expect(other).ToHaveCountAsync(0);
-        Assert.Empty(watched.Complaints);
+        Assert.Empty(watched.Problems);
 
-        // Nobody placed that order: let go of what it holds.
+        // The order does not exist: release its reservation.
         await AddAsync("stock-dead-letters", Envelope(order, "OrderFailedEvent", "order-failed",
             $$"""{"orderId":"{{order}}","userId":"u","items":[{"productId":"{{product}}","quantity":2,"unitPrice":"1000"}],"totalAmount":"2000","finalAmount":"2000","reason":"CANCELLED"}"""));
-        letter = await KeptAsync(letter => letter.OrderId == order && letter.AppId == "stock");
+        letter = await WaitForLetterAsync(letter => letter.OrderId == order && letter.AppId == "stock");
         await shop.Clients.DeadLetters[1].RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId });
         Assert.Equal(5, (await ProductAsync(product)).Available);
     }
 
-    private Task<Watched> OpenAsync(ColorScheme scheme = ColorScheme.Light) => browser.OpenAsync(shop.AddressOf("8080"), scheme: scheme);
+    private Task<ConsolePage> OpenAsync(ColorScheme scheme = ColorScheme.Light) => browser.OpenAsync(shop.AddressOf("8080"), scheme: scheme);
 
     private static async Task FitsAsync(IPage page) => Assert.Equal(360, await page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
 
-    /// <summary>An order that is at rest: CONFIRMED, or with more than 10 pieces FAILED.</summary>
+    /// <summary>Places an order and waits until it is closed: CONFIRMED, or FAILED with more than 10 pieces.</summary>
     private async Task<Order> PlaceAsync(int quantity)
     {
-        var thing = $"{run}-{Guid.CreateVersion7().ToString("N")[^8..]}";
-        await shop.Clients.Stock.PutProductAsync(new() { ProductId = thing, Name = "Lamp", Price = 1_000, InitialStock = 10 });
-        await shop.Clients.Payments.OpenAccountAsync(new() { UserId = thing, InitialDeposit = 100_000 });
+        var id = $"{run}-{Guid.CreateVersion7().ToString("N")[^8..]}";
+        await shop.Clients.Stock.PutProductAsync(new() { ProductId = id, Name = "Lamp", Price = 1_000, InitialStock = 10 });
+        await shop.Clients.Payments.OpenAccountAsync(new() { UserId = id, InitialDeposit = 100_000 });
         var placed = await shop.Clients.Orders.PlaceOrderAsync(
-            new() { UserId = thing, Items = { new OrderItem { ProductId = thing, Quantity = quantity } }, SkipPrecheck = true });
+            new() { UserId = id, Items = { new OrderItem { ProductId = id, Quantity = quantity } }, SkipPrecheck = true });
         using var watch = shop.Clients.Orders.WatchOrder(new() { Order = placed.Order.OrderId });
         while (await watch.ResponseStream.MoveNext(default))
         {
@@ -253,13 +253,13 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
 
     private Task AddAsync(string topic, string message) => shop.Redis.ExecuteAsync("XADD", topic, "*", "data", message);
 
-    private async Task<DeadLetter> KeptAsync(Func<DeadLetter, bool> which)
+    private async Task<DeadLetter> WaitForLetterAsync(Func<DeadLetter, bool> which)
     {
         for (var until = DateTime.UtcNow.AddSeconds(30); ; await Task.Delay(20))
         {
-            var letters = (await WaitingLetters.ReadAsync(shop.Clients, default)).Letters;
+            var letters = (await DeadLetterList.ReadAsync(shop.Clients, default)).Letters;
             if (letters.FirstOrDefault(which) is { } letter) return letter;
-            Assert.True(DateTime.UtcNow < until, $"It is not among the {letters.Count} dead letters.");
+            Assert.True(DateTime.UtcNow < until, $"The dead letter is not among the {letters.Count} dead letters.");
         }
     }
 

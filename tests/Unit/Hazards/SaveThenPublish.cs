@@ -14,16 +14,16 @@ public sealed class SaveThenPublish
     public static TheoryData<string, string, string, string, string> Words { get; } = new()
     {
         { "", "orders", "", "order-created", "Pending" },
-        { "", "stock", "order-created", "stock-reserved", "Held" },
-        { "", "payments", "order-created", "payment-completed", "Held" },
-        { "", "coupons", "order-created", "coupon-used", "Held" },
-        { "stock", "stock", "order-created", "stock-reservation-failed", "Refused" },
-        { "payments", "payments", "order-created", "payment-failed", "Refused" },
+        { "", "stock", "order-created", "stock-reserved", "Reserved" },
+        { "", "payments", "order-created", "payment-completed", "Reserved" },
+        { "", "coupons", "order-created", "coupon-used", "Reserved" },
+        { "stock", "stock", "order-created", "stock-reservation-failed", "Rejected" },
+        { "payments", "payments", "order-created", "payment-failed", "Rejected" },
         { "", "orders", "coupon-used", "order-confirmed", "Confirmed" },
         { "stock", "orders", "stock-reservation-failed", "order-failed", "Failed" },
-        { "payments", "stock", "order-failed", "stock-released", "GivenBack" },
-        { "stock", "payments", "order-failed", "payment-refunded", "GivenBack" },
-        { "stock", "coupons", "order-failed", "coupon-restored", "GivenBack" },
+        { "payments", "stock", "order-failed", "stock-released", "Released" },
+        { "stock", "payments", "order-failed", "payment-refunded", "Released" },
+        { "stock", "coupons", "order-failed", "coupon-restored", "Released" },
     };
 
     [Theory, MemberData(nameof(Words)), Trait("Hazard", "B4")]

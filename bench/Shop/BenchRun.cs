@@ -1,0 +1,143 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Shop;
+using Shop.Audits;
+
+namespace Bench;
+
+/// <summary>Starts a shop, runs phases against it, and reports.</summary>
+internal sealed class BenchRun : IAsyncDisposable
+{
+    private const int BusyInFlight = 128;
+
+    private readonly ShopUnderTest shop;
+    private readonly CompletionListener completions;
+    private readonly BenchCatalog catalog;
+    private readonly LoadPhases phases;
+    private readonly TimeSpan measured;
+    private readonly double load;
+    private readonly List<PhaseResult> results = [];
+    private readonly List<MemorySample> memory = [];
+    private double floorPerSecond;
+
+    private BenchRun(ShopUnderTest shop, CompletionListener completions, TimeSpan measured, double load)
+    {
+        (this.shop, this.completions, this.measured, this.load) = (shop, completions, measured, load);
+        catalog = new(shop.Clients);
+        phases = new(shop, catalog, completions);
+    }
+
+    private TimeSpan WarmUp => measured / 4;
+
+    /// <param name="traces">See <see cref="ShopUnderTest.StartAsync"/>.</param>
+    public static async Task<BenchRun> StartAsync(TimeSpan measured, bool traces)
+    {
+        var load = double.Parse(File.ReadAllText("/proc/loadavg").Split(' ')[0]);
+        var shop = await ShopUnderTest.StartAsync(Directory.GetCurrentDirectory(), traces);
+        Log($"started, and the first order answered, in {shop.FirstAnswer.TotalSeconds:N1} s");
+        return new(shop, await CompletionListener.StartAsync(shop.RedisAddress), measured, load);
+    }
+
+    public async Task RunLoadsAsync(int[] customers, bool alsoHotAndBurst)
+    {
+        await FillAsync(1);
+        foreach (var count in customers) await ClosedLoopAsync($"{count} in flight", count);
+        await MeasureFloorAsync();
+        if (!alsoHotAndBurst) return;
+        await ClosedLoopAsync("128 in flight, one hot product", BusyInFlight, hot: true);
+        await BurstAsync(20_000);
+    }
+
+    /// <summary>Repeats the load with ten times the products and accounts, and with ten times the orders in the store.</summary>
+    public async Task RunGrowthAsync()
+    {
+        await FillAsync(1);
+        await ClosedLoopAsync("warm-up", BusyInFlight);
+        results.Clear();
+        await ClosedLoopAsync("as it is", BusyInFlight);
+        await BurstAsync(2_000);
+        await MeasureFloorAsync();
+        await FillAsync(10);
+        await ClosedLoopAsync("10 times the products and accounts", BusyInFlight);
+        Log("copying finished orders");
+        var before = await OrderCloner.CountAsync(shop.Redis);
+        await OrderCloner.CloneAsync(shop.Redis, 9);
+        await ClosedLoopAsync($"10 times the orders in the store: {10 * before:N0}", BusyInFlight);
+        await BurstAsync(20_000);
+    }
+
+    /// <summary>Samples the memory of each process at every tenth of the orders.</summary>
+    public async Task RunMemoryAsync(int orders)
+    {
+        await FillAsync(1);
+        for (var tenth = 1; tenth <= 10; tenth++)
+        {
+            results.Add(await phases.FixedCountAsync($"{tenth * orders / 10:N0} orders", BusyInFlight, orders / 10));
+            memory.Add(new(tenth * orders / 10, ResourceCounters.ReadResidentMegabytes(shop)));
+            Print(results[^1]);
+            Console.WriteLine($"  resident MB: {string.Join(", ", memory[^1].Megabytes.Select(process => $"{process.Key} {process.Value:N0}"))}");
+        }
+    }
+
+    /// <returns>All invariants hold, and traces were sent if they were on.</returns>
+    public async Task<bool> ReportAsync(bool json)
+    {
+        var megabytes = ResourceCounters.ReadResidentMegabytes(shop);
+        var redisSize = await RedisSize.ReadAsync(shop.Redis);
+        Log("the audit");
+        var until = DateTime.UtcNow.AddSeconds(60);
+        while ((await shop.Clients.Orders.ListOpenOrdersAsync(new() { PageSize = 1 })).Orders.Count > 0 && DateTime.UtcNow < until) await Task.Delay(200);
+        var invariants = await AuditRunner.RunAsync(shop.Clients, TimeSpan.FromSeconds(60), _ => { }, default);
+
+        var report = new BenchReport(load, shop.FirstAnswer.TotalSeconds, floorPerSecond, results, megabytes, memory, redisSize, invariants);
+        report.Print();
+        var file = Path.Combine("artifacts", "bench.json");
+        await File.WriteAllTextAsync(file, JsonSerializer.Serialize(report, new JsonSerializerOptions(JsonSerializerDefaults.Web) { WriteIndented = true }));
+        if (json) Console.WriteLine(await File.ReadAllTextAsync(file));
+        else Console.WriteLine($"The same as JSON: {file}");
+        if (shop.TraceRequests is { } requests) Console.WriteLine($"Traces were on: {requests:N0} batches of spans were sent.");
+        // Without spans the cost of traces was not measured.
+        return shop.TraceRequests != 0 && invariants.All(invariant => invariant.Holds);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await completions.DisposeAsync();
+        await shop.DisposeAsync();
+    }
+
+    private async Task FillAsync(int times)
+    {
+        Log($"filling: {times * BenchCatalog.InitialProducts:N0} products, {times * BenchCatalog.InitialAccounts:N0} accounts");
+        await catalog.FillAsync(times);
+    }
+
+    private async Task ClosedLoopAsync(string name, int inFlight, bool hot = false)
+    {
+        await catalog.IssueCouponsAsync((int)(Math.Min(1_500, 120 * inFlight) * 0.2 * (WarmUp + measured).TotalSeconds));
+        results.Add(await phases.ClosedLoopAsync(name, inFlight, hot, WarmUp, measured));
+        Print(results[^1]);
+    }
+
+    private async Task BurstAsync(int orders)
+    {
+        await catalog.IssueCouponsAsync(orders / 5);
+        results.Add(await phases.BurstAsync(orders, 256));
+        Print(results[^1]);
+    }
+
+    private async Task MeasureFloorAsync()
+    {
+        Log("the floor: the same commands on Redis alone, 128 in flight");
+        floorPerSecond = await new Floor(shop.Redis).RunAsync(BusyInFlight, measured / 2);
+        Console.WriteLine($"  {floorPerSecond:N0} sagas/s");
+    }
+
+    private static void Print(PhaseResult last)
+    {
+        Log(last.Name);
+        Console.WriteLine($"  {last.SagasPerSecond:N0} sagas/s, p50 {last.P50Ms:N1} ms, p99 {last.P99Ms:N1} ms, {last.Cpu:N2} CPU s per 1,000, {last.Commands:N1} Redis commands and {last.Calls:N1} gRPC calls per saga");
+    }
+
+    private static void Log(string what) => Console.Error.WriteLine($"{DateTime.Now:HH:mm:ss} {what}");
+}

@@ -1,0 +1,89 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Shop;
+
+namespace Bench;
+
+/// <summary>Runs a load and measures it.</summary>
+internal sealed class LoadPhases(ShopUnderTest shop, BenchCatalog catalog, CompletionListener completions)
+{
+    /// <summary>Closed loop: each of <paramref name="inFlight"/> customers places its next order when the last has ended.</summary>
+    /// <param name="hot">All orders are for the same product.</param>
+    public async Task<PhaseResult> ClosedLoopAsync(string name, int inFlight, bool hot, TimeSpan warmUp, TimeSpan measured)
+    {
+        var latencies = new ConcurrentBag<double>();
+        var measuring = false;
+        var over = false;
+        long accepted = 0;
+        var customers = Enumerable.Range(0, inFlight).Select(async at =>
+        {
+            var chance = new Random(at);
+            while (!Volatile.Read(ref over))
+            {
+                var begun = Stopwatch.GetTimestamp();
+                var placed = await shop.Clients.Orders.PlaceOrderAsync(catalog.CreateOrder(chance, hot));
+                if (Volatile.Read(ref measuring)) Interlocked.Increment(ref accepted);
+                var ended = await completions.WaitAsync(placed.Order.OrderId);
+                if (Volatile.Read(ref measuring)) latencies.Add(Stopwatch.GetElapsedTime(begun, ended).TotalMilliseconds);
+            }
+        }).ToArray();
+        await Task.Delay(warmUp);
+        var (before, confirmed, failed, watch) = (await ResourceCounters.ReadAsync(shop), completions.Confirmed, completions.Failed, Stopwatch.StartNew());
+        Volatile.Write(ref measuring, true);
+        await Task.Delay(measured);
+        Volatile.Write(ref measuring, false);
+        var seconds = watch.Elapsed.TotalSeconds;
+        (confirmed, failed) = (completions.Confirmed - confirmed, completions.Failed - failed);
+        var used = await ResourceCounters.ReadAsync(shop) - before;
+        Volatile.Write(ref over, true);
+        await Task.WhenAll(customers);
+        return CreateResult(name, accepted / seconds, seconds, confirmed, failed, latencies, used);
+    }
+
+    /// <summary>Closed loop with a fixed number of orders.</summary>
+    public async Task<PhaseResult> FixedCountAsync(string name, int inFlight, int orders)
+    {
+        var latencies = new ConcurrentBag<double>();
+        var (before, confirmed, failed, watch) = (await ResourceCounters.ReadAsync(shop), completions.Confirmed, completions.Failed, Stopwatch.StartNew());
+        await Parallel.ForAsync(0, orders, new ParallelOptions { MaxDegreeOfParallelism = inFlight }, async (at, _) =>
+        {
+            var begun = Stopwatch.GetTimestamp();
+            var placed = await shop.Clients.Orders.PlaceOrderAsync(catalog.CreateOrder(new(at), hot: false));
+            latencies.Add(Stopwatch.GetElapsedTime(begun, await completions.WaitAsync(placed.Order.OrderId)).TotalMilliseconds);
+        });
+        var seconds = watch.Elapsed.TotalSeconds;
+        return CreateResult(name, orders / seconds, seconds, completions.Confirmed - confirmed, completions.Failed - failed, latencies, await ResourceCounters.ReadAsync(shop) - before);
+    }
+
+    /// <summary>Places orders as fast as they are accepted, then waits until all have ended.</summary>
+    public async Task<PhaseResult> BurstAsync(int orders, int concurrency)
+    {
+        var latencies = new ConcurrentBag<double>();
+        var (before, confirmed, failed, watch) = (await ResourceCounters.ReadAsync(shop), completions.Confirmed, completions.Failed, Stopwatch.StartNew());
+        var ends = new ConcurrentBag<Task>();
+        await Parallel.ForAsync(0, orders, new ParallelOptions { MaxDegreeOfParallelism = concurrency }, async (at, _) =>
+        {
+            var begun = Stopwatch.GetTimestamp();
+            var placed = await shop.Clients.Orders.PlaceOrderAsync(catalog.CreateOrder(new(at), hot: false));
+            ends.Add(EndAsync(placed.Order.OrderId, begun));
+        });
+        var accepted = orders / watch.Elapsed.TotalSeconds;
+        await Task.WhenAll(ends);
+        var seconds = watch.Elapsed.TotalSeconds;
+        return CreateResult($"burst of {orders:N0}", accepted, seconds, completions.Confirmed - confirmed, completions.Failed - failed, latencies, await ResourceCounters.ReadAsync(shop) - before);
+
+        async Task EndAsync(string order, long begun) => latencies.Add(Stopwatch.GetElapsedTime(begun, await completions.WaitAsync(order)).TotalMilliseconds);
+    }
+
+    private static PhaseResult CreateResult(
+        string name, double acceptedPerSecond, double seconds, long confirmed, long failed, IEnumerable<double> latencies, ResourceCounters used)
+    {
+        double[] sorted = [.. latencies.Order()];
+        double At(double share) => sorted.Length == 0 ? 0 : sorted[Math.Min(sorted.Length - 1, (int)(share * sorted.Length))];
+        var sagas = Math.Max(1, confirmed + failed);
+        return new(name, acceptedPerSecond, (confirmed + failed) / seconds, confirmed, failed, At(0.5), At(0.99), At(1),
+            used.Cpu.ToDictionary(process => process.Key, process => process.Value * 1000 / sagas),
+            used.Commands.ToDictionary(command => command.Key, command => (double)command.Value / sagas),
+            used.Calls.ToDictionary(service => service.Key, service => service.Value / sagas));
+    }
+}

@@ -1,0 +1,40 @@
+using Grpc.Core;
+using Shop.V1;
+
+namespace Shop.Doctor;
+
+/// <summary>Checks whether dead letters of a service wait for an operator.</summary>
+internal static class DeadLettersCheck
+{
+    private const int PageSize = 1000;
+
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
+
+    public static async Task<IEnumerable<CheckResult>> RunAsync(string service, DeadLetterService.DeadLetterServiceClient letters, CancellationToken ct)
+    {
+        try
+        {
+            return Evaluate(service, await letters.ListDeadLettersAsync(new() { PageSize = PageSize }, deadline: DateTime.UtcNow + Timeout, cancellationToken: ct));
+        }
+        catch (RpcException fault) when (!ct.IsCancellationRequested)
+        {
+            return [CheckResult.Warning(service, "dead letters", $"They cannot be read: {RpcErrorText.Describe(fault)}", "Check its sidecar and the state store, and run this again.")];
+        }
+    }
+
+    public static IEnumerable<CheckResult> Evaluate(string service, ListDeadLettersResponse listed)
+    {
+        var reservations = listed.DeadLetters.Where(letter => letter.Topic == DeadLetterList.ReservationsTopic).ToArray();
+        var events = listed.DeadLetters.Count - reservations.Length + listed.More;
+        yield return events == 0
+            ? CheckResult.Ok(service, "dead letters", "none waits")
+            : CheckResult.Warning(service, "dead letters", $"{events:N0} wait, the oldest since {listed.DeadLetters[0].DeadTime.ToDateTime():u}",
+                "./shop dead-letters list, then show, redrive or discard them");
+        if (reservations.Length > 0)
+        {
+            yield return CheckResult.Problem(service, "reservations",
+                $"{reservations.Length:N0} cannot be handled, and what they hold stays held: {string.Join(", ", reservations.Take(3).Select(letter => $"order {letter.OrderId}: {letter.Problem.TrimEnd('.')}"))}",
+                $"./shop dead-letters show {reservations[0].DeadLetterId}; ./shop explain <order>");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+using Grpc.Core;
+using Grpc.Core.Interceptors;
+using Grpc.Health.V1;
+using Grpc.Net.Client;
+using Shop.V1;
+
+namespace Shop;
+
+/// <summary>Typed gRPC clients of the four services. Thread-safe.</summary>
+/// <remarks>A unary call without a deadline gets one of 15 s; streaming calls get none.</remarks>
+public sealed class ShopClients
+{
+    private static readonly TimeSpan ReconnectBackoffMin = TimeSpan.FromMilliseconds(50), ReconnectBackoffMax = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>Opens the channels; connections are made by the first call.</summary>
+    /// <param name="orders">Address of Orders: an absolute URI, such as http://localhost:5001.</param>
+    /// <param name="stock">Address of Stock.</param>
+    /// <param name="payments">Address of Payments.</param>
+    /// <param name="coupons">Address of Coupons.</param>
+    /// <exception cref="UriFormatException">An address is no absolute URI.</exception>
+    public ShopClients(string orders, string stock, string payments, string coupons)
+    {
+        Services = [Open("Orders", orders), Open("Stock", stock), Open("Payments", payments), Open("Coupons", coupons)];
+        CallInvoker[] invokers = [.. Services.Select(service => service.Channel.Intercept(new DefaultDeadline()))];
+        Orders = new(invokers[0]);
+        Stock = new(invokers[1]);
+        Payments = new(invokers[2]);
+        Coupons = new(invokers[3]);
+        DeadLetters = [.. invokers.Select(invoker => new DeadLetterService.DeadLetterServiceClient(invoker))];
+    }
+
+    /// <summary>Orders, Stock, Payments, Coupons, in this order.</summary>
+    public IReadOnlyList<ServiceEndpoint> Services { get; }
+
+    /// <summary>Places, reads, watches and cancels orders.</summary>
+    public OrderService.OrderServiceClient Orders { get; }
+
+    /// <summary>Products and reservations.</summary>
+    public StockService.StockServiceClient Stock { get; }
+
+    /// <summary>Accounts and payments.</summary>
+    public PaymentService.PaymentServiceClient Payments { get; }
+
+    /// <summary>Coupons of users.</summary>
+    public CouponService.CouponServiceClient Coupons { get; }
+
+    /// <summary>The dead letters of each service, in the order of <see cref="Services"/>.</summary>
+    public IReadOnlyList<DeadLetterService.DeadLetterServiceClient> DeadLetters { get; }
+
+    /// <summary>Waits until all four services report SERVING: each runs, reaches its sidecar and is subscribed.</summary>
+    /// <param name="timeout">For all four together.</param>
+    /// <param name="cancellationToken">Ends the wait with an <see cref="RpcException"/> or <see cref="OperationCanceledException"/>.</param>
+    /// <exception cref="TimeoutException">Names the service that is not ready, and its last answer.</exception>
+    public async Task WaitUntilReadyAsync(TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        const string serving = nameof(HealthCheckResponse.Types.ServingStatus.Serving);
+        var until = DateTime.UtcNow + timeout;
+        foreach (var (name, address, channel) in Services)
+        {
+            var health = new Health.HealthClient(channel);
+            for (var status = ""; status != serving;)
+            {
+                if (DateTime.UtcNow > until) throw new TimeoutException($"{name} at {address} is not ready after {timeout.TotalSeconds:0} s: {status}.");
+                try
+                {
+                    status = (await health.CheckAsync(new(), deadline: DateTime.UtcNow.AddSeconds(2), cancellationToken: cancellationToken)).Status.ToString();
+                }
+                catch (RpcException fault) when (!cancellationToken.IsCancellationRequested)
+                {
+                    status = fault.Status.Detail;
+                }
+                if (status != serving) await Task.Delay(50, cancellationToken);
+            }
+        }
+    }
+
+    // The default maximum of 2 minutes would delay the first call to a service that is still starting.
+    private static ServiceEndpoint Open(string name, string address) => new(name, address,
+        GrpcChannel.ForAddress(address, new() { InitialReconnectBackoff = ReconnectBackoffMin, MaxReconnectBackoff = ReconnectBackoffMax }));
+
+    /// <summary>A frozen process accepts connections and never answers: every unary call needs a deadline.</summary>
+    private sealed class DefaultDeadline : Interceptor
+    {
+        private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(15);
+
+        public override AsyncUnaryCall<TResponse> AsyncUnaryCall<TRequest, TResponse>(
+            TRequest request, ClientInterceptorContext<TRequest, TResponse> context, AsyncUnaryCallContinuation<TRequest, TResponse> continuation) =>
+            continuation(request, context.Options.Deadline is not null ? context
+                : new(context.Method, context.Host, context.Options.WithDeadline(DateTime.UtcNow + Timeout)));
+    }
+}

@@ -1,0 +1,42 @@
+using System.Diagnostics;
+using System.Text.Json;
+
+namespace Integration.Cli;
+
+/// <summary>A run of the command line as a process: exit code, standard output and standard error.</summary>
+internal sealed record CliRun(int Exit, string Output, string Error)
+{
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
+
+    /// <summary>The output of --json.</summary>
+    public JsonElement Json => JsonDocument.Parse(Output).RootElement;
+
+    /// <summary>The output of --json with --watch: one document on each line.</summary>
+    public IReadOnlyList<JsonElement> JsonLines =>
+        [.. Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)];
+
+    /// <summary>A text field of the output of --json.</summary>
+    public string? GetField(string parent, string field) => Json.GetProperty(parent).GetProperty(field).GetString();
+
+    public override string ToString() => $"exit {Exit}\n{Output}\n{Error}";
+
+    /// <summary>Runs a command with the addresses of the shop.</summary>
+    public static Task<CliRun> AgainstAsync(RunningShop shop, params IEnumerable<string> words) =>
+        RunAsync("dotnet", [RunningShop.ProgramOf("Shop"), .. words, .. GetAddressOptions(shop)]);
+
+    /// <summary>Runs a command with the default addresses.</summary>
+    public static Task<CliRun> WithoutAddressesAsync(params IEnumerable<string> words) => RunAsync("dotnet", [RunningShop.ProgramOf("Shop"), .. words]);
+
+    public static async Task<CliRun> RunAsync(string program, IEnumerable<string> words)
+    {
+        var start = new ProcessStartInfo(program) { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var word in words) start.ArgumentList.Add(word);
+        using var process = Process.Start(start)!;
+        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        await process.WaitForExitAsync().WaitAsync(Timeout);
+        return new(process.ExitCode, await output, await error);
+    }
+
+    public static IEnumerable<string> GetAddressOptions(RunningShop shop) =>
+        ["--orders", shop.AddressOf("5001"), "--stock", shop.AddressOf("5002"), "--payments", shop.AddressOf("5003"), "--coupons", shop.AddressOf("5004")];
+}

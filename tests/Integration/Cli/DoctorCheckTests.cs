@@ -1,0 +1,315 @@
+using Dapr.AppCallback.Autogen.Grpc.v1;
+using Dapr.Client.Autogen.Grpc.v1;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Net.Client;
+using Shop;
+using Shop.Doctor;
+using Shop.V1;
+
+namespace Integration.Cli;
+
+/// <summary>The checks of the doctor, each with its input given.</summary>
+public sealed class DoctorCheckTests : IDisposable
+{
+    private static readonly ServiceEndpoint Stock = new("Stock", "http://localhost:5002", GrpcChannel.ForAddress("http://localhost:5002"));
+
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("components-");
+    private readonly List<TopicSubscription> wanted =
+    [
+        new() { Topic = "order-created", DeadLetterTopic = "stock-dead-letters" },
+        new() { Topic = "stock-dead-letters" },
+    ];
+    private readonly GetMetadataResponse metadata = new()
+    {
+        Id = "stock",
+        RuntimeVersion = "1.18.3",
+        AppConnectionProperties = new() { Port = 5002, Protocol = "grpc", Health = new() { HealthThreshold = 3 } },
+        RegisteredComponents =
+        {
+            new RegisteredComponents { Name = "statestore", Type = "state.redis", Version = "v1", Capabilities = { "ETAG", "TRANSACTIONAL" } },
+            new RegisteredComponents { Name = "pubsub", Type = "pubsub.redis", Version = "v1" },
+        },
+        Subscriptions =
+        {
+            new PubsubSubscription { Topic = "order-created", DeadLetterTopic = "stock-dead-letters" },
+            new PubsubSubscription { Topic = "stock-dead-letters" },
+        },
+        Resiliencies = { new MetadataResiliency { Name = "resiliency" } },
+    };
+
+    private readonly Dictionary<string, string> info = new()
+    {
+        ["redis_version"] = "7.0.15", ["aof_enabled"] = "1", ["aof_last_write_status"] = "ok", ["role"] = "master", ["maxmemory"] = "0",
+    };
+
+    public void Dispose() => folder.Delete(recursive: true);
+
+    [Fact]
+    public void A_complete_sidecar_is_ok() =>
+        Assert.All(SidecarCheck.Evaluate(Stock, metadata, wanted), about => Assert.Equal((Severity.Ok, ""), (about.Severity, about.Advice)));
+
+    [Fact]
+    public void The_sidecar_of_another_service() => AssertFinds(Severity.Problem, "app id", "--stock-sidecar", () => metadata.Id = "orders", "'orders'");
+
+    [Fact]
+    public void A_sidecar_without_an_app() => AssertFinds(Severity.Problem, "app", "--app-port 5002", () => metadata.AppConnectionProperties = null);
+
+    [Fact]
+    public void A_sidecar_that_delivers_to_another_port() => AssertFinds(Severity.Problem, "app", "appPort", () => metadata.AppConnectionProperties.Port = 7);
+
+    [Fact]
+    public void A_sidecar_without_app_health_checks() =>
+        AssertFinds(Severity.Warning, "app", "enableAppHealthCheck", () => metadata.AppConnectionProperties.Health = null);
+
+    [Fact]
+    public void No_state_store() =>
+        AssertFinds(Severity.Problem, "statestore", "components/statestore.yaml", () => metadata.RegisteredComponents.RemoveAt(0));
+
+    [Fact]
+    public void A_state_store_without_ETags() =>
+        AssertFinds(Severity.Problem, "statestore", "compare-and-set", () => metadata.RegisteredComponents[0].Capabilities.Remove("ETAG"));
+
+    [Fact]
+    public void A_broker_in_memory() =>
+        AssertFinds(Severity.Warning, "pubsub", "--embedded", () => metadata.RegisteredComponents[1].Type = "pubsub.in-memory");
+
+    [Fact]
+    public void No_resiliency_policy() => AssertFinds(Severity.Problem, "resiliency", "components/resiliency.yaml", metadata.Resiliencies.Clear);
+
+    [Theory]
+    [InlineData("1.16.5")]
+    [InlineData("edge")]
+    public void A_sidecar_that_does_not_report_its_policies(string version) =>
+        AssertFinds(Severity.Warning, "resiliency", "1.18", () => {
+        metadata.Resiliencies.Clear();
+        metadata.RuntimeVersion = version;
+    });
+
+    [Fact]
+    public void A_topic_that_is_not_subscribed() => AssertFinds(
+        Severity.Problem, "subscriptions", "Start the sidecar again", () => wanted.Add(new() { Topic = "order-failed" }), "order-failed");
+
+    [Fact]
+    public void A_topic_without_dead_letters() =>
+        AssertFinds(Severity.Problem, "dead-letter topics", "", () => metadata.Subscriptions[0].DeadLetterTopic = "", "order-created");
+
+    [Fact]
+    public void Dead_letters_without_a_consumer() =>
+        AssertFinds(Severity.Problem, "dead-letter topics", "", () => {
+        metadata.Subscriptions.RemoveAt(1);
+        wanted.RemoveAt(1);
+    }, "stock-dead-letters");
+
+    [Fact]
+    public void A_service_with_unknown_subscriptions()
+    {
+        var about = SidecarCheck.Evaluate(Stock, metadata, null).Single(about => about.Check == "subscriptions");
+        Assert.Equal(Severity.Warning, about.Severity);
+    }
+
+    [Fact]
+    public void Sidecars_of_different_versions()
+    {
+        Assert.Null(SidecarCheck.EvaluateVersions([]));
+        Assert.Equal(Severity.Ok, SidecarCheck.EvaluateVersions([metadata, metadata])!.Severity);
+        Assert.Equal((Severity.Warning, "Dapr 1.17.0, 1.18.3"),
+            SidecarCheck.EvaluateVersions([metadata, new() { RuntimeVersion = "1.17.0" }]) is { } about ? (about.Severity, about.Observed) : default);
+    }
+
+    [Fact]
+    public void Services_of_different_builds()
+    {
+        const string Older = "1.0.0+48aeb9393951c16367732bf236233322b31f1335", Newer = "1.0.0+da26bd5c73a0c4b1e4d7ff3c2a8b95d1f0a6e7b2";
+        Assert.Null(VersionCheck.Evaluate([]));
+        Assert.Equal(CheckResult.Ok("services", "version", "1.0.0+48aeb93939"), VersionCheck.Evaluate([("Orders", Older), ("Stock", Older)]));
+        Assert.Equal((Severity.Warning, "Orders, Payments: 1.0.0+48aeb93939; Stock: 1.0.0+da26bd5c73; Coupons: unknown"),
+            VersionCheck.Evaluate([("Orders", Older), ("Stock", Newer), ("Payments", Older), ("Coupons", "")]) is { } about ? (about.Severity, about.Observed) : default);
+        Assert.Equal(Severity.Warning, VersionCheck.Evaluate([("Orders", "")])!.Severity);
+    }
+
+    [Theory]
+    [InlineData("", "", "", nameof(Severity.Ok), "version")]
+    [InlineData("redis_version", "4.0.14", "", nameof(Severity.Problem), "version")]
+    [InlineData("", "", "", nameof(Severity.Ok), "persistence")]
+    [InlineData("aof_last_write_status", "err", "", nameof(Severity.Problem), "persistence")]
+    [InlineData("aof_enabled", "0", "", nameof(Severity.Problem), "persistence")]
+    [InlineData("aof_enabled", "0", "3600 1", nameof(Severity.Warning), "persistence")]
+    [InlineData("aof_enabled", "0", null, nameof(Severity.Warning), "persistence")]
+    [InlineData("role", "slave", "", nameof(Severity.Problem), "role")]
+    public void The_configuration_of_Redis(string name, string value, string? save, string severity, string what)
+    {
+        if (name.Length > 0) info[name] = value;
+        var about = RedisCheck.Evaluate("Redis", info, save).Single(about => about.Check == what);
+        Assert.Equal(severity, $"{about.Severity}");
+        Assert.Equal(about.Severity == Severity.Ok, about.Advice.Length == 0);
+    }
+
+    [Theory]
+    [InlineData("allkeys-lru", true)]
+    [InlineData("noeviction", false)]
+    public void A_Redis_that_evicts_keys(string policy, bool forgets)
+    {
+        (info["maxmemory"], info["maxmemory_policy"]) = ("1000000", policy);
+        Assert.Equal(forgets, RedisCheck.Evaluate("Redis", info, "").Any(about => about is { Check: "memory", Severity: Severity.Problem }));
+    }
+
+    [Theory]
+    [InlineData(2.9, nameof(Severity.Ok))]
+    [InlineData(-2.9, nameof(Severity.Ok))]
+    [InlineData(3.1, nameof(Severity.Warning))]
+    [InlineData(-90, nameof(Severity.Warning))]
+    public void A_clock_that_is_off(double seconds, string severity) =>
+        Assert.Equal(severity, $"{ClockCheck.Evaluate("Stock", TimeSpan.FromSeconds(seconds)).Severity}");
+
+    [Fact]
+    public void The_clock_offset_is_read_from_the_date_of_an_answer()
+    {
+        var now = new DateTime(2026, 3, 1, 12, 0, 0, DateTimeKind.Utc);
+        Assert.Equal(TimeSpan.FromSeconds(-60), ClockCheck.GetOffset("Sun, 01 Mar 2026 11:59:00 GMT", now));
+        Assert.Null(ClockCheck.GetOffset(null, now));
+    }
+
+    [Fact]
+    public void The_files_of_the_project_name_one_Redis_and_retry_deliveries()
+    {
+        var files = ComponentFiles.Read(Path.Combine(RunningShop.Root, "components"));
+        Assert.Equal([new RedisEndpoint("localhost:6379", "", "", Tls: false)], files.Redis);
+        Assert.True(files.RetriesDeliveries);
+    }
+
+    [Fact]
+    public void Files_without_a_retry_policy_for_the_broker()
+    {
+        Assert.False(ComponentFiles.Read(folder.FullName).RetriesDeliveries);
+        File.WriteAllText(Path.Combine(folder.FullName, "resiliency.yaml"),
+            File.ReadAllText(Path.Combine(RunningShop.Root, "components/resiliency.yaml")).Replace("      delivery:\n", "      other:\n"));
+        Assert.False(ComponentFiles.Read(folder.FullName).RetriesDeliveries);
+    }
+
+    [Theory]
+    [InlineData(2, 0, nameof(Severity.Ok))]
+    [InlineData(2, 40, nameof(Severity.Ok))]
+    [InlineData(30, 0, nameof(Severity.Ok))]
+    [InlineData(30, 12, nameof(Severity.Problem))]
+    [InlineData(61, 0, nameof(Severity.Problem))]
+    public void A_sweep_that_fails_or_is_late(double age, int failures, string severity)
+    {
+        var about = Assert.Single(SweepCheck.Evaluate("Stock", $$"""
+            # TYPE saga_sweep_failures_total counter
+            saga_sweep_failures_total{otel_scope_name="DaprSaga",sweep="product"} {{failures}} 1764170000000
+            # TYPE saga_sweep_last_success_age_seconds gauge
+            saga_sweep_last_success_age_seconds{otel_scope_name="DaprSaga",sweep="product"} {{age}} 1764170000000
+            """));
+        Assert.Equal(severity, $"{about.Severity}");
+        Assert.Equal("sweeps", about.Check);
+        Assert.Contains($"product that succeeded ended {age} s ago; {failures} have failed", about.Observed);
+    }
+
+    [Fact]
+    public void A_service_without_metrics_of_sweeps() =>
+        Assert.Equal(Severity.Warning, Assert.Single(SweepCheck.Evaluate("Stock", "saga_orders_open 1")).Severity);
+
+    [Fact]
+    public void Dead_events_are_a_warning_and_dead_reservations_a_problem()
+    {
+        Assert.Equal(CheckResult.Ok("Stock", "dead letters", "none waits"), Assert.Single(DeadLettersCheck.Evaluate("Stock", new())));
+        ListDeadLettersResponse listed = new() { More = 4 };
+        for (var at = 0; at < 3; at++) listed.DeadLetters.Add(new DeadLetter { Topic = "order-failed", DeadTime = Timestamp.FromDateTime(DateTime.UnixEpoch) });
+        listed.DeadLetters.Add(new DeadLetter { Topic = "reservations", OrderId = "o-1", DeadLetterId = "0123", Problem = "Product p is gone." });
+        var found = DeadLettersCheck.Evaluate("Stock", listed).ToArray();
+        Assert.Equal(Severity.Warning, found[0].Severity);
+        Assert.Equal("7 wait, the oldest since 1970-01-01 00:00:00Z", found[0].Observed);
+        Assert.Contains("./shop dead-letters list", found[0].Advice);
+        Assert.Equal(Severity.Problem, found[1].Severity);
+        Assert.Equal("reservations", found[1].Check);
+        Assert.Contains("order o-1: Product p is gone", found[1].Observed);
+        Assert.Contains("./shop dead-letters show 0123", found[1].Advice);
+    }
+
+    [Fact]
+    public async Task A_missing_scheduler_is_a_warning_and_a_sidecar_without_outbound_a_problem()
+    {
+        await using var without = await SidecarHttp.StartAsync(500, """{"errorCode":"ERR_HEALTH_NOT_READY","message":"dapr is not ready: [scheduler-watch-hosts]"}""", 204);
+        await using var broken = await SidecarHttp.StartAsync(500, """{"errorCode":"ERR_HEALTH_NOT_READY","message":"dapr is not ready: [grpc-api-server]"}""", 500);
+        await using var ready = await SidecarHttp.StartAsync(204, "", 204);
+        var nowhere = $"http://localhost:{FreePort.Take()}";
+        SidecarHealth[] sidecars =
+        [
+            await ReadinessCheck.ReadAsync("orders", without.Address, default), await ReadinessCheck.ReadAsync("stock", broken.Address, default),
+            await ReadinessCheck.ReadAsync("payments", ready.Address, default), await ReadinessCheck.ReadAsync("coupons", nowhere, default),
+        ];
+        var found = ReadinessCheck.Evaluate(sidecars, []).ToDictionary(about => about.Subject);
+        Assert.Equal(Severity.Warning, found["sidecars"].Severity);
+        Assert.Equal("scheduler", found["sidecars"].Check);
+        Assert.StartsWith("orders: reached none, so /v1.0/healthz says 500; /v1.0/healthz/outbound says 204", found["sidecars"].Observed);
+        Assert.Contains("/v1.0/healthz/outbound", found["sidecars"].Advice);
+        Assert.Equal(Severity.Problem, found["stock sidecar"].Severity);
+        Assert.Equal("ready", found["stock sidecar"].Check);
+        Assert.Contains("--coupons-sidecar-http", found["coupons sidecar"].Advice);
+        Assert.False(found.ContainsKey("payments sidecar"));
+    }
+
+    [Fact]
+    public async Task A_ready_sidecar_without_a_scheduler_would_not_become_ready_after_a_restart()
+    {
+        await using var ready = await SidecarHttp.StartAsync(204, "", 204);
+        SidecarHealth[] sidecars = [await ReadinessCheck.ReadAsync("stock", ready.Address, default)];
+        var lost = Assert.Single(ReadinessCheck.Evaluate(sidecars, [metadata]));
+        Assert.Equal(Severity.Warning, lost.Severity);
+        Assert.Equal("scheduler", lost.Check);
+        Assert.Contains("one that is started now does not become ready", lost.Observed);
+        metadata.Scheduler = new() { ConnectedAddresses = { "localhost:50006" } };
+        Assert.Equal(Severity.Ok, Assert.Single(ReadinessCheck.Evaluate(sidecars, [metadata])).Severity);
+        metadata.Scheduler = null;
+        metadata.RuntimeVersion = "1.14.4";
+        Assert.Equal(Severity.Ok, Assert.Single(ReadinessCheck.Evaluate(sidecars, [metadata])).Severity);
+    }
+
+    [Fact]
+    public void Store_and_broker_are_recognized_by_component_type()
+    {
+        StoreCheck CreateCheck(string state, string broker)
+        {
+            (metadata.RegisteredComponents[0].Type, metadata.RegisteredComponents[1].Type) = (state, broker);
+            return StoreCheck.Create([metadata, metadata]);
+        }
+
+        var redis = CreateCheck("state.redis", "pubsub.redis");
+        Assert.False(redis.IsEmbedded);
+        Assert.True(redis.HasRedis);
+        Assert.Empty(redis.GetUnchecked(1));
+        Assert.Contains("--components", Assert.Single(redis.GetUnchecked(0)).Advice);
+
+        var embedded = CreateCheck("state.in-memory", "pubsub.in-memory");
+        Assert.True(embedded.IsEmbedded);
+        Assert.False(embedded.HasRedis);
+
+        var others = CreateCheck("state.postgresql", "pubsub.rabbitmq");
+        Assert.False(others.IsEmbedded);
+        Assert.False(others.HasRedis);
+        Assert.Equal([("pubsub", "pubsub.rabbitmq"), ("statestore", "state.postgresql")], others.GetUnchecked(0).Select(about => (about.Subject, about.Observed.Split(':')[0])));
+        Assert.All(others.GetUnchecked(0), about => Assert.Equal((Severity.Warning, "not checked"), (about.Severity, about.Check)));
+
+        var mixed = CreateCheck("state.redis", "pubsub.rabbitmq");
+        Assert.False(mixed.IsEmbedded);
+        Assert.True(mixed.HasRedis);
+        Assert.Equal("pubsub", Assert.Single(mixed.GetUnchecked(1)).Subject);
+
+        var unknown = StoreCheck.Create([]);
+        Assert.False(unknown.IsEmbedded);
+        Assert.True(unknown.HasRedis);
+        Assert.Empty(unknown.GetUnchecked(0));
+    }
+
+    /// <summary>Changes the input, and expects one result with this severity and advice.</summary>
+    private void AssertFinds(Severity severity, string what, string advice, Action corrupt, string seen = "")
+    {
+        corrupt();
+        var about = SidecarCheck.Evaluate(Stock, metadata, wanted).Single(about => about.Severity != Severity.Ok);
+        Assert.Equal(severity, about.Severity);
+        Assert.Equal(what, about.Check);
+        Assert.NotEmpty(about.Advice);
+        Assert.Contains(advice, about.Advice);
+        Assert.Contains(seen, about.Observed);
+    }
+}

@@ -1,0 +1,4 @@
+namespace Integration;
+
+[CollectionDefinition(nameof(OnRedis))]
+public sealed class OnRedis : ICollectionFixture<RunningShop>;

@@ -1,0 +1,29 @@
+using Google.Protobuf.WellKnownTypes;
+using Traces;
+
+namespace Integration;
+
+/// <summary>Collects the spans of an order.</summary>
+internal static class OrderTree
+{
+    /// <summary>Waits until the last steps and all parents have been received. Spans received by two exporters are returned once.</summary>
+    /// <param name="last">Names of the last steps.</param>
+    public static async Task<List<Span>> WaitAsync(Collector collector, string order, IReadOnlyList<string> last)
+    {
+        List<Span> tree = [];
+        await collector.UntilAsync(spans =>
+        {
+            var placing = spans.Where(span => span.Name == "place order" && span.Tags["order.id"] == order);
+            var traces = placing.Select(span => span.TraceId).ToHashSet();
+            tree = [.. spans.Where(span => traces.Contains(span.TraceId)).DistinctBy(span => (span.Id, span.Kind))];
+            var ids = tree.Select(span => span.Id).ToHashSet();
+            // The span of a delivery ends after that of the step, whose parent it is not.
+            return last.All(name => tree.Any(span => span.Name == name)) && tree.All(span => span.ParentId is null || ids.Contains(span.ParentId))
+                && tree.Count(IsDelivery) >= tree.Count(span => span.Tags.ContainsKey("saga.heard"));
+        });
+        return tree;
+    }
+
+    /// <summary>A delivery by a sidecar to its app.</summary>
+    public static bool IsDelivery(Span span) => span.Scope == "dapr-diagnostics" && span.Name.StartsWith("pubsub/");
+}

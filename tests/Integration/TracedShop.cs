@@ -1,0 +1,23 @@
+using Traces;
+
+namespace Integration;
+
+/// <summary>The shop with a collector in place of Zipkin.</summary>
+public class TracedShop() : RunningShop(embedded: false)
+{
+    internal Collector Collector { get; private set; } = null!;
+
+    public override async Task InitializeAsync()
+    {
+        Collector = await Collector.StartAsync();
+        Zipkin = Collector.Endpoint;
+        Environment["Logging__Console__FormatterName"] = "json";
+        await base.InitializeAsync();
+    }
+
+    public override async Task DisposeAsync()
+    {
+        await base.DisposeAsync();
+        await Collector.DisposeAsync();
+    }
+}
