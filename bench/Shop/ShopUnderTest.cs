@@ -137,7 +137,7 @@ internal sealed class ShopUnderTest : IAsyncDisposable
                 ["OTEL_EXPORTER_ZIPKIN_ENDPOINT"] = sink?.Endpoint ?? "",
                 // Orders that wait in a burst must neither fail nor be resent.
                 ["Saga__Deadline"] = "00:05:00",
-                ["Saga__Quiet"] = "00:01:00",
+                ["Saga__ResendAfter"] = "00:01:00",
             },
         };
         runner = Process.Start(start)!;

@@ -50,7 +50,7 @@ public sealed class OutageLogTests : IAsyncLifetime
             Assert.DoesNotContain(lines, line => line.Contains("Error status code"));
             Assert.DoesNotContain(lines, line => line.Contains("   at ") || line.Contains(" at Grpc.") || line.Contains(" at Saga."));
             // One outage, or a second one when the sidecar fails again during its start.
-            Assert.InRange(lines.Count(line => line.Contains("Further calls that fail are counted")), 1, 2);
+            Assert.InRange(lines.Count(line => line.Contains("Further failed calls are counted")), 1, 2);
             // Payments is down, so the order is resent (event id 106), which is no part of the outage.
             string[] outage = [.. lines.Where(line => (line.Contains(" warn: ") || line.Contains(" fail: ")) && !line.Contains("[106]"))];
             Assert.True(outage.Length <= 12, $"{failures} calls failed, and these {outage.Length} lines were logged:\n{string.Join('\n', outage)}");

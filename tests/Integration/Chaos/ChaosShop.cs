@@ -110,7 +110,7 @@ internal sealed class ChaosShop : IAsyncDisposable
             ["OTEL_EXPORTER_ZIPKIN_ENDPOINT"] = $"{RunningShop.Nowhere}",
             ["Console__Zipkin"] = "",
             ["Saga__Deadline"] = $"{deadline:c}",
-            ["Saga__Quiet"] = $"{Quiet:c}",
+            ["Saga__ResendAfter"] = $"{Quiet:c}",
             ["Saga__SweepPeriod"] = $"{SweepPeriod:c}",
         };
         var components = Path.Combine(folder.FullName, "components");

@@ -14,7 +14,7 @@ internal sealed partial class LogStatistics(ChaosShop shop)
     public int Redelivered => lines.Select(line => HandlerStart().Match(line)).Where(match => match.Success).GroupBy(match => match.Value).Sum(same => same.Count() - 1);
 
     /// <summary>Number of open logs that were taken over from a dead process.</summary>
-    public int Adopted => lines.Count(line => line.Contains("Adopted the open log", StringComparison.Ordinal));
+    public int TakeOvers => lines.Count(line => line.Contains("Took over the open-order log", StringComparison.Ordinal));
 
     /// <summary>Lines about events that must never happen.</summary>
     public IEnumerable<string> Bugs => lines.Where(line => BugSigns.Any(sign => line.Contains(sign, StringComparison.Ordinal)) && !line.Contains(LateAnswer, StringComparison.Ordinal));

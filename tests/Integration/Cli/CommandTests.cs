@@ -100,7 +100,7 @@ public sealed class CommandTests(RunningShop shop) : IAsyncLifetime
             Assert.StartsWith("FAILED_PRECONDITION", (await RunAsync(1, "dead-letters", "redrive", first)).Error);
         }
 
-        Assert.Contains("says stock-released", (await RunAsync(0, "dead-letters", "redrive", second, "--dry-run")).Output);
+        Assert.Contains("publishes stock-released", (await RunAsync(0, "dead-letters", "redrive", second, "--dry-run")).Output);
         Assert.Equal("DEAD_LETTER_STATE_REDRIVEN", (await RunAsync(0, "dead-letters", "redrive", second, "--json")).GetField("deadLetter", "state"));
         Assert.DoesNotContain(second, (await RunAsync(0, "dead-letters", "list")).Output);
     }

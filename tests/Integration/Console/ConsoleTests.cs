@@ -54,7 +54,7 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
         await page.GetByRole(AriaRole.Button, new() { Name = button }).ClickAsync();
 
         await Expect(page.Locator("#order-status")).ToHaveTextAsync("FAILED");
-        await Expect(page.Locator("#outlook")).ToContainTextAsync("everybody has said that nothing of it is left");
+        await Expect(page.Locator("#outlook")).ToContainTextAsync("every participant has compensated");
         await Expect(page.Locator("#order .reason")).ToContainTextAsync(reason);
         var timeline = page.GetByRole(AriaRole.List, new() { Name = "Timeline" });
         await Expect(timeline.Locator(".bad", new() { HasText = refusal })).ToBeVisibleAsync();
