@@ -7,14 +7,14 @@ namespace Saga.Tests;
 
 /// <summary>
 /// SIMULATION_SEED=n replays one run with its trace. Otherwise half of SIMULATION_SEEDS (20,000) are always the same, and half start at
-/// SIMULATION_FRESH, which test.sh takes from the commit. SIMULATION_SECONDS=n goes on with fresh ones for so long.
+/// SIMULATION_FRESH, which test.sh derives from the commit. SIMULATION_SECONDS=n runs fresh ones for n seconds.
 /// </summary>
 public sealed class SimulationTests(ITestOutputHelper output)
 {
     [Fact]
     public void Every_order_closes_and_nothing_is_lost_or_doubled()
     {
-        if (Asked("SIMULATION_SEED") is { } only)
+        if (GetSetting("SIMULATION_SEED") is { } only)
         {
             var replayed = Simulation.Run(only, traced: true);
             output.WriteLine(replayed.World.Trace);
@@ -22,9 +22,9 @@ public sealed class SimulationTests(ITestOutputHelper output)
             return;
         }
 
-        var count = Asked("SIMULATION_SEEDS") ?? 20_000;
-        var fresh = Asked("SIMULATION_FRESH") ?? count;
-        var most = Asked("SIMULATION_SECONDS") is { } seconds ? TimeSpan.FromSeconds(seconds) : TimeSpan.MaxValue;
+        var count = GetSetting("SIMULATION_SEEDS") ?? 20_000;
+        var fresh = GetSetting("SIMULATION_FRESH") ?? count;
+        var most = GetSetting("SIMULATION_SECONDS") is { } seconds ? TimeSpan.FromSeconds(seconds) : TimeSpan.MaxValue;
         var watch = Stopwatch.StartNew();
         var totals = new ConcurrentBag<(long Operations, long Deliveries, long Crashes, long ClockJumps, long Dead, long Confirmed, long Failed)>();
         var broken = new ConcurrentBag<string>();
@@ -33,13 +33,13 @@ public sealed class SimulationTests(ITestOutputHelper output)
             try
             {
                 var run = Simulation.Run(seed);
-                if (run.Violations.Count > 0) broken.Add(Told(seed, string.Join(" ", run.Violations)));
+                if (run.Violations.Count > 0) broken.Add(Describe(seed, string.Join(" ", run.Violations)));
                 totals.Add((run.World.Operations, run.Shop.Deliveries, run.Shop.Crashes, run.Shop.ClockJumps, run.Shop.DeadLetters,
                     run.Shop.Orders.Count(order => order.Status == Orders.OrderStatus.Confirmed), run.Shop.Orders.Count(order => order.Status == Orders.OrderStatus.Failed)));
             }
             catch (Exception bug)
             {
-                broken.Add(Told(seed, bug.ToString()));
+                broken.Add(Describe(seed, bug.ToString()));
             }
         });
         Assert.True(broken.IsEmpty, string.Join("\n", broken));
@@ -48,7 +48,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
             + $"{totals.Sum(run => run.Deliveries):N0} deliveries, {totals.Sum(run => run.Crashes):N0} crashes, {totals.Sum(run => run.ClockJumps):N0} clock jumps, {totals.Sum(run => run.Dead):N0} dead letters; "
             + $"{totals.Sum(run => run.Confirmed):N0} orders confirmed, {totals.Sum(run => run.Failed):N0} failed; lost 0, doubled 0, stuck 0."));
         Assert.True(totals.Sum(run => run.Confirmed) > totals.Count / 2 && totals.Sum(run => run.Failed) > totals.Count / 2 && totals.Sum(run => run.Crashes) > totals.Count / 10 && totals.Sum(run => run.ClockJumps) > totals.Count / 10,
-            "The runs are too tame to show anything.");
+            "The runs have too few faults to show anything.");
     }
 
     [Fact]
@@ -64,8 +64,8 @@ public sealed class SimulationTests(ITestOutputHelper output)
         for (var at = 0; endless || at < count - count / 2; at++) yield return unchecked(fresh + at) & int.MaxValue;
     }
 
-    private static string Told(int seed, string what) => $"Seed {seed}: {what}\nReplay it with its trace: SIMULATION_SEED={seed} ./test.sh simulation";
+    private static string Describe(int seed, string what) => $"Seed {seed}: {what}\nReplay it with its trace: SIMULATION_SEED={seed} ./test.sh simulation";
 
-    private static int? Asked(string variable) =>
+    private static int? GetSetting(string variable) =>
         int.TryParse(Environment.GetEnvironmentVariable(variable), CultureInfo.InvariantCulture, out var asked) ? asked : null;
 }

@@ -12,10 +12,10 @@ using Product = Stock.Product;
 
 namespace Saga.Tests;
 
-/// <summary>One process of one service: its real handlers and its real sweep. When it has crashed, none of its operations is ever answered.</summary>
+/// <summary>One process of one service: its real handlers and its real sweep. After a crash none of its operations returns.</summary>
 internal sealed class Instance
 {
-    /// <param name="find">The order as Orders would tell it.</param>
+    /// <param name="find">Returns the order as GetOrder would.</param>
     public Instance(World world, string app, SagaTimeouts timeouts, Func<string, Order?> find, Func<Instance, ISidecar> sidecarOf)
     {
         App = app;

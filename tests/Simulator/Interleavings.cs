@@ -4,8 +4,8 @@ using Stock;
 namespace Saga.Tests;
 
 /// <summary>
-/// Two handlers of the same order on the same product, every way in which one can sleep while the other runs: the sleeper does so many
-/// operations, the other runs to its end, and the sleeper wakes up, does so many more, and dies. Nobody comes after them to clean up.
+/// Walks the interleavings of two handlers of one order on one product: the first is suspended after n operations, the other runs to its end, and
+/// the first resumes and crashes after m more operations. No redelivery or sweep follows.
 /// </summary>
 internal static class Interleavings
 {
@@ -13,7 +13,7 @@ internal static class Interleavings
 
     private static readonly ImmutableArray<ReservationLine> Lines = [new("p", Quantity)];
 
-    /// <param name="Before">What one of the two has done before; it remembers that.</param>
+    /// <param name="Before">Handled before by the same process, which has it cached.</param>
     private sealed record InterleavingCase(
         string Name, int Gone, Func<Participant<Product>, Task>? Before, Func<Participant<Product>, Task> Sleeper, Func<Participant<Product>, Task> Other, bool BySleeper = false);
 
@@ -32,7 +32,7 @@ internal static class Interleavings
         new("taken by who takes again | settle", Quantity, Take, Take, Settle, BySleeper: true),
     ];
 
-    /// <returns>How many ways there were, and what was wrong in which.</returns>
+    /// <returns>The number of interleavings, and the violations.</returns>
     public static (int Ways, IReadOnlyList<string> Wrong) Walk()
     {
         var ways = 0;
@@ -93,7 +93,7 @@ internal static class Interleavings
         return new(new(sidecar, backoff), sidecar, Product.KeyOf, (_, _) => Task.CompletedTask, world.Clock, backoff);
     }
 
-    /// <summary>Lets so many operations through; the next waits until more are allowed.</summary>
+    /// <summary>Lets a number of operations through; the next waits until more are allowed.</summary>
     private sealed class Gate(int allowed)
     {
         private TaskCompletionSource more = new();

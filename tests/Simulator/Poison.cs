@@ -3,18 +3,18 @@ using Shop.V1;
 
 namespace Saga.Tests;
 
-/// <summary>Events that no service of the shop would publish, but that anyone who reaches a sidecar can.</summary>
+/// <summary>Events that no service publishes, but that any client of a sidecar can.</summary>
 internal static class Poison
 {
-    /// <summary>Every kind of it, each with the reason why it is one.</summary>
+    /// <summary>Every kind of poison, with its description.</summary>
     /// <param name="known">The id of an order that exists.</param>
-    /// <param name="unknown">The id of an order that does not.</param>
+    /// <param name="unknown">The id of an order that does not exist.</param>
     public static IReadOnlyList<(string Kind, IMessage Event)> All(string known, string unknown) =>
     [
         ("a reply for an order that does not exist", new StockReservedEvent { OrderId = unknown, ReservationId = $"rsv-{unknown}" }),
         ("a refusal for an order that does not exist", new PaymentFailedEvent { OrderId = unknown, Reason = "BALANCE_TOO_LOW", Detail = "none" }),
         ("a compensation of an order that does not exist", new CouponRestoredEvent { OrderId = unknown, Undone = true }),
-        ("a confirmation of an order that nobody reserved for", new OrderConfirmedEvent { OrderId = unknown, UserCouponId = "c0" }),
+        ("a confirmation of an order without a reservation", new OrderConfirmedEvent { OrderId = unknown, UserCouponId = "c0" }),
         ("an empty event", new OrderCreatedEvent()),
         ("an empty reply", new StockReservedEvent()),
         ("an empty failure", new OrderFailedEvent()),
@@ -46,7 +46,7 @@ internal static class Poison
         ("a reservation without an id", new StockReservedEvent { OrderId = known }),
     ];
 
-    /// <summary>A well-formed order that Orders does not know: it is held for, and given back once the sweep has asked Orders.</summary>
+    /// <summary>A well-formed order that Orders does not know: the participants reserve for it, and release once their sweep has asked Orders.</summary>
     public static OrderCreatedEvent Forged(string orderId) => new()
     {
         OrderId = orderId, UserId = "u0", Items = { new OrderLine { ProductId = "p0", Quantity = 1, UnitPrice = 1_000 } }, TotalAmount = 1_000, FinalAmount = 1_000,

@@ -17,9 +17,9 @@ using Status = Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types.TopicEv
 
 namespace Saga.Tests;
 
-/// <summary>What goes wrong in a run, each as a probability: per operation, per event, per second of an instance.</summary>
+/// <summary>The faults of a run, each as a probability: per operation, per event, per second of an instance.</summary>
 /// <param name="ClockJumps">The clock of an instance jumps, by up to <see cref="SimulatedShop.ClockWrongMax"/> forward or back.</param>
-/// <param name="Unswept">Nobody looks after anything, and clients insist: what is delivered again must be enough.</param>
+/// <param name="Unswept">There is no sweep, and clients retry until they succeed: redelivery must be enough.</param>
 /// <param name="Poison">An event that no service would publish is published; see <see cref="Saga.Tests.Poison"/>.</param>
 /// <param name="RefusesMissing">See <see cref="SimulatedStore"/>.</param>
 internal sealed record WorldFaults(
@@ -28,18 +28,18 @@ internal sealed record WorldFaults(
 /// <summary>The real decisions, handlers and sweeps of all four services in a simulated world, in two instances each.</summary>
 internal sealed class SimulatedShop
 {
-    /// <summary>Begins the id of every event that is poison.</summary>
+    /// <summary>Prefix of the id of a poison event.</summary>
     public const string PoisonPrefix = "poison-";
 
     private const int InstancesMax = 2;
 
-    /// <summary>A delivery is tried so often before it goes to the dead letters, as components/resiliency.yaml has it.</summary>
+    /// <summary>Attempts at a delivery before it becomes a dead letter, as in components/resiliency.yaml.</summary>
     private const int AttemptsMax = 8;
 
-    /// <summary>A handler that takes longer is not waited for.</summary>
+    /// <summary>Timeout of a handler.</summary>
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(4);
 
-    /// <summary>More than what is left of a run after its storm: who waits until a wrong clock is right waits for too long.</summary>
+    /// <summary>Longer than the calm part of a run: code that waits until a wrong clock is right fails the run.</summary>
     public static readonly TimeSpan ClockWrongMax = TimeSpan.FromMinutes(10);
 
     private static readonly SagaTimeouts SagaTimeouts = new(TimeSpan.FromSeconds(15), TimeSpan.FromSeconds(4));
@@ -57,7 +57,7 @@ internal sealed class SimulatedShop
     private readonly bool throughJson;
     private bool calm;
 
-    /// <param name="throughJson">Write every document as JSON and read it back, as a store does.</param>
+    /// <param name="throughJson">Serializes every document to JSON and back, as a store does.</param>
     public SimulatedShop(World world, WorldFaults faults, bool throughJson)
     {
         Store = new(faults.RefusesMissing);
@@ -83,7 +83,7 @@ internal sealed class SimulatedShop
 
     public int Poisoned { get; private set; }
 
-    /// <summary>The orders that were published without Orders knowing them.</summary>
+    /// <summary>Orders that were published although Orders does not know them.</summary>
     public HashSet<string> Forged { get; } = [];
 
     public IReadOnlyList<string> Accepted => accepted;
@@ -100,10 +100,10 @@ internal sealed class SimulatedShop
 
     public Order? Find(string orderId) => Store.Read($"orders||{Order.KeyOf(orderId)}").Value is Order { Status: not OrderStatus.Abandoned } order ? order : null;
 
-    /// <summary>A client places an order some time from now, and tries again when it hears an error.</summary>
+    /// <summary>A client places an order some time from now, and retries after an error.</summary>
     public void PlaceLater(Order order, TimeSpan delay) => world.Later(delay, async () =>
     {
-        // Of some orders nobody has looked up what they want just before.
+        // Some orders skip the precheck, and with it the cache.
         if (world.Happens(0.5)) LookLater("stock", [.. order.Items.Select(item => Product.KeyOf(item.ProductId))]);
         if (world.Happens(0.5)) LookLater("payments", [Account.KeyOf(order.UserId)]);
         if (Pick("orders") is not { } instance)
@@ -111,11 +111,11 @@ internal sealed class SimulatedShop
             PlaceLater(order, TimeSpan.FromSeconds(1));
             return;
         }
-        // Otherwise nobody knows whether the client will.
+        // Otherwise it is open whether the client retries.
         if (faults.Unswept) instance.OnCrash += Insist;
         try
         {
-            // Who names no key gets another order when it tries again.
+            // Without a key a retry places another order.
             var isKeyed = faults.Unswept || world.Happens(0.5);
             var placed = isKeyed ? order : order with { Id = (await instance.OrderIdPool!.TakeAsync()).ToString() };
             var now = instance.Clock.GetUtcNow();
@@ -157,8 +157,8 @@ internal sealed class SimulatedShop
         }
     });
 
-    /// <summary>Runs with faults for a while, then calmly until everything is at rest.</summary>
-    /// <returns>False: it does not come to rest within the time that the rules promise.</returns>
+    /// <summary>Runs with faults for a while, then without until everything is closed.</summary>
+    /// <returns>False: it is not closed within the time that the rules promise.</returns>
     public bool RunToRest(TimeSpan stormy)
     {
         var storm = world.Clock.GetUtcNow() + stormy;
@@ -170,7 +170,7 @@ internal sealed class SimulatedShop
             CrashLater(instance);
             ClockJumpsLater(instance);
         }
-        // Deadline and quiet time, an adopted log, a hold older than the deadline, and sweeps in between.
+        // The deadline and a resend, the take-over of a log, a reservation older than the deadline, and sweeps in between.
         var latest = storm + 24 * SagaTimeouts.Deadline;
         var look = storm + TimeSpan.FromSeconds(1);
         world.Run(() =>
@@ -182,7 +182,7 @@ internal sealed class SimulatedShop
         return AtRest();
     }
 
-    /// <summary>Dead letters of events that are no poison: a bug, or a contradiction between services.</summary>
+    /// <summary>Dead letters of events that are not poison: a bug, or a contradiction between services.</summary>
     public IEnumerable<DeadLetter> Unexpected() => topics.Keys.SelectMany(app => All<DeadLetter>(app, "dead-letter"))
         .Where(letter => !letter.EventId.StartsWith(PoisonPrefix, StringComparison.Ordinal) && !Forged.Contains(EventIds.OrderIdOf(letter.EventId)));
 
@@ -198,7 +198,7 @@ internal sealed class SimulatedShop
     {
         calm = true;
         world.Note(() => "--- the faults stop ---");
-        // A broker that comes back delivers again whatever it still has.
+        // A broker that recovers redelivers what is pending.
         if (faults.Replay) foreach (var (app, e) in said.OrderBy(_ => world.Chance.Next()).ToArray()) DeliverLater(app, e, 1, Jitter(2_000));
     }
 
@@ -223,7 +223,7 @@ internal sealed class SimulatedShop
         Deliveries++;
         world.Note(() => $"{app} hears {e.Id}");
         var isOver = false;
-        // Not acknowledged when its reader died: delivered again. Not answered in time: tried again, while the first handler goes on.
+        // Redelivered when its consumer crashed. After a timeout redelivered while the first handler goes on.
         instance.OnCrash += Redeliver;
         world.Later(Timeout, TryAgain);
         try
@@ -253,7 +253,7 @@ internal sealed class SimulatedShop
             else
             {
                 DeadLetters++;
-                // Somebody may redrive it at any time, or never.
+                // An operator may redrive it at any time, or never.
                 if (world.Happens(0.5)) DeliverLater(app, e, AttemptsMax, TimeSpan.FromSeconds(world.Chance.Next(1, 120)));
             }
         }
@@ -265,7 +265,7 @@ internal sealed class SimulatedShop
         if (world.Happens(faults.Poison))
         {
             var unknown = world.NewId().ToString();
-            // Without a sweep a forged order would be held for.
+            // Without a sweep the reservations of a forged order would stay.
             if (!faults.Unswept && world.Happens(0.1))
             {
                 Forged.Add(unknown);
@@ -323,7 +323,7 @@ internal sealed class SimulatedShop
         ClockJumpsLater(instance);
     });
 
-    // Near right more often than far off.
+    // Small errors are more frequent than large ones.
     private void SetWrong(Instance instance)
     {
         ClockJumps++;
@@ -343,7 +343,7 @@ internal sealed class SimulatedShop
 
     private TimeSpan Jitter(int mostMs) => TimeSpan.FromMilliseconds(world.Chance.Next(mostMs));
 
-    // What a delivery or a client meets when the world is at fault. Anything else is a bug and ends the run.
+    // Transient faults. Any other exception is a bug and ends the run.
     private static bool IsFault(Exception fault) => fault is SidecarDownException or ContentionException or AggregateException { InnerException: SidecarDownException or ContentionException };
 
     private void Put(string app, string key, object value) => Store.TryWrite($"{app}||{key}", value, "");

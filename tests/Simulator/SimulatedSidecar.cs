@@ -3,16 +3,16 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Saga.Tests;
 
-/// <summary>What can go wrong at a sidecar, each as a probability per operation.</summary>
-/// <param name="Fails">The operation fails and nothing was done.</param>
-/// <param name="FailsAfter">The operation fails although it was done.</param>
-/// <param name="Pauses">The caller sleeps for up to two minutes before the operation.</param>
+/// <summary>The faults of a sidecar, each as a probability per operation.</summary>
+/// <param name="Fails">The operation fails without effect.</param>
+/// <param name="FailsAfter">The operation fails after it took effect.</param>
+/// <param name="Pauses">The caller is suspended for up to two minutes before the operation.</param>
 public sealed record SidecarFaults(double Fails, double FailsAfter, double Pauses)
 {
     public static readonly SidecarFaults None = new(0, 0, 0);
 }
 
-/// <summary>A sidecar or what is behind it did not answer.</summary>
+/// <summary>The sidecar, the store or the broker did not answer.</summary>
 public sealed class SidecarDownException() : global::Dapr.DaprException("The sidecar did not answer.");
 
 /// <summary>The documents of all services, with ETags as Redis keeps them under first-write concurrency.</summary>
@@ -36,7 +36,7 @@ public sealed class SimulatedStore(bool refusesMissing = false)
         return true;
     }
 
-    /// <summary>Which documents there are, each in which version.</summary>
+    /// <summary>The documents, each with its version.</summary>
     public IReadOnlyDictionary<string, long> Versions => documents.ToDictionary(document => document.Key, document => document.Value.Version);
 
     public void Delete(string key) => documents.Remove(key);
@@ -44,15 +44,15 @@ public sealed class SimulatedStore(bool refusesMissing = false)
     public IEnumerable<T> All<T>(string prefix) =>
         documents.Where(document => document.Key.StartsWith(prefix, StringComparison.Ordinal)).Select(document => (T)document.Value.Value);
 
-    /// <summary>Those of this kind under keys that others share.</summary>
+    /// <summary>The documents of one type, by key prefix.</summary>
     public IEnumerable<T> Find<T>(string prefix) =>
         documents.Where(document => document.Key.StartsWith(prefix, StringComparison.Ordinal)).Select(document => document.Value.Value).OfType<T>();
 }
 
 /// <summary>One instance's sidecar in a world.</summary>
 /// <param name="prefix">The app id: services share the store, not the keys.</param>
-/// <param name="json">How documents are written; null: they are kept as they are, which is faster.</param>
-/// <param name="dead">True: the instance has crashed, and none of its operations is ever answered.</param>
+/// <param name="json">The serialization of documents. Null: they are kept as objects, which is faster.</param>
+/// <param name="dead">True: the instance has crashed, and none of its operations returns.</param>
 public sealed class SimulatedSidecar(
     World world, SimulatedStore store, string prefix, JsonSerializerOptions? json, Func<SidecarFaults> faults, Func<bool> dead, Action<OutgoingEvent> publish) : ISidecar
 {
@@ -120,7 +120,7 @@ public sealed class SimulatedSidecar(
     private static string Shown(object? result) => result is bool done ? done.ToString() : "";
 }
 
-/// <summary>A sidecar before another, in which a test comes between the caller and each operation.</summary>
+/// <summary>A decorator through which a test intercepts each operation.</summary>
 internal abstract class SidecarDecorator(ISidecar behind) : ISidecar
 {
     protected abstract Task<T> DoAsync<T>(Func<Task<T>> operation);

@@ -8,7 +8,7 @@ using Product = Stock.Product;
 
 namespace Saga.Tests;
 
-/// <summary>One run of the whole saga, decided by its seed: a few orders that want the same few things, and a storm of faults.</summary>
+/// <summary>One run of the whole saga, determined by its seed: a few orders that contend for the same resources, and many faults.</summary>
 internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, World World, SimulatedShop Shop)
 {
     private static readonly TimeSpan Storm = TimeSpan.FromSeconds(30);
@@ -42,13 +42,13 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
         return new(seed, violations, world, shop);
     }
 
-    // Each kind of fault is on in some runs and off in others: together they hide each other.
+    // Each kind of fault is on in some runs only: together they hide each other.
     private static WorldFaults FaultsOf(World world)
     {
-        // Sleepers that wake up late and die soon after: what only the fences of the reservation protocol hold off.
+        // Suspended handlers that resume late and crash soon after: only the fences of the reservation protocol stop them.
         if (world.Happens(0.15)) return new(new(Fails: 0, FailsAfter: 0, Pauses: 0.15), Lost: 0, Doubled: 0, Crash: 0.1, ClockJumps: 0, Replay: false, Poison: 0, RefusesMissing: world.Happens(0.5));
 
-        // No loss, and no sweep to make up for one: saying before acknowledging must carry every order to its end by itself.
+        // No loss and no sweep: publishing before acknowledging must be enough to close every order.
         if (world.Happens(0.1)) return new(new(Fails: 0, FailsAfter: 0, Pauses: 0.03), Lost: 0, Doubled: 0.05, Crash: 0.15, ClockJumps: 0, Replay: false, Poison: 0.1, RefusesMissing: world.Happens(0.5), Unswept: true);
 
         double Sometimes(double most) => world.Happens(0.5) ? world.Chance.NextDouble() * most : 0;
@@ -66,13 +66,13 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
         var coupon = world.Happens(0.5) ? $"c{world.Chance.Next(2)}" : null;
         var total = items.Sum(item => item.Quantity * item.UnitPrice);
         var discount = coupon is null ? 0 : Math.Min(500, total);
-        // Letters in the id: in capitals it is another spelling.
+        // The id has letters, so that capitals are another spelling.
         return new(new Guid(number + 1, 0, 0, [0xAB, 0, 0, 0, 0, 0, 0, 0]).ToString(), user, OrderStatus.Pending, items, new(total, discount, total - discount), coupon, new("", "", ""), "",
             StepRecord.Waiting, StepRecord.Waiting, coupon is null ? StepRecord.NotRequired(default) : StepRecord.Waiting, null, default, []);
     }
 }
 
-/// <summary>What must be true once everything is at rest.</summary>
+/// <summary>The invariants of closed orders.</summary>
 internal static class Audit
 {
     public static IEnumerable<string> Of(SimulatedStore store, IReadOnlyList<string> accepted, IReadOnlyList<Product> products, IReadOnlyList<Account> accounts, IReadOnlyList<Coupon> coupons)
@@ -110,18 +110,18 @@ internal static class Audit
 
         foreach (var app in (string[])["stock", "payments", "coupons"])
         {
-            var claims = store.All<Reservation>($"{app}||reservation:").ToDictionary(claim => claim.OrderId);
+            var reservations = store.All<Reservation>($"{app}||reservation:").ToDictionary(reservation => reservation.OrderId);
             foreach (var order in orders)
             {
-                var claim = claims.GetValueOrDefault(order.Id);
+                var reservation = reservations.GetValueOrDefault(order.Id);
                 if (app == "coupons" && order.UserCouponId is null)
                 {
-                    if (claim is not null) yield return $"Order {order.Id} has no coupon, but coupons has a claim.";
+                    if (reservation is not null) yield return $"Order {order.Id} has no coupon, but coupons has a reservation.";
                 }
-                else if (order.Status == OrderStatus.Confirmed && claim?.Status != ReservationStatus.Settled
-                    || order.Status == OrderStatus.Failed && claim?.Status is not (ReservationStatus.Released or ReservationStatus.Rejected))
+                else if (order.Status == OrderStatus.Confirmed && reservation?.Status != ReservationStatus.Settled
+                    || order.Status == OrderStatus.Failed && reservation?.Status is not (ReservationStatus.Released or ReservationStatus.Rejected))
                 {
-                    yield return $"Order {order.Id} is {order.Status}, but its claim at {app} is {claim?.Status.ToString() ?? "absent"}.";
+                    yield return $"Order {order.Id} is {order.Status}, but its reservation at {app} is {reservation?.Status.ToString() ?? "absent"}.";
                 }
             }
         }

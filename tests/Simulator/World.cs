@@ -3,8 +3,8 @@ using System.Text;
 namespace Saga.Tests;
 
 /// <summary>
-/// One thread, one seed, no real time: whatever waits for the world waits here, and the seed decides who goes on next.
-/// The same seed gives the same run, operation by operation.
+/// A deterministic scheduler: one thread, one seed, virtual time. All waiting is here, and the seed decides what continues next, so that the same
+/// seed gives the same run, operation by operation.
 /// </summary>
 /// <param name="traced">Keep a readable line of every operation.</param>
 public sealed class World(int seed, bool traced = false) : SynchronizationContext
@@ -40,8 +40,8 @@ public sealed class World(int seed, bool traced = false) : SynchronizationContex
         if (traced) trace.Append(Clock.GetUtcNow().ToString("mm:ss.fff")).Append("  ").AppendLine(line());
     }
 
-    /// <summary>Goes on when the seed says so, not before the delay is over.</summary>
-    /// <param name="gone">True: whoever waits is dead and never goes on.</param>
+    /// <summary>Continues when the seed decides, not before the delay is over.</summary>
+    /// <param name="gone">True: the waiting process has crashed and never continues.</param>
     public Task TurnAsync(Func<bool> gone, TimeSpan delay = default)
     {
         var turn = new TaskCompletionSource();
@@ -51,8 +51,8 @@ public sealed class World(int seed, bool traced = false) : SynchronizationContex
 
     public void Later(TimeSpan delay, Action go) => Wait(new(go, null), delay);
 
-    /// <summary>Runs until <paramref name="until"/>, which is asked whenever time moves on, or until nothing waits any more.</summary>
-    /// <returns>False: nothing waits any more.</returns>
+    /// <summary>Runs until <paramref name="until"/>, which is checked whenever time advances, or until nothing waits.</summary>
+    /// <returns>False: nothing waits.</returns>
     public bool Run(Func<bool> until)
     {
         var before = Current;
@@ -124,7 +124,7 @@ public sealed class World(int seed, bool traced = false) : SynchronizationContex
     }
 }
 
-/// <summary>A clock that moves only when the world says so.</summary>
+/// <summary>A clock that advances only with the world.</summary>
 public sealed class VirtualClock : TimeProvider
 {
     private readonly List<Timer> timers = [];
@@ -189,10 +189,10 @@ public sealed class VirtualClock : TimeProvider
     }
 }
 
-/// <summary>The clock of one machine: what it shows may be wrong, how long something takes it measures right.</summary>
+/// <summary>The clock of one machine: its time of day may be wrong, its durations are right.</summary>
 public sealed class LocalClock(VirtualClock world) : TimeProvider
 {
-    /// <summary>Ahead; negative: behind.</summary>
+    /// <summary>The error of the time of day. Negative: behind.</summary>
     public TimeSpan Wrong { get; set; }
 
     public override DateTimeOffset GetUtcNow() => world.GetUtcNow() + Wrong;

@@ -10,7 +10,7 @@ using DaprApi = Dapr.Client.Autogen.Grpc.v1.Dapr;
 
 namespace Saga.Tests;
 
-/// <summary>What is wanted in one turn is asked for together.</summary>
+/// <summary>Requests of one turn of the event loop share a call.</summary>
 public sealed class BatcherTests
 {
     private readonly EventLoop eventLoop = new();
@@ -78,12 +78,12 @@ public sealed class BatcherTests
     {
         var dapr = new CountingStore();
         var sidecar = Sidecar(dapr);
-        foreach (var at in (int[])[3, 7]) dapr.Kept[$"k{at}"] = (ByteString.CopyFromUtf8("{\"text\":\"somebody else's\"}"), 5);
+        foreach (var at in (int[])[3, 7]) dapr.Kept[$"k{at}"] = (ByteString.CopyFromUtf8("{\"text\":\"another writer's\"}"), 5);
         var written = await eventLoop.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 20).Select(at =>
             sidecar.TrySaveAsync(new Versioned<Note>($"k{at}", null, ""), new Note($"{at}"), null, default))));
-        // Those that had been written when the call failed are told so too, and find their own effect when they look.
+        // Items that were written although the call failed count as conflicts too; their callers find their own effect.
         Assert.Equal((false, false), (written[3], written[7]));
-        Assert.All(Enumerable.Range(0, 20), at => Assert.Contains(at is 3 or 7 ? "somebody else's" : $"\"{at}\"", dapr.Kept[$"k{at}"].Data.ToStringUtf8()));
+        Assert.All(Enumerable.Range(0, 20), at => Assert.Contains(at is 3 or 7 ? "another writer's" : $"\"{at}\"", dapr.Kept[$"k{at}"].Data.ToStringUtf8()));
         Assert.InRange(dapr.Calls, 2, 3);
     }
 

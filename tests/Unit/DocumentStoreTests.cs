@@ -3,7 +3,7 @@ using Stock;
 
 namespace Saga.Tests;
 
-/// <summary>Changes of one document that are wanted at the same time.</summary>
+/// <summary>Concurrent updates of one document.</summary>
 public sealed class DocumentStoreTests
 {
     private readonly World world = new(1);
@@ -15,7 +15,7 @@ public sealed class DocumentStoreTests
     public void Concurrent_updates_are_combined_into_few_writes()
     {
         var documents = New();
-        Together(100, at => documents.UpdateAsync<Counter, bool>("c", Adding(at), default));
+        Concurrently(100, at => documents.UpdateAsync<Counter, bool>("c", Adding(at), default));
         Assert.Equal(Enumerable.Range(0, 100).ToImmutableSortedSet(), Kept.Seen);
         Assert.InRange(int.Parse(store.Read("app||c").ETag), 1, 5);
     }
@@ -24,7 +24,7 @@ public sealed class DocumentStoreTests
     public void Two_processes_that_update_one_document_lose_no_update()
     {
         DocumentStore[] processes = [New(), New(), New()];
-        Together(90, at => processes[at % 3].UpdateAsync<Counter, bool>("c", Adding(at), default));
+        Concurrently(90, at => processes[at % 3].UpdateAsync<Counter, bool>("c", Adding(at), default));
         Assert.Equal(Enumerable.Range(0, 90).ToImmutableSortedSet(), Kept.Seen);
     }
 
@@ -47,7 +47,7 @@ public sealed class DocumentStoreTests
     public void Each_update_gets_its_own_result()
     {
         var documents = New();
-        var results = Together(10, at => documents.UpdateAsync<Counter, int>("c", counter => new(new((counter?.Seen ?? []).Add(at)), at), default));
+        var results = Concurrently(10, at => documents.UpdateAsync<Counter, int>("c", counter => new(new((counter?.Seen ?? []).Add(at)), at), default));
         Assert.Equal(Enumerable.Range(0, 10), results);
     }
 
@@ -55,7 +55,7 @@ public sealed class DocumentStoreTests
     public void A_document_is_pruned_after_all_updates_of_the_batch_have_decided()
     {
         var documents = New();
-        var seen = Together(3, at => documents.UpdateAsync<Counter, object, int>("c", null,
+        var seen = Concurrently(3, at => documents.UpdateAsync<Counter, object, int>("c", null,
             (counter, _) => new(new((counter?.Seen ?? []).Add(at)), (counter?.Seen ?? []).Count), _ => new([]), default));
         Assert.Contains(seen, count => count > 0);
         Assert.Empty(Kept.Seen);
@@ -68,7 +68,7 @@ public sealed class DocumentStoreTests
         var backoff = new ConflictBackoff(world.Clock, world.Chance);
         var participant = new Participant<Product>(new(sidecar, backoff), sidecar, Product.KeyOf, (_, _) => Task.CompletedTask, world.Clock, backoff);
         store.TryWrite($"app||{Product.KeyOf("p")}", new Product("p", "", 1, Holdings.Of(60), []), "");
-        var claims = Together(100, at => participant.ReserveAsync($"o{at}", [new("p", 1)], StockDecisions.Refuse, default));
+        var claims = Concurrently(100, at => participant.ReserveAsync($"o{at}", [new("p", 1)], StockDecisions.Refuse, default));
         Assert.Equal((60, 40), (claims.Count(claim => claim.Status == ReservationStatus.Reserved), claims.Count(claim => claim.Status == ReservationStatus.Rejected)));
         var (value, version) = store.Read($"app||{Product.KeyOf("p")}");
         Assert.Equal((0, 60), (((Product)value!).Holdings.Available, ((Product)value).Holdings.Held));
@@ -80,7 +80,7 @@ public sealed class DocumentStoreTests
     {
         var sidecar = new Counting(Sidecar());
         var documents = new DocumentStore(sidecar, new ConflictBackoff(world.Clock, world.Chance));
-        for (var at = 0; at < 10; at++) Together(1, _ => documents.UpdateAsync<Counter, bool>("c", Adding(at), default));
+        for (var at = 0; at < 10; at++) Concurrently(1, _ => documents.UpdateAsync<Counter, bool>("c", Adding(at), default));
         Assert.Equal(Enumerable.Range(0, 10).ToImmutableSortedSet(), Kept.Seen);
         Assert.Equal((1, 10), (sidecar.Reads, sidecar.Writes));
     }
@@ -90,10 +90,10 @@ public sealed class DocumentStoreTests
     {
         var sidecar = new Counting(Sidecar());
         var documents = new DocumentStore(sidecar, new ConflictBackoff(world.Clock, world.Chance));
-        Together(1, _ => New().UpdateAsync<Counter, bool>("c", Adding(1), default));
+        Concurrently(1, _ => New().UpdateAsync<Counter, bool>("c", Adding(1), default));
         sidecar.AnswerLooks.SetResult();
-        Assert.Equal([1], Together(1, _ => documents.ReadAndCacheAsync<Counter>(["none", "c"], default))[0][1]!.Seen);
-        Together(1, _ => documents.UpdateAsync<Counter, bool>("c", Adding(2), default));
+        Assert.Equal([1], Concurrently(1, _ => documents.ReadAndCacheAsync<Counter>(["none", "c"], default))[0][1]!.Seen);
+        Concurrently(1, _ => documents.UpdateAsync<Counter, bool>("c", Adding(2), default));
         Assert.Equal([1, 2], Kept.Seen);
         Assert.Equal((0, 1), (sidecar.Reads, sidecar.Writes));
     }
@@ -122,11 +122,11 @@ public sealed class DocumentStoreTests
     {
         var sidecar = new Counting(Sidecar());
         var documents = new DocumentStore(sidecar, new ConflictBackoff(world.Clock, world.Chance));
-        Together(1, _ => documents.UpdateAsync<Counter, bool>("c", Adding(1), default));
-        Together(1, _ => New().UpdateAsync<Counter, bool>("c", Adding(2), default));
+        Concurrently(1, _ => documents.UpdateAsync<Counter, bool>("c", Adding(1), default));
+        Concurrently(1, _ => New().UpdateAsync<Counter, bool>("c", Adding(2), default));
         sidecar.AnswerLooks.SetResult();
-        Together(1, _ => documents.ReadAndCacheAsync<Counter>(["c"], default));
-        Together(1, _ => documents.UpdateAsync<Counter, bool>("c", Adding(3), default));
+        Concurrently(1, _ => documents.ReadAndCacheAsync<Counter>(["c"], default));
+        Concurrently(1, _ => documents.UpdateAsync<Counter, bool>("c", Adding(3), default));
         Assert.Equal([1, 2, 3], Kept.Seen);
         Assert.Equal((1, 2), (sidecar.Reads, sidecar.Writes));
     }
@@ -135,9 +135,9 @@ public sealed class DocumentStoreTests
     public void An_answer_without_a_write_is_never_based_on_the_cache()
     {
         var (one, other) = (New(), New());
-        Together(1, _ => one.UpdateAsync<Counter, bool>("c", Adding(1), default));
-        Together(1, _ => other.UpdateAsync<Counter, bool>("c", Adding(2), default));
-        Assert.Equal([2], Together(1, _ => one.UpdateAsync<Counter, int>("c", counter => new(null, counter!.Seen.Count), default)));
+        Concurrently(1, _ => one.UpdateAsync<Counter, bool>("c", Adding(1), default));
+        Concurrently(1, _ => other.UpdateAsync<Counter, bool>("c", Adding(2), default));
+        Assert.Equal([2], Concurrently(1, _ => one.UpdateAsync<Counter, int>("c", counter => new(null, counter!.Seen.Count), default)));
     }
 
     [Fact]
@@ -147,8 +147,8 @@ public sealed class DocumentStoreTests
         var (one, other) = (new DocumentStore(sidecar, new ConflictBackoff(world.Clock, world.Chance), suspendAfterMiss: 100), New());
         for (var at = 0; at < 20; at += 2)
         {
-            Together(1, _ => one.UpdateAsync<Counter, bool>("c", Adding(at), default));
-            Together(1, _ => other.UpdateAsync<Counter, bool>("c", Adding(at + 1), default));
+            Concurrently(1, _ => one.UpdateAsync<Counter, bool>("c", Adding(at), default));
+            Concurrently(1, _ => other.UpdateAsync<Counter, bool>("c", Adding(at + 1), default));
         }
         Assert.Equal(Enumerable.Range(0, 20).ToImmutableSortedSet(), Kept.Seen);
         Assert.Equal((10, 11), (sidecar.Reads, sidecar.Writes));
@@ -189,7 +189,7 @@ public sealed class DocumentStoreTests
         public Task PublishAsync(OutgoingEvent said, CancellationToken ct) => behind.PublishAsync(said, ct);
     }
 
-    /// <summary>Starts all before it waits for the first.</summary>
+    /// <summary>Starts all of them before it waits for the first.</summary>
     private T[] Together<T>(int count, Func<int, Task<T>> start) => world.Run(async () =>
     {
         var started = Enumerable.Range(0, count).Select(start).ToArray();

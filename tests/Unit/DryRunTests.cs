@@ -6,7 +6,7 @@ using Product = Stock.Product;
 
 namespace Saga.Tests;
 
-/// <summary>A rehearsal does what the real thing does, and leaves no trace.</summary>
+/// <summary>A dry run shows the effects of the run, and has none.</summary>
 public sealed class DryRunTests
 {
     private static readonly JsonSerializerOptions Json = SagaHost.CreateJsonOptions(StockJsonContext.Default);

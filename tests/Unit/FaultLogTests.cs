@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Saga.Tests;
 
-/// <summary>An outage is a few lines, however many calls meet it; and sweeps say how they are.</summary>
+/// <summary>An outage is a few lines, however many calls meet it; sweeps report their state.</summary>
 public sealed class FaultLogTests
 {
     private readonly VirtualClock clock = new();
@@ -99,7 +99,7 @@ public sealed class FaultLogTests
             Assert.Contains(Said, Faults.CauseOf(fault));
             Assert.Contains("an outage, not corruption", Faults.CauseOf(fault));
         }
-        // Several logs that could not be adopted, in one sweep.
+        // Several failed take-overs in one sweep.
         var gone = new RpcException(new(StatusCode.Unavailable, "gone"));
         Assert.True(Faults.IsTransient(new AggregateException(gone, gone)));
         Assert.False(Faults.IsTransient(new AggregateException(gone, new CorruptDocumentException("bad"))));

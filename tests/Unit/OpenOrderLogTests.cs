@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Saga.Tests;
 
-/// <summary>The log of what is open: it outlives its writer, and loses nothing to those who take it over.</summary>
+/// <summary>The open-order log outlives its writer, and a take-over loses nothing.</summary>
 public sealed class OpenOrderLogTests
 {
     private readonly World world = new(1);

@@ -7,7 +7,7 @@ using StepState = Orders.StepState;
 
 namespace Saga.Tests;
 
-/// <summary>Every decision of Orders in every state that an order can reach, by walking from a placed order over everything that can be heard.</summary>
+/// <summary>Every decision of Orders in every reachable state, by a walk from a placed order over all events.</summary>
 public sealed class OrderDecisionsTests
 {
     private static readonly DateTimeOffset Start = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
@@ -50,7 +50,7 @@ public sealed class OrderDecisionsTests
     public void A_duplicate_publishes_the_same_events() => Everywhere((order, heard) =>
     {
         var once = heard(order);
-        // At the deadline nobody is delivered again what was not said; the sweep says it once it has been quiet.
+        // The sweep is not redelivered: it resends after ResendAfter.
         var again = once.State!.Failure?.Reason == "DEADLINE" ? OrderDecisions.OnSweep(once.State, SagaTimeouts, At(200)) : heard(once.State);
         foreach (var said in once.Events) Assert.Contains(again.Events, repeated => repeated.Id == said.Id);
     });

@@ -2,7 +2,7 @@ using Orders;
 
 namespace Saga.Tests;
 
-/// <summary>The list of orders that came to rest: none is left out while it is kept.</summary>
+/// <summary>The history lists every closed order until it expires.</summary>
 public sealed class OrderHistoryTests
 {
     private readonly World world = new(1);

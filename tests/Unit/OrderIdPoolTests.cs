@@ -4,7 +4,7 @@ using OrderStatus = Orders.OrderStatus;
 
 namespace Saga.Tests;
 
-/// <summary>Ids that are in the open log before anybody wants them.</summary>
+/// <summary>Ids that are tracked before they are needed.</summary>
 public sealed class OrderIdPoolTests
 {
     private static readonly SagaTimeouts SagaTimeouts = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(6));

@@ -113,8 +113,7 @@ public sealed class ParticipantTests
         Assert.InRange(Read("p").Marks.Count, 1, 257);
     }
 
-    /// <summary>Each of the operations of taking, and then of giving back or settling, fails once: before it is done, or after. What was
-    /// delivered is delivered again.</summary>
+    /// <summary>Each operation of a reservation, and then of its release or settlement, fails once, before or after its effect; the event is redelivered.</summary>
     [Theory]
     [InlineData(true, false)]
     [InlineData(true, true)]
@@ -203,7 +202,7 @@ public sealed class ParticipantTests
 
     private ISidecar Sidecar() => new FailingSidecar(new SimulatedSidecar(world, store, "stock", Json, () => SidecarFaults.None, () => false, _ => { }), this);
 
-    /// <summary>Fails at one operation, before or after it is done.</summary>
+    /// <summary>Fails at one operation, before or after its effect.</summary>
     private sealed class FailingSidecar(ISidecar behind, ParticipantTests test) : SidecarDecorator(behind)
     {
         protected override async Task<T> DoAsync<T>(Func<Task<T>> operation)

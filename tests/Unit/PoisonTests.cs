@@ -64,7 +64,7 @@ public sealed class PoisonTests
         shop.TroubleAhead("stock", Fault.Failure, after: 0);
         shop.Deliver("stock", "order-created");
         Assert.Empty(shop.Store.All<DeadLetter>("stock||dead-letter:"));
-        shop.ComeToRest();
+        shop.CloseAll();
     }
 
     [Theory]

@@ -15,7 +15,7 @@ internal sealed class ChaosShop : IAsyncDisposable
     /// <summary>An event that is not acknowledged for this time is redelivered.</summary>
     public static readonly TimeSpan ProcessingTimeout = TimeSpan.FromSeconds(5);
 
-    private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan ResendAfter = TimeSpan.FromSeconds(2);
 
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("chaos-");
     private readonly int redisPort = FreePort.Take();
@@ -110,7 +110,7 @@ internal sealed class ChaosShop : IAsyncDisposable
             ["OTEL_EXPORTER_ZIPKIN_ENDPOINT"] = $"{RunningShop.Nowhere}",
             ["Console__Zipkin"] = "",
             ["Saga__Deadline"] = $"{deadline:c}",
-            ["Saga__ResendAfter"] = $"{Quiet:c}",
+            ["Saga__ResendAfter"] = $"{ResendAfter:c}",
             ["Saga__SweepPeriod"] = $"{SweepPeriod:c}",
         };
         var components = Path.Combine(folder.FullName, "components");

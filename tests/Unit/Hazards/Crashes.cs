@@ -2,10 +2,10 @@ using OrderStatus = Orders.OrderStatus;
 
 namespace Saga.Tests.Hazards;
 
-/// <summary>One operation of one service goes wrong, whichever it is.</summary>
+/// <summary>A fault at each operation of each service in turn.</summary>
 public sealed class Crashes
 {
-    /// <summary>Where something is saved and then said: placing, the three answers, the last word, and what is done on it. Nothing is delivered before but what must be.</summary>
+    /// <summary>Every step that saves and then publishes: placing, the three answers, the final event, and its effects. Only what must be is delivered before.</summary>
     private static readonly (string App, Action<ScriptedShop> Before, Action<ScriptedShop> Then)[] Places =
     [
         ("orders", _ => { }, shop => shop.Place(ScriptedShop.OrderOf())),
@@ -29,7 +29,7 @@ public sealed class Crashes
     [Theory, MemberData(nameof(AllPlaces)), Trait("Hazard", "H23")]
     public void A_write_that_succeeded_but_was_reported_as_failed_is_not_repeated(int place) => Assert.InRange(Everywhere(place, Fault.FalseFailure), 1, 20);
 
-    /// <summary>Its id was given up meanwhile; before it finds out it may fall asleep again, and be given up again.</summary>
+    /// <summary>The sweep abandons the id meanwhile; the handler may be suspended again before it finds out, and the id abandoned again.</summary>
     [Fact, Trait("Hazard", "H6")]
     public void A_placement_suspended_twice_beyond_the_deadline_leaves_a_tracked_order()
     {
@@ -56,7 +56,7 @@ public sealed class Crashes
                 SweepForLong(shop);
                 shop.Wake();
                 shop.LoseAll();
-                shop.ComeToRest();
+                shop.CloseAll();
             }
         }
 
@@ -83,14 +83,14 @@ public sealed class Crashes
             shop.Deliver("stock", "order-created");
             if (!shop.TroubleCame) break;
             deaths++;
-            shop.ComeToRest();
+            shop.CloseAll();
             Assert.Equal((OrderStatus.Failed, "OUT_OF_STOCK"), (shop[order].Status, shop[order].Failure!.Reason));
             Assert.Equal(((10, 0, 0), (10, 0, 0), (0, 0, 0)), (shop.Pieces("a"), shop.Pieces("b"), shop.Pieces("c")));
         }
         Assert.InRange(deaths, 6, 30);
     }
 
-    /// <returns>How many operations there were to go wrong.</returns>
+    /// <returns>The number of operations that can fail.</returns>
     private static int Everywhere(int place, Fault what)
     {
         var (app, before, then) = Places[place];
@@ -102,7 +102,7 @@ public sealed class Crashes
             var failed = Record.Exception(() => then(shop));
             Assert.True(failed is null or SidecarDownException, $"{failed}");
             if (!shop.TroubleCame) return after;
-            shop.ComeToRest();
+            shop.CloseAll();
         }
     }
 

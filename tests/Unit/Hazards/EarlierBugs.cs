@@ -6,8 +6,8 @@ using StepState = Orders.StepState;
 namespace Saga.Tests.Hazards;
 
 /// <summary>
-/// What an earlier order system did wrong with an order, each played the way it went wrong there.
-/// What it did wrong between two orders: <see cref="TwoOrders"/>; between saving and saying: <see cref="SaveThenPublish"/>.
+/// Bugs of an earlier order system, each with the history in which it occurred. Bugs between two orders: <see cref="TwoOrders"/>; between saving
+/// and publishing: <see cref="SaveThenPublish"/>.
 /// </summary>
 public sealed class EarlierBugs
 {
@@ -37,7 +37,7 @@ public sealed class EarlierBugs
         shop.Deliver("orders", "stock-released");
         Assert.Equal((StepState.Undone, true, (10, 0, 0)), (shop[order].Stock.State, shop[order].IsClosed, shop.Pieces("a")));
         Assert.DoesNotContain(shop.Said, said => said.Topic == "order-confirmed");
-        shop.ComeToRest();
+        shop.CloseAll();
     }
 
     [Fact, Trait("Hazard", "B3")]
@@ -56,7 +56,7 @@ public sealed class EarlierBugs
         Assert.Equal(((10, 0, 0), (10, 0, 0)), (shop.Pieces("a"), shop.Pieces("b")));
         Assert.Equal(["order-created", "stock-reservation-failed"], shop.Said.Select(said => said.Topic));
 
-        shop.ComeToRest();
+        shop.CloseAll();
         Assert.Equal((OrderStatus.Failed, StepState.Refused, true), (shop[order].Status, shop[order].Stock.State, shop[order].Stock.Compensated));
         Assert.Equal(((10, 0, 0), (10, 0, 0)), (shop.Pieces("a"), shop.Pieces("b")));
     }
@@ -87,7 +87,7 @@ public sealed class EarlierBugs
         Assert.InRange(attempts, 8, 30);
 
         Assert.All(shop.Said.Select(said => said.Message).OfType<PaymentRefundedEvent>(), refunded => Assert.True(refunded.Undone));
-        shop.ComeToRest();
+        shop.CloseAll();
         Assert.Equal([8_500, 10_000], balances);
         Assert.Equal((StepState.Undone, (10_000, 0, 0)), (shop[order].Payment.State, shop.Won));
     }
@@ -113,7 +113,7 @@ public sealed class EarlierBugs
         Assert.Equal(first == "payment-failed" ? "BALANCE_TOO_LOW" : "OUT_OF_STOCK", words[0].Reason);
         Assert.Equal([Shop.V1.Step.Coupon], words[0].CompletedSteps);
         Assert.Equal([first, "order-failed", second], shop[order].Timeline.Select(entry => entry.Event).Skip(2));
-        shop.ComeToRest();
+        shop.CloseAll();
         Assert.Equal((StepState.Refused, StepState.Refused, StepState.Undone),
             (shop[order].Stock.State, shop[order].Payment.State, shop[order].Coupon.State));
     }

@@ -4,10 +4,10 @@ using StepState = Orders.StepState;
 
 namespace Saga.Tests.Hazards;
 
-/// <summary>An event never comes, or nobody is there to answer it, or the clock says something else than the truth.</summary>
+/// <summary>Lost events, dead participants, wrong clocks.</summary>
 public sealed class EventsLost
 {
-    private static readonly TimeSpan Quiet = ScriptedShop.SagaTimeouts.ResendAfter, Deadline = ScriptedShop.SagaTimeouts.Deadline;
+    private static readonly TimeSpan ResendAfter = ScriptedShop.SagaTimeouts.ResendAfter, Deadline = ScriptedShop.SagaTimeouts.Deadline;
 
     private readonly ScriptedShop shop = new();
 
@@ -16,11 +16,11 @@ public sealed class EventsLost
     {
         var order = shop.Place(ScriptedShop.OrderOf());
         shop.LoseAll();
-        shop.Pass(Quiet);
+        shop.Pass(ResendAfter);
         shop.Sweep("orders");
         shop.DeliverAll();
         Assert.Equal(OrderStatus.Confirmed, shop[order].Status);
-        shop.ComeToRest();
+        shop.CloseAll();
     }
 
     [Fact, Trait("Hazard", "H6"), Trait("Hazard", "B12")]
@@ -38,7 +38,7 @@ public sealed class EventsLost
         shop.Sweep("orders");
         Assert.Equal((OrderStatus.Failed, "DEADLINE"), (shop[order].Status, shop[order].Failure!.Reason));
         Assert.Equal((8, 2, 0), shop.Pieces("a"));
-        shop.ComeToRest();
+        shop.CloseAll();
         Assert.Equal((10, 0, 0), shop.Pieces("a"));
     }
 
@@ -58,25 +58,25 @@ public sealed class EventsLost
         shop.LoseAll();
         Assert.False(shop[order].IsClosed);
 
-        shop.ComeToRest();
+        shop.CloseAll();
         Assert.Equal(((10_000, 0, 0), StepState.Undone), (shop.Won, shop[order].Payment.State));
     }
 
-    /// <param name="seconds">How far the clock of Orders is set at the moment between placing and sweeping.</param>
+    /// <param name="seconds">The jump of the clock of Orders between placing and sweeping.</param>
     [Theory, InlineData(3_600), InlineData(-3_600), InlineData(-30), Trait("Hazard", "H21")]
     public void A_clock_jump_delays_the_deadline_at_most_to_twice_its_length(int seconds)
     {
         var order = shop.Place(ScriptedShop.OrderOf());
         shop.LoseAll();
         shop.SetClock("orders", TimeSpan.FromSeconds(seconds));
-        for (var waited = TimeSpan.Zero; waited < 2 * Deadline; waited += Quiet)
+        for (var waited = TimeSpan.Zero; waited < 2 * Deadline; waited += ResendAfter)
         {
-            shop.Pass(Quiet);
+            shop.Pass(ResendAfter);
             shop.Sweep("orders");
             shop.LoseAll();
         }
         Assert.Equal((OrderStatus.Failed, "DEADLINE"), (shop[order].Status, shop[order].Failure!.Reason));
-        shop.ComeToRest();
+        shop.CloseAll();
     }
 
     [Fact, Trait("Hazard", "H21")]
@@ -87,12 +87,12 @@ public sealed class EventsLost
         foreach (var app in (string[])["stock", "payments"])
         {
             shop.Deliver(app, "order-created");
-            shop.Pass(2 * Quiet);
+            shop.Pass(2 * ResendAfter);
             shop.Sweep(app);
         }
         Assert.Equal(((8, 2, 0), (8_500, 1_500, 0)), (shop.Pieces("a"), shop.Won));
         shop.DeliverAll();
         Assert.Equal(OrderStatus.Confirmed, shop[order].Status);
-        shop.ComeToRest();
+        shop.CloseAll();
     }
 }

@@ -4,7 +4,7 @@ using StepState = Orders.StepState;
 
 namespace Saga.Tests.Hazards;
 
-/// <summary>Each event comes once, but not in the order in which one would think of them.</summary>
+/// <summary>Events that are delivered once, but out of order.</summary>
 public sealed class EventsOutOfOrder
 {
     private readonly ScriptedShop shop = new();
@@ -23,7 +23,7 @@ public sealed class EventsOutOfOrder
         shop.Deliver("orders", "payment-completed");
         Assert.Equal((OrderStatus.Failed, StepState.Done, false), (shop[order].Status, shop[order].Payment.State, shop[order].IsClosed));
 
-        shop.ComeToRest();
+        shop.CloseAll();
         Assert.Equal((10_000, 0, 0), shop.Won);
         Assert.Equal((StepState.Undone, $"pay-{order}"), (shop[order].Payment.State, shop[order].Payment.Reference));
     }
@@ -38,7 +38,7 @@ public sealed class EventsOutOfOrder
 
         shop.Deliver(app, "order-created");
         Assert.Equal(((10, 0, 0), (10_000, 0, 0), (1, 0, 0)), (shop.Pieces("a"), shop.Won, shop.CouponUses));
-        shop.ComeToRest();
+        shop.CloseAll();
     }
 
     [Fact, Trait("Hazard", "B7")]
@@ -53,7 +53,7 @@ public sealed class EventsOutOfOrder
 
         shop.Deliver("payments", "order-failed");
         Assert.Equal((10_000, 0, 0), shop.Won);
-        shop.ComeToRest();
+        shop.CloseAll();
         Assert.Equal(StepState.Undone, shop[order].Payment.State);
     }
 
@@ -69,7 +69,7 @@ public sealed class EventsOutOfOrder
         shop.Deliver("stock", "order-created");
         shop.Deliver("orders", "stock-reservation-failed");
         Assert.Equal([Shop.V1.Step.Payment, Shop.V1.Step.Coupon], FailedEvent.CompletedSteps);
-        shop.ComeToRest();
+        shop.CloseAll();
         Assert.Equal(((1, 0, 0), (10_000, 0, 0), (1, 0, 0)), (shop.Pieces("a"), shop.Won, shop.CouponUses));
         Assert.Equal((StepState.Refused, StepState.Undone, StepState.Undone), (shop[order].Stock.State, shop[order].Payment.State, shop[order].Coupon.State));
     }

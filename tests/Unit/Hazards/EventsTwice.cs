@@ -5,7 +5,7 @@ using StepState = Orders.StepState;
 
 namespace Saga.Tests.Hazards;
 
-/// <summary>An event comes more than once, at once or days later, or is none.</summary>
+/// <summary>Duplicates, at once or days later, and payloads that are not events.</summary>
 public sealed class EventsTwice
 {
     private readonly ScriptedShop shop = new();
@@ -18,7 +18,7 @@ public sealed class EventsTwice
         foreach (var app in (string[])["stock", "payments", "coupons"]) foreach (var _ in (int[])[1, 2]) shop.DeliverAgain(app, "order-created");
         shop.DeliverAll();
         shop.Replay(2);
-        shop.ComeToRest();
+        shop.CloseAll();
         Assert.Equal(fails ? OrderStatus.Failed : OrderStatus.Confirmed, shop[order].Status);
         Assert.Equal(fails ? (10, 0, 0) : (8, 0, 2), shop.Pieces("a"));
         Assert.Equal(fails ? (1, 0, 0) : (0, 0, 1), shop.CouponUses);
@@ -34,7 +34,7 @@ public sealed class EventsTwice
         var answers = shop.Said.Where(said => said.Topic == "payment-completed").Select(said => said.Message).ToArray();
         Assert.Equal(2, answers.Length);
         Assert.Equal(answers[0], answers[1]);
-        shop.ComeToRest();
+        shop.CloseAll();
     }
 
     [Theory, InlineData(false), InlineData(true), Trait("Hazard", "H19")]
@@ -42,12 +42,12 @@ public sealed class EventsTwice
     {
         if (fails) shop.Short("a", 0);
         var order = shop.Place(ScriptedShop.OrderOf());
-        shop.ComeToRest();
+        shop.CloseAll();
         var before = (shop[order], shop.Pieces("a"), shop.Won, shop.CouponUses);
         shop.Pass(Retention.OfFinished - TimeSpan.FromDays(1));
         foreach (var app in (string[])["orders", "stock", "payments", "coupons"]) shop.Kill(app);
         shop.Replay(1);
-        shop.ComeToRest();
+        shop.CloseAll();
         Assert.Equal(before, (shop[order], shop.Pieces("a"), shop.Won, shop.CouponUses));
     }
 
@@ -70,7 +70,7 @@ public sealed class EventsTwice
         shop.Together([.. Enumerable.Range(0, 5).Select(_ => shop.Placing(order))]);
         shop.DeliverTogether();
         shop.Place(order);
-        shop.ComeToRest();
+        shop.CloseAll();
         Assert.Equal(OrderStatus.Confirmed, shop[order.Id].Status);
         Assert.Equal(((8, 0, 2), (8_500, 0, 1_500)), (shop.Pieces("a"), shop.Won));
     }
@@ -85,7 +85,7 @@ public sealed class EventsTwice
         var confirmed = shop[order];
         shop.Deliver("coupons", "order-created");
         shop.Deliver("orders", "coupon-used");
-        shop.ComeToRest();
+        shop.CloseAll();
         Assert.Same(confirmed, shop[order]);
         Assert.Single(shop.Said, said => said.Message is OrderConfirmedEvent);
     }
@@ -97,7 +97,7 @@ public sealed class EventsTwice
         var order = shop.Place(ScriptedShop.OrderOf(coupon: null));
         shop.DeliverAll();
         shop.Replay(1);
-        shop.ComeToRest();
+        shop.CloseAll();
         Assert.Equal(fails ? OrderStatus.Failed : OrderStatus.Confirmed, shop[order].Status);
         Assert.Equal(StepState.Done, shop[order].Coupon.State);
         Assert.Null(shop.ReservationOf("coupons", order));

@@ -4,7 +4,7 @@ using OrderStatus = Orders.OrderStatus;
 
 namespace Saga.Tests.Hazards;
 
-/// <summary>What others see while an order is on its way, and what it was told before.</summary>
+/// <summary>What other readers see of an order in progress, and prechecks that are out of date.</summary>
 public sealed class Isolation
 {
     private readonly ScriptedShop shop = new();
@@ -23,7 +23,7 @@ public sealed class Isolation
         };
         shop.Place(order);
         shop.DeliverAll();
-        shop.ComeToRest();
+        shop.CloseAll();
         Assert.True(held);
         Assert.Equal(fails ? (0, 0, 0) : (2, 2_500, 1), (shop.Pieces("a").Gone, shop.Won.Gone, shop.CouponUses.Gone));
     }
@@ -42,7 +42,7 @@ public sealed class Isolation
         shop.Place(ScriptedShop.OrderOf("c", 1, ("a", 4), ("b", 4)));
         shop.Place(ScriptedShop.OrderOf("c", 2, ("a", 7)));
         shop.DeliverTogether();
-        shop.ComeToRest();
+        shop.CloseAll();
         Assert.InRange(looks, 50, 1_000);
     }
 
@@ -53,7 +53,7 @@ public sealed class Isolation
         var first = shop.Place(ScriptedShop.OrderOf(null, 1, ("a", 3)));
         var second = shop.Place(ScriptedShop.OrderOf(null, 2, ("a", 8)));
         shop.DeliverAll();
-        shop.ComeToRest();
+        shop.CloseAll();
         Assert.Equal((OrderStatus.Confirmed, OrderStatus.Failed, "OUT_OF_STOCK"), (shop[first].Status, shop[second].Status, shop[second].Failure!.Reason));
     }
 
@@ -65,11 +65,11 @@ public sealed class Isolation
         var key = $"stock||{Stock.Product.KeyOf("a")}";
         var (product, version) = shop.Store.Read(key);
         shop.Store.TryWrite(key, (Stock.Product)product! with { Price = 9_000 }, version);
-        shop.ComeToRest();
+        shop.CloseAll();
         Assert.Equal((OrderStatus.Confirmed, (8_000L, 0L, 2_000L)), (shop[order].Status, shop.Won));
     }
 
-    /// <summary>What Orders is told before it accepts: ten pieces, 10,000 won.</summary>
+    /// <summary>The precheck: ten pieces, 10,000 won.</summary>
     private static Quote Checked(int quantity, long price) => Quote.For(
         new PlaceOrderRequest { UserId = "u", Items = { new OrderItem { ProductId = "a", Quantity = quantity } } },
         new Dictionary<string, Product> { ["a"] = new() { ProductId = "a", Price = price, Available = 10 } },

@@ -2,7 +2,7 @@ using OrderStatus = Orders.OrderStatus;
 
 namespace Saga.Tests.Hazards;
 
-/// <summary>Two things happen at the same time, in two processes; who goes first is tried in many ways.</summary>
+/// <summary>Races of two processes, in many sequences.</summary>
 public sealed class Races
 {
     private const int Seeds = 60;
@@ -20,7 +20,7 @@ public sealed class Races
             shop.Together(shop.Delivering("orders", "stock-reservation-failed"), shop.Delivering("orders", "payment-failed", shop.Another("orders")));
             Assert.Single(shop[order].Timeline, entry => entry.Event == "order-failed");
             Assert.Single(shop.Said, said => said.Topic == "order-failed");
-            shop.ComeToRest();
+            shop.CloseAll();
         }
     }
 
@@ -41,9 +41,9 @@ public sealed class Races
     {
         var shop = new ScriptedShop();
         var order = shop.Place(ScriptedShop.OrderOf());
-        shop.ComeToRest();
+        shop.CloseAll();
         shop.Together(shop.Cancelling(order));
-        shop.ComeToRest();
+        shop.CloseAll();
         Assert.Equal(OrderStatus.Confirmed, shop[order].Status);
     }
 
@@ -78,7 +78,7 @@ public sealed class Races
             foreach (var app in (string[])["stock", "payments", "coupons"]) shop.Deliver(app, "order-created");
             foreach (var answer in (string[])["stock-reserved", "payment-completed"]) shop.Deliver("orders", answer);
             race(shop);
-            shop.ComeToRest();
+            shop.CloseAll();
             ends.Add(shop[order].Status);
         }
         Assert.Equal([OrderStatus.Confirmed, OrderStatus.Failed], ends.Order());
@@ -91,7 +91,7 @@ public sealed class Races
         shop.Place(one);
         shop.Place(other);
         shop.Together(shop.Delivering(app, "order-created"), shop.Delivering(app, "order-created", shop.Another(app)));
-        shop.ComeToRest();
+        shop.CloseAll();
         Assert.Equal([OrderStatus.Confirmed, OrderStatus.Failed], new[] { shop[one.Id].Status, shop[other.Id].Status }.Order());
         return shop;
     }

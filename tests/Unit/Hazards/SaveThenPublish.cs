@@ -2,14 +2,14 @@ using OrderStatus = Orders.OrderStatus;
 
 namespace Saga.Tests.Hazards;
 
-/// <summary>Saving and saying are two operations: whoever dies between them or right after has saved, and in the end everybody is told.</summary>
+/// <summary>Saving and publishing are two operations: after a crash between them the redelivery publishes.</summary>
 public sealed class SaveThenPublish
 {
     private readonly ScriptedShop shop = new();
 
     /// <summary>
-    /// Wherever something is said: who refuses (empty: nobody), who says it, on hearing what (empty: a client places the order), what it is,
-    /// and what is saved by then: the status of the order, or that of the claim.
+    /// Every publish of the saga: the service that rejects its step (empty: none), the publisher, the event that it consumes (empty: a client places
+    /// the order), the published topic, and the status of the order or reservation that is saved by then.
     /// </summary>
     public static TheoryData<string, string, string, string, string> Words { get; } = new()
     {
@@ -62,7 +62,7 @@ public sealed class SaveThenPublish
     {
         var order = ScriptedShop.OrderOf().Id;
         Assert.Equal(saved, app == "orders" ? $"{shop[order].Status}" : $"{shop.ReservationOf(app, order)?.Status}");
-        shop.ComeToRest();
+        shop.CloseAll();
         Assert.Contains(shop.Said, said => said.Topic == says);
         Assert.Equal(refuses == "" ? OrderStatus.Confirmed : OrderStatus.Failed, shop[order].Status);
     }

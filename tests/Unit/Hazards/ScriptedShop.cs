@@ -9,24 +9,24 @@ using Status = Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types.TopicEv
 
 namespace Saga.Tests.Hazards;
 
-/// <summary>What becomes of one operation of one service.</summary>
+/// <summary>A fault at one operation of one service.</summary>
 internal enum Fault
 {
-    /// <summary>The process dies before it.</summary>
+    /// <summary>The process crashes before it.</summary>
     Death,
-    /// <summary>It fails, and nothing was done.</summary>
+    /// <summary>It fails without effect.</summary>
     Failure,
-    /// <summary>It fails although it was done.</summary>
+    /// <summary>It fails after it took effect.</summary>
     FalseFailure,
-    /// <summary>Whoever does it falls asleep before it, until woken.</summary>
+    /// <summary>The handler is suspended before it, until resumed.</summary>
     Sleep,
 }
 
 /// <summary>
-/// The four services and a broker that delivers nothing by itself: the test says what is delivered, what is lost, what goes wrong, and how time passes.
-/// There are ten pieces each of the products a, b and c, at 1,000 won; the user u has 10,000 won and the coupon c, which takes 500 off.
+/// The four services and a broker that delivers nothing by itself: the test scripts deliveries, losses, faults and time.
+/// There are ten pieces each of the products a, b and c, at 1,000 won; the user u has 10,000 won and the coupon c, with a discount of 500.
 /// </summary>
-/// <param name="seed">Decides who goes first where several work at the same time.</param>
+/// <param name="seed">Decides the sequence of concurrent handlers.</param>
 internal sealed class ScriptedShop
 {
     private static readonly string[] Apps = ["orders", "stock", "payments", "coupons"];
@@ -55,16 +55,16 @@ internal sealed class ScriptedShop
 
     public SimulatedStore Store { get; } = new();
 
-    /// <summary>So many events are known to contradict what is stored.</summary>
+    /// <summary>The number of events that are expected to contradict the store.</summary>
     public int ExpectedDeadLetters { get; set; }
 
-    /// <summary>Everything that was ever said, oldest first.</summary>
+    /// <summary>Every event that was published, oldest first.</summary>
     public List<OutgoingEvent> Said { get; } = [];
 
-    /// <summary>Done after every operation of any service.</summary>
+    /// <summary>Called after every operation of any service.</summary>
     public Action AfterEach { get; set; } = () => { };
 
-    /// <summary>True once the trouble that lay ahead has come.</summary>
+    /// <summary>True once the scripted fault has happened.</summary>
     public bool TroubleCame { get; private set; }
 
     public Order this[string orderId] => Find(orderId) ?? throw new InvalidOperationException($"There is no order {orderId}.");
@@ -77,7 +77,7 @@ internal sealed class ScriptedShop
 
     public Reservation? ReservationOf(string app, string orderId) => (Reservation?)Store.Read($"{app}||{Reservation.KeyOf(orderId)}").Value;
 
-    /// <summary>All of a product but so many are gone before the test begins.</summary>
+    /// <summary>Leaves this number of a product before the test begins.</summary>
     public void Short(string product, long left)
     {
         var there = products.Single(one => one.Id == product) with { Holdings = Holdings.Of(left) };
@@ -86,7 +86,7 @@ internal sealed class ScriptedShop
         Store.TryWrite($"stock||{Product.KeyOf(product)}", there, "");
     }
 
-    /// <summary>The user has no more than this before the test begins.</summary>
+    /// <summary>Leaves this balance before the test begins.</summary>
     public void Poor(long won)
     {
         accounts[0] = accounts[0] with { Holdings = Holdings.Of(won) };
@@ -94,8 +94,8 @@ internal sealed class ScriptedShop
         Store.TryWrite($"payments||{Account.KeyOf("u")}", accounts[0], "");
     }
 
-    /// <summary>The user's order, two pieces of the product a unless said otherwise.</summary>
-    /// <param name="number">Tells it from other orders.</param>
+    /// <summary>An order of the user, by default for two pieces of the product a.</summary>
+    /// <param name="number">Distinguishes it from other orders.</param>
     public static Order OrderOf(string? coupon = "c", int number = 1, params (string Product, int Quantity)[] items)
     {
         ImmutableArray<Item> lines = [.. (items.Length > 0 ? items : [("a", 2)]).Select(item => new Item(item.Product, item.Quantity, 1_000))];
@@ -123,7 +123,7 @@ internal sealed class ScriptedShop
 
     public Func<Task> Sweeping(string app, Instance? by = null) => () => (by ?? running[app]).SweepAsync!(default);
 
-    /// <summary>The first event of this topic that waits for the service; what is not handled waits again.</summary>
+    /// <summary>Delivers the first event of the topic that waits for the service; one that fails waits again.</summary>
     public Func<Task> Delivering(string app, string topic, Instance? by = null)
     {
         var next = waiting.First(one => one.App == app && one.Event.Topic == topic);
@@ -133,11 +133,11 @@ internal sealed class ScriptedShop
 
     public void Deliver(string app, string topic) => Run(Delivering(app, topic));
 
-    /// <summary>What was said last on the topic comes once more.</summary>
+    /// <summary>Redelivers the last event of the topic.</summary>
     public void DeliverAgain(string app, string topic) => Run(() => HandleAsync((app, Said.Last(said => said.Topic == topic)), running[app]));
 
-    /// <summary>An event that no service has published comes to a service.</summary>
-    /// <returns>What the service answers its sidecar.</returns>
+    /// <summary>Delivers an event that no service has published.</summary>
+    /// <returns>The status that the service answers.</returns>
     public Status Receive(string app, string eventId, Google.Protobuf.IMessage message)
     {
         var answer = (Status?)null;
@@ -155,25 +155,25 @@ internal sealed class ScriptedShop
 
     public void LoseAll() => waiting.Clear();
 
-    /// <summary>Delivers whatever waits, and what is said because of it.</summary>
+    /// <summary>Delivers all waiting events, and those that are published meanwhile.</summary>
     public void DeliverAll()
     {
         while (waiting is [var next, ..]) Deliver(next.App, next.Event.Topic);
     }
 
-    /// <summary>Delivers whatever waits, and what is said because of it, up to this.</summary>
+    /// <summary>Delivers waiting events, and those that are published meanwhile, up to this number.</summary>
     public void DeliverUntil(string app, string topic)
     {
         while (waiting[0] is var next && (next.App, next.Event.Topic) != (app, topic)) Deliver(next.App, next.Event.Topic);
     }
 
-    /// <summary>Delivers whatever waits at the same time, and what is said because of it.</summary>
+    /// <summary>Delivers all waiting events concurrently, and those that are published meanwhile.</summary>
     public void DeliverTogether()
     {
         while (waiting.Count > 0) Together([.. waiting.ToArray().Select(one => Delivering(one.App, one.Event.Topic))]);
     }
 
-    /// <summary>Everything ever said comes so many times more, in an order of the seed.</summary>
+    /// <summary>Redelivers every published event a number of times, in a sequence of the seed.</summary>
     public void Replay(int times)
     {
         var again = Enumerable.Repeat(Said.ToArray(), times).SelectMany(all => all).SelectMany(said => HearersOf(said).Select(app => (app, said))).ToArray();
@@ -183,25 +183,25 @@ internal sealed class ScriptedShop
 
     public void Together(params Func<Task>[] work) => Run(() => Task.WhenAll(work.Select(one => one())));
 
-    /// <summary>A second process of the same service.</summary>
+    /// <summary>Starts a second instance of a service.</summary>
     public Instance Another(string app) =>
         new(world, app, SagaTimeouts, Find, instance => new FaultySidecar(
             new SimulatedSidecar(world, Store, app, null, () => SidecarFaults.None, () => instance.Dead, said => Publish(said, instance)), instance, this));
 
-    /// <summary>kill -9, and a new process.</summary>
+    /// <summary>Crashes a service and starts it again.</summary>
     public void Kill(string app)
     {
         running[app].Crash();
         running[app] = Another(app);
     }
 
-    /// <summary>After so many more operations of the service one goes wrong.</summary>
+    /// <summary>Scripts a fault after a number of further operations of the service.</summary>
     public void TroubleAhead(string app, Fault what, int after) => (ahead, TroubleCame) = ((app, what, after), false);
 
-    /// <summary>Whoever is the next to say something on the topic dies just before or just after it is said.</summary>
+    /// <summary>Scripts a crash just before or just after the next publish on the topic.</summary>
     public void DeathAhead(string topic, bool afterwards) => (deathAhead, TroubleCame) = ((topic, afterwards), false);
 
-    /// <summary>Whoever fell asleep goes on.</summary>
+    /// <summary>Resumes the suspended handler.</summary>
     public void Wake() => Run(() =>
     {
         TaskCompletionSource[] all = [.. sleepers];
@@ -216,8 +216,8 @@ internal sealed class ScriptedShop
 
     public void Sweep(string app) => Run(Sweeping(app));
 
-    /// <summary>Nothing goes wrong any more: delivers and sweeps until everything has come to its end, which must be a right one.</summary>
-    public void ComeToRest()
+    /// <summary>Delivers and sweeps without faults until every order is closed, and checks the invariants.</summary>
+    public void CloseAll()
     {
         ahead = null;
         for (var turn = 0; turn < 30 && !IsAtRest; turn++)
@@ -272,7 +272,7 @@ internal sealed class ScriptedShop
         }
     }
 
-    /// <summary>Until it is done, or whoever did it is dead.</summary>
+    /// <summary>Runs the work to its end, or until its process has crashed.</summary>
     private void Run(Func<Task> work)
     {
         Task? task = null;

@@ -5,7 +5,7 @@ using StepState = Orders.StepState;
 
 namespace Saga.Tests.Hazards;
 
-/// <summary>Two orders of one user, of which one fails: what the other has is not touched, and what the one had is wholly given back.</summary>
+/// <summary>Two orders of one user, of which one fails: it is compensated completely, and the other is not touched.</summary>
 public sealed class TwoOrders
 {
     private static readonly string[] Participants = ["stock", "payments", "coupons"];
@@ -23,7 +23,7 @@ public sealed class TwoOrders
             raced.Together([.. Participants.SelectMany(app => (Func<Task>[])
                 [raced.Delivering(app, "order-created"), raced.Delivering(app, "order-created", raced.Another(app))])]);
             raced.DeliverTogether();
-            raced.ComeToRest();
+            raced.CloseAll();
 
             var winner = Assert.Single(orders, order => raced[order].Status == OrderStatus.Confirmed);
             var loser = raced[Assert.Single(orders, order => raced[order].Status == OrderStatus.Failed)];
@@ -56,7 +56,7 @@ public sealed class TwoOrders
         Assert.Equal(new CouponRestoredEvent { OrderId = order, Undone = false }, shop.Said[^1].Message);
         Assert.Equal((held, (0, 1, 0)), (shop.Store.Read($"coupons||{Coupons.Coupon.KeyOf("c")}"), shop.CouponUses));
         Assert.Null(shop.ReservationOf("coupons", order));
-        shop.ComeToRest();
+        shop.CloseAll();
         Assert.Equal((OrderStatus.Failed, OrderStatus.Confirmed, (0, 0, 1)), (shop[order].Status, shop[other].Status, shop.CouponUses));
     }
 
@@ -71,7 +71,7 @@ public sealed class TwoOrders
         Assert.Equal(((4_000, 6_000, 0), (5, 5, 0), (0, 1, 0)), (shop.Won, shop.Pieces("b"), shop.CouponUses));
         Assert.Equal("BALANCE_TOO_LOW", Assert.Single(Checked("b", 5, coupon: "c").Problems).Reason.Reason);
 
-        shop.ComeToRest();
+        shop.CloseAll();
         Assert.Equal((OrderStatus.Confirmed, OrderStatus.Failed, "BALANCE_TOO_LOW"),
             (shop[quicker].Status, shop[order].Status, shop[order].Failure!.Reason));
         Assert.Equal((StepState.Undone, StepState.Refused, StepState.Undone),
@@ -79,7 +79,7 @@ public sealed class TwoOrders
         Assert.Equal(((4_000, 0, 6_000), (10, 0, 0), (1, 0, 0)), (shop.Won, shop.Pieces("b"), shop.CouponUses));
     }
 
-    /// <summary>What Orders is told now, before it accepts.</summary>
+    /// <summary>The precheck.</summary>
     private Quote Checked(string product, int quantity, string? coupon) => Quote.For(
         new() { UserId = "u", Items = { new OrderItem { ProductId = product, Quantity = quantity } } },
         new Dictionary<string, Product> { [product] = new() { ProductId = product, Price = 1_000, Available = 10 } },

@@ -4,7 +4,7 @@ using Saga.Tests;
 
 namespace Traces;
 
-/// <summary>What an order's trace costs while traces are off.</summary>
+/// <summary>The cost of tracing while it is off.</summary>
 [Collection(nameof(Sequential))]
 public sealed class NoListenerTests
 {

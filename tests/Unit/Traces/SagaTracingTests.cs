@@ -19,7 +19,7 @@ using Product = Stock.Product;
 
 namespace Traces;
 
-/// <summary>Which trace a step belongs to when nobody asked for it, or when several share what is done.</summary>
+/// <summary>The trace of steps without a cause and of shared work.</summary>
 public sealed class SagaTracingTests : IDisposable
 {
     private const string OrderId = "0198c0de-0000-7000-8000-000000000001", First = "0af7651916cd43dd8448eb211c80319c";
@@ -189,7 +189,7 @@ public sealed class SagaTracingTests : IDisposable
         await sweep.StartAsync(default);
         var around = await seen.Task.WaitAsync(TimeSpan.FromSeconds(30));
         await sweep.StopAsync(default);
-        // With no activity at all each call would begin a trace; with this one they inherit that they are not recorded.
+        // Without a current activity each call would start a trace; this one makes them unrecorded.
         Assert.NotNull(around);
         Assert.False(around.Recorded);
     }

@@ -73,7 +73,7 @@ internal sealed class TracedHost : IAsyncDisposable
         await app.DisposeAsync();
     }
 
-    /// <summary>One that nobody listens on.</summary>
+    /// <summary>A port without a listener.</summary>
     public static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
