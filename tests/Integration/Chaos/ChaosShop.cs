@@ -48,6 +48,9 @@ internal sealed class ChaosShop : IAsyncDisposable
 
     public ShopClients Clients => AllClients[0];
 
+    /// <summary>The folder in which its sidecars find each other.</summary>
+    public string NamesFolder => Path.Combine(folder.FullName, "names");
+
     /// <summary>Where the last of Orders speaks HTTP.</summary>
     public string OrdersHttp { get; private set; } = "";
 
@@ -119,7 +122,7 @@ internal sealed class ChaosShop : IAsyncDisposable
             "--dapr-grpc-port", $"{daprGrpcPort}", "--dapr-http-port", $"{daprHttpPort}",
             "--resources-path", components, "--config", Path.Combine(components, "config.yaml"),
             "--enable-app-health-check", "--app-health-probe-interval", "1", "--app-health-probe-timeout", "500", "--app-health-threshold", "3",
-            "--names-folder", Path.Combine(folder.FullName, "names"))));
+            "--names-folder", NamesFolder)));
         appIds[Sidecars[^1]] = appId;
         return addresses[Services[^1]] = $"http://localhost:{appPort}";
     }

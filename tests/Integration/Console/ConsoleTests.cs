@@ -8,7 +8,7 @@ namespace Integration.Console;
 
 /// <summary>What people see and do in the console, in a browser.</summary>
 [Collection(nameof(OnRedis))]
-public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixture<Browser>
+public sealed class ConsoleTests(RunningShop shop, RunningConsole console, Browser browser) : IClassFixture<RunningConsole>, IClassFixture<Browser>
 {
     private readonly string run = Guid.CreateVersion7().ToString("N")[^8..];
 
@@ -157,7 +157,7 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
     [InlineData(ColorScheme.Dark)]
     public async Task It_fits_in_a_narrow_window_and_in_the_dark(ColorScheme scheme)
     {
-        await using var watched = await browser.OpenAsync(shop.AddressOf("8080"), width: 360, scheme: scheme);
+        await using var watched = await browser.OpenAsync(console.Address, width: 360, scheme: scheme);
         var page = watched.Page;
         await Expect(page.Locator("#order")).ToBeHiddenAsync();
         await FitsAsync(page);
@@ -189,7 +189,7 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
     }
 
     [Fact]
-    public async Task A_dead_letter_is_rehearsed_and_redriven_and_another_discarded()
+    public async Task A_dead_letter_has_a_dry_run_and_is_redriven_and_another_discarded()
     {
         var (product, order) = ($"p-{run}", Guid.CreateVersion7().ToString());
         await shop.Clients.Stock.PutProductAsync(new() { ProductId = product, Name = "Lamp", Price = 1_000, InitialStock = 5 });
@@ -230,7 +230,7 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
         Assert.Equal(5, (await ProductAsync(product)).Available);
     }
 
-    private Task<Watched> OpenAsync(ColorScheme scheme = ColorScheme.Light) => browser.OpenAsync(shop.AddressOf("8080"), scheme: scheme);
+    private Task<Watched> OpenAsync(ColorScheme scheme = ColorScheme.Light) => browser.OpenAsync(console.Address, scheme: scheme);
 
     private static async Task FitsAsync(IPage page) => Assert.Equal(360, await page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
 
