@@ -54,7 +54,7 @@ public sealed class ConsoleTests(RunningShop shop, RunningConsole console, Brows
         await page.GetByRole(AriaRole.Button, new() { Name = button }).ClickAsync();
 
         await Expect(page.Locator("#order-status")).ToHaveTextAsync("FAILED");
-        await Expect(page.Locator("#outlook")).ToContainTextAsync("everybody has said that nothing of it is left");
+        await Expect(page.Locator("#outlook")).ToContainTextAsync("every participant has compensated");
         await Expect(page.Locator("#order .reason")).ToContainTextAsync(reason);
         var timeline = page.GetByRole(AriaRole.List, new() { Name = "Timeline" });
         await Expect(timeline.Locator(".bad", new() { HasText = refusal })).ToBeVisibleAsync();
@@ -102,7 +102,7 @@ public sealed class ConsoleTests(RunningShop shop, RunningConsole console, Brows
 
         await search.FillAsync($"{good.OrderNumber[..^1]}{(good.OrderNumber[^1] == '0' ? '1' : '0')}");
         await search.PressAsync("Enter");
-        await Expect(page.Locator("#list-problem")).ToContainTextAsync("typing mistake");
+        await Expect(page.Locator("#list-problem")).ToContainTextAsync("one character is mistyped");
         await search.FillAsync("");
 
         await page.GetByRole(AriaRole.Checkbox, new() { Name = "Failed" }).CheckAsync();

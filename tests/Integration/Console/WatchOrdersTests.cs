@@ -72,10 +72,10 @@ public sealed class WatchOrdersAtStopTests
         var (orders, payments) = (shop.Services.Single(service => service.Name == "Orders 1").Now, shop.Services.Single(service => service.Name == "Payments 1").Now);
         using var all = shop.Clients.Orders.WatchOrders(new());
         Assert.True(await all.ResponseStream.MoveNext(default));
-        payments.Signal("STOP");
         try
         {
-            var placed = (await WatchedShop.PlaceAsync(shop.Clients, "Mina")).Order.OrderId;
+            // The order stays open.
+            var placed = (await WatchedShop.PlaceAsync(shop.Clients, "Mina", () => payments.Signal("STOP"))).Order.OrderId;
             using var one = shop.Clients.Orders.WatchOrder(new() { Order = placed });
             Assert.True(await one.ResponseStream.MoveNext(default));
 
@@ -106,11 +106,12 @@ public sealed class WatchOrdersAtStopTests
 internal static class WatchedShop
 {
     /// <summary>Places an order of 1,000 won on a product and an account of its own.</summary>
-    public static async Task<PlaceOrderResponse> PlaceAsync(Shop.ShopClients clients, string recipient)
+    public static async Task<PlaceOrderResponse> PlaceAsync(Shop.ShopClients clients, string recipient, Action? beforePlacing = null)
     {
-        var thing = $"w-{Guid.CreateVersion7():N}"[..20] + Guid.NewGuid().ToString("N")[..8];
+        var thing = $"w-{Guid.NewGuid():N}";
         await clients.Stock.PutProductAsync(new() { ProductId = thing, Name = "Lamp", Price = 1_000, InitialStock = 10 });
         await clients.Payments.OpenAccountAsync(new() { UserId = thing, InitialDeposit = 100_000 });
+        beforePlacing?.Invoke();
         return await clients.Orders.PlaceOrderAsync(new()
         {
             UserId = thing,
