@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Starts the shop: Redis if there is none, a sidecar for each service, the four services. By 'dapr run' where Dapr is installed, else
+# Starts the shop: Redis if there is none, the four services and the console, each with its sidecar. By 'dapr run' where Dapr is installed, else
 # with the stand-in for it (standins/daprd).
 #
 #   ./run.sh                   stays up until Ctrl-C
@@ -115,13 +115,13 @@ cat <<TXT
 
   The shop is open.
 
-    console    http://localhost:8080
+    console    http://localhost:8085
 
     Orders     gRPC localhost:5001   JSON http://localhost:8080/api/orders
     Stock      gRPC localhost:5002
     Payments   gRPC localhost:5003
     Coupons    gRPC localhost:5004
-    sidecars   gRPC localhost:50001-50004, HTTP 3501-3504
+    sidecars   gRPC localhost:50001-50005, HTTP 3501-3505
     log files  services/*/.dapr/logs/
 
   Try:

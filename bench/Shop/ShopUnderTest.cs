@@ -122,6 +122,8 @@ internal sealed class ShopUnderTest : IAsyncDisposable
             File.WriteAllText(Path.Combine(components, Path.GetFileName(file)), text);
         }
         var run = File.ReadAllText(Path.Combine(root, "dapr.yaml"));
+        // Without the console, which takes no part in an order.
+        run = Regex.Replace(run, @"  - appID: console\n(?: {4}.*\n)+", "");
         foreach (var (port, free) in ports) run = Regex.Replace(run, $@"(?<=: ""?){port}\b", $"{free}");
         run = Regex.Replace(run, @"services/(\w+)", match => folder.CreateSubdirectory(match.Groups[1].Value).FullName);
         run = run.Replace("../../artifacts", Path.Combine(root, "artifacts")).Replace("/release/", $"/{Configuration}/");

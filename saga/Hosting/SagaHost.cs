@@ -34,8 +34,8 @@ public static class SagaHost
     /// <summary>Creates the builder of a service that listens on its gRPC port.</summary>
     /// <param name="appId">Its Dapr app id.</param>
     /// <param name="grpcPort">APP_PORT overrides it.</param>
-    /// <param name="documents">The JSON serialization of its documents.</param>
-    public static WebApplicationBuilder CreateBuilder(string[] args, string appId, int grpcPort, IJsonTypeInfoResolver documents)
+    /// <param name="documents">The JSON serialization of its documents. Null: it has none.</param>
+    public static WebApplicationBuilder CreateBuilder(string[] args, string appId, int grpcPort, IJsonTypeInfoResolver? documents = null)
     {
         var builder = WebApplication.CreateSlimBuilder(args);
         SingleLineFormatter.Add(builder);
@@ -75,6 +75,7 @@ public static class SagaHost
         services.AddSingleton<IdempotentCommands>();
         services.AddSingleton<IdIndex>();
         services.AddSingleton<DeadLetters>();
+        services.AddSingleton<Subscriptions>();
         builder.AddMetrics(appId);
         return builder;
     }
@@ -140,8 +141,14 @@ public static class SagaHost
     {
         app.MapGrpcService<AppCallbackService>();
         app.MapGrpcService<AppCallbackAlphaService>();
-        app.MapGrpcService<AppHealthService>();
         app.MapGrpcService<DeadLetterService>();
+        app.MapHost();
+    }
+
+    /// <summary>Maps health, reflection and metrics, for an app without subscriptions. Call it last.</summary>
+    public static void MapHost(this WebApplication app)
+    {
+        app.MapGrpcService<AppHealthService>();
         app.MapGrpcReflectionService();
         app.MapHealth();
         var health = app.Services.GetRequiredService<IOptions<GrpcHealthChecksOptions>>().Value.Services;
@@ -168,7 +175,7 @@ public static class SagaHost
     }
 
     /// <summary>The JSON of stored documents: camelCase, enums by name, nulls left out.</summary>
-    public static JsonSerializerOptions CreateJsonOptions(IJsonTypeInfoResolver documents) => new(JsonSerializerDefaults.Web)
+    public static JsonSerializerOptions CreateJsonOptions(IJsonTypeInfoResolver? documents) => new(JsonSerializerDefaults.Web)
     {
         TypeInfoResolver = JsonTypeInfoResolver.Combine(documents, SagaJsonContext.Default),
         // Names in any script stay readable in the store.

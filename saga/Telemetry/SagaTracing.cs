@@ -69,7 +69,7 @@ public static class SagaTracing
 
     /// <summary>Suppresses tracing until disposed: without a parent every outgoing call would start a trace of its own.</summary>
     /// <returns>Null: there is no listener.</returns>
-    internal static Activity? Suppress() => Source.HasListeners() ? new Activity("untraced").Start() : null;
+    public static Activity? Suppress() => Source.HasListeners() ? new Activity("untraced").Start() : null;
 
     /// <summary>Sets the order of a span.</summary>
     public static Activity? SetOrder(this Activity? step, string orderId) => step?.SetTag(OrderTag, orderId);

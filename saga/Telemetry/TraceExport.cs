@@ -30,7 +30,7 @@ internal static class TraceExport
         builder.Services.AddSingleton<DistributedContextPropagator>(new LastParent(DistributedContextPropagator.Current));
         builder.Services.AddOpenTelemetry().WithTracing(traces => Send(traces
             .AddSource(SagaTracing.SourceName)
-            .AddAspNetCoreInstrumentation(server => server.Filter = http => !IsUntraced(http.Request.Path.Value ?? "", http.Request.Method))
+            .AddAspNetCoreInstrumentation(server => server.Filter = http => !IsUntraced(http.Request.Path.Value ?? ""))
             .AddGrpcClientInstrumentation(), exporters, builder.Configuration));
         builder.Services.AddHostedService<FlushOnShutdown>();
     }
@@ -45,12 +45,11 @@ internal static class TraceExport
     }
 
     /// <summary>
-    /// Periodic requests (health, metrics, the console) are not traced, nor is what they cause. Nor are calls that deliver a batch: each of its
-    /// events has a trace of its own.
+    /// Periodic requests (health, metrics) are not traced, nor is what they cause. Nor are calls that deliver a batch: each of its events has a
+    /// trace of its own.
     /// </summary>
-    private static bool IsUntraced(string path, string method) =>
-        path.EndsWith("/HealthCheck", StringComparison.Ordinal) || path.Contains("/OnBulkTopicEvent", StringComparison.Ordinal) || path.StartsWith("/grpc.health.", StringComparison.Ordinal) || path == "/metrics"
-        || method == "GET" && (path.StartsWith("/console", StringComparison.Ordinal) || path.StartsWith("/api/console/", StringComparison.Ordinal));
+    private static bool IsUntraced(string path) =>
+        path.EndsWith("/HealthCheck", StringComparison.Ordinal) || path.Contains("/OnBulkTopicEvent", StringComparison.Ordinal) || path.StartsWith("/grpc.health.", StringComparison.Ordinal) || path == "/metrics";
 
     /// <summary>Exports the last spans when the service stops. Waits at most a second for a collector that does not answer.</summary>
     private sealed class FlushOnShutdown(TracerProvider provider) : IHostedService

@@ -23,7 +23,4 @@ internal static partial class OrderLog
 
     [LoggerMessage(106, LogLevel.Warning, "Order {OrderId} was open without a change for too long; its last event was resent, or its deadline had passed.", EventName = "Resent")]
     public static partial void Resent(ILogger log, string orderId);
-
-    [LoggerMessage(107, LogLevel.Warning, "The stream of order {OrderId} to a console broke; the console reconnects: {Problem} Further ones are counted.", EventName = "ConsoleCutOff")]
-    public static partial void ConsoleCutOff(ILogger log, string orderId, string problem);
 }

@@ -1,5 +1,4 @@
 using Orders;
-using Orders.Console;
 using Shop.V1;
 
 var builder = SagaHost.CreateBuilder(args, "orders", grpcPort: 5001, OrderStateJsonContext.Default);
@@ -19,6 +18,7 @@ builder.AddSweep<OrderSweep>((sweep, ct) => sweep.RunAsync(ct));
 builder.Services.AddSingleton<OrderStore>();
 builder.Services.AddSingleton<OrderQueries>();
 builder.Services.AddSingleton<OpenOrderGauge>();
+builder.Services.AddSingleton<OrderChanges>();
 builder.Services.AddSingleton<OrderMetrics>();
 builder.Services.AddSingleton<PrecheckClient>();
 builder.Services.AddSingleton(services => new OrderIdPool(
@@ -28,8 +28,6 @@ builder.Services.AddSingleton<PlaceOrderHandler>();
 builder.Services.AddSingleton(services => new Shop.V1.StockService.StockServiceClient(services.GetRequiredService<SidecarChannel>().To("stock")));
 builder.Services.AddSingleton(services => new PaymentService.PaymentServiceClient(services.GetRequiredService<SidecarChannel>().To("payments")));
 builder.Services.AddSingleton(services => new CouponService.CouponServiceClient(services.GetRequiredService<SidecarChannel>().To("coupons")));
-
-builder.AddConsole();
 
 // Events from the broker.
 builder.AddSubscriptions<OrderHandlers>((events, orders) => events
@@ -47,7 +45,6 @@ var app = builder.Build();
 // Calls of clients.
 app.MapGrpcService<OrderGrpcService>();
 app.MapOrderHttp();
-app.MapConsole();
 app.MapSaga();
 
 // Created at the start, so that it counts from then on.

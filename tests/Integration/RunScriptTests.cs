@@ -16,7 +16,7 @@ public sealed class RunScriptTests : IDisposable
     private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(3);
 
     private static readonly string[] ProjectPorts =
-        ["6379", "5001", "5002", "5003", "5004", "8080", "8082", "8083", "8084", "50001", "50002", "50003", "50004", "3501", "3502", "3503", "3504"];
+        ["6379", "5001", "5002", "5003", "5004", "5005", "8080", "8082", "8083", "8084", "8085", "50001", "50002", "50003", "50004", "50005", "3501", "3502", "3503", "3504", "3505"];
 
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("run-");
     private readonly Dictionary<string, int> ports = ProjectPorts.ToDictionary(port => port, _ => FreePort.Take());
@@ -28,12 +28,12 @@ public sealed class RunScriptTests : IDisposable
             var text = Regex.Replace(File.ReadAllText(Path.Combine(RunningShop.Root, file)), $@"(?<![\d.])({string.Join('|', ProjectPorts)})(?!\d)", match => $"{ports[match.Value]}");
             Write(file, text.Replace("localhost:9411", "localhost:1"), executable: file.EndsWith(".sh", StringComparison.Ordinal));
         }
-        foreach (var project in (string[])["Orders", "Stock", "Payments", "Coupons", "Shop", "daprd"])
+        foreach (var project in (string[])["Orders", "Stock", "Payments", "Coupons", "Console", "Shop", "daprd"])
         {
             folder.CreateSubdirectory($"artifacts/bin/{project}");
             Directory.CreateSymbolicLink(At($"artifacts/bin/{project}/release"), Path.GetDirectoryName(RunningShop.ProgramOf(project))!);
         }
-        foreach (var service in (string[])["Orders", "Stock", "Payments", "Coupons"]) folder.CreateSubdirectory($"services/{service}");
+        foreach (var service in (string[])["Orders", "Stock", "Payments", "Coupons", "Console"]) folder.CreateSubdirectory($"services/{service}");
         // Skips the build, and passes these ports to the command line.
         Write("bin/dotnet", $"""
             #!/bin/bash
@@ -63,6 +63,7 @@ public sealed class RunScriptTests : IDisposable
         const string order = """{"items":[{"productId":1,"quantity":2}],"userCouponId":123,"recipientName":"홍길동","shippingAddress":"서울시 강남구","shippingPhone":"010-1234-5678"}""";
         var placed = await http.PostAsync("/api/orders/choreography/mina", new StringContent(order, Encoding.UTF8, "application/json"));
         Assert.True(placed.StatusCode == HttpStatusCode.Created, await placed.Content.ReadAsStringAsync());
+        Assert.Contains("main.js", await http.GetStringAsync($"http://localhost:{ports["8085"]}/"));
 
         run.Signal("INT");
         await run.Ended.WaitAsync(Timeout);

@@ -15,7 +15,7 @@ public sealed class LogTests
     private const string Order = "0198c0de-0000-7000-8000-000000000001";
 
     /// <summary>Lines that are about no order.</summary>
-    private static readonly string[] AboutTheService = ["SweepFailed", "LeaseLost", "TookOver", "TracesLost", "TelemetryWarning", "FaultsGoOn", "FaultsOver"];
+    private static readonly string[] AboutTheService = ["SweepFailed", "LeaseLost", "TookOver", "TracesLost", "TelemetryWarning", "FaultsGoOn", "FaultsOver", "FeedOpened", "FeedLost"];
 
     [Theory]
     [InlineData(typeof(SagaHost), 1, 99)]
@@ -23,6 +23,7 @@ public sealed class LogTests
     [InlineData(typeof(Stock.Product), 200, 299)]
     [InlineData(typeof(Payments.Account), 300, 399)]
     [InlineData(typeof(Coupons.Coupon), 400, 499)]
+    [InlineData(typeof(ShopConsole.LiveStats), 500, 599)]
     public void Each_service_has_one_catalogue_numbered_within_its_range_and_each_line_has_its_order(Type of, int first, int last)
     {
         var lines = of.Assembly.GetTypes()

@@ -20,6 +20,10 @@ public sealed class TidyTests
     }
 
     [Fact]
+    public void The_console_references_no_service() => Assert.DoesNotMatch(
+        @"ProjectReference Include=""\.\./(?!\.\./saga/)", File.ReadAllText(Path.Combine(Root, "services/Console/Console.csproj")));
+
+    [Fact]
     public void Nothing_in_the_product_knows_of_a_stand_in() => Assert.All(
         Sources("services", "saga", "protos", "cli", "client"), file => Assert.DoesNotContain("standin", File.ReadAllText(file).Replace("-", ""), StringComparison.OrdinalIgnoreCase));
 

@@ -4,7 +4,8 @@ using Wire = Shop.V1;
 namespace Orders;
 
 /// <summary>The gRPC API of Orders.</summary>
-internal sealed class OrderGrpcService(PlaceOrderHandler placing, OrderStore orders, OrderListing listing, OrderQueries queries)
+internal sealed class OrderGrpcService(
+    PlaceOrderHandler placing, OrderStore orders, OrderListing listing, OrderQueries queries, OrderChanges changes, IHostApplicationLifetime lifetime)
     : Wire.OrderService.OrderServiceBase
 {
     public override async Task<Wire.PlaceOrderResponse> PlaceOrder(Wire.PlaceOrderRequest request, ServerCallContext context) =>
@@ -30,9 +31,31 @@ internal sealed class OrderGrpcService(PlaceOrderHandler placing, OrderStore ord
         new RequestCheck().Range("after_revision", request.AfterRevision, 0, int.MaxValue).ThrowIfInvalid();
         var ct = context.CancellationToken;
         var (seen, found) = ((int)request.AfterRevision, await queries.FindAsync(request.Order, ct));
-        await foreach (var order in queries.WatchAsync(found.Id, ct))
+        using var end = EndOf(context);
+        try
         {
-            while (seen < order.Timeline.Length) await responseStream.WriteAsync(new() { Entry = OrderMapping.From(order, ++seen) }, ct);
+            await foreach (var order in queries.WatchAsync(found.Id, end.Token))
+            {
+                while (seen < order.Timeline.Length) await responseStream.WriteAsync(new() { Entry = OrderMapping.From(order, ++seen) }, ct);
+            }
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            throw new RejectedException(new(StatusCode.Unavailable, "The service is stopping; watch the order again."));
+        }
+    }
+
+    public override async Task WatchOrders(
+        Wire.WatchOrdersRequest request, IServerStreamWriter<Wire.WatchOrdersResponse> responseStream, ServerCallContext context)
+    {
+        using var end = EndOf(context);
+        try
+        {
+            await foreach (var batch in changes.WatchAsync(end.Token)) await responseStream.WriteAsync(batch, context.CancellationToken);
+        }
+        catch (OperationCanceledException) when (!context.CancellationToken.IsCancellationRequested)
+        {
+            // The service is stopping.
         }
     }
 
@@ -54,4 +77,8 @@ internal sealed class OrderGrpcService(PlaceOrderHandler placing, OrderStore ord
             .ThrowIfInvalid();
         return await listing.ListAsync(cursor, RequestCheck.GetPageSize(request.PageSize), [.. request.Statuses], context.CancellationToken);
     }
+
+    /// <summary>Cancelled by the caller, or when the service stops: an open stream would delay that.</summary>
+    private CancellationTokenSource EndOf(ServerCallContext context) =>
+        CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
 }

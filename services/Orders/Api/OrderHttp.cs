@@ -72,7 +72,6 @@ internal sealed record OrderJson(
 }
 
 [JsonSerializable(typeof(OrderJson))]
-[JsonSerializable(typeof(ProblemJson))]
 internal sealed partial class OrderJsonContext : JsonSerializerContext
 {
     /// <summary>Without escapes that only HTML needs.</summary>

@@ -48,6 +48,9 @@ internal sealed class ChaosShop : IAsyncDisposable
 
     public ShopClients Clients => AllClients[0];
 
+    /// <summary>The folder in which its sidecars resolve each other's names.</summary>
+    public string NamesFolder => Path.Combine(folder.FullName, "names");
+
     /// <summary>HTTP address of the last instance of Orders.</summary>
     public string OrdersHttp { get; private set; } = "";
 
@@ -120,7 +123,7 @@ internal sealed class ChaosShop : IAsyncDisposable
             "--dapr-grpc-port", $"{daprGrpcPort}", "--dapr-http-port", $"{daprHttpPort}",
             "--resources-path", components, "--config", Path.Combine(components, "config.yaml"),
             "--enable-app-health-check", "--app-health-probe-interval", "1", "--app-health-probe-timeout", "500", "--app-health-threshold", "3",
-            "--names-folder", Path.Combine(folder.FullName, "names"))));
+            "--names-folder", NamesFolder)));
         appIds[Sidecars[^1]] = appId;
         return addresses[Services[^1]] = $"http://localhost:{appPort}";
     }

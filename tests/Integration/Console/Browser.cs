@@ -33,7 +33,7 @@ public sealed class Browser : IAsyncLifetime
         context.SetDefaultTimeout(TimeoutMilliseconds);
         var page = await context.NewPageAsync();
         var opened = new ConsolePage(context, page, new Uri(address));
-        await page.GotoAsync($"/console/{path}");
+        await page.GotoAsync($"/{path}");
         await Assertions.Expect(page.Locator("#link-state")).ToHaveTextAsync("Live");
         return opened;
     }

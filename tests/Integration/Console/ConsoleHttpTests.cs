@@ -7,26 +7,26 @@ namespace Integration.Console;
 
 /// <summary>The HTTP API of the console, and the requests that it refuses.</summary>
 [Collection(nameof(OnRedis))]
-public sealed class ConsoleHttpTests(RunningShop shop) : IDisposable
+public sealed class ConsoleHttpTests(RunningShop shop, RunningConsole console) : IClassFixture<RunningConsole>, IDisposable
 {
     private const string OrderForm = """{"quantity":1,"balance":100000,"coupon":"NONE","skipPrecheck":false}""";
 
-    private readonly HttpClient http = new(new HttpClientHandler { AllowAutoRedirect = false }) { BaseAddress = new(shop.AddressOf("8080")) };
+    private readonly HttpClient http = new() { BaseAddress = new(console.Address) };
 
     public void Dispose() => http.Dispose();
 
     [Fact]
-    public async Task The_root_redirects_to_the_page_which_loads_only_its_own_resources()
+    public async Task The_page_loads_only_its_own_resources()
     {
-        Assert.Equal("/console/", (await http.GetAsync("/")).Headers.Location?.ToString());
-        foreach (var path in (string[])["/console", "/console/"])
+        foreach (var (path, type) in new[] { ("/", "text/html"), ("/index.html", "text/html"), ("/main.js", "text/javascript"), ("/icon.svg", "image/svg+xml") })
         {
-            var page = await http.GetAsync(path);
-            Assert.Equal((HttpStatusCode.OK, "text/html"), (page.StatusCode, page.Content.Headers.ContentType?.MediaType));
-            Assert.StartsWith("default-src 'self'", Assert.Single(page.Headers.GetValues("Content-Security-Policy")));
+            var file = await http.GetAsync(path);
+            Assert.Equal((HttpStatusCode.OK, type), (file.StatusCode, file.Content.Headers.ContentType?.MediaType));
+            Assert.StartsWith("default-src 'self'; frame-ancestors 'none'", Assert.Single(file.Headers.GetValues("Content-Security-Policy")));
+            Assert.Equal("nosniff", Assert.Single(file.Headers.GetValues("X-Content-Type-Options")));
+            Assert.True(file.Headers.CacheControl?.NoCache);
         }
-        Assert.Equal("text/javascript", (await http.GetAsync("/console/main.js")).Content.Headers.ContentType?.MediaType);
-        foreach (var path in (string[])["/console/nothing.js", "/console/..%2fOrders.dll"])
+        foreach (var path in (string[])["/nothing.js", "/..%2fConsole.dll", "/Console.dll"])
         {
             Assert.Equal(HttpStatusCode.NotFound, (await http.GetAsync(path)).StatusCode);
         }
@@ -43,7 +43,7 @@ public sealed class ConsoleHttpTests(RunningShop shop) : IDisposable
     public async Task Only_the_page_of_the_console_may_place_an_order(string type, string? origin, string? host, HttpStatusCode status)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, "/api/console/orders") { Content = new StringContent(OrderForm, Encoding.UTF8, type) };
-        if (origin is not null) request.Headers.Add("Origin", origin == "self" ? shop.AddressOf("8080") : origin);
+        if (origin is not null) request.Headers.Add("Origin", origin == "self" ? console.Address : origin);
         request.Headers.Host = host;
         var answer = await http.SendAsync(request);
         Assert.Equal(status, answer.StatusCode);
@@ -52,6 +52,7 @@ public sealed class ConsoleHttpTests(RunningShop shop) : IDisposable
 
     [Theory]
     [InlineData("dead-letters/stock/0123/redrive", "{}", HttpStatusCode.NotFound)]
+    [InlineData("dead-letters/coupons/0123/dry-run", "{}", HttpStatusCode.NotFound)]
     [InlineData("dead-letters/nobody/0123/discard", "{}", HttpStatusCode.NotFound)]
     [InlineData("orders", "{", HttpStatusCode.BadRequest)]
     [InlineData("orders", """{"quantity":0,"balance":-1,"coupon":"FREE","skipPrecheck":false}""", HttpStatusCode.BadRequest)]
@@ -72,6 +73,13 @@ public sealed class ConsoleHttpTests(RunningShop shop) : IDisposable
     {
         var answer = await http.GetAsync($"/api/console/{path}");
         Assert.Equal((status, "application/problem+json"), (answer.StatusCode, answer.Content.Headers.ContentType?.MediaType));
+    }
+
+    [Fact]
+    public async Task It_serves_health_and_metrics_as_the_services_do()
+    {
+        foreach (var path in (string[])["/healthz/live", "/healthz/ready"]) Assert.Equal("Healthy", await http.GetStringAsync(path));
+        Assert.NotEmpty(PrometheusText.Parse(await http.GetStringAsync("/metrics")));
     }
 
     [Fact]

@@ -8,7 +8,7 @@ namespace Integration.Console;
 
 /// <summary>The console in a browser.</summary>
 [Collection(nameof(OnRedis))]
-public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixture<Browser>
+public sealed class ConsoleTests(RunningShop shop, RunningConsole console, Browser browser) : IClassFixture<RunningConsole>, IClassFixture<Browser>
 {
     private readonly string run = Guid.CreateVersion7().ToString("N")[^8..];
 
@@ -102,7 +102,7 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
 
         await search.FillAsync($"{good.OrderNumber[..^1]}{(good.OrderNumber[^1] == '0' ? '1' : '0')}");
         await search.PressAsync("Enter");
-        await Expect(page.Locator("#list-problem")).ToContainTextAsync("typing mistake");
+        await Expect(page.Locator("#list-problem")).ToContainTextAsync("one character is mistyped");
         await search.FillAsync("");
 
         await page.GetByRole(AriaRole.Checkbox, new() { Name = "Failed" }).CheckAsync();
@@ -157,7 +157,7 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
     [InlineData(ColorScheme.Dark)]
     public async Task It_fits_into_a_narrow_window_in_both_color_schemes(ColorScheme scheme)
     {
-        await using var watched = await browser.OpenAsync(shop.AddressOf("8080"), width: 360, scheme: scheme);
+        await using var watched = await browser.OpenAsync(console.Address, width: 360, scheme: scheme);
         var page = watched.Page;
         await Expect(page.Locator("#order")).ToBeHiddenAsync();
         await FitsAsync(page);
@@ -230,7 +230,7 @@ public sealed class ConsoleTests(RunningShop shop, Browser browser) : IClassFixt
         Assert.Equal(5, (await ProductAsync(product)).Available);
     }
 
-    private Task<ConsolePage> OpenAsync(ColorScheme scheme = ColorScheme.Light) => browser.OpenAsync(shop.AddressOf("8080"), scheme: scheme);
+    private Task<ConsolePage> OpenAsync(ColorScheme scheme = ColorScheme.Light) => browser.OpenAsync(console.Address, scheme: scheme);
 
     private static async Task FitsAsync(IPage page) => Assert.Equal(360, await page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
 

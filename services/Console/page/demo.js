@@ -11,13 +11,13 @@ const SCENARIOS = {
 export function demo(placed) {
   const form = byId('demo'), buttons = [...form.querySelectorAll('button')];
 
-  async function place(wish) {
+  async function place(request) {
     buttons.forEach(button => { button.disabled = true; });
     say(byId('demo-problem'), null);
     try {
-      placed((await post('orders', wish)).order);
+      placed((await post('orders', request)).order);
     } catch (problem) {
-      say(byId('demo-problem'), problem instanceof TypeError ? new Error('Orders does not answer; nothing was placed as far as this page knows.') : problem);
+      say(byId('demo-problem'), problem instanceof TypeError ? new Error('The console does not answer; nothing was placed as far as this page knows.') : problem);
     }
     buttons.forEach(button => { button.disabled = false; });
   }

@@ -1,29 +1,31 @@
-// The shop's pulse of the last two minutes, in three small plots.
+// Live statistics of the last two minutes, in three small plots.
 import { el, span, svg } from './page.js';
 
+// Samples this far apart are not joined: Orders did not answer in between.
+const GAP_SECONDS = 3;
 const SECONDS = 120, WIDTH = 240, HEIGHT = 56;
 
 const PLOTS = [
   { title: 'Throughput', unit: 'orders / s', lines: [['placed', 'placed'], ['confirmed', 'confirmed'], ['failed', 'failed']], text: String, least: 1 },
   { title: 'Latency', unit: 'placing to final', lines: [['p50', 'p50'], ['p99', 'p99']], text: span, least: 50 },
   { title: 'Open orders', unit: 'not at rest', lines: [['open', 'open']], text: String, least: 1,
-    also: beat => beat.open > 0 ? `oldest ${span(beat.oldestOpen * 1000)}` : 'none waits' },
+    also: sample => sample.open > 0 ? `oldest ${span(sample.oldestOpen * 1000)}` : 'none waits' },
 ];
 
 export class Plots {
-  #beats = [];
+  #samples = [];
   #drawn;
 
   constructor(place) {
     this.#drawn = PLOTS.map(plot => frameOf(place, plot));
   }
 
-  /** Beats that are known already are left out. */
-  add(beats) {
-    const last = this.#beats.at(-1)?.at ?? 0;
-    this.#beats.push(...beats.filter(beat => beat.at > last));
-    this.#beats = this.#beats.slice(-SECONDS);
-    for (const frame of this.#drawn) draw(frame, this.#beats);
+  /** Samples that are known already are left out. */
+  add(samples) {
+    const last = this.#samples.at(-1)?.at ?? 0;
+    this.#samples.push(...samples.filter(sample => sample.at > last));
+    this.#samples = this.#samples.slice(-SECONDS);
+    for (const frame of this.#drawn) draw(frame, this.#samples);
   }
 }
 
@@ -40,12 +42,12 @@ function frameOf(place, plot) {
   return { plot, values, paths, most, also, picture };
 }
 
-function draw({ plot, values, paths, most, also, picture }, beats) {
-  const now = beats.at(-1);
+function draw({ plot, values, paths, most, also, picture }, samples) {
+  const now = samples.at(-1);
   if (!now) return;
-  const top = Math.max(plot.least, ...beats.flatMap(beat => plot.lines.map(([field]) => beat[field] ?? 0)));
+  const top = Math.max(plot.least, ...samples.flatMap(sample => plot.lines.map(([field]) => sample[field] ?? 0)));
   plot.lines.forEach(([field], at) => {
-    paths[at].setAttribute('d', pathOf(beats, field, now.at, top));
+    paths[at].setAttribute('d', pathOf(samples, field, now.at, top));
     values[at].textContent = now[field] === null ? '–' : plot.text(now[field]);
   });
   most.textContent = plot.text(top);
@@ -54,15 +56,17 @@ function draw({ plot, values, paths, most, also, picture }, beats) {
 }
 
 /** A gap where nothing was measured. */
-function pathOf(beats, field, now, top) {
-  let path = '', pen = 'M';
-  for (const beat of beats) {
-    const value = beat[field];
-    if (value === null || now - beat.at > SECONDS) {
+function pathOf(samples, field, now, top) {
+  let path = '', pen = 'M', last = 0;
+  for (const sample of samples) {
+    const value = sample[field];
+    if (sample.at - last > GAP_SECONDS) pen = 'M';
+    last = sample.at;
+    if (value === null || now - sample.at > SECONDS) {
       pen = 'M';
       continue;
     }
-    const x = WIDTH - (now - beat.at) * WIDTH / SECONDS, y = HEIGHT - 1.5 - value / top * (HEIGHT - 4);
+    const x = WIDTH - (now - sample.at) * WIDTH / SECONDS, y = HEIGHT - 1.5 - value / top * (HEIGHT - 4);
     path += `${pen}${x.toFixed(1)} ${y.toFixed(1)}`;
     pen = 'L';
   }

@@ -1,4 +1,4 @@
-// Dead letters of all four services: rehearse, redrive, discard.
+// Dead letters of all four services: dry run, redrive, discard.
 import { byId, clock, el, fill, get, post, say } from './page.js';
 
 export class Letters {
@@ -72,7 +72,7 @@ export class Letters {
       letter.orderId ? el('p', {}, 'Order ', el('a', { href: `#/orders/${letter.orderId}` }, letter.orderId)) : null,
       letter.problem ? el('p', { class: 'problem' }, letter.problem) : null,
       el('div', { class: 'buttons' },
-        !letter.canBeRedriven ? null : button('Dry run', async () => tell(await post(`${path}/rehearse`), 'would fail')),
+        !letter.canBeRedriven ? null : button('Dry run', async () => tell(await post(`${path}/dry-run`), 'would fail')),
         !letter.canBeRedriven ? null : button('Redrive', async () => {
           const said = await post(`${path}/redrive`);
           if (said.failure) tell(said, 'failed');

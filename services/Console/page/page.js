@@ -54,7 +54,7 @@ export async function post(path, body = {}) {
 
 async function answer(response) {
   if (response.ok) return response.json();
-  const problem = await response.json().catch(() => ({ detail: `Orders answered ${response.status}.` }));
+  const problem = await response.json().catch(() => ({ detail: `The console answered ${response.status}.` }));
   throw Object.assign(new Error(problem.detail), { status: response.status });
 }
 

@@ -1,4 +1,4 @@
-// Puts the parts together: which view is shown, and whether Orders is there.
+// Puts the parts together: which view is shown, and whether Orders answers.
 import { byId, mark } from './page.js';
 import { follow } from './stream.js';
 import { Plots } from './plots.js';
@@ -27,15 +27,19 @@ function route() {
   if (atLetters) letters.load();
 }
 
-// The pulse comes every second.
+// The console sends a "link" event every second.
 const SILENCE_MS = 5000;
 
-function linked(there) {
+let lost = null;
+/** @param silent who does not answer; '' when all is well. */
+function linked(silent) {
+  if (silent === lost) return;
+  lost = silent;
   const state = byId('link-state');
-  state.textContent = there ? 'Live' : 'Orders does not answer; trying again…';
-  state.classList.toggle('lost', !there);
-  document.body.classList.toggle('stale', !there);
-  if (!there) return;
+  state.textContent = silent === '' ? 'Live' : `${silent} does not answer; trying again…`;
+  state.classList.toggle('lost', silent !== '');
+  document.body.classList.toggle('stale', silent !== '');
+  if (silent !== '') return;
   list.load();
   letters.load();
 }
@@ -43,8 +47,13 @@ function linked(there) {
 let close = null;
 function look() {
   close?.();
+  lost = null;
   // A page that nobody sees needs no stream; a browser has few to give.
-  close = document.hidden ? null : follow('events', { beats: beats => plots.add(beats), orders: changed => list.changed(changed) }, linked, SILENCE_MS);
+  close = document.hidden ? null : follow('events', {
+    link: ({ live }) => linked(live ? '' : 'Orders'),
+    samples: samples => plots.add(samples),
+    orders: changed => list.changed(changed),
+  }, () => linked('The console'), SILENCE_MS);
 }
 
 addEventListener('hashchange', route);

@@ -4,16 +4,16 @@ const TRY_AGAIN_MS = 1000;
 
 /**
  * @param listeners by event name; each gets what the event says.
- * @param told called with true when the stream is there, with false when it is lost.
+ * @param onLost called when the stream is lost.
  * @param silence after so many milliseconds without any event it counts as lost.
  * @returns a function that closes it for good.
  */
-export function follow(path, listeners, told = () => {}, silence = Infinity) {
+export function follow(path, listeners, onLost = () => {}, silence = Infinity) {
   let source = null, again = null, watchdog = null, closed = false;
 
   function open() {
     source = new EventSource(`/api/console/${path}`);
-    source.onopen = () => { told(true); heard(); };
+    source.onopen = heard;
     source.onerror = lost;
     for (const [name, listener] of Object.entries(listeners)) {
       source.addEventListener(name, event => { heard(); listener(JSON.parse(event.data)); });
@@ -29,7 +29,7 @@ export function follow(path, listeners, told = () => {}, silence = Infinity) {
   function lost() {
     if (closed) return;
     stop();
-    told(false);
+    onLost();
     again = setTimeout(open, TRY_AGAIN_MS);
   }
 

@@ -1,13 +1,18 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Dapr;
 using Google.Protobuf;
 using Grpc.Core;
+using Microsoft.AspNetCore.Http;
+using Saga.Commands;
 
-namespace Orders;
+namespace Saga.Hosting;
 
 /// <summary>Errors over HTTP: problem details (RFC 9457).</summary>
-internal static class ProblemDetails
+public static class ProblemDetails
 {
-    public static IResult Create(int status, string title, string detail, params IEnumerable<ErrorJson> errors) => TypedResults.Json(
-        new ProblemJson("about:blank", title, status, detail, [.. errors]), OrderJsonContext.Readable.ProblemJson, "application/problem+json", status);
+    public static IResult Create(int status, string title, string detail) => Create(status, title, detail, []);
 
     public static IResult Create(Rejection rejection) => Create(
         ToHttpStatus(rejection.Code) ?? StatusCodes.Status500InternalServerError, rejection.Title, rejection.Message, rejection.Details.SelectMany(ToErrors));
@@ -28,11 +33,14 @@ internal static class ProblemDetails
             // Another service rejected the call.
             return Create(code, new Rejection(refused.StatusCode, "").Title, refused.Status.Detail);
         }
-        catch (Exception fault) when (fault is Dapr.DaprException or RpcException)
+        catch (Exception fault) when (fault is DaprException or RpcException)
         {
             return Create(StatusCodes.Status503ServiceUnavailable, "UNAVAILABLE", "The sidecar, or what is behind it, did not answer; nothing is lost, try again.");
         }
     }
+
+    private static IResult Create(int status, string title, string detail, IEnumerable<ErrorJson> errors) => TypedResults.Json(
+        new ProblemJson("about:blank", title, status, detail, [.. errors]), ProblemJsonContext.Readable.ProblemJson, "application/problem+json", status);
 
     /// <summary>Null: it is not a rejection.</summary>
     private static int? ToHttpStatus(StatusCode code) => code switch
@@ -58,3 +66,14 @@ internal static class ProblemDetails
 internal sealed record ProblemJson(string Type, string Title, int Status, string Detail, ErrorJson[] Errors);
 
 internal sealed record ErrorJson(string Subject, string Description);
+
+[JsonSerializable(typeof(ProblemJson))]
+internal sealed partial class ProblemJsonContext : JsonSerializerContext
+{
+    /// <summary>Without escapes that only HTML needs.</summary>
+    public static readonly ProblemJsonContext Readable = new(new(JsonSerializerDefaults.Web)
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    });
+}

@@ -1,0 +1,12 @@
+using Grpc.Core;
+
+namespace ShopConsole;
+
+/// <summary>The options of unary calls.</summary>
+internal static class Calls
+{
+    /// <summary>A service that takes longer counts as not answering.</summary>
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
+
+    public static CallOptions Options(CancellationToken ct) => new(deadline: DateTime.UtcNow + Timeout, cancellationToken: ct);
+}

@@ -1,0 +1,91 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Google.Protobuf;
+using Microsoft.Extensions.FileProviders;
+using Shop.V1;
+
+namespace ShopConsole;
+
+/// <summary>The page and its API, whose answers are messages of the services in their JSON form.</summary>
+internal static class ConsoleHttp
+{
+    /// <summary>Everything is loaded from this origin, and no other site may frame the page.</summary>
+    private const string ContentSecurity = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
+    public static void MapConsole(this WebApplication app)
+    {
+        var page = new FileServerOptions { FileProvider = new PhysicalFileProvider(Path.Combine(AppContext.BaseDirectory, "page")) };
+        page.StaticFileOptions.OnPrepareResponse = file => SetHeaders(file.Context.Response.Headers);
+        app.UseFileServer(page);
+
+        var api = app.MapGroup("/api/console").AddEndpointFilter(SameOrigin.FilterAsync);
+        api.MapGet("/settings", (Settings settings) => TypedResults.Json(settings, ConsoleJson.Default.Settings));
+        api.MapGet("/events", (ConsoleEvents events, CancellationToken aborted) => TypedResults.ServerSentEvents(events.StreamAll(aborted)));
+        api.MapGet("/orders", ListAsync);
+        api.MapPost("/orders", PlaceAsync);
+        api.MapGet("/orders/{order}", ExplainAsync);
+        api.MapGet("/orders/{order}/events", WatchAsync);
+        api.MapGet("/dead-letters", DeadLettersAsync);
+        api.MapPost("/dead-letters/{appId}/{id}/dry-run", (string appId, string id, DeadLetterClients clients, CancellationToken ct) =>
+            AnswerAsync(async () => await clients.RedriveAsync(appId, id, dryRun: true, ct)));
+        api.MapPost("/dead-letters/{appId}/{id}/redrive", (string appId, string id, DeadLetterClients clients, CancellationToken ct) =>
+            AnswerAsync(async () => await clients.RedriveAsync(appId, id, dryRun: false, ct)));
+        api.MapPost("/dead-letters/{appId}/{id}/discard", (string appId, string id, DeadLetterClients clients, CancellationToken ct) =>
+            AnswerAsync(async () => await clients.DiscardAsync(appId, id, ct)));
+    }
+
+    private static void SetHeaders(IHeaderDictionary headers)
+    {
+        headers.ContentSecurityPolicy = ContentSecurity;
+        headers.XContentTypeOptions = "nosniff";
+        // Revalidated each time: a page and a server of two versions do not fit together.
+        headers.CacheControl = "no-cache";
+    }
+
+    /// <param name="status">Orders in one of these, such as PENDING. Empty: all.</param>
+    private static Task<IResult> ListAsync(
+        OrderService.OrderServiceClient orders, CancellationToken ct, string[] status, int pageSize = 0, string pageToken = "") => AnswerAsync(async () =>
+    {
+        OrderStatus[] statuses =
+            [.. status.Select(name => Enum.TryParse<OrderStatus>(name, ignoreCase: true, out var known) ? known : OrderStatus.Unspecified)];
+        new RequestCheck().Must(!statuses.Contains(OrderStatus.Unspecified), "status", "must be PENDING, CONFIRMED or FAILED.").ThrowIfInvalid();
+        return await orders.ListOrdersAsync(new() { PageSize = pageSize, PageToken = pageToken, Statuses = { statuses } }, Calls.Options(ct));
+    });
+
+    private static Task<IResult> PlaceAsync(HttpRequest http, DemoOrders demo, CancellationToken ct) =>
+        AnswerAsync(async () => await demo.PlaceAsync(await ReadAsync(http, ct), ct));
+
+    private static Task<IResult> ExplainAsync(string order, ConsoleEvents events, CancellationToken ct) => AnswerAsync(async () => await events.ExplainAsync(order, ct));
+
+    private static Task<IResult> WatchAsync(string order, ConsoleEvents events, CancellationToken ct) => ProblemDetails.AnswerAsync(async () =>
+        TypedResults.ServerSentEvents(events.StreamOrder(await events.ExplainAsync(order, ct), ct)));
+
+    private static Task<IResult> DeadLettersAsync(DeadLetterClients clients, CancellationToken ct) =>
+        ProblemDetails.AnswerAsync(async () => Json((await clients.ListAsync(ct)).ToJsonString()));
+
+    private static async Task<DemoOrderRequest> ReadAsync(HttpRequest http, CancellationToken ct)
+    {
+        try
+        {
+            return await http.ReadFromJsonAsync(ConsoleJson.Default.DemoOrderRequest, ct) ?? throw new JsonException("it is null.");
+        }
+        catch (JsonException unreadable)
+        {
+            throw new RejectedException(Rejection.Invalid([("body", $"is not the JSON of a demo order: {unreadable.Message}")]));
+        }
+    }
+
+    private static Task<IResult> AnswerAsync(Func<Task<IMessage>> answer) => ProblemDetails.AnswerAsync(async () => Json(ConsoleEvents.Json.Format(await answer())));
+
+    private static IResult Json(string json) => TypedResults.Text(json, "application/json; charset=utf-8");
+}
+
+/// <summary>Whether Orders answers.</summary>
+internal sealed record LinkState(bool Live);
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
+[JsonSerializable(typeof(StatsSample[]))]
+[JsonSerializable(typeof(LinkState))]
+[JsonSerializable(typeof(DemoOrderRequest))]
+[JsonSerializable(typeof(Settings))]
+internal sealed partial class ConsoleJson : JsonSerializerContext;

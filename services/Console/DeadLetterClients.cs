@@ -1,0 +1,41 @@
+using System.Text.Json.Nodes;
+using Grpc.Core;
+using Shop.V1;
+
+namespace ShopConsole;
+
+/// <summary>The dead letters of the four services. Each service keeps its own.</summary>
+internal sealed class DeadLetterClients(SidecarChannel sidecar)
+{
+    private const int PageSize = 200;
+
+    private readonly (string AppId, DeadLetterService.DeadLetterServiceClient Client)[] services =
+    [
+        .. new[] { "orders", "stock", "payments", "coupons" }.Select(appId => (appId, new DeadLetterService.DeadLetterServiceClient(sidecar.To(appId)))),
+    ];
+
+    /// <summary>For each service its answer to ListDeadLetters and its app id; or its app id and why it did not answer.</summary>
+    public async Task<JsonArray> ListAsync(CancellationToken ct) => new(await Task.WhenAll(services.Select(async service =>
+    {
+        try
+        {
+            var listed = await service.Client.ListDeadLettersAsync(new() { PageSize = PageSize }, Calls.Options(ct));
+            var json = JsonNode.Parse(ConsoleEvents.Json.Format(listed))!;
+            json["appId"] = service.AppId;
+            return json;
+        }
+        catch (RpcException fault) when (!ct.IsCancellationRequested)
+        {
+            return new JsonObject { ["appId"] = service.AppId, ["problem"] = fault.Status.Detail };
+        }
+    })));
+
+    public async Task<RedriveDeadLetterResponse> RedriveAsync(string appId, string id, bool dryRun, CancellationToken ct) =>
+        await ClientOf(appId).RedriveDeadLetterAsync(new() { DeadLetterId = id, DryRun = dryRun }, Calls.Options(ct));
+
+    public async Task<DiscardDeadLetterResponse> DiscardAsync(string appId, string id, CancellationToken ct) =>
+        await ClientOf(appId).DiscardDeadLetterAsync(new() { DeadLetterId = id }, Calls.Options(ct));
+
+    private DeadLetterService.DeadLetterServiceClient ClientOf(string appId) =>
+        services.FirstOrDefault(service => service.AppId == appId).Client ?? throw new RejectedException(Rejection.NotFound("service", appId));
+}

@@ -1,0 +1,82 @@
+using System.Runtime.CompilerServices;
+using Google.Protobuf.WellKnownTypes;
+using Wire = Shop.V1;
+
+namespace Orders;
+
+/// <summary>Streams what this instance does with all orders.</summary>
+internal sealed class OrderChanges(OrderStore orders, OpenOrderGauge open, TimeProvider clock)
+{
+    private const int MaxOrders = 100, MaxLatencies = 1000;
+
+    private static readonly TimeSpan MinInterval = TimeSpan.FromMilliseconds(150), MaxInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>Streams batches of changes from now on, the first at once, until it is cancelled.</summary>
+    public async IAsyncEnumerable<Wire.WatchOrdersResponse> WatchAsync([EnumeratorCancellation] CancellationToken ct)
+    {
+        var batch = new Batch();
+        orders.Changed += batch.Add;
+        try
+        {
+            using var timer = new PeriodicTimer(MinInterval, clock);
+            long? sent = null;
+            do
+            {
+                if (batch.IsEmpty && sent is { } last && clock.GetElapsedTime(last) < MaxInterval) continue;
+                sent = clock.GetTimestamp();
+                var taken = batch.Take();
+                (taken.Open, taken.OldestOpenAge) = (open.Count, Duration.FromTimeSpan(open.AgeOfOldest));
+                yield return taken;
+            }
+            while (await timer.WaitForNextTickAsync(ct));
+        }
+        finally
+        {
+            orders.Changed -= batch.Add;
+        }
+    }
+
+    private sealed class Batch
+    {
+        private readonly Lock gate = new();
+        private readonly Dictionary<string, Order> changed = [];
+        private Wire.WatchOrdersResponse counted = new();
+
+        public bool IsEmpty
+        {
+            get
+            {
+                lock (gate) return changed.Count == 0;
+            }
+        }
+
+        public void Add(Order? before, Order order)
+        {
+            if (order.Status == OrderStatus.Abandoned) return;
+            lock (gate)
+            {
+                if (order.IsNewSince(before)) counted.Placed++;
+                if (order.IsFinalSince(before))
+                {
+                    if (order.Status == OrderStatus.Confirmed) counted.Confirmed++;
+                    else counted.Failed++;
+                    if (counted.Latencies.Count < MaxLatencies) counted.Latencies.Add(Duration.FromTimeSpan(order.FinalAt!.Value - order.Placed));
+                }
+                // Two changes of an order may arrive out of order.
+                if (changed.TryGetValue(order.Id, out var known) ? known.Timeline.Length < order.Timeline.Length : changed.Count < MaxOrders) changed[order.Id] = order;
+            }
+        }
+
+        public Wire.WatchOrdersResponse Take()
+        {
+            lock (gate)
+            {
+                var taken = counted;
+                taken.Orders.AddRange(changed.Values.Select(OrderMapping.WithoutRecipient));
+                counted = new();
+                changed.Clear();
+                return taken;
+            }
+        }
+    }
+}

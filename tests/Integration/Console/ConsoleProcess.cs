@@ -1,0 +1,79 @@
+namespace Integration.Console;
+
+/// <summary>The console and its sidecar, each a process, beside a shop that runs already.</summary>
+internal sealed class ConsoleProcess : IAsyncDisposable
+{
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(60), PollInterval = TimeSpan.FromMilliseconds(50);
+
+    private readonly ChildProcess sidecar, console;
+
+    private ConsoleProcess(ChildProcess sidecar, ChildProcess console, string address) => (this.sidecar, this.console, Address) = (sidecar, console, address);
+
+    /// <summary>Its address over HTTP.</summary>
+    public string Address { get; }
+
+    /// <param name="names">Arguments of the sidecar, by which it finds those of the services.</param>
+    /// <param name="zipkin">Where the page links traces to. Empty: nowhere; null: the default.</param>
+    public static async Task<ConsoleProcess> StartAsync(string? zipkin, params IEnumerable<string> names)
+    {
+        var (appPort, httpPort, daprGrpcPort, daprHttpPort) = (FreePort.Take(), FreePort.Take(), FreePort.Take(), FreePort.Take());
+        Dictionary<string, string> environment = new()
+        {
+            ["APP_PORT"] = $"{appPort}",
+            ["HTTP_PORT"] = $"{httpPort}",
+            ["DAPR_GRPC_PORT"] = $"{daprGrpcPort}",
+            ["DAPR_HTTP_PORT"] = $"{daprHttpPort}",
+            ["OTEL_EXPORTER_ZIPKIN_ENDPOINT"] = $"{RunningShop.Nowhere}",
+        };
+        if (zipkin is not null) environment["Console__Zipkin"] = zipkin;
+        var started = new ConsoleProcess(
+            RunningShop.Daprd(["--app-id", "console", "--app-port", $"{appPort}", "--app-protocol", "grpc",
+                "--dapr-grpc-port", $"{daprGrpcPort}", "--dapr-http-port", $"{daprHttpPort}", .. names]),
+            ChildProcess.Start("dotnet", [RunningShop.ProgramOf("Console")], environment),
+            $"http://localhost:{httpPort}");
+        await started.WaitUntilReadyAsync();
+        return started;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await console.DisposeAsync();
+        await sidecar.DisposeAsync();
+    }
+
+    private async Task WaitUntilReadyAsync()
+    {
+        using var http = new HttpClient();
+        for (var until = DateTime.UtcNow + StartTimeout; ; await Task.Delay(PollInterval))
+        {
+            try
+            {
+                using var ready = await http.GetAsync($"{Address}/healthz/ready");
+                if (ready.IsSuccessStatusCode) return;
+            }
+            catch (HttpRequestException)
+            {
+                // It does not listen yet.
+            }
+            Assert.True(DateTime.UtcNow < until, $"The console is not ready. It wrote:\n{console.Output}\nIts sidecar wrote:\n{sidecar.Output}");
+        }
+    }
+}
+
+/// <summary>The console of the shared shop.</summary>
+public sealed class RunningConsole(RunningShop shop) : IAsyncLifetime
+{
+    private ConsoleProcess? console;
+
+    public string Address => console!.Address;
+
+    public async Task InitializeAsync() => console = await ConsoleProcess.StartAsync(
+        zipkin: null,
+        [.. new[] { ("orders", "50001"), ("stock", "50002"), ("payments", "50003"), ("coupons", "50004") }
+            .SelectMany(peer => (string[])["--peer", $"{peer.Item1}=localhost:{shop.Ports[peer.Item2]}"])]);
+
+    public async Task DisposeAsync()
+    {
+        if (console is not null) await console.DisposeAsync();
+    }
+}
