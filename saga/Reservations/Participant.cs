@@ -31,6 +31,9 @@ public sealed class Participant<T>(
 
     private readonly ResolvedMarks resolvedMarks = new();
 
+    /// <summary>Open reservations that this process has made, for their lines.</summary>
+    private readonly VersionCache made = new(suspendAfterMiss: 0);
+
     /// <summary>Ids of documents that are being pruned, each by one caller.</summary>
     private readonly ConcurrentDictionary<string, bool> pruning = new();
 
@@ -60,8 +63,12 @@ public sealed class Participant<T>(
                 if (await TrySaveAsync(Missing(orderId), reservation, ct)) // mutant: rejection-not-stored
                 {
                     await tracked;
-                    if (isReserved) MarkResolved(reservation, ReservationMark.Reserved);
-                    else await FenceAsync(reservation, ct);
+                    if (!isReserved) await FenceAsync(reservation, ct);
+                    else
+                    {
+                        MarkResolved(reservation, ReservationMark.Reserved);
+                        made.OnWritten(Missing(orderId), reservation);
+                    }
                     return reservation;
                 }
             }
@@ -111,9 +118,12 @@ public sealed class Participant<T>(
     /// <exception cref="UnprocessableEventException">There is no reservation that could be settled.</exception>
     public async Task<Reservation> SettleAsync(string orderId, CancellationToken ct)
     {
+        // The lines of a reservation never change, so those made here need no read; MoveHoldingsAsync checks the status.
+        var isPredicted = made.TryGet<Reservation>(Reservation.KeyOf(orderId), out var record);
         for (var attempt = 0; ; await backoff.DelayAsync(++attempt, ct))
         {
-            var record = await ReadReservationAsync(orderId, ct);
+            if (!isPredicted) record = await ReadReservationAsync(orderId, ct);
+            isPredicted = false;
             switch (record.Value)
             {
                 case { Status: ReservationStatus.Settled } settled:
@@ -207,6 +217,7 @@ public sealed class Participant<T>(
     {
         var reservation = record.Value! with { Status = status, Changed = clock.GetUtcNow() };
         if (!await TrySaveAsync(record, reservation, ct)) return null;
+        made.Remove(record.Key);
         MarkResolved(reservation, mark);
         return reservation;
     }

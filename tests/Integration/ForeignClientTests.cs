@@ -68,7 +68,7 @@ public sealed class ForeignClientTests(RunningShop shop)
         var files = await ReflectAsync("5001", service, new() { FileContainingSymbol = "shop.v1.OrderService.PlaceOrder" });
         Assert.Contains(files, file => file.Name == "google/protobuf/timestamp.proto");
         var orders = files.Single(file => file.Name == "shop/v1/orders.proto").ToProto();
-        Assert.Contains(orders.SourceCodeInfo.Location, place => place.LeadingComments.Contains("Leave every doubt to the saga"));
+        Assert.Contains(orders.SourceCodeInfo.Location, place => place.LeadingComments.Contains("Skip the precheck"));
     }
 
     /// <summary>A tool such as grpcurl reads the types of error details by name, and shows bytes when they are unknown.</summary>

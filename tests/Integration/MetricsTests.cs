@@ -72,7 +72,7 @@ public sealed class MetricsTests(RunningShop shop) : IDisposable
         var metrics = await ReadAsync(port);
         var built = FileVersionInfo.GetVersionInfo(RunningShop.ProgramOf($"{char.ToUpperInvariant(appId[0])}{appId[1..]}")).ProductVersion;
         Assert.Contains(metrics["target_info"].Samples, sample => (sample.Labels["service_name"], sample.Labels["service_version"]) == (appId, built));
-        string[] counters = ["saga_documents_conflicts_total", "saga_documents_combined_total", "saga_dead_letters_kept_total"];
+        string[] counters = ["saga_documents_conflicts_total", "saga_documents_combined_total", "saga_dead_letters_stored_total"];
         Assert.All(counters, name => Assert.Equal("counter", metrics[name].Type));
         var sweep = appId switch { "stock" => "product", "payments" => "account", _ => "coupon" };
         var age = Assert.Single(metrics["saga_sweep_last_success_age_seconds"].Samples);

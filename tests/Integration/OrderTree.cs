@@ -19,7 +19,7 @@ internal static class OrderTree
             var ids = tree.Select(span => span.Id).ToHashSet();
             // The span of a delivery ends after that of the step, whose parent it is not.
             return last.All(name => tree.Any(span => span.Name == name)) && tree.All(span => span.ParentId is null || ids.Contains(span.ParentId))
-                && tree.Count(IsDelivery) >= tree.Count(span => span.Tags.ContainsKey("saga.heard"));
+                && tree.Count(IsDelivery) >= tree.Count(span => span.Tags.ContainsKey("saga.topic"));
         });
         return tree;
     }

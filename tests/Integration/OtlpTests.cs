@@ -20,7 +20,7 @@ public sealed class OtlpTests
         {
             var run = Guid.CreateVersion7().ToString("N")[^8..];
             await TraceAsync("success", ["settle stock", "settle payment", "settle coupon"]);
-            await TraceAsync("balance too low", ["heard stock-released", "heard payment-refunded", "heard coupon-restored"]);
+            await TraceAsync("balance too low", ["consume stock-released", "consume payment-refunded", "consume coupon-restored"]);
             Assert.Equal([protocol], shop.Otlp.Protocols.Keys);
 
             for (var until = DateTime.UtcNow.AddSeconds(30); GetPlacedCount() < 2 && DateTime.UtcNow < until; await Task.Delay(50))

@@ -190,7 +190,7 @@ public sealed class DocumentStoreTests
     }
 
     /// <summary>Starts all of them before it waits for the first.</summary>
-    private T[] Together<T>(int count, Func<int, Task<T>> start) => world.Run(async () =>
+    private T[] Concurrently<T>(int count, Func<int, Task<T>> start) => world.Run(async () =>
     {
         var started = Enumerable.Range(0, count).Select(start).ToArray();
         var results = new T[count];

@@ -67,7 +67,7 @@ export class Letters {
     const card = el('li', { class: 'letter', 'data-id': letter.deadLetterId, tabindex: -1 },
       el('div', { class: 'letter-head' },
         el('span', { class: `lane-tag shown lane-${letter.appId}` }, letter.appId),
-        el('strong', {}, letter.topic || 'no CloudEvent'),
+        el('strong', {}, letter.topic || 'not a CloudEvent'),
         el('span', { class: 'hint' }, `dead since ${clock(letter.deadTime)}`)),
       letter.orderId ? el('p', {}, 'Order ', el('a', { href: `#/orders/${letter.orderId}` }, letter.orderId)) : null,
       letter.problem ? el('p', { class: 'problem' }, letter.problem) : null,
