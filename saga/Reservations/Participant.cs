@@ -13,9 +13,9 @@ namespace Saga.Reservations;
 /// once, whatever is delivered twice, late or out of order, and wherever a process dies.
 /// </summary>
 /// <remarks>
-/// Two documents cannot be written in one transaction. So the order's reservation record and its mark in the shared document confirm each other:
-/// the shared document is always read before the reservation is checked, and a rejected reservation writes the shared document
-/// once more, unchanged. Both are fences: a handler that was suspended in between meets a newer ETag and starts over.
+/// Two documents cannot be written in one transaction. The reservation decides; the mark in the shared document is a write intent. Every handler
+/// reads the shared document first and the reservation second. After a rejection or a tombstone the shared documents are written once more (a
+/// fence): a line that is still held for the order is released, and a handler that read before meets a newer ETag and starts over.
 /// </remarks>
 /// <param name="keyOf">The state key of a shared document, by its id.</param>
 /// <param name="trackOpenReservation">Registers an open reservation for the sweep, by order id, until it is released or settled.</param>
@@ -82,7 +82,8 @@ public sealed class Participant<T>(
     }
 
     /// <summary>Cancel: releases what the order reserved. An order without a reservation gets a tombstone, so that a late order-created reserves nothing.</summary>
-    /// <exception cref="UnprocessableEventException">The reservation is settled or rejected: the order cannot have failed after it.</exception>
+    /// <returns>The released reservation; a rejected one, or a tombstone, held nothing and is fenced again.</returns>
+    /// <exception cref="UnprocessableEventException">The reservation is settled: a confirmed order cannot have failed.</exception>
     public async Task<Reservation> ReleaseAsync(string orderId, ImmutableArray<ReservationLine> lines, CancellationToken ct)
     {
         for (var attempt = 0; ; await backoff.DelayAsync(++attempt, ct))
@@ -96,9 +97,9 @@ public sealed class Participant<T>(
                     await FenceAsync(tombstone, ct);
                     return tombstone;
 
-                case { WasReserved: false } rejected:
-                    await FenceAsync(rejected, ct);
-                    return rejected;
+                case { WasReserved: false } neverReserved:
+                    await FenceAsync(neverReserved, ct);
+                    return neverReserved;
 
                 case { Status: ReservationStatus.Released } released:
                     return released;
@@ -226,15 +227,15 @@ public sealed class Participant<T>(
     /// Releases lines that were taken without a reservation, and rewrites the other documents unchanged: whatever handler has read them
     /// before and would still take the line meets a conflict, reads again, and sees the reservation.
     /// </summary>
-    private async Task FenceAsync(Reservation rejected, CancellationToken ct)
+    private async Task FenceAsync(Reservation neverReserved, CancellationToken ct)
     {
-        foreach (var line in rejected.Lines)
+        foreach (var line in neverReserved.Lines)
         {
             await UpdateAsync<bool>(line, null, (shared, _) => Write(
-                shared?.Holdings.MarkFor(rejected.OrderId) == ReservationMark.Reserved ? shared.With(shared.Holdings.Release(rejected.OrderId, line.Amount))
+                shared?.Holdings.MarkFor(neverReserved.OrderId) == ReservationMark.Reserved ? shared.With(shared.Holdings.Release(neverReserved.OrderId, line.Amount))
                     : shared, true), ct); // mutant: no-fence
         }
-        MarkResolved(rejected, ReservationMark.Released);
+        MarkResolved(neverReserved, ReservationMark.Released);
     }
 
     /// <summary>Resolves marks that other instances left, or this one before it restarted: removes those that agree with their reservation.</summary>
@@ -262,6 +263,7 @@ public sealed class Participant<T>(
         return documents.UpdateAsync(key, guard, decide, shared => shared.With(shared.Holdings.WithoutMarks(resolvedMarks.Of(key, shared.Holdings.Marks))), ct);
     }
 
+    /// <summary>For a create: with an empty ETag a write fails when the document exists.</summary>
     private static Versioned<Reservation> Missing(string orderId) => new(Reservation.KeyOf(orderId), null, "");
 
     private async Task<Versioned<Reservation>> ReadReservationAsync(string orderId, CancellationToken ct)

@@ -4,7 +4,7 @@ namespace Orders;
 
 /// <summary>
 /// The decisions of Orders: from a stored order and an event to the next state and the events to publish. Pure, and idempotent: a duplicate
-/// changes nothing and publishes the same events again, so a crash between saving and publishing is cured by the redelivery.
+/// changes nothing, and a duplicate answer publishes the event of a final order again, since the first delivery may have crashed before it published.
 /// </summary>
 internal static class OrderDecisions
 {
@@ -31,7 +31,7 @@ internal static class OrderDecisions
                 return new(order, FinalEvent(order)); // a duplicate
             case StepState.Refused or StepState.Skipped:
                 throw Contradiction(order, step, "done");
-            case StepState.Waiting or StepState.Done or StepState.Undone: // without an answer so far: the compensation may have overtaken it
+            case StepState.Waiting or StepState.Done or StepState.Undone: // the first answer; Undone when the compensation has overtaken it
                 break;
         }
         var state = before.State == StepState.Undone ? StepState.Undone : StepState.Done;
