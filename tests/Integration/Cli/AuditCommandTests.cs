@@ -26,7 +26,7 @@ public sealed class AuditCommandTests(RunningShop shop)
         var settled = audit["a confirmed order is settled"];
         Assert.Equal("underWay", settled.GetProperty("state").GetString());
         Assert.False(settled.GetProperty("holds").GetBoolean());
-        Assert.Matches($@"order {order.OrderNumber} was confirmed \d+ s ago and Stock has not settled yet; it will by .*, look again then",
+        Assert.Matches($@"order {Regex.Escape(order.OrderNumber)} was confirmed \d+ s ago and Stock has not settled yet; it will by .*, look again then",
             settled.GetProperty("underWay")[0].GetProperty("what").GetString());
         Assert.True(settled.GetProperty("underWay")[0].GetProperty("until").GetDateTime() > DateTime.UtcNow);
         Assert.Equal("underWay", audit["sold is what settled orders took"].GetProperty("state").GetString());
