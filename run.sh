@@ -24,10 +24,11 @@ done
 
 need_dotnet
 mkdir -p .data
-redis_pid="" runner_pid=""
+redis_pid="" runner_pid="" wait_pid=""
 
 stop() {
   trap - EXIT INT TERM
+  [ -z "$wait_pid" ] || kill "$wait_pid" 2>/dev/null || true
   [ -z "$runner_pid" ] || { kill -TERM "$runner_pid" 2>/dev/null && wait "$runner_pid" 2>/dev/null; } || true
   [ -z "$redis_pid" ] || { kill -TERM "$redis_pid" 2>/dev/null && wait "$redis_pid" 2>/dev/null; } || true
 }
@@ -59,7 +60,7 @@ if ! dotnet build Run.slnf -c Release -v q --nologo -clp:NoSummary >.data/build.
 fi
 
 program=artifacts/bin/daprd/release/daprd.dll
-shop() { dotnet artifacts/bin/Shop/release/Shop.dll "$@"; }
+shop=(dotnet artifacts/bin/Shop/release/Shop.dll)
 
 daprd=""
 if [ -z "$standin$embedded" ] && command -v dapr >/dev/null; then
@@ -81,8 +82,8 @@ fi
 
 # ready: waits until the services serve; when the runner has ended instead, its exit code is ours.
 ready() {
-  shop wait --timeout 60 &
-  local wait_pid=$!
+  "${shop[@]}" wait --timeout 60 &
+  wait_pid=$!
   while kill -0 "$wait_pid" 2>/dev/null; do
     if ! kill -0 "$runner_pid" 2>/dev/null; then
       kill "$wait_pid" 2>/dev/null || true
@@ -103,14 +104,14 @@ if [ -n "$demo" ]; then
   "${runner[@]}" >.data/demo.log 2>&1 &
   runner_pid=$!
   ready || { tail -n 5 .data/demo.log >&2; exit 1; }
-  shop demo $json
+  "${shop[@]}" demo $json
   exit
 fi
 
 "${runner[@]}" &
 runner_pid=$!
 ready || exit 1
-shop fill
+"${shop[@]}" fill
 cat <<TXT
 
   The shop is open.

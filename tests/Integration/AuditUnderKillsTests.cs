@@ -6,17 +6,18 @@ using Shop.Load;
 namespace Integration;
 
 /// <summary>Audits of a shop under load whose sidecars are killed.</summary>
-[Collection(nameof(Sequential))]
-public sealed class AuditUnderKillsTests
+[Collection(nameof(OnSupervised))]
+public sealed class AuditUnderKillsTests(SupervisedShop supervised)
 {
     private const int OrdersBetweenKills = 40;
 
-    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan Timeout = SupervisedShop.Deadline + TimeSpan.FromSeconds(30);
 
     [Fact]
     public async Task Killed_sidecars_break_no_invariant_and_in_the_end_all_hold()
     {
-        await using var shop = await ChaosShop.OpenAsync([1, 1, 1, 1], ChaosShop.Deadline);
+        var shop = supervised.Processes;
+        await shop.WaitUntilReadyAsync();
         var (catalog, stats) = (new TestCatalog(), new LoadStats());
         await catalog.CreateAsync(shop.Clients, default);
         using var cts = new CancellationTokenSource();
@@ -40,7 +41,7 @@ public sealed class AuditUnderKillsTests
         }
     }
 
-    private static Task<IReadOnlyList<Invariant>> AuditAsync(ChaosShop shop) => AuditRunner.RunAsync(shop.Clients, ChaosShop.Deadline, _ => { }, default);
+    private static Task<IReadOnlyList<Invariant>> AuditAsync(ChaosShop shop) => AuditRunner.RunAsync(shop.Clients, SupervisedShop.Deadline, _ => { }, default);
 
     private static async Task WaitForPlacedAsync(LoadStats stats, int placed)
     {

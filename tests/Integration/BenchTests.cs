@@ -24,7 +24,7 @@ public sealed class BenchTests(ITestOutputHelper output)
     [Fact]
     public async Task An_order_stays_cheap_and_the_throughput_keeps_its_share_of_the_floor()
     {
-        var start = new ProcessStartInfo("dotnet", [RunningShop.ProgramOf("Bench.Shop"), "--quick", "--seconds", "6"])
+        var start = new ProcessStartInfo("dotnet", [RunningShop.ProgramOf("Bench.Shop"), "--quick", "--seconds", "4"])
         {
             WorkingDirectory = RunningShop.Root, RedirectStandardOutput = true, RedirectStandardError = true,
         };

@@ -6,7 +6,6 @@ using Shop.V1;
 namespace Integration;
 
 /// <summary>A reservation that cannot be read becomes a dead letter and does not block others.</summary>
-[Collection(nameof(Sequential))]
 public sealed class CorruptReservationTests(ShortDeadlineShop shop) : IClassFixture<ShortDeadlineShop>
 {
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60), PollInterval = TimeSpan.FromMilliseconds(100);

@@ -2,9 +2,20 @@ using Traces;
 
 namespace Integration;
 
-/// <summary>The embedded shop with configurable exporters in the services, and with Zipkin in the sidecars; all spans arrive at one collector.</summary>
-public sealed class ExportingShop(string exporters, string protocol) : RunningShop(embedded: true)
+/// <summary>
+/// The embedded shop with another exporter or protocol in each service, and with Zipkin in the sidecars; all spans arrive at one collector.
+/// </summary>
+public sealed class ExportingShop() : RunningShop(embedded: true)
 {
+    /// <summary>Values of OTEL_TRACES_EXPORTER and OTEL_EXPORTER_OTLP_PROTOCOL by app id.</summary>
+    internal static readonly IReadOnlyDictionary<string, (string Exporters, string Protocol)> Exports = new Dictionary<string, (string, string)>
+    {
+        ["orders"] = ("zipkin,otlp", "grpc"),
+        ["stock"] = ("otlp", "grpc"),
+        ["payments"] = ("otlp", "http/protobuf"),
+        ["coupons"] = ("zipkin", "http/protobuf"),
+    };
+
     internal Collector Collector { get; private set; } = null!;
 
     internal OtlpCollector Otlp { get; private set; } = null!;
@@ -14,11 +25,17 @@ public sealed class ExportingShop(string exporters, string protocol) : RunningSh
         Collector = await Collector.StartAsync();
         Otlp = await OtlpCollector.StartAsync(Collector);
         Zipkin = Collector.Endpoint;
-        Environment["OTEL_TRACES_EXPORTER"] = exporters;
         Environment["OTEL_METRICS_EXPORTER"] = "otlp";
         Environment["OTEL_METRIC_EXPORT_INTERVAL"] = "500";
-        Environment["OTEL_EXPORTER_OTLP_PROTOCOL"] = protocol;
-        Environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = Otlp.EndpointOf(protocol);
+        foreach (var (appId, (exporters, protocol)) in Exports)
+        {
+            EnvironmentByApp[appId] = new()
+            {
+                ["OTEL_TRACES_EXPORTER"] = exporters,
+                ["OTEL_EXPORTER_OTLP_PROTOCOL"] = protocol,
+                ["OTEL_EXPORTER_OTLP_ENDPOINT"] = Otlp.EndpointOf(protocol),
+            };
+        }
         await base.InitializeAsync();
     }
 

@@ -1,5 +1,9 @@
 namespace Integration;
 
+/// <summary>Tests that need the whole machine, and that pass with any version of Dapr.</summary>
+[CollectionDefinition(nameof(OnNewerDapr), DisableParallelization = true)]
+public sealed class OnNewerDapr : ICollectionFixture<NewerDaprShop>;
+
 /// <summary>The shop on sidecars that behave as Dapr 1.19.0.</summary>
 public sealed class NewerDaprShop : RunningShop
 {

@@ -6,8 +6,8 @@ namespace Integration;
 /// Dapr 1.19 refuses a write with an ETag to a missing key, does not claim an event that is being handled, and limits retries to the processing
 /// timeout.
 /// </summary>
-[Collection(nameof(Sequential))]
-public sealed class NewerDaprTests(NewerDaprShop shop) : IClassFixture<NewerDaprShop>
+[Collection(nameof(OnNewerDapr))]
+public sealed class NewerDaprTests(NewerDaprShop shop)
 {
     [Fact]
     public async Task Orders_have_the_intended_outcome_and_the_audit_holds()

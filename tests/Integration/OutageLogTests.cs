@@ -5,38 +5,28 @@ using Shop.V1;
 namespace Integration;
 
 /// <summary>The log of a service while its sidecar is down and many clients watch.</summary>
-[Collection(nameof(Sequential))]
-public sealed class OutageLogTests : IAsyncLifetime
+[Collection(nameof(OnSupervised))]
+public sealed class OutageLogTests(SupervisedShop shop)
 {
     private const int Watchers = 8, FailuresMin = 400;
 
     private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(60), PollInterval = TimeSpan.FromMilliseconds(50);
 
-    private ChaosShop shop = null!;
-
-    private Supervised Orders => shop.Services.Single(service => service.Name == "Orders 1");
-
-    private Supervised Payments => shop.Services.Single(service => service.Name == "Payments 1");
-
-    private Supervised OrdersSidecar => shop.Sidecars[shop.Services.IndexOf(Orders)];
-
-    public async Task InitializeAsync() => shop = await ChaosShop.OpenAsync([1, 1, 1, 1], deadline: TimeSpan.FromMinutes(10));
-
-    public async Task DisposeAsync() => await shop.DisposeAsync();
-
     [Fact]
     public async Task An_outage_of_the_sidecar_logs_a_few_lines_for_any_number_of_failed_calls()
     {
-        await shop.Clients.Stock.PutProductAsync(new() { ProductId = "p", Name = "Lamp", Price = 1_000, InitialStock = 10 });
-        await shop.Clients.Payments.OpenAccountAsync(new() { UserId = "u", InitialDeposit = 10_000 });
+        await shop.Processes.WaitUntilReadyAsync();
+        var (clients, product, user) = (shop.Processes.Clients, $"p-{Guid.CreateVersion7()}", $"u-{Guid.CreateVersion7()}");
+        await clients.Stock.PutProductAsync(new() { ProductId = product, Name = "Lamp", Price = 1_000, InitialStock = 10 });
+        await clients.Payments.OpenAccountAsync(new() { UserId = user, InitialDeposit = 10_000 });
         using var cts = new CancellationTokenSource(WaitTimeout);
         var failures = 0;
-        await Payments.KillAsync(TimeSpan.Zero, async () =>
+        await shop.Payments.KillAsync(TimeSpan.Zero, async () =>
         {
-            var order = (await shop.Clients.Orders.PlaceOrderAsync(new() { UserId = "u", Items = { new OrderItem { ProductId = "p", Quantity = 1 } }, SkipPrecheck = true })).Order.OrderId;
+            var order = (await clients.Orders.PlaceOrderAsync(new() { UserId = user, Items = { new OrderItem { ProductId = product, Quantity = 1 } }, SkipPrecheck = true })).Order.OrderId;
             var watchers = Enumerable.Range(0, Watchers).Select(_ => WatchAsync(order)).ToArray();
-            var before = Orders.Lines.Count();
-            await OrdersSidecar.KillAsync(TimeSpan.Zero, () =>
+            var before = shop.Orders.Lines.Count();
+            await shop.SidecarOf(shop.Orders).KillAsync(TimeSpan.Zero, () =>
                 WaitForAsync(() => Volatile.Read(ref failures) >= FailuresMin, () => $"Only {failures} calls have failed."));
             await WaitForAsync(() => Since(before).Any(line => line.Contains("Calls: no more of them fail")), () => string.Join('\n', Since(before)));
             await cts.CancelAsync();
@@ -58,7 +48,7 @@ public sealed class OutageLogTests : IAsyncLifetime
             {
                 try
                 {
-                    using var watch = shop.Clients.Orders.WatchOrder(new() { Order = order }, cancellationToken: cts.Token);
+                    using var watch = clients.Orders.WatchOrder(new() { Order = order }, cancellationToken: cts.Token);
                     await foreach (var _ in watch.ResponseStream.ReadAllAsync(cts.Token))
                     {
                     }
@@ -75,7 +65,7 @@ public sealed class OutageLogTests : IAsyncLifetime
             }
         }
 
-        string[] Since(int before) => [.. Orders.Lines.Skip(before).Where(line => line.Length > 0)];
+        string[] Since(int before) => [.. shop.Orders.Lines.Skip(before).Where(line => line.Length > 0)];
     }
 
     private static async Task WaitForAsync(Func<bool> condition, Func<string> getMessage)

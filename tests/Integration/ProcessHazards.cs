@@ -8,49 +8,40 @@ using Shop.V1;
 namespace Integration;
 
 /// <summary>Hazards that only real processes show: a service or a sidecar is down at a critical moment.</summary>
-[Collection(nameof(Sequential))]
-public sealed class ProcessHazards : IAsyncLifetime
+[Collection(nameof(OnSupervised))]
+public sealed class ProcessHazards(SupervisedShop shop) : IAsyncLifetime, IDisposable
 {
-    private const string User = "u", Product = "p";
-
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60), PollInterval = TimeSpan.FromMilliseconds(50);
 
-    private ChaosShop shop = null!;
-    private GrpcChannel payments = null!;
+    private readonly ShopClients clients = shop.Processes.Clients;
+    private readonly GrpcChannel payments = GrpcChannel.ForAddress(shop.Processes.GetAddress(shop.Payments));
 
-    private Supervised Stock => shop.Services.Single(service => service.Name == "Stock 1");
+    private string Product { get; } = $"p-{Guid.CreateVersion7()}";
 
-    private Supervised Payments => shop.Services.Single(service => service.Name == "Payments 1");
-
-    private Supervised Coupons => shop.Services.Single(service => service.Name == "Coupons 1");
-
-    private Supervised PaymentsSidecar => shop.Sidecars[shop.Services.IndexOf(Payments)];
+    private string User { get; } = $"u-{Guid.CreateVersion7()}";
 
     public async Task InitializeAsync()
     {
-        shop = await ChaosShop.OpenAsync([1, 1, 1, 1], deadline: Timeout);
-        payments = GrpcChannel.ForAddress(shop.GetAddress(Payments));
-        await shop.Clients.Stock.PutProductAsync(new() { ProductId = Product, Name = "Lamp", Price = 1_000, InitialStock = 10 });
-        await shop.Clients.Payments.OpenAccountAsync(new() { UserId = User, InitialDeposit = 10_000 });
+        await shop.Processes.WaitUntilReadyAsync();
+        await clients.Stock.PutProductAsync(new() { ProductId = Product, Name = "Lamp", Price = 1_000, InitialStock = 10 });
+        await clients.Payments.OpenAccountAsync(new() { UserId = User, InitialDeposit = 10_000 });
     }
 
-    public async Task DisposeAsync()
-    {
-        payments.Dispose();
-        await shop.DisposeAsync();
-    }
+    public Task DisposeAsync() => Task.CompletedTask;
+
+    public void Dispose() => payments.Dispose();
 
     [Fact, Trait("Hazard", "B2")]
     public async Task Stock_killed_between_reserving_and_releasing_releases_the_reservation()
     {
-        await WhileDownAsync(Payments, async () =>
+        await WhileDownAsync(shop.Payments, async () =>
         {
             var order = await PlaceAsync();
             await WaitForAsync(() => ReservationAsync(order), ReservationStatus.Reserved);
-            await WhileDownAsync(Stock, async () => await shop.Clients.Orders.CancelOrderAsync(new() { Order = order }));
+            await WhileDownAsync(shop.Stock, async () => await clients.Orders.CancelOrderAsync(new() { Order = order }));
             await WaitForAsync(() => ReservationAsync(order), ReservationStatus.Released);
         });
-        var product = (await shop.Clients.Stock.GetProductAsync(new() { ProductId = Product })).Product;
+        var product = (await clients.Stock.GetProductAsync(new() { ProductId = Product })).Product;
         Assert.Equal(new StockLevel(Available: 10, Held: 0, Sold: 0), StockLevel.From(product));
     }
 
@@ -58,9 +49,9 @@ public sealed class ProcessHazards : IAsyncLifetime
     public async Task A_service_without_its_sidecar_is_not_ready_and_handles_waiting_events_once_it_has_one()
     {
         string order = "";
-        await WhileDownAsync(PaymentsSidecar, async () =>
+        await WhileDownAsync(shop.SidecarOf(shop.Payments), async () =>
         {
-            await Payments.KillAsync(TimeSpan.Zero);
+            await shop.Payments.KillAsync(TimeSpan.Zero);
             await WaitForAsync(PaymentsHealthAsync, HealthCheckResponse.Types.ServingStatus.NotServing);
             // Liveness is independent of the sidecar: a restart would not help.
             Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, await PaymentsHealthAsync("liveness"));
@@ -73,7 +64,7 @@ public sealed class ProcessHazards : IAsyncLifetime
 
     [Fact, Trait("Hazard", "H11")]
     public async Task An_order_without_a_coupon_is_confirmed_while_Coupons_is_down() =>
-        await WhileDownAsync(Coupons, async () =>
+        await WhileDownAsync(shop.Coupons, async () =>
         {
             var order = await PlaceAsync();
             await WaitForAsync(() => StatusAsync(order), OrderStatus.Confirmed);
@@ -82,7 +73,7 @@ public sealed class ProcessHazards : IAsyncLifetime
     [Fact, Trait("Hazard", "B14")]
     public async Task Explain_reports_what_an_order_waits_for_and_what_happens_next()
     {
-        await WhileDownAsync(Payments, async () =>
+        await WhileDownAsync(shop.Payments, async () =>
         {
             var order = await PlaceAsync();
             await WaitForAsync(async () => (await ExplainAsync(order)).WaitsFor.Count, 1);
@@ -93,18 +84,18 @@ public sealed class ProcessHazards : IAsyncLifetime
         });
     }
 
-    private async Task<string> PlaceAsync() => (await shop.Clients.Orders.PlaceOrderAsync(
+    private async Task<string> PlaceAsync() => (await clients.Orders.PlaceOrderAsync(
         new() { UserId = User, Items = { new OrderItem { ProductId = Product, Quantity = 2 } }, SkipPrecheck = true })).Order.OrderId;
 
-    private async Task<OrderStatus> StatusAsync(string order) => (await shop.Clients.Orders.GetOrderAsync(new() { Order = order })).Order.Status;
+    private async Task<OrderStatus> StatusAsync(string order) => (await clients.Orders.GetOrderAsync(new() { Order = order })).Order.Status;
 
-    private async Task<ExplainOrderResponse> ExplainAsync(string order) => await shop.Clients.Orders.ExplainOrderAsync(new() { Order = order });
+    private async Task<ExplainOrderResponse> ExplainAsync(string order) => await clients.Orders.ExplainOrderAsync(new() { Order = order });
 
     private async Task<ReservationStatus> ReservationAsync(string order)
     {
         try
         {
-            return (await shop.Clients.Stock.GetReservationAsync(new() { OrderId = order })).Reservation.Status;
+            return (await clients.Stock.GetReservationAsync(new() { OrderId = order })).Reservation.Status;
         }
         catch (RpcException none) when (none.StatusCode is StatusCode.NotFound or StatusCode.Unavailable)
         {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.Versioning;
@@ -90,7 +91,6 @@ public sealed class RunScriptTests : IDisposable
     }
 
     [Theory]
-    [InlineData(true, "--standin")]
     [InlineData(true, "--embedded")]
     [InlineData(false, null)]
     public async Task The_demo_passes_with_the_stand_in_when_requested_or_when_Dapr_is_not_initialized(bool initialized, string? flag)
@@ -105,14 +105,30 @@ public sealed class RunScriptTests : IDisposable
     }
 
     [Fact]
+    public async Task The_stand_in_is_used_when_requested_and_an_interrupted_start_leaves_nothing_running()
+    {
+        InstallDapr("home/.dapr/bin/daprd");
+        await using var run = Run("--standin");
+        await run.LineAsync("Running with the stand-in for Dapr");
+        run.Signal("INT");
+        await run.Ended.WaitAsync(Timeout);
+        Assert.Equal(130, await run.ExitAsync());
+        Assert.Empty(Calls);
+        foreach (var port in ProjectPorts) Assert.False(await IsOpenAsync(port), $"{port} is still open.");
+    }
+
+    [Fact]
     public async Task A_dapr_run_that_ends_early_is_reported_with_exit_code_and_advice()
     {
         InstallDapr("home/.dapr/bin/daprd", run: "echo 'something is missing'; exit 7");
+        var begun = Stopwatch.GetTimestamp();
         await using var run = Run("demo");
         Assert.Equal(1, await EndAsync(run));
         Assert.Contains("'dapr run' has ended with exit code 7", run.Output);
         Assert.Contains("./run.sh --standin", run.Output);
         Assert.Contains("something is missing", run.Output);
+        // A command that still waited for the shop would have kept the output open for a minute.
+        Assert.InRange(Stopwatch.GetElapsedTime(begun), TimeSpan.Zero, TimeSpan.FromSeconds(40));
         Assert.False(await IsOpenAsync("6379"));
     }
 

@@ -40,6 +40,9 @@ public class RunningShop : IAsyncLifetime
     /// <summary>Additional environment variables of the services.</summary>
     protected Dictionary<string, string> Environment { get; } = [];
 
+    /// <summary>Additional environment variables of one service, by app id.</summary>
+    protected Dictionary<string, Dictionary<string, string>> EnvironmentByApp { get; } = [];
+
     /// <summary>Endpoint for spans; unreachable unless a test collects them.</summary>
     protected Uri Zipkin { get; set; } = Nowhere;
 
@@ -115,6 +118,11 @@ public class RunningShop : IAsyncLifetime
         foreach (var (port, free) in Ports) run = Regex.Replace(run, $@"(?<=: ""?){port}\b", free.ToString());
         run = Regex.Replace(run, @"services/(\w+)", match => folder.CreateSubdirectory(match.Groups[1].Value).FullName);
         run = Regex.Replace(run, @"\.\./\.\./artifacts/bin/(\w+)/release/\w+\.dll", match => ProgramOf(match.Groups[1].Value));
+        foreach (var (appId, variables) in EnvironmentByApp)
+        {
+            var lines = string.Concat(variables.Select(variable => $"      {variable.Key}: \"{variable.Value}\"\n"));
+            run = Regex.Replace(run, $@"(?<=  - appID: {appId}\n(?:    .*\n)*?    env:\n)", lines);
+        }
         var path = Path.Combine(folder.FullName, "dapr.yaml");
         File.WriteAllText(path, run);
         return path;

@@ -2,9 +2,11 @@ using Traces;
 
 namespace Integration;
 
-/// <summary>The shop with traces switched off in the services but not in the sidecars, with a collector and frequent sweeps.</summary>
-/// <param name="variable">The environment variable that switches traces off.</param>
-public sealed class UntracedShop(string variable, string value) : RunningShop(embedded: false)
+/// <summary>
+/// The shop with traces switched off in the services, in two of them in one way and in two in the other, but not in the sidecars; with a
+/// collector and frequent sweeps.
+/// </summary>
+public sealed class UntracedShop() : RunningShop(embedded: false)
 {
     internal Collector Collector { get; private set; } = null!;
 
@@ -12,7 +14,8 @@ public sealed class UntracedShop(string variable, string value) : RunningShop(em
     {
         Collector = await Collector.StartAsync();
         Zipkin = Collector.Endpoint;
-        Environment[variable] = value;
+        foreach (var appId in (string[])["orders", "payments"]) EnvironmentByApp[appId] = new() { ["OTEL_TRACES_EXPORTER"] = "none" };
+        foreach (var appId in (string[])["stock", "coupons"]) EnvironmentByApp[appId] = new() { ["OTEL_SDK_DISABLED"] = "true" };
         Environment["Saga__SweepPeriod"] = "00:00:00.1";
         Environment["DOTNET_STARTUP_HOOKS"] = typeof(StartupHook).Assembly.Location;
         await base.InitializeAsync();

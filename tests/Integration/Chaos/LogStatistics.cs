@@ -17,13 +17,19 @@ internal sealed partial class LogStatistics(ChaosShop shop)
     public int TakeOvers => lines.Count(line => line.Contains("Took over the open-order log", StringComparison.Ordinal));
 
     /// <summary>Lines about events that must never happen.</summary>
-    public IEnumerable<string> Bugs => lines.Where(line => BugSigns.Any(sign => line.Contains(sign, StringComparison.Ordinal)) && !line.Contains(LateAnswer, StringComparison.Ordinal));
+    public IEnumerable<string> Bugs => lines.Where(line => BugSigns.Any(sign => line.Contains(sign, StringComparison.Ordinal)) && !IsLateAnswer(line));
 
     /// <summary>No poison events are published, so an event that can never be handled is a contradiction between services.</summary>
     private static readonly string[] BugSigns = ["met a bug", "can never be handled", "cannot handle order", "InvalidOperationException", "ArgumentException"];
 
-    /// <summary>Grpc.AspNetCore logs this when a deadline passes while the response begins, as happens after a process was frozen.</summary>
-    private const string LateAnswer = "Error occurred while trying to cancel the request due to deadline exceeded";
+    /// <summary>
+    /// Grpc.AspNetCore logs an exception of its own when a deadline passes while a response is written, as happens after a process was frozen
+    /// (github.com/grpc/grpc-dotnet/issues/783). An exception of a handler has frames of the handler.
+    /// </summary>
+    private static bool IsLateAnswer(string line) => line.Contains(" Grpc.AspNetCore.Server.", StringComparison.Ordinal) && !OwnFrame().IsMatch(line);
+
+    [GeneratedRegex(@"\bat (Saga|Orders|Stock|Payments|Coupons|Participants)\.")]
+    private static partial Regex OwnFrame();
 
     /// <summary>The first line that a handler logs, by event id, up to the order id.</summary>
     [GeneratedRegex(@"\[(101|200|204|300|305|400|403)\] .*?order [0-9a-f-]{36}")]

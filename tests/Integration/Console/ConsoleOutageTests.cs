@@ -6,19 +6,22 @@ using static Microsoft.Playwright.Assertions;
 namespace Integration.Console;
 
 /// <summary>The console while a service is down.</summary>
-public sealed class ConsoleOutageTests(Browser browser) : IClassFixture<Browser>
+[Collection(nameof(OnSupervised))]
+public sealed class ConsoleOutageTests(SupervisedShop supervised, Browser browser) : IClassFixture<Browser>
 {
     [Fact]
     public async Task It_shows_what_an_order_waits_for_and_reconnects_after_a_restart_of_Orders()
     {
-        await using var shop = await ChaosShop.OpenAsync([1, 1, 1, 1], TimeSpan.FromMinutes(2));
+        var shop = supervised.Processes;
+        await shop.WaitUntilReadyAsync();
         using var metrics = new HttpClient { BaseAddress = new(shop.OrdersHttp) };
+        await WaitForOpenOrdersAsync(metrics, 0);
         await shop.Clients.Stock.PutProductAsync(new() { ProductId = "lamp", Name = "Lamp", Price = 1_000, InitialStock = 10 });
         await shop.Clients.Payments.OpenAccountAsync(new() { UserId = "mina", InitialDeposit = 100_000 });
         await using var console = await ConsoleProcess.StartAsync(zipkin: "", "--names-folder", shop.NamesFolder);
         await using var watched = await browser.OpenAsync(console.Address);
         var page = watched.Page;
-        var payments = shop.Services.Single(service => service.Name == "Payments 1").Now;
+        var payments = supervised.Payments.Now;
 
         payments.Signal("STOP");
         string order;
@@ -44,8 +47,7 @@ public sealed class ConsoleOutageTests(Browser browser) : IClassFixture<Browser>
         await Expect(page.Locator("#order-status")).ToHaveTextAsync("CONFIRMED");
         await WaitForOpenOrdersAsync(metrics, 0);
 
-        var orders = shop.Services.Single(service => service.Name == "Orders 1");
-        await orders.KillAsync(TimeSpan.Zero, async () =>
+        await supervised.Orders.KillAsync(TimeSpan.Zero, async () =>
         {
             await Expect(page.Locator("#link-state")).ToContainTextAsync("Orders does not answer");
             await watched.SaveScreenshotAsync("desktop-light-lost");
@@ -65,7 +67,7 @@ public sealed class ConsoleOutageTests(Browser browser) : IClassFixture<Browser>
     /// <summary>Waits until the metrics report the expected number of open orders.</summary>
     private static async Task WaitForOpenOrdersAsync(HttpClient orders, int expected)
     {
-        for (var until = DateTime.UtcNow.AddSeconds(20); ; await Task.Delay(50))
+        for (var until = DateTime.UtcNow + SupervisedShop.Deadline; ; await Task.Delay(50))
         {
             var seen = PrometheusText.Parse(await orders.GetStringAsync("/metrics"));
             var (open, age) = (seen["saga_orders_open"].Samples.Single().Value, seen["saga_orders_open_age_seconds"].Samples.Single().Value);
