@@ -1,22 +1,31 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 using Google.Protobuf;
 using Saga.State;
 
 namespace Saga.Commands;
 
 /// <summary>A command that was executed, with its response.</summary>
+/// <param name="Command">The name of its request, such as DepositRequest: each command has idempotency keys of its own. Null in documents of an older version.</param>
 /// <param name="Key">The client's idempotency key.</param>
 /// <param name="Content">A fingerprint of the request.</param>
 /// <param name="Response">The response, as protobuf bytes in base64.</param>
-public sealed record CompletedCommand(string Key, string Content, string Response);
+/// <param name="At">When it was executed.</param>
+/// <param name="IsKeyGenerated">No client has sent the key; only the call that generated it repeats it.</param>
+public sealed record CompletedCommand(
+    string? Command, string Key, string Content, string Response, DateTimeOffset At,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool IsKeyGenerated = false);
 
 /// <summary>A document that stores the last commands that changed it, for deduplication.</summary>
 public interface IHasCommandHistory<TSelf> where TSelf : class, IHasCommandHistory<TSelf>
 {
-    /// <summary>Oldest first.</summary>
+    /// <summary>Oldest first, at most <see cref="IdempotentCommands.MaxHistory"/>.</summary>
     ImmutableArray<CompletedCommand> Commands { get; }
 
-    TSelf WithCommands(ImmutableArray<CompletedCommand> commands);
+    /// <summary>Commands that were moved from this document to records of their own.</summary>
+    int ArchivedCommands { get; }
+
+    TSelf WithCommands(ImmutableArray<CompletedCommand> commands, int archived);
 }
 
 /// <summary>The outcome of a command on a document: a new state and a response, or a rejection.</summary>
@@ -27,11 +36,19 @@ public readonly record struct Outcome<T, TResponse>(T? State, TResponse? Respons
     public static implicit operator Outcome<T, TResponse>(Rejection rejection) => new(null, null, rejection);
 }
 
-/// <summary>Executes commands of clients on one document, each idempotency key once.</summary>
-public sealed class IdempotentCommands(DocumentStore documents)
+/// <summary>Executes commands of clients on one document, each idempotency key of a command once.</summary>
+/// <remarks>
+/// The document stores its last commands, so that a command and the record of it are one write. An older one is moved to a record of its own, which
+/// expires: first its record is created, then the document is written without it. Who misses a command in the document reads its record, and decides
+/// only if no command has been moved since.
+/// </remarks>
+public sealed class IdempotentCommands(DocumentStore documents, TimeProvider clock)
 {
-    /// <summary>Commands stored per document. A key older than these counts as new.</summary>
-    public const int MaxHistory = 32;
+    /// <summary>Commands in the document itself.</summary>
+    public const int MaxHistory = 16;
+
+    /// <summary>How long a key is remembered, at least. It counts as new after that.</summary>
+    public static readonly TimeSpan Retention = TimeSpan.FromHours(24);
 
     /// <param name="idempotencyKey">Empty: a key is generated, so that at least this call's own retries are one command.</param>
     /// <param name="decide">Pure. Gets the document, null where there is none.</param>
@@ -41,24 +58,91 @@ public sealed class IdempotentCommands(DocumentStore documents)
         where T : class, IHasCommandHistory<T>
         where TResponse : class, IMessage<TResponse>, new()
     {
-        var commandKey = idempotencyKey.Length > 0 ? idempotencyKey : $"once:{Guid.CreateVersion7()}";
-        var content = Fingerprint.Of(request.ToByteArray());
-        var (response, rejection) = await documents.UpdateAsync<T, (TResponse?, Rejection?)>(key, kept =>
+        var command = new CompletedCommand(
+            request.Descriptor.Name, idempotencyKey.Length > 0 ? idempotencyKey : $"{Guid.CreateVersion7()}",
+            Fingerprint.Of(request.ToByteArray()), "", clock.GetUtcNow(), IsKeyGenerated: idempotencyKey.Length == 0);
+        // Known about the records outside of the document: which were written, and after how many moves the one of this key was missing.
+        HashSet<CompletedCommand> archived = [];
+        var missingAfter = 0;
+        while (true)
         {
-            if (kept?.Commands.FirstOrDefault(command => command.Key == commandKey) is { } completed)
+            var step = await documents.UpdateAsync<T, Step<TResponse>>(key, kept => Execute(kept, command, decide, archived, missingAfter), ct);
+            switch (step)
             {
-                if (completed.Content != content) return new(null, (null, Rejection.KeyReused(idempotencyKey)));
-                var again = new TResponse();
-                again.MergeFrom(Convert.FromBase64String(completed.Response));
-                return new(null, (again, null));
+                case { Response: { } response }:
+                    return response;
+                case { Rejection: { } rejection }:
+                    throw new RejectedException(rejection);
+                case { ToArchive: { } oldest }:
+                    await ArchiveAsync(key, oldest, ct);
+                    archived.Add(oldest);
+                    break;
+                default:
+                    if (await FindArchivedAsync(key, command, ct) is { } completed) return Replay<TResponse>(completed, command);
+                    missingAfter = step.MovedSoFar;
+                    break;
             }
-            var outcome = decide(kept);
-            if (outcome.Rejection is not null) return new(null, (null, outcome.Rejection));
-
-            var commands = (kept?.Commands ?? []).Add(new(commandKey, content, Convert.ToBase64String(outcome.Response!.ToByteArray())));
-            if (commands.Length > MaxHistory) commands = commands.RemoveRange(0, commands.Length - MaxHistory);
-            return new(outcome.State!.WithCommands(commands), (outcome.Response, null));
-        }, ct);
-        return response ?? throw new RejectedException(rejection!);
+        }
     }
+
+    /// <summary>Pure: replays, rejects or executes the command, or says what has to be read or written before.</summary>
+    private static Update<T, Step<TResponse>> Execute<T, TResponse>(
+        T? kept, CompletedCommand command, Func<T?, Outcome<T, TResponse>> decide, HashSet<CompletedCommand> archived, int missingAfter)
+        where T : class, IHasCommandHistory<T>
+        where TResponse : class, IMessage<TResponse>, new()
+    {
+        var history = kept?.Commands ?? [];
+        var moved = kept?.ArchivedCommands ?? 0;
+        if (history.FirstOrDefault(one => one.Key == command.Key && one.Command == command.Command) is { } completed)
+        {
+            return completed.Content == command.Content
+                ? new(null, new(Response: Parse<TResponse>(completed)))
+                : new(null, new(Rejection: Rejection.KeyReused(command.Key)));
+        }
+        if (!command.IsKeyGenerated && moved != missingAfter) return new(null, new(MovedSoFar: moved));
+
+        var outcome = decide(kept);
+        if (outcome.Rejection is { } rejection) return new(null, new(Rejection: rejection));
+        history = history.Add(command with { Response = Convert.ToBase64String(outcome.Response!.ToByteArray()) });
+        while (history.Length > MaxHistory)
+        {
+            var oldest = history[0];
+            if (MustBeArchived(oldest, command.At))
+            {
+                if (!archived.Contains(oldest)) return new(null, new(ToArchive: oldest));
+                moved++;
+            }
+            history = history.RemoveAt(0);
+        }
+        return new(outcome.State!.WithCommands(history, moved), new(Response: outcome.Response));
+    }
+
+    private static bool MustBeArchived(CompletedCommand one, DateTimeOffset now) => !one.IsKeyGenerated && one.Command is not null && now - one.At < Retention;
+
+    /// <summary>Creates the record of a command. One that is there already is the same.</summary>
+    private Task<bool> ArchiveAsync(string key, CompletedCommand command, CancellationToken ct) => documents.UpdateAsync<CompletedCommand, bool>(
+        ToArchiveKey(key, command), kept => kept is null ? new(command, true, Retention) : new(null, true), ct, expectMissing: true);
+
+    private Task<CompletedCommand?> FindArchivedAsync(string key, CompletedCommand command, CancellationToken ct) =>
+        documents.UpdateAsync<CompletedCommand, CompletedCommand?>(ToArchiveKey(key, command), kept => new(null, kept), ct);
+
+    /// <summary>The client's key can have any characters, so that only its fingerprint is part of a state key.</summary>
+    private static string ToArchiveKey(string key, CompletedCommand command) => $"command:{command.Command}:{Fingerprint.Of(command.Key)}:{key}";
+
+    /// <exception cref="RejectedException">The key was used with other content.</exception>
+    private static TResponse Replay<TResponse>(CompletedCommand completed, CompletedCommand command) where TResponse : class, IMessage<TResponse>, new() =>
+        completed.Content == command.Content ? Parse<TResponse>(completed) : throw new RejectedException(Rejection.KeyReused(command.Key));
+
+    private static TResponse Parse<TResponse>(CompletedCommand completed) where TResponse : class, IMessage<TResponse>, new()
+    {
+        var response = new TResponse();
+        response.MergeFrom(Convert.FromBase64String(completed.Response));
+        return response;
+    }
+
+    /// <summary>What one look at the document gave. All null: the record of the command has to be looked for.</summary>
+    /// <param name="ToArchive">A command whose record has to be created before the document can be written without it.</param>
+    /// <param name="MovedSoFar">See <see cref="IHasCommandHistory{TSelf}.ArchivedCommands"/>.</param>
+    private readonly record struct Step<TResponse>(
+        TResponse? Response = null, Rejection? Rejection = null, CompletedCommand? ToArchive = null, int MovedSoFar = 0) where TResponse : class;
 }

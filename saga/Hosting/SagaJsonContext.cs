@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Saga.Commands;
 using Saga.Messaging;
 using Saga.OpenOrders;
 using Saga.Reservations;
@@ -13,4 +14,5 @@ namespace Saga.Hosting;
 [JsonSerializable(typeof(OpenHead))]
 [JsonSerializable(typeof(OpenSegment))]
 [JsonSerializable(typeof(DeadLetter))]
+[JsonSerializable(typeof(CompletedCommand))]
 internal sealed partial class SagaJsonContext : JsonSerializerContext;

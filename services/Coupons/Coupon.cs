@@ -9,13 +9,13 @@ namespace Coupons;
 /// <param name="MaxAmount">Cap of a percentage, in won. 0: no cap.</param>
 internal sealed record Coupon(
     string Id, string UserId, long AmountOff, int Percent, long MaxAmount, DateTimeOffset ValidUntil,
-    Holdings Holdings, ImmutableArray<CompletedCommand> Commands) : IHasHoldings<Coupon>, IHasCommandHistory<Coupon>
+    Holdings Holdings, ImmutableArray<CompletedCommand> Commands, int ArchivedCommands = 0) : IHasHoldings<Coupon>, IHasCommandHistory<Coupon>
 {
     public static string KeyOf(string userCouponId) => $"coupon:{userCouponId}";
 
     public Coupon With(Holdings holdings) => this with { Holdings = holdings };
 
-    public Coupon WithCommands(ImmutableArray<CompletedCommand> commands) => this with { Commands = commands };
+    public Coupon WithCommands(ImmutableArray<CompletedCommand> commands, int archived) => this with { Commands = commands, ArchivedCommands = archived };
 }
 
 [JsonSerializable(typeof(Coupon))]

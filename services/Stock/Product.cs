@@ -6,14 +6,14 @@ namespace Stock;
 /// <summary>A product as it is stored.</summary>
 /// <param name="Price">Won per piece.</param>
 /// <param name="Holdings">Pieces: available, reserved for open orders, sold.</param>
-internal sealed record Product(string Id, string Name, long Price, Holdings Holdings, ImmutableArray<CompletedCommand> Commands)
+internal sealed record Product(string Id, string Name, long Price, Holdings Holdings, ImmutableArray<CompletedCommand> Commands, int ArchivedCommands = 0)
     : IHasHoldings<Product>, IHasCommandHistory<Product>
 {
     public static string KeyOf(string productId) => $"product:{productId}";
 
     public Product With(Holdings holdings) => this with { Holdings = holdings };
 
-    public Product WithCommands(ImmutableArray<CompletedCommand> commands) => this with { Commands = commands };
+    public Product WithCommands(ImmutableArray<CompletedCommand> commands, int archived) => this with { Commands = commands, ArchivedCommands = archived };
 }
 
 [JsonSerializable(typeof(Product))]

@@ -1,0 +1,167 @@
+using System.Collections.Immutable;
+using Google.Protobuf;
+using Grpc.Core;
+using Shop.V1;
+using Account = Payments.Account;
+
+namespace Saga.Tests;
+
+/// <summary>Commands of clients with idempotency keys, on an account.</summary>
+public sealed class IdempotentCommandsTests
+{
+    private const string Prefix = "app||command:";
+
+    private readonly World world = new(1);
+    private readonly SimulatedStore store = new();
+
+    [Fact]
+    public void A_key_is_recognised_long_after_other_commands_have_followed()
+    {
+        var commands = NewProcess(world, store);
+        Run(() => OpenAsync(commands, ""));
+        var first = Enumerable.Range(0, 100).Select(number => Run(() => DepositAsync(commands, $"key-{number}"))).ToArray();
+        Assert.Equal(Enumerable.Range(1, 100).Select(number => (long)number), first.Select(response => response.Account.Balance));
+
+        // The same process, whose cache is warm, and another one.
+        foreach (var process in (IdempotentCommands[])[commands, NewProcess(world, store)])
+        {
+            var again = Enumerable.Range(0, 100).Reverse().Select(number => Run(() => DepositAsync(process, $"key-{number}"))).Reverse();
+            Assert.Equal(first, again);
+        }
+        Assert.Equal(100, Kept.Holdings.Available);
+        Assert.Equal(IdempotentCommands.MaxHistory, Kept.Commands.Length);
+        // The command that opened the account had no key, and needs no record.
+        Assert.Equal(100 - IdempotentCommands.MaxHistory, Kept.ArchivedCommands);
+        Assert.Equal(Kept.ArchivedCommands, store.All<CompletedCommand>(Prefix).Count());
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(50)]
+    public void A_key_with_other_content_is_rejected(int commandsBetween)
+    {
+        var commands = NewProcess(world, store);
+        Run(() => OpenAsync(commands, ""));
+        Run(() => DepositAsync(commands, "key"));
+        for (var number = 0; number < commandsBetween; number++) Run(() => DepositAsync(commands, $"key-{number}"));
+        var rejected = Assert.Throws<RejectedException>(() => Run(() => DepositAsync(commands, "key", amount: 2)));
+        Assert.Equal(StatusCode.AlreadyExists, rejected.StatusCode);
+        Assert.Equal(1 + commandsBetween, Kept.Holdings.Available);
+    }
+
+    [Fact]
+    public void Different_commands_have_keys_of_their_own()
+    {
+        var commands = NewProcess(world, store);
+        Assert.Equal(0, Run(() => OpenAsync(commands, "key")).Account.Balance);
+        Assert.Equal(1, Run(() => DepositAsync(commands, "key")).Account.Balance);
+        Assert.Equal(0, Run(() => OpenAsync(commands, "key")).Account.Balance);
+        Assert.Equal(1, Run(() => DepositAsync(commands, "key")).Account.Balance);
+        Assert.Equal(1, Kept.Holdings.Available);
+    }
+
+    [Fact]
+    public void A_key_of_a_client_may_look_like_anything()
+    {
+        var commands = NewProcess(world, store);
+        Run(() => OpenAsync(commands, ""));
+        string[] keys = ["once:1", "||", "a b", "돈", "command:DepositRequest:x", $"{Guid.Empty}", .. Enumerable.Range(0, 30).Select(number => $"{number}")];
+        foreach (var key in keys.Concat(keys)) Run(() => DepositAsync(commands, key));
+        Assert.Equal(keys.Length, Kept.Holdings.Available);
+    }
+
+    [Fact]
+    public void Commands_without_a_key_leave_no_record()
+    {
+        var commands = NewProcess(world, store);
+        Run(() => OpenAsync(commands, ""));
+        for (var number = 0; number < 100; number++) Run(() => DepositAsync(commands, ""));
+        Assert.Equal(100, Kept.Holdings.Available);
+        Assert.Empty(store.All<CompletedCommand>(Prefix));
+        Assert.Equal(0, Kept.ArchivedCommands);
+    }
+
+    [Fact]
+    public void A_key_counts_as_new_once_its_record_has_expired()
+    {
+        var commands = NewProcess(world, store);
+        Run(() => OpenAsync(commands, ""));
+        Run(() => DepositAsync(commands, "key"));
+        for (var number = 0; number < IdempotentCommands.MaxHistory; number++) Run(() => DepositAsync(commands, $"key-{number}"));
+        var before = Kept.Holdings.Available;
+        foreach (var key in store.Versions.Keys.Where(key => key.StartsWith(Prefix, StringComparison.Ordinal))) store.Delete(key);
+        Assert.Equal(before + 1, Run(() => DepositAsync(commands, "key")).Account.Balance);
+    }
+
+    [Fact]
+    public void An_old_command_is_dropped_without_a_record()
+    {
+        var commands = NewProcess(world, store);
+        Run(() => OpenAsync(commands, ""));
+        for (var number = 0; number < IdempotentCommands.MaxHistory; number++) Run(() => DepositAsync(commands, $"old-{number}"));
+        world.Clock.AdvanceTo(world.Clock.GetUtcNow() + IdempotentCommands.Retention);
+        for (var number = 0; number < IdempotentCommands.MaxHistory; number++) Run(() => DepositAsync(commands, $"new-{number}"));
+        Assert.Empty(store.All<CompletedCommand>(Prefix));
+        Assert.Equal(2 * IdempotentCommands.MaxHistory, Kept.Holdings.Available);
+    }
+
+    /// <summary>Operations fail before and after they took effect, and clients retry at one of three processes until they have an answer.</summary>
+    [Fact]
+    public void Every_key_is_executed_once_under_faults_and_concurrent_retries()
+    {
+        const int Keys = 60;
+        for (var seed = 1; seed <= 40; seed++)
+        {
+            var (world, store) = (new World(seed), new SimulatedStore());
+            var faults = SidecarFaults.None;
+            IdempotentCommands[] processes = [.. Enumerable.Range(0, 3).Select(_ => NewProcess(world, store, () => faults))];
+            world.Run(() => OpenAsync(processes[0], "open"));
+            faults = new(Fails: 0.05, FailsAfter: 0.05, Pauses: 0.02);
+            // Every key is sent twice at once, and 40 of them once more after all others.
+            int[] sent = [.. Enumerable.Range(0, Keys), .. Enumerable.Range(0, Keys)];
+            var balances = world.Run(() => Task.WhenAll(sent.Select(number => UntilAnsweredAsync(number))));
+            var late = world.Run(() => Task.WhenAll(Enumerable.Range(0, 40).Select(number => UntilAnsweredAsync(number))));
+            Assert.True(Keys == KeptIn(store).Holdings.Available, $"Seed {seed}: the balance is {KeptIn(store).Holdings.Available}.");
+            Assert.Equal(balances[..Keys], balances[Keys..]);
+            Assert.Equal(balances[..40], late);
+            Assert.Equal(Enumerable.Range(1, Keys).Select(balance => (long)balance), balances[..Keys].Order());
+
+            async Task<long> UntilAnsweredAsync(int number)
+            {
+                while (true)
+                {
+                    try
+                    {
+                        return (await DepositAsync(processes[world.Chance.Next(processes.Length)], $"key-{number}")).Account.Balance;
+                    }
+                    catch (Exception fault) when (fault is SidecarDownException or ContentionException)
+                    {
+                    }
+                }
+            }
+        }
+    }
+
+    private Account Kept => KeptIn(store);
+
+    private static Account KeptIn(SimulatedStore store) => (Account)store.Read($"app||{Account.KeyOf("u")}").Value!;
+
+    private T Run<T>(Func<Task<T>> work) => world.Run(work);
+
+    private static Task<OpenAccountResponse> OpenAsync(IdempotentCommands commands, string key) => commands.RunAsync<Account, OpenAccountResponse>(
+        Account.KeyOf("u"), key, new OpenAccountRequest { UserId = "u", IdempotencyKey = key },
+        kept => kept is null ? Changed<OpenAccountResponse>(new("u", Holdings.Of(0), []), wire => new() { Account = wire }) : Rejection.AlreadyExists("account", "u"), default);
+
+    private static Task<DepositResponse> DepositAsync(IdempotentCommands commands, string key, int amount = 1) => commands.RunAsync<Account, DepositResponse>(
+        Account.KeyOf("u"), key, new DepositRequest { UserId = "u", Amount = amount, IdempotencyKey = key },
+        kept => Changed<DepositResponse>(kept!.With(kept.Holdings.Add(amount)), wire => new() { Account = wire }), default);
+
+    private static Outcome<Account, TResponse> Changed<TResponse>(Account account, Func<Shop.V1.Account, TResponse> answer) where TResponse : class, IMessage =>
+        new(account, answer(new() { UserId = account.UserId, Balance = account.Holdings.Available }), null);
+
+    private static IdempotentCommands NewProcess(World world, SimulatedStore store, Func<SidecarFaults>? faults = null)
+    {
+        var sidecar = new SimulatedSidecar(world, store, "app", null, faults ?? (() => SidecarFaults.None), () => false, _ => { });
+        return new(new(sidecar, new ConflictBackoff(world.Clock, world.Chance)), world.Clock);
+    }
+}
