@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Saga.Dapr;
 using Saga.Messaging;
 using Saga.OpenOrders;
+using Saga.State;
 using Saga.Telemetry;
 
 namespace Saga.Reservations;
@@ -14,8 +15,10 @@ public enum OrderOutcome
     Confirmed,
     /// <summary>Failed, and not every participant has compensated: order-failed will be resent.</summary>
     Compensating,
-    /// <summary>Failed and compensated everywhere, or unknown to Orders.</summary>
+    /// <summary>Failed and compensated everywhere.</summary>
     Closed,
+    /// <summary>Orders has no record of it: it was never placed, or was closed for longer than <see cref="State.Retention.OfFinished"/>.</summary>
+    Unknown,
 }
 
 /// <summary>Ends open reservations whose final event was lost: asks for the outcome of their order and settles or releases them.</summary>
@@ -26,6 +29,11 @@ internal sealed class ReservationSweep<T>(
     DeadLetters deadLetters, TimeProvider clock, ILogger<ReservationSweep<T>> log) : ISweptEntries
     where T : class, IHasHoldings<T>
 {
+    /// <summary>
+    /// Up to this age a confirmed order is known to Orders, so that one that is not known was never confirmed. An hour is for clocks that differ.
+    /// </summary>
+    private static readonly TimeSpan DecidableAge = Retention.OfFinished - TimeSpan.FromHours(1);
+
     private readonly IsolatedVisits visits = new("reservations", "Reservation", deadLetters, clock, log);
 
     public string Kind => "reservations";
@@ -52,11 +60,16 @@ internal sealed class ReservationSweep<T>(
         var outcome = await getOutcome(orderId, ct);
         if (step is not null) SagaTracing.SetOutcome($"order is {outcome}");
         if (outcome == OrderOutcome.Confirmed) await participant.SettleAsync(orderId, ct); // mutant: sweep-does-not-settle
+        if (outcome == OrderOutcome.Unknown && reservation is not null && clock.GetUtcNow() - reservation.Changed > DecidableAge)
+        {
+            throw new UnprocessableEventException(
+                $"The reservation is of {reservation.Changed:yyyy-MM-dd} and neither settled nor released, and Orders no longer knows whether the order was confirmed. Nothing was changed; an operator has to decide (docs/debugging.md).");
+        }
         // Without a reservation there is nothing to release: Orders closes a failed order only after this participant has compensated.
-        if (outcome == OrderOutcome.Closed && reservation is not null) await participant.ReleaseAsync(orderId, reservation.Lines, ct);
+        if (outcome is OrderOutcome.Closed or OrderOutcome.Unknown && reservation is not null) await participant.ReleaseAsync(orderId, reservation.Lines, ct);
         return outcome switch
         {
-            OrderOutcome.Confirmed or OrderOutcome.Closed => true,
+            OrderOutcome.Confirmed or OrderOutcome.Closed or OrderOutcome.Unknown => true,
             OrderOutcome.Pending or OrderOutcome.Compensating => false,
         };
     }

@@ -31,7 +31,7 @@ public sealed class OrderStatusClient(SidecarChannel sidecar)
         }
         catch (RpcException unknown) when (unknown.StatusCode == StatusCode.NotFound)
         {
-            return OrderOutcome.Closed;
+            return OrderOutcome.Unknown;
         }
     }
 }

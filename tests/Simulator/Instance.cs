@@ -67,7 +67,7 @@ internal sealed class Instance
             await world.TurnAsync(() => Dead);
             return find(orderId) switch
             {
-                null => OrderOutcome.Closed,
+                null => OrderOutcome.Unknown,
                 { Status: OrderStatus.Confirmed } => OrderOutcome.Confirmed,
                 { Status: OrderStatus.Failed, IsClosed: true } => OrderOutcome.Closed,
                 { Status: OrderStatus.Failed } => OrderOutcome.Compensating,

@@ -72,6 +72,20 @@ public sealed class SweepIsolationTests
         Assert.Equal(versions[$"stock||{Product.KeyOf("p")}"], store.Versions[$"stock||{Product.KeyOf("p")}"]);
     }
 
+    [Theory]
+    [InlineData(1, true)]
+    [InlineData(6.9, true)]
+    [InlineData(7.1, false)]
+    public void A_reservation_of_an_unknown_order_is_released_only_while_Orders_would_know_a_confirmed_one(double days, bool isReleased)
+    {
+        var order = IdOf(1);
+        Hold(order, OrderOutcome.Unknown);
+        Sweep(TimeSpan.FromDays(days));
+        Assert.Equal(isReleased ? (60, 0, 0) : (59, 1, 0), (Pieces.Available, Pieces.Held, Pieces.Consumed));
+        Assert.Equal(isReleased ? [] : [order], Letters.Select(letter => letter.OrderId));
+        if (!isReleased) Assert.Contains("Orders no longer knows", Letters[0].Problem);
+    }
+
     [Fact]
     public void An_entry_whose_id_Orders_rejects_becomes_a_dead_letter()
     {
