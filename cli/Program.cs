@@ -1,6 +1,10 @@
 using Shop;
 using Spectre.Console;
 
+// The proxy of the environment is not for addresses of this machine.
+Environment.SetEnvironmentVariable("no_proxy",
+    $"{Environment.GetEnvironmentVariable("no_proxy") ?? Environment.GetEnvironmentVariable("NO_PROXY")},localhost,127.0.0.1,[::1]");
+
 if (Console.IsOutputRedirected)
 {
     AnsiConsole.Profile.Width = 140;

@@ -37,7 +37,17 @@ public static class SagaHost
     /// <param name="documents">The JSON serialization of its documents. Null: it has none.</param>
     public static WebApplicationBuilder CreateBuilder(string[] args, string appId, int grpcPort, IJsonTypeInfoResolver? documents = null)
     {
+        // HTTP clients of this process would call the sidecar and local collectors through the proxy of the environment.
+        Environment.SetEnvironmentVariable("no_proxy",
+            $"{Environment.GetEnvironmentVariable("no_proxy") ?? Environment.GetEnvironmentVariable("NO_PROXY")},localhost,127.0.0.1,[::1]");
         var builder = WebApplication.CreateSlimBuilder(args);
+        var settings = new SettingReader(builder.Configuration);
+        var options = SagaOptions.Read(settings);
+        var port = settings.Port("APP_PORT", grpcPort);
+        foreach (var variable in (string[])["DAPR_GRPC_PORT", "DAPR_HTTP_PORT"]) settings.Port(variable, 50001);
+        foreach (var variable in (string[])["DAPR_GRPC_ENDPOINT", "DAPR_HTTP_ENDPOINT"]) settings.Url(variable, "http://localhost:50001");
+        foreach (var variable in Exporters.EndpointVariables) settings.Url(variable, "http://localhost:4317");
+        settings.ThrowIfInvalid();
         SingleLineFormatter.Add(builder);
         builder.WebHost.UseKestrelCore();
         builder.WebHost.ConfigureKestrel(kestrel =>
@@ -45,7 +55,7 @@ public static class SagaHost
             // daprd's bulk delivery has a traceparent and a grpc-trace-bin header per event (66 and 54 bytes): room for a full batch beside the default 100 headers.
             kestrel.Limits.MaxRequestHeaderCount = 100 + 2 * AppCallbackService.MaxBatchSize;
             kestrel.Limits.MaxRequestHeadersTotalSize = 32 * 1024 + 256 * AppCallbackService.MaxBatchSize;
-            Listen(kestrel, GetPort("APP_PORT", grpcPort), HttpProtocols.Http2);
+            Listen(kestrel, port, HttpProtocols.Http2);
         });
 
         TraceExport.Add(builder);
@@ -63,6 +73,7 @@ public static class SagaHost
         var json = CreateJsonOptions(documents);
         services.AddSingleton(json);
         services.AddDaprClient(dapr => dapr.UseJsonSerializationOptions(json));
+        services.AddSingleton(options);
         services.AddSingleton(new AppId(appId));
         services.AddSingleton<SidecarChannel>();
         services.AddSingleton(services => new DaprApi.DaprClient(services.GetRequiredService<SidecarChannel>().Sidecar));
@@ -82,8 +93,14 @@ public static class SagaHost
 
     /// <summary>Adds a port for HTTP/1.1.</summary>
     /// <param name="variable">The environment variable that overrides the port.</param>
-    public static void ListenHttp(this WebApplicationBuilder builder, string variable, int port) =>
-        builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, GetPort(variable, port), HttpProtocols.Http1));
+    /// <exception cref="OptionsValidationException">Its value is no port.</exception>
+    public static void ListenHttp(this WebApplicationBuilder builder, string variable, int port)
+    {
+        var settings = new SettingReader(builder.Configuration);
+        var chosen = settings.Port(variable, port);
+        settings.ThrowIfInvalid();
+        builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, chosen, HttpProtocols.Http1));
+    }
 
     /// <summary>Makes the service a participant that reserves from documents of type <typeparamref name="T"/>.</summary>
     /// <param name="keyOf">The state key of such a document, from its id.</param>
@@ -98,7 +115,7 @@ public static class SagaHost
         builder.Services.AddSingleton(services => new ReservationSweep<T>(
             services.GetRequiredService<Participant<T>>(), services.GetRequiredService<ISidecar>(), services.GetRequiredService<OpenOrderLog>(),
             getOutcome(services),
-            services.GetRequiredService<IConfiguration>().GetSection("Saga").GetValue("Deadline", TimeSpan.FromSeconds(60)),
+            services.GetRequiredService<SagaOptions>().Deadline,
             services.GetRequiredService<DeadLetters>(), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<ReservationSweep<T>>>()));
         builder.Services.AddSingleton<ISweptEntries>(services => services.GetRequiredService<ReservationSweep<T>>());
         builder.AddSweep<ReservationSweep<T>>((sweep, ct) => sweep.RunAsync(ct));
@@ -109,14 +126,11 @@ public static class SagaHost
         services.GetRequiredService<ISidecar>(), services.GetRequiredService<TimeProvider>(),
         () => Guid.CreateVersion7().ToString("N"), services.GetRequiredService<ILogger<OpenOrderLog>>()));
 
-    /// <summary>Runs a sweep every Saga:SweepPeriod. Default: 2 s.</summary>
-    public static void AddSweep<T>(this WebApplicationBuilder builder, Func<T, CancellationToken, Task> run) where T : class
-    {
-        var period = builder.Configuration.GetSection("Saga").GetValue("SweepPeriod", TimeSpan.FromSeconds(2));
+    /// <summary>Runs a sweep every Saga:SweepPeriod.</summary>
+    public static void AddSweep<T>(this WebApplicationBuilder builder, Func<T, CancellationToken, Task> run) where T : class =>
         builder.Services.AddHostedService(services => new PeriodicSweep(
-            PeriodicSweep.GetName(typeof(T)), ct => run(services.GetRequiredService<T>(), ct), period,
+            PeriodicSweep.GetName(typeof(T)), ct => run(services.GetRequiredService<T>(), ct), services.GetRequiredService<SagaOptions>().SweepPeriod,
             services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<PeriodicSweep>>()));
-    }
 
     /// <summary>Subscribes the service to events.</summary>
     /// <param name="subscribe">Maps each event to a method of <typeparamref name="THandlers"/>.</param>
@@ -124,7 +138,7 @@ public static class SagaHost
     {
         Subscriptions CreateSubscriptions(IServiceProvider services)
         {
-            var subscriptions = new Subscriptions();
+            var subscriptions = new Subscriptions { InBulk = services.GetRequiredService<SagaOptions>().BulkSubscribe };
             subscribe(subscriptions, services.GetRequiredService<THandlers>());
             foreach (var sweep in services.GetServices<ISweptEntries>()) subscriptions.OnRedrive(sweep.Kind, sweep.VisitAsync);
             return subscriptions;
@@ -157,14 +171,20 @@ public static class SagaHost
         app.MapMetrics();
     }
 
-    /// <summary>Runs until the process is stopped.</summary>
-    /// <returns>The exit code: 1 when a port is taken, with a sentence on standard error.</returns>
-    public static async Task<int> RunToExitAsync(this WebApplication app)
+    /// <summary>Builds the app and runs it until the process is stopped.</summary>
+    /// <returns>The exit code: 1 when a setting is wrong or a port is taken, with sentences on standard error.</returns>
+    public static async Task<int> RunToExitAsync(Func<WebApplication> build)
     {
         try
         {
+            await using var app = build();
             await app.RunAsync();
             return 0;
+        }
+        catch (OptionsValidationException wrong)
+        {
+            foreach (var problem in wrong.Failures) await Console.Error.WriteLineAsync(problem);
+            return 1;
         }
         catch (IOException taken) when (taken.InnerException is AddressInUseException)
         {
@@ -183,15 +203,6 @@ public static class SagaHost
         Converters = { new JsonStringEnumConverter() },
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     };
-
-    private static int GetPort(string variable, int port)
-    {
-        var value = Environment.GetEnvironmentVariable(variable);
-        if (string.IsNullOrEmpty(value)) return port;
-        return int.TryParse(value, out var other) && other is > 0 and < 65536
-            ? other
-            : throw new InvalidOperationException($"{variable} must be a port, 1 to 65535, not '{value}'.");
-    }
 
     // A container must be reachable from outside; on a developer's machine localhost is enough.
     private static void Listen(KestrelServerOptions kestrel, int port, HttpProtocols protocols)

@@ -2,7 +2,6 @@ using Dapr.AppCallback.Autogen.Grpc.v1;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
-using Microsoft.Extensions.Configuration;
 using Saga.Dapr;
 
 namespace Saga.Messaging;
@@ -13,7 +12,7 @@ namespace Saga.Messaging;
 /// is serial per topic, so that one retried event delays its whole topic (docs/adr/0011-plain-subscriptions.md). Do not read
 /// ServerCallContext.RequestHeaders here: it throws on the repeated binary headers of a bulk call.
 /// </remarks>
-internal sealed class AppCallbackService(EventDispatcher dispatcher, EventLoop eventLoop, Subscriptions subscriptions, SubscriptionProbe probe, AppId appId, IConfiguration configuration)
+internal sealed class AppCallbackService(EventDispatcher dispatcher, EventLoop eventLoop, Subscriptions subscriptions, SubscriptionProbe probe, AppId appId)
     : AppCallback.AppCallbackBase
 {
     /// <summary>Events per bulk delivery, at most: daprd's own default of maxMessagesCount.</summary>
@@ -31,7 +30,7 @@ internal sealed class AppCallbackService(EventDispatcher dispatcher, EventLoop e
             PubsubName = DaprSidecar.PubSub,
             Topic = topic,
             DeadLetterTopic = appId.DeadLetterTopic,
-            BulkSubscribe = configuration.GetValue("Saga:BulkSubscribe", false) ? InBulk : null,
+            BulkSubscribe = subscriptions.InBulk ? InBulk : null,
         }));
         // Raw: a payload that is not a CloudEvent would not be delivered otherwise.
         answer.Subscriptions.Add(new TopicSubscription { PubsubName = DaprSidecar.PubSub, Topic = appId.DeadLetterTopic, Metadata = { ["rawPayload"] = "true" } });

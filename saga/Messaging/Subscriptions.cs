@@ -10,6 +10,9 @@ public sealed class Subscriptions
     private readonly Dictionary<string, TopicHandler> subscribed = [];
     private readonly Dictionary<string, TopicHandler> redriven = [];
 
+    /// <summary>Events are delivered in batches.</summary>
+    public bool InBulk { get; init; }
+
     public IReadOnlyCollection<string> Topics => subscribed.Keys;
 
     /// <summary>Subscribes to the topic of an event.</summary>

@@ -12,6 +12,10 @@ public sealed record Exporters(IReadOnlyList<string> Names, string? Problem)
 
     internal const string Otlp = "otlp", Console = "console";
 
+    /// <summary>The variables with the address of a collector.</summary>
+    internal static readonly IReadOnlyList<string> EndpointVariables =
+        ["OTEL_EXPORTER_ZIPKIN_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"];
+
     private const string None = "none", Prometheus = "prometheus";
 
     /// <summary>Exporters of spans, by OTEL_TRACES_EXPORTER. Default: zipkin.</summary>

@@ -2,31 +2,34 @@ using OpenTelemetry.Instrumentation.AspNetCore;
 using Shop.V1;
 using ShopConsole;
 
-var builder = SagaHost.CreateBuilder(args, "console", grpcPort: 5005);
-builder.ListenHttp("HTTP_PORT", 8085);
-
-// The page reads and streams all the time: only what changes something is traced.
-builder.Services.Configure<AspNetCoreTraceInstrumentationOptions>(server =>
+return await SagaHost.RunToExitAsync(() =>
 {
-    var traced = server.Filter;
-    server.Filter = http => !HttpMethods.IsGet(http.Request.Method) && traced?.Invoke(http) != false;
+    var builder = SagaHost.CreateBuilder(args, "console", grpcPort: 5005);
+    builder.ListenHttp("HTTP_PORT", 8085);
+
+    // The page reads and streams all the time: only what changes something is traced.
+    builder.Services.Configure<AspNetCoreTraceInstrumentationOptions>(server =>
+    {
+        var traced = server.Filter;
+        server.Filter = http => !HttpMethods.IsGet(http.Request.Method) && traced?.Invoke(http) != false;
+    });
+
+    builder.Services.AddSingleton(services => new OrderService.OrderServiceClient(services.GetRequiredService<SidecarChannel>().To("orders")));
+    builder.Services.AddSingleton(services => new StockService.StockServiceClient(services.GetRequiredService<SidecarChannel>().To("stock")));
+    builder.Services.AddSingleton(services => new PaymentService.PaymentServiceClient(services.GetRequiredService<SidecarChannel>().To("payments")));
+    builder.Services.AddSingleton(services => new CouponService.CouponServiceClient(services.GetRequiredService<SidecarChannel>().To("coupons")));
+
+    builder.Services.AddSingleton<OrderFeed>();
+    builder.Services.AddHostedService(services => services.GetRequiredService<OrderFeed>());
+    builder.Services.AddSingleton<LiveStats>();
+    builder.Services.AddHostedService(services => services.GetRequiredService<LiveStats>());
+    builder.Services.AddSingleton<ConsoleEvents>();
+    builder.Services.AddSingleton<DemoOrders>();
+    builder.Services.AddSingleton<DeadLetterClients>();
+    builder.Services.AddSingleton(Settings.From(builder.Configuration));
+
+    var app = builder.Build();
+    app.MapConsole();
+    app.MapHost();
+    return app;
 });
-
-builder.Services.AddSingleton(services => new OrderService.OrderServiceClient(services.GetRequiredService<SidecarChannel>().To("orders")));
-builder.Services.AddSingleton(services => new StockService.StockServiceClient(services.GetRequiredService<SidecarChannel>().To("stock")));
-builder.Services.AddSingleton(services => new PaymentService.PaymentServiceClient(services.GetRequiredService<SidecarChannel>().To("payments")));
-builder.Services.AddSingleton(services => new CouponService.CouponServiceClient(services.GetRequiredService<SidecarChannel>().To("coupons")));
-
-builder.Services.AddSingleton<OrderFeed>();
-builder.Services.AddHostedService(services => services.GetRequiredService<OrderFeed>());
-builder.Services.AddSingleton<LiveStats>();
-builder.Services.AddHostedService(services => services.GetRequiredService<LiveStats>());
-builder.Services.AddSingleton<ConsoleEvents>();
-builder.Services.AddSingleton<DemoOrders>();
-builder.Services.AddSingleton<DeadLetterClients>();
-builder.Services.AddSingleton(Settings.From(builder.Configuration));
-
-var app = builder.Build();
-app.MapConsole();
-app.MapHost();
-return await app.RunToExitAsync();

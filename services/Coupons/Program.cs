@@ -2,19 +2,22 @@ using Participants;
 using Coupons;
 using Shop.V1;
 
-var builder = SagaHost.CreateBuilder(args, "coupons", grpcPort: 5004, CouponJsonContext.Default);
-builder.ListenHttp("HTTP_PORT", 8084);
-builder.AddParticipant<Coupons.Coupon>(Coupons.Coupon.KeyOf, OrderStatusClient.Create);
+return await SagaHost.RunToExitAsync(() =>
+{
+    var builder = SagaHost.CreateBuilder(args, "coupons", grpcPort: 5004, CouponJsonContext.Default);
+    builder.ListenHttp("HTTP_PORT", 8084);
+    builder.AddParticipant<Coupons.Coupon>(Coupons.Coupon.KeyOf, OrderStatusClient.Create);
 
-// Events from the broker.
-builder.AddSubscriptions<CouponHandlers>((events, coupons) => events
-    .On<OrderCreatedEvent>(coupons.UseAsync, "use coupon")
-    .On<OrderConfirmedEvent>(coupons.SettleAsync, "settle coupon")
-    .On<OrderFailedEvent>(coupons.RestoreAsync, "restore coupon"));
-var app = builder.Build();
+    // Events from the broker.
+    builder.AddSubscriptions<CouponHandlers>((events, coupons) => events
+        .On<OrderCreatedEvent>(coupons.UseAsync, "use coupon")
+        .On<OrderConfirmedEvent>(coupons.SettleAsync, "settle coupon")
+        .On<OrderFailedEvent>(coupons.RestoreAsync, "restore coupon"));
+    var app = builder.Build();
 
-// Calls of clients, and of Orders.
-app.MapGrpcService<Coupons.CouponService>();
-app.MapSaga();
+    // Calls of clients, and of Orders.
+    app.MapGrpcService<Coupons.CouponService>();
+    app.MapSaga();
 
-return await app.RunToExitAsync();
+    return app;
+});

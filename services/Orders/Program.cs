@@ -1,53 +1,54 @@
 using Orders;
 using Shop.V1;
 
-var builder = SagaHost.CreateBuilder(args, "orders", grpcPort: 5001, OrderStateJsonContext.Default);
-builder.ListenHttp("HTTP_PORT", 8080);
-builder.AddOpenOrderLog();
+return await SagaHost.RunToExitAsync(() =>
+{
+    var builder = SagaHost.CreateBuilder(args, "orders", grpcPort: 5001, OrderStateJsonContext.Default);
+    builder.ListenHttp("HTTP_PORT", 8080);
+    builder.AddOpenOrderLog();
 
-var saga = builder.Configuration.GetSection("Saga");
-builder.Services.AddSingleton(new SagaTimeouts(
-    saga.GetValue("Deadline", TimeSpan.FromSeconds(60)),
-    saga.GetValue("ResendAfter", TimeSpan.FromSeconds(5))));
-builder.Services.AddSingleton<OrderHistory>();
-builder.Services.AddSingleton<OrderListing>();
-builder.Services.AddSingleton<OrderSweep>();
-builder.Services.AddSingleton<ISweptEntries>(services => services.GetRequiredService<OrderSweep>());
-builder.AddSweep<OrderSweep>((sweep, ct) => sweep.RunAsync(ct));
+    builder.Services.AddSingleton(services =>
+        new SagaTimeouts(services.GetRequiredService<SagaOptions>().Deadline, services.GetRequiredService<SagaOptions>().ResendAfter));
+    builder.Services.AddSingleton<OrderHistory>();
+    builder.Services.AddSingleton<OrderListing>();
+    builder.Services.AddSingleton<OrderSweep>();
+    builder.Services.AddSingleton<ISweptEntries>(services => services.GetRequiredService<OrderSweep>());
+    builder.AddSweep<OrderSweep>((sweep, ct) => sweep.RunAsync(ct));
 
-builder.Services.AddSingleton<OrderStore>();
-builder.Services.AddSingleton<OrderQueries>();
-builder.Services.AddSingleton<OpenOrderGauge>();
-builder.Services.AddSingleton<OrderChanges>();
-builder.Services.AddSingleton<OrderMetrics>();
-builder.Services.AddSingleton<PrecheckClient>();
-builder.Services.AddSingleton(services => new OrderIdPool(
-    services.GetRequiredService<OpenOrderLog>(), services.GetRequiredService<SagaTimeouts>(), services.GetRequiredService<TimeProvider>(),
-    () => Guid.CreateVersion7(services.GetRequiredService<TimeProvider>().GetUtcNow())));
-builder.Services.AddSingleton<PlaceOrderHandler>();
-builder.Services.AddSingleton(services => new Shop.V1.StockService.StockServiceClient(services.GetRequiredService<SidecarChannel>().To("stock")));
-builder.Services.AddSingleton(services => new PaymentService.PaymentServiceClient(services.GetRequiredService<SidecarChannel>().To("payments")));
-builder.Services.AddSingleton(services => new CouponService.CouponServiceClient(services.GetRequiredService<SidecarChannel>().To("coupons")));
+    builder.Services.AddSingleton<OrderStore>();
+    builder.Services.AddSingleton<OrderQueries>();
+    builder.Services.AddSingleton<OpenOrderGauge>();
+    builder.Services.AddSingleton<OrderChanges>();
+    builder.Services.AddSingleton<OrderMetrics>();
+    builder.Services.AddSingleton<PrecheckClient>();
+    builder.Services.AddSingleton(services => new OrderIdPool(
+        services.GetRequiredService<OpenOrderLog>(), services.GetRequiredService<SagaTimeouts>(), services.GetRequiredService<TimeProvider>(),
+        () => Guid.CreateVersion7(services.GetRequiredService<TimeProvider>().GetUtcNow())));
+    builder.Services.AddSingleton<PlaceOrderHandler>();
+    builder.Services.AddSingleton(services => new Shop.V1.StockService.StockServiceClient(services.GetRequiredService<SidecarChannel>().To("stock")));
+    builder.Services.AddSingleton(services => new PaymentService.PaymentServiceClient(services.GetRequiredService<SidecarChannel>().To("payments")));
+    builder.Services.AddSingleton(services => new CouponService.CouponServiceClient(services.GetRequiredService<SidecarChannel>().To("coupons")));
 
-// Events from the broker.
-builder.AddSubscriptions<OrderHandlers>((events, orders) => events
-    .On<StockReservedEvent>(orders.OnAsync)
-    .On<StockReservationFailedEvent>(orders.OnAsync)
-    .On<PaymentCompletedEvent>(orders.OnAsync)
-    .On<PaymentFailedEvent>(orders.OnAsync)
-    .On<CouponUsedEvent>(orders.OnAsync)
-    .On<CouponUsageFailedEvent>(orders.OnAsync)
-    .On<StockReleasedEvent>(orders.OnAsync)
-    .On<PaymentRefundedEvent>(orders.OnAsync)
-    .On<CouponRestoredEvent>(orders.OnAsync));
-var app = builder.Build();
+    // Events from the broker.
+    builder.AddSubscriptions<OrderHandlers>((events, orders) => events
+        .On<StockReservedEvent>(orders.OnAsync)
+        .On<StockReservationFailedEvent>(orders.OnAsync)
+        .On<PaymentCompletedEvent>(orders.OnAsync)
+        .On<PaymentFailedEvent>(orders.OnAsync)
+        .On<CouponUsedEvent>(orders.OnAsync)
+        .On<CouponUsageFailedEvent>(orders.OnAsync)
+        .On<StockReleasedEvent>(orders.OnAsync)
+        .On<PaymentRefundedEvent>(orders.OnAsync)
+        .On<CouponRestoredEvent>(orders.OnAsync));
+    var app = builder.Build();
 
-// Calls of clients.
-app.MapGrpcService<OrderGrpcService>();
-app.MapOrderHttp();
-app.MapSaga();
+    // Calls of clients.
+    app.MapGrpcService<OrderGrpcService>();
+    app.MapOrderHttp();
+    app.MapSaga();
 
-// Created at the start, so that it counts from then on.
-app.Services.GetRequiredService<OrderMetrics>();
+    // Created at the start, so that it counts from then on.
+    app.Services.GetRequiredService<OrderMetrics>();
 
-return await app.RunToExitAsync();
+    return app;
+});

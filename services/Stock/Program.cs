@@ -2,19 +2,22 @@ using Participants;
 using Shop.V1;
 using Stock;
 
-var builder = SagaHost.CreateBuilder(args, "stock", grpcPort: 5002, StockJsonContext.Default);
-builder.ListenHttp("HTTP_PORT", 8082);
-builder.AddParticipant<Stock.Product>(Stock.Product.KeyOf, OrderStatusClient.Create);
+return await SagaHost.RunToExitAsync(() =>
+{
+    var builder = SagaHost.CreateBuilder(args, "stock", grpcPort: 5002, StockJsonContext.Default);
+    builder.ListenHttp("HTTP_PORT", 8082);
+    builder.AddParticipant<Stock.Product>(Stock.Product.KeyOf, OrderStatusClient.Create);
 
-// Events from the broker.
-builder.AddSubscriptions<StockHandlers>((events, stock) => events
-    .On<OrderCreatedEvent>(stock.ReserveAsync, "reserve stock")
-    .On<OrderConfirmedEvent>(stock.SettleAsync, "settle stock")
-    .On<OrderFailedEvent>(stock.ReleaseAsync, "release stock"));
-var app = builder.Build();
+    // Events from the broker.
+    builder.AddSubscriptions<StockHandlers>((events, stock) => events
+        .On<OrderCreatedEvent>(stock.ReserveAsync, "reserve stock")
+        .On<OrderConfirmedEvent>(stock.SettleAsync, "settle stock")
+        .On<OrderFailedEvent>(stock.ReleaseAsync, "release stock"));
+    var app = builder.Build();
 
-// Calls of clients, and of Orders.
-app.MapGrpcService<Stock.StockService>();
-app.MapSaga();
+    // Calls of clients, and of Orders.
+    app.MapGrpcService<Stock.StockService>();
+    app.MapSaga();
 
-return await app.RunToExitAsync();
+    return app;
+});

@@ -17,6 +17,10 @@ const string Usage = """
     --dapr-version 1.19.0, or DAPR_RUNTIME_VERSION, behaves as that daprd instead of 1.18.1.
     """;
 
+// The proxy of the environment is not for addresses of this machine.
+Environment.SetEnvironmentVariable("no_proxy",
+    $"{Environment.GetEnvironmentVariable("no_proxy") ?? Environment.GetEnvironmentVariable("NO_PROXY")},localhost,127.0.0.1,[::1]");
+
 using var stopping = new CancellationTokenSource();
 using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
 using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);

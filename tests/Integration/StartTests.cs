@@ -64,6 +64,50 @@ public sealed class StartTests : IDisposable
         Assert.DoesNotContain("   at ", stock.Output);
     }
 
+    [Theory]
+    [InlineData("Saga__Deadline", "60")]
+    [InlineData("Saga__SweepPeriod", "00:00:00")]
+    [InlineData("Saga__ResendAfter", "-1s")]
+    [InlineData("Saga__BulkSubscribe", "maybe")]
+    [InlineData("Saga__DeadLine2", "60s")]
+    [InlineData("APP_PORT", "70000")]
+    [InlineData("HTTP_PORT", "http")]
+    [InlineData("DAPR_GRPC_PORT", "none")]
+    [InlineData("DAPR_GRPC_ENDPOINT", "localhost:50001")]
+    [InlineData("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "localhost")]
+    [InlineData("OTEL_EXPORTER_OTLP_ENDPOINT", "not a url")]
+    public async Task A_service_reports_a_wrong_setting_in_one_sentence(string name, string value)
+    {
+        await using var orders = ChildProcess.Start("dotnet", [RunningShop.ProgramOf("Orders")], new Dictionary<string, string> { [name] = value });
+        Assert.Equal(1, await orders.ExitAsync());
+        Assert.StartsWith($"{name} ", Assert.Single(orders.Output.Trim().Split('\n')));
+    }
+
+    [Fact]
+    public async Task A_proxy_in_the_environment_is_not_used_for_this_machine()
+    {
+        var shop = new ProxiedShop();
+        try
+        {
+            await shop.InitializeAsync();
+            var scenario = await Shop.Scenario.All.Single(one => one.Name == "success").PlayAsync(shop.Clients, "proxy", default);
+            Assert.True(scenario.Holds);
+        }
+        finally
+        {
+            await shop.DisposeAsync();
+        }
+    }
+
+    /// <summary>The embedded shop with a proxy that nobody listens at.</summary>
+    private sealed class ProxiedShop : RunningShop
+    {
+        public ProxiedShop() : base(embedded: true)
+        {
+            foreach (var name in (string[])["http_proxy", "https_proxy", "all_proxy"]) Environment[name] = "http://localhost:1";
+        }
+    }
+
     private static async Task AssertRefusedAsync(string runFile, params string[] names)
     {
         await using var runner = RunningShop.Daprd("run", "-f", runFile);

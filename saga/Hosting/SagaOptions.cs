@@ -1,0 +1,29 @@
+namespace Saga.Hosting;
+
+/// <summary>The settings of the saga: Saga:Deadline and the like, as environment variables Saga__Deadline.</summary>
+public sealed class SagaOptions
+{
+    /// <summary>An order that is PENDING for longer fails; a participant asks Orders for the outcome of a reservation that is older. 1 s to 24 h.</summary>
+    public TimeSpan Deadline { get; private init; }
+
+    /// <summary>An open order whose last change is older gets its last event resent. 100 ms to 1 h.</summary>
+    public TimeSpan ResendAfter { get; private init; }
+
+    /// <summary>From the end of a sweep to the start of the next. 50 ms to 10 min.</summary>
+    public TimeSpan SweepPeriod { get; private init; }
+
+    /// <summary>Events are delivered in batches.</summary>
+    public bool BulkSubscribe { get; private init; }
+
+    internal static SagaOptions Read(SettingReader settings)
+    {
+        settings.OnlyKnown("Saga", nameof(Deadline), nameof(ResendAfter), nameof(SweepPeriod), nameof(BulkSubscribe));
+        return new()
+        {
+            Deadline = settings.Duration("Saga:Deadline", TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(1), TimeSpan.FromHours(24)),
+            ResendAfter = settings.Duration("Saga:ResendAfter", TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1)),
+            SweepPeriod = settings.Duration("Saga:SweepPeriod", TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(50), TimeSpan.FromMinutes(10)),
+            BulkSubscribe = settings.Flag("Saga:BulkSubscribe", false),
+        };
+    }
+}

@@ -1,0 +1,98 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Options;
+
+namespace Saga.Hosting;
+
+/// <summary>Reads settings and collects a sentence about each wrong one, so that one start names them all.</summary>
+public sealed partial class SettingReader(IConfiguration configuration)
+{
+    private readonly List<string> problems = [];
+
+    /// <summary>A duration in the form 500ms, 60s, 2m, 1h or 1m30s, or as hours, minutes and seconds: 00:01:00.</summary>
+    /// <remarks>A bare number is refused: .NET would read 60 as 60 days, and people mean seconds.</remarks>
+    /// <param name="key">Such as Saga:Deadline.</param>
+    public TimeSpan Duration(string key, TimeSpan byDefault, TimeSpan min, TimeSpan max)
+    {
+        if (TextOf(key) is not { } text) return byDefault;
+        if (TryParse(text) is { } duration && duration >= min && duration <= max) return duration;
+        Add(key, text, $"must be a duration with a unit, {Format(min)} to {Format(max)}", $"{Format(byDefault)} or {byDefault:c}");
+        return byDefault;
+    }
+
+    /// <summary>true or false.</summary>
+    public bool Flag(string key, bool byDefault)
+    {
+        if (TextOf(key) is not { } text) return byDefault;
+        if (bool.TryParse(text, out var value)) return value;
+        Add(key, text, "must be true or false", "true");
+        return byDefault;
+    }
+
+    /// <summary>A TCP port, 1 to 65535.</summary>
+    public int Port(string key, int byDefault)
+    {
+        if (TextOf(key) is not { } text) return byDefault;
+        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port is > 0 and <= ushort.MaxValue) return port;
+        Add(key, text, "must be a port, 1 to 65535", $"{byDefault}");
+        return byDefault;
+    }
+
+    /// <summary>An absolute http or https URL. Null: it is not set.</summary>
+    /// <param name="example">For the sentence about a wrong one.</param>
+    public Uri? Url(string key, string example)
+    {
+        if (TextOf(key) is not { } text) return null;
+        if (Uri.TryCreate(text, UriKind.Absolute, out var url) && (url.Scheme == Uri.UriSchemeHttp || url.Scheme == Uri.UriSchemeHttps)) return url;
+        Add(key, text, "must be an absolute http or https URL", example);
+        return null;
+    }
+
+    /// <summary>Refuses settings of a section that do not exist: a misspelt one would silently have its default.</summary>
+    public SettingReader OnlyKnown(string section, params IReadOnlyList<string> known)
+    {
+        foreach (var child in configuration.GetSection(section).GetChildren())
+        {
+            if (known.Contains(child.Key, StringComparer.OrdinalIgnoreCase)) continue;
+            problems.Add($"{NameOf($"{section}:{child.Key}")} is not a setting; {section} has {string.Join(", ", known.Select(key => NameOf($"{section}:{key}")))}.");
+        }
+        return this;
+    }
+
+    /// <exception cref="OptionsValidationException">It has a sentence for every wrong setting.</exception>
+    public void ThrowIfInvalid()
+    {
+        if (problems.Count > 0) throw new OptionsValidationException("settings", typeof(SettingReader), problems);
+    }
+
+    private static TimeSpan? TryParse(string text)
+    {
+        if (text.Contains(':') && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var clock)) return clock;
+        var match = Units().Match(text);
+        if (!match.Success) return null;
+        var milliseconds = 0m;
+        foreach (var (unit, factor) in (ReadOnlySpan<(string, decimal)>)[("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)])
+        {
+            if (match.Groups[unit] is { Success: true } group) milliseconds += decimal.Parse(group.Value, CultureInfo.InvariantCulture) * factor;
+        }
+        return TimeSpan.FromTicks((long)(milliseconds * TimeSpan.TicksPerMillisecond));
+    }
+
+    private static string Format(TimeSpan duration) => duration switch
+    {
+        { Ticks: > 0 } when duration.Ticks % TimeSpan.TicksPerHour == 0 => $"{duration.TotalHours:0}h",
+        { Ticks: > 0 } when duration.Ticks % TimeSpan.TicksPerSecond == 0 => $"{duration.TotalSeconds:0}s",
+        _ => $"{duration.TotalMilliseconds:0}ms",
+    };
+
+    private void Add(string key, string text, string rule, string example) => problems.Add($"{NameOf(key)} {rule}, such as {example}, not '{text}'.");
+
+    /// <summary>The name of the environment variable.</summary>
+    private static string NameOf(string key) => key.Replace(":", "__", StringComparison.Ordinal);
+
+    private string? TextOf(string key) => configuration[key] is { Length: > 0 } text ? text.Trim() : null;
+
+    [GeneratedRegex(@"^(?=[0-9])((?<d>[0-9]{1,4}(\.[0-9]{1,3})?)d)?((?<h>[0-9]{1,6}(\.[0-9]{1,3})?)h)?((?<m>[0-9]{1,8}(\.[0-9]{1,3})?)m)?((?<s>[0-9]{1,9}(\.[0-9]{1,3})?)s)?((?<ms>[0-9]{1,12})ms)?$", RegexOptions.ExplicitCapture)]
+    private static partial Regex Units();
+}

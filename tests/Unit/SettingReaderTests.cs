@@ -1,0 +1,103 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Options;
+
+namespace Saga.Tests;
+
+/// <summary>Settings are input: a wrong one is refused at start, in a sentence with its name, its value, what is allowed and an example.</summary>
+public sealed class SettingReaderTests
+{
+    [Theory]
+    [InlineData("60s", 60_000)]
+    [InlineData("1500ms", 1_500)]
+    [InlineData("2m", 120_000)]
+    [InlineData("1h", 3_600_000)]
+    [InlineData("1m30s", 90_000)]
+    [InlineData("1.5s", 1_500)]
+    [InlineData(" 60s ", 60_000)]
+    [InlineData("00:01:00", 60_000)]
+    [InlineData("00:00:01.5", 1_500)]
+    public void A_duration_has_a_unit_or_colons(string text, int milliseconds) =>
+        Assert.Equal(TimeSpan.FromMilliseconds(milliseconds), Read(("Saga:Deadline", text)).Deadline);
+
+    [Theory]
+    [InlineData("60")]
+    [InlineData("0")]
+    [InlineData("0s")]
+    [InlineData("-5s")]
+    [InlineData("-00:01:00")]
+    [InlineData("s")]
+    [InlineData("60 s")]
+    [InlineData("60S")]
+    [InlineData("1e3s")]
+    [InlineData("NaN")]
+    [InlineData("25h")]
+    [InlineData("2.00:00:00")]
+    [InlineData("999999999999999999ms")]
+    [InlineData("9999d9999999h")]
+    [InlineData("6١s")]
+    [InlineData("soon")]
+    public void Another_deadline_is_refused_with_name_value_range_and_example(string text)
+    {
+        var problem = Assert.Single(Assert.Throws<OptionsValidationException>(() => Read(("Saga:Deadline", text))).Failures);
+        Assert.Equal($"Saga__Deadline must be a duration with a unit, 1s to 24h, such as 60s or 00:01:00, not '{text}'.", problem);
+    }
+
+    [Fact]
+    public void All_wrong_settings_are_named_at_once()
+    {
+        var problems = Assert.Throws<OptionsValidationException>(() => Read(
+            ("Saga:Deadline", "60"), ("Saga:ResendAfter", "0s"), ("Saga:SweepPeriod", "00:00:00"), ("Saga:BulkSubscribe", "yes"), ("Saga:Quiet", "5s"))).Failures.ToArray();
+        Assert.Equal(5, problems.Length);
+        Assert.Equal("Saga__Quiet is not a setting; Saga has Saga__Deadline, Saga__ResendAfter, Saga__SweepPeriod, Saga__BulkSubscribe.", problems[0]);
+        Assert.Contains("Saga__SweepPeriod must be a duration with a unit, 50ms to 600s", problems[3]);
+        Assert.Equal("Saga__BulkSubscribe must be true or false, such as true, not 'yes'.", problems[4]);
+    }
+
+    [Fact]
+    public void Empty_and_missing_settings_have_their_defaults()
+    {
+        var options = Read(("Saga:Deadline", ""));
+        Assert.Equal(
+            (TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(2), false),
+            (options.Deadline, options.ResendAfter, options.SweepPeriod, options.BulkSubscribe));
+    }
+
+    [Theory]
+    [InlineData("0")]
+    [InlineData("65536")]
+    [InlineData("-1")]
+    [InlineData("http")]
+    [InlineData("+80")]
+    [InlineData("8 0")]
+    public void A_wrong_port_is_refused(string text)
+    {
+        var settings = new SettingReader(Configure(("APP_PORT", text)));
+        settings.Port("APP_PORT", 5001);
+        var problem = Assert.Single(Assert.Throws<OptionsValidationException>(settings.ThrowIfInvalid).Failures);
+        Assert.Equal($"APP_PORT must be a port, 1 to 65535, such as 5001, not '{text}'.", problem);
+    }
+
+    [Theory]
+    [InlineData("localhost:9411")]
+    [InlineData("/api/v2/spans")]
+    [InlineData("ftp://localhost")]
+    [InlineData("http://")]
+    public void A_wrong_address_is_refused(string text)
+    {
+        var settings = new SettingReader(Configure(("Console:Zipkin", text)));
+        settings.Url("Console:Zipkin", "http://localhost:9411");
+        var problem = Assert.Single(Assert.Throws<OptionsValidationException>(settings.ThrowIfInvalid).Failures);
+        Assert.Equal($"Console__Zipkin must be an absolute http or https URL, such as http://localhost:9411, not '{text}'.", problem);
+    }
+
+    private static SagaOptions Read(params (string Key, string Value)[] values)
+    {
+        var settings = new SettingReader(Configure(values));
+        var options = SagaOptions.Read(settings);
+        settings.ThrowIfInvalid();
+        return options;
+    }
+
+    private static IConfiguration Configure(params (string Key, string Value)[] values) =>
+        new ConfigurationBuilder().AddInMemoryCollection(values.Select(value => new KeyValuePair<string, string?>(value.Key, value.Value))).Build();
+}
