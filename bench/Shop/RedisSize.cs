@@ -10,7 +10,7 @@ internal sealed record RedisSize(double BytesPerOrder, double StreamMegabytes)
 {
     private const int SampleSize = 300;
 
-    private static readonly string[] PerOrder = ["orders||order:", "stock||reservation:", "payments||reservation:", "coupons||reservation:", "orders||past:"];
+    private static readonly string[] PerOrder = ["orders||orders:order:", "stock||stock:reservation:", "payments||payments:reservation:", "coupons||coupons:reservation:", "orders||orders:past:"];
 
     public static async Task<RedisSize> ReadAsync(RedisClient redis)
     {
@@ -32,7 +32,7 @@ internal sealed record RedisSize(double BytesPerOrder, double StreamMegabytes)
             }
         }
         while (cursor != "0");
-        var orders = Math.Max(1, count["orders||order:"]);
+        var orders = Math.Max(1, count["orders||orders:order:"]);
         return new(PerOrder.Sum(kind => sampled[kind] == 0 ? 0 : bytes[kind] / Math.Min(SampleSize, sampled[kind]) * count[kind]) / orders, streams / 1e6);
     }
 }

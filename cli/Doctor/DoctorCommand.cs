@@ -91,6 +91,7 @@ internal static class DoctorCommand
                     ? CheckResult.Ok(folder, "resiliency", "failed deliveries of the broker are retried")
                     : CheckResult.Problem(folder, "resiliency", "No policy retries failed deliveries of the component pubsub.",
                         "Give targets.components.pubsub.inbound a retry in resiliency.yaml."),
+                .. files.FindHazards(),
                 .. redis.SelectMany(result => result),
                 .. stores.GetUnchecked(endpoints.Count),
             ];

@@ -31,23 +31,25 @@ public sealed class DaprSidecar : ISidecar
     private static readonly StateOptions FirstWrite = new() { Concurrency = StateOptions.Types.StateConcurrency.ConcurrencyFirstWrite };
 
     private readonly DaprApi.DaprClient dapr;
+    private readonly AppId appId;
     private readonly JsonSerializerOptions json;
     private readonly EventLoop eventLoop;
     private readonly Batcher<string, BulkStateItem> reads;
     private readonly Batcher<StateItem, bool> writes;
     private readonly ConcurrentDictionary<string, Batcher<(BulkPublishRequestEntry Entry, string? Trace), bool>> publishers = new();
 
+    /// <param name="appId">Part of every key in the store, so that services that share a store do not share documents, whatever the component's keyPrefix.</param>
     /// <param name="json">The serialization of documents.</param>
-    public DaprSidecar(DaprApi.DaprClient dapr, JsonSerializerOptions json, EventLoop eventLoop)
+    public DaprSidecar(DaprApi.DaprClient dapr, AppId appId, JsonSerializerOptions json, EventLoop eventLoop)
     {
-        (this.dapr, this.json, this.eventLoop) = (dapr, json, eventLoop);
+        (this.dapr, this.appId, this.json, this.eventLoop) = (dapr, appId, json, eventLoop);
         reads = new(eventLoop, ReadBatchAsync, MaxConcurrency, MaxBatchSize);
         writes = new(eventLoop, WriteBatchAsync, MaxConcurrency, MaxBatchSize);
     }
 
     public async Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken ct) where T : class
     {
-        var item = await reads.SubmitAsync(key, ct);
+        var item = await reads.SubmitAsync(ToStoreKey(key), ct);
         if (item.Error.Length > 0) throw new DaprException($"{key} could not be read: {item.Error}");
         return new(key, item.Data.IsEmpty ? null : Parse<T>(key, item.Data), item.Etag);
     }
@@ -71,7 +73,7 @@ public sealed class DaprSidecar : ISidecar
     {
         var item = new StateItem
         {
-            Key = read.Key,
+            Key = ToStoreKey(read.Key),
             Value = UnsafeByteOperations.UnsafeWrap(JsonSerializer.SerializeToUtf8Bytes(value, TypeOf<T>())),
             Etag = new() { Value = read.ETag },
             Options = FirstWrite,
@@ -86,7 +88,7 @@ public sealed class DaprSidecar : ISidecar
     {
         try
         {
-            await dapr.DeleteStateAsync(new() { StoreName = StateStore, Key = key }, cancellationToken: ct);
+            await dapr.DeleteStateAsync(new() { StoreName = StateStore, Key = ToStoreKey(key) }, cancellationToken: ct);
         }
         catch (RpcException fault)
         {
@@ -247,6 +249,8 @@ public sealed class DaprSidecar : ISidecar
         await Task.WhenAny(call);
         return call;
     }
+
+    private string ToStoreKey(string key) => $"{appId.Name}:{key}";
 
     private JsonTypeInfo<T> TypeOf<T>() => (JsonTypeInfo<T>)json.GetTypeInfo(typeof(T));
 

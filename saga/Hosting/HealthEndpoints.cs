@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Saga.Messaging;
@@ -15,14 +16,22 @@ internal static class HealthEndpoints
     public static void AddHealth(this IServiceCollection services)
     {
         services.AddSingleton<SubscriptionProbe>();
+        services.AddSingleton<StoreProbe>();
         services.AddGrpcHealthChecks(health => health.Services.Map(Liveness, check => check.Name == Liveness))
             .AddCheck(Liveness, () => HealthCheckResult.Healthy()).AddCheck<Readiness>("sidecar");
+    }
+
+    /// <summary>The status, and what is wrong in a line for each failed check.</summary>
+    private static Task WriteAsync(HttpContext http, HealthReport report)
+    {
+        http.Response.ContentType = "text/plain; charset=utf-8";
+        return http.Response.WriteAsync(string.Join('\n', [$"{report.Status}", .. report.Entries.Values.Select(entry => entry.Description).OfType<string>()]));
     }
 
     public static void MapHealth(this WebApplication app)
     {
         app.MapGrpcHealthChecksService();
         app.MapHealthChecks("/healthz/live", new HealthCheckOptions { Predicate = check => check.Name == Liveness });
-        app.MapHealthChecks("/healthz/ready");
+        app.MapHealthChecks("/healthz/ready", new HealthCheckOptions { ResponseWriter = WriteAsync });
     }
 }

@@ -4,24 +4,40 @@ using Grpc.Core;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Saga.Dapr;
 using Saga.Messaging;
+using Saga.State;
 using Saga.Telemetry;
 using DaprApi = Dapr.Client.Autogen.Grpc.v1.Dapr;
 
 namespace Saga.Hosting;
 
 /// <summary>
-/// Ready: the sidecar can be called and will deliver events. Checks /v1.0/healthz/outbound and the subscriptions, not /v1.0/healthz, which also
+/// Ready: the sidecar can be called and will deliver events, and its state store keeps ETags. Checks /v1.0/healthz/outbound and the subscriptions, not /v1.0/healthz, which also
 /// waits for the scheduler: the shop does not use it, and it is absent after `dapr init --slim`.
 /// </summary>
-internal sealed class Readiness(DaprClient dapr, DaprApi.DaprClient api, Subscriptions subscriptions, SubscriptionProbe probe) : IHealthCheck
+internal sealed class Readiness(
+    DaprClient dapr, DaprApi.DaprClient api, Subscriptions subscriptions, SubscriptionProbe probe, StoreProbe store) : IHealthCheck
 {
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
         using var untraced = SagaTracing.Suppress();
-        if (!await dapr.CheckOutboundHealthAsync(cancellationToken)) return HealthCheckResult.Unhealthy("The sidecar does not answer, or is not ready.");
-        return probe.IsRead || await IsSubscribedAsync(cancellationToken)
-            ? HealthCheckResult.Healthy()
-            : HealthCheckResult.Unhealthy("The sidecar has not asked for the subscriptions yet: no event would be delivered.");
+        var problem = await FindProblemAsync(cancellationToken);
+        return problem is null ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy(problem);
+    }
+
+    /// <returns>A sentence. Null: ready.</returns>
+    private async Task<string?> FindProblemAsync(CancellationToken ct)
+    {
+        if (!await dapr.CheckOutboundHealthAsync(ct)) return "The sidecar does not answer, or is not ready.";
+        try
+        {
+            // An app without documents, such as the console, has no access to the store.
+            if (subscriptions.Topics.Count > 0 && await store.FindProblemAsync(ct) is { } problem) return problem;
+        }
+        catch (Exception fault) when (Faults.IsTransient(fault))
+        {
+            return $"The state store '{DaprSidecar.StateStore}' does not answer: {Faults.CauseOf(fault)}";
+        }
+        return probe.IsRead || await IsSubscribedAsync(ct) ? null : "The sidecar has not asked for the subscriptions yet: no event would be delivered.";
     }
 
     /// <summary>A sidecar that outlives the process delivers to its successor without asking for the subscriptions again.</summary>

@@ -15,4 +15,5 @@ namespace Saga.Hosting;
 [JsonSerializable(typeof(OpenSegment))]
 [JsonSerializable(typeof(DeadLetter))]
 [JsonSerializable(typeof(CompletedCommand))]
+[JsonSerializable(typeof(ProbeDocument))]
 internal sealed partial class SagaJsonContext : JsonSerializerContext;

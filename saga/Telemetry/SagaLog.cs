@@ -29,6 +29,9 @@ internal static partial class SagaLog
     [LoggerMessage(15, LogLevel.Warning, "The sweep of {Kind} could not visit order {OrderId} and retries in {Delay}: {Problem}", EventName = "EntryPostponed")]
     public static partial void EntryPostponed(ILogger log, string kind, string orderId, TimeSpan delay, string problem);
 
+    [LoggerMessage(16, LogLevel.Error, "The service is not ready. {Problem}", EventName = "StoreUnfit")]
+    public static partial void StoreUnfit(ILogger log, string problem);
+
     [LoggerMessage(4, LogLevel.Warning, "{Method}({OrderId}) failed: {Problem} Further failed calls are counted.", EventName = "DependencyFailed")]
     public static partial void DependencyFailed(ILogger log, string method, string problem, string orderId);
 

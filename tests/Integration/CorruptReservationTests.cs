@@ -19,7 +19,7 @@ public sealed class CorruptReservationTests(ShortDeadlineShop shop) : IClassFixt
         foreach (var order in (string[])[bad, good]) await PublishAsync(order);
         foreach (var order in (string[])[bad, good]) await UntilAsync(async () => await StatusAsync(order) == "Reserved");
         // The record that an older version stored for an order-created without items.
-        var key = $"stock||reservation:{bad}";
+        var key = $"stock||stock:reservation:{bad}";
         var data = (string)(await shop.Redis.HashGetAsync(key, "data"))!;
         Assert.Contains("\"lines\":[{", data);
         await shop.Redis.HashSetAsync(key, "data", System.Text.RegularExpressions.Regex.Replace(data, "\"lines\":\\[[^]]*\\]", "\"lines\":[]"));

@@ -150,11 +150,11 @@ public sealed class ForeignClientTests(RunningShop shop)
         Assert.True(result.Holds);
         var order = (await shop.Clients.Orders.GetOrderAsync(new() { Order = result.OrderNumber })).Order;
 
-        var hash = (await shop.Redis.HashGetAllAsync($"orders||order:{order.OrderId}")).ToDictionary(entry => entry.Name.ToString(), entry => entry.Value.ToString());
+        var hash = (await shop.Redis.HashGetAllAsync($"orders||orders:order:{order.OrderId}")).ToDictionary(entry => entry.Name.ToString(), entry => entry.Value.ToString());
         Assert.Equal(order.OrderId, JsonDocument.Parse(hash["data"]).RootElement.GetProperty("id").GetString());
         // One write for the order, and at least one for the three answers: answers that arrive together share one.
         Assert.True(long.Parse(hash["version"]) >= 2, $"version {hash["version"]}");
-        Assert.True(await shop.Redis.KeyExistsAsync($"stock||reservation:{order.OrderId}"));
+        Assert.True(await shop.Redis.KeyExistsAsync($"stock||stock:reservation:{order.OrderId}"));
 
         foreach (var topic in (string[])["order-created", "stock-reserved", "payment-completed", "coupon-used", "order-confirmed"])
         {

@@ -4,8 +4,12 @@ namespace Integration;
 [CollectionDefinition(nameof(OnNewerDapr), DisableParallelization = true)]
 public sealed class OnNewerDapr : ICollectionFixture<NewerDaprShop>;
 
-/// <summary>The shop on sidecars that behave as Dapr 1.19.0.</summary>
+/// <summary>The shop on sidecars that behave as Dapr 1.19.0, with a state store that adds no app id to its keys.</summary>
 public sealed class NewerDaprShop : RunningShop
 {
-    public NewerDaprShop() => Environment["DAPR_RUNTIME_VERSION"] = "1.19.0";
+    public NewerDaprShop()
+    {
+        Environment["DAPR_RUNTIME_VERSION"] = "1.19.0";
+        StoreMetadata["keyPrefix"] = "none";
+    }
 }

@@ -16,6 +16,9 @@ public sealed class NewerDaprTests(NewerDaprShop shop)
         Assert.True(load.Exit == 0, $"{load}");
         var audit = await CliRun.AgainstAsync(shop, "audit", "--json");
         Assert.True(audit.Exit == 0, $"{audit}");
+        // All services share the keys of the store.
+        Assert.True(await shop.Redis.KeyExistsAsync("orders:open:instances"));
+        Assert.True(await shop.Redis.KeyExistsAsync("stock:open:instances"));
         using var http = new HttpClient();
         Assert.Contains("1.19.0", await http.GetStringAsync($"{shop.AddressOf("3501")}/v1.0/metadata"));
     }

@@ -43,6 +43,9 @@ public class RunningShop : IAsyncLifetime
     /// <summary>Additional environment variables of one service, by app id.</summary>
     protected Dictionary<string, Dictionary<string, string>> EnvironmentByApp { get; } = [];
 
+    /// <summary>Additional metadata of the state store's component.</summary>
+    protected Dictionary<string, string> StoreMetadata { get; } = [];
+
     /// <summary>Endpoint for spans; unreachable unless a test collects them.</summary>
     protected Uri Zipkin { get; set; } = Nowhere;
 
@@ -110,6 +113,11 @@ public class RunningShop : IAsyncLifetime
         {
             var text = File.ReadAllText(file).Replace("localhost:6379", redis?.Address ?? "localhost:1")
                 .Replace("http://localhost:9411/api/v2/spans", $"{Zipkin}");
+            if (Path.GetFileName(file) == "statestore.yaml")
+            {
+                var lines = string.Concat(StoreMetadata.Select(one => $"    - name: {one.Key}\n      value: \"{one.Value}\"\n"));
+                text = text.Replace("  metadata:\n    -", $"  metadata:\n{lines}    -");
+            }
             File.WriteAllText(Path.Combine(Components, Path.GetFileName(file)), text);
         }
         var run = File.ReadAllText(Path.Combine(Root, "dapr.yaml"));

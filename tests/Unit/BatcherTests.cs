@@ -128,7 +128,7 @@ public sealed class BatcherTests
     }
 
     private DaprSidecar Sidecar(CountingStore dapr) =>
-        new(dapr, SagaHost.CreateJsonOptions(new DefaultJsonTypeInfoResolver()), eventLoop);
+        new(dapr, new AppId("app"), SagaHost.CreateJsonOptions(new DefaultJsonTypeInfoResolver()), eventLoop);
 
     /// <summary>A store behind Dapr's API with ETags as Redis has them: of many writes each is by itself, and the call fails when one does.</summary>
     private sealed class CountingStore : DaprApi.DaprClient

@@ -4,6 +4,7 @@ using Dapr.Client;
 using Dapr.Client.Autogen.Grpc.v1;
 using Grpc.Core;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging.Abstractions;
 using Shop.V1;
 using DaprApi = Dapr.Client.Autogen.Grpc.v1.Dapr;
 
@@ -17,6 +18,7 @@ public sealed class ReadinessTests : IDisposable
     private readonly SubscriptionProbe probe = new();
     private readonly Metadata metadata = new();
     private readonly List<string> asked = [];
+    private MemorySidecar store = new();
     private HttpStatusCode outbound = HttpStatusCode.NoContent;
 
     public ReadinessTests()
@@ -67,10 +69,27 @@ public sealed class ReadinessTests : IDisposable
         Assert.Equal(HealthStatus.Unhealthy, (await CheckAsync()).Status);
     }
 
+    [Theory]
+    [InlineData(StoreFault.None, null)]
+    [InlineData(StoreFault.LastWriteWins, "lets two writers create the same document")]
+    [InlineData(StoreFault.IgnoresETags, "accepts a write with an old ETag")]
+    [InlineData(StoreFault.HasNoETags, "returns no ETag")]
+    [InlineData(StoreFault.RefusesWrites, "refuses a new document")]
+    [InlineData(StoreFault.IsAway, "'statestore' does not answer: the store is away")]
+    public async Task A_store_without_optimistic_concurrency_is_named(StoreFault fault, string? problem)
+    {
+        probe.SetRead();
+        store = new() { Fault = fault };
+        var seen = await CheckAsync();
+        Assert.Equal(problem is null ? HealthStatus.Healthy : HealthStatus.Unhealthy, seen.Status);
+        if (problem is null) Assert.Empty(store.Keys);
+        else Assert.Contains(problem, seen.Description);
+    }
+
     private Task<HealthCheckResult> CheckAsync()
     {
         var subscriptions = new Subscriptions().On<OrderCreatedEvent>((_, _) => Task.CompletedTask).On<OrderFailedEvent>((_, _) => Task.CompletedTask);
-        return new Readiness(dapr, metadata, subscriptions, probe).CheckHealthAsync(new());
+        return new Readiness(dapr, metadata, subscriptions, probe, new StoreProbe(store, NullLogger<StoreProbe>.Instance)).CheckHealthAsync(new());
     }
 
     private async Task ServeAsync()
@@ -89,6 +108,53 @@ public sealed class ReadinessTests : IDisposable
         catch (Exception closed) when (closed is HttpListenerException or ObjectDisposedException)
         {
         }
+    }
+
+    public enum StoreFault
+    {
+        None,
+        LastWriteWins,
+        IgnoresETags,
+        HasNoETags,
+        RefusesWrites,
+        IsAway,
+    }
+
+    /// <summary>Documents in memory, with one fault.</summary>
+    private sealed class MemorySidecar : ISidecar
+    {
+        private readonly Dictionary<string, (object Value, int Version)> documents = [];
+
+        public StoreFault Fault { get; init; }
+
+        public IEnumerable<string> Keys => documents.Keys;
+
+        public Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken ct) where T : class
+        {
+            if (Fault == StoreFault.IsAway) throw new global::Dapr.DaprException("the store is away");
+            return Task.FromResult(documents.TryGetValue(key, out var kept)
+                ? new Versioned<T>(key, (T)kept.Value, Fault == StoreFault.HasNoETags ? "" : $"{kept.Version}")
+                : new Versioned<T>(key, null, ""));
+        }
+
+        public Task<bool> TrySaveAsync<T>(Versioned<T> read, T value, TimeSpan? timeToLive, CancellationToken ct) where T : class
+        {
+            var exists = documents.TryGetValue(read.Key, out var kept);
+            var isCurrent = read.ETag == (exists ? $"{kept.Version}" : "") || Fault == StoreFault.LastWriteWins || (Fault == StoreFault.IgnoresETags && read.ETag.Length > 0);
+            if (!isCurrent || Fault == StoreFault.RefusesWrites) return Task.FromResult(false);
+            documents[read.Key] = (value, kept.Version + 1);
+            return Task.FromResult(true);
+        }
+
+        public Task DeleteAsync(string key, CancellationToken ct)
+        {
+            documents.Remove(key);
+            return Task.CompletedTask;
+        }
+
+        public Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken ct) where T : class => throw new NotSupportedException();
+
+        public Task PublishAsync(OutgoingEvent e, CancellationToken ct) => throw new NotSupportedException();
     }
 
     private sealed class Metadata : DaprApi.DaprClient

@@ -20,7 +20,7 @@ public sealed class AuditCommandTests(RunningShop shop)
         await AuditAsync(0);
 
         // As if Stock had crashed between its two writes: sold, but the record is not settled.
-        await EditAsync($"stock||reservation:{order.OrderId}", "\"Settled\"", "\"Reserved\"");
+        await EditAsync($"stock||stock:reservation:{order.OrderId}", "\"Settled\"", "\"Reserved\"");
         var audit = await AuditAsync(4);
         Assert.All(audit.Values, one => Assert.Contains(one.GetProperty("state").GetString(), (string[])["holds", "underWay"]));
         var settled = audit["a confirmed order is settled"];
@@ -31,14 +31,14 @@ public sealed class AuditCommandTests(RunningShop shop)
         Assert.True(settled.GetProperty("underWay")[0].GetProperty("until").GetDateTime() > DateTime.UtcNow);
         Assert.Equal("underWay", audit["sold is what settled orders took"].GetProperty("state").GetString());
 
-        await EditAsync($"stock||reservation:{order.OrderId}", "\"Reserved\"", "\"Settled\"");
+        await EditAsync($"stock||stock:reservation:{order.OrderId}", "\"Reserved\"", "\"Settled\"");
         await AuditAsync(0);
 
-        await EditAsync($"stock||product:{product}", "\"consumed\":2", "\"consumed\":3");
+        await EditAsync($"stock||stock:product:{product}", "\"consumed\":2", "\"consumed\":3");
         audit = await AuditAsync(1);
         Assert.Equal("broken", audit["sold is what settled orders took"].GetProperty("state").GetString());
         Assert.Contains($"product {product}: 3 pieces gone, 2 by settled orders", audit["sold is what settled orders took"].GetProperty("breaches")[0].GetString());
-        await EditAsync($"stock||product:{product}", "\"consumed\":3", "\"consumed\":2");
+        await EditAsync($"stock||stock:product:{product}", "\"consumed\":3", "\"consumed\":2");
         await AuditAsync(0);
     }
 
