@@ -18,7 +18,7 @@ internal static class CouponCommands
         var won = new Option<long?>("--won-off") { Description = "Discount in won." };
         var percent = new Option<int?>("--percent-off") { Description = "Discount of 1 to 100 percent." };
         var most = new Option<long>("--at-most") { Description = "Maximum discount of --percent-off in won; 0: no maximum." };
-        var until = new Option<DateTimeOffset>("--valid-until") { Description = "By default 30 days from now.", DefaultValueFactory = _ => DateTimeOffset.UtcNow.AddDays(30) };
+        var until = new Option<DateTimeOffset>("--valid-until") { Description = "By default 30 days from now.", DefaultValueFactory = _ => TimeProvider.System.GetUtcNow().AddDays(30) };
         var key = CommandLine.Key();
         var issue = new Command("issue", "Issue a coupon.\n\n  shop coupon issue mina --percent-off 10 --at-most 20000\n  shop coupon issue jun --id spring --won-off 3000 --valid-until 2030-12-31") { user, id, won, percent, most, until, key };
         issue.Aliases.Add("put");

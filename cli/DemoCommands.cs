@@ -7,6 +7,8 @@ namespace Shop;
 /// <summary>Waits for the shop, fills it, runs the scenarios.</summary>
 internal static class DemoCommands
 {
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+
     public static Command Wait()
     {
         var timeout = new Option<int>("--timeout") { Description = "Seconds.", DefaultValueFactory = _ => 60 };
@@ -63,5 +65,5 @@ internal static class DemoCommands
             result.Findings,
             Timeline = result.Timeline.Select(entry => new { entry.AfterMs, entry.Event, entry.Detail, Status = entry.Status.ToString() }),
         }),
-        new JsonSerializerOptions(JsonSerializerDefaults.Web) { WriteIndented = true });
+        Json);
 }

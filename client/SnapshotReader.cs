@@ -15,7 +15,7 @@ internal sealed class SnapshotReader(ShopClients shop, ShopSnapshot? previous, A
 
     public async Task<ShopSnapshot> ReadAsync()
     {
-        var startTime = DateTime.UtcNow;
+        var startTime = TimeProvider.System.GetUtcNow().UtcDateTime;
         var before = await ReadCatalogAsync();
         await TryReadAsync("Orders", ReadOrdersAsync);
         var after = await ReadCatalogAsync();

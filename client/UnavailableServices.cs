@@ -29,7 +29,8 @@ public static class UnavailableServices
     {
         try
         {
-            var health = await new Health.HealthClient(service.Channel).CheckAsync(new(), deadline: DateTime.UtcNow + Timeout, cancellationToken: cancellationToken);
+            var deadline = TimeProvider.System.GetUtcNow().UtcDateTime + Timeout;
+            var health = await new Health.HealthClient(service.Channel).CheckAsync(new(), deadline: deadline, cancellationToken: cancellationToken);
             return health.Status == HealthCheckResponse.Types.ServingStatus.Serving ? null
                 : $"{service.Name} at {service.Address} is not ready: its sidecar does not answer, or is not ready itself.";
         }

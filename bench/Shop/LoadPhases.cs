@@ -45,10 +45,10 @@ internal sealed class LoadPhases(ShopUnderTest shop, BenchCatalog catalog, Compl
     {
         var latencies = new ConcurrentBag<double>();
         var (before, confirmed, failed, watch) = (await ResourceCounters.ReadAsync(shop), completions.Confirmed, completions.Failed, Stopwatch.StartNew());
-        await Parallel.ForAsync(0, orders, new ParallelOptions { MaxDegreeOfParallelism = inFlight }, async (at, _) =>
+        await Parallel.ForAsync(0, orders, new ParallelOptions { MaxDegreeOfParallelism = inFlight }, async (at, ct) =>
         {
             var begun = Stopwatch.GetTimestamp();
-            var placed = await shop.Clients.Orders.PlaceOrderAsync(catalog.CreateOrder(new(at), hot: false));
+            var placed = await shop.Clients.Orders.PlaceOrderAsync(catalog.CreateOrder(new(at), hot: false), cancellationToken: ct);
             latencies.Add(Stopwatch.GetElapsedTime(begun, await completions.WaitAsync(placed.Order.OrderId)).TotalMilliseconds);
         });
         var seconds = watch.Elapsed.TotalSeconds;
@@ -61,10 +61,10 @@ internal sealed class LoadPhases(ShopUnderTest shop, BenchCatalog catalog, Compl
         var latencies = new ConcurrentBag<double>();
         var (before, confirmed, failed, watch) = (await ResourceCounters.ReadAsync(shop), completions.Confirmed, completions.Failed, Stopwatch.StartNew());
         var ends = new ConcurrentBag<Task>();
-        await Parallel.ForAsync(0, orders, new ParallelOptions { MaxDegreeOfParallelism = concurrency }, async (at, _) =>
+        await Parallel.ForAsync(0, orders, new ParallelOptions { MaxDegreeOfParallelism = concurrency }, async (at, ct) =>
         {
             var begun = Stopwatch.GetTimestamp();
-            var placed = await shop.Clients.Orders.PlaceOrderAsync(catalog.CreateOrder(new(at), hot: false));
+            var placed = await shop.Clients.Orders.PlaceOrderAsync(catalog.CreateOrder(new(at), hot: false), cancellationToken: ct);
             ends.Add(EndAsync(placed.Order.OrderId, begun));
         });
         var accepted = orders / watch.Elapsed.TotalSeconds;

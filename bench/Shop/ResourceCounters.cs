@@ -17,6 +17,8 @@ internal sealed record ResourceCounters(IReadOnlyDictionary<string, double> Cpu,
     /// <summary>Commands that only the bench sends, and commands inside scripts, which count as one EVAL.</summary>
     private static readonly string[] Ignored = ["xread", "info", "memory|usage", "scan", "hget", "hset", "hincrby"];
 
+    private static readonly string[] RequestDurations = ["http_client_request_duration_seconds", "http_server_request_duration_seconds"];
+
     public static async Task<ResourceCounters> ReadAsync(ShopUnderTest shop)
     {
         var cpu = shop.Processes.ToDictionary(process => process.Key, process =>
@@ -36,7 +38,7 @@ internal sealed record ResourceCounters(IReadOnlyDictionary<string, double> Cpu,
     private static double CountCalls(string metrics)
     {
         var families = PrometheusText.Parse(metrics);
-        return new[] { "http_client_request_duration_seconds", "http_server_request_duration_seconds" }
+        return RequestDurations
             .SelectMany(name => families[name].Samples.Where(sample => sample.Name == $"{name}_count"))
             .Where(sample => sample.Labels.GetValueOrDefault("network_protocol_version") == "2").Sum(sample => sample.Value);
     }

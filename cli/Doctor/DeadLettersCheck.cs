@@ -14,7 +14,8 @@ internal static class DeadLettersCheck
     {
         try
         {
-            return Evaluate(service, await letters.ListDeadLettersAsync(new() { PageSize = PageSize }, deadline: DateTime.UtcNow + Timeout, cancellationToken: ct));
+            var deadline = TimeProvider.System.GetUtcNow().UtcDateTime + Timeout;
+            return Evaluate(service, await letters.ListDeadLettersAsync(new() { PageSize = PageSize }, deadline: deadline, cancellationToken: ct));
         }
         catch (RpcException fault) when (!ct.IsCancellationRequested)
         {

@@ -46,7 +46,7 @@ public sealed class LoadGenerator(ShopClients shop, TestCatalog catalog, LoadPla
         var placed = await shop.Orders.PlaceOrderAsync(request, cancellationToken: cancellationToken);
         stats.Placed.Add(Stopwatch.GetElapsedTime(begun));
 
-        var until = DateTime.UtcNow + EndTimeout;
+        var until = TimeProvider.System.GetUtcNow().UtcDateTime + EndTimeout;
         for (var final = false; ; await Task.Delay(RetryDelay, cancellationToken))
         {
             try
@@ -65,7 +65,7 @@ public sealed class LoadGenerator(ShopClients shop, TestCatalog catalog, LoadPla
             catch (RpcException) when (!cancellationToken.IsCancellationRequested)
             {
                 // Orders is unavailable; the order goes on.
-                if (DateTime.UtcNow < until) continue;
+                if (TimeProvider.System.GetUtcNow().UtcDateTime < until) continue;
                 if (!final) stats.AddNotEnded();
                 return;
             }

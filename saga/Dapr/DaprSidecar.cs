@@ -161,11 +161,12 @@ public sealed class DaprSidecar : ISidecar
         var now = await ReadBatchAsync([.. items.Select(item => item.Key)]);
         List<StateItem> rest = [];
         var isFaulty = false;
-        foreach (var (item, kept) in items.Zip(now))
+        foreach (var (item, read) in items.Zip(now))
         {
-            await Task.WhenAny(kept);
-            if (!kept.IsCompletedSuccessfully || kept.Result.Error.Length > 0) isFaulty = true;
-            else if (kept.Result.Etag == item.Etag.Value) rest.Add(item);
+            await Task.WhenAny(read);
+            var kept = read.IsCompletedSuccessfully ? await read : null;
+            if (kept is null || kept.Error.Length > 0) isFaulty = true;
+            else if (kept.Etag == item.Etag.Value) rest.Add(item);
         }
         // Single writes fail separately, each with its own error.
         if (isFaulty || rest.Count == items.Count) return [.. items.Select(WriteAsync)];

@@ -246,7 +246,8 @@ public sealed class Participant<T>(
         foreach (var ((orderId, mark), reservation) in shared.Holdings.Marks.Zip(reservations))
         {
             // The mark of an unreadable reservation stays.
-            if (reservation.IsCompletedSuccessfully && reservation.Result.Value?.IsConsistentWith(mark) == true) resolvedMarks.Add(keyOf(line.ResourceId), orderId, mark);
+            if (!reservation.IsCompletedSuccessfully) continue;
+            if ((await reservation).Value?.IsConsistentWith(mark) == true) resolvedMarks.Add(keyOf(line.ResourceId), orderId, mark);
         }
         await UpdateAsync<bool>(line, null, (unchanged, _) => Write(unchanged, true), ct);
     }

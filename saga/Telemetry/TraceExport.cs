@@ -23,7 +23,7 @@ internal static class TraceExport
         var (exporters, problem) = Exporters.OfTraces(builder.Configuration);
         string?[] problems = [problem, Exporters.OfMetrics(builder.Configuration).Problem];
         builder.Services.AddHostedService(services => new TelemetryFaults(
-            [.. problems.OfType<string>()], TimeProvider.System, services.GetRequiredService<ILogger<TelemetryFaults>>()));
+            [.. problems.OfType<string>()], services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<TelemetryFaults>>()));
         if (exporters.Count == 0) return;
 
         ((IConfigurationBuilder)builder.Configuration).Sources.Insert(0, new MemoryConfigurationSource { InitialData = new Dictionary<string, string?> { [GrpcSetting] = "true" } });

@@ -44,12 +44,13 @@ internal static class ConsoleHttp
 
     /// <param name="status">Orders in one of these, such as PENDING. Empty: all.</param>
     private static Task<IResult> ListAsync(
-        OrderService.OrderServiceClient orders, CancellationToken ct, string[] status, int pageSize = 0, string pageToken = "") => AnswerAsync(async () =>
+        OrderService.OrderServiceClient orders, TimeProvider clock, string[] status, int pageSize = 0, string pageToken = "", CancellationToken ct = default) =>
+        AnswerAsync(async () =>
     {
         OrderStatus[] statuses =
             [.. status.Select(name => Enum.TryParse<OrderStatus>(name, ignoreCase: true, out var known) ? known : OrderStatus.Unspecified)];
         new RequestCheck().Must(!statuses.Contains(OrderStatus.Unspecified), "status", "must be PENDING, CONFIRMED or FAILED.").ThrowIfInvalid();
-        return await orders.ListOrdersAsync(new() { PageSize = pageSize, PageToken = pageToken, Statuses = { statuses } }, Calls.Options(ct));
+        return await orders.ListOrdersAsync(new() { PageSize = pageSize, PageToken = pageToken, Statuses = { statuses } }, Calls.Options(clock, ct));
     });
 
     private static Task<IResult> PlaceAsync(HttpRequest http, DemoOrders demo, CancellationToken ct) =>

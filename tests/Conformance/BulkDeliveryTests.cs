@@ -115,10 +115,10 @@ public abstract class BulkDeliveryTests
         addressed.Sidecar.Dapr.PublishToAsync(pubsub, topic, data, contentType, headers: null, metadata);
 }
 
-[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+[Collection(nameof(OnAddressedSidecar)), Trait("Needs", "Address")]
 public sealed class InMemoryBulkDeliveryTests(AddressedSidecar addressed) : BulkDeliveryTests(addressed, "pubsub-in-memory");
 
-[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+[Collection(nameof(OnAddressedSidecar)), Trait("Needs", "Address")]
 public sealed class RedisBulkDeliveryTests(AddressedSidecar addressed) : BulkDeliveryTests(addressed, "pubsub")
 {
     private readonly IDatabase redis = addressed.Redis;
@@ -339,7 +339,7 @@ public sealed class BatchTests : IAsyncLifetime
     [Fact]
     public async Task A_declarative_subscription_can_enable_bulk()
     {
-        const string declared = """
+        const string Declared = """
             ---
             apiVersion: dapr.io/v2alpha1
             kind: Subscription
@@ -352,7 +352,7 @@ public sealed class BatchTests : IAsyncLifetime
             """;
         await PublishAsync("work", 2);
         await using var app = await TestApp.StartAsync();
-        await using var sidecar = await Sidecar.StartAsync("bulk", Components() + declared, app.Port);
+        await using var sidecar = await Sidecar.StartAsync("bulk", Components() + Declared, app.Port);
         var got = await app.NextBatchAsync();
         Assert.Equal(("/declared", 2), (got.Batch.Path, got.Batch.Entries.Count));
     }

@@ -63,7 +63,7 @@ public sealed class ComponentFileTests : IAsyncLifetime
     [Fact]
     public async Task Only_resources_scoped_to_the_app_apply()
     {
-        const string subscriptions = """
+        const string Subscriptions = """
             ---
             apiVersion: dapr.io/v2alpha1
             kind: Subscription
@@ -85,7 +85,7 @@ public sealed class ComponentFileTests : IAsyncLifetime
 
             """;
         await using var app = await TestApp.StartAsync();
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis, ("consumerID", "{appID}-group")) + subscriptions, app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis, ("consumerID", "{appID}-group")) + Subscriptions, app.Port);
         var metadata = await sidecar.Dapr.GetMetadataAsync(new());
         Assert.Equal(("mine", "pubsub"), (Assert.Single(metadata.Subscriptions).Topic, Assert.Single(metadata.RegisteredComponents).Name));
         await sidecar.Dapr.PublishAsync("mine", "1");

@@ -182,7 +182,7 @@ public abstract class DeliveryTests
         Sidecar.Dapr.PublishToAsync(pubsub, topic, data, contentType, headers, metadata);
 }
 
-[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+[Collection(nameof(OnAddressedSidecar)), Trait("Needs", "Address")]
 public sealed class InMemoryDeliveryTests(AddressedSidecar addressed) : DeliveryTests(addressed, "pubsub-in-memory")
 {
     [Fact]
@@ -255,7 +255,7 @@ public sealed class InMemoryBrokerTests
     }
 }
 
-[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+[Collection(nameof(OnAddressedSidecar)), Trait("Needs", "Address")]
 public sealed class RedisDeliveryTests(AddressedSidecar addressed) : DeliveryTests(addressed, "pubsub")
 {
     private readonly IDatabase redis = addressed.Redis;

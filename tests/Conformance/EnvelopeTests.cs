@@ -10,7 +10,7 @@ using DaprService = Dapr.Client.Autogen.Grpc.v1.Dapr;
 namespace Conformance;
 
 /// <summary>The stream entries that publishing creates.</summary>
-[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+[Collection(nameof(OnAddressedSidecar)), Trait("Needs", "Address")]
 public sealed class EnvelopeTests(AddressedSidecar addressed)
 {
     private const string Parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

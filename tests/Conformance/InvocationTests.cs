@@ -136,7 +136,7 @@ public abstract class InvocationTests(Sidecar caller, Sidecar callee, TestApp ap
     }
 }
 
-[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+[Collection(nameof(OnAddressedSidecar)), Trait("Needs", "Address")]
 public sealed class NearInvocationTests : InvocationTests
 {
     public NearInvocationTests(AddressedSidecar addressed)

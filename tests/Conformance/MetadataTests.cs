@@ -5,7 +5,7 @@ using Dapr.Client.Autogen.Grpc.v1;
 namespace Conformance;
 
 /// <summary>The metadata and health of a sidecar over both protocols.</summary>
-[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+[Collection(nameof(OnAddressedSidecar)), Trait("Needs", "Address")]
 public sealed class MetadataTests(AddressedSidecar addressed)
 {
     private Sidecar Sidecar => addressed.Sidecar;

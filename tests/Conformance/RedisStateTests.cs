@@ -6,7 +6,7 @@ using static Conformance.StateCalls;
 
 namespace Conformance;
 
-[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+[Collection(nameof(OnAddressedSidecar)), Trait("Needs", "Address")]
 public sealed class RedisStateTests(AddressedSidecar addressed)
 {
     private const string Store = "store";

@@ -14,7 +14,7 @@ namespace Integration;
 
 /// <summary>The public API: errors and their details, idempotency keys, order ids and numbers, watching, listing.</summary>
 [Collection(nameof(OnRedis))]
-public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
+public sealed class ClientTests(RunningShop shop) : IAsyncLifetime, IDisposable
 {
     private readonly string run = Guid.CreateVersion7().ToString("N")[^8..];
     private readonly HttpClient http = new() { BaseAddress = new(shop.AddressOf("8080")) };
@@ -38,11 +38,9 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
         });
     }
 
-    public Task DisposeAsync()
-    {
-        http.Dispose();
-        return Task.CompletedTask;
-    }
+    public Task DisposeAsync() => Task.CompletedTask;
+
+    public void Dispose() => http.Dispose();
 
     public static TheoryData<string, string, PlaceOrderRequest> Malformed => new()
     {

@@ -172,8 +172,8 @@ public sealed class ForeignClientTests(RunningShop shop)
     public async Task A_malformed_event_becomes_a_dead_letter_and_the_next_is_handled()
     {
         // An envelope whose data is not the event of the topic, as redis-cli could add it.
-        const string envelope = """{"id":"poison","source":"test","type":"x","specversion":"1.0","datacontenttype":"application/json","data":{"orderId":7},"topic":"stock-reserved","pubsubname":"pubsub"}""";
-        await shop.Redis.StreamAddAsync("stock-reserved", "data", envelope);
+        const string Envelope = """{"id":"poison","source":"test","type":"x","specversion":"1.0","datacontenttype":"application/json","data":{"orderId":7},"topic":"stock-reserved","pubsubname":"pubsub"}""";
+        await shop.Redis.StreamAddAsync("stock-reserved", "data", Envelope);
         Assert.True((await Success.PlayAsync(shop.Clients, Guid.CreateVersion7().ToString("N")[^8..], default)).Holds);
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         while (!(await shop.Clients.DeadLetters[0].ListDeadLettersAsync(new(), cancellationToken: limit.Token)).DeadLetters.Any(letter => letter.EventId == "poison"))

@@ -79,8 +79,8 @@ public sealed class MetricsTests(RunningShop shop) : IDisposable
         Assert.Equal(sweep, age.Labels["sweep"]);
         Assert.InRange(age.Value, 0, 60);
         Assert.Equal(sweep, metrics["saga_sweep_failures_total"].Samples.Select(sample => sample.Labels["sweep"]).Single());
-        const string route = "/dapr.proto.runtime.v1.AppCallback/ListTopicSubscriptions";
-        Assert.Contains(metrics["http_server_request_duration_seconds"].Samples, sample => sample.Labels.GetValueOrDefault("http_route") == route && sample.Value >= 1);
+        const string Route = "/dapr.proto.runtime.v1.AppCallback/ListTopicSubscriptions";
+        Assert.Contains(metrics["http_server_request_duration_seconds"].Samples, sample => sample.Labels.GetValueOrDefault("http_route") == Route && sample.Value >= 1);
         Assert.Contains(metrics["http_client_request_duration_seconds"].Samples, sample => sample.Labels.GetValueOrDefault("network_protocol_version") == "2" && sample.Value >= 1);
     }
 

@@ -52,10 +52,10 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output) : ICla
             GetAncestors(tree, reserved).Select(span => $"{span.Service} {span.Scope} {span.Name}"));
 
         // A service invocation: the spans of the callee and of its sidecar are both children of the span of the caller's sidecar.
-        const string invocation = "shop.v1.StockService/BatchGetProducts";
-        var called = tree.Single(span => (span.Service, span.Scope, span.Name) == ("orders", Sidecar, $"/{invocation.ToLowerInvariant()}"));
-        Assert.Equal($"orders {Client} {invocation}", GetAncestors(tree, called).Skip(1).Select(span => $"{span.Service} {span.Scope} {span.Name}").First());
-        Assert.Equal([$"stock {Server} {invocation}", $"stock {Sidecar} /{invocation.ToLowerInvariant()}"],
+        const string Invocation = "shop.v1.StockService/BatchGetProducts";
+        var called = tree.Single(span => (span.Service, span.Scope, span.Name) == ("orders", Sidecar, $"/{Invocation.ToLowerInvariant()}"));
+        Assert.Equal($"orders {Client} {Invocation}", GetAncestors(tree, called).Skip(1).Select(span => $"{span.Service} {span.Scope} {span.Name}").First());
+        Assert.Equal([$"stock {Server} {Invocation}", $"stock {Sidecar} /{Invocation.ToLowerInvariant()}"],
             tree.Where(span => span.ParentId == called.Id).Select(span => $"{span.Service} {span.Scope} {span.Name}").Order());
         var used = tree.First(span => span.Name == "use coupon");
         Assert.Equal("coupons", used.Service);

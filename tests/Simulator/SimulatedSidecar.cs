@@ -77,9 +77,9 @@ public sealed class SimulatedSidecar(
         return true;
     });
 
-    public Task PublishAsync(OutgoingEvent said, CancellationToken ct) => DoAsync(() => $"publish {said.Id}", () =>
+    public Task PublishAsync(OutgoingEvent e, CancellationToken ct) => DoAsync(() => $"publish {e.Id}", () =>
     {
-        publish(said);
+        publish(e);
         return true;
     });
 

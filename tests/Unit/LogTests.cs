@@ -73,6 +73,7 @@ public sealed class LogTests
     {
         var builder = WebApplication.CreateSlimBuilder(
             said is null ? [] : ["--Logging:Console:FormatterName", said, "--Logging:LogLevel:Microsoft", "Debug"]);
+        builder.Services.AddSingleton(TimeProvider.System);
         SingleLineFormatter.Add(builder);
         using var services = builder.Services.BuildServiceProvider();
         Assert.Equal(chosen, services.GetRequiredService<IOptions<ConsoleLoggerOptions>>().Value.FormatterName);
@@ -85,7 +86,7 @@ public sealed class LogTests
     private static string LineOf(string text, Exception? fault = null)
     {
         var written = new StringWriter { NewLine = "\n" };
-        new SingleLineFormatter().Write(new LogEntry<string>(LogLevel.Information, "Stock", new(7), text, fault, (state, _) => state), null, written);
+        new SingleLineFormatter(TimeProvider.System).Write(new LogEntry<string>(LogLevel.Information, "Stock", new(7), text, fault, (state, _) => state), null, written);
         Assert.EndsWith("\n", written.ToString());
         return written.ToString()[..^1];
     }

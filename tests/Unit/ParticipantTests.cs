@@ -155,7 +155,7 @@ public sealed class ParticipantTests
         Assert.Empty(wrong);
     }
 
-    private bool Survives(Func<Reservation> work)
+    private static bool Survives(Func<Reservation> work)
     {
         try
         {

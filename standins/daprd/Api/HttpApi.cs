@@ -118,7 +118,7 @@ internal sealed class HttpApi(Sidecar sidecar)
         };
     }
 
-    private void Describe(HttpContext context, Span span)
+    private static void Describe(HttpContext context, Span span)
     {
         var request = context.Request;
         var api = $"{request.Method} {request.Path}";
@@ -225,10 +225,10 @@ internal sealed class HttpApi(Sidecar sidecar)
 
     private static Dictionary<string, string> QueryMetadata(HttpContext context)
     {
-        const string prefix = "metadata.";
+        const string Prefix = "metadata.";
         return context.Request.Query
-            .Where(q => q.Key.StartsWith(prefix, StringComparison.Ordinal))
-            .ToDictionary(q => q.Key[prefix.Length..], q => q.Value.ToString());
+            .Where(q => q.Key.StartsWith(Prefix, StringComparison.Ordinal))
+            .ToDictionary(q => q.Key[Prefix.Length..], q => q.Value.ToString());
     }
 
     /// <summary>The trace context of the request's span.</summary>

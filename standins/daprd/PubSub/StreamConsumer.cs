@@ -34,7 +34,9 @@ internal sealed class StreamConsumer(
     public async Task StartAsync(CancellationToken ct)
     {
         while (!await TryCreateGroupAsync()) await Task.Delay(ReconnectDelay, time, ct);
-        loops = Task.WhenAll(Task.Run(ReadAsync), Task.Run(ReclaimAsync), Task.Run(KeepAliveAsync));
+        // These run until DisposeAsync, not only until the start is over.
+        var untilDisposed = CancellationToken.None;
+        loops = Task.WhenAll(Task.Run(ReadAsync, untilDisposed), Task.Run(ReclaimAsync, untilDisposed), Task.Run(KeepAliveAsync, untilDisposed));
     }
 
     /// <summary>Counts a message as running until the result is disposed; null if the subscription is stopped and the message must not be handled.</summary>

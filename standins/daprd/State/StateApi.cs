@@ -90,7 +90,8 @@ internal sealed class StateApi
         failures.AddRange(await store.Kept.SetManyAsync(writes));
         var all = failures.OfType<Exception>().ToList();
         if (all.Count == 0) return;
-        var cause = all.Count == 1 ? all[0] : all.OfType<EtagException>().FirstOrDefault() ?? new Exception(string.Join("\n", all.Select(f => f.Message)));
+        var cause = all.Count == 1 ? all[0]
+            : all.OfType<EtagException>().FirstOrDefault() ?? (Exception)new InvalidOperationException(string.Join("\n", all.Select(f => f.Message)));
         throw Failed("ERR_STATE_SAVE", $"failed saving state in state store {storeName}", cause);
     }
 
