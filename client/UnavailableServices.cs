@@ -21,7 +21,8 @@ public static class UnavailableServices
     public static async Task<IReadOnlyList<string>> DescribeAsync(ShopClients shop, IEnumerable<string> services, CancellationToken cancellationToken)
     {
         var names = services.ToHashSet();
-        return [.. (await Task.WhenAll(shop.Services.Where(service => names.Contains(service.Name)).Select(service => DescribeAsync(service, cancellationToken)))).OfType<string>()];
+        var checks = shop.Services.Where(service => names.Contains(service.Name)).Select(service => DescribeAsync(service, cancellationToken));
+        return [.. (await Task.WhenAll(checks)).OfType<string>()];
     }
 
     /// <returns>Null: it is ready.</returns>

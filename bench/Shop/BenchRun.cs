@@ -90,7 +90,10 @@ internal sealed class BenchRun : IAsyncDisposable
         Log("the audit");
         var begun = Stopwatch.GetTimestamp();
         while ((await shop.Clients.Orders.ListOpenOrdersAsync(new() { PageSize = 1 })).Orders.Count > 0
-            && Stopwatch.GetElapsedTime(begun) < OpenOrdersTimeout) await Task.Delay(200);
+            && Stopwatch.GetElapsedTime(begun) < OpenOrdersTimeout)
+        {
+            await Task.Delay(200);
+        }
         var invariants = await AuditRunner.RunAsync(shop.Clients, TimeSpan.FromSeconds(60), _ => { }, default);
 
         var report = new BenchReport(load, shop.FirstAnswer.TotalSeconds, floorPerSecond, results, megabytes, memory, redisSize, invariants);
@@ -140,7 +143,9 @@ internal sealed class BenchRun : IAsyncDisposable
     private static void Print(PhaseResult last)
     {
         Log(last.Name);
-        Console.WriteLine($"  {last.SagasPerSecond:N0} sagas/s, p50 {last.P50Ms:N1} ms, p99 {last.P99Ms:N1} ms, {last.Cpu:N2} CPU s per 1,000, {last.Commands:N1} Redis commands and {last.Calls:N1} gRPC calls per saga");
+        Console.WriteLine(
+            $"  {last.SagasPerSecond:N0} sagas/s, p50 {last.P50Ms:N1} ms, p99 {last.P99Ms:N1} ms, {last.Cpu:N2} CPU s per 1,000, "
+            + $"{last.Commands:N1} Redis commands and {last.Calls:N1} gRPC calls per saga");
     }
 
     private static void Log(string what) => Console.Error.WriteLine($"{TimeProvider.System.GetLocalNow():HH:mm:ss} {what}");

@@ -52,7 +52,9 @@ internal sealed class LoadPhases(ShopUnderTest shop, BenchCatalog catalog, Compl
             latencies.Add(Stopwatch.GetElapsedTime(begun, await completions.WaitAsync(placed.Order.OrderId)).TotalMilliseconds);
         });
         var seconds = watch.Elapsed.TotalSeconds;
-        return CreateResult(name, orders / seconds, seconds, completions.Confirmed - confirmed, completions.Failed - failed, latencies, await ResourceCounters.ReadAsync(shop) - before);
+        return CreateResult(
+            name, orders / seconds, seconds, completions.Confirmed - confirmed, completions.Failed - failed, latencies,
+            await ResourceCounters.ReadAsync(shop) - before);
     }
 
     /// <summary>Places orders as fast as they are accepted, then waits until all have ended.</summary>
@@ -70,7 +72,9 @@ internal sealed class LoadPhases(ShopUnderTest shop, BenchCatalog catalog, Compl
         var accepted = orders / watch.Elapsed.TotalSeconds;
         await Task.WhenAll(ends);
         var seconds = watch.Elapsed.TotalSeconds;
-        return CreateResult($"burst of {orders:N0}", accepted, seconds, completions.Confirmed - confirmed, completions.Failed - failed, latencies, await ResourceCounters.ReadAsync(shop) - before);
+        return CreateResult(
+            $"burst of {orders:N0}", accepted, seconds, completions.Confirmed - confirmed, completions.Failed - failed, latencies,
+            await ResourceCounters.ReadAsync(shop) - before);
 
         async Task EndAsync(string order, long begun) => latencies.Add(Stopwatch.GetElapsedTime(begun, await completions.WaitAsync(order)).TotalMilliseconds);
     }

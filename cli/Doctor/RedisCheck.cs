@@ -15,7 +15,8 @@ internal static class RedisCheck
         var subject = $"Redis {endpoint.Address}";
         var options = new ConfigurationOptions
         {
-            EndPoints = { endpoint.Address }, User = endpoint.User.Length > 0 ? endpoint.User : null, Password = endpoint.Password, Ssl = endpoint.Tls, AllowAdmin = true,
+            EndPoints = { endpoint.Address },
+            User = endpoint.User.Length > 0 ? endpoint.User : null, Password = endpoint.Password, Ssl = endpoint.Tls, AllowAdmin = true,
             ConnectTimeout = TimeoutMilliseconds, SyncTimeout = TimeoutMilliseconds, ConnectRetry = 1, AbortOnConnectFail = true,
         };
         try

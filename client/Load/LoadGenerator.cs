@@ -17,7 +17,8 @@ public sealed class LoadGenerator(ShopClients shop, TestCatalog catalog, LoadPla
 
     /// <summary>Places orders until a limit of the plan is reached and all placed orders have ended. Errors of calls are counted, not thrown.</summary>
     /// <param name="cancellationToken">Ends the load without an exception; orders in flight stay open in the statistics.</param>
-    public Task RunAsync(CancellationToken cancellationToken) => Task.WhenAll(Enumerable.Range(0, plan.InFlight).Select(_ => RunCustomerAsync(cancellationToken)));
+    public Task RunAsync(CancellationToken cancellationToken) =>
+        Task.WhenAll(Enumerable.Range(0, plan.InFlight).Select(_ => RunCustomerAsync(cancellationToken)));
 
     private async Task RunCustomerAsync(CancellationToken cancellationToken)
     {

@@ -104,7 +104,8 @@ public sealed class DaprSidecar : ISidecar
             Metadata = { ["cloudevent.id"] = e.Id, ["cloudevent.type"] = e.Type },
         };
         var trace = Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } parent } ? parent : null;
-        return publishers.GetOrAdd(e.Topic, topic => new(eventLoop, entries => PublishBatchAsync(topic, entries), MaxConcurrency, MaxBatchSize)).SubmitAsync((entry, trace), ct);
+        return publishers.GetOrAdd(e.Topic, topic => new(eventLoop, entries => PublishBatchAsync(topic, entries), MaxConcurrency, MaxBatchSize))
+            .SubmitAsync((entry, trace), ct);
     }
 
     private async Task<IReadOnlyList<Task<BulkStateItem>>> ReadBatchAsync(IReadOnlyList<string> keys)
@@ -233,7 +234,8 @@ public sealed class DaprSidecar : ISidecar
     {
         try
         {
-            await dapr.PublishEventAsync(new() { PubsubName = PubSub, Topic = topic, Data = entry.Event, DataContentType = entry.ContentType, Metadata = { entry.Metadata } });
+            await dapr.PublishEventAsync(
+                new() { PubsubName = PubSub, Topic = topic, Data = entry.Event, DataContentType = entry.ContentType, Metadata = { entry.Metadata } });
             return true;
         }
         catch (RpcException fault)

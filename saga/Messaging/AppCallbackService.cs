@@ -13,7 +13,8 @@ namespace Saga.Messaging;
 /// is serial per topic, so that one retried event delays its whole topic (docs/adr/0011-plain-subscriptions.md). Do not read
 /// ServerCallContext.RequestHeaders here: it throws on the repeated binary headers of a bulk call.
 /// </remarks>
-internal sealed class AppCallbackService(EventDispatcher dispatcher, EventLoop eventLoop, Subscriptions subscriptions, SubscriptionProbe probe, AppId appId, IConfiguration configuration)
+internal sealed class AppCallbackService(
+    EventDispatcher dispatcher, EventLoop eventLoop, Subscriptions subscriptions, SubscriptionProbe probe, AppId appId, IConfiguration configuration)
     : AppCallback.AppCallbackBase
 {
     /// <summary>Events per bulk delivery, at most: daprd's own default of maxMessagesCount.</summary>
@@ -34,7 +35,8 @@ internal sealed class AppCallbackService(EventDispatcher dispatcher, EventLoop e
             BulkSubscribe = configuration.GetValue("Saga:BulkSubscribe", false) ? InBulk : null,
         }));
         // Raw: a payload that is not a CloudEvent would not be delivered otherwise.
-        answer.Subscriptions.Add(new TopicSubscription { PubsubName = DaprSidecar.PubSub, Topic = appId.DeadLetterTopic, Metadata = { ["rawPayload"] = "true" } });
+        answer.Subscriptions.Add(
+            new TopicSubscription { PubsubName = DaprSidecar.PubSub, Topic = appId.DeadLetterTopic, Metadata = { ["rawPayload"] = "true" } });
         return Task.FromResult(answer);
     }
 
@@ -51,7 +53,8 @@ internal sealed class AppCallbackService(EventDispatcher dispatcher, EventLoop e
         Task.FromResult(new ListInputBindingsResponse());
 
     /// <summary>Each entry has its own status, so that only the one that met a transient fault is redelivered.</summary>
-    internal static Task<TopicEventBulkResponse> DispatchAsync(TopicEventBulkRequest request, EventDispatcher dispatcher, EventLoop eventLoop, CancellationToken ct) =>
+    internal static Task<TopicEventBulkResponse> DispatchAsync(
+        TopicEventBulkRequest request, EventDispatcher dispatcher, EventLoop eventLoop, CancellationToken ct) =>
         eventLoop.RunAsync(async () =>
         {
             var answers = await Task.WhenAll(request.Entries.Select(async entry => new TopicEventBulkResponseEntry
@@ -59,7 +62,8 @@ internal sealed class AppCallbackService(EventDispatcher dispatcher, EventLoop e
                 EntryId = entry.EntryId,
                 Status = await dispatcher.DispatchAsync(
                     // The delivering call is not traced; each envelope has its own trace.
-                    new(request.Topic, entry.CloudEvent?.Id ?? "", entry.CloudEvent?.Data ?? entry.Bytes, TimeOf(entry.CloudEvent?.Extensions), TextOf(entry.CloudEvent?.Extensions, "traceparent")), ct),
+                    new(request.Topic, entry.CloudEvent?.Id ?? "", entry.CloudEvent?.Data ?? entry.Bytes,
+                        TimeOf(entry.CloudEvent?.Extensions), TextOf(entry.CloudEvent?.Extensions, "traceparent")), ct),
             }));
             return new TopicEventBulkResponse { Statuses = { answers } };
         });

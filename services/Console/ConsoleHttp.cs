@@ -56,7 +56,8 @@ internal static class ConsoleHttp
     private static Task<IResult> PlaceAsync(HttpRequest http, DemoOrders demo, CancellationToken ct) =>
         AnswerAsync(async () => await demo.PlaceAsync(await ReadAsync(http, ct), ct));
 
-    private static Task<IResult> ExplainAsync(string order, ConsoleEvents events, CancellationToken ct) => AnswerAsync(async () => await events.ExplainAsync(order, ct));
+    private static Task<IResult> ExplainAsync(string order, ConsoleEvents events, CancellationToken ct) =>
+        AnswerAsync(async () => await events.ExplainAsync(order, ct));
 
     private static Task<IResult> WatchAsync(string order, ConsoleEvents events, CancellationToken ct) => ProblemDetails.AnswerAsync(async () =>
         TypedResults.ServerSentEvents(events.StreamOrder(await events.ExplainAsync(order, ct), ct)));
@@ -76,7 +77,8 @@ internal static class ConsoleHttp
         }
     }
 
-    private static Task<IResult> AnswerAsync(Func<Task<IMessage>> answer) => ProblemDetails.AnswerAsync(async () => Json(ConsoleEvents.Json.Format(await answer())));
+    private static Task<IResult> AnswerAsync(Func<Task<IMessage>> answer) =>
+        ProblemDetails.AnswerAsync(async () => Json(ConsoleEvents.Json.Format(await answer())));
 
     private static IResult Json(string json) => TypedResults.Text(json, "application/json; charset=utf-8");
 }

@@ -25,14 +25,18 @@ public abstract class BulkDeliveryTests
     {
         await PublishAsync("batched", """{"b":1.0,"a":"<"}""", metadata: [("cloudevent.id", "the-one"), ("cloudevent.subject", "s"), ("Custom", "x")]);
         var (batch, headers, rpc) = await App.NextBatchAsync();
-        Assert.Equal(("batched", pubsub, "/batched", "com.dapr.event.sent.bulk", TestApp.StableRpc), (batch.Topic, batch.PubsubName, batch.Path, batch.Type, rpc));
+        Assert.Equal(
+            ("batched", pubsub, "/batched", "com.dapr.event.sent.bulk", TestApp.StableRpc),
+            (batch.Topic, batch.PubsubName, batch.Path, batch.Type, rpc));
         Assert.Equal((pubsub, pubsub), (batch.Metadata["pubsubName"], headers.GetValue("pubsubname")));
         Assert.True(Guid.TryParse(batch.Id, out _));
         var entry = Assert.Single(batch.Entries);
         Assert.True(Guid.TryParse(entry.EntryId, out _));
         Assert.Equal("x", entry.Metadata["Custom"]);
         var got = entry.CloudEvent;
-        Assert.Equal(("the-one", "app", "com.dapr.event.sent", "1.0", "application/json"), (got.Id, got.Source, got.Type, got.SpecVersion, got.DataContentType));
+        Assert.Equal(
+            ("the-one", "app", "com.dapr.event.sent", "1.0", "application/json"),
+            (got.Id, got.Source, got.Type, got.SpecVersion, got.DataContentType));
         Assert.Equal("""{"a":"\u003c","b":1}""", got.Data.ToStringUtf8());
         Assert.Equal(["pubsubname", "subject", "time", "topic", "traceid", "traceparent", "tracestate"], got.Extensions.Fields.Keys.Order());
     }

@@ -53,7 +53,9 @@ public sealed class PoisonTests
         }
         // The third is the first again.
         var letters = shop.Store.All<DeadLetter>("orders||dead-letter:").ToArray();
-        Assert.Equal(["rsv-1", "rsv-2"], letters.Select(letter => OutgoingEvent.FromJson<StockReservedEvent>(ByteString.CopyFrom(letter.Data)).ReservationId).Order());
+        Assert.Equal(
+            ["rsv-1", "rsv-2"],
+            letters.Select(letter => OutgoingEvent.FromJson<StockReservedEvent>(ByteString.CopyFrom(letter.Data)).ReservationId).Order());
         Assert.All(letters, letter => Assert.Equal(Id, letter.EventId));
     }
 

@@ -38,7 +38,8 @@ internal sealed class PrecheckClient
 
     private CallOptions WithDeadline => new(deadline: clock.GetUtcNow().UtcDateTime + Timeout);
 
-    private static Batcher<string, T?> CreateBatcher<T>(EventLoop eventLoop, Func<IEnumerable<string>, Task<Dictionary<string, T>>> lookUp) where T : class => new(
+    private static Batcher<string, T?> CreateBatcher<T>(
+        EventLoop eventLoop, Func<IEnumerable<string>, Task<Dictionary<string, T>>> lookUp) where T : class => new(
         eventLoop,
         async ids =>
         {

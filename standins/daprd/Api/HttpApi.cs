@@ -38,7 +38,10 @@ internal sealed class HttpApi(Sidecar sidecar)
     private static Task FallBackAsync(HttpContext context)
     {
         string[] words = context.Request.Path.Value!.Split('/', StringSplitOptions.RemoveEmptyEntries);
-        if (words is [var version, var feature, ..] && version.StartsWith("v1.0", StringComparison.Ordinal) && Missing.Contains(feature)) throw NotHere(feature);
+        if (words is [var version, var feature, ..] && version.StartsWith("v1.0", StringComparison.Ordinal) && Missing.Contains(feature))
+        {
+            throw NotHere(feature);
+        }
         throw context.Request.Headers["dapr-app-id"].Count > 0 ? NotHere("invoke") : NoApp();
     }
 

@@ -42,7 +42,10 @@ internal static class GoDuration
     /// <summary>Formats a non-negative duration in whole milliseconds as Go does.</summary>
     public static string Format(TimeSpan duration)
     {
-        if (duration > TimeSpan.Zero && duration < TimeSpan.FromSeconds(1)) return string.Create(CultureInfo.InvariantCulture, $"{duration.TotalMilliseconds}ms");
+        if (duration > TimeSpan.Zero && duration < TimeSpan.FromSeconds(1))
+        {
+            return string.Create(CultureInfo.InvariantCulture, $"{duration.TotalMilliseconds}ms");
+        }
         var seconds = string.Create(CultureInfo.InvariantCulture, $"{duration.TotalSeconds % 60:0.###}s");
         return duration.TotalMinutes < 1 ? seconds
             : duration.TotalHours < 1 ? $"{duration.Minutes}m{seconds}"

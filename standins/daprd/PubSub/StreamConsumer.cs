@@ -10,7 +10,8 @@ namespace Daprd.PubSub;
 /// messages held here so that they are not reclaimed.
 /// </summary>
 internal sealed class StreamConsumer(
-    string topic, RedisClient redis, RedisPubSubSettings settings, MessageHandler handler, ChannelWriter<RedisDelivery> queue, Action<string> warn, TimeProvider time)
+    string topic, RedisClient redis, RedisPubSubSettings settings, MessageHandler handler, ChannelWriter<RedisDelivery> queue,
+    Action<string> warn, TimeProvider time)
     : IAsyncDisposable
 {
     private static readonly TimeSpan ReconnectDelay = TimeSpan.FromMilliseconds(200);
@@ -224,7 +225,10 @@ internal sealed class StreamConsumer(
         }
         catch (Exception failure)
         {
-            if (!stopping.IsCancellationRequested && !failure.Message.StartsWith("NOGROUP", StringComparison.Ordinal)) warn($"topic {topic}: {failure.Message}");
+            if (!stopping.IsCancellationRequested && !failure.Message.StartsWith("NOGROUP", StringComparison.Ordinal))
+            {
+                warn($"topic {topic}: {failure.Message}");
+            }
         }
     }
 

@@ -40,7 +40,12 @@ internal sealed class StateApi
         if (parallelism <= 0 || parallelism >= keys.Count)
         {
             var found = await store.Kept.GetManyAsync(full);
-            return [.. keys.Zip(found, (key, one) => one.Failure is { } failure ? new BulkStateItem { Key = key, Error = failure.Message } : Item(key, one.Value))];
+            return
+            [
+                .. keys.Zip(found, (key, one) => one.Failure is { } failure
+                    ? new BulkStateItem { Key = key, Error = failure.Message }
+                    : Item(key, one.Value)),
+            ];
         }
 
         using var permits = new SemaphoreSlim(parallelism);

@@ -123,7 +123,8 @@ public sealed class DoctorCheckTests : IDisposable
         Assert.Null(VersionCheck.Evaluate([]));
         Assert.Equal(CheckResult.Ok("services", "version", "1.0.0+48aeb93939"), VersionCheck.Evaluate([("Orders", Older), ("Stock", Older)]));
         Assert.Equal((Severity.Warning, "Orders, Payments: 1.0.0+48aeb93939; Stock: 1.0.0+da26bd5c73; Coupons: unknown"),
-            VersionCheck.Evaluate([("Orders", Older), ("Stock", Newer), ("Payments", Older), ("Coupons", "")]) is { } about ? (about.Severity, about.Observed) : default);
+            VersionCheck.Evaluate([("Orders", Older), ("Stock", Newer), ("Payments", Older), ("Coupons", "")]) is { } about
+                ? (about.Severity, about.Observed) : default);
         Assert.Equal(Severity.Warning, VersionCheck.Evaluate([("Orders", "")])!.Severity);
     }
 
@@ -229,8 +230,10 @@ public sealed class DoctorCheckTests : IDisposable
     [Fact]
     public async Task A_missing_scheduler_is_a_warning_and_a_sidecar_without_outbound_a_problem()
     {
-        await using var without = await SidecarHttp.StartAsync(500, """{"errorCode":"ERR_HEALTH_NOT_READY","message":"dapr is not ready: [scheduler-watch-hosts]"}""", 204);
-        await using var broken = await SidecarHttp.StartAsync(500, """{"errorCode":"ERR_HEALTH_NOT_READY","message":"dapr is not ready: [grpc-api-server]"}""", 500);
+        await using var without = await SidecarHttp.StartAsync(
+            500, """{"errorCode":"ERR_HEALTH_NOT_READY","message":"dapr is not ready: [scheduler-watch-hosts]"}""", 204);
+        await using var broken = await SidecarHttp.StartAsync(
+            500, """{"errorCode":"ERR_HEALTH_NOT_READY","message":"dapr is not ready: [grpc-api-server]"}""", 500);
         await using var ready = await SidecarHttp.StartAsync(204, "", 204);
         var nowhere = $"http://localhost:{FreePort.Take()}";
         SidecarHealth[] sidecars =
@@ -287,7 +290,9 @@ public sealed class DoctorCheckTests : IDisposable
         var others = CreateCheck("state.postgresql", "pubsub.rabbitmq");
         Assert.False(others.IsEmbedded);
         Assert.False(others.HasRedis);
-        Assert.Equal([("pubsub", "pubsub.rabbitmq"), ("statestore", "state.postgresql")], others.GetUnchecked(0).Select(about => (about.Subject, about.Observed.Split(':')[0])));
+        Assert.Equal(
+            [("pubsub", "pubsub.rabbitmq"), ("statestore", "state.postgresql")],
+            others.GetUnchecked(0).Select(about => (about.Subject, about.Observed.Split(':')[0])));
         Assert.All(others.GetUnchecked(0), about => Assert.Equal((Severity.Warning, "not checked"), (about.Severity, about.Check)));
 
         var mixed = CreateCheck("state.redis", "pubsub.rabbitmq");

@@ -57,7 +57,8 @@ public sealed class TraceExportTests : IAsyncLifetime
     public async Task The_other_OTLP_variables_are_respected()
     {
         await using var host = await StartAsync(
-            "otlp", "http/protobuf", "OTEL_EXPORTER_OTLP_HEADERS=x-team=shop", "OTEL_SERVICE_NAME=warehouse", "OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=test,service.name=other");
+            "otlp", "http/protobuf", "OTEL_EXPORTER_OTLP_HEADERS=x-team=shop", "OTEL_SERVICE_NAME=warehouse",
+            "OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=test,service.name=other");
         await host.AskAsync(TracedHost.Path);
         var spans = await UntilAsync(2);
         Assert.All(spans, span => Assert.Equal("warehouse", span.Service));
