@@ -18,7 +18,9 @@ internal static class AccountCommands
         open.Aliases.Add("put");
         return open.SetHandler(async context =>
         {
-            var opened = await context.Shop.Payments.OpenAccountAsync(new() { UserId = context.GetValue(User), InitialDeposit = context.GetValue(deposit), IdempotencyKey = context.GetValue(key) }, cancellationToken: context.CancellationToken);
+            var opened = await context.Shop.Payments.OpenAccountAsync(
+                new() { UserId = context.GetValue(User), InitialDeposit = context.GetValue(deposit), IdempotencyKey = context.GetValue(key) },
+                cancellationToken: context.CancellationToken);
             context.Write(opened, () => Print(opened.Account));
             return ExitCode.Done;
         });
@@ -30,7 +32,9 @@ internal static class AccountCommands
         var key = CommandLine.Key();
         return new Command("deposit", "Deposit money.\n\n  shop account deposit jun 100000") { User, won, key }.SetHandler(async context =>
         {
-            var deposited = await context.Shop.Payments.DepositAsync(new() { UserId = context.GetValue(User), Amount = context.GetValue(won), IdempotencyKey = context.GetValue(key) }, cancellationToken: context.CancellationToken);
+            var deposited = await context.Shop.Payments.DepositAsync(
+                new() { UserId = context.GetValue(User), Amount = context.GetValue(won), IdempotencyKey = context.GetValue(key) },
+                cancellationToken: context.CancellationToken);
             context.Write(deposited, () => Print(deposited.Account));
             return ExitCode.Done;
         });
@@ -46,7 +50,10 @@ internal static class AccountCommands
     private static Command List() => new Command("list", "All accounts, by user.\n\n  shop account list").SetHandler(async context =>
     {
         var all = new ListAccountsResponse();
-        await foreach (var page in Paging.ReadPagesAsync(token => context.Shop.Payments.ListAccountsAsync(new() { PageToken = token }, cancellationToken: context.CancellationToken), page => page.NextPageToken)) all.Accounts.AddRange(page.Accounts);
+        var pages = Paging.ReadPagesAsync(
+            token => context.Shop.Payments.ListAccountsAsync(new() { PageToken = token }, cancellationToken: context.CancellationToken),
+            page => page.NextPageToken);
+        await foreach (var page in pages) all.Accounts.AddRange(page.Accounts);
         context.Write(all, () => Print([.. all.Accounts]));
         return ExitCode.Done;
     });

@@ -12,7 +12,11 @@ internal static class AuditCommand
 
     public static Command Command()
     {
-        var deadline = new Option<int>("--deadline") { Description = "Seconds after which an order that is not confirmed fails, as the services are configured.", DefaultValueFactory = _ => 60 };
+        var deadline = new Option<int>("--deadline")
+        {
+            Description = "Seconds after which an order that is not confirmed fails, as the services are configured.",
+            DefaultValueFactory = _ => 60,
+        };
         return new Command("audit", """
             Check that orders, stock, accounts and coupons agree; also while orders are processed. A difference is read again, up to three
             times within some seconds, before it is reported as broken. Exits with 0 when all invariants hold; with 1 when one is broken; with 4
@@ -24,9 +28,14 @@ internal static class AuditCommand
             """) { deadline }.SetHandler(async context =>
         {
             var invariants = await AuditRunner.RunAsync(
-                context.Shop, TimeSpan.FromSeconds(context.GetValue(deadline)), read => Console.Error.Write($"\r{read} orders read"), context.CancellationToken);
+                context.Shop, TimeSpan.FromSeconds(context.GetValue(deadline)),
+                read => Console.Error.Write($"\r{read} orders read"), context.CancellationToken);
             await Console.Error.WriteLineAsync();
-            foreach (var unavailable in await UnavailableServices.DescribeAsync(context.Shop, invariants.SelectMany(one => one.NotChecked), context.CancellationToken)) await Console.Error.WriteLineAsync(unavailable);
+            var notChecked = invariants.SelectMany(one => one.NotChecked);
+            foreach (var unavailable in await UnavailableServices.DescribeAsync(context.Shop, notChecked, context.CancellationToken))
+            {
+                await Console.Error.WriteLineAsync(unavailable);
+            }
             if (context.Json) Console.WriteLine(JsonSerializer.Serialize(invariants, AsJson));
             else Print(invariants);
             return GetExitCode(invariants);

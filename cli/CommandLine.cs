@@ -10,10 +10,17 @@ internal static class CommandLine
     public static readonly Option<bool> Json = new("--json") { Description = "Print results as JSON; what is watched, as JSON lines.", Recursive = true };
 
     public static readonly Option<string>[] Addresses =
-        [Address("--orders", "Orders", 5001), Address("--stock", "Stock", 5002), Address("--payments", "Payments", 5003), Address("--coupons", "Coupons", 5004)];
+    [
+        Address("--orders", "Orders", 5001), Address("--stock", "Stock", 5002), Address("--payments", "Payments", 5003),
+        Address("--coupons", "Coupons", 5004),
+    ];
 
     /// <summary>The idempotency key of a command that changes something.</summary>
-    public static Option<string> Key() => new("--key") { Description = "Idempotency key: the same key with the same content is done once.", DefaultValueFactory = _ => "" };
+    public static Option<string> Key() => new("--key")
+    {
+        Description = "Idempotency key: the same key with the same content is done once.",
+        DefaultValueFactory = _ => "",
+    };
 
     /// <summary>Sets what the command does. An error of the shop becomes one line on standard error and an exit code.</summary>
     /// <param name="run">Returns the exit code.</param>
@@ -35,7 +42,9 @@ internal static class CommandLine
             {
                 var unavailable = string.Join(' ', await UnavailableServices.DescribeAsync(shop, ct));
                 // A DebugException is an error of the connection, which adds nothing to the names of the unavailable services.
-                await Console.Error.WriteLineAsync(unavailable.Length > 0 && fault.Status.DebugException is not null ? unavailable : $"{RpcErrorText.Describe(fault)} {unavailable}".TrimEnd());
+                await Console.Error.WriteLineAsync(unavailable.Length > 0 && fault.Status.DebugException is not null
+                    ? unavailable
+                    : $"{RpcErrorText.Describe(fault)} {unavailable}".TrimEnd());
                 return ExitCode.Unreachable;
             }
             catch (RpcException fault)

@@ -18,9 +18,15 @@ internal static class CouponCommands
         var won = new Option<long?>("--won-off") { Description = "Discount in won." };
         var percent = new Option<int?>("--percent-off") { Description = "Discount of 1 to 100 percent." };
         var most = new Option<long>("--at-most") { Description = "Maximum discount of --percent-off in won; 0: no maximum." };
-        var until = new Option<DateTimeOffset>("--valid-until") { Description = "By default 30 days from now.", DefaultValueFactory = _ => DateTimeOffset.UtcNow.AddDays(30) };
+        var until = new Option<DateTimeOffset>("--valid-until")
+        {
+            Description = "By default 30 days from now.",
+            DefaultValueFactory = _ => TimeProvider.System.GetUtcNow().AddDays(30),
+        };
         var key = CommandLine.Key();
-        var issue = new Command("issue", "Issue a coupon.\n\n  shop coupon issue mina --percent-off 10 --at-most 20000\n  shop coupon issue jun --id spring --won-off 3000 --valid-until 2030-12-31") { user, id, won, percent, most, until, key };
+        var issue = new Command("issue", "Issue a coupon.\n\n  shop coupon issue mina --percent-off 10 --at-most 20000\n"
+            + "  shop coupon issue jun --id spring --won-off 3000 --valid-until 2030-12-31")
+            { user, id, won, percent, most, until, key };
         issue.Aliases.Add("put");
         issue.Validators.Add(result =>
         {
@@ -28,7 +34,13 @@ internal static class CouponCommands
         });
         return issue.SetHandler(async context =>
         {
-            var request = new IssueCouponRequest { UserCouponId = context.GetValue(id), UserId = context.GetValue(user), ValidUntil = Timestamp.FromDateTimeOffset(context.GetValue(until)), IdempotencyKey = context.GetValue(key) };
+            var request = new IssueCouponRequest
+            {
+                UserCouponId = context.GetValue(id),
+                UserId = context.GetValue(user),
+                ValidUntil = Timestamp.FromDateTimeOffset(context.GetValue(until)),
+                IdempotencyKey = context.GetValue(key),
+            };
             if (context.GetValue(won) is { } amount) request.AmountOff = amount;
             else request.PercentOff = new() { Percent = context.GetValue(percent) ?? 0, MaxAmount = context.GetValue(most) };
             var issued = await context.Shop.Coupons.IssueCouponAsync(request, cancellationToken: context.CancellationToken);
@@ -50,14 +62,19 @@ internal static class CouponCommands
         return new Command("list", "All coupons, by id.\n\n  shop coupon list --user mina") { user }.SetHandler(async context =>
         {
             var all = new ListCouponsResponse();
-            await foreach (var page in Paging.ReadPagesAsync(token => context.Shop.Coupons.ListCouponsAsync(new() { UserId = context.GetValue(user), PageToken = token }, cancellationToken: context.CancellationToken), page => page.NextPageToken)) all.Coupons.AddRange(page.Coupons);
+            ListCouponsRequest Request(string token) => new() { UserId = context.GetValue(user), PageToken = token };
+            var pages = Paging.ReadPagesAsync(
+                token => context.Shop.Coupons.ListCouponsAsync(Request(token), cancellationToken: context.CancellationToken),
+                page => page.NextPageToken);
+            await foreach (var page in pages) all.Coupons.AddRange(page.Coupons);
             context.Write(all, () => Print([.. all.Coupons]));
             return ExitCode.Done;
         });
     }
 
     private static void Print(params IEnumerable<Coupon> coupons) => CommandLine.Print(["coupon", "user", "status", "takes off", "valid until"],
-        coupons.Select(c => (IEnumerable<string>)[c.UserCouponId, c.UserId, c.Status.ToString().ToUpperInvariant(), FormatDiscount(c), $"{c.ValidUntil.ToDateTime():u}"]));
+        coupons.Select(c => (IEnumerable<string>)
+            [c.UserCouponId, c.UserId, c.Status.ToString().ToUpperInvariant(), FormatDiscount(c), $"{c.ValidUntil.ToDateTime():u}"]));
 
     private static string FormatDiscount(Coupon coupon) => coupon.PercentOff is not { } percent ? $"{coupon.AmountOff:N0} won"
         : percent.MaxAmount == 0 ? $"{percent.Percent} %" : $"{percent.Percent} %, at most {percent.MaxAmount:N0} won";

@@ -21,9 +21,12 @@ internal static class DeadLetterCommands
         return list.Unreachable.Count > 0 ? ExitCode.Unreachable : ExitCode.Done;
     });
 
-    private static Command Show() => new Command("show", "One of them, with what is in it.\n\n  shop dead-letters show 0123...") { Id }.SetHandler(async context =>
+    private static Command Show() => new Command("show", "One of them, with what is in it.\n\n  shop dead-letters show 0123...")
+        { Id }.SetHandler(async context =>
     {
-        var letter = (await CallOwnerAsync(context.Shop, service => service.GetDeadLetterAsync(new() { DeadLetterId = context.GetValue(Id) }, cancellationToken: context.CancellationToken))).DeadLetter;
+        var request = new GetDeadLetterRequest { DeadLetterId = context.GetValue(Id) };
+        var got = await CallOwnerAsync(context.Shop, service => service.GetDeadLetterAsync(request, cancellationToken: context.CancellationToken));
+        var letter = got.DeadLetter;
         context.Write(letter, () => Print(letter));
         return ExitCode.Done;
     });
@@ -31,7 +34,8 @@ internal static class DeadLetterCommands
     private static Command Redrive()
     {
         var dryRun = new Option<bool>("--dry-run") { Description = "Change nothing; print what would change." };
-        return new Command("redrive", "Handle it now, in its service. Exits with 1 when it fails again.\n\n  shop dead-letters redrive 0123... --dry-run") { Id, dryRun }.SetHandler(async context =>
+        return new Command("redrive", "Handle it now, in its service. Exits with 1 when it fails again.\n\n  shop dead-letters redrive 0123... --dry-run")
+            { Id, dryRun }.SetHandler(async context =>
         {
             var request = new RedriveDeadLetterRequest { DeadLetterId = context.GetValue(Id), DryRun = context.GetValue(dryRun) };
             var redriven = await CallOwnerAsync(context.Shop, service => service.RedriveDeadLetterAsync(request, cancellationToken: context.CancellationToken));
@@ -40,15 +44,21 @@ internal static class DeadLetterCommands
         });
     }
 
-    private static Command Discard() => new Command("discard", "Discard it for good. The saga does not need it.\n\n  shop dead-letters discard 0123...") { Id }.SetHandler(async context =>
+    private static Command Discard() => new Command("discard", "Discard it for good. The saga does not need it.\n\n  shop dead-letters discard 0123...")
+        { Id }.SetHandler(async context =>
     {
-        var letter = (await CallOwnerAsync(context.Shop, service => service.DiscardDeadLetterAsync(new() { DeadLetterId = context.GetValue(Id) }, cancellationToken: context.CancellationToken))).DeadLetter;
+        var request = new DiscardDeadLetterRequest { DeadLetterId = context.GetValue(Id) };
+        var discarded = await CallOwnerAsync(
+            context.Shop, service => service.DiscardDeadLetterAsync(request, cancellationToken: context.CancellationToken));
+        var letter = discarded.DeadLetter;
         context.Write(letter, () => Print(letter));
         return ExitCode.Done;
     });
 
     /// <summary>Calls each service in turn until one has the dead letter.</summary>
-    /// <exception cref="RpcException">The error of the service that has it; NOT_FOUND when none has it; UNAVAILABLE when one that may have it does not answer.</exception>
+    /// <exception cref="RpcException">
+    /// The error of the service that has it; NOT_FOUND when none has it; UNAVAILABLE when one that may have it does not answer.
+    /// </exception>
     private static async Task<T> CallOwnerAsync<T>(ShopClients shop, Func<DeadLetterService.DeadLetterServiceClient, AsyncUnaryCall<T>> call)
     {
         RpcException? notFound = null, unreachable = null;
@@ -74,13 +84,16 @@ internal static class DeadLetterCommands
     {
         if (list.Letters.Count == 0)
         {
-            AnsiConsole.MarkupLine(list.Unreachable.Count == 0 ? "[green]There are no dead letters.[/]" : "Of the services that answer there are no dead letters.");
+            AnsiConsole.MarkupLine(list.Unreachable.Count == 0
+                ? "[green]There are no dead letters.[/]"
+                : "Of the services that answer there are no dead letters.");
             return;
         }
         var table = new Table().AddColumns("id", "service", "topic", "order", "dead since", "problem");
         foreach (var letter in list.Letters)
         {
-            table.AddRow([.. new[] { letter.DeadLetterId, letter.AppId, letter.Topic, letter.OrderId, $"{letter.DeadTime.ToDateTime():u}", letter.Problem }.Select(text => new Text(text))]);
+            string[] row = [letter.DeadLetterId, letter.AppId, letter.Topic, letter.OrderId, $"{letter.DeadTime.ToDateTime():u}", letter.Problem];
+            table.AddRow([.. row.Select(text => new Text(text))]);
         }
         AnsiConsole.Write(table);
         if (list.More > 0) AnsiConsole.WriteLine($"{list.More} more wait.");

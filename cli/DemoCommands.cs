@@ -7,23 +7,28 @@ namespace Shop;
 /// <summary>Waits for the shop, fills it, runs the scenarios.</summary>
 internal static class DemoCommands
 {
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+
     public static Command Wait()
     {
         var timeout = new Option<int>("--timeout") { Description = "Seconds.", DefaultValueFactory = _ => 60 };
-        return new Command("wait", "Wait until all four services are ready. Exits with 3 when they are not in time.\n\n  shop wait --timeout 10") { timeout }.SetHandler(async context =>
+        return new Command("wait", "Wait until all four services are ready. Exits with 3 when they are not in time.\n\n  shop wait --timeout 10")
+            { timeout }.SetHandler(async context =>
         {
             await context.Shop.WaitUntilReadyAsync(TimeSpan.FromSeconds(context.GetValue(timeout)), context.CancellationToken);
             return ExitCode.Done;
         });
     }
 
-    public static Command Fill() => new Command("fill", "Fill a demo shop: products, two accounts, two coupons. Idempotent.\n\n  shop fill").SetHandler(async context =>
+    public static Command Fill() => new Command("fill",
+        "Fill a demo shop: products, two accounts, two coupons. Idempotent.\n\n  shop fill").SetHandler(async context =>
     {
         await DemoShop.FillAsync(context.Shop, context.CancellationToken);
         return ExitCode.Done;
     });
 
-    public static Command Demo() => new Command("demo", "Run the four scenarios against the running services, and check the outcome of each.\n\n  shop demo --json").SetHandler(async context =>
+    public static Command Demo() => new Command("demo",
+        "Run the four scenarios against the running services, and check the outcome of each.\n\n  shop demo --json").SetHandler(async context =>
     {
         List<ScenarioResult> results = [];
         var run = Guid.CreateVersion7().ToString("N")[^8..];
@@ -63,5 +68,5 @@ internal static class DemoCommands
             result.Findings,
             Timeline = result.Timeline.Select(entry => new { entry.AfterMs, entry.Event, entry.Detail, Status = entry.Status.ToString() }),
         }),
-        new JsonSerializerOptions(JsonSerializerDefaults.Web) { WriteIndented = true });
+        Json);
 }

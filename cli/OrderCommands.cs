@@ -13,7 +13,8 @@ internal static class OrderCommands
     public static Command Order() => new("order", "Place an order, look at it, cancel it.") { Place(), Show(), Timeline(), Cancel() };
 
     public static Command Explain() => new Command("explain",
-        "What an order waits for, since when, what happens next, how far it is compensated, and its dead letters.\n\n  shop explain ORD-...") { Id }.SetHandler(async context =>
+        "What an order waits for, since when, what happens next, how far it is compensated, and its dead letters.\n\n  shop explain ORD-...")
+            { Id }.SetHandler(async context =>
     {
         var explained = await ExplainAsync(context);
         var list = await DeadLetterList.ReadAsync(context.Shop, context.CancellationToken);
@@ -38,7 +39,8 @@ internal static class OrderCommands
         {
             if (result.GetValueOrDefault<int>() is < 1 or > 1000) result.AddError("--limit must be 1 to 1000.");
         });
-        var orders = new Command("orders", "All orders, roughly the newest first.\n\n  shop orders --status failed --limit 5\n  shop orders --open") { open, status, limit };
+        var orders = new Command("orders", "All orders, roughly the newest first.\n\n  shop orders --status failed --limit 5\n  shop orders --open")
+            { open, status, limit };
         orders.Validators.Add(result =>
         {
             if (result.GetResult(open) is not null && result.GetResult(status) is not null) result.AddError("--open and --status do not go together.");
@@ -47,13 +49,18 @@ internal static class OrderCommands
         {
             if (context.GetValue(open))
             {
-                var listed = await context.Shop.Orders.ListOpenOrdersAsync(new() { PageSize = context.GetValue(limit) }, cancellationToken: context.CancellationToken);
+                var listed = await context.Shop.Orders.ListOpenOrdersAsync(
+                    new() { PageSize = context.GetValue(limit) }, cancellationToken: context.CancellationToken);
                 context.Write(listed, () => OrderPrint.Open(listed));
                 return ExitCode.Done;
             }
             var all = new ListOrdersResponse();
-            ListOrdersRequest Request(string token) => new() { PageSize = context.GetValue(limit), PageToken = token, Statuses = { context.GetValue(status) ?? [] } };
-            await foreach (var page in Paging.ReadPagesAsync(token => context.Shop.Orders.ListOrdersAsync(Request(token), cancellationToken: context.CancellationToken), page => page.NextPageToken))
+            ListOrdersRequest Request(string token) =>
+                new() { PageSize = context.GetValue(limit), PageToken = token, Statuses = { context.GetValue(status) ?? [] } };
+            var pages = Paging.ReadPagesAsync(
+                token => context.Shop.Orders.ListOrdersAsync(Request(token), cancellationToken: context.CancellationToken),
+                page => page.NextPageToken);
+            await foreach (var page in pages)
             {
                 all.CompleteSince ??= page.CompleteSince;
                 all.Orders.AddRange(page.Orders.Take(context.GetValue(limit) - all.Orders.Count));
@@ -76,12 +83,22 @@ internal static class OrderCommands
         };
         var coupon = new Option<string>("--coupon") { Description = "A coupon of this user." };
         var key = CommandLine.Key();
-        var skip = new Option<bool>("--skip-precheck") { Description = "Place the order without a precheck of stock, balance and coupon; the saga compensates it when it fails." };
+        var skip = new Option<bool>("--skip-precheck")
+        {
+            Description = "Place the order without a precheck of stock, balance and coupon; the saga compensates it when it fails.",
+        };
         var watch = new Option<bool>("--watch") { Description = "Show each event until the order is closed. Exits with 1 when it fails." };
-        return new Command("place", "Place an order.\n\n  shop order place mina --item mouse:2 --item lamp --coupon welcome-mina --watch\n  shop order place jun --item keyboard --skip-precheck --watch")
+        return new Command("place", "Place an order.\n\n  shop order place mina --item mouse:2 --item lamp --coupon welcome-mina --watch\n"
+            + "  shop order place jun --item keyboard --skip-precheck --watch")
             { user, items, coupon, key, skip, watch }.SetHandler(async context =>
         {
-            var request = new PlaceOrderRequest { UserId = context.GetValue(user), Items = { context.GetValue(items) }, IdempotencyKey = context.GetValue(key), SkipPrecheck = context.GetValue(skip) };
+            var request = new PlaceOrderRequest
+            {
+                UserId = context.GetValue(user),
+                Items = { context.GetValue(items) },
+                IdempotencyKey = context.GetValue(key),
+                SkipPrecheck = context.GetValue(skip),
+            };
             if (context.GetValue(coupon) is { } with) request.UserCouponId = with;
             var placed = await context.Shop.Orders.PlaceOrderAsync(request, cancellationToken: context.CancellationToken);
             context.Write(placed, () => OrderPrint.Whole(placed.Order));
@@ -105,7 +122,9 @@ internal static class OrderCommands
         return ExitCode.Done;
     });
 
-    private static Command Timeline() => new Command("timeline", "The events of an order, a column for each service; < marks a compensation.\n\n  shop order timeline ORD-...") { Id }.SetHandler(async context =>
+    private static Command Timeline() => new Command("timeline",
+        "The events of an order, a column for each service; < marks a compensation.\n\n  shop order timeline ORD-...")
+            { Id }.SetHandler(async context =>
     {
         var explained = await ExplainAsync(context);
         context.Write(explained, () => OrderPrint.Timeline(explained.Timeline));
@@ -115,9 +134,11 @@ internal static class OrderCommands
     private static Command Cancel()
     {
         var comment = new Option<string>("--comment") { Description = "Kept as the order's detail.", DefaultValueFactory = _ => "" };
-        return new Command("cancel", "Cancel a pending order; finished steps are compensated.\n\n  shop order cancel ORD-... --comment 'changed my mind'") { Id, comment }.SetHandler(async context =>
+        return new Command("cancel", "Cancel a pending order; finished steps are compensated.\n\n  shop order cancel ORD-... --comment 'changed my mind'")
+            { Id, comment }.SetHandler(async context =>
         {
-            var cancelled = await context.Shop.Orders.CancelOrderAsync(new() { Order = context.GetValue(Id), Comment = context.GetValue(comment) }, cancellationToken: context.CancellationToken);
+            var cancelled = await context.Shop.Orders.CancelOrderAsync(
+                new() { Order = context.GetValue(Id), Comment = context.GetValue(comment) }, cancellationToken: context.CancellationToken);
             context.Write(cancelled, () => OrderPrint.Whole(cancelled.Order));
             return ExitCode.Done;
         });

@@ -20,7 +20,11 @@ internal static class OrderPrint
         foreach (var item in order.Items) Row("item", $"{item.Quantity} {item.ProductId} at {item.UnitPrice:N0} won");
         Row("amount", $"{order.TotalAmount:N0} - {order.DiscountAmount:N0} = {order.FinalAmount:N0} won");
         if (order.HasUserCouponId) Row("coupon", order.UserCouponId);
-        foreach (var step in order.Steps) Row(step.Step.ToString().ToLowerInvariant(), $"{step.State.ToString().ToUpperInvariant()} {step.Reference}{step.Reason} {step.Detail}".Trim());
+        foreach (var step in order.Steps)
+        {
+            Row(step.Step.ToString().ToLowerInvariant(),
+                $"{step.State.ToString().ToUpperInvariant()} {step.Reference}{step.Reason} {step.Detail}".Trim());
+        }
         if (order.Compensation.Length > 0) Row("compensation", order.Compensation);
         Row("placed", $"{order.PlacedTime.ToDateTime():u}");
         AnsiConsole.Write(grid);
@@ -51,7 +55,8 @@ internal static class OrderPrint
         foreach (var letter in letters)
         {
             var problem = letter.Problem.Length > 0 ? letter.Problem : "it failed when it was handled; a dry run says why";
-            AnsiConsole.WriteLine($"  dead:  {letter.AppId} could not handle {(letter.Topic == DeadLetterList.ReservationsTopic ? "its reservation" : letter.Topic)}: {problem} (./shop dead-letters show {letter.DeadLetterId})");
+            var what = letter.Topic == DeadLetterList.ReservationsTopic ? "its reservation" : letter.Topic;
+            AnsiConsole.WriteLine($"  dead:  {letter.AppId} could not handle {what}: {problem} (./shop dead-letters show {letter.DeadLetterId})");
         }
         foreach (var missing in list.Missing) AnsiConsole.WriteLine($"  dead:  {missing}");
         if (list.More > 0) AnsiConsole.WriteLine($"  dead:  {list.More} dead letters more wait than are listed; some may be of this order.");
@@ -69,12 +74,16 @@ internal static class OrderPrint
     public static void Open(ListOpenOrdersResponse listed)
     {
         CommandLine.Print(["order", "status", "age", "waits for"], listed.Orders.Select(order => (IEnumerable<string>)
-            [order.OrderNumber, order.Status.ToString().ToUpperInvariant(), $"{order.Age.ToTimeSpan().TotalSeconds:0.0} s", string.Join('\n', order.WaitsFor)]));
+        [
+            order.OrderNumber, order.Status.ToString().ToUpperInvariant(), $"{order.Age.ToTimeSpan().TotalSeconds:0.0} s",
+            string.Join('\n', order.WaitsFor),
+        ]));
         if (listed.More > 0) AnsiConsole.WriteLine($"{listed.More} more are open.");
     }
 
-    public static void All(IEnumerable<Order> orders) => CommandLine.Print(["order", "user", "status", "reason", "won", "placed"], orders.Select(order => (IEnumerable<string>)
-        [order.OrderNumber, order.UserId, GetStatus(order), order.Reason, $"{order.FinalAmount:N0}", $"{order.PlacedTime.ToDateTime():u}"]));
+    public static void All(IEnumerable<Order> orders) => CommandLine.Print(["order", "user", "status", "reason", "won", "placed"],
+        orders.Select(order => (IEnumerable<string>)
+            [order.OrderNumber, order.UserId, GetStatus(order), order.Reason, $"{order.FinalAmount:N0}", $"{order.PlacedTime.ToDateTime():u}"]));
 
     private static string GetStatus(Order order) => order.Status.ToString().ToUpperInvariant();
 }

@@ -16,10 +16,17 @@ internal static class ProductCommands
         var price = new Option<long>("--price") { Description = "Price of one piece in won.", Required = true };
         var stock = new Option<long>("--pieces") { Description = "Initial stock; ignored when the product exists." };
         var key = CommandLine.Key();
-        return new Command("put", "Create a product, or change its name and price.\n\n  shop product put chair --name 'Office chair' --price 310000 --pieces 5") { Id, name, price, stock, key }.SetHandler(async context =>
+        return new Command("put", "Create a product, or change its name and price.\n\n  shop product put chair --name 'Office chair' --price 310000 --pieces 5")
+            { Id, name, price, stock, key }.SetHandler(async context =>
         {
-            var put = await context.Shop.Stock.PutProductAsync(
-                new() { ProductId = context.GetValue(Id), Name = context.GetValue(name), Price = context.GetValue(price), InitialStock = context.GetValue(stock), IdempotencyKey = context.GetValue(key) }, cancellationToken: context.CancellationToken);
+            var put = await context.Shop.Stock.PutProductAsync(new()
+            {
+                ProductId = context.GetValue(Id),
+                Name = context.GetValue(name),
+                Price = context.GetValue(price),
+                InitialStock = context.GetValue(stock),
+                IdempotencyKey = context.GetValue(key),
+            }, cancellationToken: context.CancellationToken);
             context.Write(put, () => Print(put.Product));
             return ExitCode.Done;
         });
@@ -35,7 +42,10 @@ internal static class ProductCommands
     private static Command List() => new Command("list", "All products, by id.\n\n  shop product list").SetHandler(async context =>
     {
         var all = new ListProductsResponse();
-        await foreach (var page in Paging.ReadPagesAsync(token => context.Shop.Stock.ListProductsAsync(new() { PageToken = token }, cancellationToken: context.CancellationToken), page => page.NextPageToken)) all.Products.AddRange(page.Products);
+        var pages = Paging.ReadPagesAsync(
+            token => context.Shop.Stock.ListProductsAsync(new() { PageToken = token }, cancellationToken: context.CancellationToken),
+            page => page.NextPageToken);
+        await foreach (var page in pages) all.Products.AddRange(page.Products);
         context.Write(all, () => Print([.. all.Products]));
         return ExitCode.Done;
     });
@@ -44,14 +54,18 @@ internal static class ProductCommands
     {
         var delta = new Argument<long>("delta") { Description = "Pieces to add; negative: to remove." };
         var key = CommandLine.Key();
-        return new Command("adjust", "Add to what is available, or take from it.\n\n  shop product adjust lamp 10\n  shop product adjust lamp -3") { Id, delta, key }.SetHandler(async context =>
+        return new Command("adjust", "Add to what is available, or take from it.\n\n  shop product adjust lamp 10\n  shop product adjust lamp -3")
+            { Id, delta, key }.SetHandler(async context =>
         {
-            var adjusted = await context.Shop.Stock.AdjustStockAsync(new() { ProductId = context.GetValue(Id), Delta = context.GetValue(delta), IdempotencyKey = context.GetValue(key) }, cancellationToken: context.CancellationToken);
+            var adjusted = await context.Shop.Stock.AdjustStockAsync(
+                new() { ProductId = context.GetValue(Id), Delta = context.GetValue(delta), IdempotencyKey = context.GetValue(key) },
+                cancellationToken: context.CancellationToken);
             context.Write(adjusted, () => Print(adjusted.Product));
             return ExitCode.Done;
         });
     }
 
     private static void Print(params IEnumerable<Product> products) => CommandLine.Print(["product", "name", "won", "available", "held", "sold", "stocked"],
-        products.Select(p => (IEnumerable<string>)[p.ProductId, p.Name, $"{p.Price:N0}", $"{p.Available:N0}", $"{p.Held:N0}", $"{p.Sold:N0}", $"{p.Stocked:N0}"]));
+        products.Select(p => (IEnumerable<string>)
+            [p.ProductId, p.Name, $"{p.Price:N0}", $"{p.Available:N0}", $"{p.Held:N0}", $"{p.Sold:N0}", $"{p.Stocked:N0}"]));
 }

@@ -27,7 +27,10 @@ public sealed record DeadLetterList(IReadOnlyList<DeadLetter> Letters, int More,
         {
             try
             {
-                return (Service: service, Answer: (ListDeadLettersResponse?)await letters.ListDeadLettersAsync(new() { PageSize = PageSize }, cancellationToken: cancellationToken), Fault: (RpcException?)null);
+                return (
+                    Service: service,
+                    Answer: (ListDeadLettersResponse?)await letters.ListDeadLettersAsync(new() { PageSize = PageSize }, cancellationToken: cancellationToken),
+                    Fault: (RpcException?)null);
             }
             catch (RpcException fault) when (!cancellationToken.IsCancellationRequested)
             {

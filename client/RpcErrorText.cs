@@ -11,13 +11,16 @@ public static class RpcErrorText
     /// <returns>Such as "NOT_FOUND: product lamp does not exist (PRODUCT_NOT_FOUND)".</returns>
     public static string Describe(RpcException fault)
     {
-        var details = fault.Trailers.GetValueBytes("grpc-status-details-bin") is { } bytes ? Google.Rpc.Status.Parser.ParseFrom(bytes).Details.SelectMany(ToTexts).ToArray() : [];
+        var details = fault.Trailers.GetValueBytes("grpc-status-details-bin") is { } bytes
+            ? Google.Rpc.Status.Parser.ParseFrom(bytes).Details.SelectMany(ToTexts).ToArray()
+            : [];
         var text = details.Length > 0 ? string.Join("; ", details) : fault.Status.Detail;
         return $"{JsonNamingPolicy.SnakeCaseUpper.ConvertName(fault.StatusCode.ToString())}: {text.ReplaceLineEndings(" ")}";
 
         IEnumerable<string> ToTexts(Google.Protobuf.WellKnownTypes.Any detail) =>
             detail.TryUnpack<BadRequest>(out var bad) ? bad.FieldViolations.Select(violation => $"{violation.Field} {violation.Description}")
-            : detail.TryUnpack<PreconditionFailure>(out var failure) ? failure.Violations.Select(violation => $"{violation.Description} ({violation.Type}, {violation.Subject})")
+            : detail.TryUnpack<PreconditionFailure>(out var failure)
+                ? failure.Violations.Select(violation => $"{violation.Description} ({violation.Type}, {violation.Subject})")
             : detail.TryUnpack<ErrorInfo>(out var info) ? [$"{fault.Status.Detail} ({info.Reason})"]
             : [];
     }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Shop.V1;
@@ -18,6 +19,8 @@ public sealed record Scenario(
     string Name, int Quantity, long Balance, bool CouponValid, OrderStatus Status, string Reason, StepState Stock, StepState Payment, StepState Coupon)
 {
     private const long Price = 10_000, InitialStock = 10, Discount = 3_000;
+
+    private static readonly TimeSpan WatchTimeout = TimeSpan.FromSeconds(90);
 
     /// <summary>Maximum time for the participants to settle or release after the order is closed.</summary>
     private static readonly TimeSpan SettleTimeout = TimeSpan.FromSeconds(20);
@@ -46,7 +49,7 @@ public sealed record Scenario(
             UserCouponId = coupon,
             UserId = user,
             AmountOff = Discount,
-            ValidUntil = Timestamp.FromDateTime(DateTime.UtcNow.AddDays(CouponValid ? 1 : -1)),
+            ValidUntil = Timestamp.FromDateTimeOffset(TimeProvider.System.GetUtcNow().AddDays(CouponValid ? 1 : -1)),
         }, cancellationToken: cancellationToken);
 
         var placed = await shop.Orders.PlaceOrderAsync(new()
@@ -59,7 +62,8 @@ public sealed record Scenario(
         }, cancellationToken: cancellationToken);
 
         List<TimelineEntry> timeline = [];
-        using (var watch = shop.Orders.WatchOrder(new() { Order = placed.Order.OrderId }, deadline: DateTime.UtcNow.AddSeconds(90), cancellationToken: cancellationToken))
+        var deadline = TimeProvider.System.GetUtcNow().UtcDateTime + WatchTimeout;
+        using (var watch = shop.Orders.WatchOrder(new() { Order = placed.Order.OrderId }, deadline: deadline, cancellationToken: cancellationToken))
         {
             await foreach (var change in watch.ResponseStream.ReadAllAsync(cancellationToken)) timeline.Add(change.Entry);
         }
@@ -86,12 +90,13 @@ public sealed record Scenario(
     private static async Task<(Product Stock, Account Account, Coupon Coupon)> ReadSettledAsync(
         ShopClients shop, string product, string user, string coupon, CancellationToken cancellationToken)
     {
-        for (var until = DateTime.UtcNow + SettleTimeout; ; await Task.Delay(20, cancellationToken))
+        for (var begun = Stopwatch.GetTimestamp(); ; await Task.Delay(20, cancellationToken))
         {
             var stock = (await shop.Stock.GetProductAsync(new() { ProductId = product }, cancellationToken: cancellationToken)).Product;
             var account = (await shop.Payments.GetAccountAsync(new() { UserId = user }, cancellationToken: cancellationToken)).Account;
             var used = (await shop.Coupons.GetCouponAsync(new() { UserCouponId = coupon }, cancellationToken: cancellationToken)).Coupon;
-            if (stock.Held == 0 && account.Held == 0 && used.Status != CouponStatus.Held || DateTime.UtcNow > until) return (stock, account, used);
+            var isSettled = stock.Held == 0 && account.Held == 0 && used.Status != CouponStatus.Held;
+            if (isSettled || Stopwatch.GetElapsedTime(begun) > SettleTimeout) return (stock, account, used);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Grpc.Health.V1;
@@ -11,6 +12,7 @@ namespace Shop;
 public sealed class ShopClients
 {
     private static readonly TimeSpan ReconnectBackoffMin = TimeSpan.FromMilliseconds(50), ReconnectBackoffMax = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan HealthTimeout = TimeSpan.FromSeconds(2);
 
     /// <summary>Opens the channels; connections are made by the first call.</summary>
     /// <param name="orders">Address of Orders: an absolute URI, such as http://localhost:5001.</param>
@@ -53,23 +55,27 @@ public sealed class ShopClients
     /// <exception cref="TimeoutException">Names the service that is not ready, and its last answer.</exception>
     public async Task WaitUntilReadyAsync(TimeSpan timeout, CancellationToken cancellationToken)
     {
-        const string serving = nameof(HealthCheckResponse.Types.ServingStatus.Serving);
-        var until = DateTime.UtcNow + timeout;
+        const string Serving = nameof(HealthCheckResponse.Types.ServingStatus.Serving);
+        var begun = Stopwatch.GetTimestamp();
         foreach (var (name, address, channel) in Services)
         {
             var health = new Health.HealthClient(channel);
-            for (var status = ""; status != serving;)
+            for (var status = ""; status != Serving;)
             {
-                if (DateTime.UtcNow > until) throw new TimeoutException($"{name} at {address} is not ready after {timeout.TotalSeconds:0} s: {status}.");
+                if (Stopwatch.GetElapsedTime(begun) > timeout)
+                {
+                    throw new TimeoutException($"{name} at {address} is not ready after {timeout.TotalSeconds:0} s: {status}.");
+                }
+                var deadline = TimeProvider.System.GetUtcNow().UtcDateTime + HealthTimeout;
                 try
                 {
-                    status = (await health.CheckAsync(new(), deadline: DateTime.UtcNow.AddSeconds(2), cancellationToken: cancellationToken)).Status.ToString();
+                    status = (await health.CheckAsync(new(), deadline: deadline, cancellationToken: cancellationToken)).Status.ToString();
                 }
                 catch (RpcException fault) when (!cancellationToken.IsCancellationRequested)
                 {
                     status = fault.Status.Detail;
                 }
-                if (status != serving) await Task.Delay(50, cancellationToken);
+                if (status != Serving) await Task.Delay(50, cancellationToken);
             }
         }
     }
@@ -86,6 +92,6 @@ public sealed class ShopClients
         public override AsyncUnaryCall<TResponse> AsyncUnaryCall<TRequest, TResponse>(
             TRequest request, ClientInterceptorContext<TRequest, TResponse> context, AsyncUnaryCallContinuation<TRequest, TResponse> continuation) =>
             continuation(request, context.Options.Deadline is not null ? context
-                : new(context.Method, context.Host, context.Options.WithDeadline(DateTime.UtcNow + Timeout)));
+                : new(context.Method, context.Host, context.Options.WithDeadline(TimeProvider.System.GetUtcNow().UtcDateTime + Timeout)));
     }
 }

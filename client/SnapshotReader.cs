@@ -15,7 +15,7 @@ internal sealed class SnapshotReader(ShopClients shop, ShopSnapshot? previous, A
 
     public async Task<ShopSnapshot> ReadAsync()
     {
-        var startTime = DateTime.UtcNow;
+        var startTime = TimeProvider.System.GetUtcNow().UtcDateTime;
         var before = await ReadCatalogAsync();
         await TryReadAsync("Orders", ReadOrdersAsync);
         var after = await ReadCatalogAsync();
@@ -45,11 +45,15 @@ internal sealed class SnapshotReader(ShopClients shop, ShopSnapshot? previous, A
     private async Task ReadOrdersAsync()
     {
         var known = previous?.Orders.Where(order => order.IsFinal).ToDictionary(order => order.Order.OrderId) ?? [];
-        await foreach (var page in Paging.ReadPagesAsync(token => shop.Orders.ListOrdersAsync(new() { PageSize = PageSize, PageToken = token }, cancellationToken: cancellationToken), page => page.NextPageToken))
+        var pages = Paging.ReadPagesAsync(
+            token => shop.Orders.ListOrdersAsync(new() { PageSize = PageSize, PageToken = token }, cancellationToken: cancellationToken),
+            page => page.NextPageToken);
+        await foreach (var page in pages)
         {
             completeSince ??= page.CompleteSince?.ToDateTime();
             var records = new OrderRecords[page.Orders.Count];
-            await Parallel.ForAsync(0, records.Length, new ParallelOptions { MaxDegreeOfParallelism = ConcurrencyMax, CancellationToken = cancellationToken }, async (at, ct) =>
+            var limit = new ParallelOptions { MaxDegreeOfParallelism = ConcurrencyMax, CancellationToken = cancellationToken };
+            await Parallel.ForAsync(0, records.Length, limit, async (at, ct) =>
             {
                 var order = page.Orders[at];
                 records[at] = known.TryGetValue(order.OrderId, out var final) ? final with { Order = order } : await ReadRecordsAsync(order, ct);
@@ -64,8 +68,10 @@ internal sealed class SnapshotReader(ShopClients shop, ShopSnapshot? previous, A
         Reservation? reservation = null;
         Payment? payment = null;
         await Task.WhenAll(
-            TryReadAsync("Stock", async () => reservation = (await FindAsync(shop.Stock.GetReservationAsync(new() { OrderId = order.OrderId }, cancellationToken: ct)))?.Reservation),
-            TryReadAsync("Payments", async () => payment = (await FindAsync(shop.Payments.GetPaymentAsync(new() { OrderId = order.OrderId }, cancellationToken: ct)))?.Payment));
+            TryReadAsync("Stock", async () => reservation =
+                (await FindAsync(shop.Stock.GetReservationAsync(new() { OrderId = order.OrderId }, cancellationToken: ct)))?.Reservation),
+            TryReadAsync("Payments", async () => payment =
+                (await FindAsync(shop.Payments.GetPaymentAsync(new() { OrderId = order.OrderId }, cancellationToken: ct)))?.Payment));
         return new(order, reservation, payment);
     }
 
@@ -77,21 +83,30 @@ internal sealed class SnapshotReader(ShopClients shop, ShopSnapshot? previous, A
         await Task.WhenAll(
             TryReadAsync("Stock", async () =>
             {
-                await foreach (var page in Paging.ReadPagesAsync(token => shop.Stock.ListProductsAsync(new() { PageSize = PageSize, PageToken = token }, cancellationToken: cancellationToken), page => page.NextPageToken))
+                var pages = Paging.ReadPagesAsync(
+                    token => shop.Stock.ListProductsAsync(new() { PageSize = PageSize, PageToken = token }, cancellationToken: cancellationToken),
+                    page => page.NextPageToken);
+                await foreach (var page in pages)
                 {
                     foreach (var product in page.Products) products[product.ProductId] = product;
                 }
             }),
             TryReadAsync("Payments", async () =>
             {
-                await foreach (var page in Paging.ReadPagesAsync(token => shop.Payments.ListAccountsAsync(new() { PageSize = PageSize, PageToken = token }, cancellationToken: cancellationToken), page => page.NextPageToken))
+                var pages = Paging.ReadPagesAsync(
+                    token => shop.Payments.ListAccountsAsync(new() { PageSize = PageSize, PageToken = token }, cancellationToken: cancellationToken),
+                    page => page.NextPageToken);
+                await foreach (var page in pages)
                 {
                     foreach (var account in page.Accounts) accounts[account.UserId] = account;
                 }
             }),
             TryReadAsync("Coupons", async () =>
             {
-                await foreach (var page in Paging.ReadPagesAsync(token => shop.Coupons.ListCouponsAsync(new() { PageSize = PageSize, PageToken = token }, cancellationToken: cancellationToken), page => page.NextPageToken))
+                var pages = Paging.ReadPagesAsync(
+                    token => shop.Coupons.ListCouponsAsync(new() { PageSize = PageSize, PageToken = token }, cancellationToken: cancellationToken),
+                    page => page.NextPageToken);
+                await foreach (var page in pages)
                 {
                     foreach (var coupon in page.Coupons) coupons[coupon.UserCouponId] = coupon;
                 }

@@ -21,7 +21,8 @@ public static class UnavailableServices
     public static async Task<IReadOnlyList<string>> DescribeAsync(ShopClients shop, IEnumerable<string> services, CancellationToken cancellationToken)
     {
         var names = services.ToHashSet();
-        return [.. (await Task.WhenAll(shop.Services.Where(service => names.Contains(service.Name)).Select(service => DescribeAsync(service, cancellationToken)))).OfType<string>()];
+        var checks = shop.Services.Where(service => names.Contains(service.Name)).Select(service => DescribeAsync(service, cancellationToken));
+        return [.. (await Task.WhenAll(checks)).OfType<string>()];
     }
 
     /// <returns>Null: it is ready.</returns>
@@ -29,7 +30,8 @@ public static class UnavailableServices
     {
         try
         {
-            var health = await new Health.HealthClient(service.Channel).CheckAsync(new(), deadline: DateTime.UtcNow + Timeout, cancellationToken: cancellationToken);
+            var deadline = TimeProvider.System.GetUtcNow().UtcDateTime + Timeout;
+            var health = await new Health.HealthClient(service.Channel).CheckAsync(new(), deadline: deadline, cancellationToken: cancellationToken);
             return health.Status == HealthCheckResponse.Types.ServingStatus.Serving ? null
                 : $"{service.Name} at {service.Address} is not ready: its sidecar does not answer, or is not ready itself.";
         }

@@ -20,24 +20,25 @@ internal sealed class BenchCatalog(ShopClients shop)
     /// <summary>Adds products and accounts up to a multiple of the initial number.</summary>
     public async Task FillAsync(int times)
     {
-        await Parallel.ForAsync(products, times * InitialProducts, Limit, async (at, _) =>
-            await shop.Stock.PutProductAsync(new() { ProductId = GetProductId(at), Name = "Thing", Price = 1_000, InitialStock = 1_000_000_000 }));
+        await Parallel.ForAsync(products, times * InitialProducts, Limit, async (at, ct) =>
+            await shop.Stock.PutProductAsync(
+                new() { ProductId = GetProductId(at), Name = "Thing", Price = 1_000, InitialStock = 1_000_000_000 }, cancellationToken: ct));
         if (products == 0) await shop.Stock.PutProductAsync(new() { ProductId = SoldOut, Name = "Nothing", Price = 1_000 });
-        await Parallel.ForAsync(accounts, times * InitialAccounts, Limit, async (at, _) =>
-            await shop.Payments.OpenAccountAsync(new() { UserId = GetUserId(at), InitialDeposit = 1_000_000_000_000 }));
+        await Parallel.ForAsync(accounts, times * InitialAccounts, Limit, async (at, ct) =>
+            await shop.Payments.OpenAccountAsync(new() { UserId = GetUserId(at), InitialDeposit = 1_000_000_000_000 }, cancellationToken: ct));
         (products, accounts) = (times * InitialProducts, times * InitialAccounts);
     }
 
     /// <summary>Adds coupons; each can be used once.</summary>
     public async Task IssueCouponsAsync(int count)
     {
-        await Parallel.ForAsync(couponsIssued, couponsIssued + count, Limit, async (at, _) => await shop.Coupons.IssueCouponAsync(new()
+        await Parallel.ForAsync(couponsIssued, couponsIssued + count, Limit, async (at, ct) => await shop.Coupons.IssueCouponAsync(new()
         {
             UserCouponId = GetCouponId(at),
             UserId = GetUserId(at % InitialAccounts),
             AmountOff = 100,
             ValidUntil = Timestamp.FromDateTime(new(2099, 1, 1, 0, 0, 0, DateTimeKind.Utc)),
-        }));
+        }, cancellationToken: ct));
         couponsIssued += count;
     }
 

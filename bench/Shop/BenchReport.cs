@@ -15,10 +15,14 @@ internal sealed record BenchReport(
     public void Print()
     {
         Console.WriteLine();
-        Console.WriteLine($"{"",-44}{"accepted/s",12}{"sagas/s",10}{"of floor",10}{"p50 ms",9}{"p99 ms",9}{"max ms",9}{"CPU s/1000",12}{"Redis/saga",12}{"gRPC/saga",11}");
+        Console.WriteLine(
+            $"{"",-44}{"accepted/s",12}{"sagas/s",10}{"of floor",10}{"p50 ms",9}{"p99 ms",9}{"max ms",9}{"CPU s/1000",12}{"Redis/saga",12}{"gRPC/saga",11}");
         foreach (var result in Results)
         {
-            Console.WriteLine($"{result.Name,-44}{result.AcceptedPerSecond,12:N0}{result.SagasPerSecond,10:N0}{(FloorPerSecond > 0 ? result.SagasPerSecond / FloorPerSecond : null),10:P0}{result.P50Ms,9:N1}{result.P99Ms,9:N1}{result.MaxMs,9:N1}{result.Cpu,12:N2}{result.Commands,12:N1}{result.Calls,11:N1}");
+            Console.WriteLine(
+                $"{result.Name,-44}{result.AcceptedPerSecond,12:N0}{result.SagasPerSecond,10:N0}"
+                + $"{(FloorPerSecond > 0 ? result.SagasPerSecond / FloorPerSecond : null),10:P0}{result.P50Ms,9:N1}{result.P99Ms,9:N1}"
+                + $"{result.MaxMs,9:N1}{result.Cpu,12:N2}{result.Commands,12:N1}{result.Calls,11:N1}");
         }
         if (FloorPerSecond > 0) Console.WriteLine($"{"floor, 128 in flight",-44}{"",12}{FloorPerSecond,10:N0}");
         Console.WriteLine();
@@ -29,7 +33,8 @@ internal sealed record BenchReport(
         Console.WriteLine($"in Redis: {RedisSize.BytesPerOrder:N0} bytes per order, streams {RedisSize.StreamMegabytes:N1} MB");
         foreach (var invariant in Invariants)
         {
-            Console.WriteLine($"{(invariant.Holds ? "holds " : invariant.State == InvariantState.Broken ? "BROKEN" : "under way")} {invariant.Name}: {invariant.Sums}");
+            Console.WriteLine(
+                $"{(invariant.Holds ? "holds " : invariant.State == InvariantState.Broken ? "BROKEN" : "under way")} {invariant.Name}: {invariant.Sums}");
             foreach (var one in invariant.Discrepancies.Take(5)) Console.WriteLine($"       {one.What}");
         }
         Console.WriteLine($"Started, and the first order answered, in {FirstAnswerSeconds:N1} s.");
@@ -38,9 +43,14 @@ internal sealed record BenchReport(
 
     private void Table(string title, Func<PhaseResult, IReadOnlyDictionary<string, double>> of)
     {
-        var names = Results.SelectMany(result => of(result).Keys).Distinct().Where(name => Results.Any(result => of(result).GetValueOrDefault(name) >= 0.005)).Order().ToArray();
+        var names = Results.SelectMany(result => of(result).Keys).Distinct()
+            .Where(name => Results.Any(result => of(result).GetValueOrDefault(name) >= 0.005))
+            .Order().ToArray();
         Console.WriteLine($"{title,-44}{string.Concat(names.Select(name => $"{name,12}"))}");
-        foreach (var result in Results) Console.WriteLine($"{result.Name,-44}{string.Concat(names.Select(name => $"{of(result).GetValueOrDefault(name),12:N2}"))}");
+        foreach (var result in Results)
+        {
+            Console.WriteLine($"{result.Name,-44}{string.Concat(names.Select(name => $"{of(result).GetValueOrDefault(name),12:N2}"))}");
+        }
         Console.WriteLine();
     }
 }

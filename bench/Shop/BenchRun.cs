@@ -10,6 +10,9 @@ internal sealed class BenchRun : IAsyncDisposable
 {
     private const int BusyInFlight = 128;
 
+    private static readonly TimeSpan OpenOrdersTimeout = TimeSpan.FromSeconds(60);
+    private static readonly JsonSerializerOptions ReportJson = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+
     private readonly ShopUnderTest shop;
     private readonly CompletionListener completions;
     private readonly BenchCatalog catalog;
@@ -85,14 +88,18 @@ internal sealed class BenchRun : IAsyncDisposable
         var megabytes = ResourceCounters.ReadResidentMegabytes(shop);
         var redisSize = await RedisSize.ReadAsync(shop.Redis);
         Log("the audit");
-        var until = DateTime.UtcNow.AddSeconds(60);
-        while ((await shop.Clients.Orders.ListOpenOrdersAsync(new() { PageSize = 1 })).Orders.Count > 0 && DateTime.UtcNow < until) await Task.Delay(200);
+        var begun = Stopwatch.GetTimestamp();
+        while ((await shop.Clients.Orders.ListOpenOrdersAsync(new() { PageSize = 1 })).Orders.Count > 0
+            && Stopwatch.GetElapsedTime(begun) < OpenOrdersTimeout)
+        {
+            await Task.Delay(200);
+        }
         var invariants = await AuditRunner.RunAsync(shop.Clients, TimeSpan.FromSeconds(60), _ => { }, default);
 
         var report = new BenchReport(load, shop.FirstAnswer.TotalSeconds, floorPerSecond, results, megabytes, memory, redisSize, invariants);
         report.Print();
         var file = Path.Combine("artifacts", "bench.json");
-        await File.WriteAllTextAsync(file, JsonSerializer.Serialize(report, new JsonSerializerOptions(JsonSerializerDefaults.Web) { WriteIndented = true }));
+        await File.WriteAllTextAsync(file, JsonSerializer.Serialize(report, ReportJson));
         if (json) Console.WriteLine(await File.ReadAllTextAsync(file));
         else Console.WriteLine($"The same as JSON: {file}");
         if (shop.TraceRequests is { } requests) Console.WriteLine($"Traces were on: {requests:N0} batches of spans were sent.");
@@ -136,8 +143,10 @@ internal sealed class BenchRun : IAsyncDisposable
     private static void Print(PhaseResult last)
     {
         Log(last.Name);
-        Console.WriteLine($"  {last.SagasPerSecond:N0} sagas/s, p50 {last.P50Ms:N1} ms, p99 {last.P99Ms:N1} ms, {last.Cpu:N2} CPU s per 1,000, {last.Commands:N1} Redis commands and {last.Calls:N1} gRPC calls per saga");
+        Console.WriteLine(
+            $"  {last.SagasPerSecond:N0} sagas/s, p50 {last.P50Ms:N1} ms, p99 {last.P99Ms:N1} ms, {last.Cpu:N2} CPU s per 1,000, "
+            + $"{last.Commands:N1} Redis commands and {last.Calls:N1} gRPC calls per saga");
     }
 
-    private static void Log(string what) => Console.Error.WriteLine($"{DateTime.Now:HH:mm:ss} {what}");
+    private static void Log(string what) => Console.Error.WriteLine($"{TimeProvider.System.GetLocalNow():HH:mm:ss} {what}");
 }

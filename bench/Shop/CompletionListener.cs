@@ -45,7 +45,8 @@ internal sealed class CompletionListener : IAsyncDisposable
         await reading;
     }
 
-    private TaskCompletionSource<long> GetCompletion(string orderId) => completed.GetOrAdd(orderId, _ => new(TaskCreationOptions.RunContinuationsAsynchronously));
+    private TaskCompletionSource<long> GetCompletion(string orderId) =>
+        completed.GetOrAdd(orderId, _ => new(TaskCreationOptions.RunContinuationsAsynchronously));
 
     private async Task ReadAsync()
     {

@@ -10,7 +10,8 @@ namespace Bench;
 internal sealed class Floor(RedisClient redis)
 {
     private const string Set =
-        "local v=redis.call('HGET',KEYS[1],'version'); if type(v)~='string' or v==ARGV[1] or v=='' then redis.call('HSET',KEYS[1],'data',ARGV[2]); return redis.call('HINCRBY',KEYS[1],'version',1) else return error('no') end";
+        "local v=redis.call('HGET',KEYS[1],'version'); if type(v)~='string' or v==ARGV[1] or v=='' then "
+        + "redis.call('HSET',KEYS[1],'data',ARGV[2]); return redis.call('HINCRBY',KEYS[1],'version',1) else return error('no') end";
 
     private static readonly string Order = new('o', 1_200), Shared = new('s', 300), Claim = new('c', 250), Event = new('e', 700), Logged = new('l', 120);
 

@@ -45,14 +45,16 @@ internal sealed class LoadPhases(ShopUnderTest shop, BenchCatalog catalog, Compl
     {
         var latencies = new ConcurrentBag<double>();
         var (before, confirmed, failed, watch) = (await ResourceCounters.ReadAsync(shop), completions.Confirmed, completions.Failed, Stopwatch.StartNew());
-        await Parallel.ForAsync(0, orders, new ParallelOptions { MaxDegreeOfParallelism = inFlight }, async (at, _) =>
+        await Parallel.ForAsync(0, orders, new ParallelOptions { MaxDegreeOfParallelism = inFlight }, async (at, ct) =>
         {
             var begun = Stopwatch.GetTimestamp();
-            var placed = await shop.Clients.Orders.PlaceOrderAsync(catalog.CreateOrder(new(at), hot: false));
+            var placed = await shop.Clients.Orders.PlaceOrderAsync(catalog.CreateOrder(new(at), hot: false), cancellationToken: ct);
             latencies.Add(Stopwatch.GetElapsedTime(begun, await completions.WaitAsync(placed.Order.OrderId)).TotalMilliseconds);
         });
         var seconds = watch.Elapsed.TotalSeconds;
-        return CreateResult(name, orders / seconds, seconds, completions.Confirmed - confirmed, completions.Failed - failed, latencies, await ResourceCounters.ReadAsync(shop) - before);
+        return CreateResult(
+            name, orders / seconds, seconds, completions.Confirmed - confirmed, completions.Failed - failed, latencies,
+            await ResourceCounters.ReadAsync(shop) - before);
     }
 
     /// <summary>Places orders as fast as they are accepted, then waits until all have ended.</summary>
@@ -61,16 +63,18 @@ internal sealed class LoadPhases(ShopUnderTest shop, BenchCatalog catalog, Compl
         var latencies = new ConcurrentBag<double>();
         var (before, confirmed, failed, watch) = (await ResourceCounters.ReadAsync(shop), completions.Confirmed, completions.Failed, Stopwatch.StartNew());
         var ends = new ConcurrentBag<Task>();
-        await Parallel.ForAsync(0, orders, new ParallelOptions { MaxDegreeOfParallelism = concurrency }, async (at, _) =>
+        await Parallel.ForAsync(0, orders, new ParallelOptions { MaxDegreeOfParallelism = concurrency }, async (at, ct) =>
         {
             var begun = Stopwatch.GetTimestamp();
-            var placed = await shop.Clients.Orders.PlaceOrderAsync(catalog.CreateOrder(new(at), hot: false));
+            var placed = await shop.Clients.Orders.PlaceOrderAsync(catalog.CreateOrder(new(at), hot: false), cancellationToken: ct);
             ends.Add(EndAsync(placed.Order.OrderId, begun));
         });
         var accepted = orders / watch.Elapsed.TotalSeconds;
         await Task.WhenAll(ends);
         var seconds = watch.Elapsed.TotalSeconds;
-        return CreateResult($"burst of {orders:N0}", accepted, seconds, completions.Confirmed - confirmed, completions.Failed - failed, latencies, await ResourceCounters.ReadAsync(shop) - before);
+        return CreateResult(
+            $"burst of {orders:N0}", accepted, seconds, completions.Confirmed - confirmed, completions.Failed - failed, latencies,
+            await ResourceCounters.ReadAsync(shop) - before);
 
         async Task EndAsync(string order, long begun) => latencies.Add(Stopwatch.GetElapsedTime(begun, await completions.WaitAsync(order)).TotalMilliseconds);
     }

@@ -21,7 +21,8 @@ internal static class OrderCloner
                 for (var copy = 0; copy < times; copy++)
                 {
                     // An id of the same length; no order id begins with a letter after f.
-                    await redis.SendAllAsync([.. part.Select(key => new RedisArgument[] { "COPY", key, $"{record}{(char)('g' + copy)}{key[(record.Length + 1)..]}" })]);
+                    await redis.SendAllAsync(
+                        [.. part.Select(key => new RedisArgument[] { "COPY", key, $"{record}{(char)('g' + copy)}{key[(record.Length + 1)..]}" })]);
                 }
             }
         }

@@ -3,11 +3,18 @@ using System.Globalization;
 using Bench;
 
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
-var inFlight = new Option<int[]>("--in-flight") { Description = "Numbers of concurrent customers; each waits for its order before it places the next. Default: 1, 16 and 128.", AllowMultipleArgumentsPerToken = true };
+var inFlight = new Option<int[]>("--in-flight")
+{
+    Description = "Numbers of concurrent customers; each waits for its order before it places the next. Default: 1, 16 and 128.",
+    AllowMultipleArgumentsPerToken = true,
+};
 var seconds = new Option<int?>("--seconds") { Description = "Duration of each measurement, after a quarter of it as warm-up. Default: 20." };
 var quick = new Option<bool>("--quick") { Description = "No hot product, no burst; by default 1 and 128 in flight, 5 s each." };
 var growth = new Option<bool>("--growth") { Description = "Instead: measure the cost of an order with ten times the data." };
-var orders = new Option<int>("--orders") { Description = "Instead: place this many orders at 128 in flight, and sample the memory of each process at every tenth of them." };
+var orders = new Option<int>("--orders")
+{
+    Description = "Instead: place this many orders at 128 in flight, and sample the memory of each process at every tenth of them.",
+};
 var traces = new Option<bool>("--traces") { Description = "Trace every order, and send the spans to a collector that drops them." };
 var json = new Option<bool>("--json") { Description = "Print the report as JSON too; it is in artifacts/bench.json in any case." };
 var bench = new RootCommand("Measures the whole system.") { inFlight, seconds, quick, growth, orders, traces, json };

@@ -28,7 +28,10 @@ internal sealed record RedisSize(double BytesPerOrder, double StreamMegabytes)
                     count[kind]++;
                     if (sampled[kind]++ < SampleSize) bytes[kind] += (await redis.SendAsync("MEMORY", "USAGE", key)).Integer;
                 }
-                else if (!key.Contains("||", StringComparison.Ordinal) && !key.StartsWith("floor-", StringComparison.Ordinal)) streams += (await redis.SendAsync("MEMORY", "USAGE", key)).Integer;
+                else if (!key.Contains("||", StringComparison.Ordinal) && !key.StartsWith("floor-", StringComparison.Ordinal))
+                {
+                    streams += (await redis.SendAsync("MEMORY", "USAGE", key)).Integer;
+                }
             }
         }
         while (cursor != "0");

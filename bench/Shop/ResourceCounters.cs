@@ -10,12 +10,15 @@ namespace Bench;
 /// <param name="Cpu">CPU seconds by process.</param>
 /// <param name="Commands">Redis commands by name, without those of this bench.</param>
 /// <param name="Calls">gRPC calls by service: those it made to its sidecar, and those it answered for its sidecar or clients.</param>
-internal sealed record ResourceCounters(IReadOnlyDictionary<string, double> Cpu, IReadOnlyDictionary<string, long> Commands, IReadOnlyDictionary<string, double> Calls)
+internal sealed record ResourceCounters(
+    IReadOnlyDictionary<string, double> Cpu, IReadOnlyDictionary<string, long> Commands, IReadOnlyDictionary<string, double> Calls)
 {
     private static readonly HttpClient Http = new();
 
     /// <summary>Commands that only the bench sends, and commands inside scripts, which count as one EVAL.</summary>
     private static readonly string[] Ignored = ["xread", "info", "memory|usage", "scan", "hget", "hset", "hincrby"];
+
+    private static readonly string[] RequestDurations = ["http_client_request_duration_seconds", "http_server_request_duration_seconds"];
 
     public static async Task<ResourceCounters> ReadAsync(ShopUnderTest shop)
     {
@@ -25,10 +28,12 @@ internal sealed record ResourceCounters(IReadOnlyDictionary<string, double> Cpu,
             return process.Value.TotalProcessorTime.TotalSeconds;
         });
         var stats = Encoding.UTF8.GetString((await shop.Redis.SendAsync("INFO", "commandstats")).Bytes);
-        var commands = stats.Split('\n').Where(line => line.StartsWith("cmdstat_", StringComparison.Ordinal)).Select(line => line["cmdstat_".Length..].Split(':', 2))
+        var commands = stats.Split('\n')
+            .Where(line => line.StartsWith("cmdstat_", StringComparison.Ordinal)).Select(line => line["cmdstat_".Length..].Split(':', 2))
             .Where(line => !Ignored.Contains(line[0]))
             .ToDictionary(line => line[0], line => long.Parse(line[1].Split(',')[0]["calls=".Length..], CultureInfo.InvariantCulture));
-        var calls = await Task.WhenAll(shop.Metrics.Select(async service => (service.Key, Calls: CountCalls(await Http.GetStringAsync($"{service.Value}/metrics")))));
+        var calls = await Task.WhenAll(shop.Metrics.Select(async service =>
+            (service.Key, Calls: CountCalls(await Http.GetStringAsync($"{service.Value}/metrics")))));
         return new(cpu, commands, calls.ToDictionary(service => service.Key, service => service.Calls));
     }
 
@@ -36,17 +41,19 @@ internal sealed record ResourceCounters(IReadOnlyDictionary<string, double> Cpu,
     private static double CountCalls(string metrics)
     {
         var families = PrometheusText.Parse(metrics);
-        return new[] { "http_client_request_duration_seconds", "http_server_request_duration_seconds" }
+        return RequestDurations
             .SelectMany(name => families[name].Samples.Where(sample => sample.Name == $"{name}_count"))
             .Where(sample => sample.Labels.GetValueOrDefault("network_protocol_version") == "2").Sum(sample => sample.Value);
     }
 
     public static ResourceCounters operator -(ResourceCounters after, ResourceCounters before) => new(
         after.Cpu.ToDictionary(process => process.Key, process => process.Value - before.Cpu.GetValueOrDefault(process.Key)),
-        after.Commands.ToDictionary(command => command.Key, command => command.Value - before.Commands.GetValueOrDefault(command.Key)).Where(command => command.Value > 0).ToDictionary(),
+        after.Commands.ToDictionary(command => command.Key, command => command.Value - before.Commands.GetValueOrDefault(command.Key))
+                .Where(command => command.Value > 0).ToDictionary(),
         after.Calls.ToDictionary(service => service.Key, service => service.Value - before.Calls.GetValueOrDefault(service.Key)));
 
-    public static IReadOnlyDictionary<string, double> ReadResidentMegabytes(ShopUnderTest shop) => shop.Processes.ToDictionary(process => process.Key, process =>
+    public static IReadOnlyDictionary<string, double> ReadResidentMegabytes(ShopUnderTest shop) =>
+        shop.Processes.ToDictionary(process => process.Key, process =>
     {
         process.Value.Refresh();
         return process.Value.WorkingSet64 / 1e6;

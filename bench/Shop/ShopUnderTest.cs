@@ -9,7 +9,8 @@ namespace Bench;
 /// <summary>The whole system as ./run.sh starts it, on free ports and with its own Redis, logging warnings only.</summary>
 internal sealed class ShopUnderTest : IAsyncDisposable
 {
-    private static readonly string[] ProjectPorts = ["5001", "5002", "5003", "5004", "8080", "8082", "8083", "8084", "50001", "50002", "50003", "50004", "3501", "3502", "3503", "3504"];
+    private static readonly string[] ProjectPorts =
+        ["5001", "5002", "5003", "5004", "8080", "8082", "8083", "8084", "50001", "50002", "50003", "50004", "3501", "3502", "3503", "3504"];
 
     /// <summary>The build configuration of this bench, and of the programs that it measures.</summary>
     private static readonly string Configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
@@ -101,7 +102,10 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     private async Task StartRedisAsync()
     {
         redis = Process.Start(new ProcessStartInfo("redis-server",
-            ["--port", $"{redisPort}", "--bind", "127.0.0.1", "--dir", folder.FullName, "--save", "", "--appendonly", "yes", "--appendfsync", "everysec"]) { RedirectStandardOutput = true })!;
+            ["--port", $"{redisPort}", "--bind", "127.0.0.1", "--dir", folder.FullName, "--save", "", "--appendonly", "yes", "--appendfsync", "everysec"])
+        {
+            RedirectStandardOutput = true,
+        })!;
         while (await redis.StandardOutput.ReadLineAsync() is { } line)
         {
             if (!line.Contains("Ready to accept connections", StringComparison.Ordinal)) continue;
@@ -118,7 +122,9 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         foreach (var file in Directory.EnumerateFiles(Path.Combine(root, "components")))
         {
             var text = File.ReadAllText(file).Replace("localhost:6379", $"127.0.0.1:{redisPort}");
-            text = sink is null ? text.Replace("samplingRate: \"1\"", "samplingRate: \"0\"") : text.Replace("http://localhost:9411/api/v2/spans", sink.Endpoint);
+            text = sink is null
+                ? text.Replace("samplingRate: \"1\"", "samplingRate: \"0\"")
+                : text.Replace("http://localhost:9411/api/v2/spans", sink.Endpoint);
             File.WriteAllText(Path.Combine(components, Path.GetFileName(file)), text);
         }
         var run = File.ReadAllText(Path.Combine(root, "dapr.yaml"));
@@ -129,7 +135,8 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         run = run.Replace("../../artifacts", Path.Combine(root, "artifacts")).Replace("/release/", $"/{Configuration}/");
         var file2 = Path.Combine(folder.FullName, "dapr.yaml");
         File.WriteAllText(file2, run);
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(root, $"artifacts/bin/daprd/{Configuration}/daprd.dll"), "run", "-f", file2, "--names-folder", Path.Combine(folder.FullName, "names")])
+        var daprd = Path.Combine(root, $"artifacts/bin/daprd/{Configuration}/daprd.dll");
+        var start = new ProcessStartInfo("dotnet", [daprd, "run", "-f", file2, "--names-folder", Path.Combine(folder.FullName, "names")])
         {
             RedirectStandardOutput = true,
             Environment =
@@ -158,10 +165,13 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     private Dictionary<string, Process> FindProcesses()
     {
         Dictionary<string, Process> found = new() { ["redis"] = redis!, ["sidecars"] = runner!, ["driver"] = Process.GetCurrentProcess() };
-        foreach (var child in Directory.EnumerateDirectories("/proc").Select(Path.GetFileName).Where(name => int.TryParse(name, out _)).Select(name => int.Parse(name!)))
+        foreach (var child in Directory.EnumerateDirectories("/proc").Select(Path.GetFileName)
+            .Where(name => int.TryParse(name, out _))
+            .Select(name => int.Parse(name!)))
         {
             if (!File.Exists($"/proc/{child}/cmdline") || !IsChildOfRunner(child)) continue;
-            var name = Path.GetFileNameWithoutExtension(File.ReadAllText($"/proc/{child}/cmdline").Split('\0').LastOrDefault(word => word.EndsWith(".dll", StringComparison.Ordinal)) ?? "");
+            var name = Path.GetFileNameWithoutExtension(
+                File.ReadAllText($"/proc/{child}/cmdline").Split('\0').LastOrDefault(word => word.EndsWith(".dll", StringComparison.Ordinal)) ?? "");
             if (name.Length > 0) found[name.ToLowerInvariant()] = Process.GetProcessById(child);
         }
         return found;

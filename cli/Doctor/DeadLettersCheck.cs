@@ -14,11 +14,16 @@ internal static class DeadLettersCheck
     {
         try
         {
-            return Evaluate(service, await letters.ListDeadLettersAsync(new() { PageSize = PageSize }, deadline: DateTime.UtcNow + Timeout, cancellationToken: ct));
+            var deadline = TimeProvider.System.GetUtcNow().UtcDateTime + Timeout;
+            return Evaluate(service, await letters.ListDeadLettersAsync(new() { PageSize = PageSize }, deadline: deadline, cancellationToken: ct));
         }
         catch (RpcException fault) when (!ct.IsCancellationRequested)
         {
-            return [CheckResult.Warning(service, "dead letters", $"They cannot be read: {RpcErrorText.Describe(fault)}", "Check its sidecar and the state store, and run this again.")];
+            return
+            [
+                CheckResult.Warning(service, "dead letters", $"They cannot be read: {RpcErrorText.Describe(fault)}",
+                    "Check its sidecar and the state store, and run this again."),
+            ];
         }
     }
 
@@ -32,8 +37,9 @@ internal static class DeadLettersCheck
                 "./shop dead-letters list, then show, redrive or discard them");
         if (reservations.Length > 0)
         {
+            var some = string.Join(", ", reservations.Take(3).Select(letter => $"order {letter.OrderId}: {letter.Problem.TrimEnd('.')}"));
             yield return CheckResult.Problem(service, "reservations",
-                $"{reservations.Length:N0} cannot be handled, and what they hold stays held: {string.Join(", ", reservations.Take(3).Select(letter => $"order {letter.OrderId}: {letter.Problem.TrimEnd('.')}"))}",
+                $"{reservations.Length:N0} cannot be handled, and what they hold stays held: {some}",
                 $"./shop dead-letters show {reservations[0].DeadLetterId}; ./shop explain <order>");
         }
     }

@@ -21,17 +21,23 @@ internal static class DoctorCommand
     {
         Option<string>[] sidecars =
         [
-            CommandLine.Address("--orders-sidecar", "Orders' sidecar", 50001), CommandLine.Address("--stock-sidecar", "Stock's sidecar", 50002),
+            CommandLine.Address("--orders-sidecar", "Orders' sidecar", 50001),
+            CommandLine.Address("--stock-sidecar", "Stock's sidecar", 50002),
             CommandLine.Address("--payments-sidecar", "Payments' sidecar", 50003),
             CommandLine.Address("--coupons-sidecar", "Coupons' sidecar", 50004),
         ];
         Option<string>[] httpApis =
         [
-            CommandLine.Address("--orders-sidecar-http", "Orders' sidecar, its HTTP API", 3501), CommandLine.Address("--stock-sidecar-http", "Stock's sidecar, its HTTP API", 3502),
+            CommandLine.Address("--orders-sidecar-http", "Orders' sidecar, its HTTP API", 3501),
+            CommandLine.Address("--stock-sidecar-http", "Stock's sidecar, its HTTP API", 3502),
             CommandLine.Address("--payments-sidecar-http", "Payments' sidecar, its HTTP API", 3503),
             CommandLine.Address("--coupons-sidecar-http", "Coupons' sidecar, its HTTP API", 3504),
         ];
-        var components = new Option<string>("--components") { Description = "The folder of Dapr's component files, which name the Redis.", DefaultValueFactory = _ => "components" };
+        var components = new Option<string>("--components")
+        {
+            Description = "The folder of Dapr's component files, which name the Redis.",
+            DefaultValueFactory = _ => "components",
+        };
         var doctor = new Command("doctor", """
             Check services, their sweeps and dead letters, sidecars and Redis, and print what is wrong and what to do. Exits with 1 when orders
             fail, wait or are lost because of it, with 3 when no service answers.
@@ -42,7 +48,9 @@ internal static class DoctorCommand
         foreach (var sidecar in sidecars.Concat(httpApis)) doctor.Add(sidecar);
         return doctor.SetHandler(async context =>
         {
-            var results = await RunAsync(context.Shop, [.. sidecars.Select(context.GetValue).Zip(httpApis.Select(context.GetValue))], context.GetValue(components), context.CancellationToken);
+            var results = await RunAsync(
+                context.Shop, [.. sidecars.Select(context.GetValue).Zip(httpApis.Select(context.GetValue))],
+                context.GetValue(components), context.CancellationToken);
             if (context.Json) Console.WriteLine(JsonSerializer.Serialize(results, AsJson));
             else Print(results);
             return results.All(result => result.Severity != Severity.Problem) ? ExitCode.Done
@@ -50,6 +58,12 @@ internal static class DoctorCommand
                 : ExitCode.Unreachable;
         });
     }
+
+    /// <param name="Sidecar">Null: it does not answer.</param>
+    /// <param name="Health">Null: the sidecar does not answer.</param>
+    /// <param name="Version">Null: the service does not answer. Empty: unknown.</param>
+    private sealed record ServiceResults(
+        string Service, IReadOnlyList<CheckResult> Results, GetMetadataResponse? Sidecar, SidecarHealth? Health, string? Version);
 
     /// <param name="sidecars">Addresses of the sidecars of Orders, Stock, Payments, Coupons.</param>
     /// <param name="components">The folder of component files.</param>
@@ -67,15 +81,14 @@ internal static class DoctorCommand
         return results;
     }
 
-    /// <returns>Sidecar and Health are null where the sidecar does not answer.</returns>
-    private static async Task<(string Service, IReadOnlyList<CheckResult> Results, GetMetadataResponse? Sidecar, SidecarHealth? Health, string? Version)> CheckAsync(
+    private static async Task<ServiceResults> CheckAsync(
         ServiceEndpoint service, DeadLetterService.DeadLetterServiceClient letters, (string Grpc, string Http) sidecar, CancellationToken ct)
     {
         var (results, wanted, version) = await ServiceCheck.RunAsync(service, letters, ct);
         List<CheckResult> all = [.. results];
-        if (await SidecarCheck.ReadAsync(service, sidecar.Grpc, all, ct) is not { } metadata) return (service.Name, all, null, null, version);
+        if (await SidecarCheck.ReadAsync(service, sidecar.Grpc, all, ct) is not { } metadata) return new(service.Name, all, null, null, version);
         all.AddRange(SidecarCheck.Evaluate(service, metadata, wanted));
-        return (service.Name, all, metadata, await ReadinessCheck.ReadAsync(service.AppId, sidecar.Http, ct), version);
+        return new(service.Name, all, metadata, await ReadinessCheck.ReadAsync(service.AppId, sidecar.Http, ct), version);
     }
 
     private static async Task<IEnumerable<CheckResult>> CheckFilesAsync(string folder, StoreCheck stores)
@@ -100,7 +113,8 @@ internal static class DoctorCommand
         {
             return
             [
-                CheckResult.Warning(folder, "files", $"They cannot be read: {fault.Message}", "Give the folder of Dapr's component files as --components: they name the Redis."),
+                CheckResult.Warning(folder, "files", $"They cannot be read: {fault.Message}",
+                    "Give the folder of Dapr's component files as --components: they name the Redis."),
                 .. (stores with { Types = [.. stores.Types.Where(component => !component.Type.EndsWith(".redis", StringComparison.Ordinal))] }).GetUnchecked(0),
             ];
         }

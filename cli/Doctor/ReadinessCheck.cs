@@ -26,17 +26,20 @@ internal static class ReadinessCheck
         {
             if (one.Health is null && one.Outbound is null)
             {
-                yield return CheckResult.Warning($"{one.AppId} sidecar", "ready", $"Its HTTP API does not answer at {one.Address}; whether it is ready was not checked.",
+                yield return CheckResult.Warning($"{one.AppId} sidecar", "ready",
+                    $"Its HTTP API does not answer at {one.Address}; whether it is ready was not checked.",
                     $"Say where its HTTP API is with --{one.AppId}-sidecar-http.");
             }
             else if (!one.CanBeCalled)
             {
-                yield return CheckResult.Problem($"{one.AppId} sidecar", "ready", $"{OutboundPath} says {FormatStatus(one.Outbound)}: its service can do nothing. {one.Body}".TrimEnd(),
+                yield return CheckResult.Problem($"{one.AppId} sidecar", "ready",
+                    $"{OutboundPath} says {FormatStatus(one.Outbound)}: its service can do nothing. {one.Body}".TrimEnd(),
                     "See its log: most often it waits for a component, such as the state store or the broker.");
             }
             else if (!one.IsReady && !LacksScheduler(one))
             {
-                yield return CheckResult.Warning($"{one.AppId} sidecar", "ready", $"{HealthPath} says {FormatStatus(one.Health)}, {OutboundPath} {one.Outbound}: {one.Body}",
+                yield return CheckResult.Warning($"{one.AppId} sidecar", "ready",
+                    $"{HealthPath} says {FormatStatus(one.Health)}, {OutboundPath} {one.Outbound}: {one.Body}",
                     "See its log. The shop's services need only the second.");
             }
         }
@@ -44,15 +47,21 @@ internal static class ReadinessCheck
         var callable = sidecars.Where(one => one.CanBeCalled).ToArray();
         if (callable.Where(one => !one.IsReady && LacksScheduler(one)).Select(one => one.AppId).ToArray() is { Length: > 0 } lacking)
         {
-            yield return CheckResult.Warning(AllSidecars, "scheduler", $"{string.Join(", ", lacking)}: reached none, so {HealthPath} says {callable.First(one => !one.IsReady).Health}; {OutboundPath} says 204.",
-                $"Nothing for the shop, which needs only {OutboundPath}. A probe of {HealthPath} never succeeds: use the other path, or start the scheduler (dapr init).");
+            yield return CheckResult.Warning(AllSidecars, "scheduler",
+                $"{string.Join(", ", lacking)}: reached none, so {HealthPath} says {callable.First(one => !one.IsReady).Health}; "
+                    + $"{OutboundPath} says 204.",
+                $"Nothing for the shop, which needs only {OutboundPath}. A probe of {HealthPath} never succeeds: "
+                    + "use the other path, or start the scheduler (dapr init).");
         }
         else if (callable.Length > 0 && callable.All(one => one.IsReady))
         {
-            var without = metadata.Where(one => ReportsScheduler(one) && one.Scheduler is not { ConnectedAddresses.Count: > 0 }).Select(one => one.Id).ToArray();
+            var without = metadata.Where(one => ReportsScheduler(one) && one.Scheduler is not { ConnectedAddresses.Count: > 0 })
+                .Select(one => one.Id).ToArray();
             if (without.Length > 0)
             {
-                yield return CheckResult.Warning(AllSidecars, "scheduler", $"{string.Join(", ", without)}: connected to none. They are ready; one that is started now does not become ready by {HealthPath}.",
+                yield return CheckResult.Warning(AllSidecars, "scheduler",
+                    $"{string.Join(", ", without)}: connected to none. They are ready; "
+                        + $"one that is started now does not become ready by {HealthPath}.",
                     $"Nothing for the shop, which needs only {OutboundPath}; for a probe of {HealthPath}, start the scheduler (dapr init).");
             }
             else yield return CheckResult.Ok(AllSidecars, "ready", $"{HealthPath} and {OutboundPath}");
@@ -61,7 +70,8 @@ internal static class ReadinessCheck
 
     private static bool LacksScheduler(SidecarHealth one) => one.Body.Contains("scheduler", StringComparison.OrdinalIgnoreCase);
 
-    private static bool ReportsScheduler(GetMetadataResponse metadata) => Version.TryParse(metadata.RuntimeVersion.TrimStart('v').Split('-')[0], out var version) && version >= NeedsScheduler;
+    private static bool ReportsScheduler(GetMetadataResponse metadata) =>
+        Version.TryParse(metadata.RuntimeVersion.TrimStart('v').Split('-')[0], out var version) && version >= NeedsScheduler;
 
     private static string FormatStatus(int? status) => status?.ToString() ?? "nothing";
 

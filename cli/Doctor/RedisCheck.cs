@@ -15,7 +15,8 @@ internal static class RedisCheck
         var subject = $"Redis {endpoint.Address}";
         var options = new ConfigurationOptions
         {
-            EndPoints = { endpoint.Address }, User = endpoint.User.Length > 0 ? endpoint.User : null, Password = endpoint.Password, Ssl = endpoint.Tls, AllowAdmin = true,
+            EndPoints = { endpoint.Address },
+            User = endpoint.User.Length > 0 ? endpoint.User : null, Password = endpoint.Password, Ssl = endpoint.Tls, AllowAdmin = true,
             ConnectTimeout = TimeoutMilliseconds, SyncTimeout = TimeoutMilliseconds, ConnectRetry = 1, AbortOnConnectFail = true,
         };
         try
@@ -23,7 +24,7 @@ internal static class RedisCheck
             using var redis = await ConnectionMultiplexer.ConnectAsync(options);
             var server = redis.GetServer(redis.GetEndPoints()[0]);
             var info = (await server.InfoAsync()).SelectMany(section => section).ToDictionary(line => line.Key, line => line.Value);
-            var offset = await server.TimeAsync() - DateTime.UtcNow;
+            var offset = await server.TimeAsync() - TimeProvider.System.GetUtcNow().UtcDateTime;
             return [.. Evaluate(subject, info, await GetSaveAsync(server)), ClockCheck.Evaluate(subject, offset)];
         }
         catch (RedisServerException refused) when (refused.Message.StartsWith("NOAUTH", StringComparison.Ordinal)
@@ -64,7 +65,7 @@ internal static class RedisCheck
 
     private static CheckResult CheckPersistence(string subject, Func<string, string> get, string? save)
     {
-        const string advice = "redis-cli config set appendonly yes, and appendonly yes in redis.conf";
+        const string Advice = "redis-cli config set appendonly yes, and appendonly yes in redis.conf";
         if (get("aof_enabled") == "1")
         {
             return get("aof_last_write_status") is "ok" or ""
@@ -79,9 +80,9 @@ internal static class RedisCheck
         }
         return save switch
         {
-            null => CheckResult.Warning(subject, "persistence", "no append-only file; whether it writes snapshots is unknown", advice),
-            "" => CheckResult.Problem(subject, "persistence", "none: all orders are lost when it stops", advice),
-            _ => CheckResult.Warning(subject, "persistence", $"snapshots only ({save}): what was written after the last one is lost in a crash", advice),
+            null => CheckResult.Warning(subject, "persistence", "no append-only file; whether it writes snapshots is unknown", Advice),
+            "" => CheckResult.Problem(subject, "persistence", "none: all orders are lost when it stops", Advice),
+            _ => CheckResult.Warning(subject, "persistence", $"snapshots only ({save}): what was written after the last one is lost in a crash", Advice),
         };
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using Dapr.AppCallback.Autogen.Grpc.v1;
 using Google.Protobuf.WellKnownTypes;
@@ -17,6 +18,8 @@ internal static class ServiceCheck
 
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(3);
 
+    private static DateTime Now => TimeProvider.System.GetUtcNow().UtcDateTime;
+
     /// <returns>
     /// The results; the topics that the service subscribes to, null: unknown; its version, null: it does not answer, empty: unknown.
     /// </returns>
@@ -25,13 +28,12 @@ internal static class ServiceCheck
     {
         try
         {
-            var begun = DateTime.UtcNow;
-            using var call = new HealthService.HealthClient(service.Channel).CheckAsync(
-                new(), deadline: begun + Timeout, cancellationToken: ct);
+            var begun = Stopwatch.GetTimestamp();
+            using var call = new HealthService.HealthClient(service.Channel).CheckAsync(new(), deadline: Now + Timeout, cancellationToken: ct);
             var headers = await call.ResponseHeadersAsync;
             var status = (await call).Status;
-            List<CheckResult> results = [CheckHealth(service, status, DateTime.UtcNow - begun)];
-            if (ClockCheck.GetOffset(headers.GetValue("date"), DateTime.UtcNow) is { } offset) results.Add(ClockCheck.Evaluate(service.Name, offset));
+            List<CheckResult> results = [CheckHealth(service, status, Stopwatch.GetElapsedTime(begun))];
+            if (ClockCheck.GetOffset(headers.GetValue("date"), Now) is { } offset) results.Add(ClockCheck.Evaluate(service.Name, offset));
             var metrics = await MetricsPage.ReadAsync(service, ct);
             if (metrics.Length > 0) results.AddRange(SweepCheck.Evaluate(service.Name, metrics));
             results.AddRange(await DeadLettersCheck.RunAsync(service.Name, letters, ct));
@@ -71,7 +73,7 @@ internal static class ServiceCheck
         try
         {
             var callback = new AppCallback.AppCallbackClient(service.Channel);
-            var listed = await callback.ListTopicSubscriptionsAsync(new Empty(), deadline: DateTime.UtcNow + Timeout, cancellationToken: ct);
+            var listed = await callback.ListTopicSubscriptionsAsync(new Empty(), deadline: Now + Timeout, cancellationToken: ct);
             return listed.Subscriptions;
         }
         catch (RpcException) when (!ct.IsCancellationRequested)

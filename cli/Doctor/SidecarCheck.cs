@@ -23,7 +23,7 @@ internal static class SidecarCheck
         {
             Metadata headers = [];
             if (Environment.GetEnvironmentVariable("DAPR_API_TOKEN") is { Length: > 0 } token) headers.Add("dapr-api-token", token);
-            return await new DaprClient(channel).GetMetadataAsync(new(), headers, DateTime.UtcNow + Timeout, ct);
+            return await new DaprClient(channel).GetMetadataAsync(new(), headers, TimeProvider.System.GetUtcNow().UtcDateTime + Timeout, ct);
         }
         catch (RpcException fault) when (fault.StatusCode == StatusCode.Unauthenticated)
         {

@@ -26,7 +26,8 @@ internal sealed record StoreCheck(IReadOnlyList<(string Name, string Type)> Type
     /// <param name="redisCount">Number of Redis servers in the component files.</param>
     public IEnumerable<CheckResult> GetUnchecked(int redisCount)
     {
-        foreach (var (name, type) in Types.Where(component => !component.Type.EndsWith(".redis", StringComparison.Ordinal) && !InMemory.Contains(component.Type)))
+        var others = Types.Where(component => !component.Type.EndsWith(".redis", StringComparison.Ordinal) && !InMemory.Contains(component.Type));
+        foreach (var (name, type) in others)
         {
             yield return CheckResult.Warning(name, "not checked", $"{type}: latency, free space and durability. Only Redis is checked.",
                 "Check it with its own tools. What its sidecars and services report of it is above.");

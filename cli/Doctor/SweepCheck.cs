@@ -12,7 +12,8 @@ internal static partial class SweepCheck
     /// <summary>The default deadline of an order; a sweep that runs less often is useless.</summary>
     private static readonly TimeSpan SilentMax = TimeSpan.FromSeconds(60);
 
-    private const string Advice = "See the service's log for SweepFailed or an outage; orders and reservations that make no progress wait until it succeeds again.";
+    private const string Advice =
+        "See the service's log for SweepFailed or an outage; orders and reservations that make no progress wait until it succeeds again.";
 
     /// <param name="metrics">The metrics of the service. Empty: not available.</param>
     public static IEnumerable<CheckResult> Evaluate(string service, string metrics)
@@ -21,12 +22,14 @@ internal static partial class SweepCheck
         var ages = Sample().Matches(metrics).Where(sample => sample.Groups["metric"].Value == "last_success_age_seconds").ToDictionary(GetSweep, GetValue);
         if (ages.Count == 0)
         {
-            yield return CheckResult.Warning(service, "sweeps", "its metrics do not show whether they run", "Build all four services from the same commit, and start them again.");
+            yield return CheckResult.Warning(service, "sweeps", "its metrics do not show whether they run",
+                "Build all four services from the same commit, and start them again.");
         }
         foreach (var (sweep, seconds) in ages)
         {
             var (age, failed) = (TimeSpan.FromSeconds(seconds), failures.GetValueOrDefault(sweep));
-            var observed = $"the last of {sweep} that succeeded ended {age.TotalSeconds.ToString("0", CultureInfo.InvariantCulture)} s ago; {failed:0} have failed since the service started";
+            var observed = $"the last of {sweep} that succeeded ended {age.TotalSeconds.ToString("0", CultureInfo.InvariantCulture)} s ago; "
+                + $"{failed:0} have failed since the service started";
             yield return age > SilentMax || failed > 0 && age > FailingMax
                 ? CheckResult.Problem(service, "sweeps", observed, Advice)
                 : CheckResult.Ok(service, "sweeps", observed);

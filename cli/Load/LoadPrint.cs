@@ -40,7 +40,8 @@ internal static class LoadPrint
             table.AddColumn(column, one => one.RightAligned());
         }
         void Row(string name, Percentiles percentiles) =>
-            table.AddRow(name, $"{percentiles.Count}", $"{percentiles.Count / seconds:0.0}", $"{percentiles.P50:0.0}", $"{percentiles.P99:0.0}", $"{percentiles.Max:0}");
+            table.AddRow(
+                name, $"{percentiles.Count}", $"{percentiles.Count / seconds:0.0}", $"{percentiles.P50:0.0}", $"{percentiles.P99:0.0}", $"{percentiles.Max:0}");
 
         Row("placed", stats.Placed.Percentiles);
         Row("[green]confirmed[/]", stats.Confirmed.Percentiles);

@@ -18,13 +18,18 @@ public static class Audit
     public static IReadOnlyList<Invariant> Evaluate(ShopSnapshot snapshot, TimeSpan deadline)
     {
         var lateness = new Lateness(deadline);
-        var (pieces, won) = (snapshot.Orders.SelectMany(Share.ToProductShares).ToLookup(share => share.HolderId), snapshot.Orders.SelectMany(Share.ToAccountShares).ToLookup(share => share.HolderId));
+        var pieces = snapshot.Orders.SelectMany(Share.ToProductShares).ToLookup(share => share.HolderId);
+        var won = snapshot.Orders.SelectMany(Share.ToAccountShares).ToLookup(share => share.HolderId);
         return
         [
             StockAddsUp(snapshot),
             MoneyAddsUp(snapshot),
-            Gone(snapshot, lateness, "sold is what settled orders took", Stock, "pieces", pieces, snapshot.Before.Products, snapshot.After.Products, product => product.Sold, "product"),
-            Gone(snapshot, lateness, "spent is what settled orders cost", Payments, "won", won, snapshot.Before.Accounts, snapshot.After.Accounts, account => account.Spent, "account"),
+            Gone(
+                snapshot, lateness, "sold is what settled orders took", Stock, "pieces", pieces, snapshot.Before.Products, snapshot.After.Products,
+                product => product.Sold, "product"),
+            Gone(
+                snapshot, lateness, "spent is what settled orders cost", Payments, "won", won, snapshot.Before.Accounts, snapshot.After.Accounts,
+                account => account.Spent, "account"),
             CouponsUsed(snapshot),
             Confirmed(snapshot),
             Settled(snapshot, lateness),
@@ -39,7 +44,8 @@ public static class Audit
     {
         var all = snapshot.After.Products.Values.ToArray();
         return Check(snapshot, "stock adds up",
-            $"{all.Length:N0} products: {all.Sum(p => p.Stocked):N0} stocked = {all.Sum(p => p.Available):N0} available + {all.Sum(p => p.Held):N0} held + {all.Sum(p => p.Sold):N0} sold",
+            $"{all.Length:N0} products: {all.Sum(p => p.Stocked):N0} stocked = "
+                + $"{all.Sum(p => p.Available):N0} available + {all.Sum(p => p.Held):N0} held + {all.Sum(p => p.Sold):N0} sold",
             (Stock, all.Where(p => p.Available + p.Held + p.Sold != p.Stocked || p.Available < 0 || p.Held < 0 || p.Sold < 0)
                 .Select(p => Broken($"product {p.ProductId}", $"{p.Stocked} stocked, but {p.Available} available + {p.Held} held + {p.Sold} sold"))));
     }
@@ -48,12 +54,16 @@ public static class Audit
     {
         var all = snapshot.After.Accounts.Values.ToArray();
         return Check(snapshot, "money adds up",
-            $"{all.Length:N0} accounts: {all.Sum(a => a.Deposited):N0} won deposited = {all.Sum(a => a.Balance):N0} balance + {all.Sum(a => a.Held):N0} held + {all.Sum(a => a.Spent):N0} spent",
+            $"{all.Length:N0} accounts: {all.Sum(a => a.Deposited):N0} won deposited = "
+                + $"{all.Sum(a => a.Balance):N0} balance + {all.Sum(a => a.Held):N0} held + {all.Sum(a => a.Spent):N0} spent",
             (Payments, all.Where(a => a.Balance + a.Held + a.Spent != a.Deposited || a.Balance < 0 || a.Held < 0 || a.Spent < 0)
                 .Select(a => Broken($"account {a.UserId}", $"{a.Deposited} won deposited, but {a.Balance} balance + {a.Held} held + {a.Spent} spent"))));
     }
 
-    /// <summary>The sum over settled orders is at least what was gone before the orders were read, unless orders have expired, and at most what was gone after.</summary>
+    /// <summary>
+    /// The sum over settled orders is at least what was gone before the orders were read, unless orders have expired, and at most what was
+    /// gone after.
+    /// </summary>
     private static Invariant Gone<T>(ShopSnapshot snapshot, Lateness lateness, string name, string service, string unit, ILookup<string, Share> shares,
         IReadOnlyDictionary<string, T> before, IReadOnlyDictionary<string, T> after, Func<T, long> gone, string what)
     {
@@ -72,7 +82,8 @@ public static class Audit
             var fresh = explain.Where(one => !lateness.IsOverdue(one.Cause, snapshot.StartTime)).ToArray();
             return fresh.Sum(one => one.share.Amount) < missing
                 ? Broken(subject, text)
-                : new(subject, $"{subject}: {text}; being settled: {string.Join(", ", fresh.Select(one => GetName(one.share.Order)))}", lateness.GetDueTime(fresh.Max(one => one.Cause)));
+                : new(subject, $"{subject}: {text}; being settled: {string.Join(", ", fresh.Select(one => GetName(one.share.Order)))}",
+                    lateness.GetDueTime(fresh.Max(one => one.Cause)));
         }
 
         var forgotten = snapshot.CompleteSince is { } since ? $"; orders before {since:u} are forgotten, so there may be more gone than orders show" : "";
@@ -83,27 +94,34 @@ public static class Audit
 
     private static Invariant CouponsUsed(ShopSnapshot snapshot)
     {
-        var users = snapshot.Orders.Where(order => order.Order is { Status: OrderStatus.Confirmed, HasUserCouponId: true }).ToLookup(order => order.Order.UserCouponId, order => GetName(order.Order));
+        var users = snapshot.Orders
+            .Where(order => order.Order is { Status: OrderStatus.Confirmed, HasUserCouponId: true })
+            .ToLookup(order => order.Order.UserCouponId, order => GetName(order.Order));
         var used = snapshot.Before.Coupons.Values.Where(coupon => coupon.Status == CouponStatus.Used).ToArray();
-        return Check(snapshot, "a coupon is used by one confirmed order", $"{snapshot.After.Coupons.Count:N0} coupons, {used.Length:N0} used, {users.Count:N0} in confirmed orders", [Coupons, Orders],
+        return Check(snapshot, "a coupon is used by one confirmed order",
+            $"{snapshot.After.Coupons.Count:N0} coupons, {used.Length:N0} used, {users.Count:N0} in confirmed orders", [Coupons, Orders],
         [
             .. users.Where(orders => orders.Count() > 1).Select(orders => Broken($"coupon {orders.Key}", $"used by the orders {string.Join(", ", orders)}")),
             .. users.Where(orders => !snapshot.After.Coupons.TryGetValue(orders.Key, out var coupon) || coupon.Status == CouponStatus.Available)
                 .Select(orders => Broken($"coupon {orders.Key}", $"order {orders.First()} is confirmed with it, and it is not taken")),
-            .. used.Where(coupon => snapshot.CompleteSince is null && !users.Contains(coupon.UserCouponId)).Select(coupon => Broken($"coupon {coupon.UserCouponId}", "used, but by no confirmed order")),
+            .. used.Where(coupon => snapshot.CompleteSince is null && !users.Contains(coupon.UserCouponId))
+                .Select(coupon => Broken($"coupon {coupon.UserCouponId}", "used, but by no confirmed order")),
         ]);
     }
 
     private static Invariant Confirmed(ShopSnapshot snapshot)
     {
         var confirmed = snapshot.Orders.Where(order => order.Order.Status == OrderStatus.Confirmed).ToArray();
-        return Check(snapshot, "a confirmed order has its goods and is paid", $"{confirmed.Length:N0} orders, {confirmed.Sum(order => order.Order.FinalAmount):N0} won",
+        return Check(snapshot, "a confirmed order has its goods and is paid",
+            $"{confirmed.Length:N0} orders, {confirmed.Sum(order => order.Order.FinalAmount):N0} won",
             (Orders, []),
-            (Stock, confirmed.Where(order => order.Reservation is not { Status: ReservationStatus.Reserved or ReservationStatus.Settled } || !HaveSameItems(order.Reservation.Items, order.Order.Items))
+            (Stock, confirmed.Where(order => order.Reservation is not { Status: ReservationStatus.Reserved or ReservationStatus.Settled }
+                    || !HaveSameItems(order.Reservation.Items, order.Order.Items))
                 .Select(order => Broken(GetSubject(order), $"confirmed, and its reservation is {Describe(order.Reservation)}"))),
             (Payments, confirmed.Where(order => order.Payment is not { Status: PaymentStatus.Charged or PaymentStatus.Settled }
                     || (order.Payment.UserId, order.Payment.Amount) != (order.Order.UserId, order.Order.FinalAmount))
-                .Select(order => Broken(GetSubject(order), $"confirmed for {order.Order.FinalAmount} won of {order.Order.UserId}, and its payment is {Describe(order.Payment)}"))));
+                .Select(order => Broken(GetSubject(order),
+                    $"confirmed for {order.Order.FinalAmount} won of {order.Order.UserId}, and its payment is {Describe(order.Payment)}"))));
     }
 
     /// <summary>Soon after the confirmation all participants have settled.</summary>
@@ -123,7 +141,8 @@ public static class Audit
             (Orders, []),
             (Stock, confirmed.Where(order => order.Reservation is { Status: ReservationStatus.Reserved }).Select(order => NotYet(order, Stock))),
             (Payments, confirmed.Where(order => order.Payment is { Status: PaymentStatus.Charged }).Select(order => NotYet(order, Payments))),
-            (Coupons, confirmed.Where(order => order.Order.HasUserCouponId && snapshot.After.Coupons.GetValueOrDefault(order.Order.UserCouponId) is { Status: CouponStatus.Held })
+            (Coupons, confirmed.Where(order => order.Order.HasUserCouponId
+                    && snapshot.After.Coupons.GetValueOrDefault(order.Order.UserCouponId) is { Status: CouponStatus.Held })
                 .Select(order => NotYet(order, Coupons))));
     }
 
@@ -152,7 +171,8 @@ public static class Audit
                 : new(GetSubject(records), $"{GetSubject(records)}: {text}; a sweep will bring it to its end by {due:u}, look again then", due);
         }
 
-        return Check(snapshot, "no order waits for ever", $"{open.Length:N0} open of {snapshot.Orders.Count:N0} orders", [Orders], open.Select(Find).OfType<Discrepancy>());
+        return Check(snapshot, "no order waits for ever", $"{open.Length:N0} open of {snapshot.Orders.Count:N0} orders", [Orders],
+            open.Select(Find).OfType<Discrepancy>());
     }
 
     private static Invariant Held(ShopSnapshot snapshot, Lateness lateness, ILookup<string, Share> pieces, ILookup<string, Share> won)
@@ -168,17 +188,25 @@ public static class Audit
             var (subject, late) = ($"{what} {id}", shares.Where(share => MayHoldStill(share) && !MayHold(share)).ToArray());
             return held > possible + late.Sum(share => share.Amount)
                 ? Broken(subject, $"{held}{unit} held, {possible} of them for an order")
-                : new(subject, $"{subject}: {held}{unit} held; being given back or settled: {string.Join(", ", late.Select(share => GetName(share.Order)))}", lateness.GetDueTime(late.Max(share => share.Changed!.Value)));
+                : new(subject,
+                    $"{subject}: {held}{unit} held; being given back or settled: {string.Join(", ", late.Select(share => GetName(share.Order)))}",
+                    lateness.GetDueTime(late.Max(share => share.Changed!.Value)));
         }
 
-        var wanted = snapshot.Orders.Where(order => order.Order.HasUserCouponId && (!order.Order.IsClosed || order.Order.Status == OrderStatus.Confirmed)).Select(order => order.Order.UserCouponId).ToHashSet();
+        var wanted = snapshot.Orders
+            .Where(order => order.Order.HasUserCouponId && (!order.Order.IsClosed || order.Order.Status == OrderStatus.Confirmed))
+            .Select(order => order.Order.UserCouponId).ToHashSet();
         return Check(snapshot, "what is held is held for an order",
-            $"{snapshot.Before.Products.Values.Sum(product => product.Held):N0} pieces, {snapshot.Before.Accounts.Values.Sum(account => account.Held):N0} won, {snapshot.Before.Coupons.Values.Count(coupon => coupon.Status == CouponStatus.Held):N0} coupons",
+            $"{snapshot.Before.Products.Values.Sum(product => product.Held):N0} pieces, {snapshot.Before.Accounts.Values.Sum(account => account.Held):N0} won, "
+                + $"{snapshot.Before.Coupons.Values.Count(coupon => coupon.Status == CouponStatus.Held):N0} coupons",
             (Orders, []),
-            (Stock, IfRead(snapshot, Orders, snapshot.Before.Products.Values.Select(product => Find("product", product.ProductId, product.Held, "", pieces[product.ProductId])))),
-            (Payments, IfRead(snapshot, Orders, snapshot.Before.Accounts.Values.Select(account => Find("account", account.UserId, account.Held, " won", won[account.UserId])))),
+            (Stock, IfRead(snapshot, Orders, snapshot.Before.Products.Values.Select(
+                product => Find("product", product.ProductId, product.Held, "", pieces[product.ProductId])))),
+            (Payments, IfRead(snapshot, Orders, snapshot.Before.Accounts.Values.Select(
+                account => Find("account", account.UserId, account.Held, " won", won[account.UserId])))),
             (Coupons, IfRead(snapshot, Orders, snapshot.Before.Coupons.Values
-                .Where(coupon => coupon.Status == CouponStatus.Held && !wanted.Contains(coupon.UserCouponId) && snapshot.After.Coupons.GetValueOrDefault(coupon.UserCouponId)?.Status == CouponStatus.Held)
+                .Where(coupon => coupon.Status == CouponStatus.Held && !wanted.Contains(coupon.UserCouponId)
+                    && snapshot.After.Coupons.GetValueOrDefault(coupon.UserCouponId)?.Status == CouponStatus.Held)
                 .Select(coupon => Broken($"coupon {coupon.UserCouponId}", "held, but by no order")))));
     }
 
@@ -194,7 +222,8 @@ public static class Audit
         };
         var perService = string.Join(", ", snapshot.DeadLetters.CountBy(letter => letter.AppId).Select(one => $"{one.Key} {one.Value:N0}"));
         return Check(snapshot, "every reservation can be brought to its end",
-            $"{snapshot.DeadLetters.Count:N0} dead letters wait{(perService.Length > 0 ? $" ({perService}): ./shop dead-letters list" : "")}", [Orders, Stock, Payments, Coupons],
+            $"{snapshot.DeadLetters.Count:N0} dead letters wait{(perService.Length > 0 ? $" ({perService}): ./shop dead-letters list" : "")}",
+            [Orders, Stock, Payments, Coupons],
             snapshot.DeadLetters.Where(letter => letter.Topic == DeadLetterList.ReservationsTopic && StillHolds(letter)).Select(letter => Broken(
                 $"order {(orders.TryGetValue(letter.OrderId, out var order) ? GetName(order.Order) : letter.OrderId)}",
                 $"{letter.AppId} cannot handle its reservation: {letter.Problem.TrimEnd('.')}. ./shop dead-letters show {letter.DeadLetterId}")),
@@ -210,9 +239,12 @@ public static class Audit
 
     /// <summary>An invariant of independent parts, each checked when its service was read.</summary>
     private static Invariant Check(ShopSnapshot snapshot, string name, string sums, params (string Needs, IEnumerable<Discrepancy> Found)[] parts) =>
-        new(name, sums, [.. parts.Where(part => snapshot.Has(part.Needs)).SelectMany(part => part.Found)], [.. parts.Select(part => part.Needs).Where(service => !snapshot.Has(service))]);
+        new(name, sums,
+            [.. parts.Where(part => snapshot.Has(part.Needs)).SelectMany(part => part.Found)],
+            [.. parts.Select(part => part.Needs).Where(service => !snapshot.Has(service))]);
 
-    private static IEnumerable<Discrepancy> IfRead(ShopSnapshot snapshot, string service, IEnumerable<Discrepancy?> found) => snapshot.Has(service) ? found.OfType<Discrepancy>() : [];
+    private static IEnumerable<Discrepancy> IfRead(ShopSnapshot snapshot, string service, IEnumerable<Discrepancy?> found) =>
+        snapshot.Has(service) ? found.OfType<Discrepancy>() : [];
 
     private static Discrepancy Broken(string subject, string what) => new(subject, $"{subject}: {what}", null);
 
@@ -222,13 +254,18 @@ public static class Audit
 
     private static DateTime GetFinalTime(Order order) => (order.FinalTime ?? order.PlacedTime).ToDateTime();
 
-    private static string FormatAge(TimeSpan time) => time < TimeSpan.FromMinutes(2) ? $"{Math.Max(0, time.TotalSeconds).ToString("0", CultureInfo.InvariantCulture)} s" : $"{time.TotalMinutes.ToString("0", CultureInfo.InvariantCulture)} min";
+    private static string FormatAge(TimeSpan time) => time < TimeSpan.FromMinutes(2)
+        ? $"{Math.Max(0, time.TotalSeconds).ToString("0", CultureInfo.InvariantCulture)} s"
+        : $"{time.TotalMinutes.ToString("0", CultureInfo.InvariantCulture)} min";
 
     private static bool HaveSameItems(IEnumerable<OrderLine> one, IEnumerable<OrderLine> other) =>
         one.Select(line => (line.ProductId, line.Quantity)).Order().SequenceEqual(other.Select(line => (line.ProductId, line.Quantity)).Order());
 
     private static string Describe(Reservation? reservation) =>
-        reservation is null ? "absent" : $"{reservation.Status.ToString().ToUpperInvariant()} for {string.Join(", ", reservation.Items.Select(item => $"{item.Quantity} {item.ProductId}"))}";
+        reservation is null ? "absent" : $"{reservation.Status.ToString().ToUpperInvariant()} for {Describe(reservation.Items)}";
 
-    private static string Describe(Payment? payment) => payment is null ? "absent" : $"{payment.Status.ToString().ToUpperInvariant()}, {payment.Amount} won of {payment.UserId}";
+    private static string Describe(IEnumerable<OrderLine> items) => string.Join(", ", items.Select(item => $"{item.Quantity} {item.ProductId}"));
+
+    private static string Describe(Payment? payment) =>
+        payment is null ? "absent" : $"{payment.Status.ToString().ToUpperInvariant()}, {payment.Amount} won of {payment.UserId}";
 }

@@ -46,7 +46,8 @@ public static class AuditRunner
                 [
                     .. invariant.Discrepancies
                         .Where(one => one.Until is null || known.Contains((invariant.Name, one.Subject)))
-                        .Select(one => known.Contains((invariant.Name, one.Subject)) ? one : one with { What = $"{one.What}; seen for the first time, look again", Until = nextAudit }),
+                        .Select(one => known.Contains((invariant.Name, one.Subject)) ? one
+                            : one with { What = $"{one.What}; seen for the first time, look again", Until = nextAudit }),
                 ],
             }),
         ];

@@ -8,7 +8,8 @@ namespace Shop.Audits;
 /// <param name="Discrepancies">Empty: none was found.</param>
 /// <param name="NotChecked">Names of services that it needs and that did not answer.</param>
 public sealed record Invariant(
-    string Name, string Sums, [property: JsonIgnore] IReadOnlyList<Discrepancy> Discrepancies, [property: JsonPropertyName("notLookedAt")] IReadOnlyList<string> NotChecked)
+    string Name, string Sums, [property: JsonIgnore] IReadOnlyList<Discrepancy> Discrepancies,
+    [property: JsonPropertyName("notLookedAt")] IReadOnlyList<string> NotChecked)
 {
     /// <summary>Broken goes before under way, and that before not checked.</summary>
     public InvariantState State => Discrepancies.Any(one => one.Until is null) ? InvariantState.Broken

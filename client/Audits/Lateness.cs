@@ -7,7 +7,10 @@ internal sealed record Lateness(TimeSpan Deadline)
     /// <summary>Maximum difference between the clocks of two machines.</summary>
     public static readonly TimeSpan ClockSkew = TimeSpan.FromMinutes(1);
 
-    /// <summary>An event that a crashed consumer had read is claimed after processingTimeout and at most one redeliverInterval (components/pubsub.yaml).</summary>
+    /// <summary>
+    /// An event that a crashed consumer had read is claimed after processingTimeout and at most one redeliverInterval
+    /// (components/pubsub.yaml).
+    /// </summary>
     private static readonly TimeSpan Redelivery = TimeSpan.FromSeconds(60 + 15);
 
     /// <summary>After this time without a sign of life the open orders of an instance are taken over by another.</summary>

@@ -17,7 +17,8 @@ public sealed class LoadGenerator(ShopClients shop, TestCatalog catalog, LoadPla
 
     /// <summary>Places orders until a limit of the plan is reached and all placed orders have ended. Errors of calls are counted, not thrown.</summary>
     /// <param name="cancellationToken">Ends the load without an exception; orders in flight stay open in the statistics.</param>
-    public Task RunAsync(CancellationToken cancellationToken) => Task.WhenAll(Enumerable.Range(0, plan.InFlight).Select(_ => RunCustomerAsync(cancellationToken)));
+    public Task RunAsync(CancellationToken cancellationToken) =>
+        Task.WhenAll(Enumerable.Range(0, plan.InFlight).Select(_ => RunCustomerAsync(cancellationToken)));
 
     private async Task RunCustomerAsync(CancellationToken cancellationToken)
     {
@@ -46,7 +47,7 @@ public sealed class LoadGenerator(ShopClients shop, TestCatalog catalog, LoadPla
         var placed = await shop.Orders.PlaceOrderAsync(request, cancellationToken: cancellationToken);
         stats.Placed.Add(Stopwatch.GetElapsedTime(begun));
 
-        var until = DateTime.UtcNow + EndTimeout;
+        var until = TimeProvider.System.GetUtcNow().UtcDateTime + EndTimeout;
         for (var final = false; ; await Task.Delay(RetryDelay, cancellationToken))
         {
             try
@@ -65,7 +66,7 @@ public sealed class LoadGenerator(ShopClients shop, TestCatalog catalog, LoadPla
             catch (RpcException) when (!cancellationToken.IsCancellationRequested)
             {
                 // Orders is unavailable; the order goes on.
-                if (DateTime.UtcNow < until) continue;
+                if (TimeProvider.System.GetUtcNow().UtcDateTime < until) continue;
                 if (!final) stats.AddNotEnded();
                 return;
             }

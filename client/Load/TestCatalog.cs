@@ -10,9 +10,9 @@ public sealed class TestCatalog
 
     private static readonly (string Reason, Func<TestCatalog, PlaceOrderRequest> Create)[] FailingOrders =
     [
-        ("OUT_OF_STOCK", catalog => catalog.CreateOrder(catalog.GetId("user", 0), catalog.GetId("none"))),
-        ("BALANCE_TOO_LOW", catalog => catalog.CreateOrder(catalog.GetId("poor"), catalog.GetId("product", 0))),
-        ("COUPON_EXPIRED", catalog => catalog.CreateOrder(catalog.GetId("user", 0), catalog.GetId("product", 0), catalog.GetId("old"))),
+        ("OUT_OF_STOCK", catalog => CreateOrder(catalog.GetId("user", 0), catalog.GetId("none"))),
+        ("BALANCE_TOO_LOW", catalog => CreateOrder(catalog.GetId("poor"), catalog.GetId("product", 0))),
+        ("COUPON_EXPIRED", catalog => CreateOrder(catalog.GetId("user", 0), catalog.GetId("product", 0), catalog.GetId("old"))),
     ];
 
     private readonly string run = Guid.CreateVersion7().ToString("N")[^8..];
@@ -30,7 +30,7 @@ public sealed class TestCatalog
             UserCouponId = GetId("old"),
             UserId = GetId("user", 0),
             AmountOff = 100,
-            ValidUntil = Timestamp.FromDateTime(DateTime.UtcNow.AddDays(-1)),
+            ValidUntil = Timestamp.FromDateTimeOffset(TimeProvider.System.GetUtcNow().AddDays(-1)),
         }, cancellationToken: cancellationToken);
 
         async Task PutAsync(string product, long stock) =>
@@ -56,7 +56,7 @@ public sealed class TestCatalog
         return (CreateOrder(GetId("user", Random.Shared.Next(Users)), GetId("product", Random.Shared.Next(Products))), "");
     }
 
-    private PlaceOrderRequest CreateOrder(string user, string product, string? coupon = null)
+    private static PlaceOrderRequest CreateOrder(string user, string product, string? coupon = null)
     {
         var item = new OrderItem { ProductId = product, Quantity = 1 };
         var request = new PlaceOrderRequest { UserId = user, Items = { item }, SkipPrecheck = true };

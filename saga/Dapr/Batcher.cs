@@ -68,7 +68,7 @@ public sealed class Batcher<TItem, TResult>(
             // A shared call is traced under its first item.
             SagaTracing.Resume(step);
             var results = await call(batch);
-            for (var at = 0; at < done.Count; at++) Complete(done[at], results[at]);
+            for (var at = 0; at < done.Count; at++) _ = CompleteAsync(done[at], results[at]);
         }
         catch (Exception fault)
         {
@@ -81,11 +81,6 @@ public sealed class Batcher<TItem, TResult>(
         }
     }
 
-    private static void Complete(TaskCompletionSource<TResult> done, Task<TResult> result)
-    {
-        if (result.IsCompletedSuccessfully) done.SetResult(result.Result);
-        else _ = CompleteAsync(done, result);
-    }
 
     private static async Task CompleteAsync(TaskCompletionSource<TResult> done, Task<TResult> result)
     {

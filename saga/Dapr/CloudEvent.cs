@@ -16,7 +16,8 @@ internal sealed record CloudEvent(string Id, string Topic, byte[] Data, DateTime
             using var json = JsonDocument.Parse(bytes);
             var envelope = json.RootElement;
             if (TextOf(envelope, "id") is not { } id || TextOf(envelope, "topic") is not { } topic || DataOf(envelope) is not { } data) return null;
-            var publishedAt = DateTimeOffset.TryParse(TextOf(envelope, "time"), null, System.Globalization.DateTimeStyles.AssumeUniversal, out var time) ? time : default(DateTimeOffset?);
+            var publishedAt = DateTimeOffset.TryParse(TextOf(envelope, "time"), null, System.Globalization.DateTimeStyles.AssumeUniversal, out var time)
+                ? time : default(DateTimeOffset?);
             return new(id, topic, data, publishedAt, TextOf(envelope, "traceparent")?.Split('-') is [_, { Length: 32 } trace, ..] ? trace : null);
         }
         catch (Exception other) when (other is JsonException or FormatException or InvalidOperationException)

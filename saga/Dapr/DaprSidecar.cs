@@ -106,7 +106,8 @@ public sealed class DaprSidecar : ISidecar
             Metadata = { ["cloudevent.id"] = e.Id, ["cloudevent.type"] = e.Type },
         };
         var trace = Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } parent } ? parent : null;
-        return publishers.GetOrAdd(e.Topic, topic => new(eventLoop, entries => PublishBatchAsync(topic, entries), MaxConcurrency, MaxBatchSize)).SubmitAsync((entry, trace), ct);
+        return publishers.GetOrAdd(e.Topic, topic => new(eventLoop, entries => PublishBatchAsync(topic, entries), MaxConcurrency, MaxBatchSize))
+            .SubmitAsync((entry, trace), ct);
     }
 
     private async Task<IReadOnlyList<Task<BulkStateItem>>> ReadBatchAsync(IReadOnlyList<string> keys)
@@ -163,11 +164,12 @@ public sealed class DaprSidecar : ISidecar
         var now = await ReadBatchAsync([.. items.Select(item => item.Key)]);
         List<StateItem> rest = [];
         var isFaulty = false;
-        foreach (var (item, kept) in items.Zip(now))
+        foreach (var (item, read) in items.Zip(now))
         {
-            await Task.WhenAny(kept);
-            if (!kept.IsCompletedSuccessfully || kept.Result.Error.Length > 0) isFaulty = true;
-            else if (kept.Result.Etag == item.Etag.Value) rest.Add(item);
+            await Task.WhenAny(read);
+            var kept = read.IsCompletedSuccessfully ? await read : null;
+            if (kept is null || kept.Error.Length > 0) isFaulty = true;
+            else if (kept.Etag == item.Etag.Value) rest.Add(item);
         }
         // Single writes fail separately, each with its own error.
         if (isFaulty || rest.Count == items.Count) return [.. items.Select(WriteAsync)];
@@ -234,7 +236,8 @@ public sealed class DaprSidecar : ISidecar
     {
         try
         {
-            await dapr.PublishEventAsync(new() { PubsubName = PubSub, Topic = topic, Data = entry.Event, DataContentType = entry.ContentType, Metadata = { entry.Metadata } });
+            await dapr.PublishEventAsync(
+                new() { PubsubName = PubSub, Topic = topic, Data = entry.Event, DataContentType = entry.ContentType, Metadata = { entry.Metadata } });
             return true;
         }
         catch (RpcException fault)

@@ -35,7 +35,8 @@ public static class SeparateReads
 {
     /// <summary>Reads many documents; a corrupt or refused one fails only its own task.</summary>
     /// <returns>Completed tasks, in the order of the keys.</returns>
-    public static async Task<IReadOnlyList<Task<Versioned<T>>>> ReadEachAsync<T>(this ISidecar sidecar, IReadOnlyList<string> keys, CancellationToken ct) where T : class
+    public static async Task<IReadOnlyList<Task<Versioned<T>>>> ReadEachAsync<T>(
+        this ISidecar sidecar, IReadOnlyList<string> keys, CancellationToken ct) where T : class
     {
         Task<Versioned<T>>[] reads = [.. keys.Select(key => sidecar.ReadAsync<T>(key, ct))];
         if (reads.Length > 0) await Task.WhenAny(Task.WhenAll(reads));

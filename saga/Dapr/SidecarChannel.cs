@@ -17,7 +17,7 @@ public sealed class SidecarChannel : IDisposable
 
     private readonly GrpcChannel channel;
 
-    public SidecarChannel()
+    public SidecarChannel(TimeProvider clock)
     {
         var address = SettingOf("DAPR_GRPC_ENDPOINT") ?? $"http://127.0.0.1:{SettingOf("DAPR_GRPC_PORT") ?? "50001"}";
         channel = GrpcChannel.ForAddress(address, new()
@@ -34,7 +34,7 @@ public sealed class SidecarChannel : IDisposable
                 KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
             },
         });
-        var calls = channel.Intercept(new DefaultDeadline());
+        var calls = channel.Intercept(new DefaultDeadline(clock));
         Sidecar = SettingOf("DAPR_API_TOKEN") is { } token ? calls.Intercept(headers => With(headers, "dapr-api-token", token)) : calls;
     }
 
@@ -53,7 +53,7 @@ public sealed class SidecarChannel : IDisposable
     }
 
     /// <summary>A frozen sidecar accepts calls and never answers: a unary call without a deadline gets one.</summary>
-    private sealed class DefaultDeadline : Interceptor
+    private sealed class DefaultDeadline(TimeProvider clock) : Interceptor
     {
         /// <summary>Longer than an event may be handled (4 s) and than a store may take to fail over.</summary>
         private static readonly TimeSpan Limit = TimeSpan.FromSeconds(15);
@@ -61,7 +61,7 @@ public sealed class SidecarChannel : IDisposable
         public override AsyncUnaryCall<TResponse> AsyncUnaryCall<TRequest, TResponse>(
             TRequest request, ClientInterceptorContext<TRequest, TResponse> context, AsyncUnaryCallContinuation<TRequest, TResponse> continuation) =>
             continuation(request, context.Options.Deadline is not null ? context
-                : new(context.Method, context.Host, context.Options.WithDeadline(TimeProvider.System.GetUtcNow().UtcDateTime + Limit)));
+                : new(context.Method, context.Host, context.Options.WithDeadline(clock.GetUtcNow().UtcDateTime + Limit)));
     }
 
     private static string? SettingOf(string variable) => Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value ? value : null;

@@ -62,7 +62,10 @@ internal sealed class ExceptionInterceptor(TimeProvider clock, ILogger<Exception
                 return new Status(StatusCode.DataLoss, $"{fault.Message} Nothing was changed; an operator has to look at it (docs/debugging.md).");
             case DaprException or RpcException:
                 var cause = Faults.CauseOf(fault);
-                if (faults.Begins(context.Method[(context.Method.LastIndexOf('/') + 1)..], cause)) SagaLog.DependencyFailed(log, context.Method, cause, GetOrder(request));
+                if (faults.Begins(context.Method[(context.Method.LastIndexOf('/') + 1)..], cause))
+                {
+                    SagaLog.DependencyFailed(log, context.Method, cause, GetOrder(request));
+                }
                 return new Status(StatusCode.Unavailable,
                     $"The sidecar, or the store or broker behind it, did not answer; nothing is lost, try again. It reported: {cause}");
             default:

@@ -35,7 +35,8 @@ public static class ProblemDetails
         }
         catch (Exception fault) when (fault is DaprException or RpcException)
         {
-            return Create(StatusCodes.Status503ServiceUnavailable, "UNAVAILABLE", "The sidecar, or what is behind it, did not answer; nothing is lost, try again.");
+            return Create(StatusCodes.Status503ServiceUnavailable, "UNAVAILABLE",
+                "The sidecar, or what is behind it, did not answer; nothing is lost, try again.");
         }
     }
 

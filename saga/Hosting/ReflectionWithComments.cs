@@ -23,8 +23,12 @@ internal static class ReflectionWithComments
     public static void AddReflection(this IServiceCollection services)
     {
         services.AddGrpcReflection();
-        services.Replace(Registration.Singleton(mapped => new ReflectionServiceImpl(GetServiceNames(mapped.GetRequiredService<EndpointDataSource>().Endpoints), SymbolRegistry.FromFiles(Files()))));
-        services.Replace(Registration.Singleton(mapped => new ReflectionV1ServiceImpl(GetServiceNames(mapped.GetRequiredService<EndpointDataSource>().Endpoints), SymbolRegistry.FromFiles(Files()))));
+        services.Replace(Registration.Singleton(mapped => new ReflectionServiceImpl(
+            GetServiceNames(mapped.GetRequiredService<EndpointDataSource>().Endpoints),
+            SymbolRegistry.FromFiles(Files()))));
+        services.Replace(Registration.Singleton(mapped => new ReflectionV1ServiceImpl(
+            GetServiceNames(mapped.GetRequiredService<EndpointDataSource>().Endpoints),
+            SymbolRegistry.FromFiles(Files()))));
     }
 
     /// <summary>The names of the gRPC services behind endpoints, such as grpc.health.v1.Health.</summary>

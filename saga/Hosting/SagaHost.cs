@@ -52,7 +52,8 @@ public static class SagaHost
         builder.WebHost.UseKestrelCore();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
-            // daprd's bulk delivery has a traceparent and a grpc-trace-bin header per event (66 and 54 bytes): room for a full batch beside the default 100 headers.
+            // daprd's bulk delivery has a traceparent and a grpc-trace-bin header per event (66 and 54 bytes): room for a full batch beside
+            // the default 100 headers.
             kestrel.Limits.MaxRequestHeaderCount = 100 + 2 * AppCallbackService.MaxBatchSize;
             kestrel.Limits.MaxRequestHeadersTotalSize = 32 * 1024 + 256 * AppCallbackService.MaxBatchSize;
             Listen(kestrel, port, HttpProtocols.Http2);
@@ -106,7 +107,8 @@ public static class SagaHost
     /// <param name="keyOf">The state key of such a document, from its id.</param>
     /// <param name="getOutcome">Asks for the outcome of an order by its id; the sweep calls it for reservations older than Saga:Deadline.</param>
     public static void AddParticipant<T>(
-        this WebApplicationBuilder builder, Func<string, string> keyOf, Func<IServiceProvider, Func<string, CancellationToken, Task<OrderOutcome>>> getOutcome) where T : class, IHasHoldings<T>
+        this WebApplicationBuilder builder, Func<string, string> keyOf,
+        Func<IServiceProvider, Func<string, CancellationToken, Task<OrderOutcome>>> getOutcome) where T : class, IHasHoldings<T>
     {
         builder.AddOpenOrderLog();
         builder.Services.AddSingleton(services => new Participant<T>(
@@ -116,7 +118,8 @@ public static class SagaHost
             services.GetRequiredService<Participant<T>>(), services.GetRequiredService<ISidecar>(), services.GetRequiredService<OpenOrderLog>(),
             getOutcome(services),
             services.GetRequiredService<SagaOptions>().Deadline,
-            services.GetRequiredService<DeadLetters>(), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<ReservationSweep<T>>>()));
+            services.GetRequiredService<DeadLetters>(), services.GetRequiredService<TimeProvider>(),
+            services.GetRequiredService<ILogger<ReservationSweep<T>>>()));
         builder.Services.AddSingleton<ISweptEntries>(services => services.GetRequiredService<ReservationSweep<T>>());
         builder.AddSweep<ReservationSweep<T>>((sweep, ct) => sweep.RunAsync(ct));
     }
@@ -147,7 +150,8 @@ public static class SagaHost
         builder.Services.AddSingleton(CreateSubscriptions);
         builder.Services.AddSingleton<EventDispatcher>();
         builder.Services.AddSingleton(services => new DryRun(
-            builder.Services, CreateSubscriptions, OpenOrderLog.IsKey, services.GetRequiredService<ISidecar>(), services.GetRequiredService<JsonSerializerOptions>()));
+            builder.Services, CreateSubscriptions, OpenOrderLog.IsKey, services.GetRequiredService<ISidecar>(),
+            services.GetRequiredService<JsonSerializerOptions>()));
     }
 
     /// <summary>Maps the app callbacks of the sidecar, dead letters, health, reflection and metrics. Call it last.</summary>
@@ -167,7 +171,10 @@ public static class SagaHost
         app.MapHealth();
         var health = app.Services.GetRequiredService<IOptions<GrpcHealthChecksOptions>>().Value.Services;
         // The health of each service is that of the process.
-        foreach (var service in ReflectionWithComments.GetServiceNames(((IEndpointRouteBuilder)app).DataSources.SelectMany(source => source.Endpoints))) health.Map(service, _ => true);
+        foreach (var service in ReflectionWithComments.GetServiceNames(((IEndpointRouteBuilder)app).DataSources.SelectMany(source => source.Endpoints)))
+        {
+            health.Map(service, _ => true);
+        }
         app.MapMetrics();
     }
 

@@ -33,7 +33,8 @@ internal sealed class AppCallbackService(EventDispatcher dispatcher, EventLoop e
             BulkSubscribe = subscriptions.InBulk ? InBulk : null,
         }));
         // Raw: a payload that is not a CloudEvent would not be delivered otherwise.
-        answer.Subscriptions.Add(new TopicSubscription { PubsubName = DaprSidecar.PubSub, Topic = appId.DeadLetterTopic, Metadata = { ["rawPayload"] = "true" } });
+        answer.Subscriptions.Add(
+            new TopicSubscription { PubsubName = DaprSidecar.PubSub, Topic = appId.DeadLetterTopic, Metadata = { ["rawPayload"] = "true" } });
         return Task.FromResult(answer);
     }
 
@@ -50,7 +51,8 @@ internal sealed class AppCallbackService(EventDispatcher dispatcher, EventLoop e
         Task.FromResult(new ListInputBindingsResponse());
 
     /// <summary>Each entry has its own status, so that only the one that met a transient fault is redelivered.</summary>
-    internal static Task<TopicEventBulkResponse> DispatchAsync(TopicEventBulkRequest request, EventDispatcher dispatcher, EventLoop eventLoop, CancellationToken ct) =>
+    internal static Task<TopicEventBulkResponse> DispatchAsync(
+        TopicEventBulkRequest request, EventDispatcher dispatcher, EventLoop eventLoop, CancellationToken ct) =>
         eventLoop.RunAsync(async () =>
         {
             var answers = await Task.WhenAll(request.Entries.Select(async entry => new TopicEventBulkResponseEntry
@@ -58,7 +60,8 @@ internal sealed class AppCallbackService(EventDispatcher dispatcher, EventLoop e
                 EntryId = entry.EntryId,
                 Status = await dispatcher.DispatchAsync(
                     // The delivering call is not traced; each envelope has its own trace.
-                    new(request.Topic, entry.CloudEvent?.Id ?? "", entry.CloudEvent?.Data ?? entry.Bytes, TimeOf(entry.CloudEvent?.Extensions), TextOf(entry.CloudEvent?.Extensions, "traceparent")), ct),
+                    new(request.Topic, entry.CloudEvent?.Id ?? "", entry.CloudEvent?.Data ?? entry.Bytes,
+                        TimeOf(entry.CloudEvent?.Extensions), TextOf(entry.CloudEvent?.Extensions, "traceparent")), ct),
             }));
             return new TopicEventBulkResponse { Statuses = { answers } };
         });

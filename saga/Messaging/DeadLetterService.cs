@@ -41,7 +41,8 @@ internal sealed class DeadLetterService(
         // Records live longer than dead letters, so that a redriven duplicate is recognised.
         if (letter.PublishedAt is { } publishedAt && clock.GetUtcNow() - publishedAt > Retention.OfDeadLetters)
         {
-            throw Rejected(letter, "DEAD_LETTER_TOO_OLD", $"It was published more than {Retention.OfDeadLetters.TotalDays:0} days ago; the records of its order may have expired.");
+            throw Rejected(letter, "DEAD_LETTER_TOO_OLD",
+                $"It was published more than {Retention.OfDeadLetters.TotalDays:0} days ago; the records of its order may have expired.");
         }
         if (request.DryRun)
         {
@@ -106,7 +107,10 @@ internal sealed class DeadLetterService(
 
     private static void MustBeWaiting(DeadLetter letter)
     {
-        if (letter.State != DeadLetterState.Waiting) throw Rejected(letter, "DEAD_LETTER_IS_CLOSED", $"It was {letter.State.ToString().ToLowerInvariant()} before.");
+        if (letter.State != DeadLetterState.Waiting)
+        {
+            throw Rejected(letter, "DEAD_LETTER_IS_CLOSED", $"It was {letter.State.ToString().ToLowerInvariant()} before.");
+        }
     }
 
     private static RejectedException Rejected(DeadLetter letter, string reason, string detail) =>

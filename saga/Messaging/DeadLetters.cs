@@ -24,7 +24,8 @@ public enum DeadLetterState
 /// <param name="TraceId">32 hex digits. Null: it was not traced.</param>
 /// <param name="Problem">Why it could not be handled. Null: the sidecar used up its retries and does not say why.</param>
 internal sealed record DeadLetter(
-    string Id, string Topic, string EventId, byte[] Data, DateTimeOffset? PublishedAt, DateTimeOffset DeadLetteredAt, string? TraceId, DeadLetterState State, string? Problem = null)
+    string Id, string Topic, string EventId, byte[] Data, DateTimeOffset? PublishedAt, DateTimeOffset DeadLetteredAt, string? TraceId,
+    DeadLetterState State, string? Problem = null)
 {
     public static string KeyOf(string id) => $"dead-letter:{id}";
 
@@ -51,7 +52,8 @@ public sealed class DeadLetters(DocumentStore documents, ISidecar sidecar, IdInd
     {
         var e = CloudEvent.Parse(payload);
         return AddAsync(new(
-            IdOf(e?.Topic ?? "", e?.Id ?? "", e?.Data ?? payload), e?.Topic ?? "", e?.Id ?? "", e?.Data ?? payload, e?.PublishedAt, clock.GetUtcNow(), e?.TraceId, DeadLetterState.Waiting), ct);
+            IdOf(e?.Topic ?? "", e?.Id ?? "", e?.Data ?? payload), e?.Topic ?? "", e?.Id ?? "", e?.Data ?? payload, e?.PublishedAt, clock.GetUtcNow(),
+            e?.TraceId, DeadLetterState.Waiting), ct);
     }
 
     /// <summary>Stores an event that can never be handled.</summary>
@@ -60,7 +62,8 @@ public sealed class DeadLetters(DocumentStore documents, ISidecar sidecar, IdInd
     {
         var data = delivery.Data.ToByteArray();
         return AddAsync(new(
-            IdOf(delivery.Topic, delivery.EventId, data), delivery.Topic, delivery.EventId, data, delivery.PublishedAt, clock.GetUtcNow(), SagaTracing.TraceId, DeadLetterState.Waiting,
+            IdOf(delivery.Topic, delivery.EventId, data), delivery.Topic, delivery.EventId, data, delivery.PublishedAt, clock.GetUtcNow(),
+            SagaTracing.TraceId, DeadLetterState.Waiting,
             Shortened(reason)), ct);
     }
 

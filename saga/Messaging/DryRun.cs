@@ -13,7 +13,9 @@ namespace Saga.Messaging;
 /// <param name="services">The registrations of the service, for a second container.</param>
 /// <param name="subscribe">Creates the subscriptions from that container.</param>
 /// <param name="isBookkeeping">True for the key of a document whose change is not an effect.</param>
-internal sealed class DryRun(IServiceCollection services, Func<IServiceProvider, Subscriptions> subscribe, Func<string, bool> isBookkeeping, ISidecar sidecar, JsonSerializerOptions json)
+internal sealed class DryRun(
+    IServiceCollection services, Func<IServiceProvider, Subscriptions> subscribe, Func<string, bool> isBookkeeping, ISidecar sidecar,
+    JsonSerializerOptions json)
 {
     /// <returns>A line for each document that would change and each event that would be published; and why it would fail, or empty.</returns>
     public async Task<(IReadOnlyList<string> Effects, string Failure)> RunAsync(string topic, IMessage e, CancellationToken ct)

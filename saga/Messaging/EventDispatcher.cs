@@ -20,7 +20,9 @@ internal sealed record Delivery(string Topic, string EventId, ByteString Data, D
 /// and occupy a worker of the sidecar, or with bulk subscriptions the whole topic, until the resiliency policy gives up. DROP would lose the
 /// reason. The order is not lost with its event: the sweeps finish every open order.
 /// </remarks>
-internal sealed class EventDispatcher(Subscriptions subscriptions, DeadLetters deadLetters, AppId appId, TimeProvider clock, ILogger<EventDispatcher> log) : IDisposable
+internal sealed class EventDispatcher(
+    Subscriptions subscriptions, DeadLetters deadLetters, AppId appId, TimeProvider clock, ILogger<EventDispatcher> log)
+    : IDisposable
 {
     private readonly DeliveryAttempts attempts = new();
 

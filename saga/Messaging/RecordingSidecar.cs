@@ -21,9 +21,12 @@ internal sealed class RecordingSidecar(ISidecar real, Func<string, bool> isBookk
         {
             lock (gate)
             {
-                var changes = after.Where(document => !isBookkeeping(document.Key))
-                    .Select(document => (document.Key, Changes: string.Join(", ", Differences("", before.GetValueOrDefault(document.Key), NodeOf(document.Value.Value)))))
-                    .Where(document => document.Changes.Length > 0).Select(document => $"{document.Key}: {document.Changes}");
+                var changes =
+                    from document in after
+                    where !isBookkeeping(document.Key)
+                    let differences = string.Join(", ", Differences("", before.GetValueOrDefault(document.Key), NodeOf(document.Value.Value)))
+                    where differences.Length > 0
+                    select $"{document.Key}: {differences}";
                 return [.. changes, .. published.Select(e => $"publishes {e.Topic}: {JsonFormatter.Default.Format(e.Message)}")];
             }
         }

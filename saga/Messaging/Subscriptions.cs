@@ -22,7 +22,9 @@ public sealed class Subscriptions
     /// <param name="step">What the handler does, as the name of its span. Null: it only records the event.</param>
     public Subscriptions On<T>(Func<T, CancellationToken, Task> handle, string? step = null) where T : IMessage<T>, new()
     {
-        subscribed.Add(OutgoingEvent.GetTopic(new T().Descriptor.Name), new(json => OutgoingEvent.FromJson<T>(json), (message, ct) => handle((T)message, ct), step));
+        subscribed.Add(
+            OutgoingEvent.GetTopic(new T().Descriptor.Name),
+            new(json => OutgoingEvent.FromJson<T>(json), (message, ct) => handle((T)message, ct), step));
         return this;
     }
 

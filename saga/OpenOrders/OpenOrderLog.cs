@@ -316,7 +316,10 @@ public sealed class OpenOrderLog(ISidecar sidecar, TimeProvider clock, Func<stri
             // Small segments are visited in one batch.
             List<OpenEntry> entries = [.. EntriesOf(segments[from].Segment)];
             var end = from + 1;
-            for (; end < segments.Count && entries.Count + segments[end].Segment.Orders.Length <= SegmentMax; end++) entries.AddRange(EntriesOf(segments[end].Segment));
+            for (; end < segments.Count && entries.Count + segments[end].Segment.Orders.Length <= SegmentMax; end++)
+            {
+                entries.AddRange(EntriesOf(segments[end].Segment));
+            }
             var open = await callbacks.FindOpenAsync(entries, ct);
             foreach (var (sequence, segment) in segments.Skip(from).Take(end - from))
             {

@@ -8,7 +8,9 @@ namespace Saga.OpenOrders;
 /// <summary>Runs a sweep periodically.</summary>
 /// <param name="name">The label of the sweep in metrics and log.</param>
 /// <param name="period">From the end of a run to the start of the next.</param>
-internal sealed class PeriodicSweep(string name, Func<CancellationToken, Task> run, TimeSpan period, TimeProvider clock, ILogger<PeriodicSweep> log) : BackgroundService
+internal sealed class PeriodicSweep(
+    string name, Func<CancellationToken, Task> run, TimeSpan period, TimeProvider clock, ILogger<PeriodicSweep> log)
+    : BackgroundService
 {
     private readonly FaultLog outages = new($"Sweeps of {name}", clock, log, overWhenQuiet: false);
     private readonly FaultLog bugs = new($"Sweeps of {name}", clock, log, overWhenQuiet: false);

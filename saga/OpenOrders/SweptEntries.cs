@@ -6,7 +6,10 @@ using Saga.Telemetry;
 
 namespace Saga.OpenOrders;
 
-/// <summary>The entries that a sweep visits, by order. An entry that it cannot handle becomes a dead letter, which is redriven through this interface.</summary>
+/// <summary>
+/// The entries that a sweep visits, by order. An entry that it cannot handle becomes a dead letter, which is redriven through this
+/// interface.
+/// </summary>
 public interface ISweptEntries
 {
     /// <summary>Takes the place of the topic in the dead letter.</summary>
@@ -35,7 +38,8 @@ public sealed class IsolatedVisits(string kind, string suffix, DeadLetters deadL
     /// <param name="isClosedAsync">Handles an entry. True: it needs no further visit.</param>
     /// <returns>The ids of the entries that are still open.</returns>
     public async Task<IReadOnlySet<string>> VisitAsync<T>(
-        IReadOnlyList<OpenEntry> entries, IReadOnlyList<Task<Versioned<T>>> reads, Func<OpenEntry, Versioned<T>, Task<bool>> isClosedAsync, CancellationToken ct)
+        IReadOnlyList<OpenEntry> entries, IReadOnlyList<Task<Versioned<T>>> reads, Func<OpenEntry, Versioned<T>, Task<bool>> isClosedAsync,
+        CancellationToken ct)
         where T : class
     {
         HashSet<string> open = [];
@@ -63,7 +67,9 @@ public sealed class IsolatedVisits(string kind, string suffix, DeadLetters deadL
             {
                 var letter = await deadLetters.StoreAsync(
                     new(kind, $"{entry.OrderId}/{suffix}", Google.Protobuf.ByteString.CopyFromUtf8(entry.OrderId)), fault.Message, ct);
-                SagaLog.EntryRejected(log, fault is UnprocessableEventException or CorruptDocumentException ? null : fault, kind, entry.OrderId, letter.Id, fault.Message);
+                SagaLog.EntryRejected(log,
+                    fault is UnprocessableEventException or CorruptDocumentException ? null : fault,
+                    kind, entry.OrderId, letter.Id, fault.Message);
                 postponed.Remove(entry.OrderId);
             }
         }

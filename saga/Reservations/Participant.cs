@@ -20,7 +20,8 @@ namespace Saga.Reservations;
 /// <param name="keyOf">The state key of a shared document, by its id.</param>
 /// <param name="trackOpenReservation">Registers an open reservation for the sweep, by order id, until it is released or settled.</param>
 public sealed class Participant<T>(
-    DocumentStore documents, ISidecar sidecar, Func<string, string> keyOf, Func<string, CancellationToken, Task> trackOpenReservation, TimeProvider clock, ConflictBackoff backoff)
+    DocumentStore documents, ISidecar sidecar, Func<string, string> keyOf, Func<string, CancellationToken, Task> trackOpenReservation,
+    TimeProvider clock, ConflictBackoff backoff)
     where T : class, IHasHoldings<T>
 {
     /// <summary>
@@ -41,7 +42,8 @@ public sealed class Participant<T>(
     /// <param name="refuse">Why a line cannot be taken from its document (null: there is no document). Null: it can.</param>
     /// <returns>The one reservation of the order, now or from an earlier delivery: reserved, rejected, or released before it was made.</returns>
     /// <exception cref="UnprocessableEventException">There are no lines, so there would be nothing to release or settle.</exception>
-    public async Task<Reservation> ReserveAsync(string orderId, ImmutableArray<ReservationLine> lines, Func<T?, ReservationLine, FailureReason?> refuse, CancellationToken ct)
+    public async Task<Reservation> ReserveAsync(
+        string orderId, ImmutableArray<ReservationLine> lines, Func<T?, ReservationLine, FailureReason?> refuse, CancellationToken ct)
     {
         if (lines.IsDefaultOrEmpty) throw new UnprocessableEventException($"Order {orderId} asks for nothing.");
         for (var attempt = 0; ; await backoff.DelayAsync(++attempt, ct))
@@ -57,8 +59,10 @@ public sealed class Participant<T>(
             {
                 var isReserved = taken.Failure is null;
                 var reservation = new Reservation(
-                    orderId, isReserved ? ReservationStatus.Reserved : ReservationStatus.Rejected, isReserved, lines, taken.Failure, clock.GetUtcNow(), SagaTracing.TraceId);
-                // Tracked before the answer, not before the lines are taken: an order without an answer fails at its deadline, and its order-failed releases them.
+                    orderId, isReserved ? ReservationStatus.Reserved : ReservationStatus.Rejected, isReserved, lines,
+                    taken.Failure, clock.GetUtcNow(), SagaTracing.TraceId);
+                // Tracked before the answer, not before the lines are taken: an order without an answer fails at its deadline, and its
+                // order-failed releases them.
                 var tracked = isReserved ? trackOpenReservation(orderId, ct) : Task.CompletedTask; // mutant: not-tracked
                 if (await TrySaveAsync(Missing(orderId), reservation, ct)) // mutant: rejection-not-stored
                 {
@@ -81,7 +85,10 @@ public sealed class Participant<T>(
         }
     }
 
-    /// <summary>Cancel: releases what the order reserved. An order without a reservation gets a tombstone, so that a late order-created reserves nothing.</summary>
+    /// <summary>
+    /// Cancel: releases what the order reserved. An order without a reservation gets a tombstone, so that a late order-created reserves
+    /// nothing.
+    /// </summary>
     /// <returns>The released reservation; a rejected one, or a tombstone, held nothing and is fenced again.</returns>
     /// <exception cref="UnprocessableEventException">The reservation is settled: a confirmed order cannot have failed.</exception>
     public async Task<Reservation> ReleaseAsync(string orderId, ImmutableArray<ReservationLine> lines, CancellationToken ct)
@@ -92,7 +99,8 @@ public sealed class Participant<T>(
             switch (record.Value)
             {
                 case null:
-                    var tombstone = new Reservation(orderId, ReservationStatus.Released, WasReserved: false, lines, null, clock.GetUtcNow(), SagaTracing.TraceId);
+                    var tombstone = new Reservation(
+                        orderId, ReservationStatus.Released, WasReserved: false, lines, null, clock.GetUtcNow(), SagaTracing.TraceId);
                     if (!await TrySaveAsync(record, tombstone, ct)) continue; // mutant: no-tombstone
                     await FenceAsync(tombstone, ct);
                     return tombstone;
@@ -155,7 +163,8 @@ public sealed class Participant<T>(
         public static LineResult Failed(FailureReason reason) => new(reason, false);
     }
 
-    private async Task<LineResult> ReserveLineAsync(string orderId, ReservationLine line, Func<T?, ReservationLine, FailureReason?> refuse, CancellationToken ct)
+    private async Task<LineResult> ReserveLineAsync(
+        string orderId, ReservationLine line, Func<T?, ReservationLine, FailureReason?> refuse, CancellationToken ct)
     {
         var marks = 0;
         var result = await UpdateAsync<LineResult>(line, Reservation.KeyOf(orderId), (shared, reservation) =>
@@ -191,7 +200,8 @@ public sealed class Participant<T>(
 
     /// <summary>Moves what is held to available or consumed, line by line, and sets the marks to <paramref name="to"/>.</summary>
     /// <returns>The reservation as it was meanwhile, to be completed from. Null: it is no longer Reserved.</returns>
-    private async Task<Versioned<Reservation>?> MoveHoldingsAsync(string orderId, ImmutableArray<ReservationLine> lines, ReservationMark to, CancellationToken ct)
+    private async Task<Versioned<Reservation>?> MoveHoldingsAsync(
+        string orderId, ImmutableArray<ReservationLine> lines, ReservationMark to, CancellationToken ct)
     {
         Versioned<Reservation>? seen = null;
         foreach (var line in lines)
@@ -232,7 +242,8 @@ public sealed class Participant<T>(
         foreach (var line in neverReserved.Lines)
         {
             await UpdateAsync<bool>(line, null, (shared, _) => Write(
-                shared?.Holdings.MarkFor(neverReserved.OrderId) == ReservationMark.Reserved ? shared.With(shared.Holdings.Release(neverReserved.OrderId, line.Amount))
+                shared?.Holdings.MarkFor(neverReserved.OrderId) == ReservationMark.Reserved
+                    ? shared.With(shared.Holdings.Release(neverReserved.OrderId, line.Amount))
                     : shared, true), ct); // mutant: no-fence
         }
         MarkResolved(neverReserved, ReservationMark.Released);
@@ -246,7 +257,8 @@ public sealed class Participant<T>(
         foreach (var ((orderId, mark), reservation) in shared.Holdings.Marks.Zip(reservations))
         {
             // The mark of an unreadable reservation stays.
-            if (reservation.IsCompletedSuccessfully && reservation.Result.Value?.IsConsistentWith(mark) == true) resolvedMarks.Add(keyOf(line.ResourceId), orderId, mark);
+            if (!reservation.IsCompletedSuccessfully) continue;
+            if ((await reservation).Value?.IsConsistentWith(mark) == true) resolvedMarks.Add(keyOf(line.ResourceId), orderId, mark);
         }
         await UpdateAsync<bool>(line, null, (unchanged, _) => Write(unchanged, true), ct);
     }
@@ -257,7 +269,8 @@ public sealed class Participant<T>(
     private static Update<T, TResult> Write<TResult>(T? next, TResult result) => new(next, result);
 
     /// <param name="guard">The key of the reservation that the decision depends on. Null: it depends on none.</param>
-    private Task<TResult> UpdateAsync<TResult>(ReservationLine line, string? guard, Func<T?, Versioned<Reservation>, Update<T, TResult>> decide, CancellationToken ct)
+    private Task<TResult> UpdateAsync<TResult>(
+        ReservationLine line, string? guard, Func<T?, Versioned<Reservation>, Update<T, TResult>> decide, CancellationToken ct)
     {
         var key = keyOf(line.ResourceId);
         return documents.UpdateAsync(key, guard, decide, shared => shared.With(shared.Holdings.WithoutMarks(resolvedMarks.Of(key, shared.Holdings.Marks))), ct);

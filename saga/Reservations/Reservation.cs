@@ -30,7 +30,8 @@ public sealed record ReservationLine(string ResourceId, long Amount);
 /// <param name="Changed">When it last changed.</param>
 /// <param name="TraceId">The trace in which it was made, 32 hex digits. Null: it was not traced.</param>
 public sealed record Reservation(
-    string OrderId, ReservationStatus Status, bool WasReserved, ImmutableArray<ReservationLine> Lines, FailureReason? RejectionReason, DateTimeOffset Changed, string? TraceId = null)
+    string OrderId, ReservationStatus Status, bool WasReserved, ImmutableArray<ReservationLine> Lines,
+    FailureReason? RejectionReason, DateTimeOffset Changed, string? TraceId = null)
 {
     /// <summary>Why nothing is reserved, for an answer to order-created.</summary>
     [JsonIgnore]

@@ -31,7 +31,8 @@ public sealed class DocumentStore(ISidecar sidecar, ConflictBackoff backoff, int
     /// <param name="decide">Pure. Gets the document, null where there is none; called again with a newer one after a conflict.</param>
     /// <param name="expectMissing">The document probably does not exist: its creation is tried without a read.</param>
     /// <exception cref="ContentionException">Every retry of <see cref="ConflictBackoff.MaxRetries"/> met a conflict.</exception>
-    public Task<TResult> UpdateAsync<T, TResult>(string key, Func<T?, Update<T, TResult>> decide, CancellationToken ct, bool expectMissing = false) where T : class =>
+    public Task<TResult> UpdateAsync<T, TResult>(
+        string key, Func<T?, Update<T, TResult>> decide, CancellationToken ct, bool expectMissing = false) where T : class =>
         EnqueueAsync(key, new PendingUpdate<T, object, TResult>(null, (document, _) => decide(document), null, expectMissing), ct);
 
     /// <summary>Updates one document by a decision that also depends on a second one, its guard, which it only reads.</summary>
@@ -183,7 +184,8 @@ public sealed class DocumentStore(ISidecar sidecar, ConflictBackoff backoff, int
         public abstract void Fail(Exception fault);
     }
 
-    private sealed class PendingUpdate<T, TGuard, TResult>(string? guardKey, Func<T?, Versioned<TGuard>, Update<T, TResult>> decide, Func<T, T>? prune, bool expectMissing)
+    private sealed class PendingUpdate<T, TGuard, TResult>(
+        string? guardKey, Func<T?, Versioned<TGuard>, Update<T, TResult>> decide, Func<T, T>? prune, bool expectMissing)
         : PendingUpdate<T>(prune, expectMissing) where T : class where TGuard : class
     {
         private Versioned<TGuard> guard;

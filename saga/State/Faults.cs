@@ -31,7 +31,8 @@ internal static class Faults
         var reported = (fault.InnerException as RpcException ?? fault as RpcException)?.Status is not { } status ? fault.Message
             : status.Detail.Length > 0 ? status.Detail : $"{status.StatusCode}";
         return reported.Contains(WrongType, StringComparison.Ordinal)
-            ? $"{reported} (This is an outage, not corruption: Redis did not answer in time, and {WrongType} is what the sidecar's second way of reading says then.)"
+            ? $"{reported} (This is an outage, not corruption: Redis did not answer in time, "
+                + $"and {WrongType} is what the sidecar's second way of reading says then.)"
             : reported;
     }
 }

@@ -25,7 +25,8 @@ public sealed record Exporters(IReadOnlyList<string> Names, string? Problem)
     internal static Exporters OfMetrics(IConfiguration configuration) => Read(configuration, "OTEL_METRICS_EXPORTER", [], [Otlp, Console, None, Prometheus]);
 
     /// <summary>OTEL_SDK_DISABLED switches traces and metrics off.</summary>
-    internal static bool AreDisabled(IConfiguration configuration) => string.Equals(configuration["OTEL_SDK_DISABLED"], "true", StringComparison.OrdinalIgnoreCase);
+    internal static bool AreDisabled(IConfiguration configuration) =>
+        string.Equals(configuration["OTEL_SDK_DISABLED"], "true", StringComparison.OrdinalIgnoreCase);
 
     private static Exporters Read(IConfiguration configuration, string variable, string[] byDefault, string[] known)
     {

@@ -66,7 +66,8 @@ public sealed class FaultLog(string what, TimeProvider clock, ILogger log, bool 
             if (timer is null) return;
             if (counts.Count > 0)
             {
-                SagaLog.FaultsGoOn(log, what, counts.Values.Sum(), Period.TotalSeconds, string.Join(", ", counts.Select(one => $"{one.Key} {one.Value}")), last);
+                SagaLog.FaultsGoOn(
+                    log, what, counts.Values.Sum(), Period.TotalSeconds, string.Join(", ", counts.Select(one => $"{one.Key} {one.Value}")), last);
                 counts.Clear();
             }
             else if (overWhenQuiet) End();

@@ -10,20 +10,23 @@ namespace Saga.Telemetry;
 /// <summary>The log events of this library. Ids 1 to 99; the services start at 100.</summary>
 internal static partial class SagaLog
 {
-    [LoggerMessage(1, LogLevel.Error, "Event {EventId} on {Topic} could not be handled, attempt {Attempt}, and will be redelivered: {Problem}", EventName = "HandlerFailed")]
+    [LoggerMessage(1, LogLevel.Error, "Event {EventId} on {Topic} could not be handled, attempt {Attempt}, and will be redelivered: {Problem}",
+        EventName = "HandlerFailed")]
     private static partial void HandlerFailed(ILogger log, string eventId, string topic, int attempt, string problem, string orderId);
 
     public static void HandlerFailed(ILogger log, string eventId, string topic, int attempt, string problem) =>
         HandlerFailed(log, eventId, topic, attempt, problem, EventIds.OrderIdOf(eventId));
 
-    [LoggerMessage(2, LogLevel.Error, "Event {EventId} on {Topic} can never be handled and is stored as dead letter {DeadLetterId}: {Reason}", EventName = "EventRejected")]
+    [LoggerMessage(2, LogLevel.Error, "Event {EventId} on {Topic} can never be handled and is stored as dead letter {DeadLetterId}: {Reason}",
+        EventName = "EventRejected")]
     private static partial void EventRejected(ILogger log, Exception? bug, string eventId, string topic, string deadLetterId, string reason, string orderId);
 
     /// <param name="bug">Null: the reason is expected and needs no stack trace.</param>
     public static void EventRejected(ILogger log, Exception? bug, string eventId, string topic, string deadLetterId, string reason) =>
         EventRejected(log, bug, eventId, topic, deadLetterId, reason, EventIds.OrderIdOf(eventId));
 
-    [LoggerMessage(3, LogLevel.Error, "The sweep of {Kind} cannot handle order {OrderId}, which is now dead letter {DeadLetterId}: {Reason}", EventName = "EntryRejected")]
+    [LoggerMessage(3, LogLevel.Error, "The sweep of {Kind} cannot handle order {OrderId}, which is now dead letter {DeadLetterId}: {Reason}",
+        EventName = "EntryRejected")]
     public static partial void EntryRejected(ILogger log, Exception? bug, string kind, string orderId, string deadLetterId, string reason);
 
     [LoggerMessage(15, LogLevel.Warning, "The sweep of {Kind} could not visit order {OrderId} and retries in {Delay}: {Problem}", EventName = "EntryPostponed")]
@@ -42,13 +45,16 @@ internal static partial class SagaLog
     [LoggerMessage(6, LogLevel.Warning, "The sweep of {Sweep} failed and runs again every {Period} until it succeeds: {Problem}", EventName = "SweepFailed")]
     public static partial void SweepFailed(ILogger log, Exception? bug, string sweep, TimeSpan period, string problem);
 
-    [LoggerMessage(7, LogLevel.Warning, "The open-order log {Instance} with {Orders} orders was taken over by another instance; a new one is started.", EventName = "LeaseLost")]
+    [LoggerMessage(7, LogLevel.Warning, "The open-order log {Instance} with {Orders} orders was taken over by another instance; a new one is started.",
+        EventName = "LeaseLost")]
     public static partial void LeaseLost(ILogger log, string instance, int orders);
 
-    [LoggerMessage(8, LogLevel.Information, "Took over the open-order log of instance {Instance}, whose last heartbeat was at {Heartbeat}.", EventName = "TookOver")]
+    [LoggerMessage(8, LogLevel.Information, "Took over the open-order log of instance {Instance}, whose last heartbeat was at {Heartbeat}.",
+        EventName = "TookOver")]
     public static partial void TookOver(ILogger log, string instance, DateTimeOffset heartbeat);
 
-    [LoggerMessage(9, LogLevel.Warning, "Event {EventId} on {Topic} was given up by the sidecar and is stored as dead letter {DeadLetterId}.", EventName = "DeadLetterStored")]
+    [LoggerMessage(9, LogLevel.Warning, "Event {EventId} on {Topic} was given up by the sidecar and is stored as dead letter {DeadLetterId}.",
+        EventName = "DeadLetterStored")]
     private static partial void DeadLetterStored(ILogger log, string eventId, string topic, string deadLetterId, string orderId);
 
     public static void DeadLetterStored(ILogger log, string eventId, string topic, string deadLetterId) =>
@@ -72,13 +78,15 @@ internal static partial class SagaLog
     public static void Discarded(ILogger log, string eventId, string deadLetterId) =>
         Discarded(log, eventId, deadLetterId, EventIds.OrderIdOf(eventId));
 
-    [LoggerMessage(13, LogLevel.Warning, "Traces or metrics cannot be exported and are dropped: {Problem}. The export is retried; an outage is logged once.", EventName = "TracesLost")]
+    [LoggerMessage(13, LogLevel.Warning, "Traces or metrics cannot be exported and are dropped: {Problem}. The export is retried; an outage is logged once.",
+        EventName = "TracesLost")]
     public static partial void TracesLost(ILogger log, string problem);
 
     [LoggerMessage(20, LogLevel.Warning, "Traces or metrics: {Problem}", EventName = "TelemetryWarning")]
     public static partial void TelemetryWarning(ILogger log, string problem);
 
-    [LoggerMessage(14, LogLevel.Error, "Event {EventId} on {Topic} could not be stored as a dead letter and will be redelivered: {Problem}", EventName = "DeadLetterNotStored")]
+    [LoggerMessage(14, LogLevel.Error, "Event {EventId} on {Topic} could not be stored as a dead letter and will be redelivered: {Problem}",
+        EventName = "DeadLetterNotStored")]
     private static partial void DeadLetterNotStored(ILogger log, string eventId, string topic, string problem, string orderId);
 
     public static void DeadLetterNotStored(ILogger log, string eventId, string topic, string problem) =>

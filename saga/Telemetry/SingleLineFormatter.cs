@@ -10,7 +10,7 @@ namespace Saga.Telemetry;
 
 /// <summary>Console format of the log: time, level, category, text; then the order, unless the text contains it, and the trace.</summary>
 /// <remarks>An exception is on the same line, so that a grep for an order or a trace finds all of it.</remarks>
-internal sealed class SingleLineFormatter() : ConsoleFormatter(FormatterName)
+internal sealed class SingleLineFormatter(TimeProvider clock) : ConsoleFormatter(FormatterName)
 {
     public const string FormatterName = "line";
 
@@ -47,7 +47,7 @@ internal sealed class SingleLineFormatter() : ConsoleFormatter(FormatterName)
     public override void Write<TState>(in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider, TextWriter textWriter)
     {
         var text = logEntry.Formatter(logEntry.State, logEntry.Exception);
-        textWriter.Write($"{DateTime.Now:HH:mm:ss.fff} {Short(logEntry.LogLevel)}: {logEntry.Category}[{logEntry.EventId.Id}] ");
+        textWriter.Write($"{clock.GetLocalNow():HH:mm:ss.fff} {Short(logEntry.LogLevel)}: {logEntry.Category}[{logEntry.EventId.Id}] ");
         textWriter.Write(OnOneLine(text));
         if (logEntry.Exception is { } fault) textWriter.Write($" {OnOneLine(fault.ToString())}");
         if (SagaTracing.OrderId is { } order && !text.Contains(order, StringComparison.Ordinal)) textWriter.Write($" order={order}");

@@ -73,7 +73,9 @@ internal sealed class TelemetryFaults(IReadOnlyList<string> problems, TimeProvid
     /// <summary>The first line; a stack trace follows.</summary>
     private static string TextOf(EventWrittenEventArgs e)
     {
-        var text = e.Message is { } format ? string.Format(CultureInfo.InvariantCulture, format, [.. e.Payload ?? Enumerable.Empty<object?>()]) : e.EventName ?? "";
+        var text = e.Message is { } format
+            ? string.Format(CultureInfo.InvariantCulture, format, [.. e.Payload ?? Enumerable.Empty<object?>()])
+            : e.EventName ?? "";
         return text.Split('\n', 2)[0].TrimEnd('\r', '.', '\'', ' ');
     }
 }

@@ -23,10 +23,11 @@ internal static class TraceExport
         var (exporters, problem) = Exporters.OfTraces(builder.Configuration);
         string?[] problems = [problem, Exporters.OfMetrics(builder.Configuration).Problem];
         builder.Services.AddHostedService(services => new TelemetryFaults(
-            [.. problems.OfType<string>()], TimeProvider.System, services.GetRequiredService<ILogger<TelemetryFaults>>()));
+            [.. problems.OfType<string>()], services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<TelemetryFaults>>()));
         if (exporters.Count == 0) return;
 
-        ((IConfigurationBuilder)builder.Configuration).Sources.Insert(0, new MemoryConfigurationSource { InitialData = new Dictionary<string, string?> { [GrpcSetting] = "true" } });
+        ((IConfigurationBuilder)builder.Configuration).Sources.Insert(0,
+            new MemoryConfigurationSource { InitialData = new Dictionary<string, string?> { [GrpcSetting] = "true" } });
         builder.Services.AddSingleton<DistributedContextPropagator>(new LastParent(DistributedContextPropagator.Current));
         builder.Services.AddOpenTelemetry().WithTracing(traces => Send(traces
             .AddSource(SagaTracing.SourceName)
@@ -49,7 +50,8 @@ internal static class TraceExport
     /// trace of its own.
     /// </summary>
     private static bool IsUntraced(string path) =>
-        path.EndsWith("/HealthCheck", StringComparison.Ordinal) || path.Contains("/OnBulkTopicEvent", StringComparison.Ordinal) || path.StartsWith("/grpc.health.", StringComparison.Ordinal) || path == "/metrics";
+        path.EndsWith("/HealthCheck", StringComparison.Ordinal) || path.Contains("/OnBulkTopicEvent", StringComparison.Ordinal)
+            || path.StartsWith("/grpc.health.", StringComparison.Ordinal) || path == "/metrics";
 
     /// <summary>Exports the last spans when the service stops. Waits at most a second for a collector that does not answer.</summary>
     private sealed class FlushOnShutdown(TracerProvider provider) : IHostedService

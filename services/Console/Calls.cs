@@ -8,5 +8,6 @@ internal static class Calls
     /// <summary>A service that takes longer counts as not answering.</summary>
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
 
-    public static CallOptions Options(CancellationToken ct) => new(deadline: DateTime.UtcNow + Timeout, cancellationToken: ct);
+    public static CallOptions Options(TimeProvider clock, CancellationToken ct) =>
+        new(deadline: clock.GetUtcNow().UtcDateTime + Timeout, cancellationToken: ct);
 }

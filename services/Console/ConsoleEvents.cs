@@ -89,7 +89,7 @@ internal sealed class ConsoleEvents(
                 yield break;
             }
 
-            while (change is { IsCompletedSuccessfully: true, Result: true } && watch.ResponseStream.Current.Entry.Revision <= now.Order.Revision)
+            while (change.IsCompletedSuccessfully && await change && watch.ResponseStream.Current.Entry.Revision <= now.Order.Revision)
             {
                 change = watch.ResponseStream.MoveNext(end.Token);
             }
@@ -102,7 +102,7 @@ internal sealed class ConsoleEvents(
     /// <exception cref="RpcException">Orders has rejected the request, or does not answer.</exception>
     public async Task<ExplainOrderResponse> ExplainAsync(string order, CancellationToken ct)
     {
-        var explained = await orders.ExplainOrderAsync(new() { Order = order }, Calls.Options(ct));
+        var explained = await orders.ExplainOrderAsync(new() { Order = order }, Calls.Options(clock, ct));
         (explained.Order.RecipientName, explained.Order.ShippingAddress, explained.Order.ShippingPhone) = ("", "", "");
         return explained;
     }

@@ -44,18 +44,20 @@ internal static class ConsoleHttp
 
     /// <param name="status">Orders in one of these, such as PENDING. Empty: all.</param>
     private static Task<IResult> ListAsync(
-        OrderService.OrderServiceClient orders, CancellationToken ct, string[] status, int pageSize = 0, string pageToken = "") => AnswerAsync(async () =>
+        OrderService.OrderServiceClient orders, TimeProvider clock, string[] status, int pageSize = 0, string pageToken = "", CancellationToken ct = default) =>
+        AnswerAsync(async () =>
     {
         OrderStatus[] statuses =
             [.. status.Select(name => Enum.TryParse<OrderStatus>(name, ignoreCase: true, out var known) ? known : OrderStatus.Unspecified)];
         new RequestCheck().Must(!statuses.Contains(OrderStatus.Unspecified), "status", "must be PENDING, CONFIRMED or FAILED.").ThrowIfInvalid();
-        return await orders.ListOrdersAsync(new() { PageSize = pageSize, PageToken = pageToken, Statuses = { statuses } }, Calls.Options(ct));
+        return await orders.ListOrdersAsync(new() { PageSize = pageSize, PageToken = pageToken, Statuses = { statuses } }, Calls.Options(clock, ct));
     });
 
     private static Task<IResult> PlaceAsync(HttpRequest http, DemoOrders demo, CancellationToken ct) =>
         AnswerAsync(async () => await demo.PlaceAsync(await ReadAsync(http, ct), ct));
 
-    private static Task<IResult> ExplainAsync(string order, ConsoleEvents events, CancellationToken ct) => AnswerAsync(async () => await events.ExplainAsync(order, ct));
+    private static Task<IResult> ExplainAsync(string order, ConsoleEvents events, CancellationToken ct) =>
+        AnswerAsync(async () => await events.ExplainAsync(order, ct));
 
     private static Task<IResult> WatchAsync(string order, ConsoleEvents events, CancellationToken ct) => ProblemDetails.AnswerAsync(async () =>
         TypedResults.ServerSentEvents(events.StreamOrder(await events.ExplainAsync(order, ct), ct)));
@@ -75,7 +77,8 @@ internal static class ConsoleHttp
         }
     }
 
-    private static Task<IResult> AnswerAsync(Func<Task<IMessage>> answer) => ProblemDetails.AnswerAsync(async () => Json(ConsoleEvents.Json.Format(await answer())));
+    private static Task<IResult> AnswerAsync(Func<Task<IMessage>> answer) =>
+        ProblemDetails.AnswerAsync(async () => Json(ConsoleEvents.Json.Format(await answer())));
 
     private static IResult Json(string json) => TypedResults.Text(json, "application/json; charset=utf-8");
 }

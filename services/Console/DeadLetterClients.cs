@@ -5,7 +5,7 @@ using Shop.V1;
 namespace ShopConsole;
 
 /// <summary>The dead letters of the four services. Each service keeps its own.</summary>
-internal sealed class DeadLetterClients(SidecarChannel sidecar)
+internal sealed class DeadLetterClients(SidecarChannel sidecar, TimeProvider clock)
 {
     private const int PageSize = 200;
 
@@ -19,7 +19,7 @@ internal sealed class DeadLetterClients(SidecarChannel sidecar)
     {
         try
         {
-            var listed = await service.Client.ListDeadLettersAsync(new() { PageSize = PageSize }, Calls.Options(ct));
+            var listed = await service.Client.ListDeadLettersAsync(new() { PageSize = PageSize }, Calls.Options(clock, ct));
             var json = JsonNode.Parse(ConsoleEvents.Json.Format(listed))!;
             json["appId"] = service.AppId;
             return json;
@@ -31,10 +31,10 @@ internal sealed class DeadLetterClients(SidecarChannel sidecar)
     })));
 
     public async Task<RedriveDeadLetterResponse> RedriveAsync(string appId, string id, bool dryRun, CancellationToken ct) =>
-        await ClientOf(appId).RedriveDeadLetterAsync(new() { DeadLetterId = id, DryRun = dryRun }, Calls.Options(ct));
+        await ClientOf(appId).RedriveDeadLetterAsync(new() { DeadLetterId = id, DryRun = dryRun }, Calls.Options(clock, ct));
 
     public async Task<DiscardDeadLetterResponse> DiscardAsync(string appId, string id, CancellationToken ct) =>
-        await ClientOf(appId).DiscardDeadLetterAsync(new() { DeadLetterId = id }, Calls.Options(ct));
+        await ClientOf(appId).DiscardDeadLetterAsync(new() { DeadLetterId = id }, Calls.Options(clock, ct));
 
     private DeadLetterService.DeadLetterServiceClient ClientOf(string appId) =>
         services.FirstOrDefault(service => service.AppId == appId).Client ?? throw new RejectedException(Rejection.NotFound("service", appId));

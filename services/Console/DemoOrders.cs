@@ -27,7 +27,7 @@ internal sealed class DemoOrders(
         var now = clock.GetUtcNow();
         var run = Guid.CreateVersion7(now).ToString("N")[^8..];
         string product = $"demo-product-{run}", user = $"demo-user-{run}", coupon = $"demo-coupon-{run}";
-        var options = Calls.Options(ct);
+        var options = Calls.Options(clock, ct);
         await Task.WhenAll(
             stock.PutProductAsync(new() { ProductId = product, Name = "Demo product", Price = Price, InitialStock = InitialStock }, options).ResponseAsync,
             payments.OpenAccountAsync(new() { UserId = user, InitialDeposit = request.Balance }, options).ResponseAsync,
@@ -44,6 +44,6 @@ internal sealed class DemoOrders(
             Items = { new OrderItem { ProductId = product, Quantity = request.Quantity } },
             UserCouponId = request.Coupon == "NONE" ? "" : coupon,
             SkipPrecheck = request.SkipPrecheck,
-        }, Calls.Options(ct));
+        }, Calls.Options(clock, ct));
     }
 }

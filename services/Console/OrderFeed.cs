@@ -55,7 +55,8 @@ internal sealed class OrderFeed(OrderService.OrderServiceClient orders, TimeProv
         }
         catch (Exception fault) when (fault is RpcException or OperationCanceledException)
         {
-            return silence.IsCancellationRequested ? $"nothing was received for {MaxSilence.TotalSeconds} s." : fault is RpcException { Status.Detail: var detail } ? detail : fault.Message;
+            return silence.IsCancellationRequested ? $"nothing was received for {MaxSilence.TotalSeconds} s."
+                : fault is RpcException { Status.Detail: var detail } ? detail : fault.Message;
         }
     }
 }

@@ -34,5 +34,6 @@ internal static class CouponDecisions
 
     /// <summary>The answer to order-failed.</summary>
     /// <param name="reservation">Null: the order has no coupon.</param>
-    public static CouponRestoredEvent ToCompensatedEvent(string orderId, Reservation? reservation) => new() { OrderId = orderId, Undone = reservation?.WasReserved ?? false };
+    public static CouponRestoredEvent ToCompensatedEvent(string orderId, Reservation? reservation) =>
+        new() { OrderId = orderId, Undone = reservation?.WasReserved ?? false };
 }

@@ -5,7 +5,8 @@ using Wire = Shop.V1;
 namespace Coupons;
 
 /// <summary>The gRPC API of Coupons.</summary>
-internal sealed class CouponService(ISidecar sidecar, DocumentStore documents, IdempotentCommands commands, IdIndex index) : Wire.CouponService.CouponServiceBase
+internal sealed class CouponService(ISidecar sidecar, DocumentStore documents, IdempotentCommands commands, IdIndex index)
+    : Wire.CouponService.CouponServiceBase
 {
     private static readonly IdGroup Index = new("coupons", Shards: 64);
 

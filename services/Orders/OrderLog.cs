@@ -15,12 +15,15 @@ internal static partial class OrderLog
     [LoggerMessage(103, LogLevel.Information, "Order {OrderId} has FAILED: {Reason}. Completed steps: {CompletedSteps}.", EventName = "Failed")]
     public static partial void Failed(ILogger log, string orderId, string reason, string completedSteps);
 
-    [LoggerMessage(104, LogLevel.Warning, "Order {OrderId} is accepted, but order-created could not be published; the sweep will publish it: {Problem}", EventName = "NotPublishedYet")]
+    [LoggerMessage(104, LogLevel.Warning, "Order {OrderId} is accepted, but order-created could not be published; the sweep will publish it: {Problem}",
+        EventName = "NotPublishedYet")]
     public static partial void NotPublishedYet(ILogger log, string orderId, string problem);
 
-    [LoggerMessage(105, LogLevel.Information, "Id {OrderId} was tracked, but no order was placed under it before the deadline; it is abandoned.", EventName = "Abandoned")]
+    [LoggerMessage(105, LogLevel.Information, "Id {OrderId} was tracked, but no order was placed under it before the deadline; it is abandoned.",
+        EventName = "Abandoned")]
     public static partial void Abandoned(ILogger log, string orderId);
 
-    [LoggerMessage(106, LogLevel.Warning, "Order {OrderId} was open without a change for too long; its last event was resent, or its deadline had passed.", EventName = "Resent")]
+    [LoggerMessage(106, LogLevel.Warning, "Order {OrderId} was open without a change for too long; its last event was resent, or its deadline had passed.",
+        EventName = "Resent")]
     public static partial void Resent(ILogger log, string orderId);
 }

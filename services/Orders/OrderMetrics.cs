@@ -17,7 +17,8 @@ internal sealed class OrderMetrics : IDisposable
         var failed = meter.CreateCounter<long>("saga.orders.failed", "{order}", "Orders that became FAILED, by reason.");
         var duration = meter.CreateHistogram("saga.order.duration", "s", "Time from placing an order until it is CONFIRMED or FAILED.",
             tags: null, new InstrumentAdvice<double> { HistogramBucketBoundaries = DurationBounds });
-        var resends = meter.CreateCounter<long>("saga.orders.resends", "{resend}", "Resends of the last event of an order that was open without a change for too long.");
+        var resends = meter.CreateCounter<long>(
+            "saga.orders.resends", "{resend}", "Resends of the last event of an order that was open without a change for too long.");
         meter.CreateObservableGauge("saga.orders.open", () => open.Count, "{order}", "Orders that are not closed.");
         meter.CreateObservableGauge("saga.orders.open_age", () => open.AgeOfOldest.TotalSeconds, "s",
             "Time since the oldest open order was placed; 0 when none is open.");

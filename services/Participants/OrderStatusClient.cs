@@ -5,7 +5,7 @@ using Shop.V1;
 namespace Participants;
 
 /// <summary>Asks Orders for the outcome of an order, through the sidecars.</summary>
-public sealed class OrderStatusClient(SidecarChannel sidecar)
+public sealed class OrderStatusClient(SidecarChannel sidecar, TimeProvider clock)
 {
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
 
@@ -13,14 +13,14 @@ public sealed class OrderStatusClient(SidecarChannel sidecar)
 
     /// <summary>For a participant's registration.</summary>
     public static Func<string, CancellationToken, Task<OrderOutcome>> Create(IServiceProvider services) =>
-        new OrderStatusClient(services.GetRequiredService<SidecarChannel>()).GetOutcomeAsync;
+        new OrderStatusClient(services.GetRequiredService<SidecarChannel>(), services.GetRequiredService<TimeProvider>()).GetOutcomeAsync;
 
     /// <exception cref="RpcException">Orders does not answer within 5 s.</exception>
     public async Task<OrderOutcome> GetOutcomeAsync(string orderId, CancellationToken ct)
     {
         try
         {
-            var answer = await orders.GetOrderAsync(new() { Order = orderId }, deadline: DateTime.UtcNow + Timeout, cancellationToken: ct);
+            var answer = await orders.GetOrderAsync(new() { Order = orderId }, deadline: clock.GetUtcNow().UtcDateTime + Timeout, cancellationToken: ct);
             return answer.Order.Status switch
             {
                 OrderStatus.Confirmed => OrderOutcome.Confirmed,

@@ -8,7 +8,10 @@ namespace Daprd;
 internal sealed class Arguments
 {
     private static readonly HashSet<string> Switches =
-        ["embedded", "enable-app-health-check", "enable-api-logging", "enable-profiling", "enable-mtls", "enable-metrics", "app-ssl", "help", "version", "log-as-json"];
+    [
+        "embedded", "enable-app-health-check", "enable-api-logging", "enable-profiling", "enable-mtls", "enable-metrics", "app-ssl", "help", "version",
+        "log-as-json",
+    ];
 
     private static readonly HashSet<string> Flags =
     [
@@ -37,7 +40,9 @@ internal sealed class Arguments
             var name = parts[0] == "f" ? "run-file" : parts[0];
             var isSwitch = Switches.Contains(name);
             if (!isSwitch && !Flags.Contains(name)) throw new ConfigurationException($"The flag --{name} is unknown to daprd and to this stand-in.");
-            var value = parts.Length > 1 ? parts[1] : isSwitch ? "true" : ++i < words.Length ? words[i] : throw new ConfigurationException($"The flag --{name} needs a value.");
+            var value = parts.Length > 1 ? parts[1]
+                : isSwitch ? "true"
+                : ++i < words.Length ? words[i] : throw new ConfigurationException($"The flag --{name} needs a value.");
             if (!arguments.values.TryGetValue(name, out var values)) arguments.values[name] = values = [];
             values.Add(value);
         }
@@ -96,7 +101,10 @@ internal sealed class Arguments
         foreach (var peer in All("peer"))
         {
             var sides = peer.Split('=', 2);
-            if (sides.Length != 2 || !Uri.TryCreate($"http://{sides[1]}", UriKind.Absolute, out _)) throw new ConfigurationException($"The value '{peer}' of --peer is not of the form app-id=host:port.");
+            if (sides.Length != 2 || !Uri.TryCreate($"http://{sides[1]}", UriKind.Absolute, out _))
+            {
+                throw new ConfigurationException($"The value '{peer}' of --peer is not of the form app-id=host:port.");
+            }
             peers[sides[0]] = sides[1];
         }
 

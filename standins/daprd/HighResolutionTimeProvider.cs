@@ -18,7 +18,10 @@ internal sealed class HighResolutionTimeProvider : TimeProvider
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
-        if (dueTime < TimeSpan.Zero || dueTime > MaxHighResolution || period != Timeout.InfiniteTimeSpan) return base.CreateTimer(callback, state, dueTime, period);
+        if (dueTime < TimeSpan.Zero || dueTime > MaxHighResolution || period != Timeout.InfiniteTimeSpan)
+        {
+            return base.CreateTimer(callback, state, dueTime, period);
+        }
         var timer = new HighResolutionTimer(callback, state);
         lock (gate)
         {

@@ -22,7 +22,7 @@ internal sealed class SidecarLog(string appId, params TextWriter[] writers)
 
     private void Write(LogLevel level, string text)
     {
-        var time = DateTime.UtcNow.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture);
+        var time = TimeProvider.System.GetUtcNow().ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture);
         var message = text.Replace("\\", "\\\\").Replace("\"", "\\\"").ReplaceLineEndings("\\n");
         var line = $"time=\"{time}\" level={level.ToString().ToLowerInvariant()} msg=\"{message}\" app_id={appId}";
         lock (gate)

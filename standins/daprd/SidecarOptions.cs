@@ -52,8 +52,11 @@ internal sealed record SidecarOptions(
     public string? Problem() =>
         AppId.Length == 0 ? "--app-id is missing."
         : AppId.Contains('.') ? $"The app id '{AppId}' contains a dot, which Dapr does not allow."
-        : AppPort != 0 && (AppPort == HttpPort || AppPort == GrpcPort) ? $"Port {AppPort} is given to the app {AppId} and to its sidecar; choose another for one of them."
-        : AppPort != 0 && AppProtocol != "grpc" ? $"The app {AppId} has the protocol '{AppProtocol}', but this stand-in calls apps by grpc only; set appProtocol (--app-protocol) to grpc."
+        : AppPort != 0 && (AppPort == HttpPort || AppPort == GrpcPort)
+            ? $"Port {AppPort} is given to the app {AppId} and to its sidecar; choose another for one of them."
+        : AppPort != 0 && AppProtocol != "grpc"
+            ? $"The app {AppId} has the protocol '{AppProtocol}', but this stand-in calls apps by grpc only; "
+                + "set appProtocol (--app-protocol) to grpc."
         : Health.Enabled && Health.Timeout > Health.Interval ? $"The health probe timeout of {AppId} is longer than its interval."
         : null;
 }

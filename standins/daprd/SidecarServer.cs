@@ -50,7 +50,9 @@ internal sealed partial class SidecarServer(Sidecar sidecar) : IAsyncDisposable
         }
         catch (IOException taken)
         {
-            throw new ConfigurationException($"The ports {sidecar.Options.GrpcPort} and {sidecar.Options.HttpPort} of {sidecar.Options.AppId} cannot both be opened: {taken.Message}");
+            var options = sidecar.Options;
+            throw new ConfigurationException(
+                $"The ports {options.GrpcPort} and {options.HttpPort} of {options.AppId} cannot both be opened: {taken.Message}");
         }
     }
 

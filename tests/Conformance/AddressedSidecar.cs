@@ -81,8 +81,5 @@ public sealed class AddressedSidecar : IAsyncLifetime
 }
 
 /// <summary>These tests run sequentially because they share the sidecar and its app.</summary>
-[CollectionDefinition(Name)]
-public sealed class AddressedSidecarCollection : ICollectionFixture<AddressedSidecar>
-{
-    public const string Name = "addressed sidecar";
-}
+[CollectionDefinition(nameof(OnAddressedSidecar))]
+public sealed class OnAddressedSidecar : ICollectionFixture<AddressedSidecar>;

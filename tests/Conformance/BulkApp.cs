@@ -37,7 +37,10 @@ public sealed partial class TestApp
         var response = new TopicEventBulkResponse();
         foreach (var entry in batch.Entries)
         {
-            if (answer(ReceivedBatch.Text(entry)) is { } status) response.Statuses.Add(new TopicEventBulkResponseEntry { EntryId = entry.EntryId, Status = status });
+            if (answer(ReceivedBatch.Text(entry)) is { } status)
+            {
+                response.Statuses.Add(new TopicEventBulkResponseEntry { EntryId = entry.EntryId, Status = status });
+            }
         }
 
         return response;
@@ -80,7 +83,10 @@ public sealed partial class TestApp
         {
             foreach (var value in values.OfType<string>())
             {
-                if (name.EndsWith("-bin", StringComparison.Ordinal)) headers.Add(name, Convert.FromBase64String(value.PadRight((value.Length + 3) / 4 * 4, '=')));
+                if (name.EndsWith("-bin", StringComparison.Ordinal))
+                {
+                    headers.Add(name, Convert.FromBase64String(value.PadRight((value.Length + 3) / 4 * 4, '=')));
+                }
                 else headers.Add(name.ToLowerInvariant(), value);
             }
         }

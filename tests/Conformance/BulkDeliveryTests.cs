@@ -25,14 +25,18 @@ public abstract class BulkDeliveryTests
     {
         await PublishAsync("batched", """{"b":1.0,"a":"<"}""", metadata: [("cloudevent.id", "the-one"), ("cloudevent.subject", "s"), ("Custom", "x")]);
         var (batch, headers, rpc) = await App.NextBatchAsync();
-        Assert.Equal(("batched", pubsub, "/batched", "com.dapr.event.sent.bulk", TestApp.StableRpc), (batch.Topic, batch.PubsubName, batch.Path, batch.Type, rpc));
+        Assert.Equal(
+            ("batched", pubsub, "/batched", "com.dapr.event.sent.bulk", TestApp.StableRpc),
+            (batch.Topic, batch.PubsubName, batch.Path, batch.Type, rpc));
         Assert.Equal((pubsub, pubsub), (batch.Metadata["pubsubName"], headers.GetValue("pubsubname")));
         Assert.True(Guid.TryParse(batch.Id, out _));
         var entry = Assert.Single(batch.Entries);
         Assert.True(Guid.TryParse(entry.EntryId, out _));
         Assert.Equal("x", entry.Metadata["Custom"]);
         var got = entry.CloudEvent;
-        Assert.Equal(("the-one", "app", "com.dapr.event.sent", "1.0", "application/json"), (got.Id, got.Source, got.Type, got.SpecVersion, got.DataContentType));
+        Assert.Equal(
+            ("the-one", "app", "com.dapr.event.sent", "1.0", "application/json"),
+            (got.Id, got.Source, got.Type, got.SpecVersion, got.DataContentType));
         Assert.Equal("""{"a":"\u003c","b":1}""", got.Data.ToStringUtf8());
         Assert.Equal(["pubsubname", "subject", "time", "topic", "traceid", "traceparent", "tracestate"], got.Extensions.Fields.Keys.Order());
     }
@@ -115,10 +119,10 @@ public abstract class BulkDeliveryTests
         addressed.Sidecar.Dapr.PublishToAsync(pubsub, topic, data, contentType, headers: null, metadata);
 }
 
-[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+[Collection(nameof(OnAddressedSidecar)), Trait("Needs", "Address")]
 public sealed class InMemoryBulkDeliveryTests(AddressedSidecar addressed) : BulkDeliveryTests(addressed, "pubsub-in-memory");
 
-[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+[Collection(nameof(OnAddressedSidecar)), Trait("Needs", "Address")]
 public sealed class RedisBulkDeliveryTests(AddressedSidecar addressed) : BulkDeliveryTests(addressed, "pubsub")
 {
     private readonly IDatabase redis = addressed.Redis;
@@ -339,7 +343,7 @@ public sealed class BatchTests : IAsyncLifetime
     [Fact]
     public async Task A_declarative_subscription_can_enable_bulk()
     {
-        const string declared = """
+        const string Declared = """
             ---
             apiVersion: dapr.io/v2alpha1
             kind: Subscription
@@ -352,7 +356,7 @@ public sealed class BatchTests : IAsyncLifetime
             """;
         await PublishAsync("work", 2);
         await using var app = await TestApp.StartAsync();
-        await using var sidecar = await Sidecar.StartAsync("bulk", Components() + declared, app.Port);
+        await using var sidecar = await Sidecar.StartAsync("bulk", Components() + Declared, app.Port);
         var got = await app.NextBatchAsync();
         Assert.Equal(("/declared", 2), (got.Batch.Path, got.Batch.Entries.Count));
     }

@@ -52,7 +52,8 @@ public sealed class ComponentFileTests : IAsyncLifetime
             """;
         var environment = new Dictionary<string, string>
         {
-            ["NAMESPACE"] = "shop", ["POD_NAME"] = "pod-1", ["PREFIX"] = "from-variable", ["DAPR_PREFIX"] = "hidden", ["APP_API_TOKEN"] = "hidden", ["MY_SECRET"] = "from-secret",
+            ["NAMESPACE"] = "shop", ["POD_NAME"] = "pod-1", ["PREFIX"] = "from-variable", ["DAPR_PREFIX"] = "hidden", ["APP_API_TOKEN"] = "hidden",
+            ["MY_SECRET"] = "from-secret",
         };
         await using var sidecar = await Sidecar.StartAsync("app", resources, environment: environment);
         await sidecar.Dapr.SaveAsync("store", Item("k", "v"));
@@ -63,7 +64,7 @@ public sealed class ComponentFileTests : IAsyncLifetime
     [Fact]
     public async Task Only_resources_scoped_to_the_app_apply()
     {
-        const string subscriptions = """
+        const string Subscriptions = """
             ---
             apiVersion: dapr.io/v2alpha1
             kind: Subscription
@@ -85,7 +86,9 @@ public sealed class ComponentFileTests : IAsyncLifetime
 
             """;
         await using var app = await TestApp.StartAsync();
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis, ("consumerID", "{appID}-group")) + subscriptions, app.Port);
+        await using var sidecar = await Sidecar.StartAsync(
+            "app", Yaml.Redis("pubsub", "pubsub.redis", redis, ("consumerID", "{appID}-group")) + Subscriptions,
+            app.Port);
         var metadata = await sidecar.Dapr.GetMetadataAsync(new());
         Assert.Equal(("mine", "pubsub"), (Assert.Single(metadata.Subscriptions).Topic, Assert.Single(metadata.RegisteredComponents).Name));
         await sidecar.Dapr.PublishAsync("mine", "1");
@@ -94,11 +97,17 @@ public sealed class ComponentFileTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("kind: Component\nmetadata: {name: a}\nspec: {type: state.in-memory, metadata: [{name: x, value: \"{podName}\"}]}", "{podName} is used, but the environment variable POD_NAME is not set")]
-    [InlineData("kind: Component\nmetadata: {name: a}\nspec: {type: state.in-memory}\n---\nkind: Component\nmetadata: {name: a}\nspec: {type: pubsub.in-memory}", "line 5, top level: there is already a component named a")]
-    [InlineData("kind: Component\nmetadata: {name: a}\nspec: {type: secretstores.local.file, metadata: [{name: secretsFile, value: nowhere}]}", "of a cannot be read")]
-    [InlineData("kind: Component\nmetadata: {name: a}\nspec: {type: secretstores.local.file, metadata: [{name: multiValued, value: true}]}", "multiValued, which a asks for, is not in this stand-in")]
-    [InlineData("kind: Component\nmetadata: {name: a}\nspec: {type: state.redis, metadata: [{name: redisHost, value: a}, {name: redisType, value: cluster}]}", "a asks for a Redis cluster or Sentinel")]
+    [InlineData("kind: Component\nmetadata: {name: a}\nspec: {type: state.in-memory, metadata: [{name: x, value: \"{podName}\"}]}",
+        "{podName} is used, but the environment variable POD_NAME is not set")]
+    [InlineData(
+        "kind: Component\nmetadata: {name: a}\nspec: {type: state.in-memory}\n---\nkind: Component\nmetadata: {name: a}\nspec: {type: pubsub.in-memory}",
+        "line 5, top level: there is already a component named a")]
+    [InlineData("kind: Component\nmetadata: {name: a}\nspec: {type: secretstores.local.file, metadata: [{name: secretsFile, value: nowhere}]}",
+        "of a cannot be read")]
+    [InlineData("kind: Component\nmetadata: {name: a}\nspec: {type: secretstores.local.file, metadata: [{name: multiValued, value: true}]}",
+        "multiValued, which a asks for, is not in this stand-in")]
+    [InlineData("kind: Component\nmetadata: {name: a}\nspec: {type: state.redis, metadata: [{name: redisHost, value: a}, {name: redisType, value: cluster}]}",
+        "a asks for a Redis cluster or Sentinel")]
     public async Task An_invalid_component_file_is_reported_with_its_position(string file, string sentence)
     {
         var folder = Directory.CreateTempSubdirectory("daprd-");
@@ -113,7 +122,8 @@ public sealed class ComponentFileTests : IAsyncLifetime
     [Fact]
     public async Task The_category_of_a_component_type_is_case_sensitive()
     {
-        await using var sidecar = Sidecar.Launch("app", "kind: Component\napiVersion: dapr.io/v1alpha1\nmetadata: {name: a}\nspec: {type: State.in-memory, version: v1}");
+        await using var sidecar = Sidecar.Launch("app",
+            "kind: Component\napiVersion: dapr.io/v1alpha1\nmetadata: {name: a}\nspec: {type: State.in-memory, version: v1}");
         Assert.Equal(1, await sidecar.Process.ExitAsync());
         Assert.Contains("incorrect type State.in-memory", sidecar.Process.Output);
     }
@@ -139,14 +149,17 @@ public sealed class ComponentFileTests : IAsyncLifetime
             "{circuitBreakers: {trips: {}}, timeouts: {soon: 1s}}",
             "{apps: {other: {timeout: soon}}, components: {pubsub: {outbound: {timeout: soon}, inbound: {circuitBreaker: trips}}}}");
         await using var sidecar = await Sidecar.StartAsync("app", policies);
-        foreach (var place in (string[])["policies.circuitBreakers", "targets.apps", "targets.components.pubsub.outbound", "targets.components.pubsub.inbound.circuitBreaker"])
+        string[] places =
+            ["policies.circuitBreakers", "targets.apps", "targets.components.pubsub.outbound", "targets.components.pubsub.inbound.circuitBreaker"];
+        foreach (var place in places)
         {
             await sidecar.LogsAsync($"spec.{place}: this is not in this stand-in for daprd, and ignored");
         }
     }
 
     [Theory]
-    [InlineData("kind: Configuration\nspec: {tracing: {samplingRate: \"$RATE\"}}", "line 2, spec.tracing.samplingRate: 'often' is not a sampling rate from 0 to 1")]
+    [InlineData("kind: Configuration\nspec: {tracing: {samplingRate: \"$RATE\"}}",
+        "line 2, spec.tracing.samplingRate: 'often' is not a sampling rate from 0 to 1")]
     [InlineData("kind: Configuration\nspec: {tracing: {zipkin: {endpointAddress: here}}}", "'here' is not the URL of a Zipkin")]
     public async Task An_invalid_configuration_is_reported_with_position_and_expanded_variables(string file, string sentence)
     {

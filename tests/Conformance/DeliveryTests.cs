@@ -29,10 +29,13 @@ public abstract class DeliveryTests
     public async Task An_event_is_delivered_with_attributes_reencoded_data_and_extensions()
     {
         await PublishAsync(
-            "plain", """{"b": 1.0, "a": 9007199254740993, "c": "<"}""", headers: new Metadata { { "traceparent", Parent } }, metadata: [("cloudevent.subject", "s"), ("Custom", "x")]);
+            "plain", """{"b": 1.0, "a": 9007199254740993, "c": "<"}""",
+            headers: new Metadata { { "traceparent", Parent } }, metadata: [("cloudevent.subject", "s"), ("Custom", "x")]);
         var (got, headers) = await App.NextAsync();
         Assert.Equal("""{"a":9007199254740992,"b":1,"c":"\u003c"}""", got.Data.ToStringUtf8());
-        Assert.Equal(("app", "com.dapr.event.sent", "1.0", "application/json", "plain", pubsub, "/plain"), (got.Source, got.Type, got.SpecVersion, got.DataContentType, got.Topic, got.PubsubName, got.Path));
+        Assert.Equal(
+            ("app", "com.dapr.event.sent", "1.0", "application/json", "plain", pubsub, "/plain"),
+            (got.Source, got.Type, got.SpecVersion, got.DataContentType, got.Topic, got.PubsubName, got.Path));
         Assert.Equal(["pubsubname", "subject", "time", "topic", "traceid", "traceparent", "tracestate"], got.Extensions.Fields.Keys.Order());
         Assert.Equal((Parent, "s"), (got.Extensions.Fields["traceparent"].StringValue, got.Extensions.Fields["subject"].StringValue));
         Assert.Equal((Parent, pubsub), (headers.GetValue("traceparent"), headers.GetValue("pubsubname")));
@@ -182,7 +185,7 @@ public abstract class DeliveryTests
         Sidecar.Dapr.PublishToAsync(pubsub, topic, data, contentType, headers, metadata);
 }
 
-[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+[Collection(nameof(OnAddressedSidecar)), Trait("Needs", "Address")]
 public sealed class InMemoryDeliveryTests(AddressedSidecar addressed) : DeliveryTests(addressed, "pubsub-in-memory")
 {
     [Fact]
@@ -241,7 +244,8 @@ public sealed class InMemoryBrokerTests
     [Fact]
     public async Task Every_subscription_receives_every_event_and_unsubscribed_events_are_lost()
     {
-        await using var app = await TestApp.StartAsync(TestApp.Subscription("pubsub", "news"), TestApp.Subscription("pubsub", "new*"), TestApp.Subscription("pubsub", "later"));
+        await using var app = await TestApp.StartAsync(
+            TestApp.Subscription("pubsub", "news"), TestApp.Subscription("pubsub", "new*"), TestApp.Subscription("pubsub", "later"));
         await app.StopAsync();
         await using var sidecar = Sidecar.Launch("both", Components, app.Port);
         await sidecar.ServesAsync();
@@ -255,7 +259,7 @@ public sealed class InMemoryBrokerTests
     }
 }
 
-[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+[Collection(nameof(OnAddressedSidecar)), Trait("Needs", "Address")]
 public sealed class RedisDeliveryTests(AddressedSidecar addressed) : DeliveryTests(addressed, "pubsub")
 {
     private readonly IDatabase redis = addressed.Redis;

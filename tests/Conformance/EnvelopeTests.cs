@@ -10,7 +10,7 @@ using DaprService = Dapr.Client.Autogen.Grpc.v1.Dapr;
 namespace Conformance;
 
 /// <summary>The stream entries that publishing creates.</summary>
-[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+[Collection(nameof(OnAddressedSidecar)), Trait("Needs", "Address")]
 public sealed class EnvelopeTests(AddressedSidecar addressed)
 {
     private const string Parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -59,13 +59,16 @@ public sealed class EnvelopeTests(AddressedSidecar addressed)
     public async Task Protobuf_data_is_rejected_as_unsupported()
     {
         var failure = await Failure.OfAsync(() => Dapr.PublishAsync(topic, "1", "application/x-protobuf"));
-        Assert.Equal((StatusCode.Unimplemented, "data of type application/x-protobuf is not in this stand-in for daprd"), (failure.StatusCode, failure.Status.Detail));
+        Assert.Equal(
+            (StatusCode.Unimplemented, "data of type application/x-protobuf is not in this stand-in for daprd"),
+            (failure.StatusCode, failure.Status.Detail));
     }
 
     [Fact]
     public async Task Invalid_utf8_in_text_is_replaced()
     {
-        await Dapr.PublishEventAsync(new PublishEventRequest { PubsubName = "pubsub", Topic = topic, Data = ByteString.CopyFrom(0x61, 0xff), DataContentType = "text/plain" });
+        await Dapr.PublishEventAsync(
+            new PublishEventRequest { PubsubName = "pubsub", Topic = topic, Data = ByteString.CopyFrom(0x61, 0xff), DataContentType = "text/plain" });
         Assert.Equal("a\ufffd", (await Redis.EnvelopeAsync(topic)).GetProperty("data").GetString());
     }
 
@@ -76,13 +79,15 @@ public sealed class EnvelopeTests(AddressedSidecar addressed)
             topic, "1", metadata:
             [
                 ("cloudevent.id", "my-id"), ("CloudEvent.Source", "my-source"), ("cloudevent.type", "my-type"), ("cloudevent.subject", "my-subject"),
-                ("cloudevent.traceid", "lost"), ("cloudevent.traceparent", Parent), ("cloudevent.tracestate", "a=b"), ("cloudevent.topic", "no"), ("cloudevent.other", "no"),
+                ("cloudevent.traceid", "lost"), ("cloudevent.traceparent", Parent), ("cloudevent.tracestate", "a=b"),
+                ("cloudevent.topic", "no"), ("cloudevent.other", "no"),
             ]);
         var entry = Assert.Single(await Redis.StreamAsync(topic));
         var envelope = JsonDocument.Parse(entry["data"]).RootElement;
         Assert.Equal(
             ["my-id", "my-source", "my-type", "my-subject", Parent, Parent, "a=b", topic],
-            new[] { "id", "source", "type", "subject", "traceid", "traceparent", "tracestate", "topic" }.Select(name => envelope.GetProperty(name).GetString()));
+            new[] { "id", "source", "type", "subject", "traceid", "traceparent", "tracestate", "topic" }
+                .Select(name => envelope.GetProperty(name).GetString()));
         Assert.False(envelope.TryGetProperty("other", out _));
         Assert.Equal("my-id", JsonDocument.Parse(entry["metadata"]).RootElement.GetProperty("cloudevent.id").GetString());
     }
@@ -115,7 +120,8 @@ public sealed class EnvelopeTests(AddressedSidecar addressed)
     public async Task The_trace_context_of_the_caller_is_stored_unchanged(bool binary)
     {
         var headers = new Metadata { { "tracestate", "lost=1" } };
-        if (binary) headers.Add("grpc-trace-bin", (byte[])[0, 0, .. Convert.FromHexString("0af7651916cd43dd8448eb211c80319c"), 1, .. Convert.FromHexString("b7ad6b7169203331"), 2, 1]);
+        var (trace, span) = (Convert.FromHexString("0af7651916cd43dd8448eb211c80319c"), Convert.FromHexString("b7ad6b7169203331"));
+        if (binary) headers.Add("grpc-trace-bin", (byte[])[0, 0, .. trace, 1, .. span, 2, 1]);
         else headers.Add("traceparent", Parent);
         await Dapr.PublishAsync(topic, "1", headers: headers);
         var envelope = await Redis.EnvelopeAsync(topic);
@@ -139,12 +145,16 @@ public sealed class EnvelopeTests(AddressedSidecar addressed)
     [Fact]
     public async Task A_published_cloud_event_keeps_its_attributes_and_missing_ones_are_added()
     {
-        await Dapr.PublishAsync(topic, """{"z":1,"data":{"x":1},"traceparent":"theirs"}""", "application/cloudevents+json", new Metadata { { "traceparent", Parent } }, ("cloudevent.id", "ignored"));
+        await Dapr.PublishAsync(
+            topic, """{"z":1,"data":{"x":1},"traceparent":"theirs"}""", "application/cloudevents+json",
+            new Metadata { { "traceparent", Parent } }, ("cloudevent.id", "ignored"));
         var envelope = await Redis.EnvelopeAsync(topic);
         Assert.Equal(
             ["data", "pubsubname", "source", "specversion", "time", "topic", "traceid", "traceparent", "tracestate", "type", "z"],
             envelope.EnumerateObject().Select(m => m.Name));
-        Assert.Equal(("Dapr", Parent, Parent), (envelope.GetProperty("source").GetString(), envelope.GetProperty("traceid").GetString(), envelope.GetProperty("traceparent").GetString()));
+        Assert.Equal(
+            ("Dapr", Parent, Parent),
+            (envelope.GetProperty("source").GetString(), envelope.GetProperty("traceid").GetString(), envelope.GetProperty("traceparent").GetString()));
     }
 
     [Fact]
@@ -195,7 +205,9 @@ public sealed class EnvelopeTests(AddressedSidecar addressed)
     [InlineData("/v1.0/publish/pubsub/", "{}", HttpStatusCode.NotFound, "ERR_DIRECT_INVOKE")]
     [InlineData("/v1.0/publish/silenced/t", "{}", HttpStatusCode.Forbidden, "ERR_PUBSUB_FORBIDDEN")]
     [InlineData("/v1.0/publish/pubsub/t?metadata.rawPayload=maybe", "{}", HttpStatusCode.BadRequest, "ERR_PUBSUB_REQUEST_METADATA")]
-    [InlineData("/v1.0/publish/bulk/pubsub/t", """[{"entryId":"1","event":1,"contentType":"application/json"},{"entryId":"1","event":1,"contentType":"application/json"}]""", HttpStatusCode.BadRequest, "ERR_PUBSUB_EVENTS_SER")]
+    [InlineData("/v1.0/publish/bulk/pubsub/t",
+        """[{"entryId":"1","event":1,"contentType":"application/json"},{"entryId":"1","event":1,"contentType":"application/json"}]""",
+        HttpStatusCode.BadRequest, "ERR_PUBSUB_EVENTS_SER")]
     public async Task Http_errors_have_a_status_and_an_error_code(string path, string body, HttpStatusCode status, string code)
     {
         using var response = await addressed.Sidecar.Http.PostAsync(path, new StringContent(body, Encoding.UTF8, "application/json"));
@@ -292,10 +304,18 @@ public sealed class EnvelopeTests(AddressedSidecar addressed)
     {
         var request = new BulkPublishRequest { PubsubName = "pubsub", Topic = topic, Metadata = { ["cloudevent.type"] = "of-request" } };
         request.Entries.Add(new BulkPublishRequestEntry { EntryId = "1", Event = ByteString.CopyFromUtf8("1"), ContentType = PubSubCalls.Json });
-        request.Entries.Add(new BulkPublishRequestEntry { EntryId = "2", Event = ByteString.CopyFromUtf8("2"), ContentType = PubSubCalls.Json, Metadata = { ["cloudevent.id"] = "two" } });
+        request.Entries.Add(new BulkPublishRequestEntry
+        {
+            EntryId = "2",
+            Event = ByteString.CopyFromUtf8("2"),
+            ContentType = PubSubCalls.Json,
+            Metadata = { ["cloudevent.id"] = "two" },
+        });
         var response = stable ? await Dapr.BulkPublishEventAsync(request) : await Dapr.BulkPublishEventAlpha1Async(request);
         Assert.Empty(response.FailedEntries);
-        var envelopes = (await Redis.StreamAsync(topic)).Select(e => JsonDocument.Parse(e["data"]).RootElement).OrderBy(e => e.GetProperty("data").GetInt32()).ToList();
+        var envelopes = (await Redis.StreamAsync(topic))
+            .Select(e => JsonDocument.Parse(e["data"]).RootElement)
+            .OrderBy(e => e.GetProperty("data").GetInt32()).ToList();
         Assert.Equal(["com.dapr.event.sent", "of-request"], envelopes.Select(e => e.GetProperty("type").GetString()));
         Assert.Equal("two", envelopes[1].GetProperty("id").GetString());
     }
@@ -305,7 +325,12 @@ public sealed class EnvelopeTests(AddressedSidecar addressed)
     [InlineData("1")]
     public async Task Missing_or_duplicate_entry_ids_are_rejected_and_nothing_is_published(string second)
     {
-        var request = new BulkPublishRequest { PubsubName = "pubsub", Topic = topic, Entries = { new BulkPublishRequestEntry { EntryId = "1" }, new BulkPublishRequestEntry { EntryId = second } } };
+        var request = new BulkPublishRequest
+        {
+            PubsubName = "pubsub",
+            Topic = topic,
+            Entries = { new BulkPublishRequestEntry { EntryId = "1" }, new BulkPublishRequestEntry { EntryId = second } },
+        };
         var failure = await Failure.OfAsync(Dapr.BulkPublishEventAlpha1Async(request));
         Assert.Equal(StatusCode.InvalidArgument, failure.StatusCode);
         Assert.Empty(await Redis.StreamAsync(topic));
@@ -352,7 +377,9 @@ public sealed class EnvelopeTests(AddressedSidecar addressed)
     public async Task Http_bulk_publish_rejects_all_entries_if_one_does_not_match_its_content_type(string data, string contentType)
     {
         var entries = $$"""[{"entryId":"1","event":1,"contentType":"application/json"},{"entryId":"2","event":{{data}},"contentType":"{{contentType}}"}]""";
-        using var refused = await addressed.Sidecar.Http.PostAsync($"/v1.0/publish/bulk/pubsub/{topic}", new StringContent(entries, Encoding.UTF8, "application/json"));
+        using var refused = await addressed.Sidecar.Http.PostAsync(
+            $"/v1.0/publish/bulk/pubsub/{topic}",
+            new StringContent(entries, Encoding.UTF8, "application/json"));
         Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
         Assert.Empty(await Redis.StreamAsync(topic));
     }
@@ -360,7 +387,10 @@ public sealed class EnvelopeTests(AddressedSidecar addressed)
     [Fact]
     public async Task Http_publish_always_stores_metadata()
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, $"/v1.0/publish/pubsub/{topic}") { Content = new StringContent("{}", Encoding.UTF8, "application/json") };
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"/v1.0/publish/pubsub/{topic}")
+        {
+            Content = new StringContent("{}", Encoding.UTF8, "application/json"),
+        };
         request.Headers.Add("traceparent", Parent);
         request.Headers.Add("tracestate", "a=b");
         Assert.Equal(HttpStatusCode.NoContent, (await addressed.Sidecar.Http.SendAsync(request)).StatusCode);

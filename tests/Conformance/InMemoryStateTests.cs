@@ -6,7 +6,7 @@ using static Conformance.StateCalls;
 namespace Conformance;
 
 /// <summary>The differences between state.in-memory and state.redis.</summary>
-[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+[Collection(nameof(OnAddressedSidecar)), Trait("Needs", "Address")]
 public sealed class InMemoryStateTests(AddressedSidecar addressed)
 {
     private const string Store = "store-in-memory";

@@ -66,7 +66,8 @@ public abstract class InvocationTests(Sidecar caller, Sidecar callee, TestApp ap
     [Fact]
     public async Task The_callee_header_takes_precedence_and_a_namespace_in_the_id_is_ignored()
     {
-        var reply = await Echo.SayAsync(new EchoMessage { Text = "hello" }, [new("dapr-app-id", "unknown"), new("dapr-callee-app-id", callee.AppId + ".default")]);
+        var reply = await Echo.SayAsync(new EchoMessage { Text = "hello" },
+            [new("dapr-app-id", "unknown"), new("dapr-callee-app-id", callee.AppId + ".default")]);
         Assert.Equal("hello", reply.Text);
     }
 
@@ -136,7 +137,7 @@ public abstract class InvocationTests(Sidecar caller, Sidecar callee, TestApp ap
     }
 }
 
-[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+[Collection(nameof(OnAddressedSidecar)), Trait("Needs", "Address")]
 public sealed class NearInvocationTests : InvocationTests
 {
     public NearInvocationTests(AddressedSidecar addressed)
@@ -195,7 +196,8 @@ public sealed class InvocationFixture : IAsyncLifetime
     }
 }
 
-public sealed class FarInvocationTests(InvocationFixture fixture) : InvocationTests(fixture.Caller, fixture.Callee, fixture.App), IClassFixture<InvocationFixture>
+public sealed class FarInvocationTests(InvocationFixture fixture)
+    : InvocationTests(fixture.Caller, fixture.Callee, fixture.App), IClassFixture<InvocationFixture>
 {
     [Fact]
     public async Task A_call_to_another_app_has_the_trace_contexts_of_the_caller_and_of_the_sidecar()

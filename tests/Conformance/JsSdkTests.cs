@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace Conformance;
 
 /// <summary>Dapr's JavaScript SDK as an independent client over both protocols. The script checks the responses.</summary>
-[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+[Collection(nameof(OnAddressedSidecar)), Trait("Needs", "Address")]
 public sealed class JsSdkTests
 {
     private readonly AddressedSidecar addressed;

@@ -30,7 +30,9 @@ internal sealed class LoadingRedis : IDisposable
         var command = new byte[4096];
         while (await stream.ReadAsync(command) > 0)
         {
-            await stream.WriteAsync(Interlocked.Decrement(ref left) >= 0 ? "-LOADING Redis is loading the dataset in memory\r\n"u8.ToArray() : "*0\r\n"u8.ToArray());
+            await stream.WriteAsync(Interlocked.Decrement(ref left) >= 0
+                ? "-LOADING Redis is loading the dataset in memory\r\n"u8.ToArray()
+                : "*0\r\n"u8.ToArray());
         }
     }
 }

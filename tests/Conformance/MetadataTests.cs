@@ -5,7 +5,7 @@ using Dapr.Client.Autogen.Grpc.v1;
 namespace Conformance;
 
 /// <summary>The metadata and health of a sidecar over both protocols.</summary>
-[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+[Collection(nameof(OnAddressedSidecar)), Trait("Needs", "Address")]
 public sealed class MetadataTests(AddressedSidecar addressed)
 {
     private Sidecar Sidecar => addressed.Sidecar;
@@ -33,9 +33,8 @@ public sealed class MetadataTests(AddressedSidecar addressed)
         using var json = await OverHttpAsync();
         Assert.Equal(AddressedSidecar.AppId, json.RootElement.GetProperty("id").GetString());
         var connection = json.RootElement.GetProperty("appConnectionProperties");
-        Assert.Equal(
-            (addressed.App.Port, "grpc", 0),
-            (connection.GetProperty("port").GetInt32(), connection.GetProperty("protocol").GetString(), connection.TryGetProperty("maxConcurrency", out var most) ? most.GetInt32() : 0));
+        Assert.Equal((addressed.App.Port, "grpc"), (connection.GetProperty("port").GetInt32(), connection.GetProperty("protocol").GetString()));
+        Assert.Equal(0, connection.TryGetProperty("maxConcurrency", out var most) ? most.GetInt32() : 0);
         var store = json.RootElement.GetProperty("components").EnumerateArray().Single(c => c.GetProperty("name").GetString() == "store");
         Assert.Contains("TRANSACTIONAL", store.GetProperty("capabilities").EnumerateArray().Select(c => c.GetString()));
     }

@@ -14,11 +14,13 @@ internal static partial class PubSubCalls
     public const string Json = "application/json";
 
     public static Task PublishAsync(
-        this DaprService.DaprClient dapr, string topic, string data, string contentType = Json, Metadata? headers = null, params (string Name, string Value)[] metadata) =>
+        this DaprService.DaprClient dapr, string topic, string data, string contentType = Json, Metadata? headers = null,
+        params (string Name, string Value)[] metadata) =>
         dapr.PublishToAsync("pubsub", topic, data, contentType, headers, metadata);
 
     public static async Task PublishToAsync(
-        this DaprService.DaprClient dapr, string pubsub, string topic, string data, string contentType, Metadata? headers, (string Name, string Value)[] metadata)
+        this DaprService.DaprClient dapr, string pubsub, string topic, string data, string contentType, Metadata? headers,
+        (string Name, string Value)[] metadata)
     {
         var request = new PublishEventRequest { PubsubName = pubsub, Topic = topic, Data = ByteString.CopyFromUtf8(data), DataContentType = contentType };
         foreach (var (name, value) in metadata) request.Metadata[name] = value;
@@ -62,12 +64,14 @@ internal static partial class PubSubCalls
     public static async Task AllAcknowledgedAsync(this IDatabase redis, string topic, string group)
     {
         // In this order, so that an entry that is read between the two queries is seen as pending.
-        await Poll.UntilAsync(async () => await redis.LastReadAsync(topic, group) == await redis.LastAsync(topic) && await redis.PendingAsync(topic, group) == 0);
+        await Poll.UntilAsync(
+            async () => await redis.LastReadAsync(topic, group) == await redis.LastAsync(topic) && await redis.PendingAsync(topic, group) == 0);
     }
 
     /// <summary>How often Redis has executed the command since its start.</summary>
     public static async Task<int> CallsAsync(this IDatabase redis, string command) =>
-        CommandCalls().Matches((string)(await redis.ExecuteAsync("INFO", "commandstats"))!).FirstOrDefault(found => found.Groups[1].Value == command) is { } found
+        CommandCalls().Matches((string)(await redis.ExecuteAsync("INFO", "commandstats"))!)
+            .FirstOrDefault(found => found.Groups[1].Value == command) is { } found
             ? int.Parse(found.Groups[2].Value)
             : 0;
 

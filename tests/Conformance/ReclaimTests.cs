@@ -92,7 +92,8 @@ public sealed class ReclaimTests : IAsyncLifetime
         List<string> ids = [await redis.Database.AddReadAsync("work", "app")];
         foreach (var id in new[] { "young", "old" })
         {
-            ids.Add((string)(await redis.Database.ExecuteAsync("XADD", "work", "*", "data", $$"""{"id":"{{id}}","datacontenttype":"application/json","data":1}"""))!);
+            ids.Add((string)(await redis.Database.ExecuteAsync(
+                "XADD", "work", "*", "data", $$"""{"id":"{{id}}","datacontenttype":"application/json","data":1}"""))!);
         }
         await redis.Database.ExecuteAsync("XGROUP", "SETID", "work", "app", "$");
         for (var at = 0; at < 3; at++) await redis.Database.MakePendingAsync("work", "app", ids[at], idle: TimeSpan.FromHours(at < 2 ? 0 : 1));

@@ -6,7 +6,7 @@ using static Conformance.StateCalls;
 
 namespace Conformance;
 
-[Collection(AddressedSidecarCollection.Name), Trait("Needs", "Address")]
+[Collection(nameof(OnAddressedSidecar)), Trait("Needs", "Address")]
 public sealed class RedisStateTests(AddressedSidecar addressed)
 {
     private const string Store = "store";
@@ -266,7 +266,8 @@ public sealed class RedisStateTests(AddressedSidecar addressed)
     {
         await Dapr.SaveAsync(Store, Item(key, "one"));
         Redis.HashSet($"app||{key}broken", "data", "x");
-        var response = await Dapr.GetBulkStateAsync(new GetBulkStateRequest { StoreName = Store, Keys = { key + "missing", key, key + "broken" }, Parallelism = 1 });
+        var response = await Dapr.GetBulkStateAsync(
+            new GetBulkStateRequest { StoreName = Store, Keys = { key + "missing", key, key + "broken" }, Parallelism = 1 });
         Assert.Equal([key + "missing", key, key + "broken"], response.Items.Select(i => i.Key));
         Assert.Equal(("", "", ""), (response.Items[0].Data.ToStringUtf8(), response.Items[0].Etag, response.Items[0].Error));
         Assert.Equal(("one", "1", ""), (response.Items[1].Data.ToStringUtf8(), response.Items[1].Etag, response.Items[1].Error));

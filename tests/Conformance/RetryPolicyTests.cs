@@ -31,7 +31,8 @@ public sealed class RetryPolicyTests : IAsyncLifetime
     {
         await using var app = await TestApp.StartAsync(TestApp.Subscription("pubsub", "work", "dead"), TestApp.Subscription("pubsub", "dead"));
         var calls = 0;
-        app.OnTopic("work", _ => Task.FromResult(new TopicEventResponse { Status = ++calls < 3 ? TopicEventResponseStatus.Retry : TopicEventResponseStatus.Success }));
+        app.OnTopic("work", _ =>
+            Task.FromResult(new TopicEventResponse { Status = ++calls < 3 ? TopicEventResponseStatus.Retry : TopicEventResponseStatus.Success }));
         await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis) + Yaml.Retries("pubsub", 9), app.Port);
         await sidecar.Dapr.PublishAsync("work", "1");
         for (var i = 0; i < 3; i++) await app.NextAsync("work");
@@ -84,7 +85,8 @@ public sealed class RetryPolicyTests : IAsyncLifetime
     {
         await using var app = await TestApp.StartAsync(TestApp.Subscription("pubsub", "work", "dead"), TestApp.Subscription("pubsub", "dead"));
         app.OnTopic("work", TopicEventResponseStatus.Retry);
-        var policy = Yaml.Resiliency($"{{retries: {{{name}: {{duration: 1ms, maxRetries: 2}}}}}}", "{}").Replace("targets: {}", "targets: " + targets.Split('\n')[0]);
+        var policy = Yaml.Resiliency($"{{retries: {{{name}: {{duration: 1ms, maxRetries: 2}}}}}}", "{}")
+            .Replace("targets: {}", "targets: " + targets.Split('\n')[0]);
         if (targets.Contains('\n')) policy += targets.Split('\n')[1] + "\n";
         await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis) + policy, app.Port);
         await sidecar.Dapr.PublishAsync("work", "1");
@@ -102,13 +104,16 @@ public sealed class RetryPolicyTests : IAsyncLifetime
             attempts.Add(Stopwatch.GetTimestamp());
             return Task.FromResult(new TopicEventResponse { Status = TopicEventResponseStatus.Retry });
         });
-        var policy = Yaml.Resiliency("{retries: {again: {policy: exponential, maxInterval: 1ms, maxRetries: 3}}}", "{components: {pubsub: {inbound: {retry: again}}}}");
+        var policy = Yaml.Resiliency(
+            "{retries: {again: {policy: exponential, maxInterval: 1ms, maxRetries: 3}}}",
+            "{components: {pubsub: {inbound: {retry: again}}}}");
         await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis) + policy, app.Port);
         await sidecar.Dapr.PublishAsync("work", "1");
         await app.NextAsync("dead");
         Assert.Equal(4, attempts.Count);
         // Half a second with a jitter of 50 %, measured inside the app: at least 250 ms, regardless of the load of the machine.
-        Assert.True(Stopwatch.GetElapsedTime(attempts[0], attempts[1]) > TimeSpan.FromMilliseconds(200), $"{Stopwatch.GetElapsedTime(attempts[0], attempts[1])}");
+        Assert.True(Stopwatch.GetElapsedTime(attempts[0], attempts[1]) > TimeSpan.FromMilliseconds(200),
+            $"{Stopwatch.GetElapsedTime(attempts[0], attempts[1])}");
     }
 
     [Fact]
@@ -126,7 +131,9 @@ public sealed class RetryPolicyTests : IAsyncLifetime
         app.Reset();
         app.OnTopic("work", _ => never.Task);
         await sidecar.Dapr.PublishAsync("work", "1");
-        Assert.Equal(["work", "work", "dead"], new[] { (await app.NextAsync()).Event.Topic, (await app.NextAsync()).Event.Topic, (await app.NextAsync()).Event.Topic });
+        Assert.Equal(
+            ["work", "work", "dead"],
+            new[] { (await app.NextAsync()).Event.Topic, (await app.NextAsync()).Event.Topic, (await app.NextAsync()).Event.Topic });
         never.SetCanceled();
     }
 

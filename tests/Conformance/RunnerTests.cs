@@ -43,7 +43,9 @@ public sealed class RunnerTests : IDisposable
         Assert.Equal($"== APP - one == one {grpc} {http} {metrics} common app http the file wins {folder.FullName}", line);
         await run.LineAsync("== DAPR == one is ready");
         await run.LineAsync("dapr initialized. Status: Running.");
-        var appLog = Assert.Single(Directory.GetFiles(Path.Combine(folder.FullName, ".dapr", "logs"), "one_app_*.log"), f => File.ReadAllText(f).Contains("common app"));
+        var appLog = Assert.Single(
+            Directory.GetFiles(Path.Combine(folder.FullName, ".dapr", "logs"), "one_app_*.log"),
+            f => File.ReadAllText(f).Contains("common app"));
         var sidecarLog = Assert.Single(Directory.GetFiles(Path.Combine(folder.FullName, ".dapr", "logs"), "one_daprd_*.log"));
         using var channel = GrpcChannel.ForAddress($"http://localhost:{grpc}");
         var metadata = (await new DaprService.DaprClient(channel).GetMetadataAsync(new())).ExtendedMetadata;
@@ -227,7 +229,9 @@ public sealed class RunnerTests : IDisposable
         Write("dapr.yaml", "{version: 1, common: {resourcesPath: .}, apps: [{appID: one, appDirPath: ., command: [touch, started]}]}");
         var output = await FailsAsync();
         Assert.Contains(
-            $"Redis, which the component statestore needs, does not answer at localhost:{port}; start one with 'redis-server', or run without Redis by adding --embedded.", output);
+            $"Redis, which the component statestore needs, does not answer at localhost:{port}; start one with 'redis-server', "
+                + "or run without Redis by adding --embedded.",
+            output);
         Assert.False(File.Exists(Path.Combine(folder.FullName, "started")));
         await using var embedded = Run("--embedded");
         await embedded.LineAsync("one is ready");
@@ -264,8 +268,10 @@ public sealed class RunnerTests : IDisposable
     [InlineData("kind: Component\nmetadata: {name: a}\nspec: {type: state.mongodb}", "component a is a state.mongodb, and this stand-in has only state.redis")]
     [InlineData("kind: Component\nmetadata: {name: a}\nspec:\n  type: state.redis\n  metadata:\n  - value: x", "line 6, spec.metadata[0]: name is missing")]
     [InlineData("kind: Component\nmetadata: {name: a}\nspec: {type: state.redis}", "redisHost of a is missing")]
-    [InlineData("kind: Component\nmetadata: {name: a}\nspec: {type: pubsub.redis, metadata: [{name: redisHost, value: x}, {name: concurrency, value: many}]}", "concurrency of a is 'many', which is not a whole number")]
-    [InlineData("kind: Resiliency\nmetadata: {name: a}\nspec: {policies: {retries: {r: {policy: sometimes}}}}", "line 3, spec.policies.retries.r.policy: 'sometimes' is neither constant nor exponential")]
+    [InlineData("kind: Component\nmetadata: {name: a}\nspec: {type: pubsub.redis, metadata: [{name: redisHost, value: x}, {name: concurrency, value: many}]}",
+        "concurrency of a is 'many', which is not a whole number")]
+    [InlineData("kind: Resiliency\nmetadata: {name: a}\nspec: {policies: {retries: {r: {policy: sometimes}}}}",
+        "line 3, spec.policies.retries.r.policy: 'sometimes' is neither constant nor exponential")]
     [InlineData("kind: Resiliency\nmetadata: {name: a}\nspec: {targets: {components: {c: {inbound: {retry: r}}}}}", "there is no retry named r")]
     [InlineData("kind: Resiliency\nmetadata: {name: a}\nspec: {policies: {timeouts: {t: soon}}}", "spec.policies.timeouts.t: 'soon' is not a duration")]
     [InlineData("kind: Subscription\nmetadata: {name: a}\nspec: {pubsubname: p}", "spec: topic is missing")]
@@ -309,7 +315,8 @@ public sealed class RunnerTests : IDisposable
             scopes: [two]
             """);
         var port = FreePort.Take();
-        Write("dapr.yaml", $$"""{version: 1, common: {resourcesPath: .}, apps: [{appID: one, appDirPath: ., daprGRPCPort: {{port}}, command: [sleep, "1000"]} ]}""");
+        Write("dapr.yaml",
+            $$"""{version: 1, common: {resourcesPath: .}, apps: [{appID: one, appDirPath: ., daprGRPCPort: {{port}}, command: [sleep, "1000"]} ]}""");
         await using var run = Run(environment: new() { ["PREFIX_OF_TEST"] = "from-env" });
         await run.LineAsync("one is ready");
         using var channel = GrpcChannel.ForAddress($"http://localhost:{port}");
@@ -333,7 +340,8 @@ public sealed class RunnerTests : IDisposable
     [Fact]
     public async Task Unsupported_fields_of_a_configuration_are_logged_with_their_position()
     {
-        Write("config.yaml", "kind: Configuration\nmetadata: {name: c}\nspec:\n  accessControl: {defaultAction: deny}\n  tracing: {otel: {endpointAddress: a}}");
+        Write("config.yaml",
+            "kind: Configuration\nmetadata: {name: c}\nspec:\n  accessControl: {defaultAction: deny}\n  tracing: {otel: {endpointAddress: a}}");
         Write("dapr.yaml", "{version: 1, common: {configFilePath: config.yaml}, apps: [{appID: one, appDirPath: ., command: [sleep, '1000']}]}");
         await using var run = Run();
         await run.LineAsync("one is ready");
@@ -341,7 +349,8 @@ public sealed class RunnerTests : IDisposable
         Assert.Contains("line 5, spec.tracing.otel: this is not in", SidecarLog("one"));
     }
 
-    private string SidecarLog(string app) => File.ReadAllText(Directory.GetFiles(Path.Combine(folder.FullName, ".dapr", "logs"), $"{app}_daprd_*.log").Single());
+    private string SidecarLog(string app) =>
+        File.ReadAllText(Directory.GetFiles(Path.Combine(folder.FullName, ".dapr", "logs"), $"{app}_daprd_*.log").Single());
 
     /// <summary>Starts a test app after the run has checked that its port is free.</summary>
     private static async Task<TestApp> AppOnAsync(ChildProcess run, int port, params IEnumerable<TopicSubscription> subscriptions)

@@ -53,7 +53,8 @@ public sealed partial class Sidecar : IAsyncDisposable
     /// <summary>Completes when the APIs are up and, with an app, its subscriptions are active (with health checks: its port is reachable).</summary>
     /// <param name="resources">YAML documents.</param>
     /// <param name="appPort">Zero: no app.</param>
-    public static async Task<Sidecar> StartAsync(string appId, string resources, int appPort = 0, string[]? more = null, IReadOnlyDictionary<string, string>? environment = null)
+    public static async Task<Sidecar> StartAsync(
+        string appId, string resources, int appPort = 0, string[]? more = null, IReadOnlyDictionary<string, string>? environment = null)
     {
         var sidecar = Launch(appId, resources, appPort, more, environment);
         await sidecar.ReadyAsync();
@@ -61,7 +62,8 @@ public sealed partial class Sidecar : IAsyncDisposable
     }
 
     /// <summary>Like <see cref="StartAsync"/>, without waiting.</summary>
-    public static Sidecar Launch(string appId, string resources, int appPort = 0, string[]? more = null, IReadOnlyDictionary<string, string>? environment = null)
+    public static Sidecar Launch(
+        string appId, string resources, int appPort = 0, string[]? more = null, IReadOnlyDictionary<string, string>? environment = null)
     {
         var folder = Directory.CreateTempSubdirectory("daprd-").FullName;
         // One file per document: daprd reads policies only from the first document of a file.

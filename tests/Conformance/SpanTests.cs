@@ -28,7 +28,8 @@ public sealed class SpanFixture : IAsyncLifetime
     public async Task InitializeAsync()
     {
         Collector = await Collector.StartAsync();
-        App = await TestApp.StartAsync(TestApp.Subscription("pubsub", "news"), TestApp.Subscription("pubsub", "again"), TestApp.Subscription("pubsub", "broken"));
+        App = await TestApp.StartAsync(
+            TestApp.Subscription("pubsub", "news"), TestApp.Subscription("pubsub", "again"), TestApp.Subscription("pubsub", "broken"));
         var components = Yaml.Component("pubsub", "pubsub.in-memory") + Yaml.Component("store", "state.in-memory");
         Sidecar = await StartAsync(Sidecar.FreshId("app"), components + Yaml.Retries("pubsub", 1), App.Port);
         Caller = await StartAsync(Sidecar.FreshId("caller"), components, 0);
@@ -89,7 +90,9 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
         var spans = await SpansAsync(2);
 
         var published = spans.Single(span => span.Name == Publish);
-        Assert.Equal(("b7ad6b7169203331", "CLIENT", fixture.Sidecar.AppId, "dapr-diagnostics"), (published.ParentId, published.Kind, published.Service, published.Scope));
+        Assert.Equal(
+            ("b7ad6b7169203331", "CLIENT", fixture.Sidecar.AppId, "dapr-diagnostics"),
+            (published.ParentId, published.Kind, published.Service, published.Scope));
         AssertTags(published, ("rpc.service", "Dapr"), ("messaging.system", "pubsub"), ("messaging.destination.name", "news"),
             ("dapr.api", Api + "PublishEvent"), ("dapr.protocol", "grpc"), ("dapr-note", "n"));
 
@@ -114,7 +117,8 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
         var attempts = (await SpansAsync(6)).Where(span => span.Name == "pubsub/broken").ToList();
         Assert.Equal(2, attempts.Count);
         Assert.All(attempts, span => AssertTags(
-            span, ("error", "configured by the test"), ("otel.status_code", "ERROR"), ("messaging.system", "pubsub"), ("messaging.destination.name", "broken")));
+            span, ("error", "configured by the test"), ("otel.status_code", "ERROR"),
+            ("messaging.system", "pubsub"), ("messaging.destination.name", "broken")));
     }
 
     [Fact]
@@ -148,7 +152,8 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
         Assert.Equal(Context(span), Assert.Single(response.Headers.GetValues("traceparent")));
         Assert.Equal(("/v1.0/publish/pubsub/elsewhere", "CLIENT"), (span.Name, span.Kind));
         var tags = span.Tags.ToDictionary();
-        Assert.True(tags.Remove("server.port", out var port) && port != $"{fixture.Sidecar.Http.BaseAddress!.Port}", "server.port is the client's port, not the server's");
+        Assert.True(tags.Remove("server.port", out var port) && port != $"{fixture.Sidecar.Http.BaseAddress!.Port}",
+            "server.port is the client's port, not the server's");
         AssertTags(span with { Tags = tags }, ("messaging.system", "pubsub"),
             ("dapr.api", "POST /v1.0/publish/pubsub/elsewhere"), ("dapr.protocol", "http"), ("http.request.method", "POST"),
             ("url.full", "/v1.0/publish/pubsub/elsewhere"), ("dapr.status_code", "204"), ("server.address", "127.0.0.1"));
@@ -205,7 +210,9 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
         await using var sidecar = await fixture.StartAsync("again", Yaml.Redis("pubsub", "pubsub.redis", redis) + Yaml.Retries("pubsub", 5), app.Port);
         for (var i = 0; i < 2; i++) await sidecar.Dapr.PublishAsync("pairs", $"{i}", headers: Traced);
         var delivered = (await SpansAsync(7)).Where(span => span.Name == "pubsub/pairs").ToList();
-        Assert.Equal(["configured by the test", "configured by the test"], delivered.Where(span => span.Tags.ContainsKey("error")).Select(span => span.Tags["error"]));
+        Assert.Equal(
+            ["configured by the test", "configured by the test"],
+            delivered.Where(span => span.Tags.ContainsKey("error")).Select(span => span.Tags["error"]));
         Assert.Equal([2, 3], delivered.GroupBy(span => span.ParentId).Select(attemptsOfOne => attemptsOfOne.Count()).Order());
     }
 
@@ -222,7 +229,8 @@ public sealed class SpanTests(SpanFixture fixture) : IClassFixture<SpanFixture>
     [Fact]
     public async Task A_call_to_another_app_creates_a_span_in_each_sidecar()
     {
-        var call = new Echo.EchoClient(fixture.Caller.Channel).SayAsync(new EchoMessage { Text = "hello" }, [.. Traced, new("dapr-app-id", fixture.Sidecar.AppId)]);
+        var call = new Echo.EchoClient(fixture.Caller.Channel).SayAsync(
+            new EchoMessage { Text = "hello" }, [.. Traced, new("dapr-app-id", fixture.Sidecar.AppId)]);
         await call;
         var spans = await SpansAsync(2);
         var caller = spans.Single(span => span.Service == fixture.Caller.AppId);

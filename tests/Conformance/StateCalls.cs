@@ -12,7 +12,8 @@ internal static class StateCalls
     public const StateConcurrency FirstWrite = StateConcurrency.ConcurrencyFirstWrite;
     public const StateConcurrency LastWrite = StateConcurrency.ConcurrencyLastWrite;
 
-    public static StateItem Item(string key, string value, string? etag = null, StateConcurrency concurrency = Unspecified, params (string Name, string Value)[] metadata)
+    public static StateItem Item(
+        string key, string value, string? etag = null, StateConcurrency concurrency = Unspecified, params (string Name, string Value)[] metadata)
     {
         var item = new StateItem { Key = key, Value = ByteString.CopyFromUtf8(value), Options = new StateOptions { Concurrency = concurrency } };
         if (etag is not null) item.Etag = new Etag { Value = etag };

@@ -127,7 +127,7 @@ public sealed class SubscriptionTests : IAsyncLifetime
     [Fact]
     public async Task A_programmatic_subscription_overrides_a_declarative_one()
     {
-        const string declared = """
+        const string Declared = """
             ---
             apiVersion: dapr.io/v2alpha1
             kind: Subscription
@@ -168,7 +168,7 @@ public sealed class SubscriptionTests : IAsyncLifetime
         var bare = TestApp.Subscription("pubsub", "bare");
         bare.Routes = null;
         await using var app = await TestApp.StartAsync(TestApp.Subscription("pubsub", "work"), bare);
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis) + declared, app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis) + Declared, app.Port);
         Assert.DoesNotContain("theirs", (await sidecar.Dapr.GetMetadataAsync(new())).Subscriptions.Select(s => s.Topic));
         foreach (var topic in (string[])["unrouted", "lettered"])
         {
@@ -192,7 +192,7 @@ public sealed class SubscriptionTests : IAsyncLifetime
     [StandInFact]
     public async Task A_subscription_with_cel_routing_is_rejected_and_the_others_are_served()
     {
-        const string declared = """
+        const string Declared = """
             ---
             apiVersion: dapr.io/v2alpha1
             kind: Subscription
@@ -202,7 +202,7 @@ public sealed class SubscriptionTests : IAsyncLifetime
         var choosy = TestApp.Subscription("pubsub", "asked");
         choosy.Routes.Rules.Add(new TopicRule { Match = "event.type == 'a'", Path = "/a" });
         await using var app = await TestApp.StartAsync(choosy, TestApp.Subscription("pubsub", "work"));
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Component("pubsub", "pubsub.in-memory") + declared, app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Component("pubsub", "pubsub.in-memory") + Declared, app.Port);
         foreach (var topic in (string[])["declared", "asked"])
         {
             await sidecar.LogsAsync($"topic {topic} of pubsub cannot be subscribed to: routing by CEL expressions is not in this stand-in");

@@ -209,7 +209,8 @@ public sealed class SurvivalTests
 
     /// <summary>daprd still fails requests for about a second after the restart of Redis.</summary>
     private static Task UntilServedAsync(Sidecar sidecar) => Poll.UntilAsync(async () =>
-        await Record.ExceptionAsync(() => sidecar.Dapr.PublishAsync("probe", "1")) is null && await Record.ExceptionAsync(() => sidecar.Dapr.GetAsync("store", "probe")) is null);
+        await Record.ExceptionAsync(() => sidecar.Dapr.PublishAsync("probe", "1")) is null
+            && await Record.ExceptionAsync(() => sidecar.Dapr.GetAsync("store", "probe")) is null);
 
     private static async Task PublishManyAsync(Sidecar sidecar, string topic, int count, string data)
     {

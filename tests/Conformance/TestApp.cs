@@ -61,7 +61,13 @@ public sealed partial class TestApp : IAsyncDisposable
 
     public static TopicSubscription Subscription(string pubsub, string topic, string deadLetterTopic = "", params (string Name, string Value)[] metadata)
     {
-        var subscription = new TopicSubscription { PubsubName = pubsub, Topic = topic, DeadLetterTopic = deadLetterTopic, Routes = new TopicRoutes { Default = "/" + topic } };
+        var subscription = new TopicSubscription
+        {
+            PubsubName = pubsub,
+            Topic = topic,
+            DeadLetterTopic = deadLetterTopic,
+            Routes = new TopicRoutes { Default = "/" + topic },
+        };
         foreach (var (name, value) in metadata) subscription.Metadata[name] = value;
         return subscription;
     }
@@ -152,7 +158,8 @@ public sealed partial class TestApp : IAsyncDisposable
             return Task.FromResult(new ListTopicSubscriptionsResponse { Subscriptions = { app.Subscriptions } });
         }
 
-        public override Task<TopicEventResponse> OnTopicEvent(TopicEventRequest request, ServerCallContext context) => app.ReceiveAsync(request, context.RequestHeaders);
+        public override Task<TopicEventResponse> OnTopicEvent(TopicEventRequest request, ServerCallContext context) =>
+            app.ReceiveAsync(request, context.RequestHeaders);
     }
 
     private sealed class Health(TestApp app) : AppCallbackHealthCheck.AppCallbackHealthCheckBase

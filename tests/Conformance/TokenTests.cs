@@ -49,7 +49,8 @@ public sealed class TokenTests : IAsyncLifetime
     [Fact]
     public async Task A_proxied_call_has_the_app_token_instead_of_the_api_token()
     {
-        var call = new Echo.EchoClient(sidecar.Channel).SayAsync(new EchoMessage(), new Metadata { { "dapr-app-id", sidecar.AppId }, { "dapr-api-token", "to-sidecar" } });
+        var call = new Echo.EchoClient(sidecar.Channel).SayAsync(
+            new EchoMessage(), new Metadata { { "dapr-app-id", sidecar.AppId }, { "dapr-api-token", "to-sidecar" } });
         await call;
         Assert.Equal("to-app", call.GetTrailers().GetValue("saw-dapr-api-token"));
     }

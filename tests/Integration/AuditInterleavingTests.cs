@@ -47,8 +47,12 @@ public sealed class AuditInterleavingTests
                 {
                     for (var after = claim; after < history.Count; after++)
                     {
-                        var snapshot = new ShopSnapshot(now, history[before].Catalog, [new(history[order].Order, history[claim].Reservation, history[claim].Payment)], null, history[after].Catalog);
-                        Assert.All(Audit.Evaluate(snapshot, Deadline), one => Assert.True(one.State != InvariantState.Broken, $"{before} {order} {claim} {after}: {string.Join("; ", one.Breaches)}"));
+                        var snapshot = new ShopSnapshot(
+                            now, history[before].Catalog, [new(history[order].Order, history[claim].Reservation, history[claim].Payment)],
+                            null, history[after].Catalog);
+                        Assert.All(Audit.Evaluate(snapshot, Deadline),
+                            one => Assert.True(
+                                one.State != InvariantState.Broken, $"{before} {order} {claim} {after}: {string.Join("; ", one.Breaches)}"));
                     }
                 }
             }
@@ -108,7 +112,8 @@ public sealed class AuditInterleavingTests
         };
         List<Moment> history =
         [
-            new(order, new() { Status = ReservationStatus.Reserved, Items = { order.Items }, UpdateTime = time }, new() { Status = PaymentStatus.Charged, UserId = "u", Amount = 500, UpdateTime = time },
+            new(order, new() { Status = ReservationStatus.Reserved, Items = { order.Items }, UpdateTime = time },
+                new() { Status = PaymentStatus.Charged, UserId = "u", Amount = 500, UpdateTime = time },
                 new() { ProductId = A, Stocked = 10, Available = 8, Held = 2 }, new() { ProductId = B, Stocked = 10, Available = 7, Held = 3 },
                 new() { UserId = "u", Deposited = 1000, Balance = 500, Held = 500 }),
         ];
@@ -146,7 +151,8 @@ public sealed class AuditInterleavingTests
         void Write(Action<Moment> change)
         {
             var last = history[^1];
-            var next = new Moment(last.Order.Clone(), last.Reservation.Clone(), last.Payment.Clone(), last.First.Clone(), last.Second.Clone(), last.Account.Clone());
+            var next = new Moment(
+                last.Order.Clone(), last.Reservation.Clone(), last.Payment.Clone(), last.First.Clone(), last.Second.Clone(), last.Account.Clone());
             change(next);
             history.Add(next);
         }
@@ -154,6 +160,8 @@ public sealed class AuditInterleavingTests
 
     private sealed record Moment(Order Order, Reservation Reservation, Payment Payment, Product First, Product Second, Account Account)
     {
-        public Catalog Catalog => new(new Dictionary<string, Product> { [A] = First, [B] = Second }, new Dictionary<string, Account> { ["u"] = Account }, new Dictionary<string, Coupon>());
+        public Catalog Catalog => new(
+            new Dictionary<string, Product> { [A] = First, [B] = Second },
+            new Dictionary<string, Account> { ["u"] = Account }, new Dictionary<string, Coupon>());
     }
 }

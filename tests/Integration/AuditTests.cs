@@ -27,7 +27,8 @@ public sealed class AuditTests
     ];
 
     [Fact]
-    public void A_consistent_snapshot_breaks_no_invariant() => Assert.All(Invariants(), invariant => Assert.True(invariant.Holds, string.Join("\n", invariant.Breaches)));
+    public void A_consistent_snapshot_breaks_no_invariant() =>
+        Assert.All(Invariants(), invariant => Assert.True(invariant.Holds, string.Join("\n", invariant.Breaches)));
 
     [Fact]
     public void Stock_that_does_not_add_up() => Breaks("stock adds up", () => product.Available = 8);
@@ -57,7 +58,8 @@ public sealed class AuditTests
     }
 
     [Fact]
-    public void A_coupon_used_twice() => Breaks("a coupon is used by one confirmed order", () => orders[1].Order.MergeFrom(new Order { Status = OrderStatus.Confirmed, UserCouponId = "c" }));
+    public void A_coupon_used_twice() => Breaks("a coupon is used by one confirmed order",
+        () => orders[1].Order.MergeFrom(new Order { Status = OrderStatus.Confirmed, UserCouponId = "c" }));
 
     [Fact]
     public void An_available_coupon_of_a_confirmed_order() => Breaks("a coupon is used by one confirmed order", () => coupon.Status = CouponStatus.Available);
@@ -66,16 +68,20 @@ public sealed class AuditTests
     public void A_used_coupon_without_an_order() => Breaks("a coupon is used by one confirmed order", () => orders[0].Order.ClearUserCouponId());
 
     [Fact]
-    public void A_confirmed_order_without_its_goods() => Breaks("a confirmed order has its goods and is paid", () => orders[0] = orders[0] with { Reservation = null });
+    public void A_confirmed_order_without_its_goods() => Breaks("a confirmed order has its goods and is paid",
+        () => orders[0] = orders[0] with { Reservation = null });
 
     [Fact]
-    public void A_confirmed_order_with_other_goods() => Breaks("a confirmed order has its goods and is paid", () => orders[0].Reservation!.Items[0].Quantity = 9);
+    public void A_confirmed_order_with_other_goods() => Breaks("a confirmed order has its goods and is paid",
+        () => orders[0].Reservation!.Items[0].Quantity = 9);
 
     [Fact]
-    public void A_confirmed_order_that_is_not_paid() => Breaks("a confirmed order has its goods and is paid", () => orders[0].Payment!.Status = PaymentStatus.Refunded);
+    public void A_confirmed_order_that_is_not_paid() => Breaks("a confirmed order has its goods and is paid",
+        () => orders[0].Payment!.Status = PaymentStatus.Refunded);
 
     [Fact]
-    public void A_confirmed_order_that_is_paid_with_another_amount() => Breaks("a confirmed order has its goods and is paid", () => orders[0].Payment!.Amount = 1);
+    public void A_confirmed_order_that_is_paid_with_another_amount() => Breaks("a confirmed order has its goods and is paid",
+        () => orders[0].Payment!.Amount = 1);
 
     [Fact]
     public void A_failed_order_that_holds_stock() => Breaks("a failed order holds nothing", () => orders[1].Reservation!.Status = ReservationStatus.Reserved);
@@ -96,7 +102,8 @@ public sealed class AuditTests
     public void Changes_between_the_two_catalog_reads_break_no_invariant()
     {
         var before = new Catalog(new Dictionary<string, Product> { ["p"] = new() { ProductId = "p", Stocked = 10, Available = 6, Held = 3, Sold = 1 } },
-            new Dictionary<string, Account> { ["u"] = new() { UserId = "u", Deposited = 10_000, Balance = 6_500, Held = 2_500, Spent = 1_000 } }, new Dictionary<string, Coupon>());
+            new Dictionary<string, Account> { ["u"] = new() { UserId = "u", Deposited = 10_000, Balance = 6_500, Held = 2_500, Spent = 1_000 } },
+            new Dictionary<string, Coupon>());
         orders[0].Reservation!.UpdateTime = orders[0].Payment!.UpdateTime = At(0);
         Assert.All(Audit.Evaluate(Read() with { Before = before }, Deadline), invariant => Assert.True(invariant.Holds, string.Join("\n", invariant.Breaches)));
     }
@@ -125,7 +132,14 @@ public sealed class AuditTests
     [Fact]
     public void A_dead_reservation_is_broken_until_it_is_released()
     {
-        letters.Add(new() { AppId = "stock", Topic = DeadLetterList.ReservationsTopic, OrderId = "pending", DeadLetterId = "0123", Problem = "product p is gone." });
+        letters.Add(new()
+        {
+            AppId = "stock",
+            Topic = DeadLetterList.ReservationsTopic,
+            OrderId = "pending",
+            DeadLetterId = "0123",
+            Problem = "product p is gone.",
+        });
         var invariant = Invariants().Single(one => one.Name == "every reservation can be brought to its end");
         Assert.Equal("order pending: stock cannot handle its reservation: product p is gone. ./shop dead-letters show 0123", Assert.Single(invariant.Breaches));
         orders[2].Reservation!.Status = ReservationStatus.Released;
@@ -148,7 +162,8 @@ public sealed class AuditTests
         orders[0] = orders[0] with { Reservation = null };
         product.Available = 8;
         var states = Invariants().ToDictionary(one => one.Name, one => one.State);
-        Assert.All(["stock adds up", "sold is what settled orders took", "a confirmed order has its goods and is paid"], name => Assert.Equal(InvariantState.NotChecked, states[name]));
+        Assert.All(["stock adds up", "sold is what settled orders took", "a confirmed order has its goods and is paid"],
+            name => Assert.Equal(InvariantState.NotChecked, states[name]));
         Assert.All(["money adds up", "no order waits for ever"], name => Assert.Equal(InvariantState.Holds, states[name]));
         Assert.Equal(3, AuditCommand.GetExitCode(Invariants()));
         account.Balance = 1;
@@ -201,14 +216,27 @@ public sealed class AuditTests
 
     private ShopSnapshot Read()
     {
-        var catalog = new Catalog(new Dictionary<string, Product> { ["p"] = product }, new Dictionary<string, Account> { ["u"] = account }, new Dictionary<string, Coupon> { ["c"] = coupon });
+        var catalog = new Catalog(
+            new Dictionary<string, Product> { ["p"] = product },
+            new Dictionary<string, Account> { ["u"] = account },
+            new Dictionary<string, Coupon> { ["c"] = coupon });
         return new(now, catalog, orders, completeSince, catalog) { DeadLetters = letters, Unavailable = unavailable };
     }
 
-    private OrderRecords CreateOrder(string id, OrderStatus status, int quantity, long amount, ReservationStatus reservation, PaymentStatus payment, string? with = null)
+    private OrderRecords CreateOrder(
+        string id, OrderStatus status, int quantity, long amount, ReservationStatus reservation, PaymentStatus payment, string? with = null)
     {
         var items = new[] { new OrderLine { ProductId = "p", Quantity = quantity } };
-        var order = new Order { OrderId = id, UserId = "u", Status = status, Items = { items }, FinalAmount = amount, PlacedTime = At(-10), IsClosed = status != OrderStatus.Pending };
+        var order = new Order
+        {
+            OrderId = id,
+            UserId = "u",
+            Status = status,
+            Items = { items },
+            FinalAmount = amount,
+            PlacedTime = At(-10),
+            IsClosed = status != OrderStatus.Pending,
+        };
         if (with is not null) order.UserCouponId = with;
         return new(order, new() { OrderId = id, Status = reservation, Items = { items.Select(item => item.Clone()) }, UpdateTime = At(-1000) },
             new() { OrderId = id, Status = payment, UserId = "u", Amount = amount, UpdateTime = At(-1000) });

@@ -47,7 +47,8 @@ public sealed class BulkDeliveryTests(BulkShop shop) : IClassFixture<BulkShop>
 
     private static OrderCreatedEvent CreateEvent(string order) => new()
     {
-        OrderId = order, UserId = "u", Items = { new OrderLine { ProductId = "lamp", Quantity = 1, UnitPrice = 1_000 } }, TotalAmount = 1_000, FinalAmount = 1_000,
+        OrderId = order, UserId = "u", Items = { new OrderLine { ProductId = "lamp", Quantity = 1, UnitPrice = 1_000 } },
+        TotalAmount = 1_000, FinalAmount = 1_000,
     };
 
     // The client of .NET joins header fields of one name; that of node does not.

@@ -14,7 +14,7 @@ namespace Integration;
 
 /// <summary>The public API: errors and their details, idempotency keys, order ids and numbers, watching, listing.</summary>
 [Collection(nameof(OnRedis))]
-public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
+public sealed class ClientTests(RunningShop shop) : IAsyncLifetime, IDisposable
 {
     private readonly string run = Guid.CreateVersion7().ToString("N")[^8..];
     private readonly HttpClient http = new() { BaseAddress = new(shop.AddressOf("8080")) };
@@ -38,11 +38,9 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
         });
     }
 
-    public Task DisposeAsync()
-    {
-        http.Dispose();
-        return Task.CompletedTask;
-    }
+    public Task DisposeAsync() => Task.CompletedTask;
+
+    public void Dispose() => http.Dispose();
 
     public static TheoryData<string, string, PlaceOrderRequest> Malformed => new()
     {
@@ -76,7 +74,9 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
     public async Task All_field_violations_are_reported_together()
     {
         var refused = await Assert.ThrowsAsync<RpcException>(async () => await shop.Clients.Orders.PlaceOrderAsync(new() { Items = { Item("", 0) } }));
-        Assert.Equal(["user_id", "items[0].product_id", "items[0].quantity"], GetDetail<BadRequest>(refused).FieldViolations.Select(violation => violation.Field));
+        Assert.Equal(
+            ["user_id", "items[0].product_id", "items[0].quantity"],
+            GetDetail<BadRequest>(refused).FieldViolations.Select(violation => violation.Field));
     }
 
     [Fact]
@@ -97,7 +97,8 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
     [Fact]
     public async Task An_order_that_cannot_succeed_is_refused_with_all_shortages()
     {
-        var refused = await Assert.ThrowsAsync<RpcException>(async () => await shop.Clients.Orders.PlaceOrderAsync(new() { UserId = User, Items = { Item(Product, 6) } }));
+        var refused = await Assert.ThrowsAsync<RpcException>(
+            async () => await shop.Clients.Orders.PlaceOrderAsync(new() { UserId = User, Items = { Item(Product, 6) } }));
         Assert.Equal(StatusCode.FailedPrecondition, refused.StatusCode);
         Assert.Equal([("OUT_OF_STOCK", $"product/{Product}"), ("BALANCE_TOO_LOW", $"account/{User}")],
             GetDetail<PreconditionFailure>(refused).Violations.Select(violation => (violation.Type, violation.Subject)));
@@ -138,13 +139,20 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
         Assert.Equal((await shop.Clients.Stock.AdjustStockAsync(adjust)).Product, (await shop.Clients.Stock.AdjustStockAsync(adjust)).Product);
         Assert.Equal(12, (await shop.Clients.Stock.GetProductAsync(new() { ProductId = Product })).Product.Available);
         adjust.Delta = 8;
-        Assert.Equal(StatusCode.AlreadyExists, (await Assert.ThrowsAsync<RpcException>(async () => await shop.Clients.Stock.AdjustStockAsync(adjust))).StatusCode);
+        Assert.Equal(StatusCode.AlreadyExists,
+            (await Assert.ThrowsAsync<RpcException>(async () => await shop.Clients.Stock.AdjustStockAsync(adjust))).StatusCode);
 
         var deposit = new DepositRequest { UserId = User, Amount = 1_000, IdempotencyKey = "d" };
         Assert.Equal((await shop.Clients.Payments.DepositAsync(deposit)).Account, (await shop.Clients.Payments.DepositAsync(deposit)).Account);
         Assert.Equal(31_000, (await shop.Clients.Payments.GetAccountAsync(new() { UserId = User })).Account.Deposited);
 
-        var issue = new IssueCouponRequest { UserId = User, AmountOff = 10, ValidUntil = Timestamp.FromDateTime(DateTime.UtcNow.AddDays(1)), IdempotencyKey = "i" };
+        var issue = new IssueCouponRequest
+        {
+            UserId = User,
+            AmountOff = 10,
+            ValidUntil = Timestamp.FromDateTime(DateTime.UtcNow.AddDays(1)),
+            IdempotencyKey = "i",
+        };
         Assert.Equal((await shop.Clients.Coupons.IssueCouponAsync(issue)).Coupon, (await shop.Clients.Coupons.IssueCouponAsync(issue)).Coupon);
         Assert.Equal(2, (await shop.Clients.Coupons.ListCouponsAsync(new() { UserId = User })).Coupons.Count);
     }
@@ -184,7 +192,8 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
         Assert.Equal(timeline, explained.Timeline);
 
         Assert.Equal(ReservationStatus.Settled, (await EventuallyAsync(
-            async () => (await shop.Clients.Stock.GetReservationAsync(new() { OrderId = placed.OrderId })).Reservation.Status, status => status == ReservationStatus.Settled)));
+            async () => (await shop.Clients.Stock.GetReservationAsync(new() { OrderId = placed.OrderId })).Reservation.Status,
+            status => status == ReservationStatus.Settled)));
         Assert.Equal(16_000, (await shop.Clients.Payments.GetPaymentAsync(new() { OrderId = placed.OrderId })).Payment.Amount);
     }
 
@@ -268,7 +277,8 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
     [InlineData("""{"items":[{"productId":"PRODUCT","quantity":1}],"userCouponId":123.5}""", "INVALID_ARGUMENT", "userCouponId", "123.5")]
     [InlineData("""{"items":[{"productId":"PRODUCT","quantity":1}],"userId":-0}""", "INVALID_ARGUMENT", "userId", "-0")]
     [InlineData("""{"items":[{"productId":null,"quantity":1}]}""", "INVALID_ARGUMENT", "items[0].product_id", "empty")]
-    [InlineData("""{"items":[{"productId":12345678901234567890123456789012345678901234567890123456789012345,"quantity":1}]}""", "INVALID_ARGUMENT", "items[0].product_id", "it has 65")]
+    [InlineData("""{"items":[{"productId":12345678901234567890123456789012345678901234567890123456789012345,"quantity":1}]}""",
+        "INVALID_ARGUMENT", "items[0].product_id", "it has 65")]
     [InlineData("""{"items":[{"productId":01,"quantity":1}]}""", "MALFORMED_BODY", null, "JSON")]
     [InlineData("""{"items":[{"productId":1,"quantity":1}]""", "MALFORMED_BODY", null, "JSON")]
     [InlineData("""{"items":[{"productId":1,"quantity":1,"\ud800":1}]}""", "MALFORMED_BODY", null, "JSON")]
@@ -287,7 +297,8 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
     [Fact]
     public async Task Over_HTTP_all_wrong_ids_are_reported_together()
     {
-        var refused = await PostAsync("""{"userCouponId":1.5,"items":[{"productId":-1,"quantity":1},{"productId":7,"quantity":1},{"productId":2e0,"quantity":1}]}""", null);
+        var refused = await PostAsync(
+            """{"userCouponId":1.5,"items":[{"productId":-1,"quantity":1},{"productId":7,"quantity":1},{"productId":2e0,"quantity":1}]}""", null);
         var errors = (await refused.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("errors").EnumerateArray();
         Assert.Equal(["userCouponId", "items[0].productId", "items[2].productId"], errors.Select(error => error.GetProperty("subject").GetString()));
     }
@@ -312,10 +323,17 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
 
         // The first has numeric ids and a coupon.
         List<(int Status, string? Order)> answers = [];
-        foreach (Match request in Regex.Matches(await File.ReadAllTextAsync(Path.Combine(RunningShop.Root, "requests/orders.http")), @"^POST \{\{host\}\}(\S+)\n((?:.+\n)+)\n([^#]+)", RegexOptions.Multiline))
+        var requests = await File.ReadAllTextAsync(Path.Combine(RunningShop.Root, "requests/orders.http"));
+        foreach (Match request in Regex.Matches(requests, @"^POST \{\{host\}\}(\S+)\n((?:.+\n)+)\n([^#]+)", RegexOptions.Multiline))
         {
-            using var sent = new HttpRequestMessage(HttpMethod.Post, request.Groups[1].Value) { Content = new StringContent(request.Groups[3].Value, Encoding.UTF8, "application/json") };
-            if (Regex.Match(request.Groups[2].Value, "Idempotency-Key: (.+)") is { Success: true } key) sent.Headers.Add("Idempotency-Key", key.Groups[1].Value);
+            using var sent = new HttpRequestMessage(HttpMethod.Post, request.Groups[1].Value)
+            {
+                Content = new StringContent(request.Groups[3].Value, Encoding.UTF8, "application/json"),
+            };
+            if (Regex.Match(request.Groups[2].Value, "Idempotency-Key: (.+)") is { Success: true } key)
+            {
+                sent.Headers.Add("Idempotency-Key", key.Groups[1].Value);
+            }
             var answer = await http.SendAsync(sent);
             var json = await answer.Content.ReadFromJsonAsync<JsonElement>();
             answers.Add(((int)answer.StatusCode, json.TryGetProperty("orderId", out var order) ? order.GetString() : null));
@@ -327,7 +345,9 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
 
         Assert.Equal(0, (await CliRun.AgainstAsync(shop, "fill")).Exit);
         Assert.Equal(before - 2, (await shop.Clients.Stock.GetProductAsync(new() { ProductId = "1" })).Product.Available);
-        Assert.Equal(["123", "welcome-mina"], (await shop.Clients.Coupons.ListCouponsAsync(new() { UserId = "mina" })).Coupons.Select(coupon => coupon.UserCouponId));
+        Assert.Equal(
+            ["123", "welcome-mina"],
+            (await shop.Clients.Coupons.ListCouponsAsync(new() { UserId = "mina" })).Coupons.Select(coupon => coupon.UserCouponId));
         Assert.Equal(1_000_000, (await shop.Clients.Payments.GetAccountAsync(new() { UserId = "mina" })).Account.Deposited);
     }
 
@@ -358,7 +378,8 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
     [Fact]
     public async Task Malformed_requests_are_refused_and_the_service_keeps_running()
     {
-        var refused = await Assert.ThrowsAsync<RpcException>(async () => await shop.CallRawAsync("5001", "shop.v1.OrderService", "GetOrder", [0xFF, 0xFF, 0xFF]));
+        var refused = await Assert.ThrowsAsync<RpcException>(
+            async () => await shop.CallRawAsync("5001", "shop.v1.OrderService", "GetOrder", [0xFF, 0xFF, 0xFF]));
         // The status of Grpc.AspNetCore: the call has not reached a handler.
         Assert.Equal(StatusCode.Unknown, refused.StatusCode);
         Assert.Equal(5, (await shop.Clients.Stock.GetProductAsync(new() { ProductId = Product })).Product.Available);
@@ -386,7 +407,10 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
 
     private async Task<HttpResponseMessage> PostAsync(string body, string? key, string? user = null)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, $"/api/orders/choreography/{user ?? User}") { Content = new StringContent(body, Encoding.UTF8, "application/json") };
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"/api/orders/choreography/{user ?? User}")
+        {
+            Content = new StringContent(body, Encoding.UTF8, "application/json"),
+        };
         if (key is not null) request.Headers.Add("Idempotency-Key", key);
         return await http.SendAsync(request);
     }
@@ -414,7 +438,11 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime
     public async Task Orders_are_listed_page_by_page()
     {
         List<string> placed = [];
-        for (var at = 0; at < 3; at++) placed.Add((await shop.Clients.Orders.PlaceOrderAsync(new() { UserId = User, Items = { Item(Product, 1) }, ShippingPhone = "010" })).Order.OrderId);
+        for (var at = 0; at < 3; at++)
+        {
+            var request = new PlaceOrderRequest { UserId = User, Items = { Item(Product, 1) }, ShippingPhone = "010" };
+            placed.Add((await shop.Clients.Orders.PlaceOrderAsync(request)).Order.OrderId);
+        }
         foreach (var order in placed) await WatchAsync(order);
         List<Order> listed = [];
         for (var token = ""; ;)

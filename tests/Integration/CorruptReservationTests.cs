@@ -26,7 +26,12 @@ public sealed class CorruptReservationTests(ShortDeadlineShop shop) : IClassFixt
 
         await UntilAsync(async () => await StatusAsync(good) == "Released");
         DeadLetter? letter = null;
-        await UntilAsync(async () => (letter = (await shop.Clients.DeadLetters[1].ListDeadLettersAsync(new())).DeadLetters.SingleOrDefault(one => one.OrderId == bad)) is not null);
+        await UntilAsync(async () =>
+        {
+            var listed = await shop.Clients.DeadLetters[1].ListDeadLettersAsync(new());
+            letter = listed.DeadLetters.SingleOrDefault(one => one.OrderId == bad);
+            return letter is not null;
+        });
         Assert.Equal("reservations", letter!.Topic);
         Assert.Equal($"reservation:{bad} is corrupt: it has no lines.", letter.Problem);
         var asked = await Assert.ThrowsAsync<RpcException>(async () => await shop.Clients.Stock.GetReservationAsync(new() { OrderId = bad }));
@@ -66,10 +71,16 @@ public sealed class CorruptReservationTests(ShortDeadlineShop shop) : IClassFixt
     }
 
     private static IEnumerable<string> GetSidecarArguments(RunningShop shop) =>
-        ["--orders-sidecar-http", shop.AddressOf("3501"), "--stock-sidecar-http", shop.AddressOf("3502"), "--payments-sidecar-http", shop.AddressOf("3503"), "--coupons-sidecar-http", shop.AddressOf("3504")];
+    [
+        "--orders-sidecar-http", shop.AddressOf("3501"), "--stock-sidecar-http", shop.AddressOf("3502"),
+        "--payments-sidecar-http", shop.AddressOf("3503"), "--coupons-sidecar-http", shop.AddressOf("3504"),
+    ];
 
     private static async Task UntilAsync(Func<Task<bool>> holds)
     {
-        for (var until = DateTime.UtcNow + Timeout; !await holds(); await Task.Delay(PollInterval)) Assert.True(DateTime.UtcNow < until, $"The condition is not met after {Timeout}.");
+        for (var until = DateTime.UtcNow + Timeout; !await holds(); await Task.Delay(PollInterval))
+        {
+            Assert.True(DateTime.UtcNow < until, $"The condition is not met after {Timeout}.");
+        }
     }
 }

@@ -13,13 +13,16 @@ public sealed class DeadLetterTests(RunningShop shop)
     [Fact, Trait("Hazard", "H20")]
     public async Task A_malformed_event_is_stored_with_the_reason_and_can_only_be_discarded()
     {
-        await AddAsync("payment-completed", $$"""{"id":"poison-{{run}}","source":"test","type":"x","specversion":"1.0","datacontenttype":"application/json","data":{"amount":[]},"topic":"payment-completed","pubsubname":"pubsub"}""");
+        await AddAsync("payment-completed",
+            $$"""{"id":"poison-{{run}}","source":"test","type":"x","specversion":"1.0","datacontenttype":"application/json","data":{"amount":[]},"topic":"payment-completed","pubsubname":"pubsub"}""");
         var letter = await WaitForLetterAsync(letter => letter.EventId == $"poison-{run}");
         Assert.Equal("orders", letter.AppId);
         Assert.Equal("payment-completed", letter.Topic);
         Assert.Contains("not the event of the topic payment-completed", letter.Problem);
         Assert.Contains("amount", (await OrdersLetters.GetDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId })).DeadLetter.Data.ToStringUtf8());
-        await AssertRefusedAsync(OrdersLetters.RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId }), StatusCode.FailedPrecondition, "can only be discarded");
+        await AssertRefusedAsync(
+            OrdersLetters.RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId }),
+            StatusCode.FailedPrecondition, "can only be discarded");
 
         for (var attempt = 0; attempt < 2; attempt++)
         {
@@ -53,7 +56,9 @@ public sealed class DeadLetterTests(RunningShop shop)
         var dryRun = await StockLetters.RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId, DryRun = true });
         Assert.Empty(dryRun.Failure);
         Assert.Equal(DeadLetterState.Waiting, dryRun.DeadLetter.State);
-        Assert.Contains(dryRun.Effects, effect => effect.StartsWith($"product:{product}:") && effect.Contains("holdings.available 5 → 3") && effect.Contains("holdings.held 0 → 2"));
+        Assert.Contains(dryRun.Effects,
+            effect => effect.StartsWith($"product:{product}:") && effect.Contains("holdings.available 5 → 3")
+                && effect.Contains("holdings.held 0 → 2"));
         Assert.Contains(dryRun.Effects, effect => effect.StartsWith($"reservation:{order}:"));
         Assert.Contains(dryRun.Effects, effect => effect.StartsWith("publishes stock-reserved:") && effect.Contains(order));
         Assert.Equal(5, (await ProductAsync(product)).Available);
@@ -64,7 +69,9 @@ public sealed class DeadLetterTests(RunningShop shop)
         Assert.Equal(DeadLetterState.Redriven, redriven.DeadLetter.State);
         Assert.Equal(new StockLevel(Available: 3, Held: 2), StockLevel.From(await ProductAsync(product)));
         Assert.Equal(ReservationStatus.Reserved, (await shop.Clients.Stock.GetReservationAsync(new() { OrderId = order })).Reservation.Status);
-        await AssertRefusedAsync(StockLetters.RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId }), StatusCode.FailedPrecondition, "redriven before");
+        await AssertRefusedAsync(
+            StockLetters.RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId }),
+            StatusCode.FailedPrecondition, "redriven before");
 
         // The order does not exist: release its reservation.
         await AddAsync("stock-dead-letters", Envelope(order, "OrderFailedEvent", "order-failed",
@@ -94,9 +101,12 @@ public sealed class DeadLetterTests(RunningShop shop)
     public async Task An_event_older_than_the_retention_of_records_is_not_redriven()
     {
         var order = Guid.CreateVersion7().ToString();
-        await AddAsync("stock-dead-letters", Envelope(order, "OrderConfirmedEvent", "order-confirmed", $$"""{"orderId":"{{order}}"}""", DateTime.UtcNow.AddDays(-7)));
+        await AddAsync("stock-dead-letters",
+            Envelope(order, "OrderConfirmedEvent", "order-confirmed", $$"""{"orderId":"{{order}}"}""", DateTime.UtcNow.AddDays(-7)));
         var letter = await WaitForLetterAsync(letter => letter.OrderId == order);
-        await AssertRefusedAsync(StockLetters.RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId }), StatusCode.FailedPrecondition, "more than 6 days ago");
+        await AssertRefusedAsync(
+            StockLetters.RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId }),
+            StatusCode.FailedPrecondition, "more than 6 days ago");
     }
 
     [Fact]

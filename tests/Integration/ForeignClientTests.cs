@@ -29,7 +29,8 @@ public sealed class ForeignClientTests(RunningShop shop)
     [InlineData("5001", "grpc.health.v1.Health/Check")]
     public async Task A_client_without_proto_files_calls_by_reflection(string port, string method)
     {
-        await using var curl = ChildProcess.Start(Buf, ["curl", "--protocol", "grpc", "--http2-prior-knowledge", $"{shop.AddressOf(port)}/{method}", "-d", "{}"]);
+        await using var curl = ChildProcess.Start(Buf,
+            ["curl", "--protocol", "grpc", "--http2-prior-knowledge", $"{shop.AddressOf(port)}/{method}", "-d", "{}"]);
         Assert.True(await curl.ExitAsync() == 0, curl.Output);
     }
 
@@ -55,7 +56,10 @@ public sealed class ForeignClientTests(RunningShop shop)
     public async Task Grpc_js_gets_the_answers_it_expects(string scenario)
     {
         await using var client = ChildProcess.Start("node",
-            [Path.Combine(RunningShop.Root, "tests/node/shop-client.mjs"), $"{shop.Ports["5001"]}", $"{shop.Ports["5002"]}", $"{shop.Ports["5003"]}", scenario]);
+        [
+            Path.Combine(RunningShop.Root, "tests/node/shop-client.mjs"), $"{shop.Ports["5001"]}", $"{shop.Ports["5002"]}", $"{shop.Ports["5003"]}",
+            scenario,
+        ]);
         Assert.True(await client.ExitAsync() == 0, client.Output);
     }
 
@@ -135,8 +139,10 @@ public sealed class ForeignClientTests(RunningShop shop)
     public void No_error_has_details_of_another_type()
     {
         var known = ErrorDetailsReflection.Descriptor.MessageTypes.Append(Google.Rpc.Status.Descriptor).Select(type => type.ClrType.FullName).ToArray();
-        var made = ((string[])["saga", "services"]).SelectMany(folder => Directory.EnumerateFiles(Path.Combine(RunningShop.Root, folder), "*.cs", SearchOption.AllDirectories))
-            .SelectMany(file => Regex.Matches(File.ReadAllText(file), @"\bnew (?:Google\.Rpc\.)?(\w+)\b").Select(match => $"Google.Rpc.{match.Groups[1].Value}"))
+        var made = ((string[])["saga", "services"]).SelectMany(folder =>
+            Directory.EnumerateFiles(Path.Combine(RunningShop.Root, folder), "*.cs", SearchOption.AllDirectories))
+            .SelectMany(file =>
+                Regex.Matches(File.ReadAllText(file), @"\bnew (?:Google\.Rpc\.)?(\w+)\b").Select(match => $"Google.Rpc.{match.Groups[1].Value}"))
             .Where(name => typeof(ErrorInfo).Assembly.GetType(name) is not null).Distinct().ToArray();
         Assert.All((string[])["BadRequest", "ErrorInfo", "PreconditionFailure"], name => Assert.Contains($"Google.Rpc.{name}", made));
         Assert.All(made, name => Assert.Contains(name, known));
@@ -150,7 +156,8 @@ public sealed class ForeignClientTests(RunningShop shop)
         Assert.True(result.Holds);
         var order = (await shop.Clients.Orders.GetOrderAsync(new() { Order = result.OrderNumber })).Order;
 
-        var hash = (await shop.Redis.HashGetAllAsync($"orders||orders:order:{order.OrderId}")).ToDictionary(entry => entry.Name.ToString(), entry => entry.Value.ToString());
+        var hash = (await shop.Redis.HashGetAllAsync($"orders||orders:order:{order.OrderId}"))
+            .ToDictionary(entry => entry.Name.ToString(), entry => entry.Value.ToString());
         Assert.Equal(order.OrderId, JsonDocument.Parse(hash["data"]).RootElement.GetProperty("id").GetString());
         // One write for the order, and at least one for the three answers: answers that arrive together share one.
         Assert.True(long.Parse(hash["version"]) >= 2, $"version {hash["version"]}");
@@ -172,14 +179,14 @@ public sealed class ForeignClientTests(RunningShop shop)
     public async Task A_malformed_event_becomes_a_dead_letter_and_the_next_is_handled()
     {
         // An envelope whose data is not the event of the topic, as redis-cli could add it.
-        const string envelope = """{"id":"poison","source":"test","type":"x","specversion":"1.0","datacontenttype":"application/json","data":{"orderId":7},"topic":"stock-reserved","pubsubname":"pubsub"}""";
-        await shop.Redis.StreamAddAsync("stock-reserved", "data", envelope);
+        const string Envelope =
+            """{"id":"poison","source":"test","type":"x","specversion":"1.0","datacontenttype":"application/json","data":{"orderId":7},"topic":"stock-reserved","pubsubname":"pubsub"}""";
+        await shop.Redis.StreamAddAsync("stock-reserved", "data", Envelope);
         Assert.True((await Success.PlayAsync(shop.Clients, Guid.CreateVersion7().ToString("N")[^8..], default)).Holds);
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (!(await shop.Clients.DeadLetters[0].ListDeadLettersAsync(new(), cancellationToken: limit.Token)).DeadLetters.Any(letter => letter.EventId == "poison"))
-        {
-            await Task.Delay(20, limit.Token);
-        }
+        async Task<bool> IsListedAsync() => (await shop.Clients.DeadLetters[0].ListDeadLettersAsync(new(), cancellationToken: limit.Token))
+            .DeadLetters.Any(letter => letter.EventId == "poison");
+        while (!await IsListedAsync()) await Task.Delay(20, limit.Token);
     }
 
     /// <summary>Builds descriptors from the files that reflection returns, and from nothing else.</summary>

@@ -28,7 +28,8 @@ public sealed class MetricsTests(RunningShop shop) : IDisposable
             after = await ReadAsync("8080");
         }
 
-        Assert.True(AllCounted(), $"placed {GetIncrease("saga_orders_placed_total")}, confirmed {GetIncrease("saga_orders_confirmed_total")}, failed {GetIncrease("saga_orders_failed_total")}");
+        Assert.True(AllCounted(), $"placed {GetIncrease("saga_orders_placed_total")}, confirmed {GetIncrease("saga_orders_confirmed_total")}, "
+            + $"failed {GetIncrease("saga_orders_failed_total")}");
         Assert.Equal(3, GetIncrease("saga_orders_placed_total"));
         foreach (var reason in (string[])["OUT_OF_STOCK", "COUPON_EXPIRED"])
         {
@@ -38,7 +39,8 @@ public sealed class MetricsTests(RunningShop shop) : IDisposable
         Assert.All(["saga_orders_open", "saga_orders_open_age_seconds"], gauge => Assert.Equal("gauge", after[gauge].Type));
         Assert.All(after.Values.Where(family => family.Name.StartsWith("saga_", StringComparison.Ordinal)), family => Assert.NotEmpty(family.Help));
 
-        bool AllCounted() => GetIncrease("saga_orders_placed_total") >= 3 && GetIncrease("saga_orders_confirmed_total") >= 1 && GetIncrease("saga_orders_failed_total") >= 2
+        bool AllCounted() => GetIncrease("saga_orders_placed_total") >= 3 && GetIncrease("saga_orders_confirmed_total") >= 1
+            && GetIncrease("saga_orders_failed_total") >= 2
             && GetIncrease("saga_order_duration_seconds", "saga_order_duration_seconds_count") >= 3;
 
         double GetIncrease(string family, string? sample = null) => Sum(after, family, sample ?? family) - Sum(before, family, sample ?? family);
@@ -79,9 +81,11 @@ public sealed class MetricsTests(RunningShop shop) : IDisposable
         Assert.Equal(sweep, age.Labels["sweep"]);
         Assert.InRange(age.Value, 0, 60);
         Assert.Equal(sweep, metrics["saga_sweep_failures_total"].Samples.Select(sample => sample.Labels["sweep"]).Single());
-        const string route = "/dapr.proto.runtime.v1.AppCallback/ListTopicSubscriptions";
-        Assert.Contains(metrics["http_server_request_duration_seconds"].Samples, sample => sample.Labels.GetValueOrDefault("http_route") == route && sample.Value >= 1);
-        Assert.Contains(metrics["http_client_request_duration_seconds"].Samples, sample => sample.Labels.GetValueOrDefault("network_protocol_version") == "2" && sample.Value >= 1);
+        const string Route = "/dapr.proto.runtime.v1.AppCallback/ListTopicSubscriptions";
+        Assert.Contains(metrics["http_server_request_duration_seconds"].Samples,
+            sample => sample.Labels.GetValueOrDefault("http_route") == Route && sample.Value >= 1);
+        Assert.Contains(metrics["http_client_request_duration_seconds"].Samples,
+            sample => sample.Labels.GetValueOrDefault("network_protocol_version") == "2" && sample.Value >= 1);
     }
 
     [Fact]

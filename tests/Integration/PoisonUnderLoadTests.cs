@@ -9,7 +9,7 @@ namespace Integration;
 
 /// <summary>Events that can never be handled do not delay others. They are published through a sidecar, as any client of it can.</summary>
 [Collection(nameof(OnNewerDapr))]
-public sealed class PoisonUnderLoadTests(NewerDaprShop shop)
+public sealed class PoisonUnderLoadTests(NewerDaprShop shop) : IDisposable
 {
     private const int InFlight = 16;
     private const double NoiseMs = 500;
@@ -28,6 +28,8 @@ public sealed class PoisonUnderLoadTests(NewerDaprShop shop)
     ];
 
     private readonly HttpClient http = new();
+
+    public void Dispose() => http.Dispose();
 
     [Fact, Trait("Hazard", "H26")]
     public async Task A_poison_event_per_second_does_not_slow_down_orders()

@@ -61,8 +61,8 @@ public sealed class RunScriptTests : IDisposable
         Assert.True(await IsOpenAsync("6379"), "Redis was not started.");
 
         using var http = new HttpClient { BaseAddress = new($"http://localhost:{ports["8080"]}") };
-        const string order = """{"items":[{"productId":1,"quantity":2}],"userCouponId":123,"recipientName":"홍길동","shippingAddress":"서울시 강남구","shippingPhone":"010-1234-5678"}""";
-        var placed = await http.PostAsync("/api/orders/choreography/mina", new StringContent(order, Encoding.UTF8, "application/json"));
+        const string Order = """{"items":[{"productId":1,"quantity":2}],"userCouponId":123,"recipientName":"홍길동","shippingAddress":"서울시 강남구","shippingPhone":"010-1234-5678"}""";
+        var placed = await http.PostAsync("/api/orders/choreography/mina", new StringContent(Order, Encoding.UTF8, "application/json"));
         Assert.True(placed.StatusCode == HttpStatusCode.Created, await placed.Content.ReadAsStringAsync());
         Assert.Contains("main.js", await http.GetStringAsync($"http://localhost:{ports["8085"]}/"));
 

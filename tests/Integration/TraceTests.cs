@@ -15,7 +15,8 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output) : ICla
     /// <summary>Below this number the count itself is wrong: at most half of the calls are shared.</summary>
     private const int CallsMin = 17;
 
-    private const string Saga = "DaprSaga", Sidecar = "dapr-diagnostics", Client = "OpenTelemetry.Instrumentation.GrpcNetClient", Server = "Microsoft.AspNetCore";
+    private const string Saga = "DaprSaga", Sidecar = "dapr-diagnostics", Client = "OpenTelemetry.Instrumentation.GrpcNetClient",
+        Server = "Microsoft.AspNetCore";
     private const string Publish = "dapr.proto.runtime.v1.Dapr/PublishEvent", Deliver = "dapr.proto.runtime.v1.AppCallback/OnTopicEvent";
 
     private static readonly HashSet<string> ExpectedDeliveries =
@@ -34,11 +35,17 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output) : ICla
         var tree = await TreeAsync(order, ["settle stock", "settle payment", "settle coupon"]);
         Assert.Equal(
             [
-                "coupons: settle coupon after confirm order", "coupons: use coupon after place order",
-                "orders: confirm order after the last answer", "orders: consume coupon-used after use coupon",
-                "orders: consume payment-completed after charge payment", "orders: consume stock-reserved after reserve stock", "orders: place order after nothing",
-                "payments: charge payment after place order", "payments: settle payment after confirm order",
-                "stock: reserve stock after place order", "stock: settle stock after confirm order",
+                "coupons: settle coupon after confirm order",
+                "coupons: use coupon after place order",
+                "orders: confirm order after the last answer",
+                "orders: consume coupon-used after use coupon",
+                "orders: consume payment-completed after charge payment",
+                "orders: consume stock-reserved after reserve stock",
+                "orders: place order after nothing",
+                "payments: charge payment after place order",
+                "payments: settle payment after confirm order",
+                "stock: reserve stock after place order",
+                "stock: settle stock after confirm order",
             ],
             GetSteps(tree));
 
@@ -46,16 +53,21 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output) : ICla
         var reserved = tree.Single(span => span.Name == "reserve stock");
         Assert.Equal(
             [
-                $"stock {Saga} reserve stock", $"stock {Server} {Deliver}", $"stock {Sidecar} pubsub/order-created", $"orders {Sidecar} /{Publish.ToLowerInvariant()}",
-                $"orders {Client} {Publish}", $"orders {Saga} place order", $"orders {Server} shop.v1.OrderService/PlaceOrder",
+                $"stock {Saga} reserve stock",
+                $"stock {Server} {Deliver}",
+                $"stock {Sidecar} pubsub/order-created",
+                $"orders {Sidecar} /{Publish.ToLowerInvariant()}",
+                $"orders {Client} {Publish}",
+                $"orders {Saga} place order",
+                $"orders {Server} shop.v1.OrderService/PlaceOrder",
             ],
             GetAncestors(tree, reserved).Select(span => $"{span.Service} {span.Scope} {span.Name}"));
 
         // A service invocation: the spans of the callee and of its sidecar are both children of the span of the caller's sidecar.
-        const string invocation = "shop.v1.StockService/BatchGetProducts";
-        var called = tree.Single(span => (span.Service, span.Scope, span.Name) == ("orders", Sidecar, $"/{invocation.ToLowerInvariant()}"));
-        Assert.Equal($"orders {Client} {invocation}", GetAncestors(tree, called).Skip(1).Select(span => $"{span.Service} {span.Scope} {span.Name}").First());
-        Assert.Equal([$"stock {Server} {invocation}", $"stock {Sidecar} /{invocation.ToLowerInvariant()}"],
+        const string Invocation = "shop.v1.StockService/BatchGetProducts";
+        var called = tree.Single(span => (span.Service, span.Scope, span.Name) == ("orders", Sidecar, $"/{Invocation.ToLowerInvariant()}"));
+        Assert.Equal($"orders {Client} {Invocation}", GetAncestors(tree, called).Skip(1).Select(span => $"{span.Service} {span.Scope} {span.Name}").First());
+        Assert.Equal([$"stock {Server} {Invocation}", $"stock {Sidecar} /{Invocation.ToLowerInvariant()}"],
             tree.Where(span => span.ParentId == called.Id).Select(span => $"{span.Service} {span.Scope} {span.Name}").Order());
         var used = tree.First(span => span.Name == "use coupon");
         Assert.Equal("coupons", used.Service);
@@ -78,8 +90,12 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output) : ICla
             var toSidecars = tree.Count(span => span.Scope == Client);
             var deliveries = tree.Count(OrderTree.IsDelivery);
             var toApps = tree.Count(span => span.Scope == Server && span.Name.StartsWith("shop.v1."));
-            var each = tree.Where(span => span.Scope == Client).GroupBy(span => $"{span.Service}: {span.Name[(span.Name.IndexOf('/') + 1)..]}").OrderBy(same => same.Key);
-            output.WriteLine($"{toSidecars} calls to sidecars, {deliveries} deliveries, {toApps} calls of clients and look-ups: {string.Join(", ", each.Select(same => $"{same.Count()} {same.Key}"))}");
+            var each = tree.Where(span => span.Scope == Client)
+                .GroupBy(span => $"{span.Service}: {span.Name[(span.Name.IndexOf('/') + 1)..]}")
+                .OrderBy(same => same.Key);
+            output.WriteLine(
+                $"{toSidecars} calls to sidecars, {deliveries} deliveries, {toApps} calls of clients and look-ups: "
+                + $"{string.Join(", ", each.Select(same => $"{same.Count()} {same.Key}"))}");
             // A redelivery repeats a pair.
             Assert.Subset(ExpectedDeliveries, tree.Where(OrderTree.IsDelivery).Select(span => $"{span.Service} {span.Name}").ToHashSet());
             calls.Add(toSidecars + deliveries + toApps);
@@ -156,12 +172,17 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output) : ICla
     {
         var order = await PlaceAsync(balance: 100_000);
         var tree = await TreeAsync(order, ["settle stock", "settle payment", "settle coupon"]);
-        var lines = shop.Output.Split('\n').Where(line => line.Contains(order)).Select(line => JsonDocument.Parse(line[line.IndexOf('{')..]).RootElement).ToArray();
-        Assert.Superset(new HashSet<string?>(["Orders", "Stock", "Payments", "Coupons"]), lines.Select(line => line.GetProperty("Category").GetString()).ToHashSet());
+        var lines = shop.Output.Split('\n').Where(line => line.Contains(order))
+            .Select(line => JsonDocument.Parse(line[line.IndexOf('{')..]).RootElement).ToArray();
+        Assert.Superset(
+            new HashSet<string?>(["Orders", "Stock", "Payments", "Coupons"]),
+            lines.Select(line => line.GetProperty("Category").GetString()).ToHashSet());
         Assert.All(lines, line =>
         {
             Assert.Equal(order, line.GetProperty("State").GetProperty("OrderId").GetString());
-            Assert.Contains(line.GetProperty("Scopes").EnumerateArray(), scope => scope.TryGetProperty("TraceId", out var trace) && trace.GetString() == tree[0].TraceId);
+            Assert.Contains(
+                line.GetProperty("Scopes").EnumerateArray(),
+                scope => scope.TryGetProperty("TraceId", out var trace) && trace.GetString() == tree[0].TraceId);
         });
     }
 

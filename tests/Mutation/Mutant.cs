@@ -19,7 +19,8 @@ internal static class Mutant
 
     private static readonly Lazy<CSharpCompilation> Product = new(() => CSharpCompilation.Create(
         "Mutants",
-        File.ReadLines(Path.Combine(Input, "sources.txt")).Concat(Directory.EnumerateFiles(Path.Combine(Input, "generated"), "*.cs", SearchOption.AllDirectories))
+        File.ReadLines(Path.Combine(Input, "sources.txt"))
+            .Concat(Directory.EnumerateFiles(Path.Combine(Input, "generated"), "*.cs", SearchOption.AllDirectories))
             .Select(file => Parse(Path.GetFullPath(file), File.ReadAllText(file))),
         File.ReadLines(Path.Combine(Input, "references.txt")).Select(file => MetadataReference.CreateFromFile(file)),
         new(OutputKind.DynamicallyLinkedLibrary, optimizationLevel: OptimizationLevel.Release, nullableContextOptions: NullableContextOptions.Enable)));

@@ -7,7 +7,9 @@ public sealed class MutationTests(ITestOutputHelper output)
 {
     private const string Mark = " // mutant: ";
 
-    private static readonly string[] Sources = [.. ((string[])["saga", "services"]).SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Mutant.Root, folder), "*.cs", SearchOption.AllDirectories))];
+    private static readonly string[] Sources =
+        [.. ((string[])["saga", "services"])
+            .SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Mutant.Root, folder), "*.cs", SearchOption.AllDirectories))];
 
     /// <summary>
     /// The mutants, by the mark "// mutant: name" at the end of a line of the product. Lines: what each marked line becomes, in order; {line} is the
@@ -18,7 +20,8 @@ public sealed class MutationTests(ITestOutputHelper output)
         { "no-fence", "a rejected reservation does not rewrite the documents", [": null, true), ct);"], 10_000 },
         { "reservation-not-checked", "the reservation is not checked after the document was read", [""], 2_000 },
         { "mark-not-checked", "a delivery does not see that another has reserved the line", ["switch (default(ReservationMark?))"], 2_000 },
-        { "rejection-not-stored", "a rejection is not stored", ["if (taken.Failure is not null || await TrySaveAsync(Missing(orderId), reservation, ct))"], 2_000 },
+        { "rejection-not-stored", "a rejection is not stored",
+            ["if (taken.Failure is not null || await TrySaveAsync(Missing(orderId), reservation, ct))"], 2_000 },
         { "no-tombstone", "an order-failed that comes first leaves no tombstone", [""], 2_000 },
         { "moved-twice", "a release does not check whether the line was released", [""], 2_000 },
         { "not-tracked", "an open reservation is not tracked", ["var tracked = Task.CompletedTask;"], 1_000 },
@@ -28,19 +31,26 @@ public sealed class MutationTests(ITestOutputHelper output)
         { "late-success-revives", "a late success revives a failed order",
             ["OrderStatus.Failed => Order.Steps.All(other => done[other].State == StepState.Done) ? Confirm(done, at) : new(done),"], 5_000 },
         { "only-completed-steps-released", "only the completed steps of order-failed are released",
-            ["if (!order.CompletedSteps.Contains(Shop.V1.Step.Stock)) { await sidecar.PublishAsync(new(order.OrderId, new StockReleasedEvent { OrderId = order.OrderId }), ct); return; } {line}"], 1_000 },
+            [
+                "if (!order.CompletedSteps.Contains(Shop.V1.Step.Stock)) "
+                + "{ await sidecar.PublishAsync(new(order.OrderId, new StockReleasedEvent { OrderId = order.OrderId }), ct); return; } {line}",
+            ], 1_000 },
         { "stored-before-tracked", "an order is stored before its id is tracked", ["{other}", "{other}"], 5_000 },
         { "taken-id-counts-as-unused", "an id that an order has taken counts as unused", ["if (unused.Contains(next.Id.ToString())) return next.Id;"], 5_000 },
         { "stale-id-handed-out", "a pooled id is handed out however long ago it was tracked", ["unused.Remove(next.Id.ToString()); return next.Id;"], 5_000 },
         { "sweep-does-not-settle", "the sweep does not settle a reservation whose order-confirmed was lost", [""], 1_000 },
         { "order-failed-not-resent", "order-failed is not resent", ["OrderStatus.Failed when !order.IsClosed => new(order),"], 1_000 },
-        { "published-before-saved", "events are published before the decision is saved", ["{line} foreach (var e in decided.Events) _ = sidecar.PublishAsync(e, ct);"], 5_000 },
-        { "acknowledged-before-published", "an event is acknowledged before the events of its decision are published", ["_ = PublishAsync(decision, ct);"], 5_000 },
+        { "published-before-saved", "events are published before the decision is saved",
+            ["{line} foreach (var e in decided.Events) _ = sidecar.PublishAsync(e, ct);"], 5_000 },
+        { "acknowledged-before-published", "an event is acknowledged before the events of its decision are published",
+            ["_ = PublishAsync(decision, ct);"], 5_000 },
         { "acknowledged-before-answered", "order-created is acknowledged before it is answered",
             ["_ = sidecar.PublishAsync(new(order.OrderId, StockDecisions.Answer(reservation)), ct);"], 5_000 },
         { "dropped-before-history", "the open-order log drops an order before the history has it", ["{other}", "{other}"], 2_000 },
-        { "clocks-compared", "a heartbeat timeout is measured by comparing two clocks", ["if (clock.GetUtcNow() - heartbeat.Value!.Heartbeat <= HeartbeatTimeout) continue;"], 10_000 },
-        { "future-timestamp-waited-for", "a timestamp in the future is waited for", ["public TimeSpan GetAge(DateTimeOffset timestamp) => Now - timestamp;"], 5_000 },
+        { "clocks-compared", "a heartbeat timeout is measured by comparing two clocks",
+            ["if (clock.GetUtcNow() - heartbeat.Value!.Heartbeat <= HeartbeatTimeout) continue;"], 10_000 },
+        { "future-timestamp-waited-for", "a timestamp in the future is waited for",
+            ["public TimeSpan GetAge(DateTimeOffset timestamp) => Now - timestamp;"], 5_000 },
     };
 
     [Fact]

@@ -35,7 +35,8 @@ public sealed class SimulationTests(ITestOutputHelper output)
                 var run = Simulation.Run(seed);
                 if (run.Violations.Count > 0) broken.Add(Describe(seed, string.Join(" ", run.Violations)));
                 totals.Add((run.World.Operations, run.Shop.Deliveries, run.Shop.Crashes, run.Shop.ClockJumps, run.Shop.DeadLetters,
-                    run.Shop.Orders.Count(order => order.Status == Orders.OrderStatus.Confirmed), run.Shop.Orders.Count(order => order.Status == Orders.OrderStatus.Failed)));
+                    run.Shop.Orders.Count(order => order.Status == Orders.OrderStatus.Confirmed),
+                    run.Shop.Orders.Count(order => order.Status == Orders.OrderStatus.Failed)));
             }
             catch (Exception bug)
             {
@@ -45,9 +46,12 @@ public sealed class SimulationTests(ITestOutputHelper output)
         Assert.True(broken.IsEmpty, string.Join("\n", broken));
         output.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{totals.Count:N0} seeds (fresh from {fresh}) in {watch.Elapsed.TotalSeconds:0} s: {totals.Sum(run => run.Operations):N0} operations, "
-            + $"{totals.Sum(run => run.Deliveries):N0} deliveries, {totals.Sum(run => run.Crashes):N0} crashes, {totals.Sum(run => run.ClockJumps):N0} clock jumps, {totals.Sum(run => run.Dead):N0} dead letters; "
+            + $"{totals.Sum(run => run.Deliveries):N0} deliveries, {totals.Sum(run => run.Crashes):N0} crashes, "
+            + $"{totals.Sum(run => run.ClockJumps):N0} clock jumps, {totals.Sum(run => run.Dead):N0} dead letters; "
             + $"{totals.Sum(run => run.Confirmed):N0} orders confirmed, {totals.Sum(run => run.Failed):N0} failed; lost 0, doubled 0, stuck 0."));
-        Assert.True(totals.Sum(run => run.Confirmed) > totals.Count / 2 && totals.Sum(run => run.Failed) > totals.Count / 2 && totals.Sum(run => run.Crashes) > totals.Count / 10 && totals.Sum(run => run.ClockJumps) > totals.Count / 10,
+        Assert.True(
+            totals.Sum(run => run.Confirmed) > totals.Count / 2 && totals.Sum(run => run.Failed) > totals.Count / 2
+                && totals.Sum(run => run.Crashes) > totals.Count / 10 && totals.Sum(run => run.ClockJumps) > totals.Count / 10,
             "The runs have too few faults to show anything.");
     }
 

@@ -34,7 +34,8 @@ internal sealed class Instance
                 Steps = new OrderStore(documents, sidecar, Clock, NullLoggerFactory.Instance);
                 OrderIdPool = new OrderIdPool(openOrders, timeouts, Clock, world.NewId);
                 PlaceOrder = new PlaceOrderHandler(Steps, sidecar, openOrders, OrderIdPool, null!, Clock);
-                SweepAsync = new OrderSweep(Steps, sidecar, openOrders, OrderIdPool, new(documents, sidecar, Clock), timeouts, deadLetters, Clock, NullLoggerFactory.Instance).RunAsync;
+                SweepAsync = new OrderSweep(
+                    Steps, sidecar, openOrders, OrderIdPool, new(documents, sidecar, Clock), timeouts, deadLetters, Clock, NullLoggerFactory.Instance).RunAsync;
                 var orders = new OrderHandlers(Steps, NullLoggerFactory.Instance);
                 Subscriptions
                     .On<StockReservedEvent>(orders.OnAsync).On<StockReservationFailedEvent>(orders.OnAsync).On<StockReleasedEvent>(orders.OnAsync)
@@ -47,7 +48,8 @@ internal sealed class Instance
                 break;
             case "payments":
                 var payments = new PaymentHandlers(Holder<Account>(Account.KeyOf), sidecar, NullLoggerFactory.Instance);
-                Subscriptions.On<OrderCreatedEvent>(payments.ChargeAsync).On<OrderConfirmedEvent>(payments.SettleAsync).On<OrderFailedEvent>(payments.RefundAsync);
+                Subscriptions
+                    .On<OrderCreatedEvent>(payments.ChargeAsync).On<OrderConfirmedEvent>(payments.SettleAsync).On<OrderFailedEvent>(payments.RefundAsync);
                 break;
             case "coupons":
                 var coupons = new CouponHandlers(Holder<Coupon>(Coupon.KeyOf), sidecar, Clock, NullLoggerFactory.Instance);
@@ -58,7 +60,8 @@ internal sealed class Instance
         Participant<T> Holder<T>(Func<string, string> keyOf) where T : class, IHasHoldings<T>
         {
             var participant = new Participant<T>(documents, sidecar, keyOf, openOrders.AddAsync, Clock, backoff);
-            SweepAsync = new ReservationSweep<T>(participant, sidecar, openOrders, AskAsync, timeouts.Deadline, deadLetters, Clock, NullLogger<ReservationSweep<T>>.Instance).RunAsync;
+            SweepAsync = new ReservationSweep<T>(
+                participant, sidecar, openOrders, AskAsync, timeouts.Deadline, deadLetters, Clock, NullLogger<ReservationSweep<T>>.Instance).RunAsync;
             return participant;
         }
 

@@ -15,7 +15,8 @@ internal static class Interleavings
 
     /// <param name="Before">Handled before by the same process, which has it cached.</param>
     private sealed record InterleavingCase(
-        string Name, int Gone, Func<Participant<Product>, Task>? Before, Func<Participant<Product>, Task> Sleeper, Func<Participant<Product>, Task> Other, bool BySleeper = false);
+        string Name, int Gone, Func<Participant<Product>, Task>? Before,
+        Func<Participant<Product>, Task> Sleeper, Func<Participant<Product>, Task> Other, bool BySleeper = false);
 
     private static readonly InterleavingCase[] Stories =
     [
@@ -44,7 +45,10 @@ internal static class Interleavings
                 for (var deadAfter = 0; deadAfter <= 12; deadAfter++)
                 {
                     ways++;
-                    if (Play(story, asleepAfter, deadAfter) is { } problem) wrong.Add($"{story.Name}, asleep after {asleepAfter} and dead after {deadAfter} more: {problem}");
+                    if (Play(story, asleepAfter, deadAfter) is { } problem)
+                    {
+                        wrong.Add($"{story.Name}, asleep after {asleepAfter} and dead after {deadAfter} more: {problem}");
+                    }
                 }
             }
         }
@@ -70,7 +74,9 @@ internal static class Interleavings
         var holdings = ((Product)store.Read($"stock||{Product.KeyOf("p")}").Value!).Holdings;
         var claim = (Reservation)store.Read($"stock||{Reservation.KeyOf("o")}").Value!;
         var expected = story.Gone < 0 ? (Initial - Quantity, Quantity, 0) : (Initial - story.Gone, 0, story.Gone);
-        return (holdings.Available, holdings.Held, holdings.Consumed) == expected ? null : $"{holdings.Available} available, {holdings.Held} held, {holdings.Consumed} gone; the claim is {claim.Status}";
+        return (holdings.Available, holdings.Held, holdings.Consumed) == expected
+            ? null
+            : $"{holdings.Available} available, {holdings.Held} held, {holdings.Consumed} gone; the claim is {claim.Status}";
     }
 
     private static Func<Task<bool>> Done(Func<Task> work) => async () =>

@@ -49,7 +49,8 @@ internal static class Poison
     /// <summary>A well-formed order that Orders does not know: the participants reserve for it, and release once their sweep has asked Orders.</summary>
     public static OrderCreatedEvent Forged(string orderId) => new()
     {
-        OrderId = orderId, UserId = "u0", Items = { new OrderLine { ProductId = "p0", Quantity = 1, UnitPrice = 1_000 } }, TotalAmount = 1_000, FinalAmount = 1_000,
+        OrderId = orderId, UserId = "u0", Items = { new OrderLine { ProductId = "p0", Quantity = 1, UnitPrice = 1_000 } },
+        TotalAmount = 1_000, FinalAmount = 1_000,
     };
 
     private static OrderCreatedEvent Created(string orderId, Action<OrderCreatedEvent> spoil)
@@ -63,7 +64,8 @@ internal static class Poison
     {
         var order = new OrderFailedEvent
         {
-            OrderId = orderId, UserId = "u0", Items = { new OrderLine { ProductId = "p0", Quantity = 1, UnitPrice = 1_000 } }, TotalAmount = 1_000, FinalAmount = 1_000,
+            OrderId = orderId, UserId = "u0", Items = { new OrderLine { ProductId = "p0", Quantity = 1, UnitPrice = 1_000 } },
+            TotalAmount = 1_000, FinalAmount = 1_000,
             Reason = "CANCELLED",
         };
         spoil(order);

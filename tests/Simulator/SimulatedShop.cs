@@ -98,7 +98,8 @@ internal sealed class SimulatedShop
 
     public IReadOnlyList<Order> Orders => [.. All<Order>("orders", "order").Where(order => order.Status != OrderStatus.Abandoned)];
 
-    public Order? Find(string orderId) => Store.Read($"orders||{Order.KeyOf(orderId)}").Value is Order { Status: not OrderStatus.Abandoned } order ? order : null;
+    public Order? Find(string orderId) =>
+        Store.Read($"orders||{Order.KeyOf(orderId)}").Value is Order { Status: not OrderStatus.Abandoned } order ? order : null;
 
     /// <summary>A client places an order some time from now, and retries after an error.</summary>
     public void PlaceLater(Order order, TimeSpan delay) => world.Later(delay, async () =>
@@ -230,7 +231,8 @@ internal sealed class SimulatedShop
         {
             var handler = instance.Subscriptions.On(e.Topic)!;
             var data = throughJson ? ByteString.CopyFrom(e.ToJson()) : ByteString.Empty;
-            var status = await instance.Dispatcher.DispatchAsync(new(e.Topic, e.Id, data), handler, () => throughJson ? handler.Parse(data) : e.Message, default);
+            var status = await instance.Dispatcher.DispatchAsync(
+                new(e.Topic, e.Id, data), handler, () => throughJson ? handler.Parse(data) : e.Message, default);
             if (status == Status.Success) isOver = true;
             else TryAgain();
         }
@@ -344,7 +346,8 @@ internal sealed class SimulatedShop
     private TimeSpan Jitter(int mostMs) => TimeSpan.FromMilliseconds(world.Chance.Next(mostMs));
 
     // Transient faults. Any other exception is a bug and ends the run.
-    private static bool IsFault(Exception fault) => fault is SidecarDownException or ContentionException or AggregateException { InnerException: SidecarDownException or ContentionException };
+    private static bool IsFault(Exception fault) =>
+        fault is SidecarDownException or ContentionException or AggregateException { InnerException: SidecarDownException or ContentionException };
 
     private void Put(string app, string key, object value) => Store.TryWrite($"{app}||{key}", value, "");
 }

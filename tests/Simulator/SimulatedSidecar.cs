@@ -54,7 +54,8 @@ public sealed class SimulatedStore(bool refusesMissing = false)
 /// <param name="json">The serialization of documents. Null: they are kept as objects, which is faster.</param>
 /// <param name="dead">True: the instance has crashed, and none of its operations returns.</param>
 public sealed class SimulatedSidecar(
-    World world, SimulatedStore store, string prefix, JsonSerializerOptions? json, Func<SidecarFaults> faults, Func<bool> dead, Action<OutgoingEvent> publish) : ISidecar
+    World world, SimulatedStore store, string prefix, JsonSerializerOptions? json, Func<SidecarFaults> faults, Func<bool> dead,
+    Action<OutgoingEvent> publish) : ISidecar
 {
     public Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken ct) where T : class => DoAsync(() => $"read {key}", () => Read<T>(key));
 
@@ -77,9 +78,9 @@ public sealed class SimulatedSidecar(
         return true;
     });
 
-    public Task PublishAsync(OutgoingEvent said, CancellationToken ct) => DoAsync(() => $"publish {said.Id}", () =>
+    public Task PublishAsync(OutgoingEvent e, CancellationToken ct) => DoAsync(() => $"publish {e.Id}", () =>
     {
-        publish(said);
+        publish(e);
         return true;
     });
 

@@ -46,10 +46,20 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
     private static WorldFaults FaultsOf(World world)
     {
         // Suspended handlers that resume late and crash soon after: only the fences of the reservation protocol stop them.
-        if (world.Happens(0.15)) return new(new(Fails: 0, FailsAfter: 0, Pauses: 0.15), Lost: 0, Doubled: 0, Crash: 0.1, ClockJumps: 0, Replay: false, Poison: 0, RefusesMissing: world.Happens(0.5));
+        if (world.Happens(0.15))
+        {
+            return new(
+                new(Fails: 0, FailsAfter: 0, Pauses: 0.15), Lost: 0, Doubled: 0, Crash: 0.1, ClockJumps: 0, Replay: false, Poison: 0,
+                RefusesMissing: world.Happens(0.5));
+        }
 
         // No loss and no sweep: publishing before acknowledging must be enough to close every order.
-        if (world.Happens(0.1)) return new(new(Fails: 0, FailsAfter: 0, Pauses: 0.03), Lost: 0, Doubled: 0.05, Crash: 0.15, ClockJumps: 0, Replay: false, Poison: 0.1, RefusesMissing: world.Happens(0.5), Unswept: true);
+        if (world.Happens(0.1))
+        {
+            return new(
+                new(Fails: 0, FailsAfter: 0, Pauses: 0.03), Lost: 0, Doubled: 0.05, Crash: 0.15, ClockJumps: 0, Replay: false, Poison: 0.1,
+                RefusesMissing: world.Happens(0.5), Unswept: true);
+        }
 
         double Sometimes(double most) => world.Happens(0.5) ? world.Chance.NextDouble() * most : 0;
         return new(
@@ -67,7 +77,9 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
         var total = items.Sum(item => item.Quantity * item.UnitPrice);
         var discount = coupon is null ? 0 : Math.Min(500, total);
         // The id has letters, so that capitals are another spelling.
-        return new(new Guid(number + 1, 0, 0, [0xAB, 0, 0, 0, 0, 0, 0, 0]).ToString(), user, OrderStatus.Pending, items, new(total, discount, total - discount), coupon, new("", "", ""), "",
+        return new(
+            new Guid(number + 1, 0, 0, [0xAB, 0, 0, 0, 0, 0, 0, 0]).ToString(), user, OrderStatus.Pending, items,
+            new(total, discount, total - discount), coupon, new("", "", ""), "",
             StepRecord.Waiting, StepRecord.Waiting, coupon is null ? StepRecord.NotRequired(default) : StepRecord.Waiting, null, default, []);
     }
 }
@@ -75,7 +87,9 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
 /// <summary>The invariants of closed orders.</summary>
 internal static class Audit
 {
-    public static IEnumerable<string> Of(SimulatedStore store, IReadOnlyList<string> accepted, IReadOnlyList<Product> products, IReadOnlyList<Account> accounts, IReadOnlyList<Coupon> coupons)
+    public static IEnumerable<string> Of(
+        SimulatedStore store, IReadOnlyList<string> accepted, IReadOnlyList<Product> products, IReadOnlyList<Account> accounts,
+        IReadOnlyList<Coupon> coupons)
     {
         Order[] orders = [.. store.All<Order>("orders||order:").Where(order => order.Status != OrderStatus.Abandoned)];
         var confirmed = orders.Where(order => order.Status == OrderStatus.Confirmed).ToArray();
@@ -84,7 +98,10 @@ internal static class Audit
         foreach (var lost in accepted.Where(id => !there.Contains(id))) yield return $"Order {lost} was accepted and is lost.";
         var listed = store.Find<OpenSegment>("orders||open:").SelectMany(segment => segment.Orders)
             .Concat(store.Find<HistoryPage>("orders||past:").SelectMany(page => page.OrderIds)).ToHashSet();
-        foreach (var unlisted in accepted.Where(id => !listed.Contains(id))) yield return $"Order {unlisted} is neither in an open log nor in the list of past orders.";
+        foreach (var unlisted in accepted.Where(id => !listed.Contains(id)))
+        {
+            yield return $"Order {unlisted} is neither in an open log nor in the list of past orders.";
+        }
         foreach (var order in orders)
         {
             if (!order.IsClosed) yield return $"Order {order.Id} is {order.Status} and not settled.";
@@ -95,12 +112,14 @@ internal static class Audit
         foreach (var product in store.All<Product>("stock||product:"))
         {
             var sold = confirmed.Sum(order => order.Items.Where(item => item.ProductId == product.Id).Sum(item => item.Quantity));
-            foreach (var wrong in Check($"product {product.Id}", product.Holdings, products.Single(before => before.Id == product.Id).Holdings.Total, sold)) yield return wrong;
+            var initial = products.Single(before => before.Id == product.Id).Holdings.Total;
+            foreach (var wrong in Check($"product {product.Id}", product.Holdings, initial, sold)) yield return wrong;
         }
         foreach (var account in store.All<Account>("payments||account:"))
         {
             var spent = confirmed.Where(order => order.UserId == account.UserId).Sum(order => order.Amounts.Final);
-            foreach (var wrong in Check($"account {account.UserId}", account.Holdings, accounts.Single(before => before.UserId == account.UserId).Holdings.Total, spent)) yield return wrong;
+            var initial = accounts.Single(before => before.UserId == account.UserId).Holdings.Total;
+            foreach (var wrong in Check($"account {account.UserId}", account.Holdings, initial, spent)) yield return wrong;
         }
         foreach (var coupon in store.All<Coupon>("coupons||coupon:"))
         {

@@ -48,8 +48,12 @@ public sealed class BatcherTests
             Interlocked.Decrement(ref underWay);
             return [.. wanted.Select(Task.FromResult)];
         }, maxConcurrency: 2, maxBatchSize: 10);
-        Assert.Equal(Enumerable.Range(0, 55), await eventLoop.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 55).Select(at => together.SubmitAsync(at, default)))));
-        Assert.Equal((2, 55, 6), (most, counts.Sum(), counts.Count));
+        Assert.Equal(
+            Enumerable.Range(0, 55),
+            await eventLoop.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 55).Select(at => together.SubmitAsync(at, default)))));
+        Assert.Equal(2, most);
+        Assert.Equal(55, counts.Sum());
+        Assert.Equal(6, counts.Count);
     }
 
     [Fact]
@@ -78,12 +82,12 @@ public sealed class BatcherTests
     {
         var dapr = new CountingStore();
         var sidecar = Sidecar(dapr);
-        foreach (var at in (int[])[3, 7]) dapr.Kept[$"k{at}"] = (ByteString.CopyFromUtf8("{\"text\":\"another writer's\"}"), 5);
+        foreach (var at in (int[])[3, 7]) dapr.Kept[$"app:k{at}"] = (ByteString.CopyFromUtf8("{\"text\":\"another writer's\"}"), 5);
         var written = await eventLoop.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 20).Select(at =>
             sidecar.TrySaveAsync(new Versioned<Note>($"k{at}", null, ""), new Note($"{at}"), null, default))));
         // Items that were written although the call failed count as conflicts too; their callers find their own effect.
         Assert.Equal((false, false), (written[3], written[7]));
-        Assert.All(Enumerable.Range(0, 20), at => Assert.Contains(at is 3 or 7 ? "another writer's" : $"\"{at}\"", dapr.Kept[$"k{at}"].Data.ToStringUtf8()));
+        Assert.All(Enumerable.Range(0, 20), at => Assert.Contains(at is 3 or 7 ? "another writer's" : $"\"{at}\"", dapr.Kept[$"app:k{at}"].Data.ToStringUtf8()));
         Assert.InRange(dapr.Calls, 2, 3);
     }
 
@@ -92,7 +96,9 @@ public sealed class BatcherTests
     {
         var dapr = new CountingStore { Away = true };
         var sidecar = Sidecar(dapr);
-        var writes = Enumerable.Range(0, 3).Select(at => sidecar.TrySaveAsync(new Versioned<Note>($"k{at}", null, ""), new Note($"{at}"), null, default)).ToArray();
+        var writes = Enumerable.Range(0, 3)
+            .Select(at => sidecar.TrySaveAsync(new Versioned<Note>($"k{at}", null, ""), new Note($"{at}"), null, default))
+            .ToArray();
         foreach (var write in writes) await Assert.ThrowsAsync<DaprException>(() => write);
     }
 
@@ -100,7 +106,7 @@ public sealed class BatcherTests
     public async Task A_refused_key_fails_no_other_item_of_its_call()
     {
         var dapr = new CountingStore();
-        dapr.Kept["good"] = (ByteString.CopyFromUtf8("{\"text\":\"here\"}"), 1);
+        dapr.Kept["app:good"] = (ByteString.CopyFromUtf8("{\"text\":\"here\"}"), 1);
         var sidecar = Sidecar(dapr);
         var reads = await eventLoop.RunAsync(() => sidecar.ReadEachAsync<Note>(["good", "evil||1", "absent"], default));
         Assert.Equal("here", (await reads[0]).Value?.Text);
@@ -109,7 +115,8 @@ public sealed class BatcherTests
 
         var writes = await eventLoop.RunAsync(async () =>
         {
-            Task<bool>[] all = [.. ((string[])["new", "evil||1", "other"]).Select(key => sidecar.TrySaveAsync(new Versioned<Note>(key, null, ""), new Note("x"), null, default))];
+            Task<bool> SaveAsync(string key) => sidecar.TrySaveAsync(new Versioned<Note>(key, null, ""), new Note("x"), null, default);
+            Task<bool>[] all = [SaveAsync("new"), SaveAsync("evil||1"), SaveAsync("other")];
             await Task.WhenAny(Task.WhenAll(all));
             return all;
         });
@@ -121,7 +128,7 @@ public sealed class BatcherTests
     public async Task A_corrupt_document_is_reported_with_its_key(string json)
     {
         var dapr = new CountingStore();
-        dapr.Kept["k"] = (ByteString.CopyFromUtf8(json), 1);
+        dapr.Kept["app:k"] = (ByteString.CopyFromUtf8(json), 1);
         var corrupt = await Assert.ThrowsAsync<CorruptDocumentException>(() => Sidecar(dapr).ReadAsync<Note>("k", default));
         Assert.StartsWith("k is corrupt, no Note: ", corrupt.Message);
         Assert.False(Faults.IsTransient(corrupt));
@@ -139,7 +146,8 @@ public sealed class BatcherTests
 
         public int Calls { get; private set; }
 
-        public override AsyncUnaryCall<Empty> SaveStateAsync(SaveStateRequest request, Metadata headers = null!, DateTime? deadline = null, CancellationToken cancellationToken = default) =>
+        public override AsyncUnaryCall<Empty> SaveStateAsync(
+            SaveStateRequest request, Metadata headers = null!, DateTime? deadline = null, CancellationToken cancellationToken = default) =>
             Answer(() =>
             {
                 Refuse(request.States.Select(item => item.Key));
@@ -153,7 +161,8 @@ public sealed class BatcherTests
                 return lost == 0 ? new Empty() : throw new RpcException(new Status(StatusCode.Aborted, "possible etag mismatch"));
             });
 
-        public override AsyncUnaryCall<GetBulkStateResponse> GetBulkStateAsync(GetBulkStateRequest request, Metadata headers = null!, DateTime? deadline = null, CancellationToken cancellationToken = default) =>
+        public override AsyncUnaryCall<GetBulkStateResponse> GetBulkStateAsync(
+            GetBulkStateRequest request, Metadata headers = null!, DateTime? deadline = null, CancellationToken cancellationToken = default) =>
             Answer(() =>
             {
                 Refuse(request.Keys);
@@ -168,11 +177,14 @@ public sealed class BatcherTests
                 };
             });
 
-        public override AsyncUnaryCall<GetStateResponse> GetStateAsync(GetStateRequest request, Metadata headers = null!, DateTime? deadline = null, CancellationToken cancellationToken = default) =>
+        public override AsyncUnaryCall<GetStateResponse> GetStateAsync(
+            GetStateRequest request, Metadata headers = null!, DateTime? deadline = null, CancellationToken cancellationToken = default) =>
             Answer(() =>
             {
                 Refuse([request.Key]);
-                return Kept.TryGetValue(request.Key, out var kept) ? new GetStateResponse { Data = kept.Data, Etag = $"{kept.Version}" } : new GetStateResponse();
+                return Kept.TryGetValue(request.Key, out var kept)
+                    ? new GetStateResponse { Data = kept.Data, Etag = $"{kept.Version}" }
+                    : new GetStateResponse();
             });
 
         // As daprd does: one such key fails the whole call.

@@ -30,8 +30,10 @@ public sealed class DryRunTests
         Reserve(Sidecar(), order);
         Assert.Equal(3, Read().Holdings.Available);
         Assert.Collection(recorder.Effects,
-            product => Assert.Equal("product:p: holdings.available 5 → 3, holdings.held 0 → 2, holdings.marks.00000000-0000-0000-0000-000000000000 nothing → \"Reserved\"", product),
-            claim => Assert.Matches($"^reservation:{order.OrderId}: .*status nothing → \"{store.All<Reservation>("stock||reservation:").Single().Status}\".*lines\\[0\\].amount nothing → 2", claim),
+            product => Assert.Equal("product:p: holdings.available 5 → 3, holdings.held 0 → 2, "
+                + "holdings.marks.00000000-0000-0000-0000-000000000000 nothing → \"Reserved\"", product),
+            claim => Assert.Matches($"^reservation:{order.OrderId}: "
+                + $".*status nothing → \"{store.All<Reservation>("stock||reservation:").Single().Status}\".*lines\\[0\\].amount nothing → 2", claim),
             answer => Assert.Equal($"publishes stock-reserved: {said.Single().Message}", answer));
     }
 

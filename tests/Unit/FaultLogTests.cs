@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
@@ -92,8 +93,13 @@ public sealed class FaultLogTests
     public void WRONGTYPE_is_said_to_be_the_outage_that_it_is()
     {
         const string Said = "WRONGTYPE Operation against a key holding the wrong kind of value";
-        foreach (var fault in (Exception[])[new global::Dapr.DaprException($"order:1 could not be read: {Said}"), new RpcException(new(StatusCode.Internal, Said)),
-            new global::Dapr.DaprException("order:1 could not be read", new RpcException(new(StatusCode.Internal, Said)))])
+        Exception[] faults =
+        [
+            new global::Dapr.DaprException($"order:1 could not be read: {Said}"),
+            new RpcException(new(StatusCode.Internal, Said)),
+            new global::Dapr.DaprException("order:1 could not be read", new RpcException(new(StatusCode.Internal, Said))),
+        ];
+        foreach (var fault in faults)
         {
             Assert.True(Faults.IsTransient(fault));
             Assert.Contains(Said, Faults.CauseOf(fault));
@@ -111,7 +117,7 @@ public sealed class FaultLogTests
 
     private static async Task ReachAsync(Func<bool> reached)
     {
-        for (var until = DateTime.UtcNow.AddSeconds(30); !reached(); await Task.Delay(5)) Assert.True(DateTime.UtcNow < until);
+        for (var begun = Stopwatch.GetTimestamp(); !reached(); await Task.Delay(5)) Assert.True(Stopwatch.GetElapsedTime(begun) < TimeSpan.FromSeconds(30));
     }
 
     private sealed class Lines<T> : ILogger<T>
@@ -139,7 +145,10 @@ public sealed class FaultLogTests
         {
             listener.InstrumentPublished = (instrument, it) =>
             {
-                if (instrument.Meter.Name == SagaMetrics.MeterName && instrument.Name.StartsWith("saga.sweep.", StringComparison.Ordinal)) it.EnableMeasurementEvents(instrument);
+                if (instrument.Meter.Name == SagaMetrics.MeterName && instrument.Name.StartsWith("saga.sweep.", StringComparison.Ordinal))
+                {
+                    it.EnableMeasurementEvents(instrument);
+                }
             };
             listener.SetMeasurementEventCallback<long>((_, value, tags, _) =>
             {

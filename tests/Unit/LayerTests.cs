@@ -7,7 +7,8 @@ namespace Saga.Tests;
 public sealed partial class LayerTests
 {
     private static readonly string Saga = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(ThisFile())!, "../../saga"));
-    private static readonly string[] Layers = [.. Directory.EnumerateDirectories(Saga).Select(folder => Path.GetFileName(folder)!).Where(name => name is not ("bin" or "obj"))];
+    private static readonly string[] Layers =
+        [.. Directory.EnumerateDirectories(Saga).Select(folder => Path.GetFileName(folder)!).Where(name => name is not ("bin" or "obj"))];
 
     [Fact]
     public void A_namespace_is_its_folder() => Assert.All(Sources(), source => Assert.Contains($"namespace Saga.{source.Layer};", source.Text));
@@ -15,33 +16,41 @@ public sealed partial class LayerTests
     [Fact]
     public void The_usings_are_the_edges_of_the_picture()
     {
-        var used = Sources().SelectMany(source => Using().Matches(source.Text).Select(match => (From: source.Layer, To: match.Groups[1].Value))).Distinct().Order().ToArray();
+        var used = Sources()
+            .SelectMany(source => Using().Matches(source.Text).Select(match => (From: source.Layer, To: match.Groups[1].Value)))
+            .Distinct().Order().ToArray();
         Assert.Equal(Drawn().Order(), used);
     }
 
     [Fact]
     public void Every_edge_leads_down()
     {
-        var order = Regex.Matches(File.ReadAllText(Path.Combine(Saga, "README.md")), @"^\| \[?(\w+)\]?\(?[\w/]*\)? \|", RegexOptions.Multiline).Select(row => row.Groups[1].Value).Where(Layers.Contains).ToList();
+        var order = Regex.Matches(File.ReadAllText(Path.Combine(Saga, "README.md")), @"^\| \[?(\w+)\]?\(?[\w/]*\)? \|", RegexOptions.Multiline)
+            .Select(row => row.Groups[1].Value).Where(Layers.Contains).ToList();
         Assert.Equal(Layers.Order(), order.Order());
         Assert.All(Drawn(), edge => Assert.True(order.IndexOf(edge.From) < order.IndexOf(edge.To), $"{edge.From} must not use {edge.To}, which is above it."));
     }
 
     [Fact]
     public void No_layer_is_used_without_a_using() => Assert.All(
-        Sources(), source => Assert.DoesNotMatch($@"(?<!^using )(?<!^namespace )\bSaga\.({string.Join('|', Layers)})\.", Regex.Replace(source.Text, "(?m)^(using|namespace) .*$", "")));
+        Sources(),
+        source => Assert.DoesNotMatch($@"(?<!^using )(?<!^namespace )\bSaga\.({string.Join('|', Layers)})\.",
+            Regex.Replace(source.Text, "(?m)^(using|namespace) .*$", "")));
 
     [Fact]
     public void Nothing_in_the_library_names_a_service() => Assert.All(
-        Sources(), source => Assert.DoesNotMatch(@"\b(OrderService|StockService|PaymentService|CouponService)\b|""(orders|stock|payments|coupons)""", source.Text));
+        Sources(),
+        source => Assert.DoesNotMatch(@"\b(OrderService|StockService|PaymentService|CouponService)\b|""(orders|stock|payments|coupons)""", source.Text));
 
     [Fact]
     public void State_knows_nothing_of_reservations() => Assert.All(
-        Sources().Where(source => source.Layer is "State" or "Dapr"), source => Assert.DoesNotContain("reservation", source.Text, StringComparison.OrdinalIgnoreCase));
+        Sources().Where(source => source.Layer is "State" or "Dapr"),
+        source => Assert.DoesNotContain("reservation", source.Text, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>The arrows of the mermaid picture: "Hosting --> Messaging".</summary>
     private static IReadOnlyList<(string From, string To)> Drawn() =>
-        [.. Arrow().Matches(File.ReadAllText(Path.Combine(Saga, "README.md"))).SelectMany(arrow => arrow.Groups[2].Value.Split(" & ").Select(to => (arrow.Groups[1].Value, to)))];
+        [.. Arrow().Matches(File.ReadAllText(Path.Combine(Saga, "README.md")))
+            .SelectMany(arrow => arrow.Groups[2].Value.Split(" & ").Select(to => (arrow.Groups[1].Value, to)))];
 
     private static IEnumerable<(string Layer, string Text)> Sources() =>
         Layers.SelectMany(layer => Directory.EnumerateFiles(Path.Combine(Saga, layer), "*.cs").Select(file => (layer, File.ReadAllText(file))));

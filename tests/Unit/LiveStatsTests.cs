@@ -6,12 +6,14 @@ using ShopConsole;
 namespace Saga.Tests;
 
 /// <summary>The samples that the console computes from the stream of order changes.</summary>
-public sealed class LiveStatsTests
+public sealed class LiveStatsTests : IDisposable
 {
     private readonly VirtualClock clock = new();
     private readonly LiveStats stats;
 
     public LiveStatsTests() => stats = new(new OrderFeed(new OrderService.OrderServiceClient(NoSidecar), clock, NullLogger<OrderFeed>.Instance), clock);
+
+    public void Dispose() => stats.Dispose();
 
     // Nothing is called in these tests.
     private static Grpc.Core.CallInvoker NoSidecar => Grpc.Net.Client.GrpcChannel.ForAddress("http://localhost:1").CreateCallInvoker();

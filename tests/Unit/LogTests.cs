@@ -15,7 +15,8 @@ public sealed class LogTests
     private const string Order = "0198c0de-0000-7000-8000-000000000001";
 
     /// <summary>Lines that are about no order.</summary>
-    private static readonly string[] AboutTheService = ["SweepFailed", "LeaseLost", "TookOver", "TracesLost", "TelemetryWarning", "FaultsGoOn", "FaultsOver", "FeedOpened", "FeedLost"];
+    private static readonly string[] AboutTheService =
+        ["SweepFailed", "LeaseLost", "TookOver", "TracesLost", "TelemetryWarning", "FaultsGoOn", "FaultsOver", "FeedOpened", "FeedLost", "StoreUnfit"];
 
     [Theory]
     [InlineData(typeof(SagaHost), 1, 99)]
@@ -73,6 +74,7 @@ public sealed class LogTests
     {
         var builder = WebApplication.CreateSlimBuilder(
             said is null ? [] : ["--Logging:Console:FormatterName", said, "--Logging:LogLevel:Microsoft", "Debug"]);
+        builder.Services.AddSingleton(TimeProvider.System);
         SingleLineFormatter.Add(builder);
         using var services = builder.Services.BuildServiceProvider();
         Assert.Equal(chosen, services.GetRequiredService<IOptions<ConsoleLoggerOptions>>().Value.FormatterName);
@@ -85,7 +87,8 @@ public sealed class LogTests
     private static string LineOf(string text, Exception? fault = null)
     {
         var written = new StringWriter { NewLine = "\n" };
-        new SingleLineFormatter().Write(new LogEntry<string>(LogLevel.Information, "Stock", new(7), text, fault, (state, _) => state), null, written);
+        new SingleLineFormatter(TimeProvider.System).Write(
+            new LogEntry<string>(LogLevel.Information, "Stock", new(7), text, fault, (state, _) => state), null, written);
         Assert.EndsWith("\n", written.ToString());
         return written.ToString()[..^1];
     }

@@ -35,7 +35,8 @@ public sealed class OrderHistoryTests
         OrderHistory[] instances = [New(), New(), New()];
         Do(async () =>
         {
-            var added = instances.SelectMany((past, at) => Enumerable.Range(0, 40).Select(turn => past.AddAsync([.. Enumerable.Range(0, 20).Select(n => $"{at}-{turn}-{n}")], default))).ToArray();
+            var added = instances.SelectMany((past, at) =>
+                Enumerable.Range(0, 40).Select(turn => past.AddAsync([.. Enumerable.Range(0, 20).Select(n => $"{at}-{turn}-{n}")], default))).ToArray();
             foreach (var one in added) await one;
         });
         Assert.Equal(2400, Read(New(), 1000).Distinct().Count());

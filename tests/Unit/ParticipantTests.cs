@@ -20,7 +20,7 @@ public sealed class ParticipantTests
     {
         Put("p", 10);
         Assert.Equal(Take("o", ("p", 3)), Take("o", ("p", 3)), ByContent);
-        Assert.Equal((7, 3, 0), Of("p"));
+        Assert.Equal(new Level(Available: 7, Held: 3), Of("p"));
     }
 
     [Fact]
@@ -30,7 +30,7 @@ public sealed class ParticipantTests
         Assert.Equal(ReservationStatus.Rejected, Take("o", ("p", 3)).Status);
         Put("p", 100);
         Assert.Equal(ReservationStatus.Rejected, Take("o", ("p", 3)).Status);
-        Assert.Equal((100, 0, 0), Of("p"));
+        Assert.Equal(new Level(Available: 100), Of("p"));
     }
 
     [Fact]
@@ -41,7 +41,8 @@ public sealed class ParticipantTests
         Put("c", 0);
         var claim = Take("o", ("a", 1), ("b", 1), ("c", 1));
         Assert.Equal((ReservationStatus.Rejected, "OUT_OF_STOCK"), (claim.Status, claim.RejectionReason!.Reason));
-        Assert.Equal(((5, 0, 0), (5, 0, 0)), (Of("a"), Of("b")));
+        Assert.Equal(new Level(Available: 5), Of("a"));
+        Assert.Equal(new Level(Available: 5), Of("b"));
     }
 
     [Fact]
@@ -50,7 +51,7 @@ public sealed class ParticipantTests
         Put("p", 10);
         Assert.False(GiveBack("o", ("p", 3)).WasReserved);
         Assert.False(Take("o", ("p", 3)).WasReserved);
-        Assert.Equal((10, 0, 0), Of("p"));
+        Assert.Equal(new Level(Available: 10), Of("p"));
     }
 
     [Fact]
@@ -60,7 +61,7 @@ public sealed class ParticipantTests
         Take("o", ("p", 3));
         Assert.True(GiveBack("o", ("p", 3)).WasReserved);
         Assert.True(GiveBack("o", ("p", 3)).WasReserved);
-        Assert.Equal((10, 0, 0), Of("p"));
+        Assert.Equal(new Level(Available: 10), Of("p"));
     }
 
     [Fact]
@@ -70,7 +71,7 @@ public sealed class ParticipantTests
         Take("o", ("p", 3));
         Settle("o");
         Settle("o");
-        Assert.Equal((7, 0, 3), Of("p"));
+        Assert.Equal(new Level(Available: 7, Consumed: 3), Of("p"));
     }
 
     [Fact]
@@ -80,7 +81,7 @@ public sealed class ParticipantTests
         Take("o", ("p", 3));
         GiveBack("o", ("p", 3));
         Assert.Equal(ReservationStatus.Released, Take("o", ("p", 3)).Status);
-        Assert.Equal((10, 0, 0), Of("p"));
+        Assert.Equal(new Level(Available: 10), Of("p"));
     }
 
     [Fact]
@@ -88,7 +89,7 @@ public sealed class ParticipantTests
     {
         Put("p", 1);
         Assert.Equal((ReservationStatus.Reserved, ReservationStatus.Rejected), (Take("first", ("p", 1)).Status, Take("second", ("p", 1)).Status));
-        Assert.Equal((0, 1, 0), Of("p"));
+        Assert.Equal(new Level(Held: 1), Of("p"));
     }
 
     [Fact, Trait("Hazard", "H17")]
@@ -101,7 +102,7 @@ public sealed class ParticipantTests
             if (at % 2 == 0) Settle($"o{at}");
             else GiveBack($"o{at}", ("p", 1));
         }
-        Assert.Equal((900, 0, 100), Of("p"));
+        Assert.Equal(new Level(Available: 900, Consumed: 100), Of("p"));
         Assert.InRange(Read("p").Marks.Count, 0, 2);
     }
 
@@ -113,7 +114,10 @@ public sealed class ParticipantTests
         Assert.InRange(Read("p").Marks.Count, 1, 257);
     }
 
-    /// <summary>Each operation of a reservation, and then of its release or settlement, fails once, before or after its effect; the event is redelivered.</summary>
+    /// <summary>
+    /// Each operation of a reservation, and then of its release or settlement, fails once, before or after its effect; the event is
+    /// redelivered.
+    /// </summary>
     [Theory]
     [InlineData(true, false)]
     [InlineData(true, true)]
@@ -134,12 +138,14 @@ public sealed class ParticipantTests
             if (confirmed)
             {
                 if (!Survives(() => Settle(order))) Settle(order);
-                Assert.Equal(((7, 0, 3), (8, 0, 2)), (Of("a"), Of("b")));
+                Assert.Equal(new Level(Available: 7, Consumed: 3), Of("a"));
+                Assert.Equal(new Level(Available: 8, Consumed: 2), Of("b"));
             }
             else
             {
                 if (!Survives(() => GiveBack(order, ("a", 3), ("b", 2)))) GiveBack(order, ("a", 3), ("b", 2));
-                Assert.Equal(((10, 0, 0), (10, 0, 0)), (Of("a"), Of("b")));
+                Assert.Equal(new Level(Available: 10), Of("a"));
+                Assert.Equal(new Level(Available: 10), Of("b"));
             }
             if (operations <= failAt) break;
             crashes++;
@@ -155,7 +161,7 @@ public sealed class ParticipantTests
         Assert.Empty(wrong);
     }
 
-    private bool Survives(Func<Reservation> work)
+    private static bool Survives(Func<Reservation> work)
     {
         try
         {
@@ -178,13 +184,15 @@ public sealed class ParticipantTests
         return new(new(sidecar, backoff), sidecar, Product.KeyOf, (_, _) => Task.CompletedTask, world.Clock, backoff);
     }
 
-    private Reservation Take(string order, params (string Product, int Quantity)[] lines) => Run(() => Stock.ReserveAsync(order, Lines(lines), StockDecisions.Refuse, default));
+    private Reservation Take(string order, params (string Product, int Quantity)[] lines) =>
+        Run(() => Stock.ReserveAsync(order, Lines(lines), StockDecisions.Refuse, default));
 
     private Reservation GiveBack(string order, params (string Product, int Quantity)[] lines) => Run(() => Stock.ReleaseAsync(order, Lines(lines), default));
 
     private Reservation Settle(string order) => Run(() => Stock.SettleAsync(order, default));
 
-    private static ImmutableArray<ReservationLine> Lines(params (string Product, int Quantity)[] lines) => [.. lines.Select(line => new ReservationLine(line.Product, line.Quantity))];
+    private static ImmutableArray<ReservationLine> Lines(params (string Product, int Quantity)[] lines) =>
+        [.. lines.Select(line => new ReservationLine(line.Product, line.Quantity))];
 
     private static bool ByContent(Reservation one, Reservation other) => JsonSerializer.Serialize(one, Json) == JsonSerializer.Serialize(other, Json);
 
@@ -198,7 +206,7 @@ public sealed class ParticipantTests
 
     private Holdings Read(string product) => ((Product)store.Read($"stock||{Product.KeyOf(product)}").Value!).Holdings;
 
-    private (int Available, int Held, int Gone) Of(string product) => Read(product) is var holdings ? ((int)holdings.Available, (int)holdings.Held, (int)holdings.Consumed) : default;
+    private Level Of(string product) => Level.From(Read(product));
 
     private ISidecar Sidecar() => new FailingSidecar(new SimulatedSidecar(world, store, "stock", Json, () => SidecarFaults.None, () => false, _ => { }), this);
 

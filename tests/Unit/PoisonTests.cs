@@ -46,15 +46,17 @@ public sealed class PoisonTests
     [Fact]
     public void Another_payload_under_the_id_of_a_dead_letter_does_not_replace_it()
     {
-        const string id = $"{Known}/StockReservedEvent";
+        const string Id = $"{Known}/StockReservedEvent";
         foreach (var reservation in (string[])["rsv-1", "rsv-2", "rsv-1"])
         {
-            Assert.Equal(Status.Success, shop.Receive("orders", id, new StockReservedEvent { OrderId = Unknown, ReservationId = reservation }));
+            Assert.Equal(Status.Success, shop.Receive("orders", Id, new StockReservedEvent { OrderId = Unknown, ReservationId = reservation }));
         }
         // The third is the first again.
         var letters = shop.Store.All<DeadLetter>("orders||dead-letter:").ToArray();
-        Assert.Equal(["rsv-1", "rsv-2"], letters.Select(letter => OutgoingEvent.FromJson<StockReservedEvent>(ByteString.CopyFrom(letter.Data)).ReservationId).Order());
-        Assert.All(letters, letter => Assert.Equal(id, letter.EventId));
+        Assert.Equal(
+            ["rsv-1", "rsv-2"],
+            letters.Select(letter => OutgoingEvent.FromJson<StockReservedEvent>(ByteString.CopyFrom(letter.Data)).ReservationId).Order());
+        Assert.All(letters, letter => Assert.Equal(Id, letter.EventId));
     }
 
     [Fact]

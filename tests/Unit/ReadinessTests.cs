@@ -168,7 +168,10 @@ public sealed class ReadinessTests : IDisposable
         {
             var answer = IsAway
                 ? Task.FromException<GetMetadataResponse>(new RpcException(new Status(StatusCode.Unavailable, "away")))
-                : Task.FromResult(new GetMetadataResponse { Subscriptions = { Topics.Select(topic => new PubsubSubscription { PubsubName = "pubsub", Topic = topic }) } });
+                : Task.FromResult(new GetMetadataResponse
+                {
+                    Subscriptions = { Topics.Select(topic => new PubsubSubscription { PubsubName = "pubsub", Topic = topic }) },
+                });
             return new(answer, Task.FromResult(Grpc.Core.Metadata.Empty), () => Status.DefaultSuccess, () => Grpc.Core.Metadata.Empty, () => { });
         }
     }

@@ -34,7 +34,7 @@ public sealed class SweepIsolationTests
         store.TryWrite($"stock||{Product.KeyOf("p")}", new Product("p", "", 1, Holdings.Of(60), []), "");
     }
 
-    private Holdings Pieces => ((Product)store.Read($"stock||{Product.KeyOf("p")}").Value!).Holdings;
+    private Level Pieces => Level.From(((Product)store.Read($"stock||{Product.KeyOf("p")}").Value!).Holdings);
 
     private DeadLetter[] Letters => [.. store.All<DeadLetter>("stock||dead-letter:")];
 
@@ -58,7 +58,7 @@ public sealed class SweepIsolationTests
         Hold(good, OrderOutcome.Confirmed);
 
         Sweep();
-        Assert.Equal((59, 0, 1), (Pieces.Available, Pieces.Held, Pieces.Consumed));
+        Assert.Equal(new Level(Available: 59, Consumed: 1), Pieces);
         var letter = Assert.Single(Letters);
         Assert.Equal(("reservations", $"{bad}/Reservation", bad), (letter.Topic, letter.EventId, letter.OrderId));
         Assert.StartsWith($"reservation:{bad} is corrupt: ", letter.Problem);
@@ -94,7 +94,7 @@ public sealed class SweepIsolationTests
         Hold(good, OrderOutcome.Closed);
         Sweep();
         Assert.Equal([bad], Letters.Select(letter => letter.OrderId));
-        Assert.Equal((59, 1, 0), (Pieces.Available, Pieces.Held, Pieces.Consumed));
+        Assert.Equal(new Level(Available: 59, Held: 1), Pieces);
     }
 
     [Fact]
@@ -105,7 +105,7 @@ public sealed class SweepIsolationTests
         Hold(slow, () => isAway ? throw new RpcException(new Status(StatusCode.Unavailable, "away")) : OrderOutcome.Confirmed);
         Hold(good, OrderOutcome.Confirmed);
         Sweep();
-        Assert.Equal((58, 1, 1), (Pieces.Available, Pieces.Held, Pieces.Consumed));
+        Assert.Equal(new Level(Available: 58, Held: 1, Consumed: 1), Pieces);
 
         asked.Clear();
         for (var second = 0; second < 60; second++) Sweep(TimeSpan.FromSeconds(1));
@@ -115,14 +115,17 @@ public sealed class SweepIsolationTests
 
         isAway = false;
         for (var second = 0; second < 61 && Pieces.Held > 0; second++) Sweep(TimeSpan.FromSeconds(1));
-        Assert.Equal((58, 0, 2), (Pieces.Available, Pieces.Held, Pieces.Consumed));
+        Assert.Equal(new Level(Available: 58, Consumed: 2), Pieces);
     }
 
     [Fact]
     public void During_an_outage_a_sweep_ends_early_and_the_next_continues_behind()
     {
         var isAway = true;
-        for (var number = 1; number <= 20; number++) Hold(IdOf(number), () => isAway ? throw new RpcException(new Status(StatusCode.Unavailable, "away")) : OrderOutcome.Confirmed);
+        for (var number = 1; number <= 20; number++)
+        {
+            Hold(IdOf(number), () => isAway ? throw new RpcException(new Status(StatusCode.Unavailable, "away")) : OrderOutcome.Confirmed);
+        }
         Assert.Throws<RpcException>(() => Sweep());
         Assert.Equal(3, asked.Count);
         Assert.Throws<RpcException>(() => Sweep(TimeSpan.FromSeconds(1)));
@@ -130,7 +133,7 @@ public sealed class SweepIsolationTests
 
         isAway = false;
         for (var second = 0; second < 10 && Pieces.Held > 0; second++) Sweep(TimeSpan.FromSeconds(1));
-        Assert.Equal((40, 0, 20), (Pieces.Available, Pieces.Held, Pieces.Consumed));
+        Assert.Equal(new Level(Available: 40, Consumed: 20), Pieces);
     }
 
     [Fact]
@@ -142,7 +145,7 @@ public sealed class SweepIsolationTests
         Run(() => sweep.VisitAsync(order, default));
         fate = OrderOutcome.Confirmed;
         Sweep();
-        Assert.Equal((59, 0, 1), (Pieces.Available, Pieces.Held, Pieces.Consumed));
+        Assert.Equal(new Level(Available: 59, Consumed: 1), Pieces);
     }
 
     private void Hold(string order, OrderOutcome fate) => Hold(order, () => fate);
@@ -151,7 +154,8 @@ public sealed class SweepIsolationTests
     {
         orders[order] = fate;
         var made = isLogged ? participant : new Participant<Product>(
-            new(Sidecar(), new(world.Clock, world.Chance)), Sidecar(), Product.KeyOf, (_, _) => Task.CompletedTask, world.Clock, new(world.Clock, world.Chance));
+            new(Sidecar(), new(world.Clock, world.Chance)), Sidecar(), Product.KeyOf,
+            (_, _) => Task.CompletedTask, world.Clock, new(world.Clock, world.Chance));
         Run(() => made.ReserveAsync(order, [new("p", 1)], StockDecisions.Refuse, default));
 
         SimulatedSidecar Sidecar() => new(world, store, "stock", null, () => SidecarFaults.None, () => false, _ => { });

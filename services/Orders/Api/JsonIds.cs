@@ -66,7 +66,8 @@ internal static class JsonIds
                     var name = json.GetString()!;
                     var member = message?.Fields.InDeclarationOrder().FirstOrDefault(one => one.JsonName == name || one.Name == name);
                     json.Read();
-                    Value(ref json, member is { FieldType: FieldType.Message } ? member.MessageType : null, member, at.Length == 0 ? name : $"{at}.{name}", found);
+                    Value(ref json, member is { FieldType: FieldType.Message } ? member.MessageType : null, member,
+                        at.Length == 0 ? name : $"{at}.{name}", found);
                 }
                 break;
             default:

@@ -35,7 +35,8 @@ internal enum StepState
 /// <param name="Compensated">The order failed, and the participant has answered that nothing is left to undo.</param>
 /// <param name="AnsweredAt">When the participant first answered; for a step that is not required, when the order was placed. Null: it has not answered.</param>
 internal sealed record StepRecord(
-    StepState State, string? Reference, FailureReason? Rejection, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Compensated, DateTimeOffset? AnsweredAt)
+    StepState State, string? Reference, FailureReason? Rejection,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Compensated, DateTimeOffset? AnsweredAt)
 {
     public static readonly StepRecord Waiting = new(StepState.Waiting, null, null, false, null);
 
@@ -55,7 +56,8 @@ internal sealed record Delivery(string RecipientName, string ShippingAddress, st
 /// <param name="Status">The order's status after it.</param>
 /// <param name="TraceId">32 hex digits. Null: that of the first entry, or the change was not traced.</param>
 internal sealed record TimelineEntry(
-    DateTimeOffset At, string Event, string Detail, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] OrderStatus Status, string? TraceId);
+    DateTimeOffset At, string Event, string Detail,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] OrderStatus Status, string? TraceId);
 
 /// <summary>What an order costs, in won.</summary>
 /// <param name="Final">Total less discount: what is charged.</param>

@@ -35,7 +35,9 @@ internal static class OrderDecisions
                 break;
         }
         var state = before.State == StepState.Undone ? StepState.Undone : StepState.Done;
-        var done = Append(order.With(step, before with { State = state, Reference = reference, AnsweredAt = at.Now }), at, GetSuccessTopic(step), $"{Name(step)} has done its part.");
+        var done = Append(
+            order.With(step, before with { State = state, Reference = reference, AnsweredAt = at.Now }), at,
+            GetSuccessTopic(step), $"{Name(step)} has done its part.");
         return order.Status switch
         {
             OrderStatus.Pending => Order.Steps.All(other => done[other].State == StepState.Done) ? Confirm(done, at) : new(done),
@@ -96,7 +98,10 @@ internal static class OrderDecisions
             : new(order, FinalEvent(order));
     }
 
-    /// <summary>A sweep visits an open order: it fails at its deadline, and after <see cref="SagaTimeouts.ResendAfter"/> without a change its last event is resent.</summary>
+    /// <summary>
+    /// A sweep visits an open order: it fails at its deadline, and after <see cref="SagaTimeouts.ResendAfter"/> without a change its last
+    /// event is resent.
+    /// </summary>
     public static Decision<Order> OnSweep(Order? stored, SagaTimeouts timeouts, DecisionContext at)
     {
         var order = Require(stored);
@@ -104,7 +109,8 @@ internal static class OrderDecisions
         return order.Status switch
         {
             OrderStatus.Pending when at.GetAge(order.Placed) >= timeouts.Deadline => Fail(order, new("DEADLINE",
-                $"Not every participant had answered {timeouts.Deadline.TotalSeconds:0} s after placing: {string.Join(", ", PendingSteps(order).Select(Name))}."), at),
+                $"Not every participant had answered {timeouts.Deadline.TotalSeconds:0} s after placing: "
+                    + $"{string.Join(", ", PendingSteps(order).Select(Name))}."), at),
             OrderStatus.Pending => isDue ? new(order, Created(order)) : new(order),
             OrderStatus.Failed when !order.IsClosed => isDue ? new(order, FinalEvent(order)) : new(order), // mutant: order-failed-not-resent
             OrderStatus.Confirmed or OrderStatus.Failed or OrderStatus.Abandoned => new(order),
@@ -228,7 +234,8 @@ internal static class OrderDecisions
     private static Order Append(Order order, DecisionContext at, string name, string detail, OrderStatus? status = null) => order with
     {
         Status = status ?? order.Status,
-        Timeline = order.Timeline.Add(new(at.Now, name, detail, status ?? order.Status, at.TraceId == order.Timeline.FirstOrDefault()?.TraceId ? null : at.TraceId)),
+        Timeline = order.Timeline.Add(new(at.Now, name, detail, status ?? order.Status,
+            at.TraceId == order.Timeline.FirstOrDefault()?.TraceId ? null : at.TraceId)),
     };
 
     private static Order Require(Order? order) => order is null or { Status: OrderStatus.Abandoned }

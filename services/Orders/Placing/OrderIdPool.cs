@@ -1,6 +1,9 @@
 namespace Orders;
 
-/// <summary>A pool of order ids that are tracked in the open-order log already, so that placing an order does not wait for the log. The sweep drops unused ids.</summary>
+/// <summary>
+/// A pool of order ids that are tracked in the open-order log already, so that placing an order does not wait for the log. The sweep drops
+/// unused ids.
+/// </summary>
 /// <param name="newId">Returns a unique id.</param>
 internal sealed class OrderIdPool(OpenOrderLog openOrders, SagaTimeouts timeouts, TimeProvider clock, Func<Guid> newId)
 {

@@ -4,7 +4,8 @@ using Wire = Shop.V1;
 namespace Orders;
 
 /// <summary>Handles PlaceOrder: validates, prechecks, tracks the id, stores the PENDING order, publishes order-created.</summary>
-internal sealed class PlaceOrderHandler(OrderStore orders, ISidecar sidecar, OpenOrderLog openOrders, OrderIdPool orderIds, PrecheckClient precheck, TimeProvider clock)
+internal sealed class PlaceOrderHandler(
+    OrderStore orders, ISidecar sidecar, OpenOrderLog openOrders, OrderIdPool orderIds, PrecheckClient precheck, TimeProvider clock)
 {
     /// <returns>The order, or with a used idempotency key the one that it placed.</returns>
     /// <exception cref="RejectedException">The request is invalid, or the precheck found that the order would fail.</exception>
@@ -39,7 +40,10 @@ internal sealed class PlaceOrderHandler(OrderStore orders, ISidecar sidecar, Ope
         return order.Content == content ? order : throw new RejectedException(Rejection.KeyReused(request.IdempotencyKey));
     }
 
-    /// <summary>Tracks the id, stores the order, publishes order-created, in this order: after the first write a sweep finds the order whatever crashes.</summary>
+    /// <summary>
+    /// Tracks the id, stores the order, publishes order-created, in this order: after the first write a sweep finds the order whatever
+    /// crashes.
+    /// </summary>
     /// <param name="isTracked">Its id is in the open-order log already.</param>
     public async Task<Order> StoreAsync(Order placed, bool isTracked, CancellationToken ct)
     {
@@ -91,7 +95,10 @@ internal sealed class PlaceOrderHandler(OrderStore orders, ISidecar sidecar, Ope
             if (product is null) throw new RejectedException(Rejection.NotFound("product", item.ProductId));
         }
         if (accountLookUp is not null && account is null) throw new RejectedException(Rejection.NotFound("account", request.UserId));
-        if (couponLookUp is not null && coupon is null && !request.SkipPrecheck) throw new RejectedException(Rejection.NotFound("coupon", request.UserCouponId));
+        if (couponLookUp is not null && coupon is null && !request.SkipPrecheck)
+        {
+            throw new RejectedException(Rejection.NotFound("coupon", request.UserCouponId));
+        }
         return Quote.For(request, products.ToDictionary(product => product!.ProductId, product => product!), account, coupon, clock.GetUtcNow());
     }
 }

@@ -9,12 +9,16 @@ internal sealed class PrecheckClient
     /// <summary>Timeout of a look-up; the client may retry.</summary>
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
 
+    private readonly TimeProvider clock;
     private readonly Batcher<string, Wire.Product?> products;
     private readonly Batcher<string, Wire.Account?> accounts;
     private readonly Batcher<string, Wire.Coupon?> coupons;
 
-    public PrecheckClient(EventLoop eventLoop, Wire.StockService.StockServiceClient stock, Wire.PaymentService.PaymentServiceClient payments, Wire.CouponService.CouponServiceClient coupons)
+    public PrecheckClient(
+        EventLoop eventLoop, TimeProvider clock, Wire.StockService.StockServiceClient stock, Wire.PaymentService.PaymentServiceClient payments,
+        Wire.CouponService.CouponServiceClient coupons)
     {
+        this.clock = clock;
         products = CreateBatcher<Wire.Product>(eventLoop, async ids =>
             (await stock.BatchGetProductsAsync(new() { ProductIds = { ids } }, WithDeadline)).Products.ToDictionary(product => product.ProductId));
         accounts = CreateBatcher<Wire.Account>(eventLoop, async ids =>
@@ -32,9 +36,10 @@ internal sealed class PrecheckClient
     /// <summary>Null: there is none.</summary>
     public Task<Wire.Coupon?> CouponAsync(string userCouponId, CancellationToken ct) => coupons.SubmitAsync(userCouponId, ct);
 
-    private static CallOptions WithDeadline => new(deadline: DateTime.UtcNow + Timeout);
+    private CallOptions WithDeadline => new(deadline: clock.GetUtcNow().UtcDateTime + Timeout);
 
-    private static Batcher<string, T?> CreateBatcher<T>(EventLoop eventLoop, Func<IEnumerable<string>, Task<Dictionary<string, T>>> lookUp) where T : class => new(
+    private static Batcher<string, T?> CreateBatcher<T>(
+        EventLoop eventLoop, Func<IEnumerable<string>, Task<Dictionary<string, T>>> lookUp) where T : class => new(
         eventLoop,
         async ids =>
         {

@@ -63,7 +63,10 @@ internal sealed class OrderChanges(OrderStore orders, OpenOrderGauge open, TimeP
                     if (counted.Latencies.Count < MaxLatencies) counted.Latencies.Add(Duration.FromTimeSpan(order.FinalAt!.Value - order.Placed));
                 }
                 // Two changes of an order may arrive out of order.
-                if (changed.TryGetValue(order.Id, out var known) ? known.Timeline.Length < order.Timeline.Length : changed.Count < MaxOrders) changed[order.Id] = order;
+                if (changed.TryGetValue(order.Id, out var known) ? known.Timeline.Length < order.Timeline.Length : changed.Count < MaxOrders)
+                {
+                    changed[order.Id] = order;
+                }
             }
         }
 

@@ -67,9 +67,13 @@ internal sealed class OrderHistory(DocumentStore documents, ISidecar sidecar, Ti
         var cursor = from ?? new(now + 1, 0, 0);
         if (cursor.Page == 0)
         {
-            var hours = Enumerable.Range(0, (int)Math.Clamp(cursor.Hour - (now - HoursKept) + 1, 0, HoursKept + 2)).Select(back => cursor.Hour - back).ToArray();
+            var hours = Enumerable.Range(0, (int)Math.Clamp(cursor.Hour - (now - HoursKept) + 1, 0, HoursKept + 2))
+                .Select(back => cursor.Hour - back).ToArray();
             var read = await sidecar.ReadManyAsync<HistoryHour>([.. hours.Select(HistoryHour.KeyOf)], ct);
-            if (hours.Zip(read).FirstOrDefault(pair => pair.Second.Value is not null) is not { Second.Value.Pages: var pages, First: var hour }) return ([], null);
+            if (hours.Zip(read).FirstOrDefault(pair => pair.Second.Value is not null) is not { Second.Value.Pages: var pages, First: var hour })
+            {
+                return ([], null);
+            }
             cursor = new(hour, pages, 0);
         }
         var ids = (await sidecar.ReadAsync<HistoryPage>(HistoryPage.KeyOf(cursor.Hour, cursor.Page), ct)).Value?.OrderIds ?? [];
@@ -89,7 +93,9 @@ internal sealed class OrderHistory(DocumentStore documents, ISidecar sidecar, Ti
     /// <summary>The hour's last page, or a new one when that is <paramref name="full"/>.</summary>
     /// <param name="full">0: unknown.</param>
     private Task<int> GetPageAfterAsync(long hour, int full, CancellationToken ct) => documents.UpdateAsync<HistoryHour, int>(HistoryHour.KeyOf(hour), stored =>
-        stored is not null && stored.Pages > full ? new(null, stored.Pages) : new(new((stored?.Pages ?? 0) + 1), (stored?.Pages ?? 0) + 1, Retention.OfFinished), ct);
+        stored is not null && stored.Pages > full
+            ? new(null, stored.Pages)
+            : new(new((stored?.Pages ?? 0) + 1), (stored?.Pages ?? 0) + 1, Retention.OfFinished), ct);
 
     /// <returns>The ids that did not fit.</returns>
     private Task<IReadOnlyList<string>> FillAsync(long hour, int page, IReadOnlyList<string> orderIds, CancellationToken ct) =>

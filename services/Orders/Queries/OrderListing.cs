@@ -26,7 +26,8 @@ internal readonly record struct PageCursor(string? OpenAfter, HistoryCursor? His
             cursor = new(token, null);
             return true;
         }
-        long[] numbers = [.. token.Split('.').Select(part => long.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : -1)];
+        long[] numbers =
+            [.. token.Split('.').Select(part => long.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : -1)];
         if (numbers is not [var hour and >= 0, var page and (>= 0 and <= int.MaxValue), var seen and (>= 0 and <= int.MaxValue)]) return false;
         cursor = new(null, new(hour, (int)page, (int)seen));
         return true;

@@ -65,7 +65,8 @@ internal sealed class OrderStore(DocumentStore documents, ISidecar sidecar, Time
         public void Dispose() => orders.watched.TryRemove(new(orderId, change));
     }
 
-    private async Task<(Order? Before, Decision<Order> Decision)> SaveAsync(string orderId, Func<Order?, Decision<Order>> decide, CancellationToken ct, bool expectMissing = false)
+    private async Task<(Order? Before, Decision<Order> Decision)> SaveAsync(
+        string orderId, Func<Order?, Decision<Order>> decide, CancellationToken ct, bool expectMissing = false)
     {
         var (before, decision) = await documents.UpdateAsync<Order, (Order?, Decision<Order>)>(Order.KeyOf(orderId), stored =>
         {

@@ -2,7 +2,8 @@ namespace Orders;
 
 /// <summary>Sweeps open orders: resends their last event, and fails them at their deadline.</summary>
 internal sealed class OrderSweep(
-    OrderStore orders, ISidecar sidecar, OpenOrderLog openOrders, OrderIdPool orderIds, OrderHistory history, SagaTimeouts timeouts, DeadLetters deadLetters, TimeProvider clock, ILoggerFactory logs)
+    OrderStore orders, ISidecar sidecar, OpenOrderLog openOrders, OrderIdPool orderIds, OrderHistory history, SagaTimeouts timeouts,
+    DeadLetters deadLetters, TimeProvider clock, ILoggerFactory logs)
     : ISweptEntries
 {
     private readonly ILogger log = logs.CreateLogger("Orders");

@@ -22,10 +22,11 @@ internal sealed class ApiToken(string token)
         if (GrpcAnswer.IsGrpc(context.Request))
         {
             var why = given.Count == 0 ? "missing api token in request metadata" : "authentication error: api token mismatch";
-            GrpcAnswer.Write(context.Response, StatusCode.Unauthenticated, Unauthorized, RichStatus.Details(StatusCode.Unauthenticated, Unauthorized, new ErrorInfo
+            var details = RichStatus.Details(StatusCode.Unauthenticated, Unauthorized, new ErrorInfo
             {
                 Reason = Unauthorized, Domain = RichStatus.Domain, Metadata = { ["http.code"] = "401", ["http.error_message"] = why },
-            }));
+            });
+            GrpcAnswer.Write(context.Response, StatusCode.Unauthenticated, Unauthorized, details);
             return Task.CompletedTask;
         }
 

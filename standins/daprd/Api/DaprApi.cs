@@ -35,7 +35,10 @@ internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
     });
 
     public override Task<GetBulkStateResponse> GetBulkState(GetBulkStateRequest request, ServerCallContext context) => Answer(context, async _ =>
-        new GetBulkStateResponse { Items = { await sidecar.State.GetManyAsync(request.StoreName, request.Keys, request.Parallelism, context.CancellationToken) } });
+    {
+        var items = await sidecar.State.GetManyAsync(request.StoreName, request.Keys, request.Parallelism, context.CancellationToken);
+        return new GetBulkStateResponse { Items = { items } };
+    });
 
     public override Task<Empty> SaveState(SaveStateRequest request, ServerCallContext context) => Answer(context, span =>
     {
@@ -62,7 +65,10 @@ internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
             metadata["tracestate"] = span.Context.State;
         }
 
-        var publish = new PublishRequest(request.PubsubName, request.Topic, request.Data.Memory, request.DataContentType, metadata, span.Context) { IsRaw = raw };
+        var publish = new PublishRequest(request.PubsubName, request.Topic, request.Data.Memory, request.DataContentType, metadata, span.Context)
+        {
+            IsRaw = raw,
+        };
         return sidecar.Publisher.PublishAsync(publish);
     });
 
@@ -85,7 +91,8 @@ internal sealed class DaprApi(Sidecar sidecar) : DaprService.DaprBase
         }
     });
 
-    public override Task<BulkPublishResponse> BulkPublishEventAlpha1(BulkPublishRequest request, ServerCallContext context) => BulkPublishEvent(request, context);
+    public override Task<BulkPublishResponse> BulkPublishEventAlpha1(BulkPublishRequest request, ServerCallContext context) =>
+        BulkPublishEvent(request, context);
 
     public override Task<GetMetadataResponse> GetMetadata(GetMetadataRequest request, ServerCallContext context) =>
         Answer(context, _ => Task.FromResult(sidecar.Describe()));

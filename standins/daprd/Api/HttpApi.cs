@@ -38,7 +38,10 @@ internal sealed class HttpApi(Sidecar sidecar)
     private static Task FallBackAsync(HttpContext context)
     {
         string[] words = context.Request.Path.Value!.Split('/', StringSplitOptions.RemoveEmptyEntries);
-        if (words is [var version, var feature, ..] && version.StartsWith("v1.0", StringComparison.Ordinal) && Missing.Contains(feature)) throw NotHere(feature);
+        if (words is [var version, var feature, ..] && version.StartsWith("v1.0", StringComparison.Ordinal) && Missing.Contains(feature))
+        {
+            throw NotHere(feature);
+        }
         throw context.Request.Headers["dapr-app-id"].Count > 0 ? NotHere("invoke") : NoApp();
     }
 
@@ -118,7 +121,7 @@ internal sealed class HttpApi(Sidecar sidecar)
         };
     }
 
-    private void Describe(HttpContext context, Span span)
+    private static void Describe(HttpContext context, Span span)
     {
         var request = context.Request;
         var api = $"{request.Method} {request.Path}";
@@ -225,10 +228,10 @@ internal sealed class HttpApi(Sidecar sidecar)
 
     private static Dictionary<string, string> QueryMetadata(HttpContext context)
     {
-        const string prefix = "metadata.";
+        const string Prefix = "metadata.";
         return context.Request.Query
-            .Where(q => q.Key.StartsWith(prefix, StringComparison.Ordinal))
-            .ToDictionary(q => q.Key[prefix.Length..], q => q.Value.ToString());
+            .Where(q => q.Key.StartsWith(Prefix, StringComparison.Ordinal))
+            .ToDictionary(q => q.Key[Prefix.Length..], q => q.Value.ToString());
     }
 
     /// <summary>The trace context of the request's span.</summary>

@@ -90,7 +90,7 @@ internal sealed class AppChannel : IDisposable
         Activity.Current = null;
         try
         {
-            await health.HealthCheckAsync(new Empty(), deadline: DateTime.UtcNow + limit, cancellationToken: ct);
+            await health.HealthCheckAsync(new Empty(), deadline: TimeProvider.System.GetUtcNow().UtcDateTime + limit, cancellationToken: ct);
             return true;
         }
         catch (RpcException)

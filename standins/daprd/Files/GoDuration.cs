@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 
 namespace Daprd.Files;
@@ -7,6 +8,8 @@ internal static class GoDuration
 {
     private static readonly (string Unit, double Seconds)[] Units =
         [("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1), ("m", 60), ("h", 3600)];
+
+    private static readonly SearchValues<char> NumberCharacters = SearchValues.Create("0123456789.");
 
     public static bool TryParse(string text, out TimeSpan duration)
     {
@@ -22,10 +25,10 @@ internal static class GoDuration
         var seconds = 0.0;
         while (!rest.IsEmpty)
         {
-            var digits = rest.IndexOfAnyExcept("0123456789.");
+            var digits = rest.IndexOfAnyExcept(NumberCharacters);
             if (digits <= 0 || !double.TryParse(rest[..digits], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var amount)) return false;
             rest = rest[digits..];
-            var letters = rest.IndexOfAny("0123456789.");
+            var letters = rest.IndexOfAny(NumberCharacters);
             var unit = letters < 0 ? rest : rest[..letters];
             if (!TryUnit(unit, out var size)) return false;
             seconds += amount * size;
@@ -39,7 +42,10 @@ internal static class GoDuration
     /// <summary>Formats a non-negative duration in whole milliseconds as Go does.</summary>
     public static string Format(TimeSpan duration)
     {
-        if (duration > TimeSpan.Zero && duration < TimeSpan.FromSeconds(1)) return string.Create(CultureInfo.InvariantCulture, $"{duration.TotalMilliseconds}ms");
+        if (duration > TimeSpan.Zero && duration < TimeSpan.FromSeconds(1))
+        {
+            return string.Create(CultureInfo.InvariantCulture, $"{duration.TotalMilliseconds}ms");
+        }
         var seconds = string.Create(CultureInfo.InvariantCulture, $"{duration.TotalSeconds % 60:0.###}s");
         return duration.TotalMinutes < 1 ? seconds
             : duration.TotalHours < 1 ? $"{duration.Minutes}m{seconds}"

@@ -26,7 +26,8 @@ internal sealed record ResiliencyFile(
         IEnumerable<YamlNodeRef?> missing =
         [
             policies?.Field("circuitBreakers"), targets?.Field("apps"), targets?.Field("actors"),
-            .. components.Select(component => component.Field("outbound")), .. components.Select(component => component.Field("inbound")?.Field("circuitBreaker")),
+            .. components.Select(component => component.Field("outbound")),
+            .. components.Select(component => component.Field("inbound")?.Field("circuitBreaker")),
         ];
         foreach (var node in missing.OfType<YamlNodeRef>()) warn(node.Error("this is not in this stand-in for daprd, and ignored").Message);
         file.CheckNames(targets);

@@ -13,7 +13,9 @@ internal static class GrpcAnswer
     /// <param name="details">A google.rpc.Status; null: none.</param>
     public static void Write(HttpResponse response, StatusCode code, string message, byte[]? details = null)
     {
-        var trailers = response.HasStarted ? response.HttpContext.Features.Get<Microsoft.AspNetCore.Http.Features.IHttpResponseTrailersFeature>()?.Trailers : null;
+        var trailers = response.HasStarted
+            ? response.HttpContext.Features.Get<Microsoft.AspNetCore.Http.Features.IHttpResponseTrailersFeature>()?.Trailers
+            : null;
         var target = trailers ?? response.Headers;
         if (!response.HasStarted)
         {

@@ -124,7 +124,10 @@ internal sealed class GrpcProxy(SidecarOptions options, LocalApps localApps, Nam
         foreach (var (name, values) in context.Request.Headers)
         {
             if (IsOwn(name)) continue;
-            if (!request.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values)) body.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
+            if (!request.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values))
+            {
+                body.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
+            }
         }
 
         if (trace is { } passed && spans.Propagates)

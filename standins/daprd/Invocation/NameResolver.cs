@@ -23,7 +23,7 @@ internal sealed class NameResolver(string folder, IReadOnlyDictionary<string, st
     /// <summary>Removes files of killed processes that are older than an hour: a restarting sidecar may be about to replace a newer one.</summary>
     private void Sweep()
     {
-        var old = DateTime.UtcNow.AddHours(-1);
+        var old = TimeProvider.System.GetUtcNow().UtcDateTime.AddHours(-1);
         foreach (var file in Directory.EnumerateFiles(folder))
         {
             if (File.GetLastWriteTimeUtc(file) < old && ProcessOf(file) is { } process && !IsRunning(process)) File.Delete(file);

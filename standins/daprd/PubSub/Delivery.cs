@@ -91,7 +91,10 @@ internal sealed class Delivery(
         foreach (var (name, value) in message.Metadata ?? NoMetadata)
         {
             var lower = name.ToLowerInvariant();
-            if (lower is not ("content-type" or "content-length" or "pubsubname") && !lower.EndsWith("-bin", StringComparison.Ordinal)) headers.Add(lower, value);
+            if (lower is not ("content-type" or "content-length" or "pubsubname") && !lower.EndsWith("-bin", StringComparison.Ordinal))
+            {
+                headers.Add(lower, value);
+            }
         }
 
         headers.Add("pubsubname", subscription.PubSubName);

@@ -36,7 +36,10 @@ internal sealed record PublishRequest(
     {
         var text = Find("ttlInSeconds") ?? Find("ttl");
         if (text is null) return null;
-        if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var seconds)) return seconds < 0 ? null : TimeSpan.FromSeconds(seconds);
+        if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var seconds))
+        {
+            return seconds < 0 ? null : TimeSpan.FromSeconds(seconds);
+        }
         return !GoDuration.TryParse(text, out var duration) ? null : duration > TimeSpan.Zero ? duration : TimeSpan.Zero;
     }
 }

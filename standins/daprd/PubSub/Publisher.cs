@@ -123,7 +123,8 @@ internal sealed class Publisher(string appId, TimeProvider time)
 
         if (topic.Length == 0)
         {
-            throw new ApiException(StatusCode.InvalidArgument, 404, "ERR_TOPIC_NAME_EMPTY", $"topic is empty in pubsub {pubSubName}", "DAPR_PUBSUB_TOPIC_EMPTY");
+            throw new ApiException(StatusCode.InvalidArgument, 404, "ERR_TOPIC_NAME_EMPTY",
+                $"topic is empty in pubsub {pubSubName}", "DAPR_PUBSUB_TOPIC_EMPTY");
         }
 
         return broker.Scopes.MayPublish(topic)

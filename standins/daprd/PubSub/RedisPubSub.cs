@@ -162,7 +162,9 @@ internal sealed class RedisPubSub : IPubSub
     private async Task HandleAsync(StreamConsumer consumer, RedisDelivery delivery)
     {
         var taken = time.GetTimestamp();
-        using var deadline = settings is { Reclaims: true, EndsAtProcessingTimeout: true } ? new CancellationTokenSource(settings.ProcessingTimeout, time) : null;
+        using var deadline = settings is { Reclaims: true, EndsAtProcessingTimeout: true }
+            ? new CancellationTokenSource(settings.ProcessingTimeout, time)
+            : null;
         try
         {
             await consumer.Handler(delivery.Message, deadline?.Token ?? CancellationToken.None, consumer.Closed);

@@ -10,7 +10,8 @@ namespace Daprd.PubSub;
 /// messages held here so that they are not reclaimed.
 /// </summary>
 internal sealed class StreamConsumer(
-    string topic, RedisClient redis, RedisPubSubSettings settings, MessageHandler handler, ChannelWriter<RedisDelivery> queue, Action<string> warn, TimeProvider time)
+    string topic, RedisClient redis, RedisPubSubSettings settings, MessageHandler handler, ChannelWriter<RedisDelivery> queue,
+    Action<string> warn, TimeProvider time)
     : IAsyncDisposable
 {
     private static readonly TimeSpan ReconnectDelay = TimeSpan.FromMilliseconds(200);
@@ -34,7 +35,9 @@ internal sealed class StreamConsumer(
     public async Task StartAsync(CancellationToken ct)
     {
         while (!await TryCreateGroupAsync()) await Task.Delay(ReconnectDelay, time, ct);
-        loops = Task.WhenAll(Task.Run(ReadAsync), Task.Run(ReclaimAsync), Task.Run(KeepAliveAsync));
+        // These run until DisposeAsync, not only until the start is over.
+        var untilDisposed = CancellationToken.None;
+        loops = Task.WhenAll(Task.Run(ReadAsync, untilDisposed), Task.Run(ReclaimAsync, untilDisposed), Task.Run(KeepAliveAsync, untilDisposed));
     }
 
     /// <summary>Counts a message as running until the result is disposed; null if the subscription is stopped and the message must not be handled.</summary>
@@ -222,7 +225,10 @@ internal sealed class StreamConsumer(
         }
         catch (Exception failure)
         {
-            if (!stopping.IsCancellationRequested && !failure.Message.StartsWith("NOGROUP", StringComparison.Ordinal)) warn($"topic {topic}: {failure.Message}");
+            if (!stopping.IsCancellationRequested && !failure.Message.StartsWith("NOGROUP", StringComparison.Ordinal))
+            {
+                warn($"topic {topic}: {failure.Message}");
+            }
         }
     }
 

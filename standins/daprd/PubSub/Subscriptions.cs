@@ -58,7 +58,10 @@ internal sealed class Subscriptions(
     public async ValueTask DisposeAsync() => await StopAsync();
 
     private MessageHandler Handler(Subscription subscription, Policy policy) => subscription.Bulk is { } bulk
-        ? new BulkAccumulator(bulk, new BulkDelivery(subscription, app, appApiToken, publisher, policy, spans, warn, time).HandleAsync, HighResolutionTimeProvider.Instance).HandleAsync
+        ? new BulkAccumulator(
+            bulk,
+            new BulkDelivery(subscription, app, appApiToken, publisher, policy, spans, warn, time).HandleAsync,
+            HighResolutionTimeProvider.Instance).HandleAsync
         : new Delivery(subscription, app, appApiToken, publisher, policy, spans, warn, time).HandleAsync;
 
     /// <summary>A programmatic subscription overrides a declarative one to the same topic.</summary>

@@ -43,7 +43,10 @@ internal sealed class RedisClient(RedisAddress address) : IAsyncDisposable
             try
             {
                 await (connection is { IsBroken: false } open ? open : await OpenAsync()).SendAllAsync(commands.AsMemory(from), replies.AsMemory(from));
-                if (replies.Any(reply => IsLoading(reply!.Value))) throw new RedisUnreachableException(replies.First(reply => IsLoading(reply!.Value))!.Value.ToString());
+                if (replies.Any(reply => IsLoading(reply!.Value)))
+                {
+                    throw new RedisUnreachableException(replies.First(reply => IsLoading(reply!.Value))!.Value.ToString());
+                }
                 return Array.ConvertAll(replies, reply => reply!.Value);
             }
             catch (RedisUnreachableException) when (attempt < Retries && !disposed)

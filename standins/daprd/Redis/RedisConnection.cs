@@ -108,7 +108,9 @@ internal sealed class RedisConnection : IAsyncDisposable
     {
         var secure = new SslStream(plain);
         var options = new SslClientAuthenticationOptions { TargetHost = address.Host };
+#pragma warning disable CA5359 // The component asks for this with insecureSkipTLSVerify.
         if (address.TrustAnyCertificate) options.RemoteCertificateValidationCallback = (_, _, _, _) => true;
+#pragma warning restore CA5359
         await secure.AuthenticateAsClientAsync(options, ct);
         return secure;
     }

@@ -20,7 +20,10 @@ internal sealed class Policies(IReadOnlyList<ResiliencyFile> files)
 
     private Policy ByDefault()
     {
-        return new Policy(Find(f => f.Timeouts, "TimeoutPolicy", out var limit) ? limit : null, Find(f => f.Retries, "RetryPolicy", out var rule) ? rule : null, TimeProvider.System);
+        return new Policy(
+            Find(f => f.Timeouts, "TimeoutPolicy", out var limit) ? limit : null,
+            Find(f => f.Retries, "RetryPolicy", out var rule) ? rule : null,
+            TimeProvider.System);
 
         bool Find<T>(Func<ResiliencyFile, IReadOnlyDictionary<string, T>> policies, string suffix, out T? found)
         {

@@ -48,7 +48,13 @@ internal sealed class AppProcess : IDisposable
     public static AppProcess Start(IReadOnlyList<string> command, string folder, IReadOnlyDictionary<string, string> environment, Action<string> line)
     {
         // setsid makes the group; sh finds the command as daprd's own runner does. Our end of the app's input closes with our process.
-        var start = new ProcessStartInfo(Setsid ?? "sh") { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        var start = new ProcessStartInfo(Setsid ?? "sh")
+        {
+            WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+        };
         string[] shell = ["-c", Setsid is null ? "exec \"$@\" </dev/null" : Watchdog, "sh", .. command];
         foreach (var word in Setsid is null ? shell : ["sh", .. shell]) start.ArgumentList.Add(word);
         foreach (var (name, value) in environment) start.Environment[name] = value;

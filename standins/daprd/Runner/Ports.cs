@@ -30,9 +30,16 @@ internal static class Ports
     private static void Claim(RunApp app, int port, string field, Dictionary<int, string> used)
     {
         if (port == 0) return;
-        if (used.TryGetValue(port, out var other)) throw app.Source.Error($"port {port} is the {field} of {app.AppId} and the {other}; give one of them another port");
+        if (used.TryGetValue(port, out var other))
+        {
+            throw app.Source.Error($"port {port} is the {field} of {app.AppId} and the {other}; give one of them another port");
+        }
         used[port] = $"{field} of {app.AppId}";
-        if (!IsFree(port)) throw new ConfigurationException($"Port {port}, the {field} of {app.AppId}, is already taken; end the process that has it, or choose another {field} in the run file.");
+        if (!IsFree(port))
+        {
+            throw new ConfigurationException($"Port {port}, the {field} of {app.AppId}, is already taken; "
+                + $"end the process that has it, or choose another {field} in the run file.");
+        }
     }
 
     private static bool IsFree(int port)

@@ -53,7 +53,7 @@ internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole con
             SidecarOptions.EnvironmentApiToken, SidecarOptions.EnvironmentAppApiToken, arguments.Has("embedded"), arguments.Peers(), arguments.NamesFolder(),
             app.Folder, SidecarOptions.DefaultShutdownLimit, arguments.DaprVersion());
         if (options.Problem() is { } problem) throw app.Source.Error(problem);
-        var log = new RunLog(app, console, DateTime.Now);
+        var log = new RunLog(app, console, TimeProvider.System.GetLocalNow().DateTime);
         var sidecar = new Sidecar(options, memory, localApps, log.Sidecar);
         sidecar.ShutdownRequested += forced => ended.TrySetResult(forced ? 1 : 0);
         return new Running(app, sidecar, log);

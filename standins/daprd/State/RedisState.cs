@@ -103,7 +103,11 @@ internal sealed class RedisState : IStateStore
         })];
         await SendAsync(scripts, (write, failure) => NotSet(write, failure));
         await SendAsync([.. writes.Select((write, at) => failures[at] is null ? Expiry(write) : null)], (_, failure) => failure);
-        if (replicas > 0) await SendAsync([.. writes.Select((write, at) => failures[at] is null && write.Strong ? new RedisArgument[] { "WAIT", replicas, 1000 } : null)], (_, failure) => failure);
+        if (replicas > 0)
+        {
+            RedisArgument[] wait = ["WAIT", replicas, 1000];
+            await SendAsync([.. writes.Select((write, at) => failures[at] is null && write.Strong ? wait : null)], (_, failure) => failure);
+        }
         return failures;
 
         async Task SendAsync(RedisArgument[]?[] commands, Func<StateWrite, Exception, Exception> failed)

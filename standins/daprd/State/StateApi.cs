@@ -40,7 +40,12 @@ internal sealed class StateApi
         if (parallelism <= 0 || parallelism >= keys.Count)
         {
             var found = await store.Kept.GetManyAsync(full);
-            return [.. keys.Zip(found, (key, one) => one.Failure is { } failure ? new BulkStateItem { Key = key, Error = failure.Message } : Item(key, one.Value))];
+            return
+            [
+                .. keys.Zip(found, (key, one) => one.Failure is { } failure
+                    ? new BulkStateItem { Key = key, Error = failure.Message }
+                    : Item(key, one.Value)),
+            ];
         }
 
         using var permits = new SemaphoreSlim(parallelism);
@@ -90,7 +95,8 @@ internal sealed class StateApi
         failures.AddRange(await store.Kept.SetManyAsync(writes));
         var all = failures.OfType<Exception>().ToList();
         if (all.Count == 0) return;
-        var cause = all.Count == 1 ? all[0] : all.OfType<EtagException>().FirstOrDefault() ?? new Exception(string.Join("\n", all.Select(f => f.Message)));
+        var cause = all.Count == 1 ? all[0]
+            : all.OfType<EtagException>().FirstOrDefault() ?? (Exception)new InvalidOperationException(string.Join("\n", all.Select(f => f.Message)));
         throw Failed("ERR_STATE_SAVE", $"failed saving state in state store {storeName}", cause);
     }
 

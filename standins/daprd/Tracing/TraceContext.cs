@@ -25,7 +25,11 @@ internal readonly record struct TraceContext(string Parent, string State)
         var text = Last(headers[BinaryHeader]);
         Span<byte> bytes = stackalloc byte[29];
         // Padding is optional in gRPC.
-        if (text.Length is 39 or 40 && Convert.TryFromBase64String(text.PadRight(40, '='), bytes, out var length) && FromBinary(bytes[..length]) is { } parent && IsParent(parent)) return new TraceContext(parent, "");
+        if (text.Length is 39 or 40 && Convert.TryFromBase64String(text.PadRight(40, '='), bytes, out var length)
+            && FromBinary(bytes[..length]) is { } parent && IsParent(parent))
+        {
+            return new TraceContext(parent, "");
+        }
         var readable = Last(headers.TraceParent);
         return IsParent(readable) ? new TraceContext(readable, "") : None;
     }
@@ -42,7 +46,8 @@ internal readonly record struct TraceContext(string Parent, string State)
     public static TraceContext FromEnvelope(string parent) => IsParent(parent) ? new TraceContext(parent, "") : None;
 
     /// <summary>Whether the text is a traceparent with a trace id other than zero.</summary>
-    public static bool IsParent(string? text) => text is { Length: 55 } && text[2] == '-' && text[35] == '-' && text[52] == '-' && text.AsSpan(3, 32).ContainsAnyExcept('0');
+    public static bool IsParent(string? text) =>
+        text is { Length: 55 } && text[2] == '-' && text[35] == '-' && text[52] == '-' && text.AsSpan(3, 32).ContainsAnyExcept('0');
 
     /// <summary>The 29 bytes of grpc-trace-bin for a traceparent.</summary>
     public static byte[] ToBinary(string parent)

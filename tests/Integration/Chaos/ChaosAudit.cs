@@ -3,7 +3,10 @@ using Shop.V1;
 
 namespace Integration.Chaos;
 
-/// <summary>Checks after a run, by the public API, that orders, stock, accounts and coupons agree with each other and with the answers that customers received.</summary>
+/// <summary>
+/// Checks after a run, by the public API, that orders, stock, accounts and coupons agree with each other and with the answers that
+/// customers received.
+/// </summary>
 internal sealed class ChaosAudit(ShopClients shop, ChaosCatalog catalog, RetryingClient client, IReadOnlyList<PlacedOrder> placed)
 {
     private readonly RecordReader records = new(shop, client);
@@ -51,7 +54,9 @@ internal sealed class ChaosAudit(ShopClients shop, ChaosCatalog catalog, Retryin
             ? reservation is { Status: ReservationStatus.Settled }
             : reservation is { Status: ReservationStatus.Released or ReservationStatus.Rejected };
         Check(consistent, ViolationKind.Contradiction, order.OrderId, $"is {order.Status} and its reservation {reservation?.Status.ToString() ?? "absent"}");
-        Check(reservation is null || GetLines(reservation.Items).SequenceEqual(GetLines(order.Items)), ViolationKind.Contradiction, order.OrderId, "its reservation has other items");
+        Check(
+            reservation is null || GetLines(reservation.Items).SequenceEqual(GetLines(order.Items)),
+            ViolationKind.Contradiction, order.OrderId, "its reservation has other items");
     }
 
     private async Task PaymentAsync(Order order)
@@ -61,7 +66,9 @@ internal sealed class ChaosAudit(ShopClients shop, ChaosCatalog catalog, Retryin
             ? payment is { Status: PaymentStatus.Settled }
             : payment is { Status: PaymentStatus.Refunded or PaymentStatus.Declined };
         Check(consistent, ViolationKind.Contradiction, order.OrderId, $"is {order.Status} and its payment {payment?.Status.ToString() ?? "absent"}");
-        Check(payment is null || (payment.UserId, payment.Amount) == (order.UserId, order.FinalAmount), ViolationKind.Contradiction, order.OrderId, "its payment is of another user or amount");
+        Check(
+            payment is null || (payment.UserId, payment.Amount) == (order.UserId, order.FinalAmount),
+            ViolationKind.Contradiction, order.OrderId, "its payment is of another user or amount");
     }
 
     private async Task ProductAsync(string id)
@@ -81,12 +88,16 @@ internal sealed class ChaosAudit(ShopClients shop, ChaosCatalog catalog, Retryin
         Check(account is { Balance: >= 0, Held: 0 }, ViolationKind.Contradiction, null, $"{user} has a balance of {account.Balance} and {account.Held} held");
 
         var listed = (await client.CallAsync(options => shop.Coupons.ListCouponsAsync(new() { UserId = user }, options))).Coupons;
-        Check(listed.Select(coupon => coupon.UserCouponId).Order().SequenceEqual(catalog.GetCoupons(user).Order()), ViolationKind.Lost, null, $"{user} has other coupons than were issued");
+        Check(
+            listed.Select(coupon => coupon.UserCouponId).Order().SequenceEqual(catalog.GetCoupons(user).Order()),
+            ViolationKind.Lost, null, $"{user} has other coupons than were issued");
         foreach (var coupon in listed)
         {
             var users = Confirmed.Where(order => order.UserCouponId == coupon.UserCouponId).ToArray();
             Check(users.Length <= 1, ViolationKind.Doubled, users.LastOrDefault()?.OrderId, $"coupon {coupon.UserCouponId} is used by {users.Length} orders");
-            Check(coupon.Status == (users.Length > 0 ? CouponStatus.Used : CouponStatus.Available), ViolationKind.Contradiction, users.FirstOrDefault()?.OrderId,
+            Check(
+                coupon.Status == (users.Length > 0 ? CouponStatus.Used : CouponStatus.Available),
+                ViolationKind.Contradiction, users.FirstOrDefault()?.OrderId,
                 $"coupon {coupon.UserCouponId} is {coupon.Status} and {users.Length} confirmed orders use it");
         }
     }

@@ -4,8 +4,8 @@ namespace Integration.Chaos;
 
 /// <summary>The summary of a run.</summary>
 internal sealed record ChaosReport(
-    int Seed, IReadOnlyList<int> Instances, TimeSpan Duration, TimeSpan QuiescedAfter, IReadOnlyList<Order> Orders, int Retries, FaultInjector Faults, LogStatistics Log,
-    long DeadLetters, int SidecarsEnded, IReadOnlyList<InvariantViolation> Violations)
+    int Seed, IReadOnlyList<int> Instances, TimeSpan Duration, TimeSpan QuiescedAfter, IReadOnlyList<Order> Orders, int Retries,
+    FaultInjector Faults, LogStatistics Log, long DeadLetters, int SidecarsEnded, IReadOnlyList<InvariantViolation> Violations)
 {
     public override string ToString() => $"""
         Chaos with seed {Seed} on {Instances[0]} Orders, {Instances[1]} Stock, {Instances[2]} Payments, {Instances[3]} Coupons: {Duration.TotalSeconds:0} s of faults, quiescent {QuiescedAfter.TotalSeconds:0} s later.

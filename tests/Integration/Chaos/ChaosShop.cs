@@ -66,7 +66,11 @@ internal sealed class ChaosShop : IAsyncDisposable
             var addressesByService = new[] { "Orders", "Stock", "Payments", "Coupons" }
                 .Zip(instances, (project, count) => Enumerable.Range(1, count).Select(number => shop.AddService(project, number)).ToArray()).ToArray();
             string SelectAddress(int client, int service) => addressesByService[service][client % addressesByService[service].Length];
-            shop.AllClients = [.. Enumerable.Range(0, instances.Max()).Select(client => new ShopClients(SelectAddress(client, 0), SelectAddress(client, 1), SelectAddress(client, 2), SelectAddress(client, 3)))];
+            shop.AllClients =
+            [
+                .. Enumerable.Range(0, instances.Max()).Select(client => new ShopClients(
+                    SelectAddress(client, 0), SelectAddress(client, 1), SelectAddress(client, 2), SelectAddress(client, 3))),
+            ];
             await shop.WaitUntilReadyAsync();
             return shop;
         }

@@ -50,8 +50,11 @@ public sealed class ChaosTests(ITestOutputHelper output)
         await catalog.OpenAsync();
 
         var injector = new FaultInjector(shop, pending, new(seed));
-        var customers = Enumerable.Range(1, CustomerCount).Select(number => new Customer($"customer-{number}", shop.AllClients[number % shop.AllClients.Count], catalog, client, new(seed + number))).ToArray();
-        var busy = Task.WhenAll([catalog.SupplyAsync(new(seed + CustomerCount + 1), loadEnd.Token), .. customers.Select(customer => customer.RunAsync(loadEnd.Token))]);
+        var customers = Enumerable.Range(1, CustomerCount)
+            .Select(number => new Customer($"customer-{number}", shop.AllClients[number % shop.AllClients.Count], catalog, client, new(seed + number)))
+            .ToArray();
+        var busy = Task.WhenAll(
+            [catalog.SupplyAsync(new(seed + CustomerCount + 1), loadEnd.Token), .. customers.Select(customer => customer.RunAsync(loadEnd.Token))]);
         try
         {
             await injector.RunAsync(duration);
@@ -71,7 +74,8 @@ public sealed class ChaosTests(ITestOutputHelper output)
         await audit.RunAsync();
         // Nothing may be under way any more.
         var auditViolations = (await AuditRunner.RunAsync(shop.Clients, ChaosShop.Deadline, _ => { }, timeout.Token)).SelectMany(invariant =>
-            invariant.Discrepancies.Select(one => one.What).Concat(invariant.NotChecked).Select(what => new InvariantViolation(ViolationKind.Contradiction, null, $"{invariant.Name}: {what}")));
+            invariant.Discrepancies.Select(one => one.What).Concat(invariant.NotChecked)
+                .Select(what => new InvariantViolation(ViolationKind.Contradiction, null, $"{invariant.Name}: {what}")));
         InvariantViolation[] violations = [.. stuck, .. audit.Violations, .. auditViolations, .. GetBugs(shop)];
 
         var report = new ChaosReport(seed, shop.Instances, duration, quiescedAfter, audit.Orders, client.Retries, injector, new(shop),
@@ -94,7 +98,11 @@ public sealed class ChaosTests(ITestOutputHelper output)
     private static void AssertFaultsHappened(FaultInjector injector, TimeSpan duration, IReadOnlyList<Order> orders)
     {
         var least = Math.Max(1, (int)duration.TotalSeconds / 15);
-        foreach (var fault in Enum.GetValues<Fault>()) Assert.True(injector.GetCount(fault) >= least, $"{fault} happened {injector.GetCount(fault)} times, expected at least {least}.");
+        foreach (var fault in Enum.GetValues<Fault>())
+        {
+            Assert.True(injector.GetCount(fault) >= least,
+                $"{fault} happened {injector.GetCount(fault)} times, expected at least {least}.");
+        }
         Assert.True(injector.DroppedEvents > 0, "No event was lost.");
         Assert.True(orders.Any(order => order.Status == OrderStatus.Confirmed), "No order was confirmed.");
         Assert.True(orders.Any(order => order.Status == OrderStatus.Failed), "No order failed.");
@@ -103,7 +111,8 @@ public sealed class ChaosTests(ITestOutputHelper output)
     private static InvariantViolation[] GetBugs(ChaosShop shop) =>
     [
         .. new LogStatistics(shop).Bugs.Select(line => new InvariantViolation(ViolationKind.Contradiction, null, $"a service logged: {line}")),
-        .. shop.Services.Where(service => service.UnexpectedExits > 0).Select(service => new InvariantViolation(ViolationKind.Contradiction, null, $"{service.Name} exited without being killed")),
+        .. shop.Services.Where(service => service.UnexpectedExits > 0)
+            .Select(service => new InvariantViolation(ViolationKind.Contradiction, null, $"{service.Name} exited without being killed")),
     ];
 
     private static int GetSetting(string name, int defaultValue) =>

@@ -13,7 +13,10 @@ internal static class FailureReport
     {
         var text = new StringBuilder();
         foreach (var violation in violations.Take(ViolationsMax)) text.AppendLine($"  {violation}");
-        foreach (var order in violations.Select(violation => violation.Order).OfType<string>().Distinct().Take(OrdersMax)) await ExplainAsync(shop, order, text);
+        foreach (var order in violations.Select(violation => violation.Order).OfType<string>().Distinct().Take(OrdersMax))
+        {
+            await ExplainAsync(shop, order, text);
+        }
         foreach (var process in shop.All)
         {
             text.AppendLine($"\nThe last lines of {process.Name}:");
@@ -28,16 +31,22 @@ internal static class FailureReport
         try
         {
             var explained = await shop.Clients.Orders.ExplainOrderAsync(new() { Order = order }, deadline: DateTime.UtcNow.AddSeconds(5));
-            foreach (var entry in explained.Timeline) text.AppendLine($"  {entry.Time.ToDateTime():HH:mm:ss.fff} {entry.Event}: {entry.Detail} [{entry.Status}]");
+            foreach (var entry in explained.Timeline)
+            {
+                text.AppendLine($"  {entry.Time.ToDateTime():HH:mm:ss.fff} {entry.Event}: {entry.Detail} [{entry.Status}]");
+            }
             text.AppendLine($"  waits for: {string.Join(", ", explained.WaitsFor)}; next: {explained.Next}");
         }
         catch (RpcException unknown)
         {
             text.AppendLine($"  {unknown.Status}");
         }
-        foreach (var (process, line) in shop.Services.SelectMany(service => service.Lines.Where(line => line.Contains(order, StringComparison.Ordinal)).Select(line => (service.Name, line))))
+        foreach (var service in shop.Services)
         {
-            text.AppendLine($"  {process,-10} {line}");
+            foreach (var line in service.Lines.Where(line => line.Contains(order, StringComparison.Ordinal)))
+            {
+                text.AppendLine($"  {service.Name,-10} {line}");
+            }
         }
     }
 }

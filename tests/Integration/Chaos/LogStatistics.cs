@@ -11,13 +11,15 @@ internal sealed partial class LogStatistics(ChaosShop shop)
     public int Resends => lines.Count(line => line.Contains("[106]", StringComparison.Ordinal));
 
     /// <summary>Number of deliveries of an event that had been delivered to the same service before, by a redelivery or a resend.</summary>
-    public int Redelivered => lines.Select(line => HandlerStart().Match(line)).Where(match => match.Success).GroupBy(match => match.Value).Sum(same => same.Count() - 1);
+    public int Redelivered =>
+        lines.Select(line => HandlerStart().Match(line)).Where(match => match.Success).GroupBy(match => match.Value).Sum(same => same.Count() - 1);
 
     /// <summary>Number of open logs that were taken over from a dead process.</summary>
     public int TakeOvers => lines.Count(line => line.Contains("Took over the open-order log", StringComparison.Ordinal));
 
     /// <summary>Lines about events that must never happen.</summary>
-    public IEnumerable<string> Bugs => lines.Where(line => BugSigns.Any(sign => line.Contains(sign, StringComparison.Ordinal)) && !IsLateAnswer(line));
+    public IEnumerable<string> Bugs =>
+        lines.Where(line => BugSigns.Any(sign => line.Contains(sign, StringComparison.Ordinal)) && !IsLateAnswer(line));
 
     /// <summary>No poison events are published, so an event that can never be handled is a contradiction between services.</summary>
     private static readonly string[] BugSigns = ["met a bug", "can never be handled", "cannot handle order", "InvalidOperationException", "ArgumentException"];

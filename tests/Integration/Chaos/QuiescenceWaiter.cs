@@ -28,7 +28,8 @@ internal sealed class QuiescenceWaiter(ShopClients shop, ChaosCatalog catalog, R
     {
         List<InvariantViolation> open = [];
         var listed = await client.CallAsync(options => shop.Orders.ListOpenOrdersAsync(new() { PageSize = 1000 }, options));
-        open.AddRange(listed.Orders.Select(order => new InvariantViolation(ViolationKind.Stuck, order.OrderId, $"{order.Status}, waits for: {string.Join(", ", order.WaitsFor)}; next: {order.Next}")));
+        open.AddRange(listed.Orders.Select(order => new InvariantViolation(ViolationKind.Stuck, order.OrderId,
+            $"{order.Status}, waits for: {string.Join(", ", order.WaitsFor)}; next: {order.Next}")));
         if (open.Count > 0) return open;
 
         foreach (var id in ChaosCatalog.Products)
@@ -54,8 +55,14 @@ internal sealed class QuiescenceWaiter(ShopClients shop, ChaosCatalog catalog, R
     {
         for (; unconfirmed.TryPeek(out var order); unconfirmed.Dequeue())
         {
-            if (await records.ReservationAsync(order.Id) is { Status: ReservationStatus.Reserved }) return [new(ViolationKind.Stuck, order.Id, "its reservation is not final")];
-            if (await records.PaymentAsync(order.Id) is { Status: PaymentStatus.Charged }) return [new(ViolationKind.Stuck, order.Id, "its payment is not final")];
+            if (await records.ReservationAsync(order.Id) is { Status: ReservationStatus.Reserved })
+            {
+                return [new(ViolationKind.Stuck, order.Id, "its reservation is not final")];
+            }
+            if (await records.PaymentAsync(order.Id) is { Status: PaymentStatus.Charged })
+            {
+                return [new(ViolationKind.Stuck, order.Id, "its payment is not final")];
+            }
         }
         return [];
     }

@@ -37,7 +37,9 @@ public sealed class AuditCommandTests(RunningShop shop)
         await EditAsync($"stock||stock:product:{product}", "\"consumed\":2", "\"consumed\":3");
         audit = await AuditAsync(1);
         Assert.Equal("broken", audit["sold is what settled orders took"].GetProperty("state").GetString());
-        Assert.Contains($"product {product}: 3 pieces gone, 2 by settled orders", audit["sold is what settled orders took"].GetProperty("breaches")[0].GetString());
+        Assert.Contains(
+            $"product {product}: 3 pieces gone, 2 by settled orders",
+            audit["sold is what settled orders took"].GetProperty("breaches")[0].GetString());
         await EditAsync($"stock||stock:product:{product}", "\"consumed\":3", "\"consumed\":2");
         await AuditAsync(0);
     }
@@ -134,7 +136,10 @@ public sealed class AuditCommandTests(RunningShop shop)
     {
         for (var until = DateTime.UtcNow.AddSeconds(30); ; await Task.Delay(20))
         {
-            if ((await DeadLetterList.ReadAsync(shop.Clients, default)).Letters.FirstOrDefault(letter => letter.OrderId == order) is { } kept) return kept.DeadLetterId;
+            if ((await DeadLetterList.ReadAsync(shop.Clients, default)).Letters.FirstOrDefault(letter => letter.OrderId == order) is { } kept)
+            {
+                return kept.DeadLetterId;
+            }
             Assert.True(DateTime.UtcNow < until, "There is no dead letter of the order.");
         }
     }

@@ -107,6 +107,43 @@ public sealed class DoctorCheckTests : IDisposable
         Assert.Equal(Severity.Warning, about.Severity);
     }
 
+    [Theory]
+    [InlineData("state.redis", "ttlInSeconds", "3600", "expires after 3600 s")]
+    [InlineData("state.postgresql", "ttlInSeconds", "60", "expires after 60 s")]
+    [InlineData("state.redis", "ttlInSeconds", "-1", null)]
+    [InlineData("state.redis", "keyPrefix", "none", null)]
+    [InlineData("state.redis", "keyPrefix", "name", null)]
+    [InlineData("pubsub.redis", "consumerID", "shop", "consumer group 'shop'")]
+    [InlineData("pubsub.redis", "consumerID", "{uuid}", "new consumer group")]
+    [InlineData("pubsub.redis", "consumerID", "{appID}", null)]
+    [InlineData("pubsub.redis", "consumerid", "{namespace}-shop", "consumer group '{namespace}-shop'")]
+    [InlineData("pubsub.redis", "processingTimeout", "0", "never delivered again")]
+    [InlineData("pubsub.redis", "redeliverInterval", "0s", "never delivered again")]
+    [InlineData("pubsub.redis", "redeliverInterval", "15000", null)]
+    [InlineData("pubsub.kafka", "consumerID", "shop", "consumer group 'shop'")]
+    public void Settings_of_a_component_that_lose_orders(string type, string setting, string value, string? observed)
+    {
+        File.WriteAllText(Path.Combine(folder.FullName, "component.yaml"), $$"""
+            apiVersion: dapr.io/v1alpha1
+            kind: Component
+            metadata:
+              name: some
+            spec:
+              type: {{type}}
+              version: v1
+              metadata:
+                - name: {{setting}}
+                  value: "{{value}}"
+            """);
+        var found = ComponentFiles.Read(folder.FullName).FindHazards().ToArray();
+        if (observed is null) Assert.Empty(found);
+        else Assert.Contains(found, result => result.Observed.Contains(observed, StringComparison.Ordinal) && result.Subject == "some" && result.Advice.Length > 0);
+    }
+
+    [Fact]
+    public void The_components_of_this_repository_lose_nothing() =>
+        Assert.Empty(ComponentFiles.Read(Path.Combine(RunningShop.Root, "components")).FindHazards());
+
     [Fact]
     public void Sidecars_of_different_versions()
     {
@@ -123,7 +160,8 @@ public sealed class DoctorCheckTests : IDisposable
         Assert.Null(VersionCheck.Evaluate([]));
         Assert.Equal(CheckResult.Ok("services", "version", "1.0.0+48aeb93939"), VersionCheck.Evaluate([("Orders", Older), ("Stock", Older)]));
         Assert.Equal((Severity.Warning, "Orders, Payments: 1.0.0+48aeb93939; Stock: 1.0.0+da26bd5c73; Coupons: unknown"),
-            VersionCheck.Evaluate([("Orders", Older), ("Stock", Newer), ("Payments", Older), ("Coupons", "")]) is { } about ? (about.Severity, about.Observed) : default);
+            VersionCheck.Evaluate([("Orders", Older), ("Stock", Newer), ("Payments", Older), ("Coupons", "")]) is { } about
+                ? (about.Severity, about.Observed) : default);
         Assert.Equal(Severity.Warning, VersionCheck.Evaluate([("Orders", "")])!.Severity);
     }
 
@@ -229,8 +267,10 @@ public sealed class DoctorCheckTests : IDisposable
     [Fact]
     public async Task A_missing_scheduler_is_a_warning_and_a_sidecar_without_outbound_a_problem()
     {
-        await using var without = await SidecarHttp.StartAsync(500, """{"errorCode":"ERR_HEALTH_NOT_READY","message":"dapr is not ready: [scheduler-watch-hosts]"}""", 204);
-        await using var broken = await SidecarHttp.StartAsync(500, """{"errorCode":"ERR_HEALTH_NOT_READY","message":"dapr is not ready: [grpc-api-server]"}""", 500);
+        await using var without = await SidecarHttp.StartAsync(
+            500, """{"errorCode":"ERR_HEALTH_NOT_READY","message":"dapr is not ready: [scheduler-watch-hosts]"}""", 204);
+        await using var broken = await SidecarHttp.StartAsync(
+            500, """{"errorCode":"ERR_HEALTH_NOT_READY","message":"dapr is not ready: [grpc-api-server]"}""", 500);
         await using var ready = await SidecarHttp.StartAsync(204, "", 204);
         var nowhere = $"http://localhost:{FreePort.Take()}";
         SidecarHealth[] sidecars =
@@ -287,7 +327,9 @@ public sealed class DoctorCheckTests : IDisposable
         var others = CreateCheck("state.postgresql", "pubsub.rabbitmq");
         Assert.False(others.IsEmbedded);
         Assert.False(others.HasRedis);
-        Assert.Equal([("pubsub", "pubsub.rabbitmq"), ("statestore", "state.postgresql")], others.GetUnchecked(0).Select(about => (about.Subject, about.Observed.Split(':')[0])));
+        Assert.Equal(
+            [("pubsub", "pubsub.rabbitmq"), ("statestore", "state.postgresql")],
+            others.GetUnchecked(0).Select(about => (about.Subject, about.Observed.Split(':')[0])));
         Assert.All(others.GetUnchecked(0), about => Assert.Equal((Severity.Warning, "not checked"), (about.Severity, about.Check)));
 
         var mixed = CreateCheck("state.redis", "pubsub.rabbitmq");

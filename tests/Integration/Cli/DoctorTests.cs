@@ -85,7 +85,8 @@ public sealed class DoctorTests(RunningShop shop)
         File.WriteAllText(Path.Combine(components.FullName, "pubsub.yaml"),
             File.ReadAllText(Path.Combine(RunningShop.Root, "components/pubsub.yaml")).Replace("localhost:6379", $"localhost:{nowhere[4]}"));
         var names = new[] { "orders", "stock", "payments", "coupons" };
-        var addresses = names.Zip(nowhere, (name, port) => (string[])[$"--{name}", $"http://localhost:{port}", $"--{name}-sidecar", $"http://localhost:{port}"]);
+        var addresses = names.Zip(nowhere, (name, port) =>
+            (string[])[$"--{name}", $"http://localhost:{port}", $"--{name}-sidecar", $"http://localhost:{port}"]);
         var result = await CliRun.WithoutAddressesAsync(["doctor", "--components", components.FullName, .. addresses.SelectMany(words => words)]);
         components.Delete(recursive: true);
         Assert.Equal(3, result.Exit);

@@ -16,7 +16,8 @@ public sealed class InterruptTests(RunningShop shop)
     public async Task A_watch_of_an_open_order()
     {
         var builder = WebApplication.CreateEmptyBuilder(new());
-        builder.WebHost.UseKestrelCore().UseUrls("http://127.0.0.1:0").ConfigureKestrel(kestrel => kestrel.ConfigureEndpointDefaults(at => at.Protocols = HttpProtocols.Http2));
+        builder.WebHost.UseKestrelCore().UseUrls("http://127.0.0.1:0")
+            .ConfigureKestrel(kestrel => kestrel.ConfigureEndpointDefaults(at => at.Protocols = HttpProtocols.Http2));
         builder.Services.AddLogging(logging => logging.ClearProviders());
         builder.Services.AddRoutingCore();
         builder.Services.AddGrpc();

@@ -18,7 +18,8 @@ public sealed class ConsoleHttpTests(RunningShop shop, RunningConsole console) :
     [Fact]
     public async Task The_page_loads_only_its_own_resources()
     {
-        foreach (var (path, type) in new[] { ("/", "text/html"), ("/index.html", "text/html"), ("/main.js", "text/javascript"), ("/icon.svg", "image/svg+xml") })
+        (string, string)[] files = [("/", "text/html"), ("/index.html", "text/html"), ("/main.js", "text/javascript"), ("/icon.svg", "image/svg+xml")];
+        foreach (var (path, type) in files)
         {
             var file = await http.GetAsync(path);
             Assert.Equal((HttpStatusCode.OK, type), (file.StatusCode, file.Content.Headers.ContentType?.MediaType));

@@ -13,7 +13,8 @@ internal sealed class ConsolePage : IAsyncDisposable
         (this.context, Page) = (context, page);
         page.Request += (_, request) => Note(new Uri(request.Url).Authority == home.Authority, $"requested {request.Url}");
         page.PageError += (_, error) => Note(false, error);
-        page.Console += (_, message) => Note(message.Type != "error" || message.Text.StartsWith("Failed to load resource", StringComparison.Ordinal), message.Text);
+        page.Console += (_, message) =>
+            Note(message.Type != "error" || message.Text.StartsWith("Failed to load resource", StringComparison.Ordinal), message.Text);
     }
 
     public IPage Page { get; }

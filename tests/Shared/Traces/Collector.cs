@@ -22,7 +22,9 @@ internal sealed record Span(
         Text(span, "kind"), span.GetProperty("localEndpoint").GetProperty("serviceName").GetString()!,
         span.TryGetProperty("remoteEndpoint", out var peer) ? peer.GetProperty("serviceName").GetString() : null,
         // otel.library is the old name of otel.scope; exporters send both.
-        span.GetProperty("tags").EnumerateObject().Where(tag => !tag.Name.StartsWith("otel.library.", StringComparison.Ordinal)).ToDictionary(tag => tag.Name, tag => tag.Value.GetString()!));
+        span.GetProperty("tags").EnumerateObject()
+            .Where(tag => !tag.Name.StartsWith("otel.library.", StringComparison.Ordinal))
+            .ToDictionary(tag => tag.Name, tag => tag.Value.GetString()!));
 
     private static string? Text(JsonElement span, string name) => span.TryGetProperty(name, out var value) ? value.GetString() : null;
 }
@@ -119,7 +121,10 @@ internal sealed class Collector : IAsyncDisposable
     {
         using var body = await JsonDocument.ParseAsync(http.Request.Body, cancellationToken: http.RequestAborted);
         var wrong = ZipkinSchema.ProblemsOf(body.RootElement);
-        if (http.Request.GetTypedHeaders().ContentType is not { MediaType.Value: "application/json" }) wrong = [.. wrong, $"content type {http.Request.ContentType}"];
+        if (http.Request.GetTypedHeaders().ContentType is not { MediaType.Value: "application/json" })
+        {
+            wrong = [.. wrong, $"content type {http.Request.ContentType}"];
+        }
         Take(wrong.Count == 0 ? body.RootElement.EnumerateArray().Select(Span.Read) : [], wrong);
         http.Response.StatusCode = await Answer();
     }

@@ -108,7 +108,8 @@ internal sealed class OtlpCollector : IAsyncDisposable
         {
             foreach (var attribute in resource.Resource.Attributes) Resources[(attribute.Key, TextOf(attribute.Value))] = true;
         }
-        spans.Take(request.ResourceSpans.SelectMany(resource => resource.ScopeSpans.SelectMany(scope => scope.Spans.Select(span => Read(span, scope.Scope.Name, ServiceOf(resource.Resource))))));
+        spans.Take(request.ResourceSpans.SelectMany(
+            resource => resource.ScopeSpans.SelectMany(scope => scope.Spans.Select(span => Read(span, scope.Scope.Name, ServiceOf(resource.Resource))))));
     }
 
     private void Take(ExportMetricsServiceRequest request)
@@ -123,8 +124,13 @@ internal sealed class OtlpCollector : IAsyncDisposable
     }
 
     private static Span Read(SpanData span, string scope, string service) => new(
-        Hex(span.TraceId)!, Hex(span.ParentSpanId), Hex(span.SpanId)!, span.Name, span.Kind is SpanData.Types.Kind.Internal ? null : span.Kind.ToString().ToUpperInvariant(),
-        service, null, new Dictionary<string, string>(span.Attributes.Select(attribute => KeyValuePair.Create(attribute.Key, TextOf(attribute.Value)))) { ["otel.scope.name"] = scope });
+        Hex(span.TraceId)!, Hex(span.ParentSpanId), Hex(span.SpanId)!, span.Name,
+        span.Kind is SpanData.Types.Kind.Internal ? null : span.Kind.ToString().ToUpperInvariant(),
+        service, null,
+        new Dictionary<string, string>(span.Attributes.Select(attribute => KeyValuePair.Create(attribute.Key, TextOf(attribute.Value))))
+        {
+            ["otel.scope.name"] = scope,
+        });
 
     private static string ServiceOf(Resource resource) => TextOf(resource.Attributes.Single(attribute => attribute.Key == "service.name").Value);
 

@@ -5,7 +5,10 @@ namespace Saga.Tests.Hazards;
 /// <summary>A fault at each operation of each service in turn.</summary>
 public sealed class Crashes
 {
-    /// <summary>Every step that saves and then publishes: placing, the three answers, the final event, and its effects. Only what must be is delivered before.</summary>
+    /// <summary>
+    /// Every step that saves and then publishes: placing, the three answers, the final event, and its effects. Only what must be is
+    /// delivered before.
+    /// </summary>
     private static readonly (string App, Action<ScriptedShop> Before, Action<ScriptedShop> Then)[] Places =
     [
         ("orders", _ => { }, shop => shop.Place(ScriptedShop.OrderOf())),
@@ -24,7 +27,8 @@ public sealed class Crashes
     public void A_crash_between_any_two_operations_leaves_an_order_that_closes_correctly(int place) => Assert.InRange(Everywhere(place, Fault.Death), 1, 20);
 
     [Theory, MemberData(nameof(AllPlaces)), Trait("Hazard", "H5")]
-    public void A_sidecar_outage_during_any_one_operation_leaves_an_order_that_closes_correctly(int place) => Assert.InRange(Everywhere(place, Fault.Failure), 1, 20);
+    public void A_sidecar_outage_during_any_one_operation_leaves_an_order_that_closes_correctly(int place) =>
+        Assert.InRange(Everywhere(place, Fault.Failure), 1, 20);
 
     [Theory, MemberData(nameof(AllPlaces)), Trait("Hazard", "H23")]
     public void A_write_that_succeeded_but_was_reported_as_failed_is_not_repeated(int place) => Assert.InRange(Everywhere(place, Fault.FalseFailure), 1, 20);
@@ -85,7 +89,9 @@ public sealed class Crashes
             deaths++;
             shop.CloseAll();
             Assert.Equal((OrderStatus.Failed, "OUT_OF_STOCK"), (shop[order].Status, shop[order].Failure!.Reason));
-            Assert.Equal(((10, 0, 0), (10, 0, 0), (0, 0, 0)), (shop.Pieces("a"), shop.Pieces("b"), shop.Pieces("c")));
+            Assert.Equal(new Level(Available: 10), shop.Pieces("a"));
+            Assert.Equal(new Level(Available: 10), shop.Pieces("b"));
+            Assert.Equal(new Level(Available: 0), shop.Pieces("c"));
         }
         Assert.InRange(deaths, 6, 30);
     }

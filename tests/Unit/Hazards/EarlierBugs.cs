@@ -35,7 +35,8 @@ public sealed class EarlierBugs
 
         shop.Deliver("stock", "order-failed");
         shop.Deliver("orders", "stock-released");
-        Assert.Equal((StepState.Undone, true, (10, 0, 0)), (shop[order].Stock.State, shop[order].IsClosed, shop.Pieces("a")));
+        Assert.Equal((StepState.Undone, true), (shop[order].Stock.State, shop[order].IsClosed));
+        Assert.Equal(new Level(Available: 10), shop.Pieces("a"));
         Assert.DoesNotContain(shop.Said, said => said.Topic == "order-confirmed");
         shop.CloseAll();
     }
@@ -44,21 +45,23 @@ public sealed class EarlierBugs
     public void A_rejected_reservation_restores_earlier_lines_by_itself()
     {
         shop.Short("c", 1);
-        List<(long A, long B)> held = [];
+        List<HeldPieces> held = [];
         shop.AfterEach = () =>
         {
-            held.Add((shop.Pieces("a").Held, shop.Pieces("b").Held));
-            Assert.Equal((1, 0, 0), shop.Pieces("c"));
+            held.Add(new(A: shop.Pieces("a").Held, B: shop.Pieces("b").Held));
+            Assert.Equal(new Level(Available: 1), shop.Pieces("c"));
         };
         var order = shop.Place(ScriptedShop.OrderOf(null, 1, ("a", 2), ("b", 3), ("c", 2)));
         shop.Deliver("stock", "order-created");
-        Assert.Contains((2, 3), held);
-        Assert.Equal(((10, 0, 0), (10, 0, 0)), (shop.Pieces("a"), shop.Pieces("b")));
+        Assert.Contains(new HeldPieces(A: 2, B: 3), held);
+        Assert.Equal(new Level(Available: 10), shop.Pieces("a"));
+        Assert.Equal(new Level(Available: 10), shop.Pieces("b"));
         Assert.Equal(["order-created", "stock-reservation-failed"], shop.Said.Select(said => said.Topic));
 
         shop.CloseAll();
         Assert.Equal((OrderStatus.Failed, StepState.Refused, true), (shop[order].Status, shop[order].Stock.State, shop[order].Stock.Compensated));
-        Assert.Equal(((10, 0, 0), (10, 0, 0)), (shop.Pieces("a"), shop.Pieces("b")));
+        Assert.Equal(new Level(Available: 10), shop.Pieces("a"));
+        Assert.Equal(new Level(Available: 10), shop.Pieces("b"));
     }
 
     [Fact, Trait("Hazard", "B5")]
@@ -89,7 +92,8 @@ public sealed class EarlierBugs
         Assert.All(shop.Said.Select(said => said.Message).OfType<PaymentRefundedEvent>(), refunded => Assert.True(refunded.Undone));
         shop.CloseAll();
         Assert.Equal([8_500, 10_000], balances);
-        Assert.Equal((StepState.Undone, (10_000, 0, 0)), (shop[order].Payment.State, shop.Won));
+        Assert.Equal(StepState.Undone, shop[order].Payment.State);
+        Assert.Equal(new Level(Available: 10_000), shop.Won);
     }
 
     [Theory, Trait("Hazard", "B10")]
@@ -117,4 +121,7 @@ public sealed class EarlierBugs
         Assert.Equal((StepState.Refused, StepState.Refused, StepState.Undone),
             (shop[order].Stock.State, shop[order].Payment.State, shop[order].Coupon.State));
     }
+
+    /// <summary>Pieces of the products a and b that are held at one moment.</summary>
+    private sealed record HeldPieces(long A, long B);
 }

@@ -37,9 +37,9 @@ public sealed class EventsLost
         shop.Pass(TimeSpan.FromSeconds(1));
         shop.Sweep("orders");
         Assert.Equal((OrderStatus.Failed, "DEADLINE"), (shop[order].Status, shop[order].Failure!.Reason));
-        Assert.Equal((8, 2, 0), shop.Pieces("a"));
+        Assert.Equal(new Level(Available: 8, Held: 2), shop.Pieces("a"));
         shop.CloseAll();
-        Assert.Equal((10, 0, 0), shop.Pieces("a"));
+        Assert.Equal(new Level(Available: 10), shop.Pieces("a"));
     }
 
     [Fact, Trait("Hazard", "H12")]
@@ -59,7 +59,8 @@ public sealed class EventsLost
         Assert.False(shop[order].IsClosed);
 
         shop.CloseAll();
-        Assert.Equal(((10_000, 0, 0), StepState.Undone), (shop.Won, shop[order].Payment.State));
+        Assert.Equal(StepState.Undone, shop[order].Payment.State);
+        Assert.Equal(new Level(Available: 10_000), shop.Won);
     }
 
     /// <param name="seconds">The jump of the clock of Orders between placing and sweeping.</param>
@@ -90,7 +91,8 @@ public sealed class EventsLost
             shop.Pass(2 * ResendAfter);
             shop.Sweep(app);
         }
-        Assert.Equal(((8, 2, 0), (8_500, 1_500, 0)), (shop.Pieces("a"), shop.Won));
+        Assert.Equal(new Level(Available: 8, Held: 2), shop.Pieces("a"));
+        Assert.Equal(new Level(Available: 8_500, Held: 1_500), shop.Won);
         shop.DeliverAll();
         Assert.Equal(OrderStatus.Confirmed, shop[order].Status);
         shop.CloseAll();

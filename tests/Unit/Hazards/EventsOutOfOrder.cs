@@ -19,12 +19,12 @@ public sealed class EventsOutOfOrder
         Assert.Empty(FailedEvent.CompletedSteps);
 
         shop.Deliver("payments", "order-created");
-        Assert.Equal((8_500, 1_500, 0), shop.Won);
+        Assert.Equal(new Level(Available: 8_500, Held: 1_500), shop.Won);
         shop.Deliver("orders", "payment-completed");
         Assert.Equal((OrderStatus.Failed, StepState.Done, false), (shop[order].Status, shop[order].Payment.State, shop[order].IsClosed));
 
         shop.CloseAll();
-        Assert.Equal((10_000, 0, 0), shop.Won);
+        Assert.Equal(new Level(Available: 10_000), shop.Won);
         Assert.Equal((StepState.Undone, $"pay-{order}"), (shop[order].Payment.State, shop[order].Payment.Reference));
     }
 
@@ -37,7 +37,9 @@ public sealed class EventsOutOfOrder
         Assert.Equal((ReservationStatus.Released, false), (shop.ReservationOf(app, order)!.Status, shop.ReservationOf(app, order)!.WasReserved));
 
         shop.Deliver(app, "order-created");
-        Assert.Equal(((10, 0, 0), (10_000, 0, 0), (1, 0, 0)), (shop.Pieces("a"), shop.Won, shop.CouponUses));
+        Assert.Equal(new Level(Available: 10), shop.Pieces("a"));
+        Assert.Equal(new Level(Available: 10_000), shop.Won);
+        Assert.Equal(new Level(Available: 1), shop.CouponUses);
         shop.CloseAll();
     }
 
@@ -52,7 +54,7 @@ public sealed class EventsOutOfOrder
         Assert.DoesNotContain("pay-", FailedEvent.ToString());
 
         shop.Deliver("payments", "order-failed");
-        Assert.Equal((10_000, 0, 0), shop.Won);
+        Assert.Equal(new Level(Available: 10_000), shop.Won);
         shop.CloseAll();
         Assert.Equal(StepState.Undone, shop[order].Payment.State);
     }
@@ -64,13 +66,16 @@ public sealed class EventsOutOfOrder
         var order = shop.Place(ScriptedShop.OrderOf());
         foreach (var app in (string[])["payments", "coupons"]) shop.Deliver(app, "order-created");
         foreach (var answer in (string[])["payment-completed", "coupon-used"]) shop.Deliver("orders", answer);
-        Assert.Equal(((8_500, 1_500, 0), (0, 1, 0)), (shop.Won, shop.CouponUses));
+        Assert.Equal(new Level(Available: 8_500, Held: 1_500), shop.Won);
+        Assert.Equal(new Level(Held: 1), shop.CouponUses);
 
         shop.Deliver("stock", "order-created");
         shop.Deliver("orders", "stock-reservation-failed");
         Assert.Equal([Shop.V1.Step.Payment, Shop.V1.Step.Coupon], FailedEvent.CompletedSteps);
         shop.CloseAll();
-        Assert.Equal(((1, 0, 0), (10_000, 0, 0), (1, 0, 0)), (shop.Pieces("a"), shop.Won, shop.CouponUses));
+        Assert.Equal(new Level(Available: 1), shop.Pieces("a"));
+        Assert.Equal(new Level(Available: 10_000), shop.Won);
+        Assert.Equal(new Level(Available: 1), shop.CouponUses);
         Assert.Equal((StepState.Refused, StepState.Undone, StepState.Undone), (shop[order].Stock.State, shop[order].Payment.State, shop[order].Coupon.State));
     }
 

@@ -20,8 +20,8 @@ public sealed class EventsTwice
         shop.Replay(2);
         shop.CloseAll();
         Assert.Equal(fails ? OrderStatus.Failed : OrderStatus.Confirmed, shop[order].Status);
-        Assert.Equal(fails ? (10, 0, 0) : (8, 0, 2), shop.Pieces("a"));
-        Assert.Equal(fails ? (1, 0, 0) : (0, 0, 1), shop.CouponUses);
+        Assert.Equal(fails ? new Level(Available: 10) : new Level(Available: 8, Consumed: 2), shop.Pieces("a"));
+        Assert.Equal(fails ? new Level(Available: 1) : new Level(Consumed: 1), shop.CouponUses);
     }
 
     [Fact, Trait("Hazard", "H3")]
@@ -72,7 +72,8 @@ public sealed class EventsTwice
         shop.Place(order);
         shop.CloseAll();
         Assert.Equal(OrderStatus.Confirmed, shop[order.Id].Status);
-        Assert.Equal(((8, 0, 2), (8_500, 0, 1_500)), (shop.Pieces("a"), shop.Won));
+        Assert.Equal(new Level(Available: 8, Consumed: 2), shop.Pieces("a"));
+        Assert.Equal(new Level(Available: 8_500, Consumed: 1_500), shop.Won);
     }
 
     [Fact, Trait("Hazard", "H11")]
@@ -101,7 +102,7 @@ public sealed class EventsTwice
         Assert.Equal(fails ? OrderStatus.Failed : OrderStatus.Confirmed, shop[order].Status);
         Assert.Equal(StepState.Done, shop[order].Coupon.State);
         Assert.Null(shop.ReservationOf("coupons", order));
-        Assert.Equal((1, 0, 0), shop.CouponUses);
+        Assert.Equal(new Level(Available: 1), shop.CouponUses);
         Assert.All(shop.Said.Select(said => said.Message).OfType<CouponRestoredEvent>(), restored => Assert.False(restored.Undone));
     }
 }

@@ -19,13 +19,17 @@ public sealed class Isolation
         {
             held |= shop.Won.Held > 0;
             if (shop.Store.Read($"orders||{Orders.Order.KeyOf(order.Id)}").Value is Orders.Order { Status: OrderStatus.Confirmed }) return;
-            Assert.Equal((0, 0, 0), (shop.Pieces("a").Gone, shop.Won.Gone, shop.CouponUses.Gone));
+            Assert.Equal(0, shop.Pieces("a").Consumed);
+            Assert.Equal(0, shop.Won.Consumed);
+            Assert.Equal(0, shop.CouponUses.Consumed);
         };
         shop.Place(order);
         shop.DeliverAll();
         shop.CloseAll();
         Assert.True(held);
-        Assert.Equal(fails ? (0, 0, 0) : (2, 2_500, 1), (shop.Pieces("a").Gone, shop.Won.Gone, shop.CouponUses.Gone));
+        Assert.Equal(fails ? 0 : 2, shop.Pieces("a").Consumed);
+        Assert.Equal(fails ? 0 : 2_500, shop.Won.Consumed);
+        Assert.Equal(fails ? 0 : 1, shop.CouponUses.Consumed);
     }
 
     [Fact, Trait("Hazard", "H14")]
@@ -35,9 +39,10 @@ public sealed class Isolation
         shop.AfterEach = () =>
         {
             looks++;
-            foreach (var seen in ((long Available, long Held, long Gone)[])[shop.Pieces("a"), shop.Pieces("b")]) Assert.Equal(10, seen.Available + seen.Held + seen.Gone);
-            Assert.Equal(10_000, shop.Won.Available + shop.Won.Held + shop.Won.Gone);
-            Assert.Equal(1, shop.CouponUses.Available + shop.CouponUses.Held + shop.CouponUses.Gone);
+            Assert.Equal(10, shop.Pieces("a").Total);
+            Assert.Equal(10, shop.Pieces("b").Total);
+            Assert.Equal(10_000, shop.Won.Total);
+            Assert.Equal(1, shop.CouponUses.Total);
         };
         shop.Place(ScriptedShop.OrderOf("c", 1, ("a", 4), ("b", 4)));
         shop.Place(ScriptedShop.OrderOf("c", 2, ("a", 7)));
@@ -66,7 +71,8 @@ public sealed class Isolation
         var (product, version) = shop.Store.Read(key);
         shop.Store.TryWrite(key, (Stock.Product)product! with { Price = 9_000 }, version);
         shop.CloseAll();
-        Assert.Equal((OrderStatus.Confirmed, (8_000L, 0L, 2_000L)), (shop[order].Status, shop.Won));
+        Assert.Equal(OrderStatus.Confirmed, shop[order].Status);
+        Assert.Equal(new Level(Available: 8_000, Consumed: 2_000), shop.Won);
     }
 
     /// <summary>The precheck: ten pieces, 10,000 won.</summary>

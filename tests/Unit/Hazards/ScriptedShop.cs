@@ -69,11 +69,11 @@ internal sealed class ScriptedShop
 
     public Order this[string orderId] => Find(orderId) ?? throw new InvalidOperationException($"There is no order {orderId}.");
 
-    public (long Available, long Held, long Gone) Pieces(string product) => Of(((Product)Store.Read($"stock||{Product.KeyOf(product)}").Value!).Holdings);
+    public Level Pieces(string product) => Level.From(((Product)Store.Read($"stock||{Product.KeyOf(product)}").Value!).Holdings);
 
-    public (long Available, long Held, long Gone) Won => Of(((Account)Store.Read($"payments||{Account.KeyOf("u")}").Value!).Holdings);
+    public Level Won => Level.From(((Account)Store.Read($"payments||{Account.KeyOf("u")}").Value!).Holdings);
 
-    public (long Available, long Held, long Gone) CouponUses => Of(((Coupon)Store.Read($"coupons||{Coupon.KeyOf("c")}").Value!).Holdings);
+    public Level CouponUses => Level.From(((Coupon)Store.Read($"coupons||{Coupon.KeyOf("c")}").Value!).Holdings);
 
     public Reservation? ReservationOf(string app, string orderId) => (Reservation?)Store.Read($"{app}||{Reservation.KeyOf(orderId)}").Value;
 
@@ -100,7 +100,9 @@ internal sealed class ScriptedShop
     {
         ImmutableArray<Item> lines = [.. (items.Length > 0 ? items : [("a", 2)]).Select(item => new Item(item.Product, item.Quantity, 1_000))];
         var (total, discount) = (lines.Sum(line => line.Quantity * line.UnitPrice), coupon is null ? 0 : 500);
-        return new(new Guid(number, 0, 0, new byte[8]).ToString(), "u", OrderStatus.Pending, lines, new(total, discount, total - discount), coupon, new("", "", ""), "",
+        return new(
+            new Guid(number, 0, 0, new byte[8]).ToString(), "u", OrderStatus.Pending, lines,
+            new(total, discount, total - discount), coupon, new("", "", ""), "",
             StepRecord.Waiting, StepRecord.Waiting, coupon is null ? StepRecord.NotRequired(default) : StepRecord.Waiting, null, default, []);
     }
 
@@ -115,11 +117,14 @@ internal sealed class ScriptedShop
     {
         var at = running["orders"];
         var now = at.Clock.GetUtcNow();
-        await at.PlaceOrder!.StoreAsync(order with { Placed = now, Timeline = [new(now, "order-created", "", OrderStatus.Pending, null)] }, isTracked: false, default);
+        await at.PlaceOrder!.StoreAsync(
+            order with { Placed = now, Timeline = [new(now, "order-created", "", OrderStatus.Pending, null)] },
+            isTracked: false, default);
         accepted.Add(order.Id);
     };
 
-    public Func<Task> Cancelling(string orderId) => () => running["orders"].Steps!.ApplyAsync(orderId, (kept, at) => OrderDecisions.Cancel(kept, "", at), default);
+    public Func<Task> Cancelling(string orderId) => () =>
+        running["orders"].Steps!.ApplyAsync(orderId, (kept, at) => OrderDecisions.Cancel(kept, "", at), default);
 
     public Func<Task> Sweeping(string app, Instance? by = null) => () => (by ?? running[app]).SweepAsync!(default);
 
@@ -143,7 +148,8 @@ internal sealed class ScriptedShop
         var answer = (Status?)null;
         var handler = running[app].Subscriptions.On(OutgoingEvent.GetTopic(message.Descriptor.Name))!;
         Run(async () => answer = await running[app].Dispatcher.DispatchAsync(
-            new(OutgoingEvent.GetTopic(message.Descriptor.Name), eventId, Google.Protobuf.ByteString.CopyFrom(new OutgoingEvent(eventId, message).ToJson())), handler, () => message, default));
+            new(OutgoingEvent.GetTopic(message.Descriptor.Name), eventId, Google.Protobuf.ByteString.CopyFrom(new OutgoingEvent(eventId, message).ToJson())),
+            handler, () => message, default));
         return answer!.Value;
     }
 
@@ -240,7 +246,8 @@ internal sealed class ScriptedShop
         return sleepers[^1].Task;
     }
 
-    private Order? Find(string orderId) => Store.Read($"orders||{Order.KeyOf(orderId)}").Value as Order is { Status: not OrderStatus.Abandoned } order ? order : null;
+    private Order? Find(string orderId) =>
+        Store.Read($"orders||{Order.KeyOf(orderId)}").Value as Order is { Status: not OrderStatus.Abandoned } order ? order : null;
 
     private void Publish(OutgoingEvent said, Instance by)
     {
@@ -263,7 +270,8 @@ internal sealed class ScriptedShop
         try
         {
             var handler = by.Subscriptions.On(delivered.Event.Topic)!;
-            var status = await by.Dispatcher.DispatchAsync(new(delivered.Event.Topic, delivered.Event.Id, Google.Protobuf.ByteString.Empty), handler, () => delivered.Event.Message, default);
+            var status = await by.Dispatcher.DispatchAsync(
+                new(delivered.Event.Topic, delivered.Event.Id, Google.Protobuf.ByteString.Empty), handler, () => delivered.Event.Message, default);
             if (status != Status.Success) Redeliver();
         }
         finally
@@ -282,7 +290,6 @@ internal sealed class ScriptedShop
         else foreach (var dead in running.Values.Where(instance => instance.Dead).ToArray()) running[dead.App] = Another(dead.App);
     }
 
-    private static (long Available, long Held, long Gone) Of(Holdings holdings) => (holdings.Available, holdings.Held, holdings.Consumed);
 
     private sealed class FaultySidecar(ISidecar behind, Instance instance, ScriptedShop shop) : SidecarDecorator(behind)
     {

@@ -28,12 +28,13 @@ public sealed class TwoOrders
             var winner = Assert.Single(orders, order => raced[order].Status == OrderStatus.Confirmed);
             var loser = raced[Assert.Single(orders, order => raced[order].Status == OrderStatus.Failed)];
             winners.Add(winner);
-            Assert.Equal((0, 0, 1), raced.CouponUses);
+            Assert.Equal(new Level(Consumed: 1), raced.CouponUses);
             Assert.Equal((ReservationStatus.Settled, ReservationStatus.Rejected),
                 (raced.ReservationOf("coupons", winner)!.Status, raced.ReservationOf("coupons", loser.Id)!.Status));
             Assert.Equal(("COUPON_ALREADY_USED", StepState.Undone, StepState.Undone),
                 (loser.Failure!.Reason, loser.Stock.State, loser.Payment.State));
-            Assert.Equal(((7_500, 0, 2_500), (10, 0, 0)), (raced.Won, raced.Pieces(loser.Items[0].ProductId)));
+            Assert.Equal(new Level(Available: 7_500, Consumed: 2_500), raced.Won);
+            Assert.Equal(new Level(Available: 10), raced.Pieces(loser.Items[0].ProductId));
         }
         Assert.Equal(2, winners.Count);
     }
@@ -54,10 +55,12 @@ public sealed class TwoOrders
 
         shop.Deliver("coupons", "order-failed");
         Assert.Equal(new CouponRestoredEvent { OrderId = order, Undone = false }, shop.Said[^1].Message);
-        Assert.Equal((held, (0, 1, 0)), (shop.Store.Read($"coupons||{Coupons.Coupon.KeyOf("c")}"), shop.CouponUses));
+        Assert.Equal(held, shop.Store.Read($"coupons||{Coupons.Coupon.KeyOf("c")}"));
+        Assert.Equal(new Level(Held: 1), shop.CouponUses);
         Assert.Null(shop.ReservationOf("coupons", order));
         shop.CloseAll();
-        Assert.Equal((OrderStatus.Failed, OrderStatus.Confirmed, (0, 0, 1)), (shop[order].Status, shop[other].Status, shop.CouponUses));
+        Assert.Equal((OrderStatus.Failed, OrderStatus.Confirmed), (shop[order].Status, shop[other].Status));
+        Assert.Equal(new Level(Consumed: 1), shop.CouponUses);
     }
 
     [Fact, Trait("Hazard", "B11")]
@@ -68,7 +71,9 @@ public sealed class TwoOrders
         var quicker = shop.Place(ScriptedShop.OrderOf(null, 1) with { Items = first.Items, Amounts = first.Amounts });
         var order = shop.Place(ScriptedShop.OrderOf("c", 2) with { Items = second.Items, Amounts = second.Amounts });
         foreach (var app in Participants) foreach (var _ in (int[])[1, 2]) shop.Deliver(app, "order-created");
-        Assert.Equal(((4_000, 6_000, 0), (5, 5, 0), (0, 1, 0)), (shop.Won, shop.Pieces("b"), shop.CouponUses));
+        Assert.Equal(new Level(Available: 4_000, Held: 6_000), shop.Won);
+        Assert.Equal(new Level(Available: 5, Held: 5), shop.Pieces("b"));
+        Assert.Equal(new Level(Held: 1), shop.CouponUses);
         Assert.Equal("BALANCE_TOO_LOW", Assert.Single(Checked("b", 5, coupon: "c").Problems).Reason.Reason);
 
         shop.CloseAll();
@@ -76,7 +81,9 @@ public sealed class TwoOrders
             (shop[quicker].Status, shop[order].Status, shop[order].Failure!.Reason));
         Assert.Equal((StepState.Undone, StepState.Refused, StepState.Undone),
             (shop[order].Stock.State, shop[order].Payment.State, shop[order].Coupon.State));
-        Assert.Equal(((4_000, 0, 6_000), (10, 0, 0), (1, 0, 0)), (shop.Won, shop.Pieces("b"), shop.CouponUses));
+        Assert.Equal(new Level(Available: 4_000, Consumed: 6_000), shop.Won);
+        Assert.Equal(new Level(Available: 10), shop.Pieces("b"));
+        Assert.Equal(new Level(Available: 1), shop.CouponUses);
     }
 
     /// <summary>The precheck.</summary>

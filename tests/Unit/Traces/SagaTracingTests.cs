@@ -41,11 +41,21 @@ public sealed class SagaTracingTests : IDisposable
     {
         Listen();
         var fails = 2;
-        var subscriptions = new Subscriptions().On<OrderConfirmedEvent>((_, _) => fails-- > 0 ? throw new TimeoutException("late") : Task.CompletedTask, "settle stock");
+        var subscriptions = new Subscriptions()
+            .On<OrderConfirmedEvent>((_, _) => fails-- > 0 ? throw new TimeoutException("late") : Task.CompletedTask, "settle stock");
         var dispatcher = new EventDispatcher(subscriptions, null!, new("stock"), TimeProvider.System, NullLogger<EventDispatcher>.Instance);
-        var envelope = new TopicEventCERequest { Id = $"{OrderId}/OrderConfirmedEvent", Data = ByteString.CopyFromUtf8($$"""{"orderId":"{{OrderId}}"}"""), Extensions = new() };
+        var envelope = new TopicEventCERequest
+        {
+            Id = $"{OrderId}/OrderConfirmedEvent",
+            Data = ByteString.CopyFromUtf8($$"""{"orderId":"{{OrderId}}"}"""),
+            Extensions = new(),
+        };
         if (parent is not null) envelope.Extensions.Fields["traceparent"] = Value.ForString(parent);
-        var batch = new TopicEventBulkRequest { Topic = "order-confirmed", Entries = { new TopicEventBulkRequestEntry { EntryId = "1", CloudEvent = envelope } } };
+        var batch = new TopicEventBulkRequest
+        {
+            Topic = "order-confirmed",
+            Entries = { new TopicEventBulkRequestEntry { EntryId = "1", CloudEvent = envelope } },
+        };
 
         for (var delivery = 0; delivery < 4; delivery++) await AppCallbackService.DispatchAsync(batch, dispatcher, new(), default);
 
@@ -65,10 +75,20 @@ public sealed class SagaTracingTests : IDisposable
             return Task.CompletedTask;
         });
         var dispatcher = new EventDispatcher(subscriptions, null!, new("stock"), TimeProvider.System, NullLogger<EventDispatcher>.Instance);
-        var envelope = new TopicEventCERequest { Id = "other/OrderConfirmedEvent", Data = ByteString.CopyFromUtf8($$"""{"orderId":"{{OrderId}}"}"""), Extensions = new() };
+        var envelope = new TopicEventCERequest
+        {
+            Id = "other/OrderConfirmedEvent",
+            Data = ByteString.CopyFromUtf8($$"""{"orderId":"{{OrderId}}"}"""),
+            Extensions = new(),
+        };
         envelope.Extensions.Fields["traceparent"] = Value.ForString($"00-{First}-b7ad6b7169203331-01");
         using var call = new Activity("call").Start();
-        await AppCallbackService.DispatchAsync(new TopicEventBulkRequest { Topic = "order-confirmed", Entries = { new TopicEventBulkRequestEntry { EntryId = "1", CloudEvent = envelope } } }, dispatcher, new(), default);
+        var batch = new TopicEventBulkRequest
+        {
+            Topic = "order-confirmed",
+            Entries = { new TopicEventBulkRequestEntry { EntryId = "1", CloudEvent = envelope } },
+        };
+        await AppCallbackService.DispatchAsync(batch, dispatcher, new(), default);
         Assert.DoesNotContain(call.TraceId.ToHexString(), traces);
         Assert.Same(call, Activity.Current);
     }
@@ -85,7 +105,9 @@ public sealed class SagaTracingTests : IDisposable
             StepRecord.Waiting, StepRecord.Waiting, StepRecord.Waiting, null, at, [new(at, "order-created", "", OrderStatus.Pending, First)]), "");
         var documents = new DocumentStore(sidecar, ConflictBackoff());
         var orders = new OrderStore(documents, sidecar, world.Clock, NullLoggerFactory.Instance);
-        var sweep = new OrderSweep(orders, sidecar, openOrders, new OrderIdPool(openOrders, SagaTimeouts, world.Clock, world.NewId), new(documents, sidecar, world.Clock), SagaTimeouts, null!, world.Clock, NullLoggerFactory.Instance);
+        var sweep = new OrderSweep(
+            orders, sidecar, openOrders, new OrderIdPool(openOrders, SagaTimeouts, world.Clock, world.NewId), new(documents, sidecar, world.Clock),
+            SagaTimeouts, null!, world.Clock, NullLoggerFactory.Instance);
         Run(() => openOrders.AddAsync(OrderId, default));
         world.Clock.AdvanceTo(world.Clock.GetUtcNow() + SagaTimeouts.ResendAfter);
         Run(() => sweep.RunAsync(default));
@@ -99,12 +121,15 @@ public sealed class SagaTracingTests : IDisposable
         Listen();
         var sidecar = Sidecar();
         var openOrders = new OpenOrderLog(sidecar, world.Clock, () => "i", NullLogger<OpenOrderLog>.Instance);
-        var participant = new Participant<Product>(new(sidecar, ConflictBackoff()), sidecar, Product.KeyOf, (_, _) => Task.CompletedTask, world.Clock, ConflictBackoff());
+        var participant = new Participant<Product>(
+            new(sidecar, ConflictBackoff()), sidecar, Product.KeyOf, (_, _) => Task.CompletedTask, world.Clock, ConflictBackoff());
         store.TryWrite($"app||{Product.KeyOf("p")}", new Product("p", "", 1, Holdings.Of(60), []), "");
         Within("reserve stock", () => participant.ReserveAsync(OrderId, [new("p", 1)], StockDecisions.Refuse, default), First);
         Run(() => openOrders.AddAsync(OrderId, default));
         world.Clock.AdvanceTo(world.Clock.GetUtcNow() + SagaTimeouts.Deadline);
-        var sweep = new ReservationSweep<Product>(participant, sidecar, openOrders, (_, _) => Task.FromResult(OrderOutcome.Confirmed), SagaTimeouts.Deadline, null!, world.Clock, NullLogger<ReservationSweep<Product>>.Instance);
+        var sweep = new ReservationSweep<Product>(
+            participant, sidecar, openOrders, (_, _) => Task.FromResult(OrderOutcome.Confirmed),
+            SagaTimeouts.Deadline, null!, world.Clock, NullLogger<ReservationSweep<Product>>.Instance);
         Run(() => sweep.RunAsync(default));
         Assert.Equal(1, ((Product)store.Read($"app||{Product.KeyOf("p")}").Value!).Holdings.Consumed);
         Assert.Equal("order is Confirmed", BeganAnew("sweep reservation").GetTagItem("saga.outcome"));
@@ -204,7 +229,7 @@ public sealed class SagaTracingTests : IDisposable
         using var dapr = new DaprClientBuilder().UseHttpEndpoint(address).Build();
         var probe = new SubscriptionProbe();
         probe.SetRead();
-        var asking = new Readiness(dapr, null!, new(), probe).CheckHealthAsync(new());
+        var asking = new Readiness(dapr, null!, new(), probe, new StoreProbe(null!, NullLogger<StoreProbe>.Instance)).CheckHealthAsync(new());
         var asked = await sidecar.GetContextAsync().WaitAsync(TimeSpan.FromSeconds(30));
         asked.Response.StatusCode = 204;
         asked.Response.Close();

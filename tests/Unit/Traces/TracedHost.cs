@@ -25,7 +25,8 @@ internal sealed class TracedHost : IAsyncDisposable
     {
         port = FreePort();
         var builder = SagaHost.CreateBuilder(
-            ["--OTEL_BSP_SCHEDULE_DELAY=50", "--OTEL_METRIC_EXPORT_INTERVAL=100", .. settings.Select(setting => $"--{setting}")], "stock", FreePort(), StockJsonContext.Default);
+            ["--OTEL_BSP_SCHEDULE_DELAY=50", "--OTEL_METRIC_EXPORT_INTERVAL=100", .. settings.Select(setting => $"--{setting}")],
+            "stock", FreePort(), StockJsonContext.Default);
         builder.ListenHttp("HTTP_PORT", port);
         builder.Logging.AddProvider(lines);
         app = builder.Build();
