@@ -59,6 +59,15 @@ if ! dotnet build Run.slnf -c Release -v q --nologo -clp:NoSummary >.data/build.
   exit 1
 fi
 
+# Nobody else on this machine may call the sidecars, or deliver events to the services. ./shop reads the tokens from this file.
+if [ -z "${DAPR_API_TOKEN:-}${APP_API_TOKEN:-}" ]; then
+  token() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
+  (umask 077 && printf 'DAPR_API_TOKEN=%s\nAPP_API_TOKEN=%s\n' "$(token)" "$(token)" >.data/tokens)
+  set -a
+  . ./.data/tokens
+  set +a
+fi
+
 program=artifacts/bin/daprd/release/daprd.dll
 shop=(dotnet artifacts/bin/Shop/release/Shop.dll)
 
@@ -127,6 +136,7 @@ cat <<TXT
 
   Try:
     curl -s -X POST http://localhost:8080/api/orders/choreography/mina \\
+         -H 'Content-Type: application/json' \\
          -d '{"items":[{"productId":"mouse","quantity":2}],"userCouponId":"welcome-mina","recipientName":"Mina"}'
     grpcurl -plaintext -d '{"order":"ORD-..."}' localhost:5001 shop.v1.OrderService/ExplainOrder
 

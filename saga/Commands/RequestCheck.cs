@@ -1,3 +1,7 @@
+using System.Globalization;
+using Google.Protobuf.WellKnownTypes;
+using Enum = System.Enum;
+
 namespace Saga.Commands;
 
 /// <summary>Validates the fields of a request and collects all violations, so that one answer names them all.</summary>
@@ -36,8 +40,37 @@ public sealed class RequestCheck
     public RequestCheck CanonicalOrderId(string field, string value) => Must(
         Guid.TryParseExact(value, "D", out var id) && id.ToString() == value, field, $"must be a UUID in 36 lower-case characters, {Seen(value)}.");
 
-    public RequestCheck Text(string field, string value, int min, int max) => Must(
-        value.Length >= min && value.Length <= max, field, $"must be {min} to {max} characters long, not {value.Length}.");
+    /// <summary>Text of a client. Its length counts code points, as people count characters; control characters and half surrogate pairs are refused.</summary>
+    public RequestCheck Text(string field, string value, int min, int max)
+    {
+        Length(field, value, min, max);
+        for (var at = 0; at < value.Length; at++)
+        {
+            if (char.IsControl(value[at])) return Must(false, field, $"must not have control characters, and has U+{(int)value[at]:X4}.");
+            if (!char.IsSurrogate(value[at])) continue;
+            if (at + 1 == value.Length || !char.IsSurrogatePair(value[at], value[at + 1])) return Must(false, field, $"must be Unicode, and has half a surrogate pair.");
+            at++;
+        }
+        return this;
+    }
+
+    /// <summary>Text of any content. Its length counts code points.</summary>
+    public RequestCheck Length(string field, string value, int min, int max)
+    {
+        var length = value.EnumerateRunes().Count();
+        return Must(length >= min && length <= max, field, $"must be {min} to {max} characters long, not {length}.");
+    }
+
+    /// <summary>A time from year 1 to 9999, as google.protobuf.Timestamp defines it: null is not set.</summary>
+    public RequestCheck Time(string field, Timestamp? value, string example) => value is null
+        ? Must(false, field, $"must be set, such as {example}.")
+        : Must(value.Seconds is >= -62_135_596_800 and <= 253_402_300_799 && value.Nanos is >= 0 and <= 999_999_999,
+            field, $"must be a time of the years 1 to 9999, not {value.Seconds} s and {value.Nanos} ns since 1970.");
+
+    /// <summary>The contract has a name for the value, and it is not the unspecified one.</summary>
+    public RequestCheck Known<T>(string field, T value) where T : struct, Enum => Must(
+        Enum.IsDefined(value) && Convert.ToInt32(value, CultureInfo.InvariantCulture) != 0, field,
+        $"must be one of {string.Join(", ", Enum.GetNames<T>().Skip(1).Select(name => name.ToUpperInvariant()))}, not {value}.");
 
     public RequestCheck Range(string field, long value, long min, long max) => Must(
         value >= min && value <= max, field, $"must be {min} to {max}, not {value}.");

@@ -4,7 +4,9 @@ using System.Text.Json.Serialization;
 using Dapr;
 using Google.Protobuf;
 using Grpc.Core;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.WebUtilities;
 using Saga.Commands;
 
 namespace Saga.Hosting;
@@ -16,6 +18,26 @@ public static class ProblemDetails
 
     public static IResult Create(Rejection rejection) => Create(
         ToHttpStatus(rejection.Code) ?? StatusCodes.Status500InternalServerError, rejection.Title, rejection.Message, rejection.Details.SelectMany(ToErrors));
+
+    /// <summary>Gives every error over HTTP/1.1 a body, also that of an unknown path or method; an unhandled exception is a 500 that tells nothing of it.</summary>
+    internal static void UseProblemDetails(this WebApplication app)
+    {
+        app.UseExceptionHandler(handler => handler.Run(http => Create(StatusCodes.Status500InternalServerError, "INTERNAL",
+            "This is a bug in the service; its log has the details under this path and time.").ExecuteAsync(http)));
+        app.UseStatusCodePages(async context =>
+        {
+            var http = context.HttpContext;
+            if (!HttpProtocol.IsHttp11(http.Request.Protocol)) return;
+            var status = http.Response.StatusCode;
+            var title = ReasonPhrases.GetReasonPhrase(status).ToUpperInvariant().Replace(' ', '_');
+            await Create(status, title, status switch
+            {
+                StatusCodes.Status404NotFound => $"There is nothing at {http.Request.Path}.",
+                StatusCodes.Status405MethodNotAllowed => $"{http.Request.Path} does not take {http.Request.Method}, but {http.Response.Headers.Allow}.",
+                _ => $"The request could not be read: {ReasonPhrases.GetReasonPhrase(status)}.",
+            }).ExecuteAsync(http);
+        });
+    }
 
     /// <summary>Runs a request. A rejection has its own status; a transient fault is 503.</summary>
     public static async Task<IResult> AnswerAsync(Func<Task<IResult>> answer)

@@ -64,9 +64,11 @@ public static class SagaHost
         var services = builder.Services;
         services.AddGrpc(grpc =>
         {
+            grpc.Interceptors.Add<AppTokenInterceptor>();
             grpc.Interceptors.Add<ExceptionInterceptor>();
             grpc.Interceptors.Add<EventLoopInterceptor>();
         });
+        services.AddSingleton<AppTokenInterceptor>();
         services.AddSingleton<ExceptionInterceptor>();
         services.AddSingleton<EventLoopInterceptor>();
         services.AddReflection();
@@ -166,6 +168,7 @@ public static class SagaHost
     /// <summary>Maps health, reflection and metrics, for an app without subscriptions. Call it last.</summary>
     public static void MapHost(this WebApplication app)
     {
+        app.UseProblemDetails();
         app.MapGrpcService<AppHealthService>();
         app.MapGrpcReflectionService();
         app.MapHealth();

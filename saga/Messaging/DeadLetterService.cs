@@ -16,12 +16,23 @@ internal sealed class DeadLetterService(
     DeadLetters letters, Subscriptions subscriptions, DryRun dryRun, AppId appId, TimeProvider clock, ILogger<DeadLetterService> log)
     : Wire.DeadLetterService.DeadLetterServiceBase
 {
+    /// <summary>Bytes of an answer: gRPC clients refuse more than 4 MiB by default.</summary>
+    private const int MaxResponseSize = 3 * 1024 * 1024;
+
     public override async Task<Wire.ListDeadLettersResponse> ListDeadLetters(Wire.ListDeadLettersRequest request, ServerCallContext context)
     {
         new RequestCheck().Page(request.PageSize, "").ThrowIfInvalid();
         var size = RequestCheck.GetPageSize(request.PageSize);
         var waiting = await letters.ReadWaitingAsync(context.CancellationToken);
-        return new() { DeadLetters = { waiting.Take(size).Select(ToWire) }, More = Math.Max(0, waiting.Count - size) };
+        var response = new Wire.ListDeadLettersResponse();
+        var bytes = 0;
+        foreach (var letter in waiting.Take(size).Select(ToWire))
+        {
+            if ((bytes += letter.CalculateSize()) > MaxResponseSize) break;
+            response.DeadLetters.Add(letter);
+        }
+        response.More = waiting.Count - response.DeadLetters.Count;
+        return response;
     }
 
     public override async Task<Wire.GetDeadLetterResponse> GetDeadLetter(Wire.GetDeadLetterRequest request, ServerCallContext context)

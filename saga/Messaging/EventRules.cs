@@ -87,7 +87,7 @@ internal static class EventRules
                     path, "must be 1 to 64 characters of A-Z 0-9 _.");
                 break;
             case FieldType.String:
-                check.Text(path, (string)value, 0, DetailMax);
+                check.Length(path, (string)value, 0, DetailMax);
                 break;
             case FieldType.Enum:
                 var number = (int)value;

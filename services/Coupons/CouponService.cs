@@ -15,7 +15,7 @@ internal sealed class CouponService(ISidecar sidecar, DocumentStore documents, I
         var check = new RequestCheck()
             .Id("user_id", request.UserId)
             .Must(request.DiscountCase != Wire.IssueCouponRequest.DiscountOneofCase.None, "discount", "amount_off or percent_off must be set.")
-            .Must(request.ValidUntil is not null, "valid_until", "must be set, such as 2030-12-31T23:59:59Z.")
+            .Time("valid_until", request.ValidUntil, "2030-12-31T23:59:59Z")
             .IdempotencyKey(request.IdempotencyKey);
         if (request.UserCouponId.Length > 0) check.Id("user_coupon_id", request.UserCouponId);
         switch (request.DiscountCase)

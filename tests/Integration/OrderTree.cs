@@ -13,7 +13,7 @@ internal static class OrderTree
         List<Span> tree = [];
         await collector.UntilAsync(spans =>
         {
-            var placing = spans.Where(span => span.Name == "place order" && span.Tags["order.id"] == order);
+            var placing = spans.Where(span => span.Name == "place order" && span.Tags.GetValueOrDefault("order.id") == order);
             var traces = placing.Select(span => span.TraceId).ToHashSet();
             tree = [.. spans.Where(span => traces.Contains(span.TraceId)).DistinctBy(span => (span.Id, span.Kind))];
             var ids = tree.Select(span => span.Id).ToHashSet();

@@ -41,7 +41,7 @@ public sealed class OtlpTests(ExportingShop shop) : IClassFixture<ExportingShop>
         }
     }
 
-    private static int CountPlacing(IEnumerable<Span> spans, string order) => spans.Count(span => span.Name == "place order" && span.Tags["order.id"] == order);
+    private static int CountPlacing(IEnumerable<Span> spans, string order) => spans.Count(span => span.Name == "place order" && span.Tags.GetValueOrDefault("order.id") == order);
 
     private double GetPlacedCount() => shop.Otlp.Metrics.GetValueOrDefault(("orders", "saga.orders.placed"));
 }

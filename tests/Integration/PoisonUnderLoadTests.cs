@@ -27,7 +27,7 @@ public sealed class PoisonUnderLoadTests(NewerDaprShop shop) : IDisposable
         ("coupon-used", "[1, 2"),
     ];
 
-    private readonly HttpClient http = new();
+    private readonly HttpClient http = new() { DefaultRequestHeaders = { { "dapr-api-token", NewerDaprShop.ApiToken } } };
 
     public void Dispose() => http.Dispose();
 
@@ -100,7 +100,9 @@ public sealed class PoisonUnderLoadTests(NewerDaprShop shop) : IDisposable
         using var body = new ByteArrayContent(Encoding.UTF8.GetBytes(json)) { Headers = { ContentType = new("application/json") } };
         // As application/json the sidecar itself would refuse malformed JSON.
         if (!IsJson(json)) body.Headers.ContentType = new MediaTypeHeaderValue("text/plain");
-        using var answer = await http.PostAsync($"{shop.AddressOf("3501")}/v1.0/publish/pubsub/{topic}", body);
+        // Each topic can be published only through the sidecar of its app.
+        var sidecar = topic.Split('-')[0] switch { "order" => "3501", "stock" => "3502", "payment" => "3503", _ => "3504" };
+        using var answer = await http.PostAsync($"{shop.AddressOf(sidecar)}/v1.0/publish/pubsub/{topic}", body);
         Assert.Equal(HttpStatusCode.NoContent, answer.StatusCode);
     }
 

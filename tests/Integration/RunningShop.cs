@@ -32,6 +32,13 @@ public class RunningShop : IAsyncLifetime
 
     public IDatabase Redis => redis!.Database;
 
+    public IEnumerable<string> RedisKeys() => Redis.Multiplexer.GetServers()[0].Keys(pageSize: 1_000).Select(key => $"{key}");
+
+    /// <summary>A hash or a stream as text.</summary>
+    public async Task<string> ReadRedisAsync(string key) => await Redis.KeyTypeAsync(key) == RedisType.Stream
+        ? string.Join('\n', (await Redis.StreamRangeAsync(key)).SelectMany(entry => entry.Values.Select(value => $"{value.Value}")))
+        : string.Join('\n', (await Redis.HashGetAllAsync(key)).Select(field => $"{field.Value}"));
+
     public string RedisAddress => redis!.Address;
 
     /// <summary>The folder of Dapr's component files.</summary>

@@ -29,6 +29,52 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output) : ICla
     private readonly string run = Guid.CreateVersion7().ToString("N")[^8..];
 
     [Fact]
+    public async Task Personal_data_is_in_the_document_of_the_order_only()
+    {
+        string[] secrets = [$"Nobody{run}", $"Nowhere {run} Street", $"+82-10-{run}"];
+        var placed = (await shop.Clients.Orders.PlaceOrderAsync(CreateRequest(secrets, product: await PutProductAsync(), skipPrecheck: false))).Order;
+        // Refused for another field, and because of one of these.
+        var refusals = new List<string>();
+        foreach (var change in (Action<PlaceOrderRequest>[])[bad => bad.Items[0].Quantity = 0, bad => bad.RecipientName += '\0', bad => bad.UserId = "||"])
+        {
+            var request = CreateRequest(secrets, placed.Items[0].ProductId, skipPrecheck: true);
+            change(request);
+            refusals.Add($"{await Assert.ThrowsAsync<Grpc.Core.RpcException>(async () => await shop.Clients.Orders.PlaceOrderAsync(request))}");
+        }
+        await TreeAsync(placed.OrderId, ["settle stock", "settle payment"]);
+
+        Assert.Equal(secrets, new[] { placed.RecipientName, placed.ShippingAddress, placed.ShippingPhone });
+        AssertHasNone("the log", shop.Output);
+        AssertHasNone("a refusal", string.Join('\n', refusals));
+        AssertHasNone("a span", string.Join('\n', shop.Collector.Spans.SelectMany(span => span.Tags.Values.Append(span.Name))));
+        var hasOrder = false;
+        foreach (var key in shop.RedisKeys())
+        {
+            var content = key.StartsWith("orders||orders:order:", StringComparison.Ordinal) && key.EndsWith(placed.OrderId, StringComparison.Ordinal);
+            hasOrder |= content;
+            if (!content) AssertHasNone(key, await shop.ReadRedisAsync(key));
+        }
+        Assert.True(hasOrder);
+
+        void AssertHasNone(string where, string text) =>
+            Assert.All(secrets, secret => Assert.False(text.Contains(secret, StringComparison.Ordinal), $"{where} has '{secret}'."));
+    }
+
+    private PlaceOrderRequest CreateRequest(string[] secrets, string product, bool skipPrecheck) => new()
+    {
+        UserId = $"u-{run}", Items = { new OrderItem { ProductId = product, Quantity = 1 } },
+        RecipientName = secrets[0], ShippingAddress = secrets[1], ShippingPhone = secrets[2], SkipPrecheck = skipPrecheck,
+    };
+
+    private async Task<string> PutProductAsync()
+    {
+        var product = $"p-{run}";
+        await shop.Clients.Stock.PutProductAsync(new() { ProductId = product, Name = "Lamp", Price = 1_000, InitialStock = 10 });
+        await shop.Clients.Payments.OpenAccountAsync(new() { UserId = $"u-{run}", InitialDeposit = 100_000 });
+        return product;
+    }
+
+    [Fact]
     public async Task A_confirmed_order_is_one_trace()
     {
         var order = await PlaceAsync(balance: 100_000);
@@ -197,7 +243,7 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output) : ICla
         Assert.Equal(tree.Count, tree.DistinctBy(span => span.Id).Count());
         var timeline = (await shop.Clients.Orders.ExplainOrderAsync(new() { Order = order })).Timeline;
         Assert.All(timeline, entry => Assert.Equal(tree[0].TraceId, entry.TraceId));
-        Assert.All(tree.Where(span => span.Scope == Saga), span => Assert.Equal((order, span.Name), (span.Tags["order.id"], span.Tags["saga.step"])));
+        Assert.All(tree.Where(span => span.Scope == Saga), span => Assert.Equal((order, span.Name), (span.Tags.GetValueOrDefault("order.id"), span.Tags["saga.step"])));
         return tree;
     }
 

@@ -6,13 +6,13 @@ namespace Orders;
 
 /// <summary>
 /// Accepts ids in JSON that are whole numbers, as systems with numeric ids write them: 1 is the id "1". In the JSON mapping of protobuf every id is
-/// a string.
+/// a string. Members that are there twice are refused.
 /// </summary>
 internal static class JsonIds
 {
     /// <summary>The same JSON with such numbers in quotes, digit by digit as they stand. What is no JSON stays as it is.</summary>
     /// <param name="type">What the JSON is of. Its ids are the strings whose names end in _id.</param>
-    /// <exception cref="RejectedException">INVALID_ARGUMENT naming every id that is neither a string nor a whole number.</exception>
+    /// <exception cref="RejectedException">INVALID_ARGUMENT naming every id that is neither a string nor a whole number, and every member that is there twice.</exception>
     public static string QuoteNumbers(string json, MessageDescriptor type)
     {
         var text = Encoding.UTF8.GetBytes(json);
@@ -61,13 +61,16 @@ internal static class JsonIds
                 json.Skip();
                 break;
             case JsonTokenType.StartObject:
+                HashSet<string> seen = [];
                 while (json.Read() && json.TokenType != JsonTokenType.EndObject)
                 {
                     var name = json.GetString()!;
                     var member = message?.Fields.InDeclarationOrder().FirstOrDefault(one => one.JsonName == name || one.Name == name);
+                    var path = at.Length == 0 ? name : $"{at}.{name}";
+                    // userId and user_id are the same field. Which value of two counts differs between parsers.
+                    if (!seen.Add(member?.Name ?? name)) found.Violations.Add((path, "must be there once."));
                     json.Read();
-                    Value(ref json, member is { FieldType: FieldType.Message } ? member.MessageType : null, member,
-                        at.Length == 0 ? name : $"{at}.{name}", found);
+                    Value(ref json, member is { FieldType: FieldType.Message } ? member.MessageType : null, member, path, found);
                 }
                 break;
             default:

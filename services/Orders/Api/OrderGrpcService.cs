@@ -71,7 +71,9 @@ internal sealed class OrderGrpcService(
     public override async Task<Wire.ListOrdersResponse> ListOrders(Wire.ListOrdersRequest request, ServerCallContext context)
     {
         PageCursor cursor = default;
-        new RequestCheck()
+        var check = new RequestCheck();
+        for (var at = 0; at < request.Statuses.Count; at++) check.Known($"statuses[{at}]", request.Statuses[at]);
+        check
             .Page(request.PageSize, "")
             .Must(PageCursor.TryParse(request.PageToken, out cursor), "page_token", $"'{request.PageToken}' is not a page token of an earlier answer.")
             .ThrowIfInvalid();

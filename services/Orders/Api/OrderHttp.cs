@@ -1,7 +1,11 @@
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Google.Protobuf;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.Extensions.Primitives;
+using ProblemDetails = Saga.Hosting.ProblemDetails;
 using Wire = Shop.V1;
 
 namespace Orders;
@@ -9,10 +13,18 @@ namespace Orders;
 /// <summary>The HTTP and JSON API of Orders. Errors are problem details (RFC 9457).</summary>
 internal static class OrderHttp
 {
+    /// <summary>Bytes of a body, at most: an order of 100 items with the longest texts has a fifth of it.</summary>
+    private const int BodyMax = 256 * 1024;
+
+    private const string IdempotencyKeyHeader = "Idempotency-Key";
+
+    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
     public static void MapOrderHttp(this WebApplication app)
     {
-        app.MapPost("/api/orders/choreography/{publicId}", PlaceAsync);
-        app.MapGet("/api/orders/{orderNumber}", GetAsync);
+        var api = app.MapGroup("/api/orders").AddEndpointFilter(SameOrigin.FilterAsync);
+        api.MapPost("/choreography/{publicId}", PlaceAsync).WithMetadata(new RequestSizeLimitAttribute(BodyMax));
+        api.MapMethods("/{orderNumber}", [HttpMethods.Get, HttpMethods.Head], GetAsync);
     }
 
     /// <summary>
@@ -23,8 +35,11 @@ internal static class OrderHttp
         Wire.PlaceOrderRequest request;
         try
         {
-            using var body = new StreamReader(http.Body);
-            request = JsonParser.Default.Parse<Wire.PlaceOrderRequest>(JsonIds.QuoteNumbers(await body.ReadToEndAsync(ct), Wire.PlaceOrderRequest.Descriptor));
+            using var body = new MemoryStream();
+            await http.Body.CopyToAsync(body, ct);
+            var json = StrictUtf8.GetString(body.GetBuffer().AsSpan(0, (int)body.Length));
+            request = JsonParser.Default.Parse<Wire.PlaceOrderRequest>(JsonIds.QuoteNumbers(json, Wire.PlaceOrderRequest.Descriptor));
+            SetIdempotencyKey(request, http.Headers[IdempotencyKeyHeader]);
         }
         catch (RejectedException rejected)
         {
@@ -34,17 +49,38 @@ internal static class OrderHttp
         {
             return ProblemDetails.Create(StatusCodes.Status400BadRequest, "MALFORMED_BODY", $"The body is not the JSON of an order: {unreadable.Message}");
         }
+        catch (DecoderFallbackException)
+        {
+            return ProblemDetails.Create(StatusCodes.Status400BadRequest, "MALFORMED_BODY", "The body is not UTF-8.");
+        }
+        catch (BadHttpRequestException refused)
+        {
+            return refused.StatusCode == StatusCodes.Status413PayloadTooLarge
+                ? ProblemDetails.Create(refused.StatusCode, "BODY_TOO_LARGE", $"The body has more than {BodyMax} bytes.")
+                : ProblemDetails.Create(refused.StatusCode, "MALFORMED_REQUEST", refused.Message);
+        }
         if (request.UserId.Length > 0 && request.UserId != publicId)
         {
             return ProblemDetails.Create(StatusCodes.Status400BadRequest, "INVALID_ARGUMENT", "userId in the body is not the user in the path.");
         }
         request.UserId = publicId;
-        if (http.Headers.TryGetValue("Idempotency-Key", out var key)) request.IdempotencyKey = key.ToString();
         return await ProblemDetails.AnswerAsync(async () =>
         {
             var order = OrderJson.From(await placing.PlaceAsync(request, ct));
             return TypedResults.Json(order, OrderJsonContext.Readable.OrderJson, statusCode: StatusCodes.Status201Created);
         });
+    }
+
+    /// <exception cref="RejectedException">There are several keys, an empty one, or another one in the body.</exception>
+    private static void SetIdempotencyKey(Wire.PlaceOrderRequest request, StringValues header)
+    {
+        if (header.Count == 0) return;
+        var problem = header.Count > 1 ? $"must be one value, not {header.Count}."
+            : string.IsNullOrWhiteSpace(header[0]) ? "must not be empty; leave the header out for an order without a key."
+            : request.IdempotencyKey.Length > 0 && request.IdempotencyKey != header[0] ? "differs from idempotencyKey in the body."
+            : null;
+        if (problem is not null) throw new RejectedException(Rejection.Invalid([(IdempotencyKeyHeader, problem)]));
+        request.IdempotencyKey = header[0];
     }
 
     private static Task<IResult> GetAsync(string orderNumber, OrderQueries queries, CancellationToken ct) => ProblemDetails.AnswerAsync(async () =>

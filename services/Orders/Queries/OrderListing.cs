@@ -9,6 +9,9 @@ namespace Orders;
 /// <param name="History">In the history. Null: the log comes first.</param>
 internal readonly record struct PageCursor(string? OpenAfter, HistoryCursor? History)
 {
+    /// <summary>The year 9999.</summary>
+    private const long HourMax = 70_389_528;
+
     public string ToToken() => (OpenAfter, History) switch
     {
         (_, { } history) => string.Create(CultureInfo.InvariantCulture, $"{history.Hour}.{history.Page}.{history.Seen}"),
@@ -28,7 +31,7 @@ internal readonly record struct PageCursor(string? OpenAfter, HistoryCursor? His
         }
         long[] numbers =
             [.. token.Split('.').Select(part => long.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : -1)];
-        if (numbers is not [var hour and >= 0, var page and (>= 0 and <= int.MaxValue), var seen and (>= 0 and <= int.MaxValue)]) return false;
+        if (numbers is not [var hour and (>= 0 and <= HourMax), var page and (>= 0 and <= int.MaxValue), var seen and (>= 0 and <= int.MaxValue)]) return false;
         cursor = new(null, new(hour, (int)page, (int)seen));
         return true;
     }
@@ -38,6 +41,9 @@ internal readonly record struct PageCursor(string? OpenAfter, HistoryCursor? His
 internal sealed class OrderListing(ISidecar sidecar, OpenOrderLog openOrders, OrderHistory history, SagaTimeouts timeouts, TimeProvider clock)
 {
     private const int MaxBatchSize = 200;
+
+    /// <summary>Bytes of an answer: gRPC clients refuse more than 4 MiB by default.</summary>
+    private const int MaxResponseSize = 3 * 1024 * 1024;
 
     /// <summary>Lists open orders, oldest first.</summary>
     public async Task<Wire.ListOpenOrdersResponse> ListOpenAsync(int size, CancellationToken ct)
@@ -52,9 +58,19 @@ internal sealed class OrderListing(ISidecar sidecar, OpenOrderLog openOrders, Or
         };
     }
 
-    /// <summary>Lists all orders, latest first.</summary>
+    /// <summary>Lists all orders, latest first: at most <paramref name="size"/> of them, and at most <see cref="MaxResponseSize"/> bytes.</summary>
     /// <param name="statuses">Empty: all.</param>
     public async Task<Wire.ListOrdersResponse> ListAsync(PageCursor cursor, int size, IReadOnlyList<Wire.OrderStatus> statuses, CancellationToken ct)
+    {
+        while (true)
+        {
+            var page = await ReadPageAsync(cursor, size, statuses, ct);
+            if (size == 1 || page.CalculateSize() <= MaxResponseSize) return page;
+            size /= 2;
+        }
+    }
+
+    private async Task<Wire.ListOrdersResponse> ReadPageAsync(PageCursor cursor, int size, IReadOnlyList<Wire.OrderStatus> statuses, CancellationToken ct)
     {
         var (ids, next) = cursor.History is null ? await ReadLogAsync(cursor.OpenAfter, size, ct) : await ReadHistoryAsync(cursor.History, size, ct);
         var orders = (await ReadAsync(ids, ct)).Where(order => statuses.Count == 0 || statuses.Contains(OrderMapping.From(order.Status)));

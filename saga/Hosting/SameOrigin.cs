@@ -1,0 +1,41 @@
+using System.Net;
+using Microsoft.AspNetCore.Http;
+
+namespace Saga.Hosting;
+
+/// <summary>
+/// Rejects requests that a page of another site makes in a visitor's browser. A state-changing request must not come from another origin (Origin,
+/// Sec-Fetch-Site), and must be JSON, which such a page cannot send without a CORS preflight, which is not answered. A request on a loopback address
+/// must name a loopback host, so that a foreign name that resolves to this machine (DNS rebinding) is rejected too.
+/// </summary>
+public static class SameOrigin
+{
+    private static readonly string[] LoopbackHosts = ["localhost", "127.0.0.1", "[::1]"];
+
+    /// <summary>A filter for endpoints; a rejection is problem details with status 403 or 415.</summary>
+    public static ValueTask<object?> FilterAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next) =>
+        Reject(context.HttpContext.Request) is { } rejection ? ValueTask.FromResult<object?>(rejection) : next(context);
+
+    /// <summary>Null: it is not rejected.</summary>
+    private static IResult? Reject(HttpRequest http)
+    {
+        if (http.HttpContext.Connection.LocalIpAddress is { } local && IPAddress.IsLoopback(local) && !LoopbackHosts.Contains(http.Host.Host))
+        {
+            return ProblemDetails.Create(StatusCodes.Status403Forbidden, "FOREIGN_HOST", $"'{http.Host}' is not this machine; use localhost.");
+        }
+        if (HttpMethods.IsGet(http.Method) || HttpMethods.IsHead(http.Method)) return null;
+        if (http.Headers.Origin is { Count: > 0 } origin && origin != $"{http.Scheme}://{http.Host}")
+        {
+            return ProblemDetails.Create(StatusCodes.Status403Forbidden, "FOREIGN_ORIGIN", $"A page of '{origin}' may not do this.");
+        }
+        if (http.Headers["Sec-Fetch-Site"] is { Count: > 0 } site && site != "same-origin" && site != "none")
+        {
+            return ProblemDetails.Create(StatusCodes.Status403Forbidden, "FOREIGN_ORIGIN", "A page of another site may not do this.");
+        }
+        return IsUtf8Json(http) ? null : ProblemDetails.Create(StatusCodes.Status415UnsupportedMediaType, "NOT_JSON",
+            "The body must be JSON in UTF-8, and its content type say so: Content-Type: application/json.");
+    }
+
+    private static bool IsUtf8Json(HttpRequest http) => http.HasJsonContentType()
+        && (http.GetTypedHeaders().ContentType!.Charset is not { HasValue: true } charset || charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase));
+}
