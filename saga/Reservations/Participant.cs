@@ -9,10 +9,11 @@ using Saga.Telemetry;
 namespace Saga.Reservations;
 
 /// <summary>
-/// A TCC participant (try / confirm / cancel): reserves from shared documents for an order, releases, and settles. Each happens exactly
-/// once, whatever is delivered twice, late or out of order, and wherever a process dies.
+/// A TCC participant (try / confirm / cancel): reserves from shared documents for an order, and then releases or settles. Each has its effect at
+/// most once while the reservation is kept, whatever is delivered twice, late or out of order, and wherever a process dies.
 /// </summary>
 /// <remarks>
+/// A line with "mutant: name" is broken on purpose by the mutation test of that name (tests/README.md).
 /// Two documents cannot be written in one transaction. The reservation decides; the mark in the shared document is a write intent. Every handler
 /// reads the shared document first and the reservation second. After a rejection or a tombstone the shared documents are written once more (a
 /// fence): a line that is still held for the order is released, and a handler that read before meets a newer ETag and starts over.
@@ -25,15 +26,15 @@ public sealed class Participant<T>(
     where T : class, IHasHoldings<T>
 {
     /// <summary>
-    /// Marks in one document beyond which the reservations behind them are looked up, because other instances may have left them. Reservations
-    /// in progress have marks too, as many as share a few writes.
+    /// With more marks than this in a document, the reservations of all of them are read and the resolved marks pruned: by itself a process prunes
+    /// only marks that it has resolved, and those of other or restarted instances would pile up. Far above the number of orders in progress.
     /// </summary>
     private const int MarksMax = 256;
 
     private readonly ResolvedMarks resolvedMarks = new();
 
-    /// <summary>Open reservations that this process has made, for their lines.</summary>
-    private readonly VersionCache made = new(suspendAfterMiss: 0);
+    /// <summary>Reservations that this process has made, so that <see cref="SettleAsync"/> knows their lines without a read.</summary>
+    private readonly VersionCache made = new(suspendAfterMiss: 0, isCounter: true);
 
     /// <summary>Ids of documents that are being pruned, each by one caller.</summary>
     private readonly ConcurrentDictionary<string, bool> pruning = new();
@@ -89,7 +90,10 @@ public sealed class Participant<T>(
     /// Cancel: releases what the order reserved. An order without a reservation gets a tombstone, so that a late order-created reserves
     /// nothing.
     /// </summary>
-    /// <returns>The released reservation; a rejected one, or a tombstone, held nothing and is fenced again.</returns>
+    /// <returns>
+    /// The released reservation; or a rejected one or a tombstone, under which nothing was reserved: it is fenced again, which also releases a line
+    /// that a crashed or suspended handler took for it.
+    /// </returns>
     /// <exception cref="UnprocessableEventException">The reservation is settled: a confirmed order cannot have failed.</exception>
     public async Task<Reservation> ReleaseAsync(string orderId, ImmutableArray<ReservationLine> lines, CancellationToken ct)
     {
@@ -117,6 +121,7 @@ public sealed class Participant<T>(
                     if (await CompleteAsync(moved, ReservationStatus.Released, ReservationMark.Released, ct) is { } done) return done;
                     continue;
 
+                // Rejected with WasReserved is in a corrupt document only.
                 case { Status: ReservationStatus.Settled or ReservationStatus.Rejected } contradicting:
                     throw new UnprocessableEventException($"Order {orderId} is said to have failed, but its reservation is {contradicting.Status}.");
             }
@@ -199,7 +204,7 @@ public sealed class Participant<T>(
     }
 
     /// <summary>Moves what is held to available or consumed, line by line, and sets the marks to <paramref name="to"/>.</summary>
-    /// <returns>The reservation as it was meanwhile, to be completed from. Null: it is no longer Reserved.</returns>
+    /// <returns>The reservation as last read, still Reserved: the version that <see cref="CompleteAsync"/> replaces. Null: it is no longer Reserved.</returns>
     private async Task<Versioned<Reservation>?> MoveHoldingsAsync(
         string orderId, ImmutableArray<ReservationLine> lines, ReservationMark to, CancellationToken ct)
     {

@@ -6,6 +6,7 @@ namespace Orders;
 /// The decisions of Orders: from a stored order and an event to the next state and the events to publish. Pure, and idempotent: a duplicate
 /// changes nothing, and a duplicate answer publishes the event of a final order again, since the first delivery may have crashed before it published.
 /// </summary>
+/// <remarks>A line with "mutant: name" is broken on purpose by the mutation test of that name (tests/README.md).</remarks>
 internal static class OrderDecisions
 {
     /// <summary>Places an order, once.</summary>
@@ -31,7 +32,7 @@ internal static class OrderDecisions
                 return new(order, FinalEvent(order)); // a duplicate
             case StepState.Refused or StepState.Skipped:
                 throw Contradiction(order, step, "done");
-            case StepState.Waiting or StepState.Done or StepState.Undone: // the first answer; Undone when the compensation has overtaken it
+            case StepState.Waiting or StepState.Done or StepState.Undone: // the first answer; Undone without one when the compensation has overtaken it
                 break;
         }
         var state = before.State == StepState.Undone ? StepState.Undone : StepState.Done;
@@ -187,7 +188,10 @@ internal static class OrderDecisions
         return new(failed, FinalEvent(failed));
     }
 
-    /// <summary>The event of a final order, the same every time. None while it is pending, nor once every participant has compensated.</summary>
+    /// <summary>
+    /// The event of a final order, to whose completed steps a late answer may have been added. None while it is pending, nor once every participant
+    /// has compensated.
+    /// </summary>
     private static OutgoingEvent[] FinalEvent(Order order) => order.Status switch
     {
         OrderStatus.Pending or OrderStatus.Abandoned => [],
