@@ -6,7 +6,8 @@ namespace Bench;
 /// <summary>Copies the records of finished orders to new ids, to enlarge the store.</summary>
 internal static class OrderCloner
 {
-    private static readonly string[] Records = ["orders||orders:order:", "stock||stock:reservation:", "payments||payments:reservation:", "coupons||coupons:reservation:"];
+    private static readonly string[] Records =
+        ["orders||orders:order:", "stock||stock:reservation:", "payments||payments:reservation:", "coupons||coupons:reservation:"];
 
     /// <summary>Number of orders in the store.</summary>
     public static async Task<int> CountAsync(RedisClient redis) => (await KeysAsync(redis, Records[0])).Count;

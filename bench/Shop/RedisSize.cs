@@ -10,7 +10,8 @@ internal sealed record RedisSize(double BytesPerOrder, double StreamMegabytes)
 {
     private const int SampleSize = 300;
 
-    private static readonly string[] PerOrder = ["orders||orders:order:", "stock||stock:reservation:", "payments||payments:reservation:", "coupons||coupons:reservation:", "orders||orders:past:"];
+    private static readonly string[] PerOrder =
+        ["orders||orders:order:", "stock||stock:reservation:", "payments||payments:reservation:", "coupons||coupons:reservation:", "orders||orders:past:"];
 
     public static async Task<RedisSize> ReadAsync(RedisClient redis)
     {

@@ -41,7 +41,8 @@ internal sealed class ComponentFiles
             {
                 if (Find("ttlInSeconds") is { } ttl && !ttl.StartsWith('-'))
                 {
-                    yield return CheckResult.Problem(name, "ttlInSeconds", $"Every document expires after {ttl} s by default: balances, stock and open orders too.",
+                    yield return CheckResult.Problem(name, "ttlInSeconds",
+                        $"Every document expires after {ttl} s by default: balances, stock and open orders too.",
                         "Remove ttlInSeconds from the component; the services set the time to live of what may expire.");
                 }
             }
@@ -49,19 +50,23 @@ internal sealed class ComponentFiles
             {
                 if (Find("consumerID") is { } consumer && !consumer.Contains("{appID}", StringComparison.OrdinalIgnoreCase))
                 {
-                    yield return CheckResult.Problem(name, "consumerID", $"All services share the consumer group '{consumer}', so that each event reaches only one of them.",
+                    yield return CheckResult.Problem(name, "consumerID",
+                        $"All services share the consumer group '{consumer}', so that each event reaches only one of them.",
                         "Remove consumerID from the component, or make it {appID}.");
                 }
                 if (Find("consumerID") is { } changing && changing.Contains("{uuid}", StringComparison.OrdinalIgnoreCase))
                 {
-                    yield return CheckResult.Problem(name, "consumerID", "Every start has a new consumer group, so that events are lost that came while a service was down.",
+                    yield return CheckResult.Problem(name, "consumerID",
+                        "Every start has a new consumer group, so that events are lost that came while a service was down.",
                         "Remove consumerID from the component, or make it {appID}.");
                 }
                 foreach (var setting in (string[])["processingTimeout", "redeliverInterval"])
                 {
                     if (type.EndsWith(".redis", StringComparison.Ordinal) && Find(setting) is { } value && value.TrimEnd('m', 's', 'h') == "0")
                     {
-                        yield return CheckResult.Problem(name, setting, $"It is {value}: an event that a crashed service had read is never delivered again.", $"Set {setting} in the component, as in components/pubsub.yaml.");
+                        yield return CheckResult.Problem(name, setting,
+                            $"It is {value}: an event that a crashed service had read is never delivered again.",
+                            $"Set {setting} in the component, as in components/pubsub.yaml.");
                     }
                 }
             }

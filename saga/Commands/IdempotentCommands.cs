@@ -6,7 +6,9 @@ using Saga.State;
 namespace Saga.Commands;
 
 /// <summary>A command that was executed, with its response.</summary>
-/// <param name="Command">The name of its request, such as DepositRequest: each command has idempotency keys of its own. Null in documents of an older version.</param>
+/// <param name="Command">
+/// The name of its request, such as DepositRequest: each command has idempotency keys of its own. Null in documents of an older version.
+/// </param>
 /// <param name="Key">The client's idempotency key.</param>
 /// <param name="Content">A fingerprint of the request.</param>
 /// <param name="Response">The response, as protobuf bytes in base64.</param>

@@ -48,7 +48,8 @@ public sealed class RequestCheck
         {
             if (char.IsControl(value[at])) return Must(false, field, $"must not have control characters, and has U+{(int)value[at]:X4}.");
             if (!char.IsSurrogate(value[at])) continue;
-            if (at + 1 == value.Length || !char.IsSurrogatePair(value[at], value[at + 1])) return Must(false, field, $"must be Unicode, and has half a surrogate pair.");
+            var isPair = at + 1 < value.Length && char.IsSurrogatePair(value[at], value[at + 1]);
+            if (!isPair) return Must(false, field, "must be Unicode, and has half a surrogate pair.");
             at++;
         }
         return this;

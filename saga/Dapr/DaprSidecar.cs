@@ -38,7 +38,9 @@ public sealed class DaprSidecar : ISidecar
     private readonly Batcher<StateItem, bool> writes;
     private readonly ConcurrentDictionary<string, Batcher<(BulkPublishRequestEntry Entry, string? Trace), bool>> publishers = new();
 
-    /// <param name="appId">Part of every key in the store, so that services that share a store do not share documents, whatever the component's keyPrefix.</param>
+    /// <param name="appId">
+    /// Part of every key in the store, so that services that share a store do not share documents, whatever the component's keyPrefix.
+    /// </param>
     /// <param name="json">The serialization of documents.</param>
     public DaprSidecar(DaprApi.DaprClient dapr, AppId appId, JsonSerializerOptions json, EventLoop eventLoop)
     {

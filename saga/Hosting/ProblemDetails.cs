@@ -19,7 +19,9 @@ public static class ProblemDetails
     public static IResult Create(Rejection rejection) => Create(
         ToHttpStatus(rejection.Code) ?? StatusCodes.Status500InternalServerError, rejection.Title, rejection.Message, rejection.Details.SelectMany(ToErrors));
 
-    /// <summary>Gives every error over HTTP/1.1 a body, also that of an unknown path or method; an unhandled exception is a 500 that tells nothing of it.</summary>
+    /// <summary>
+    /// Gives every error over HTTP/1.1 a body, also that of an unknown path or method; an unhandled exception is a 500 that tells nothing of it.
+    /// </summary>
     internal static void UseProblemDetails(this WebApplication app)
     {
         app.UseExceptionHandler(handler => handler.Run(http => Create(StatusCodes.Status500InternalServerError, "INTERNAL",

@@ -55,7 +55,8 @@ public sealed partial class SettingReader(IConfiguration configuration)
         foreach (var child in configuration.GetSection(section).GetChildren())
         {
             if (known.Contains(child.Key, StringComparer.OrdinalIgnoreCase)) continue;
-            problems.Add($"{NameOf($"{section}:{child.Key}")} is not a setting; {section} has {string.Join(", ", known.Select(key => NameOf($"{section}:{key}")))}.");
+            var names = string.Join(", ", known.Select(key => NameOf($"{section}:{key}")));
+            problems.Add($"{NameOf($"{section}:{child.Key}")} is not a setting; {section} has {names}.");
         }
         return this;
     }

@@ -63,7 +63,8 @@ internal sealed class ReservationSweep<T>(
         if (outcome == OrderOutcome.Unknown && reservation is not null && clock.GetUtcNow() - reservation.Changed > DecidableAge)
         {
             throw new UnprocessableEventException(
-                $"The reservation is of {reservation.Changed:yyyy-MM-dd} and neither settled nor released, and Orders no longer knows whether the order was confirmed. Nothing was changed; an operator has to decide (docs/debugging.md).");
+                $"The reservation is of {reservation.Changed:yyyy-MM-dd} and neither settled nor released, and Orders no longer knows whether the order was "
+                + "confirmed. Nothing was changed; an operator has to decide (docs/debugging.md).");
         }
         // Without a reservation there is nothing to release: Orders closes a failed order only after this participant has compensated.
         if (outcome is OrderOutcome.Closed or OrderOutcome.Unknown && reservation is not null) await participant.ReleaseAsync(orderId, reservation.Lines, ct);

@@ -41,5 +41,6 @@ public sealed class StoreProbe(ISidecar sidecar, ILogger<StoreProbe> log)
     }
 
     private static string Sentence(string fault) =>
-        $"The state store {fault}, so that orders could be lost: give the component '{DaprSidecar.StateStore}' (spec.type) a store with ETags and first-write concurrency, such as state.redis.";
+        $"The state store {fault}, so that orders could be lost: give the component '{DaprSidecar.StateStore}' (spec.type) a store with ETags and "
+        + "first-write concurrency, such as state.redis.";
 }

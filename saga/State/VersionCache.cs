@@ -91,7 +91,9 @@ internal sealed class VersionCache(int suspendAfterMiss, bool isCounter = false)
 
     /// <summary>Null: ETags of this store cannot be predicted. Dapr promises nothing about them; Redis and some other stores count.</summary>
     private string? PredictETagAfter(string etag) =>
-        etag.Length == 0 ? Volatile.Read(ref isCounter) ? "1" : null : TryParseCounter(etag, out var version) ? (version + 1).ToString(CultureInfo.InvariantCulture) : null;
+        etag.Length == 0 ? (Volatile.Read(ref isCounter) ? "1" : null)
+        : TryParseCounter(etag, out var version) ? (version + 1).ToString(CultureInfo.InvariantCulture)
+        : null;
 
     private static bool TryParseCounter(string etag, out long version) => long.TryParse(etag, NumberStyles.None, CultureInfo.InvariantCulture, out version);
 }

@@ -5,7 +5,8 @@ namespace Payments;
 
 /// <summary>A user's account as it is stored.</summary>
 /// <param name="Holdings">Won: the balance, what is charged for open orders, what is spent.</param>
-internal sealed record Account(string UserId, Holdings Holdings, ImmutableArray<CompletedCommand> Commands, int ArchivedCommands = 0) : IHasHoldings<Account>, IHasCommandHistory<Account>
+internal sealed record Account(string UserId, Holdings Holdings, ImmutableArray<CompletedCommand> Commands, int ArchivedCommands = 0)
+    : IHasHoldings<Account>, IHasCommandHistory<Account>
 {
     public static string KeyOf(string userId) => $"account:{userId}";
 

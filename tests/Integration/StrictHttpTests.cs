@@ -5,7 +5,9 @@ using Shop.V1;
 
 namespace Integration;
 
-/// <summary>HTTP requests to Orders byte by byte, as no well-behaved client sends them. Each is refused with a body that says why, and places nothing.</summary>
+/// <summary>
+/// HTTP requests to Orders byte by byte, as no well-behaved client sends them. Each is refused with a body that says why, and places nothing.
+/// </summary>
 [Collection(nameof(OnRedis))]
 public sealed class StrictHttpTests(RunningShop shop)
 {

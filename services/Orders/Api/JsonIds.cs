@@ -12,7 +12,9 @@ internal static class JsonIds
 {
     /// <summary>The same JSON with such numbers in quotes, digit by digit as they stand. What is no JSON stays as it is.</summary>
     /// <param name="type">What the JSON is of. Its ids are the strings whose names end in _id.</param>
-    /// <exception cref="RejectedException">INVALID_ARGUMENT naming every id that is neither a string nor a whole number, and every member that is there twice.</exception>
+    /// <exception cref="RejectedException">
+    /// INVALID_ARGUMENT naming every id that is neither a string nor a whole number, and every member that is there twice.
+    /// </exception>
     public static string QuoteNumbers(string json, MessageDescriptor type)
     {
         var text = Encoding.UTF8.GetBytes(json);
