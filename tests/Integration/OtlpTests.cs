@@ -4,22 +4,26 @@ using Traces;
 namespace Integration;
 
 /// <summary>Traces and metrics by OTLP, with every exporter and protocol.</summary>
-public sealed class OtlpTests(ExportingShop shop) : IClassFixture<ExportingShop>
+[Collection(nameof(OnEmbedded))]
+public sealed class OtlpTests(EmbeddedShop shop)
 {
+    /// <summary>Orders of other tests on this shop, which may be counted late.</summary>
+    private const int OtherOrders = 8;
+
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(30), PollInterval = TimeSpan.FromMilliseconds(50);
 
     [Fact]
     public async Task An_order_is_one_trace_although_each_service_exports_differently()
     {
-        var run = Guid.CreateVersion7().ToString("N")[^8..];
+        var (run, before) = (Guid.CreateVersion7().ToString("N")[^8..], GetPlacedCount());
         await TraceAsync("success", ["settle stock", "settle payment", "settle coupon"]);
         await TraceAsync("balance too low", ["consume stock-released", "consume payment-refunded", "consume coupon-restored"]);
 
-        for (var until = DateTime.UtcNow + Timeout; GetPlacedCount() < 2 && DateTime.UtcNow < until; await Task.Delay(PollInterval))
+        for (var until = DateTime.UtcNow + Timeout; GetPlacedCount() < before + 2 && DateTime.UtcNow < until; await Task.Delay(PollInterval))
         {
         }
-        Assert.Equal(2, GetPlacedCount());
-        Assert.Superset(ExportingShop.Exports.Keys.Select(service => (service, "http.server.request.duration")).ToHashSet(), shop.Otlp.Metrics.Keys.ToHashSet());
+        Assert.InRange(GetPlacedCount(), before + 2, before + 2 + OtherOrders);
+        Assert.Superset(EmbeddedShop.Exports.Keys.Select(service => (service, "http.server.request.duration")).ToHashSet(), shop.Otlp.Metrics.Keys.ToHashSet());
         Assert.Equal(["grpc", "http/protobuf"], shop.Otlp.Protocols.Keys.Order());
 
         async Task TraceAsync(string scenario, string[] last)
@@ -31,7 +35,7 @@ public sealed class OtlpTests(ExportingShop shop) : IClassFixture<ExportingShop>
             Assert.Empty(shop.Collector.Problems);
             Assert.Single(tree.Select(span => span.TraceId).Distinct());
             Assert.Single(tree, span => span.ParentId is null);
-            Assert.Equal(ExportingShop.Exports.Keys.Order(), tree.Where(span => span.Scope == "DaprSaga").Select(span => span.Service).Distinct().Order());
+            Assert.Equal(EmbeddedShop.Exports.Keys.Order(), tree.Where(span => span.Scope == "DaprSaga").Select(span => span.Service).Distinct().Order());
             // Orders has two exporters, the others have one.
             await shop.Collector.UntilAsync(spans => CountPlacing(spans, order) >= 2);
             Assert.Equal(2, CountPlacing(shop.Collector.Spans, order));

@@ -20,4 +20,5 @@ public abstract class ScenarioTests(RunningShop shop)
 [Collection(nameof(OnRedis))]
 public sealed class ScenariosOnRedis(RunningShop shop) : ScenarioTests(shop);
 
-public sealed class ScenariosEmbedded(EmbeddedShop shop) : ScenarioTests(shop), IClassFixture<EmbeddedShop>;
+[Collection(nameof(OnEmbedded))]
+public sealed class ScenariosEmbedded(EmbeddedShop shop) : ScenarioTests(shop);

@@ -14,7 +14,7 @@ public sealed class StartTests : IDisposable
     [Fact]
     public async Task A_signal_stops_all_started_processes()
     {
-        var shop = new EmbeddedShop();
+        var shop = new StoppedShop();
         await shop.InitializeAsync();
         var started = GetDescendants(shop.Runner.Id);
         Assert.InRange(started.Count, 4, 8);
@@ -83,30 +83,7 @@ public sealed class StartTests : IDisposable
         Assert.StartsWith($"{name} ", Assert.Single(orders.Output.Trim().Split('\n')));
     }
 
-    [Fact]
-    public async Task A_proxy_in_the_environment_is_not_used_for_this_machine()
-    {
-        var shop = new ProxiedShop();
-        try
-        {
-            await shop.InitializeAsync();
-            var scenario = await Shop.Scenario.All.Single(one => one.Name == "success").PlayAsync(shop.Clients, "proxy", default);
-            Assert.True(scenario.Holds);
-        }
-        finally
-        {
-            await shop.DisposeAsync();
-        }
-    }
-
-    /// <summary>The embedded shop with a proxy that nobody listens at.</summary>
-    private sealed class ProxiedShop : RunningShop
-    {
-        public ProxiedShop() : base(embedded: true)
-        {
-            foreach (var name in (string[])["http_proxy", "https_proxy", "all_proxy"]) Environment[name] = "http://localhost:1";
-        }
-    }
+    private sealed class StoppedShop() : RunningShop(embedded: true);
 
     private static async Task AssertRefusedAsync(string runFile, params string[] names)
     {

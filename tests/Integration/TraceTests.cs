@@ -7,7 +7,8 @@ using Xunit.Abstractions;
 namespace Integration;
 
 /// <summary>An order is one trace: from the call of the client through sidecars and participants to the last event.</summary>
-public sealed class TraceTests(TracedShop shop, ITestOutputHelper output) : IClassFixture<TracedShop>
+[Collection(nameof(OnTraced))]
+public sealed class TraceTests(TracedShop shop, ITestOutputHelper output)
 {
     /// <summary>Calls of one order when none is shared with another event or order. One order in eight takes one more, which reserves ids.</summary>
     private const int CallsMax = 37;

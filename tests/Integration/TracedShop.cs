@@ -21,3 +21,7 @@ public class TracedShop() : RunningShop(embedded: false)
         await Collector.DisposeAsync();
     }
 }
+
+/// <summary>Half of the tests that need a shop with Redis; <see cref="OnRedis"/> has the other half.</summary>
+[CollectionDefinition(nameof(OnTraced))]
+public sealed class OnTraced : ICollectionFixture<TracedShop>;

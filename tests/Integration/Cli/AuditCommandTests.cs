@@ -8,8 +8,8 @@ using Shop.V1;
 namespace Integration.Cli;
 
 /// <summary>The audit of a running shop with inconsistent records, and all commands when one service is down.</summary>
-[Collection(nameof(OnRedis))]
-public sealed class AuditCommandTests(RunningShop shop)
+[Collection(nameof(OnTraced))]
+public sealed class AuditCommandTests(TracedShop shop)
 {
     private readonly string run = Guid.CreateVersion7().ToString("N")[^8..];
 

@@ -6,8 +6,8 @@ using System.Text.Json;
 namespace Integration.Cli;
 
 /// <summary>The doctor on a running shop, and without one.</summary>
-[Collection(nameof(OnRedis))]
-public sealed class DoctorTests(RunningShop shop)
+[Collection(nameof(OnTraced))]
+public sealed class DoctorTests(TracedShop shop)
 {
     [Fact]
     public async Task A_healthy_shop_on_a_Redis_without_persistence()

@@ -9,8 +9,8 @@ using Shop.V1;
 namespace Integration.Cli;
 
 /// <summary>Ctrl-C ends a long command with exit code 130 and without an error message.</summary>
-[Collection(nameof(OnRedis))]
-public sealed class InterruptTests(RunningShop shop)
+[Collection(nameof(OnTraced))]
+public sealed class InterruptTests(TracedShop shop)
 {
     [Fact]
     public async Task A_watch_of_an_open_order()
