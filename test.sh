@@ -53,15 +53,8 @@ if [[ " ${rings[*]} " == *" integration "* ]]; then
 fi
 
 rm -f artifacts/chaos.txt
-logs=$(mktemp -d)
-background_pid=""
-stop() {
-  [ -z "$background_pid" ] || kill -TERM -- "-$background_pid" 2>/dev/null
-  rm -rf "$logs"
-}
-trap stop EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 begin=$SECONDS
 project() { local name="${1^}"; echo "tests/$name/$name.csproj"; }
 what=DaprSaga.sln
@@ -70,51 +63,20 @@ dotnet build "$what" -c Release -v q --nologo -clp:NoSummary || { echo "0 passed
 echo "built in $((SECONDS - begin)) s"
 
 passed=0 failed=0
-# run RING LOG: runs the tests of a ring; the log ends with their exit code and the seconds they took.
-run() {
-  local since=$SECONDS code
-  dotnet test "$(project "$1")" -c Release --no-build --nologo "${options[@]}" 2>&1 | tee "$2"
+# One after the other: they share two cores, and some measure time.
+for ring in "${rings[@]}"; do
+  since=$SECONDS
+  # Processes that live for seconds only pay for profiles of their code: a fifth of their processor time.
+  case "$ring" in conformance | integration) export DOTNET_TieredPGO=0 ;; esac
+  dotnet test "$(project "$ring")" -c Release --no-build --nologo "${options[@]}" 2>&1 | tee "$log"
   code=${PIPESTATUS[0]}
-  echo "$code $((SECONDS - since))" >"$2.end"
-}
-# report RING LOG: adds the results of a ring to the sum.
-report() {
-  local code seconds p f
-  read -r code seconds <"$2.end"
   read -r p f < <(awk '
     /(Passed|Failed)! +- Failed:/ { for (i = 1; i <= NF; i++) { if ($i == "Failed:") f += $(i + 1); if ($i == "Passed:") p += $(i + 1) } }
     /^ +Passed: [0-9]+$/ { p += $2 } /^ +Failed: [0-9]+$/ { f += $2 }
-    END { print p + 0, f + 0 }' "$2")
-  if [ "$p" = 0 ]; then echo "No test of $1 ran."; f=$((f + 1)); elif [ "$code" != 0 ] && [ "$f" = 0 ]; then f=1; fi
+    END { print p + 0, f + 0 }' "$log")
+  if [ "$p" = 0 ]; then echo "No test of $ring ran."; f=$((f + 1)); elif [ "$code" != 0 ] && [ "$f" = 0 ]; then f=1; fi
   passed=$((passed + p)) failed=$((failed + f))
-  echo "$1: $p passed, $f failed in $seconds s; $((SECONDS - begin)) s so far"
-}
-
-# Conformance and integration mostly wait for processes. Rings in memory use the processors meanwhile, at the lowest priority.
-background=()
-if [ ${#rings[@]} -gt 1 ]; then
-  background=(simulation mutation)
-  rings=(unit conformance integration)
-  echo "simulation and mutation run in the background"
-  set -m # a process group of its own, which 'stop' can kill
-  (
-    renice -n 19 -p "$BASHPID" >/dev/null
-    for ring in "${background[@]}"; do run "$ring" "$logs/$ring" >/dev/null; done
-  ) </dev/null &
-  background_pid=$!
-  set +m
-fi
-# Processes that live for seconds only pay for profiles of their code: a fifth of their processor time.
-[ ${#rings[@]} -gt 1 ] && export DOTNET_TieredPGO=0
-for ring in "${rings[@]}"; do
-  run "$ring" "$logs/$ring"
-  report "$ring" "$logs/$ring"
-done
-[ -z "$background_pid" ] || wait "$background_pid"
-background_pid=""
-for ring in "${background[@]}"; do
-  cat "$logs/$ring"
-  report "$ring" "$logs/$ring"
+  echo "$ring: $p passed, $f failed in $((SECONDS - since)) s; $((SECONDS - begin)) s so far"
 done
 # A passing test's own output is not shown; this report is worth it.
 if [ ${#rings[@]} -gt 1 ] && [ -f artifacts/chaos.txt ]; then echo; cat artifacts/chaos.txt; fi
