@@ -34,7 +34,7 @@ public sealed class Participant<T>(
     private readonly ResolvedMarks resolvedMarks = new();
 
     /// <summary>Reservations that this process has made, so that <see cref="SettleAsync"/> knows their lines without a read.</summary>
-    private readonly VersionCache made = new(suspendAfterMiss: 0, isCounter: true);
+    private readonly VersionCache made = new(suspendAfterMiss: 0);
 
     /// <summary>Ids of documents that are being pruned, each by one caller.</summary>
     private readonly ConcurrentDictionary<string, bool> pruning = new();
