@@ -107,18 +107,19 @@ public static class SagaHost
 
     /// <summary>Makes the service a participant that reserves from documents of type <typeparamref name="T"/>.</summary>
     /// <param name="keyOf">The state key of such a document, from its id.</param>
-    /// <param name="getOutcome">Asks for the outcome of an order by its id; the sweep calls it for reservations older than Saga:Deadline.</param>
+    /// <param name="getOutcome">The sweep asks it about reservations older than Saga:Deadline.</param>
     public static void AddParticipant<T>(
-        this WebApplicationBuilder builder, Func<string, string> keyOf,
-        Func<IServiceProvider, Func<string, CancellationToken, Task<OrderOutcome>>> getOutcome) where T : class, IHasHoldings<T>
+        this WebApplicationBuilder builder, Func<string, string> keyOf, Func<IServiceProvider, OrderOutcomeQuery> getOutcome)
+        where T : class, IHasHoldings<T>
     {
+        builder.Services.AddSingleton(getOutcome);
         builder.AddOpenOrderLog();
         builder.Services.AddSingleton(services => new Participant<T>(
             services.GetRequiredService<DocumentStore>(), services.GetRequiredService<ISidecar>(), keyOf, services.GetRequiredService<OpenOrderLog>().AddAsync,
             services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ConflictBackoff>()));
         builder.Services.AddSingleton(services => new ReservationSweep<T>(
             services.GetRequiredService<Participant<T>>(), services.GetRequiredService<ISidecar>(), services.GetRequiredService<OpenOrderLog>(),
-            getOutcome(services),
+            services.GetRequiredService<OrderOutcomeQuery>(),
             services.GetRequiredService<SagaOptions>().Deadline,
             services.GetRequiredService<DeadLetters>(), services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILogger<ReservationSweep<T>>>()));

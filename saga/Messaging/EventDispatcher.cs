@@ -35,7 +35,7 @@ internal sealed class EventDispatcher(
     {
         if (delivery.Topic == appId.DeadLetterTopic) return StoreDeadLetterAsync(delivery, ct);
         if (subscriptions.On(delivery.Topic) is { } handler) return DispatchAsync(delivery, handler, () => handler.Parse(delivery.Data), ct);
-        return RejectAsync(delivery, $"The topic {delivery.Topic} is not subscribed to here.", null, ct);
+        return RejectAsync(delivery, $"The topic {delivery.Topic} is not subscribed to here.", null, _ => Task.CompletedTask, ct);
     }
 
     /// <param name="parse">Returns the event, or throws the reason to reject it.</param>
@@ -61,16 +61,20 @@ internal sealed class EventDispatcher(
         {
             step.Fail("rejected", fault.Message);
             // Only a bug needs its stack trace in the log.
-            return await RejectAsync(delivery, fault.Message, fault is UnreadableEventException or UnprocessableEventException ? null : fault, ct);
+            return await RejectAsync(
+                delivery, fault.Message, fault is UnreadableEventException or UnprocessableEventException ? null : fault,
+                letter => AbandonAsync(letter, handler, parse, ct), ct);
         }
     }
 
-    private async Task<Status> RejectAsync(Delivery delivery, string reason, Exception? bug, CancellationToken ct)
+    private async Task<Status> RejectAsync(
+        Delivery delivery, string reason, Exception? bug, Func<DeadLetter, Task> abandonAsync, CancellationToken ct)
     {
         try
         {
             var letter = await deadLetters.StoreAsync(delivery, reason, ct);
             SagaLog.EventRejected(log, bug, delivery.EventId, delivery.Topic, letter.Id, reason);
+            await abandonAsync(letter);
             return Status.Success;
         }
         catch (Exception fault)
@@ -88,6 +92,10 @@ internal sealed class EventDispatcher(
         {
             var letter = await deadLetters.StoreAsync(delivery.Data.ToByteArray(), ct);
             SagaLog.DeadLetterStored(log, letter.EventId, letter.Topic, letter.Id);
+            if (subscriptions.On(letter.Topic) is { } handler)
+            {
+                await AbandonAsync(letter, handler, () => handler.Parse(ByteString.CopyFrom(letter.Data)), ct);
+            }
             return Status.Success;
         }
         catch (Exception fault)
@@ -95,6 +103,23 @@ internal sealed class EventDispatcher(
             var cause = Faults.CauseOf(fault);
             if (faults.Begins(delivery.Topic, cause)) SagaLog.DeadLetterNotStored(log, delivery.EventId, delivery.Topic, cause);
             return Status.Retry;
+        }
+    }
+    /// <summary>Undoes what the attempts at a dead letter have done. A transient fault gets the delivery repeated.</summary>
+    private async Task AbandonAsync(DeadLetter letter, TopicHandler handler, Func<IMessage> parse, CancellationToken ct)
+    {
+        if (handler.AbandonAsync is not { } abandonAsync) return;
+        try
+        {
+            await abandonAsync(EventRules.Read(letter.Topic, parse), ct);
+        }
+        catch (UnreadableEventException)
+        {
+            // No attempt got as far as its handler.
+        }
+        catch (Exception fault) when (!Faults.IsTransient(fault))
+        {
+            SagaLog.AbandonFailed(log, fault, letter.EventId, letter.Topic, letter.Id);
         }
     }
 }

@@ -20,11 +20,17 @@ public sealed class Subscriptions
     /// A transient fault that it throws gets the event redelivered; any other exception makes it a dead letter at once.
     /// </param>
     /// <param name="step">What the handler does, as the name of its span. Null: it only records the event.</param>
-    public Subscriptions On<T>(Func<T, CancellationToken, Task> handle, string? step = null) where T : IMessage<T>, new()
+    /// <param name="abandon">
+    /// Undoes what attempts at an event have done once it has become a dead letter; called until it succeeds. Null: nothing is left of a
+    /// failed attempt, or something else finishes it.
+    /// </param>
+    public Subscriptions On<T>(Func<T, CancellationToken, Task> handle, string? step = null, Func<T, CancellationToken, Task>? abandon = null)
+        where T : IMessage<T>, new()
     {
         subscribed.Add(
             OutgoingEvent.GetTopic(new T().Descriptor.Name),
-            new(json => OutgoingEvent.FromJson<T>(json), (message, ct) => handle((T)message, ct), step));
+            new(json => OutgoingEvent.FromJson<T>(json), (message, ct) => handle((T)message, ct), step,
+                abandon is null ? null : (message, ct) => abandon((T)message, ct)));
         return this;
     }
 
@@ -43,4 +49,6 @@ public sealed class Subscriptions
 
 /// <summary>Parses and handles the events of one topic.</summary>
 /// <param name="Parse">Throws <see cref="UnreadableEventException"/> when the bytes are not the topic's event.</param>
-internal sealed record TopicHandler(Func<ByteString, IMessage> Parse, Func<IMessage, CancellationToken, Task> HandleAsync, string? Step);
+internal sealed record TopicHandler(
+    Func<ByteString, IMessage> Parse, Func<IMessage, CancellationToken, Task> HandleAsync, string? Step,
+    Func<IMessage, CancellationToken, Task>? AbandonAsync = null);

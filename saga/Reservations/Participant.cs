@@ -34,7 +34,7 @@ public sealed class Participant<T>(
     private readonly ResolvedMarks resolvedMarks = new();
 
     /// <summary>Reservations that this process has made, so that <see cref="SettleAsync"/> knows their lines without a read.</summary>
-    private readonly VersionCache made = new(suspendAfterMiss: 0);
+    private readonly VersionCache made = new(suspendAfterMiss: 0, isCounter: true);
 
     /// <summary>Ids of documents that are being pruned, each by one caller.</summary>
     private readonly ConcurrentDictionary<string, bool> pruning = new();
@@ -125,6 +125,23 @@ public sealed class Participant<T>(
                 case { Status: ReservationStatus.Settled or ReservationStatus.Rejected } contradicting:
                     throw new UnprocessableEventException($"Order {orderId} is said to have failed, but its reservation is {contradicting.Status}.");
             }
+        }
+    }
+
+    /// <summary>
+    /// Finds again what attempts at an order-created that became a dead letter have left: a reservation is tracked, and lines without a reservation
+    /// are released if Orders does not know the order. Any other order fails at its deadline, and its order-failed releases them.
+    /// </summary>
+    public async Task AbandonAsync(string orderId, ImmutableArray<ReservationLine> lines, OrderOutcomeQuery getOutcome, CancellationToken ct)
+    {
+        switch (await FindAsync(orderId, ct))
+        {
+            case { Status: ReservationStatus.Reserved }:
+                await trackOpenReservation(orderId, ct);
+                break;
+            case null when await getOutcome(orderId, ct) == OrderOutcome.Unknown:
+                await ReleaseAsync(orderId, lines, ct);
+                break;
         }
     }
 

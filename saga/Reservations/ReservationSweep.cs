@@ -7,25 +7,10 @@ using Saga.Telemetry;
 
 namespace Saga.Reservations;
 
-/// <summary>How far an order has come, as far as a participant needs to know.</summary>
-public enum OrderOutcome
-{
-    /// <summary>Not final yet.</summary>
-    Pending,
-    Confirmed,
-    /// <summary>Failed, and not every participant has compensated: order-failed will be resent.</summary>
-    Compensating,
-    /// <summary>Failed and compensated everywhere.</summary>
-    Closed,
-    /// <summary>Orders has no record of it: it was never placed, or was closed for longer than <see cref="State.Retention.OfFinished"/>.</summary>
-    Unknown,
-}
-
 /// <summary>Ends open reservations whose final event was lost: asks for the outcome of their order and settles or releases them.</summary>
-/// <param name="getOutcome">Asks Orders, by order id. Throws when Orders does not answer.</param>
 /// <param name="deadline">Age at which an open reservation is asked about.</param>
 internal sealed class ReservationSweep<T>(
-    Participant<T> participant, ISidecar sidecar, OpenOrderLog openOrders, Func<string, CancellationToken, Task<OrderOutcome>> getOutcome, TimeSpan deadline,
+    Participant<T> participant, ISidecar sidecar, OpenOrderLog openOrders, OrderOutcomeQuery getOutcome, TimeSpan deadline,
     DeadLetters deadLetters, TimeProvider clock, ILogger<ReservationSweep<T>> log) : ISweptEntries
     where T : class, IHasHoldings<T>
 {

@@ -112,7 +112,11 @@ public sealed class DocumentStore(ISidecar sidecar, ConflictBackoff backoff, int
         {
             var read = new Versioned<T>(key, null, "");
             var isPredicted = !mustRead && (expectMissing || cache.TryGet(key, out read));
-            if (!isPredicted) read = await sidecar.ReadAsync<T>(key, default);
+            if (!isPredicted)
+            {
+                read = await sidecar.ReadAsync<T>(key, default);
+                cache.Learn(read.ETag);
+            }
             var before = batch.Count;
             AddLateArrivals(queue, batch);
             await ReadGuardsAsync(batch);

@@ -7,7 +7,7 @@ namespace Saga.State;
 /// <summary>A document that only <see cref="StoreProbe"/> writes.</summary>
 public sealed record ProbeDocument(int Number);
 
-/// <summary>Tries whether the state store keeps what the saga relies on: a write fails when somebody else has written since.</summary>
+/// <summary>Tries whether the state store keeps what the saga relies on: a write fails when another writer has written since.</summary>
 public sealed class StoreProbe(ISidecar sidecar, ILogger<StoreProbe> log)
 {
     private static readonly TimeSpan TimeToLive = TimeSpan.FromMinutes(1);

@@ -15,7 +15,8 @@ namespace Saga.State;
 /// Updates that read before they write after a stale entry was met, at least 0: where several processes write the same documents, most
 /// predictions would be wrong.
 /// </param>
-internal sealed class VersionCache(int suspendAfterMiss)
+/// <param name="isCounter">The store is known to count its versions from 1. False: that is learned from the first ETag that it returns.</param>
+internal sealed class VersionCache(int suspendAfterMiss, bool isCounter = false)
 {
     /// <summary>Entries per generation. An entry that was not written for a whole generation is evicted.</summary>
     private const int GenerationMax = 8_000;
@@ -23,6 +24,7 @@ internal sealed class VersionCache(int suspendAfterMiss)
     private readonly Lock gate = new();
     private Dictionary<string, object> current = [];
     private Dictionary<string, object> previous = [];
+    private bool isCounter = isCounter;
     private int readsLeft;
 
     public bool TryGet<T>(string key, out Versioned<T> document) where T : class
@@ -41,6 +43,12 @@ internal sealed class VersionCache(int suspendAfterMiss)
         }
     }
 
+    /// <summary>Learns from an ETag that the store has returned. A store with other ETags refuses a predicted one, and not as a conflict.</summary>
+    public void Learn(string etag)
+    {
+        if (etag.Length > 0) Volatile.Write(ref isCounter, TryParseCounter(etag, out _));
+    }
+
     /// <summary>Caches what this process wrote over <paramref name="read"/>.</summary>
     public void OnWritten<T>(Versioned<T> read, T value) where T : class
     {
@@ -51,6 +59,7 @@ internal sealed class VersionCache(int suspendAfterMiss)
     /// <summary>Caches what was read, unless this process has written a newer version meanwhile.</summary>
     public void OnRead<T>(Versioned<T> read) where T : class
     {
+        Learn(read.ETag);
         if (!TryParseCounter(read.ETag, out var version)) return;
         lock (gate)
         {
@@ -81,8 +90,8 @@ internal sealed class VersionCache(int suspendAfterMiss)
     }
 
     /// <summary>Null: ETags of this store cannot be predicted. Dapr promises nothing about them; Redis and some other stores count.</summary>
-    private static string? PredictETagAfter(string etag) =>
-        etag.Length == 0 ? "1"
+    private string? PredictETagAfter(string etag) =>
+        etag.Length == 0 ? (Volatile.Read(ref isCounter) ? "1" : null)
         : TryParseCounter(etag, out var version) ? (version + 1).ToString(CultureInfo.InvariantCulture)
         : null;
 

@@ -85,12 +85,20 @@ internal static partial class SagaLog
     [LoggerMessage(20, LogLevel.Warning, "Traces or metrics: {Problem}", EventName = "TelemetryWarning")]
     public static partial void TelemetryWarning(ILogger log, string problem);
 
-    [LoggerMessage(14, LogLevel.Error, "Event {EventId} on {Topic} could not be stored as a dead letter and will be redelivered: {Problem}",
+    [LoggerMessage(14, LogLevel.Error, "Event {EventId} on {Topic} could not be made a dead letter and will be redelivered: {Problem}",
         EventName = "DeadLetterNotStored")]
     private static partial void DeadLetterNotStored(ILogger log, string eventId, string topic, string problem, string orderId);
 
     public static void DeadLetterNotStored(ILogger log, string eventId, string topic, string problem) =>
         DeadLetterNotStored(log, eventId, topic, problem, EventIds.OrderIdOf(eventId));
+
+    [LoggerMessage(17, LogLevel.Error,
+        "What attempts at event {EventId} on {Topic} have done could not be undone. Redrive dead letter {DeadLetterId} after the cause is removed.",
+        EventName = "AbandonFailed")]
+    private static partial void AbandonFailed(ILogger log, Exception fault, string eventId, string topic, string deadLetterId, string orderId);
+
+    public static void AbandonFailed(ILogger log, Exception fault, string eventId, string topic, string deadLetterId) =>
+        AbandonFailed(log, fault, eventId, topic, deadLetterId, EventIds.OrderIdOf(eventId));
 
     [LoggerMessage(30, LogLevel.Warning, "{What}: {Count} more failed within {Seconds} s ({Kinds}). The last: {Problem}", EventName = "FaultsGoOn")]
     public static partial void FaultsGoOn(ILogger log, string what, int count, double seconds, string kinds, string problem);

@@ -3,7 +3,7 @@ using Shop.V1;
 namespace Coupons;
 
 /// <summary>Handles the events of an order for Coupons. An order without a coupon succeeds and stores nothing.</summary>
-internal sealed class CouponHandlers(Participant<Coupon> participant, ISidecar sidecar, TimeProvider clock, ILoggerFactory logs)
+internal sealed class CouponHandlers(Participant<Coupon> participant, ISidecar sidecar, OrderOutcomeQuery getOutcome, TimeProvider clock, ILoggerFactory logs)
 {
     private readonly ILogger log = logs.CreateLogger("Coupons");
 
@@ -21,6 +21,11 @@ internal sealed class CouponHandlers(Participant<Coupon> participant, ISidecar s
         else CouponLog.NotUsed(log, order.UserCouponId, order.OrderId, reservation.Failure.Detail);
         await sidecar.PublishAsync(new(order.OrderId, CouponDecisions.Answer(reservation)), ct);
     }
+
+    /// <summary>The order-created has become a dead letter.</summary>
+    public Task AbandonAsync(OrderCreatedEvent order, CancellationToken ct) => order.HasUserCouponId
+        ? participant.AbandonAsync(order.OrderId, CouponDecisions.ToLines(order.UserCouponId), getOutcome, ct)
+        : Task.CompletedTask;
 
     public async Task RestoreAsync(OrderFailedEvent order, CancellationToken ct)
     {

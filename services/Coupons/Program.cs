@@ -10,7 +10,7 @@ return await SagaHost.RunToExitAsync(() =>
 
     // Events from the broker.
     builder.AddSubscriptions<CouponHandlers>((events, coupons) => events
-        .On<OrderCreatedEvent>(coupons.UseAsync, "use coupon")
+        .On<OrderCreatedEvent>(coupons.UseAsync, "use coupon", coupons.AbandonAsync)
         .On<OrderConfirmedEvent>(coupons.SettleAsync, "settle coupon")
         .On<OrderFailedEvent>(coupons.RestoreAsync, "restore coupon"));
     var app = builder.Build();

@@ -12,7 +12,7 @@ public sealed class OrderStatusClient(SidecarChannel sidecar, TimeProvider clock
     private readonly OrderService.OrderServiceClient orders = new(sidecar.To("orders"));
 
     /// <summary>For a participant's registration.</summary>
-    public static Func<string, CancellationToken, Task<OrderOutcome>> Create(IServiceProvider services) =>
+    public static OrderOutcomeQuery Create(IServiceProvider services) =>
         new OrderStatusClient(services.GetRequiredService<SidecarChannel>(), services.GetRequiredService<TimeProvider>()).GetOutcomeAsync;
 
     /// <exception cref="RpcException">Orders does not answer within 5 s.</exception>

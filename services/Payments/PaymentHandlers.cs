@@ -3,7 +3,7 @@ using Shop.V1;
 namespace Payments;
 
 /// <summary>Handles the events of an order for Payments.</summary>
-internal sealed class PaymentHandlers(Participant<Account> participant, ISidecar sidecar, ILoggerFactory logs)
+internal sealed class PaymentHandlers(Participant<Account> participant, ISidecar sidecar, OrderOutcomeQuery getOutcome, ILoggerFactory logs)
 {
     private readonly ILogger log = logs.CreateLogger("Payments");
 
@@ -21,6 +21,10 @@ internal sealed class PaymentHandlers(Participant<Account> participant, ISidecar
         else PaymentLog.Declined(log, order.OrderId, reservation.Failure.Detail);
         await sidecar.PublishAsync(new(order.OrderId, PaymentDecisions.Answer(reservation)), ct);
     }
+
+    /// <summary>The order-created has become a dead letter.</summary>
+    public Task AbandonAsync(OrderCreatedEvent order, CancellationToken ct) =>
+        participant.AbandonAsync(order.OrderId, PaymentDecisions.ToLines(order.UserId, order.FinalAmount), getOutcome, ct);
 
     public async Task RefundAsync(OrderFailedEvent order, CancellationToken ct)
     {

@@ -10,7 +10,7 @@ return await SagaHost.RunToExitAsync(() =>
 
     // Events from the broker.
     builder.AddSubscriptions<PaymentHandlers>((events, payments) => events
-        .On<OrderCreatedEvent>(payments.ChargeAsync, "charge payment")
+        .On<OrderCreatedEvent>(payments.ChargeAsync, "charge payment", payments.AbandonAsync)
         .On<OrderConfirmedEvent>(payments.SettleAsync, "settle payment")
         .On<OrderFailedEvent>(payments.RefundAsync, "refund payment"));
     var app = builder.Build();

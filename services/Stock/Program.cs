@@ -10,7 +10,7 @@ return await SagaHost.RunToExitAsync(() =>
 
     // Events from the broker.
     builder.AddSubscriptions<StockHandlers>((events, stock) => events
-        .On<OrderCreatedEvent>(stock.ReserveAsync, "reserve stock")
+        .On<OrderCreatedEvent>(stock.ReserveAsync, "reserve stock", stock.AbandonAsync)
         .On<OrderConfirmedEvent>(stock.SettleAsync, "settle stock")
         .On<OrderFailedEvent>(stock.ReleaseAsync, "release stock"));
     var app = builder.Build();

@@ -3,7 +3,7 @@ using Shop.V1;
 namespace Stock;
 
 /// <summary>Handles the events of an order for Stock.</summary>
-internal sealed class StockHandlers(Participant<Product> participant, ISidecar sidecar, ILoggerFactory logs)
+internal sealed class StockHandlers(Participant<Product> participant, ISidecar sidecar, OrderOutcomeQuery getOutcome, ILoggerFactory logs)
 {
     private readonly ILogger log = logs.CreateLogger("Stock");
 
@@ -19,6 +19,10 @@ internal sealed class StockHandlers(Participant<Product> participant, ISidecar s
         else StockLog.Rejected(log, order.OrderId, reservation.Failure.Detail);
         await sidecar.PublishAsync(new(order.OrderId, StockDecisions.Answer(reservation)), ct); // mutant: acknowledged-before-answered
     }
+
+    /// <summary>The order-created has become a dead letter.</summary>
+    public Task AbandonAsync(OrderCreatedEvent order, CancellationToken ct) =>
+        participant.AbandonAsync(order.OrderId, StockDecisions.ToLines(order.Items), getOutcome, ct);
 
     public async Task ReleaseAsync(OrderFailedEvent order, CancellationToken ct)
     {

@@ -43,17 +43,22 @@ internal sealed class Instance
                     .On<CouponUsedEvent>(orders.OnAsync).On<CouponUsageFailedEvent>(orders.OnAsync).On<CouponRestoredEvent>(orders.OnAsync);
                 break;
             case "stock":
-                var stock = new StockHandlers(Holder<Product>(Product.KeyOf), sidecar, NullLoggerFactory.Instance);
-                Subscriptions.On<OrderCreatedEvent>(stock.ReserveAsync).On<OrderConfirmedEvent>(stock.SettleAsync).On<OrderFailedEvent>(stock.ReleaseAsync);
+                var stock = new StockHandlers(Holder<Product>(Product.KeyOf), sidecar, AskAsync, NullLoggerFactory.Instance);
+                Subscriptions
+                    .On<OrderCreatedEvent>(stock.ReserveAsync, abandon: stock.AbandonAsync)
+                    .On<OrderConfirmedEvent>(stock.SettleAsync).On<OrderFailedEvent>(stock.ReleaseAsync);
                 break;
             case "payments":
-                var payments = new PaymentHandlers(Holder<Account>(Account.KeyOf), sidecar, NullLoggerFactory.Instance);
+                var payments = new PaymentHandlers(Holder<Account>(Account.KeyOf), sidecar, AskAsync, NullLoggerFactory.Instance);
                 Subscriptions
-                    .On<OrderCreatedEvent>(payments.ChargeAsync).On<OrderConfirmedEvent>(payments.SettleAsync).On<OrderFailedEvent>(payments.RefundAsync);
+                    .On<OrderCreatedEvent>(payments.ChargeAsync, abandon: payments.AbandonAsync)
+                    .On<OrderConfirmedEvent>(payments.SettleAsync).On<OrderFailedEvent>(payments.RefundAsync);
                 break;
             case "coupons":
-                var coupons = new CouponHandlers(Holder<Coupon>(Coupon.KeyOf), sidecar, Clock, NullLoggerFactory.Instance);
-                Subscriptions.On<OrderCreatedEvent>(coupons.UseAsync).On<OrderConfirmedEvent>(coupons.SettleAsync).On<OrderFailedEvent>(coupons.RestoreAsync);
+                var coupons = new CouponHandlers(Holder<Coupon>(Coupon.KeyOf), sidecar, AskAsync, Clock, NullLoggerFactory.Instance);
+                Subscriptions
+                    .On<OrderCreatedEvent>(coupons.UseAsync, abandon: coupons.AbandonAsync)
+                    .On<OrderConfirmedEvent>(coupons.SettleAsync).On<OrderFailedEvent>(coupons.RestoreAsync);
                 break;
         }
 

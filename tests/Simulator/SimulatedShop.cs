@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
 using Coupons;
 using Google.Protobuf;
@@ -183,8 +184,9 @@ internal sealed class SimulatedShop
         return AtRest();
     }
 
-    /// <summary>Dead letters of events that are not poison: a bug, or a contradiction between services.</summary>
+    /// <summary>Dead letters of events that are not poison and were rejected by a service: a bug, or a contradiction between services.</summary>
     public IEnumerable<DeadLetter> Unexpected() => topics.Keys.SelectMany(app => All<DeadLetter>(app, "dead-letter"))
+        .Where(letter => letter.Problem is not null)
         .Where(letter => !letter.EventId.StartsWith(PoisonPrefix, StringComparison.Ordinal) && !Forged.Contains(EventIds.OrderIdOf(letter.EventId)));
 
     private bool AtRest() =>
@@ -214,25 +216,24 @@ internal sealed class SimulatedShop
         }
     }
 
-    private void DeliverLater(string app, OutgoingEvent e, int attempt, TimeSpan delay) => world.Later(delay, async () =>
+    private void DeliverLater(string app, OutgoingEvent e, int attempt, TimeSpan delay, bool isDeadLetter = false) => world.Later(delay, async () =>
     {
         if (Pick(app) is not { } instance)
         {
-            DeliverLater(app, e, attempt, TimeSpan.FromSeconds(1));
+            DeliverLater(app, e, attempt, TimeSpan.FromSeconds(1), isDeadLetter);
             return;
         }
         Deliveries++;
-        world.Note(() => $"{app} hears {e.Id}");
+        world.Note(() => $"{app} hears {e.Id}{(isDeadLetter ? ", a dead letter" : "")}");
         var isOver = false;
         // Redelivered when its consumer crashed. After a timeout redelivered while the first handler goes on.
         instance.OnCrash += Redeliver;
         world.Later(Timeout, TryAgain);
         try
         {
-            var handler = instance.Subscriptions.On(e.Topic)!;
-            var data = throughJson ? ByteString.CopyFrom(e.ToJson()) : ByteString.Empty;
-            var status = await instance.Dispatcher.DispatchAsync(
-                new(e.Topic, e.Id, data), handler, () => throughJson ? handler.Parse(data) : e.Message, default);
+            var status = isDeadLetter
+                ? await instance.Dispatcher.DispatchAsync(new(new AppId(app).DeadLetterTopic, e.Id, ToCloudEvent(e)), default)
+                : await DispatchAsync(instance, e);
             if (status == Status.Success) isOver = true;
             else TryAgain();
         }
@@ -243,7 +244,7 @@ internal sealed class SimulatedShop
 
         void Redeliver()
         {
-            if (!isOver) DeliverLater(app, e, attempt, TimeSpan.FromSeconds(world.Chance.Next(1, 60)));
+            if (!isOver) DeliverLater(app, e, attempt, TimeSpan.FromSeconds(world.Chance.Next(1, 60)), isDeadLetter);
             isOver = true;
         }
 
@@ -251,15 +252,29 @@ internal sealed class SimulatedShop
         {
             if (isOver) return;
             isOver = true;
-            if (attempt < AttemptsMax || faults.Unswept) DeliverLater(app, e, attempt + 1, TimeSpan.FromMilliseconds(500 * attempt));
+            if (attempt < AttemptsMax || isDeadLetter || faults.Unswept)
+            {
+                DeliverLater(app, e, attempt + 1, TimeSpan.FromMilliseconds(500 * attempt), isDeadLetter);
+            }
             else
             {
                 DeadLetters++;
+                DeliverLater(app, e, 1, Jitter(20), isDeadLetter: true);
                 // An operator may redrive it at any time, or never.
                 if (world.Happens(0.5)) DeliverLater(app, e, AttemptsMax, TimeSpan.FromSeconds(world.Chance.Next(1, 120)));
             }
         }
     });
+
+    private Task<Status> DispatchAsync(Instance instance, OutgoingEvent e)
+    {
+        var handler = instance.Subscriptions.On(e.Topic)!;
+        var data = throughJson ? ByteString.CopyFrom(e.ToJson()) : ByteString.Empty;
+        return instance.Dispatcher.DispatchAsync(new(e.Topic, e.Id, data), handler, () => throughJson ? handler.Parse(data) : e.Message, default);
+    }
+
+    private static ByteString ToCloudEvent(OutgoingEvent e) => ByteString.CopyFromUtf8(
+        new JsonObject { ["id"] = e.Id, ["topic"] = e.Topic, ["data_base64"] = Convert.ToBase64String(e.ToJson()) }.ToJsonString());
 
     private void PoisonLater() => world.Later(TimeSpan.FromSeconds(1), () =>
     {
