@@ -84,5 +84,9 @@ public static class SagaTracing
     internal static void Fail(this Activity? step, string outcome, string why) => step?.SetTag(OutcomeTag, outcome).SetStatus(ActivityStatusCode.Error, why);
 
     /// <summary>Makes <paramref name="step"/> the current span of shared work. Null or stopped: the work is not traced.</summary>
-    internal static void Resume(Activity? step) => Activity.Current = step is { IsStopped: false } ? step : null;
+    internal static void Resume(Activity? step)
+    {
+        Activity.Current = step is { IsStopped: false } ? step : null;
+        if (Activity.Current is null) Suppress();
+    }
 }

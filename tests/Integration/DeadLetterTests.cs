@@ -46,40 +46,60 @@ public sealed class DeadLetterTests(RunningShop shop)
     {
         var (product, order) = ($"p-{run}", Guid.CreateVersion7().ToString());
         await shop.Clients.Stock.PutProductAsync(new() { ProductId = product, Name = "Lamp", Price = 1_000, InitialStock = 5 });
-        await AddAsync("stock-dead-letters", Envelope(order, "OrderCreatedEvent", "order-created",
+        await AddAsync("order-created", Envelope(order, "OrderCreatedEvent", "order-created",
             $$"""{"orderId":"{{order}}","userId":"u","items":[{"productId":"{{product}}","quantity":2,"unitPrice":"1000"}],"totalAmount":"2000","finalAmount":"2000"}"""));
-        var letter = await WaitForLetterAsync(letter => letter.OrderId == order);
-        Assert.Equal("stock", letter.AppId);
-        Assert.Equal("order-created", letter.Topic);
+        // Orders rejects the answer of Stock about an order that it does not know.
+        await WaitForLetterAsync(letter => letter.OrderId == order && letter.Topic == "stock-reserved");
+        await AddAsync("stock-dead-letters", Envelope(order, "OrderFailedEvent", "order-failed",
+            $$"""{"orderId":"{{order}}","userId":"u","items":[{"productId":"{{product}}","quantity":2,"unitPrice":"1000"}],"totalAmount":"2000","finalAmount":"2000","reason":"CANCELLED"}"""));
+        var letter = await WaitForLetterAsync(letter => letter.OrderId == order && letter.AppId == "stock");
+        Assert.Equal("order-failed", letter.Topic);
         Assert.Empty(letter.Problem);
 
         var dryRun = await StockLetters.RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId, DryRun = true });
         Assert.Empty(dryRun.Failure);
         Assert.Equal(DeadLetterState.Waiting, dryRun.DeadLetter.State);
         Assert.Contains(dryRun.Effects,
-            effect => effect.StartsWith($"product:{product}:") && effect.Contains("holdings.available 5 → 3")
-                && effect.Contains("holdings.held 0 → 2"));
+            effect => effect.StartsWith($"product:{product}:") && effect.Contains("holdings.available 3 → 5")
+                && effect.Contains("holdings.held 2 → 0"));
         Assert.Contains(dryRun.Effects, effect => effect.StartsWith($"reservation:{order}:"));
-        Assert.Contains(dryRun.Effects, effect => effect.StartsWith("publishes stock-reserved:") && effect.Contains(order));
-        Assert.Equal(5, (await ProductAsync(product)).Available);
-        await AssertRefusedAsync(shop.Clients.Stock.GetReservationAsync(new() { OrderId = order }), StatusCode.NotFound, order);
+        Assert.Contains(dryRun.Effects, effect => effect.StartsWith("publishes stock-released:") && effect.Contains(order));
+        Assert.Equal(new StockLevel(Available: 3, Held: 2), StockLevel.From(await ProductAsync(product)));
+        Assert.Equal(ReservationStatus.Reserved, (await shop.Clients.Stock.GetReservationAsync(new() { OrderId = order })).Reservation.Status);
 
         var redriven = await StockLetters.RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId });
         Assert.Empty(redriven.Failure);
         Assert.Equal(DeadLetterState.Redriven, redriven.DeadLetter.State);
-        Assert.Equal(new StockLevel(Available: 3, Held: 2), StockLevel.From(await ProductAsync(product)));
-        Assert.Equal(ReservationStatus.Reserved, (await shop.Clients.Stock.GetReservationAsync(new() { OrderId = order })).Reservation.Status);
+        Assert.Equal(new StockLevel(Available: 5, Held: 0), StockLevel.From(await ProductAsync(product)));
+        Assert.Equal(ReservationStatus.Released, (await shop.Clients.Stock.GetReservationAsync(new() { OrderId = order })).Reservation.Status);
         await AssertRefusedAsync(
             StockLetters.RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId }),
             StatusCode.FailedPrecondition, "redriven before");
+    }
 
-        // The order does not exist: release its reservation.
-        await AddAsync("stock-dead-letters", Envelope(order, "OrderFailedEvent", "order-failed",
-            $$"""{"orderId":"{{order}}","userId":"u","items":[{"productId":"{{product}}","quantity":2,"unitPrice":"1000"}],"totalAmount":"2000","finalAmount":"2000","reason":"CANCELLED"}"""));
-        // There is a second one: Orders has rejected the answer of Stock about an order that it does not know.
-        letter = await WaitForLetterAsync(letter => letter.OrderId == order && letter.AppId == "stock");
+    [Fact, Trait("Hazard", "H28")]
+    public async Task An_order_created_whose_retries_are_used_up_leaves_a_tombstone_when_Orders_does_not_know_the_order()
+    {
+        var (product, order) = ($"q-{run}", Guid.CreateVersion7().ToString());
+        await shop.Clients.Stock.PutProductAsync(new() { ProductId = product, Name = "Lamp", Price = 1_000, InitialStock = 5 });
+        await AddAsync("stock-dead-letters", Envelope(order, "OrderCreatedEvent", "order-created",
+            $$"""{"orderId":"{{order}}","userId":"u","items":[{"productId":"{{product}}","quantity":2,"unitPrice":"1000"}],"totalAmount":"2000","finalAmount":"2000"}"""));
+        var letter = await WaitForLetterAsync(letter => letter.OrderId == order);
+        Reservation? tombstone = null;
+        for (var until = DateTime.UtcNow.AddSeconds(30); tombstone is null; await Task.Delay(20))
+        {
+            Assert.True(DateTime.UtcNow < until, "There is no tombstone.");
+            try
+            {
+                tombstone = (await shop.Clients.Stock.GetReservationAsync(new() { OrderId = order })).Reservation;
+            }
+            catch (RpcException missing) when (missing.StatusCode == StatusCode.NotFound)
+            {
+            }
+        }
+        Assert.Equal(ReservationStatus.Released, tombstone.Status);
         Assert.Empty((await StockLetters.RedriveDeadLetterAsync(new() { DeadLetterId = letter.DeadLetterId })).Failure);
-        Assert.Equal(5, (await ProductAsync(product)).Available);
+        Assert.Equal(new StockLevel(Available: 5, Held: 0), StockLevel.From(await ProductAsync(product)));
     }
 
     [Fact]

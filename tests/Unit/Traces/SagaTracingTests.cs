@@ -184,6 +184,20 @@ public sealed class SagaTracingTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task A_shared_call_whose_spans_have_all_stopped_is_not_traced()
+    {
+        Listen();
+        var over = new Activity("over").Start();
+        over.Stop();
+        await Task.Run(() =>
+        {
+            SagaTracing.Resume(over);
+            // Without a current activity the call would start a trace; this one makes it unrecorded.
+            Assert.False(Activity.Current?.Recorded);
+        });
+    }
+
     private static Update<IdShard, bool> Added(IdShard? kept, string name, Action? decided)
     {
         decided?.Invoke();
