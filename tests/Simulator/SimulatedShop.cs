@@ -291,7 +291,7 @@ internal sealed class SimulatedShop
             else
             {
                 var all = Poison.All(accepted.Count > 0 ? accepted[world.Chance.Next(accepted.Count)] : unknown, unknown);
-                Publish(new($"{PoisonPrefix}{Poisoned}", all[world.Chance.Next(all.Count)].Event));
+                Publish(new($"{PoisonPrefix}{Poisoned}", all[world.Chance.Next(all.Count)].Create()));
             }
             Poisoned++;
         }

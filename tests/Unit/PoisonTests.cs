@@ -19,7 +19,7 @@ public sealed class PoisonTests
     {
         shop.Place(ScriptedShop.OrderOf() with { Id = Known });
         shop.DeliverAll();
-        var poison = Poison.All(Known, Unknown).Single(one => one.Kind == kind).Event;
+        var poison = Poison.All(Known, Unknown).Single(one => one.Kind == kind).Create();
         var before = DocumentStore();
 
         foreach (var app in shop.SubscribersOf(poison))
