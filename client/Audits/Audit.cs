@@ -32,6 +32,7 @@ public static class Audit
                 account => account.Spent, "account"),
             CouponsUsed(snapshot),
             Confirmed(snapshot),
+            Exact(snapshot),
             Settled(snapshot, lateness),
             Failed(snapshot),
             Open(snapshot, lateness),
@@ -122,6 +123,23 @@ public static class Audit
                     || (order.Payment.UserId, order.Payment.Amount) != (order.Order.UserId, order.Order.FinalAmount))
                 .Select(order => Broken(GetSubject(order),
                     $"confirmed for {order.Order.FinalAmount} won of {order.Order.UserId}, and its payment is {Describe(order.Payment)}"))));
+    }
+
+    /// <summary>
+    /// What a participant has held, settled, released or rejected for an order is what was ordered, neither more nor less, whatever became of the
+    /// order: two records that are wrong by the same amount would still add up.
+    /// </summary>
+    private static Invariant Exact(ShopSnapshot snapshot)
+    {
+        var (reserved, paid) = (
+            snapshot.Orders.Where(order => order.Reservation is not null).ToArray(), snapshot.Orders.Where(order => order.Payment is not null).ToArray());
+        return Check(snapshot, "each record is for exactly what was ordered", $"{reserved.Length:N0} reservations, {paid.Length:N0} payments",
+            (Orders, []),
+            (Stock, reserved.Where(order => !HaveSameItems(order.Reservation!.Items, order.Order.Items))
+                .Select(order => Broken(GetSubject(order), $"for {Describe(order.Order.Items)}, and its reservation is {Describe(order.Reservation)}"))),
+            (Payments, paid.Where(order => (order.Payment!.UserId, order.Payment.Amount) != (order.Order.UserId, order.Order.FinalAmount))
+                .Select(order => Broken(GetSubject(order),
+                    $"for {order.Order.FinalAmount} won of {order.Order.UserId}, and its payment is {Describe(order.Payment)}"))));
     }
 
     /// <summary>Soon after the confirmation all participants have settled.</summary>

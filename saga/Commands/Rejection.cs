@@ -40,6 +40,10 @@ public sealed record Rejection(StatusCode Code, string Message, params IReadOnly
         return new(StatusCode.FailedPrecondition, string.Join(' ', violations.Select(violation => violation.Reason.Detail)), failure);
     }
 
+    /// <param name="problem">Which limit is reached, as the beginning of a sentence.</param>
+    public static Rejection Exhausted(string problem, TimeSpan retryAfter) => new(StatusCode.ResourceExhausted,
+        $"{problem}. Nothing was done; retry after {retryAfter.TotalSeconds:0} s.", new RetryInfo { RetryDelay = Duration.FromTimeSpan(retryAfter) });
+
     public static Rejection Invalid(IReadOnlyList<(string Field, string Description)> violations)
     {
         var bad = new BadRequest();

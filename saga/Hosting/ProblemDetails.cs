@@ -74,6 +74,7 @@ public static class ProblemDetails
         StatusCode.NotFound => StatusCodes.Status404NotFound,
         StatusCode.AlreadyExists => StatusCodes.Status409Conflict,
         StatusCode.FailedPrecondition => StatusCodes.Status422UnprocessableEntity,
+        StatusCode.ResourceExhausted => StatusCodes.Status429TooManyRequests,
         _ => null,
     };
 

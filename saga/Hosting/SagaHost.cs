@@ -65,10 +65,13 @@ public static class SagaHost
         services.AddGrpc(grpc =>
         {
             grpc.Interceptors.Add<AppTokenInterceptor>();
+            grpc.Interceptors.Add<RequestLimitInterceptor>();
             grpc.Interceptors.Add<ExceptionInterceptor>();
             grpc.Interceptors.Add<EventLoopInterceptor>();
         });
         services.AddSingleton<AppTokenInterceptor>();
+        services.AddSingleton<RequestLimits>();
+        services.AddSingleton<RequestLimitInterceptor>();
         services.AddSingleton<ExceptionInterceptor>();
         services.AddSingleton<EventLoopInterceptor>();
         services.AddReflection();

@@ -15,15 +15,28 @@ public sealed class SagaOptions
     /// <summary>Events are delivered in batches.</summary>
     public bool BulkSubscribe { get; private init; }
 
+    /// <summary>Requests that a service has in progress, at most; over it RESOURCE_EXHAUSTED. 1 to 100,000.</summary>
+    public int RequestsMax { get; private init; }
+
+    /// <summary>Streams that a service has open, at most; over it RESOURCE_EXHAUSTED. 1 to 100,000.</summary>
+    public int StreamsMax { get; private init; }
+
+    /// <summary>Open orders of one user at one instance of Orders, at most; over it RESOURCE_EXHAUSTED. 1 to 1,000,000.</summary>
+    public int OpenOrdersPerUserMax { get; private init; }
+
     internal static SagaOptions Read(SettingReader settings)
     {
-        settings.OnlyKnown("Saga", nameof(Deadline), nameof(ResendAfter), nameof(SweepPeriod), nameof(BulkSubscribe));
+        settings.OnlyKnown("Saga", nameof(Deadline), nameof(ResendAfter), nameof(SweepPeriod), nameof(BulkSubscribe),
+            nameof(RequestsMax), nameof(StreamsMax), nameof(OpenOrdersPerUserMax));
         return new()
         {
             Deadline = settings.Duration("Saga:Deadline", TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(1), TimeSpan.FromHours(24)),
             ResendAfter = settings.Duration("Saga:ResendAfter", TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1)),
             SweepPeriod = settings.Duration("Saga:SweepPeriod", TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(50), TimeSpan.FromMinutes(10)),
             BulkSubscribe = settings.Flag("Saga:BulkSubscribe", false),
+            RequestsMax = settings.Number("Saga:RequestsMax", 1_000, 1, 100_000),
+            StreamsMax = settings.Number("Saga:StreamsMax", 1_000, 1, 100_000),
+            OpenOrdersPerUserMax = settings.Number("Saga:OpenOrdersPerUserMax", 1_000, 1, 1_000_000),
         };
     }
 }

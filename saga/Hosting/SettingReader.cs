@@ -21,6 +21,15 @@ public sealed partial class SettingReader(IConfiguration configuration)
         return byDefault;
     }
 
+    /// <summary>A whole number in digits.</summary>
+    public int Number(string key, int byDefault, int min, int max)
+    {
+        if (TextOf(key) is not { } text) return byDefault;
+        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= min && number <= max) return number;
+        Add(key, text, $"must be a whole number, {min} to {max}", $"{byDefault}");
+        return byDefault;
+    }
+
     /// <summary>true or false.</summary>
     public bool Flag(string key, bool byDefault)
     {

@@ -32,7 +32,7 @@ public sealed class IsolatedVisits(string kind, string suffix, DeadLetters deadL
 
     private static readonly TimeSpan DelayMin = TimeSpan.FromSeconds(2), DelayMax = TimeSpan.FromMinutes(1);
 
-    private readonly Dictionary<string, (long Since, TimeSpan Delay)> postponed = [];
+    private readonly EntryBackoff postponed = new(DelayMin, DelayMax, clock);
 
     /// <param name="reads">The document of each entry, as <see cref="SeparateReads.ReadEachAsync"/> has read it.</param>
     /// <param name="isClosedAsync">Handles an entry. True: it needs no further visit.</param>
@@ -46,7 +46,7 @@ public sealed class IsolatedVisits(string kind, string suffix, DeadLetters deadL
         var consecutiveFaults = 0;
         foreach (var (entry, read) in entries.Zip(reads))
         {
-            if (postponed.TryGetValue(entry.OrderId, out var last) && clock.GetElapsedTime(last.Since) < last.Delay)
+            if (postponed.IsDelayed(entry.OrderId))
             {
                 open.Add(entry.OrderId);
                 continue;
@@ -54,13 +54,13 @@ public sealed class IsolatedVisits(string kind, string suffix, DeadLetters deadL
             try
             {
                 if (!await isClosedAsync(entry, await read)) open.Add(entry.OrderId);
-                postponed.Remove(entry.OrderId);
+                postponed.Reset(entry.OrderId);
                 consecutiveFaults = 0;
             }
             catch (Exception fault) when (Faults.IsTransient(fault))
             {
                 open.Add(entry.OrderId);
-                Postpone(entry.OrderId, fault);
+                SagaLog.EntryPostponed(log, kind, entry.OrderId, postponed.Delay(entry.OrderId), fault.Message);
                 if (ct.IsCancellationRequested || ++consecutiveFaults == MaxConsecutiveFaults) throw;
             }
             catch (Exception fault)
@@ -70,17 +70,9 @@ public sealed class IsolatedVisits(string kind, string suffix, DeadLetters deadL
                 SagaLog.EntryRejected(log,
                     fault is UnprocessableEventException or CorruptDocumentException ? null : fault,
                     kind, entry.OrderId, letter.Id, fault.Message);
-                postponed.Remove(entry.OrderId);
+                postponed.Reset(entry.OrderId);
             }
         }
         return open;
-    }
-
-    private void Postpone(string orderId, Exception fault)
-    {
-        var delay = postponed.TryGetValue(orderId, out var last) ? last.Delay * 2 : DelayMin;
-        if (delay > DelayMax) delay = DelayMax;
-        postponed[orderId] = (clock.GetTimestamp(), delay);
-        SagaLog.EntryPostponed(log, kind, orderId, delay, fault.Message);
     }
 }

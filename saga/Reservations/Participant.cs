@@ -149,19 +149,19 @@ public sealed class Participant<T>(
     /// <exception cref="UnprocessableEventException">There is no reservation that could be settled.</exception>
     public async Task<Reservation> SettleAsync(string orderId, CancellationToken ct)
     {
-        // The lines of a reservation never change, so those made here need no read; MoveHoldingsAsync checks the status.
-        var isPredicted = made.TryGet<Reservation>(Reservation.KeyOf(orderId), out var record);
+        var isMade = made.TryGet<Reservation>(Reservation.KeyOf(orderId), out var record);
         for (var attempt = 0; ; await backoff.DelayAsync(++attempt, ct))
         {
-            if (!isPredicted) record = await ReadReservationAsync(orderId, ct);
-            isPredicted = false;
+            var madeHere = isMade ? record : default(Versioned<Reservation>?);
+            if (!isMade) record = await ReadReservationAsync(orderId, ct);
+            isMade = false;
             switch (record.Value)
             {
                 case { Status: ReservationStatus.Settled } settled:
                     return settled;
 
                 case { Status: ReservationStatus.Reserved } reserved:
-                    if (await MoveHoldingsAsync(orderId, reserved.Lines, ReservationMark.Settled, ct) is not { } moved) continue;
+                    if (await MoveHoldingsAsync(orderId, reserved.Lines, ReservationMark.Settled, ct, madeHere) is not { } moved) continue;
                     if (await CompleteAsync(moved, ReservationStatus.Settled, ReservationMark.Settled, ct) is { } done) return done;
                     continue;
 
@@ -221,15 +221,24 @@ public sealed class Participant<T>(
     }
 
     /// <summary>Moves what is held to available or consumed, line by line, and sets the marks to <paramref name="to"/>.</summary>
-    /// <returns>The reservation as last read, still Reserved: the version that <see cref="CompleteAsync"/> replaces. Null: it is no longer Reserved.</returns>
+    /// <param name="madeHere">
+    /// The reservation as this process has made it, which is not read again: it is still Reserved while a line has the mark Reserved, since whoever
+    /// ends a reservation moves its marks first. Null: it is read with each line.
+    /// </param>
+    /// <returns>
+    /// The reservation as last read, still Reserved: the version that <see cref="CompleteAsync"/> replaces. Null: it is no longer Reserved, or
+    /// perhaps not the one made here.
+    /// </returns>
     private async Task<Versioned<Reservation>?> MoveHoldingsAsync(
-        string orderId, ImmutableArray<ReservationLine> lines, ReservationMark to, CancellationToken ct)
+        string orderId, ImmutableArray<ReservationLine> lines, ReservationMark to, CancellationToken ct, Versioned<Reservation>? madeHere = null)
     {
         Versioned<Reservation>? seen = null;
         foreach (var line in lines)
         {
-            seen = await UpdateAsync<Versioned<Reservation>?>(line, Reservation.KeyOf(orderId), (shared, reservation) =>
+            seen = await UpdateAsync<Versioned<Reservation>?>(line, madeHere is null ? Reservation.KeyOf(orderId) : null, (shared, read) =>
             {
+                if (madeHere is not null && shared?.Holdings.MarkFor(orderId) != ReservationMark.Reserved) return new(null, null);
+                var reservation = madeHere ?? read;
                 if (reservation.Value is not { Status: ReservationStatus.Reserved }) return new(null, null);
                 if (shared is null) throw new CorruptDocumentException($"{keyOf(line.ResourceId)} is gone, although order {orderId} holds something of it.");
                 if (shared.Holdings.MarkFor(orderId) == to) return new(null, reservation); // mutant: moved-twice

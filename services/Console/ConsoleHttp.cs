@@ -20,11 +20,12 @@ internal static class ConsoleHttp
 
         var api = app.MapGroup("/api/console").AddEndpointFilter(SameOrigin.FilterAsync);
         api.MapGet("/settings", (Settings settings) => TypedResults.Json(settings, ConsoleJson.Default.Settings));
-        api.MapGet("/events", (ConsoleEvents events, CancellationToken aborted) => TypedResults.ServerSentEvents(events.StreamAll(aborted)));
+        api.MapGet("/events", (ConsoleEvents events, CancellationToken aborted) => TypedResults.ServerSentEvents(events.StreamAll(aborted)))
+            .AddEndpointFilter(RequestLimits.FilterStreamAsync);
         api.MapGet("/orders", ListAsync);
         api.MapPost("/orders", PlaceAsync);
         api.MapGet("/orders/{order}", ExplainAsync);
-        api.MapGet("/orders/{order}/events", WatchAsync);
+        api.MapGet("/orders/{order}/events", WatchAsync).AddEndpointFilter(RequestLimits.FilterStreamAsync);
         api.MapGet("/dead-letters", DeadLettersAsync);
         api.MapPost("/dead-letters/{appId}/{id}/dry-run", (string appId, string id, DeadLetterClients clients, CancellationToken ct) =>
             AnswerAsync(async () => await clients.RedriveAsync(appId, id, dryRun: true, ct)));

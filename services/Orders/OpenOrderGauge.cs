@@ -6,7 +6,8 @@ namespace Orders;
 /// <remarks>An order that is closed by another instance leaves once the sweep has seen it.</remarks>
 internal sealed class OpenOrderGauge
 {
-    private readonly ConcurrentDictionary<string, DateTimeOffset> placedById = new();
+    private readonly ConcurrentDictionary<string, (string UserId, DateTimeOffset Placed)> open = new();
+    private readonly ConcurrentDictionary<string, int> countByUser = new();
     private readonly TimeProvider clock;
 
     public OpenOrderGauge(OrderStore orders, OrderSweep sweep, TimeProvider clock)
@@ -14,17 +15,17 @@ internal sealed class OpenOrderGauge
         this.clock = clock;
         orders.Changed += (before, order) =>
         {
-            if (order.IsClosed) placedById.TryRemove(order.Id, out _);
-            else if (order.IsNewSince(before)) placedById[order.Id] = order.Placed;
+            if (order.IsClosed) Remove(order.Id);
+            else if (order.IsNewSince(before)) Add(order);
         };
         sweep.Visited += order =>
         {
-            if (order.IsClosed) placedById.TryRemove(order.Id, out _);
-            else placedById[order.Id] = order.Placed;
+            if (order.IsClosed) Remove(order.Id);
+            else Add(order);
         };
     }
 
-    public int Count => placedById.Count;
+    public int Count => open.Count;
 
     /// <summary>Time since the oldest open order was placed. Zero: none is open.</summary>
     public TimeSpan AgeOfOldest
@@ -32,7 +33,21 @@ internal sealed class OpenOrderGauge
         get
         {
             var now = clock.GetUtcNow();
-            return placedById.Values.Select(placed => now - placed).DefaultIfEmpty(TimeSpan.Zero).Max();
+            return open.Values.Select(order => now - order.Placed).DefaultIfEmpty(TimeSpan.Zero).Max();
         }
+    }
+
+    public int CountOf(string userId) => countByUser.GetValueOrDefault(userId);
+
+    private void Add(Order order)
+    {
+        if (open.TryAdd(order.Id, (order.UserId, order.Placed))) countByUser.AddOrUpdate(order.UserId, 1, (_, count) => count + 1);
+    }
+
+    private void Remove(string orderId)
+    {
+        if (!open.TryRemove(orderId, out var order)) return;
+        // A user without open orders is not remembered.
+        if (countByUser.AddOrUpdate(order.UserId, 0, (_, count) => count - 1) <= 0) countByUser.TryRemove(new(order.UserId, 0));
     }
 }

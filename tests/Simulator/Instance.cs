@@ -33,7 +33,7 @@ internal sealed class Instance
             case "orders":
                 Steps = new OrderStore(documents, sidecar, Clock, NullLoggerFactory.Instance);
                 OrderIdPool = new OrderIdPool(openOrders, timeouts, Clock, world.NewId);
-                PlaceOrder = new PlaceOrderHandler(Steps, sidecar, openOrders, OrderIdPool, null!, Clock);
+                PlaceOrder = new PlaceOrderHandler(Steps, sidecar, openOrders, OrderIdPool, null!, null!, null!, Clock);
                 SweepAsync = new OrderSweep(
                     Steps, sidecar, openOrders, OrderIdPool, new(documents, sidecar, Clock), timeouts, deadLetters, Clock, NullLoggerFactory.Instance).RunAsync;
                 var orders = new OrderHandlers(Steps, NullLoggerFactory.Instance);

@@ -44,6 +44,8 @@ internal static class Poison
         ("a confirmation with a step that is unknown",
             () => new OrderConfirmedEvent { OrderId = known, Steps = { new StepStatus { Step = (Shop.V1.Step)77 } } }),
         ("a refusal whose reason is no code", () => new StockReservationFailedEvent { OrderId = known, Reason = "because", Detail = "x" }),
+        ("a payment of another amount than the order costs", () => new PaymentCompletedEvent { OrderId = known, PaymentId = $"pay-{known}", Amount = 1 }),
+        ("a coupon that the order does not have", () => new CouponUsedEvent { OrderId = known, UserCouponId = "not-of-this-order" }),
         ("a reservation without an id", () => new StockReservedEvent { OrderId = known }),
     ];
 

@@ -39,6 +39,25 @@ public sealed class OrderDecisionsTests
         Assert.Contains(Reachable, order => order is { Status: OrderStatus.Failed, IsClosed: false });
     }
 
+    [Theory, InlineData(1), InlineData(-1), InlineData(-1_000_000)]
+    public void Another_amount_than_the_order_costs_pays_no_order(long difference) => Assert.All(Reachable, order => Assert.Contains(
+        "which costs",
+        Assert.Throws<UnprocessableEventException>(
+            () => OrderDecisions.PaymentCompleted(order, "pay-1", order.Amounts.Final + difference, At(1))).Message));
+
+    [Fact]
+    public void Another_coupon_than_its_own_is_used_for_no_order() => Assert.All(Reachable, order => Assert.Contains(
+        "which has",
+        Assert.Throws<UnprocessableEventException>(() => OrderDecisions.CouponUsed(order, $"{order.UserCouponId}x", At(1))).Message));
+
+    [Fact]
+    public void The_amount_and_the_coupon_of_the_order_count_as_success()
+    {
+        var placed = Placed();
+        Assert.Equal(StepState.Done, OrderDecisions.PaymentCompleted(placed, "pay-1", placed.Amounts.Final, At(1)).State!.Payment.State);
+        Assert.Equal(StepState.Done, OrderDecisions.CouponUsed(placed, placed.UserCouponId!, At(1)).State!.Coupon.State);
+    }
+
     [Fact]
     public void A_duplicate_changes_nothing() => Everywhere((order, heard) =>
     {

@@ -22,7 +22,7 @@ internal static class OrderHttp
 
     public static void MapOrderHttp(this WebApplication app)
     {
-        var api = app.MapGroup("/api/orders").AddEndpointFilter(SameOrigin.FilterAsync);
+        var api = app.MapGroup("/api/orders").AddEndpointFilter(SameOrigin.FilterAsync).AddEndpointFilter(RequestLimits.FilterRequestAsync);
         api.MapPost("/choreography/{publicId}", PlaceAsync).WithMetadata(new RequestSizeLimitAttribute(BodyMax));
         api.MapMethods("/{orderNumber}", [HttpMethods.Get, HttpMethods.Head], GetAsync);
     }

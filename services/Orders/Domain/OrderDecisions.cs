@@ -48,6 +48,25 @@ internal static class OrderDecisions
         };
     }
 
+    /// <summary>Payments has charged the order.</summary>
+    /// <param name="amount">Won.</param>
+    /// <exception cref="UnprocessableEventException">Another amount than the order costs: it was not charged for this order.</exception>
+    public static Decision<Order> PaymentCompleted(Order? stored, string paymentId, long amount, DecisionContext at)
+    {
+        var order = Require(stored);
+        return amount == order.Amounts.Final ? StepSucceeded(order, Step.Payment, paymentId, at) : throw new UnprocessableEventException(
+            $"Payments says that {amount} won were charged for order {order.Id}, which costs {order.Amounts.Final}.");
+    }
+
+    /// <summary>Coupons has used the coupon of the order.</summary>
+    /// <exception cref="UnprocessableEventException">The order has another coupon, or none.</exception>
+    public static Decision<Order> CouponUsed(Order? stored, string couponId, DecisionContext at)
+    {
+        var order = Require(stored);
+        return couponId == order.UserCouponId ? StepSucceeded(order, Step.Coupon, couponId, at) : throw new UnprocessableEventException(
+            $"Coupons says that coupon '{couponId}' was used for order {order.Id}, which has {(order.UserCouponId is { } own ? $"'{own}'" : "none")}.");
+    }
+
     /// <summary>A participant has rejected its step; the order fails.</summary>
     public static Decision<Order> StepFailed(Order? stored, Step step, FailureReason reason, DecisionContext at)
     {

@@ -5,10 +5,16 @@ namespace Orders;
 
 /// <summary>Handles PlaceOrder: validates, prechecks, tracks the id, stores the PENDING order, publishes order-created.</summary>
 internal sealed class PlaceOrderHandler(
-    OrderStore orders, ISidecar sidecar, OpenOrderLog openOrders, OrderIdPool orderIds, PrecheckClient precheck, TimeProvider clock)
+    OrderStore orders, ISidecar sidecar, OpenOrderLog openOrders, OrderIdPool orderIds, PrecheckClient precheck, OpenOrderGauge openOrderGauge,
+    SagaOptions options, TimeProvider clock)
 {
+    /// <summary>An open order is closed within about a second, unless a participant is down.</summary>
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
+
     /// <returns>The order, or with a used idempotency key the one that it placed.</returns>
-    /// <exception cref="RejectedException">The request is invalid, or the precheck found that the order would fail.</exception>
+    /// <exception cref="RejectedException">
+    /// The request is invalid, the precheck found that the order would fail, or the user has too many open orders.
+    /// </exception>
     public async Task<Order> PlaceAsync(Wire.PlaceOrderRequest request, CancellationToken ct)
     {
         using var step = SagaTracing.Start("place order", orderId: null);
@@ -23,6 +29,12 @@ internal sealed class PlaceOrderHandler(
                 if (stored.Content != content) throw new RejectedException(Rejection.KeyReused(request.IdempotencyKey));
                 return await orders.PlaceAsync(stored, null, ct);
             }
+        }
+
+        if (openOrderGauge.CountOf(request.UserId) >= options.OpenOrdersPerUserMax)
+        {
+            throw new RejectedException(Rejection.Exhausted(
+                $"User '{request.UserId}' has {options.OpenOrdersPerUserMax} open orders, as many as one user may have", RetryAfter));
         }
 
         var quote = await QuoteAsync(request, ct);

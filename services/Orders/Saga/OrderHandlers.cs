@@ -7,13 +7,18 @@ internal sealed class OrderHandlers(OrderStore orders, ILoggerFactory logs)
 {
     private readonly ILogger log = logs.CreateLogger("Orders");
 
-    public Task OnAsync(StockReservedEvent e, CancellationToken ct) => SucceededAsync(e.OrderId, Step.Stock, e.ReservationId, ct);
+    public Task OnAsync(StockReservedEvent e, CancellationToken ct) => SucceededAsync(
+        e.OrderId, Step.Stock, (order, at) => OrderDecisions.StepSucceeded(order, Step.Stock, e.ReservationId, at), ct);
 
-    public Task OnAsync(PaymentCompletedEvent e, CancellationToken ct) => SucceededAsync(e.OrderId, Step.Payment, e.PaymentId, ct);
+    public Task OnAsync(PaymentCompletedEvent e, CancellationToken ct) => SucceededAsync(
+        e.OrderId, Step.Payment, (order, at) => OrderDecisions.PaymentCompleted(order, e.PaymentId, e.Amount, at), ct);
 
     public Task OnAsync(CouponUsedEvent e, CancellationToken ct)
     {
-        if (e.HasUserCouponId) return SucceededAsync(e.OrderId, Step.Coupon, e.UserCouponId, ct);
+        if (e.HasUserCouponId)
+        {
+            return SucceededAsync(e.OrderId, Step.Coupon, (order, at) => OrderDecisions.CouponUsed(order, e.UserCouponId, at), ct);
+        }
         // Without a coupon the step was done when the order was placed.
         OrderLog.Consumed(log, OrderDecisions.GetSuccessTopic(Step.Coupon), e.OrderId);
         return Task.CompletedTask;
@@ -34,10 +39,10 @@ internal sealed class OrderHandlers(OrderStore orders, ILoggerFactory logs)
 
     public Task OnAsync(CouponRestoredEvent e, CancellationToken ct) => CompensatedAsync(e.OrderId, Step.Coupon, e.Undone, ct);
 
-    private async Task SucceededAsync(string orderId, Step step, string reference, CancellationToken ct)
+    private async Task SucceededAsync(string orderId, Step step, Func<Order?, DecisionContext, Decision<Order>> decide, CancellationToken ct)
     {
         OrderLog.Consumed(log, OrderDecisions.GetSuccessTopic(step), orderId);
-        await orders.ApplyAsync(orderId, (order, at) => OrderDecisions.StepSucceeded(order, step, reference, at), ct);
+        await orders.ApplyAsync(orderId, decide, ct);
     }
 
     private async Task FailedAsync(string orderId, Step step, FailureReason reason, CancellationToken ct)

@@ -7,6 +7,10 @@ internal sealed class OrderSweep(
     : ISweptEntries
 {
     private readonly ILogger log = logs.CreateLogger("Orders");
+    /// <summary>Between two resends, at most. A participant that is down must not find thousands of copies when it is back.</summary>
+    private static readonly TimeSpan ResendDelayMax = TimeSpan.FromMinutes(1);
+
+    private readonly EntryBackoff resends = new(timeouts.ResendAfter, ResendDelayMax, clock);
     private readonly IsolatedVisits visits = new("orders", "Order", deadLetters, clock, logs.CreateLogger("Orders"));
 
     public string Kind => "orders";
@@ -17,7 +21,7 @@ internal sealed class OrderSweep(
     /// <summary>The last event of an order was resent, or its deadline had passed. Handlers must not block or throw.</summary>
     public event Action<Order>? Resent;
 
-    /// <summary>Visits every open order once. Each costs a read, and one that is due for a resend also a publish.</summary>
+    /// <summary>Visits every open order once. Each costs a read, and one that is due for a resend, with exponential backoff, also a publish.</summary>
     public Task RunAsync(CancellationToken ct) => openOrders.SweepAsync(timeouts.ResendAfter, new(VisitAsync, OnClosedAsync), ct);
 
     private async Task<IReadOnlySet<string>> VisitAsync(IReadOnlyList<OpenEntry> entries, CancellationToken ct)
@@ -42,6 +46,7 @@ internal sealed class OrderSweep(
         string[] ids = [.. entries.Select(entry => entry.OrderId).Distinct()];
         await history.AddAsync([.. ids.Where(id => !orderIds.IsUnused(id))], ct);
         orderIds.Remove(ids);
+        foreach (var id in ids) resends.Reset(id);
     }
 
     private async Task<bool> IsClosedAsync(OpenEntry entry, Versioned<Order> order, CancellationToken ct)
@@ -56,9 +61,14 @@ internal sealed class OrderSweep(
         }
         if (order.Value.IsClosed) return true;
 
-        if (OrderDecisions.OnSweep(order.Value, timeouts, orders.Now()) is { Events.Count: 0 }) return false;
+        var due = OrderDecisions.OnSweep(order.Value, timeouts, orders.Now());
+        if (due.Events.Count == 0) return false;
+        var isResend = due.State!.Status == order.Value.Status;
+        if (isResend && resends.IsDelayed(entry.OrderId)) return false;
         using var step = SagaTracing.StartLinkedRoot("resend order", entry.OrderId, order.Value.Timeline[0].TraceId);
         var now = await orders.ApplyAsync(entry.OrderId, (stored, at) => OrderDecisions.OnSweep(stored, timeouts, at), ct);
+        if (isResend) resends.Delay(entry.OrderId);
+        else resends.Reset(entry.OrderId);
         OrderLog.Resent(log, entry.OrderId);
         Resent?.Invoke(now);
         return now.IsClosed;

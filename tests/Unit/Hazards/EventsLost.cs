@@ -63,6 +63,43 @@ public sealed class EventsLost
         Assert.Equal(new Level(Available: 10_000), shop.Won);
     }
 
+    [Fact, Trait("Hazard", "H12")]
+    public void Resends_back_off_to_one_a_minute_while_a_participant_is_down()
+    {
+        var order = shop.Place(ScriptedShop.OrderOf());
+        shop.Together(shop.Cancelling(order));
+        List<int> resentAt = [];
+        for (var second = 2; second <= 600; second += 2)
+        {
+            var before = shop.Said.Count(said => said.Topic == "order-failed");
+            shop.LoseAll();
+            shop.Pass(TimeSpan.FromSeconds(2));
+            shop.Sweep("orders");
+            if (shop.Said.Count(said => said.Topic == "order-failed") > before) resentAt.Add(second);
+        }
+        Assert.Equal([6, 12, 22, 42, 82, 142, 202], resentAt.Take(7));
+        Assert.InRange(resentAt.Count, 13, 14);
+        shop.CloseAll();
+    }
+
+    [Fact, Trait("Hazard", "H6")]
+    public void The_deadline_does_not_wait_for_the_backoff_of_resends_and_order_failed_is_resent_without_it()
+    {
+        var order = shop.Place(ScriptedShop.OrderOf());
+        List<string> said = [];
+        for (var second = 2; second <= 68; second += 2)
+        {
+            var before = shop.Said.Count;
+            shop.LoseAll();
+            shop.Pass(TimeSpan.FromSeconds(2));
+            shop.Sweep("orders");
+            said.AddRange(shop.Said.Skip(before).Select(e => $"{second} {e.Topic}"));
+        }
+        Assert.Equal(["6 order-created", "12 order-created", "22 order-created", "42 order-created", "60 order-failed", "66 order-failed"], said);
+        Assert.Equal(OrderStatus.Failed, shop[order].Status);
+        shop.CloseAll();
+    }
+
     /// <param name="seconds">The jump of the clock of Orders between placing and sweeping.</param>
     [Theory, InlineData(3_600), InlineData(-3_600), InlineData(-30), Trait("Hazard", "H21")]
     public void A_clock_jump_delays_the_deadline_at_most_to_twice_its_length(int seconds)

@@ -1,0 +1,98 @@
+using System.Globalization;
+using System.Threading.RateLimiting;
+using Grpc.Core;
+using Grpc.Core.Interceptors;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Saga.Commands;
+
+namespace Saga.Hosting;
+
+/// <summary>
+/// Bounds what clients may have in progress. A call over the limit is rejected at once with RESOURCE_EXHAUSTED, over HTTP 429, and a time to retry
+/// after: what is accepted still ends before its deadline. Deliveries of the sidecar, health and reflection are not limited.
+/// </summary>
+public sealed class RequestLimits(SagaOptions options) : IDisposable
+{
+    /// <summary>A hint: the work of one full set of requests takes about this long.</summary>
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
+
+    private readonly ConcurrencyLimiter requests = New(options.RequestsMax), streams = New(options.StreamsMax);
+
+    public void Dispose()
+    {
+        requests.Dispose();
+        streams.Dispose();
+    }
+
+    /// <summary>Enters a request. Dispose the result at its end.</summary>
+    /// <exception cref="RejectedException">There are Saga:RequestsMax in progress.</exception>
+    internal IDisposable EnterRequest() => Enter(requests, $"{options.RequestsMax} requests are in progress");
+
+    /// <summary>Enters a stream. Dispose the result at its end.</summary>
+    /// <exception cref="RejectedException">There are Saga:StreamsMax open.</exception>
+    internal IDisposable EnterStream() => Enter(streams, $"{options.StreamsMax} streams are open");
+
+    /// <summary>A filter for HTTP endpoints. A rejection is problem details with status 429 and Retry-After.</summary>
+    public static ValueTask<object?> FilterRequestAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next) =>
+        FilterAsync(context, next, limits => limits.EnterRequest());
+
+    /// <summary>A filter for HTTP endpoints with server-sent events, which are a stream until the client leaves.</summary>
+    public static ValueTask<object?> FilterStreamAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next) =>
+        FilterAsync(context, next, limits => limits.EnterStream());
+
+    private static async ValueTask<object?> FilterAsync(
+        EndpointFilterInvocationContext context, EndpointFilterDelegate next, Func<RequestLimits, IDisposable> enter)
+    {
+        var http = context.HttpContext;
+        try
+        {
+            // Until the response is written: the result that the endpoint returns runs after this filter.
+            http.Response.RegisterForDispose(enter(http.RequestServices.GetRequiredService<RequestLimits>()));
+        }
+        catch (RejectedException rejected)
+        {
+            http.Response.Headers.RetryAfter = RetryAfter.TotalSeconds.ToString(CultureInfo.InvariantCulture);
+            return ProblemDetails.Create(rejected.Rejection);
+        }
+        return await next(context);
+    }
+
+    private static ConcurrencyLimiter New(int max) => new(new() { PermitLimit = max, QueueLimit = 0 });
+
+    private static RateLimitLease Enter(ConcurrencyLimiter limiter, string problem)
+    {
+        var lease = limiter.AttemptAcquire();
+        if (lease.IsAcquired) return lease;
+        lease.Dispose();
+        throw new RejectedException(Rejection.Exhausted($"{problem}, as many as this service takes at once", RetryAfter));
+    }
+}
+
+/// <summary>Applies <see cref="RequestLimits"/> to the calls of clients.</summary>
+internal sealed class RequestLimitInterceptor(RequestLimits limits) : Interceptor
+{
+    /// <summary>The services that clients call.</summary>
+    private const string Package = "/shop.v1.";
+
+    public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
+        TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
+    {
+        if (!context.Method.StartsWith(Package, StringComparison.Ordinal)) return await continuation(request, context);
+        using var entered = limits.EnterRequest();
+        return await continuation(request, context);
+    }
+
+    public override async Task ServerStreamingServerHandler<TRequest, TResponse>(
+        TRequest request, IServerStreamWriter<TResponse> responseStream, ServerCallContext context,
+        ServerStreamingServerMethod<TRequest, TResponse> continuation)
+    {
+        if (!context.Method.StartsWith(Package, StringComparison.Ordinal))
+        {
+            await continuation(request, responseStream, context);
+            return;
+        }
+        using var entered = limits.EnterStream();
+        await continuation(request, responseStream, context);
+    }
+}

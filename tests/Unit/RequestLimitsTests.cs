@@ -1,0 +1,154 @@
+using Google.Rpc;
+using Grpc.Core;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using Orders;
+using Shop.V1;
+using Order = Orders.Order;
+using Status = Google.Rpc.Status;
+
+namespace Saga.Tests;
+
+/// <summary>Over a limit a call is rejected at once, and accepted again when another has ended.</summary>
+public sealed class RequestLimitsTests : IDisposable
+{
+    private const int Max = 2;
+
+    private static readonly SagaOptions Options = SagaOptions.Read(new(new ConfigurationBuilder().AddInMemoryCollection(
+        ((string[])["RequestsMax", "StreamsMax", "OpenOrdersPerUserMax"]).Select(name => KeyValuePair.Create($"Saga:{name}", (string?)$"{Max}"))).Build()));
+
+    private readonly RequestLimits limits = new(Options);
+
+    public void Dispose() => limits.Dispose();
+
+    [Fact]
+    public void The_rejection_says_when_to_retry_and_that_nothing_was_done()
+    {
+        var entered = Enumerable.Range(0, Max).Select(_ => limits.EnterRequest()).ToArray();
+        var rejected = Assert.Throws<RejectedException>(limits.EnterRequest);
+        Assert.Equal(StatusCode.ResourceExhausted, rejected.StatusCode);
+        Assert.Contains("2 requests are in progress", rejected.Status.Detail);
+        Assert.Contains("Nothing was done", rejected.Status.Detail);
+        var detail = Assert.Single(Status.Parser.ParseFrom(rejected.Trailers.GetValueBytes("grpc-status-details-bin")).Details);
+        Assert.Equal(1, detail.Unpack<RetryInfo>().RetryDelay.Seconds);
+        // Streams have a limit of their own.
+        limits.EnterStream().Dispose();
+
+        entered[0].Dispose();
+        limits.EnterRequest().Dispose();
+    }
+
+    [Fact]
+    public async Task A_call_holds_its_place_until_it_ends_however_it_ends()
+    {
+        var interceptor = new RequestLimitInterceptor(limits);
+        var gate = new TaskCompletionSource<string>();
+        Task<string>[] calls = [.. Enumerable.Range(0, Max).Select(_ => CallAsync("/shop.v1.OrderService/GetOrder", gate.Task))];
+        await Assert.ThrowsAsync<RejectedException>(() => CallAsync("/shop.v1.OrderService/GetOrder", gate.Task));
+        // What the sidecar and probes ask is not limited.
+        foreach (var method in (string[])["/dapr.proto.runtime.v1.AppCallback/OnTopicEvent", "/grpc.health.v1.Health/Check"])
+        {
+            Assert.Equal("done", await CallAsync(method, Task.FromResult("done")));
+        }
+        gate.SetException(new TimeoutException("late"));
+        foreach (var call in calls) await Assert.ThrowsAsync<TimeoutException>(() => call);
+        Assert.Equal("done", await CallAsync("/shop.v1.OrderService/GetOrder", Task.FromResult("done")));
+
+        Task<string> CallAsync(string method, Task<string> work) =>
+            interceptor.UnaryServerHandler<string, string>("", new Call(method), (_, _) => work);
+    }
+
+    [Fact]
+    public async Task Streams_are_limited_too()
+    {
+        var interceptor = new RequestLimitInterceptor(limits);
+        var gate = new TaskCompletionSource();
+        Task[] streams = [.. Enumerable.Range(0, Max).Select(_ => StreamAsync(gate.Task))];
+        await Assert.ThrowsAsync<RejectedException>(() => StreamAsync(gate.Task));
+        gate.SetResult();
+        await Task.WhenAll(streams);
+        await StreamAsync(Task.CompletedTask);
+
+        Task StreamAsync(Task work) => interceptor.ServerStreamingServerHandler<string, string>(
+            "", null!, new Call("/shop.v1.OrderService/WatchOrder"), (_, _, _) => work);
+    }
+
+    [Fact]
+    public async Task Over_HTTP_it_is_a_429_with_Retry_After()
+    {
+        var services = new ServiceCollection().AddSingleton(limits).AddLogging().BuildServiceProvider();
+        for (var at = 0; at < Max; at++) limits.EnterRequest();
+        var http = new DefaultHttpContext { RequestServices = services };
+        using var body = new MemoryStream();
+        http.Response.Body = body;
+        var result = await RequestLimits.FilterRequestAsync(
+            new DefaultEndpointFilterInvocationContext(http), _ => throw new InvalidOperationException("It must not be called."));
+        await Assert.IsAssignableFrom<IResult>(result).ExecuteAsync(http);
+        Assert.Equal(StatusCodes.Status429TooManyRequests, http.Response.StatusCode);
+        Assert.Equal("1", http.Response.Headers.RetryAfter);
+        Assert.Equal("application/problem+json", http.Response.ContentType);
+        Assert.Contains("RESOURCE_EXHAUSTED", System.Text.Encoding.UTF8.GetString(body.ToArray()));
+    }
+
+    [Fact]
+    public void A_user_has_at_most_so_many_open_orders_and_may_place_again_when_one_is_closed()
+    {
+        var world = new World(1);
+        var sidecar = new SimulatedSidecar(world, new SimulatedStore(), "orders", null, () => SidecarFaults.None, () => false, _ => { });
+        var documents = new DocumentStore(sidecar, new(world.Clock, world.Chance));
+        var orders = new OrderStore(documents, sidecar, world.Clock, NullLoggerFactory.Instance);
+        var timeouts = new SagaTimeouts(Options.Deadline, Options.ResendAfter);
+        var openOrders = new OpenOrderLog(sidecar, world.Clock, () => "i", NullLogger<OpenOrderLog>.Instance);
+        var ids = new OrderIdPool(openOrders, timeouts, world.Clock, world.NewId);
+        var sweep = new OrderSweep(orders, sidecar, openOrders, ids, new(documents, sidecar, world.Clock), timeouts, null!, world.Clock, NullLoggerFactory.Instance);
+        var gauge = new OpenOrderGauge(orders, sweep, world.Clock);
+        var placing = new PlaceOrderHandler(orders, sidecar, openOrders, ids, null!, gauge, Options, world.Clock);
+
+        Order[] placed = [.. Enumerable.Range(1, Max).Select(number => Hazards.ScriptedShop.OrderOf(number: number))];
+        foreach (var order in placed) world.Run(() => placing.StoreAsync(order, isTracked: false, default));
+        var request = new PlaceOrderRequest { UserId = placed[0].UserId, Items = { new OrderItem { ProductId = "a", Quantity = 1 } } };
+        var rejected = Assert.Throws<RejectedException>(() => world.Run(() => placing.PlaceAsync(request, default)));
+        Assert.Equal(StatusCode.ResourceExhausted, rejected.StatusCode);
+        Assert.Contains("2 open orders", rejected.Status.Detail);
+
+        Assert.Equal((Max, 0), (gauge.CountOf(placed[0].UserId), gauge.CountOf("another")));
+        foreach (var order in placed)
+        {
+            world.Run(() => orders.ApplyAsync(order.Id, (kept, at) => OrderDecisions.Cancel(kept, "", at), default));
+            foreach (var step in Order.Steps)
+            {
+                world.Run(() => orders.ApplyAsync(order.Id, (kept, at) => OrderDecisions.StepCompensated(kept, step, undone: false, at), default));
+            }
+        }
+        Assert.Equal((0, 0), (gauge.CountOf(placed[0].UserId), gauge.Count));
+    }
+
+    private sealed class Call(string method) : ServerCallContext
+    {
+        protected override string MethodCore => method;
+
+        protected override string HostCore => "localhost";
+
+        protected override string PeerCore => "ipv4:127.0.0.1:1";
+
+        protected override DateTime DeadlineCore => DateTime.MaxValue;
+
+        protected override Metadata RequestHeadersCore => [];
+
+        protected override CancellationToken CancellationTokenCore => default;
+
+        protected override Metadata ResponseTrailersCore => [];
+
+        protected override Grpc.Core.Status StatusCore { get; set; }
+
+        protected override WriteOptions? WriteOptionsCore { get; set; }
+
+        protected override AuthContext AuthContextCore => new(null, []);
+
+        protected override ContextPropagationToken CreatePropagationTokenCore(ContextPropagationOptions? options) => throw new NotSupportedException();
+
+        protected override Task WriteResponseHeadersAsyncCore(Metadata responseHeaders) => Task.CompletedTask;
+    }
+}
