@@ -38,6 +38,7 @@ internal sealed partial class SidecarServer(Sidecar sidecar) : IAsyncDisposable
         });
         builder.Services.AddGrpcReflection();
         app = builder.Build();
+        app.Use(ForeignPages.RejectAsync);
         if (sidecar.Options.ApiToken.Length > 0) app.Use(new ApiToken(sidecar.Options.ApiToken).CheckAsync);
         app.Use(ChooseAsync);
         app.UseRouting();
