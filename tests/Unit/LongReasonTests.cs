@@ -14,7 +14,7 @@ public sealed class LongReasonTests
     [Fact]
     public void An_event_that_is_wrong_in_very_many_places_has_a_short_reason()
     {
-        var created = new OrderCreatedEvent { Items = { Enumerable.Range(0, 100_000).Select(_ => new OrderLine { ProductId = new('x', 100) }) } };
+        var created = new OrderCreatedEvent { Items = { Enumerable.Range(0, 20_000).Select(_ => new OrderLine { ProductId = new('x', 100) }) } };
         var reason = EventRules.Violations(created);
         Assert.InRange(reason.Length, 1, 10_000);
         Assert.StartsWith("order_id: ", reason);
@@ -40,11 +40,11 @@ public sealed class LongReasonTests
     public void A_huge_dead_letter_hides_no_other_from_the_operator()
     {
         var letters = Letters();
-        var huge = new string('x', 4_000_000);
+        var huge = new string('x', 2_000_000);
         foreach (var payload in (string[])
         [
             $"{{\"id\":\"{huge}\",\"topic\":\"{huge}\",\"data\":{{}}}}",
-            $"{{\"id\":\"x/y\",\"topic\":\"order-created\",\"data\":{{\"items\":[{string.Join(',', Enumerable.Repeat("{}", 100_000))}]}}}}",
+            $"{{\"id\":\"x/y\",\"topic\":\"order-created\",\"data\":{{\"items\":[{string.Join(',', Enumerable.Repeat("{}", 50_000))}]}}}}",
             $"{{\"id\":\"x/y\",\"topic\":\"order-created\",\"data\":{{\"orderId\":\"{huge}\",\"totalAmount\":\"{huge}\"}}}}",
             "small",
         ])
