@@ -12,9 +12,12 @@ public sealed class RequestCheck
     /// <summary>Ids in one request, at most.</summary>
     public const int IdsMax = 100;
 
+    /// <summary>Violations that one answer names, at most, and the length of one: an answer must fit into the trailers of a call.</summary>
+    private const int ViolationsMax = 20, DescriptionMax = 250;
+
     private readonly List<(string Field, string Description)> violations = [];
 
-    /// <summary>The violations so far.</summary>
+    /// <summary>The violations so far; only the first ones of a very wrong request.</summary>
     public IReadOnlyList<(string Field, string Description)> Violations => violations;
 
     /// <summary>The page size: 0 in a request means 100.</summary>
@@ -34,7 +37,7 @@ public sealed class RequestCheck
     }
 
     public RequestCheck OrderId(string value) => Must(
-        Guid.TryParseExact(value, "D", out _), "order_id", $"must be a UUID in its 36-character form, {Seen(value)}.");
+        IsUuid(value), "order_id", $"must be a UUID in its 36-character form, {Seen(value)}.");
 
     /// <summary>The canonical spelling of an order id: lower case, with hyphens. Another spelling would be another state key, and so another order.</summary>
     public RequestCheck CanonicalOrderId(string field, string value) => Must(
@@ -84,15 +87,19 @@ public sealed class RequestCheck
 
     public RequestCheck Must(bool holds, string field, string description)
     {
-        if (!holds) violations.Add((field, description));
+        if (!holds && violations.Count < ViolationsMax) violations.Add((Shortened.To(DescriptionMax, field), Shortened.To(DescriptionMax, description)));
         return this;
     }
 
-    /// <exception cref="RejectedException">INVALID_ARGUMENT that names every wrong field.</exception>
+    /// <exception cref="RejectedException">INVALID_ARGUMENT that names the wrong fields.</exception>
     public void ThrowIfInvalid()
     {
         if (violations.Count > 0) throw new RejectedException(Rejection.Invalid(violations));
     }
+
+    /// <summary>A UUID of 36 characters, in any case. Guid.TryParseExact also takes spaces around it, and + and 0x inside.</summary>
+    public static bool IsUuid(string value) =>
+        value.Length == 36 && value.All(letter => char.IsAsciiHexDigit(letter) || letter == '-') && Guid.TryParseExact(value, "D", out _);
 
     private static string Seen(string value) => value.Length switch
     {

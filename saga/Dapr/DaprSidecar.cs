@@ -53,19 +53,25 @@ public sealed class DaprSidecar : ISidecar
     {
         var item = await reads.SubmitAsync(ToStoreKey(key), ct);
         if (item.Error.Length > 0) throw new DaprException($"{key} could not be read: {item.Error}");
-        return new(key, item.Data.IsEmpty ? null : Parse<T>(key, item.Data), item.Etag);
+        return new(key, item.Data.IsEmpty ? null : Parse<T>(key, item.Data.Span, json), item.Etag);
     }
 
-    private T Parse<T>(string key, ByteString data) where T : class
+    /// <summary>Reads a stored document.</summary>
+    /// <exception cref="CorruptDocumentException">The bytes are not a <typeparamref name="T"/>, or break its invariants.</exception>
+    internal static T Parse<T>(string key, ReadOnlySpan<byte> data, JsonSerializerOptions json) where T : class
     {
+        T document;
         try
         {
-            return JsonSerializer.Deserialize(data.Span, TypeOf<T>()) ?? throw new JsonException("it is null.");
+            document = JsonSerializer.Deserialize(data, (JsonTypeInfo<T>)json.GetTypeInfo(typeof(T))) ?? throw new JsonException("it is null.");
         }
         catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException or FormatException)
         {
             throw new CorruptDocumentException($"{key} is corrupt, no {typeof(T).Name}: {unreadable.Message}");
         }
+        return (document as IHasInvariants)?.FindProblem(key) is { } problem
+            ? throw new CorruptDocumentException($"{key} is corrupt: {problem}.")
+            : document;
     }
 
     public async Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken ct) where T : class =>

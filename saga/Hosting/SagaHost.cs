@@ -211,12 +211,31 @@ public static class SagaHost
     /// <summary>The JSON of stored documents: camelCase, enums by name, nulls left out.</summary>
     public static JsonSerializerOptions CreateJsonOptions(IJsonTypeInfoResolver? documents) => new(JsonSerializerDefaults.Web)
     {
-        TypeInfoResolver = JsonTypeInfoResolver.Combine(documents, SagaJsonContext.Default),
+        TypeInfoResolver = JsonTypeInfoResolver.Combine(documents, SagaJsonContext.Default).WithAddedModifier(RequireMembers),
+        RespectNullableAnnotations = true,
         // Names in any script stay readable in the store.
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        Converters = { new JsonStringEnumConverter() },
+        Converters = { new JsonStringEnumConverter(namingPolicy: null, allowIntegerValues: false) },
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     };
+
+    /// <summary>
+    /// A document without a member that its type requires is corrupt, and not one with a default in it. A member that a new version adds is
+    /// nullable or has a default value.
+    /// </summary>
+    private static void RequireMembers(JsonTypeInfo type)
+    {
+        if (type.Kind != JsonTypeInfoKind.Object) return;
+        foreach (var member in type.Properties)
+        {
+            // One that is omitted when it has its default value is marked with JsonIgnore.
+            if (member.AssociatedParameter is { HasDefaultValue: false, IsNullable: false }
+                && member.AttributeProvider?.IsDefined(typeof(JsonIgnoreAttribute), inherit: false) != true)
+            {
+                member.IsRequired = true;
+            }
+        }
+    }
 
     // A container must be reachable from outside; on a developer's machine localhost is enough.
     private static void Listen(KestrelServerOptions kestrel, int port, HttpProtocols protocols)

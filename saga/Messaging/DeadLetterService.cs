@@ -48,7 +48,7 @@ internal sealed class DeadLetterService(
         var ct = context.CancellationToken;
         var letter = await FindAsync(request.DeadLetterId, ct);
         MustBeWaiting(letter);
-        var e = Parse(letter, out var problem) ?? throw Rejected(letter, "DEAD_LETTER_UNREADABLE", $"{problem.TrimEnd('.')}. It can only be discarded.");
+        var e = Parse(letter, out var problem) ?? throw Rejected(letter, "DEAD_LETTER_UNREADABLE", $"{Shortened.To(DeadLetters.ReasonMax, problem).TrimEnd('.')}. It can only be discarded.");
         // Records live longer than dead letters, so that a redriven duplicate is recognised.
         if (letter.PublishedAt is { } publishedAt && clock.GetUtcNow() - publishedAt > Retention.OfDeadLetters)
         {
@@ -67,7 +67,7 @@ internal sealed class DeadLetterService(
         catch (Exception fault) when (!ct.IsCancellationRequested)
         {
             SagaLog.RedriveFailed(log, fault, letter.EventId, letter.Id);
-            return new() { DeadLetter = ToWire(letter), Failure = fault.Message };
+            return new() { DeadLetter = ToWire(letter), Failure = Shortened.To(DeadLetters.ReasonMax, fault.Message) };
         }
         SagaLog.Redriven(log, letter.EventId, letter.Id);
         return new() { DeadLetter = ToWire(await letters.ResolveAsync(letter, DeadLetterState.Redriven, ct)) };
@@ -134,8 +134,9 @@ internal sealed class DeadLetterService(
         {
             DeadLetterId = letter.Id,
             AppId = appId.Name,
-            Topic = letter.Topic,
-            EventId = letter.EventId,
+            // Whoever publishes chooses them: one that fills the answer would hide all other dead letters.
+            Topic = Shortened.To(DeadLetters.ReasonMax, letter.Topic),
+            EventId = Shortened.To(DeadLetters.ReasonMax, letter.EventId),
             OrderId = letter.OrderId ?? "",
             State = letter.State switch
             {
@@ -143,7 +144,7 @@ internal sealed class DeadLetterService(
                 DeadLetterState.Redriven => Wire.DeadLetterState.Redriven,
                 DeadLetterState.Discarded => Wire.DeadLetterState.Discarded,
             },
-            Problem = letter.Problem ?? problem,
+            Problem = Shortened.To(DeadLetters.ReasonMax, letter.Problem ?? problem),
             CanBeRedriven = canBeRedriven,
             SaidTime = letter.PublishedAt is { } publishedAt ? Timestamp.FromDateTimeOffset(publishedAt) : null,
             DeadTime = Timestamp.FromDateTimeOffset(letter.DeadLetteredAt),

@@ -31,7 +31,7 @@ internal sealed record DeadLetter(
 
     /// <summary>Null: the event id does not name an order.</summary>
     [JsonIgnore]
-    public string? OrderId => EventId.Split('/') is [var order, _] && Guid.TryParseExact(order, "D", out _) ? order : null;
+    public string? OrderId => EventId.Split('/') is [var order, _] && RequestCheck.IsUuid(order) ? order : null;
 }
 
 /// <summary>
@@ -42,7 +42,7 @@ public sealed class DeadLetters(DocumentStore documents, ISidecar sidecar, IdInd
     private const int MaxBatchSize = 200;
 
     /// <summary>Characters of a stored reason, at most.</summary>
-    private const int ReasonMax = 2_000;
+    internal const int ReasonMax = 2_000;
 
     private static readonly IdGroup Waiting = new("dead-letters", Shards: 16);
 
@@ -64,7 +64,7 @@ public sealed class DeadLetters(DocumentStore documents, ISidecar sidecar, IdInd
         return AddAsync(new(
             IdOf(delivery.Topic, delivery.EventId, data), delivery.Topic, delivery.EventId, data, delivery.PublishedAt, clock.GetUtcNow(),
             SagaTracing.TraceId, DeadLetterState.Waiting,
-            Shortened(reason)), ct);
+            Shortened.To(ReasonMax, reason)), ct);
     }
 
     /// <summary>
@@ -80,8 +80,6 @@ public sealed class DeadLetters(DocumentStore documents, ISidecar sidecar, IdInd
         SagaMetrics.DeadLettersStored.Add(1);
         return letter;
     }
-
-    private static string Shortened(string reason) => reason.Length <= ReasonMax ? reason : reason[..ReasonMax];
 
     /// <summary>One dead letter by its id. Null: there is none.</summary>
     internal async Task<DeadLetter?> FindAsync(string id, CancellationToken ct) =>

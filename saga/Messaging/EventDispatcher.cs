@@ -73,7 +73,7 @@ internal sealed class EventDispatcher(
         try
         {
             var letter = await deadLetters.StoreAsync(delivery, reason, ct);
-            SagaLog.EventRejected(log, bug, delivery.EventId, delivery.Topic, letter.Id, reason);
+            SagaLog.EventRejected(log, bug, delivery.EventId, delivery.Topic, letter.Id, letter.Problem!);
             await abandonAsync(letter);
             return Status.Success;
         }

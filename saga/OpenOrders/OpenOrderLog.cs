@@ -15,15 +15,19 @@ public sealed record OpenInstances(ImmutableSortedSet<string> Ids)
 
 /// <summary>The head of one instance's log. Its segments start at <paramref name="First"/>; all before Next are written.</summary>
 /// <param name="Heartbeat">By the writer's clock, which may be wrong: only a change shows that the instance is alive.</param>
-public sealed record OpenHead(DateTimeOffset Heartbeat, long First, long Next)
+public sealed record OpenHead(DateTimeOffset Heartbeat, long First, long Next) : IHasInvariants
 {
+    public string? FindProblem(string key) => First < 0 || Next < 0 ? $"its log goes from {First} to {Next}" : null;
+
     public static string KeyOf(string instance) => $"open:{instance}";
 }
 
 /// <summary>An immutable batch of orders that were open when it was written.</summary>
 /// <param name="Sealed">The end of the log: another instance has taken it over, and its writer can append nothing.</param>
-public sealed record OpenSegment(ImmutableArray<string> Orders, DateTimeOffset Written, bool Sealed)
+public sealed record OpenSegment(ImmutableArray<string> Orders, DateTimeOffset Written, bool Sealed) : IHasInvariants
 {
+    public string? FindProblem(string key) => Orders.IsDefault || Orders.Any(string.IsNullOrEmpty) ? "an order lacks its id" : null;
+
     public static string KeyOf(string instance, long sequence) => $"open:{instance}:{sequence}";
 }
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json.Serialization;
+using Saga.Dapr;
 
 namespace Saga.Reservations;
 
@@ -49,7 +50,7 @@ public sealed record Holdings(long Available, long Held, long Consumed, Immutabl
     });
 
     /// <summary>More is available, or with a negative amount less.</summary>
-    public Holdings Add(long amount) => Validated(this with { Available = checked(Available + amount) });
+    public Holdings Add(long amount) => Validated(this with { Available = Available + amount });
 
     /// <summary>Removes resolved marks. A mark that has changed since stays.</summary>
     public Holdings WithoutMarks(IEnumerable<KeyValuePair<string, ReservationMark>> resolved)
@@ -62,16 +63,25 @@ public sealed record Holdings(long Available, long Held, long Consumed, Immutabl
         return ReferenceEquals(marks, Marks) ? this : this with { Marks = marks };
     }
 
-    private static Holdings Validated(Holdings next) => next.Available >= 0 && next.Held >= 0 && next.Consumed >= 0
-        ? next
-        : throw new InvalidOperationException(
-            $"A holding would become negative: available {next.Available}, held {next.Held}, consumed {next.Consumed}.");
+    /// <returns>What is wrong, as the rest of a sentence. Null: nothing.</returns>
+    internal string? FindProblem() =>
+        Available < 0 || Held < 0 || Consumed < 0 ? $"a holding is negative: {Quantities}"
+        : (Int128)Available + Held + Consumed > long.MaxValue ? $"its holdings are too large: {Quantities}"
+        : null;
+
+    private string Quantities => $"available {Available}, held {Held}, consumed {Consumed}";
+
+    /// <exception cref="CorruptDocumentException">The holdings do not have what is moved: they contradict the reservation.</exception>
+    private static Holdings Validated(Holdings next) =>
+        next.FindProblem() is { } problem ? throw new CorruptDocumentException($"The change is refused, after it {problem}.") : next;
 }
 
 /// <summary>A shared document that orders reserve from.</summary>
-public interface IHasHoldings<TSelf> where TSelf : class, IHasHoldings<TSelf>
+public interface IHasHoldings<TSelf> : IHasInvariants where TSelf : class, IHasHoldings<TSelf>
 {
     Holdings Holdings { get; }
 
     TSelf With(Holdings holdings);
+
+    string? IHasInvariants.FindProblem(string key) => Holdings.FindProblem();
 }

@@ -4,7 +4,10 @@ using Saga.Dapr;
 namespace Saga.State;
 
 /// <summary>One shard of an index: a state store cannot list its keys.</summary>
-public sealed record IdShard(ImmutableSortedSet<string> Ids);
+public sealed record IdShard(ImmutableSortedSet<string> Ids) : IHasInvariants
+{
+    public string? FindProblem(string key) => Ids.Any(string.IsNullOrEmpty) ? "it has an empty id" : null;
+}
 
 /// <summary>The name of an index, and its size.</summary>
 /// <param name="Shards">Documents it is spread over: 1 for a few hundred ids, 64 for a hundred thousand.</param>

@@ -1,4 +1,5 @@
 using Coupons;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Orders;
 using Payments;
@@ -16,46 +17,49 @@ namespace Saga.Tests;
 internal sealed class Instance
 {
     /// <param name="find">Returns the order as GetOrder would.</param>
-    public Instance(World world, string app, SagaTimeouts timeouts, Func<string, Order?> find, Func<Instance, ISidecar> sidecarOf)
+    /// <param name="logs">Null: nothing is logged.</param>
+    public Instance(
+        World world, string app, SagaTimeouts timeouts, Func<string, Order?> find, Func<Instance, ISidecar> sidecarOf, ILoggerFactory? logs = null)
     {
+        logs ??= NullLoggerFactory.Instance;
         App = app;
         Clock = new(world.Clock);
         var sidecar = sidecarOf(this);
         var backoff = new ConflictBackoff(Clock, world.Chance);
         var documents = new DocumentStore(sidecar, backoff, suspendAfterMiss: 2);
-        var openOrders = new OpenOrderLog(sidecar, Clock, () => world.Chance.Next().ToString("x"), NullLogger<OpenOrderLog>.Instance);
+        var openOrders = new OpenOrderLog(sidecar, Clock, () => world.Chance.Next().ToString("x"), logs.CreateLogger<OpenOrderLog>());
         var appId = new AppId(app);
         var deadLetters = new DeadLetters(documents, sidecar, new(documents, sidecar), appId, Clock);
-        Dispatcher = new(Subscriptions, deadLetters, appId, Clock, NullLogger<EventDispatcher>.Instance);
+        Dispatcher = new(Subscriptions, deadLetters, appId, Clock, logs.CreateLogger<EventDispatcher>());
         ReadAndCacheAsync = (keys, ct) => app == "stock" ? documents.ReadAndCacheAsync<Product>(keys, ct) : documents.ReadAndCacheAsync<Account>(keys, ct);
         switch (app)
         {
             case "orders":
-                Steps = new OrderStore(documents, sidecar, Clock, NullLoggerFactory.Instance);
+                Steps = new OrderStore(documents, sidecar, Clock, logs);
                 OrderIdPool = new OrderIdPool(openOrders, timeouts, Clock, world.NewId);
                 PlaceOrder = new PlaceOrderHandler(Steps, sidecar, openOrders, OrderIdPool, null!, null!, null!, Clock);
                 SweepAsync = new OrderSweep(
-                    Steps, sidecar, openOrders, OrderIdPool, new(documents, sidecar, Clock), timeouts, deadLetters, Clock, NullLoggerFactory.Instance).RunAsync;
-                var orders = new OrderHandlers(Steps, NullLoggerFactory.Instance);
+                    Steps, sidecar, openOrders, OrderIdPool, new(documents, sidecar, Clock), timeouts, deadLetters, Clock, logs).RunAsync;
+                var orders = new OrderHandlers(Steps, logs);
                 Subscriptions
                     .On<StockReservedEvent>(orders.OnAsync).On<StockReservationFailedEvent>(orders.OnAsync).On<StockReleasedEvent>(orders.OnAsync)
                     .On<PaymentCompletedEvent>(orders.OnAsync).On<PaymentFailedEvent>(orders.OnAsync).On<PaymentRefundedEvent>(orders.OnAsync)
                     .On<CouponUsedEvent>(orders.OnAsync).On<CouponUsageFailedEvent>(orders.OnAsync).On<CouponRestoredEvent>(orders.OnAsync);
                 break;
             case "stock":
-                var stock = new StockHandlers(Holder<Product>(Product.KeyOf), sidecar, AskAsync, NullLoggerFactory.Instance);
+                var stock = new StockHandlers(Holder<Product>(Product.KeyOf), sidecar, AskAsync, logs);
                 Subscriptions
                     .On<OrderCreatedEvent>(stock.ReserveAsync, abandon: stock.AbandonAsync)
                     .On<OrderConfirmedEvent>(stock.SettleAsync).On<OrderFailedEvent>(stock.ReleaseAsync);
                 break;
             case "payments":
-                var payments = new PaymentHandlers(Holder<Account>(Account.KeyOf), sidecar, AskAsync, NullLoggerFactory.Instance);
+                var payments = new PaymentHandlers(Holder<Account>(Account.KeyOf), sidecar, AskAsync, logs);
                 Subscriptions
                     .On<OrderCreatedEvent>(payments.ChargeAsync, abandon: payments.AbandonAsync)
                     .On<OrderConfirmedEvent>(payments.SettleAsync).On<OrderFailedEvent>(payments.RefundAsync);
                 break;
             case "coupons":
-                var coupons = new CouponHandlers(Holder<Coupon>(Coupon.KeyOf), sidecar, AskAsync, Clock, NullLoggerFactory.Instance);
+                var coupons = new CouponHandlers(Holder<Coupon>(Coupon.KeyOf), sidecar, AskAsync, Clock, logs);
                 Subscriptions
                     .On<OrderCreatedEvent>(coupons.UseAsync, abandon: coupons.AbandonAsync)
                     .On<OrderConfirmedEvent>(coupons.SettleAsync).On<OrderFailedEvent>(coupons.RestoreAsync);
@@ -66,7 +70,7 @@ internal sealed class Instance
         {
             var participant = new Participant<T>(documents, sidecar, keyOf, openOrders.AddAsync, Clock, backoff);
             SweepAsync = new ReservationSweep<T>(
-                participant, sidecar, openOrders, AskAsync, timeouts.Deadline, deadLetters, Clock, NullLogger<ReservationSweep<T>>.Instance).RunAsync;
+                participant, sidecar, openOrders, AskAsync, timeouts.Deadline, deadLetters, Clock, logs.CreateLogger<ReservationSweep<T>>()).RunAsync;
             return participant;
         }
 

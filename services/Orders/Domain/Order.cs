@@ -70,7 +70,7 @@ internal sealed record Amounts(long Total, long Discount, long Final);
 internal sealed record Order(
     string Id, string UserId, OrderStatus Status, ImmutableArray<Item> Items, Amounts Amounts, string? UserCouponId, Delivery Delivery,
     string Content, StepRecord Stock, StepRecord Payment, StepRecord Coupon, FailureReason? Failure, DateTimeOffset Placed,
-    ImmutableArray<TimelineEntry> Timeline)
+    ImmutableArray<TimelineEntry> Timeline) : IHasInvariants
 {
     public static readonly ImmutableArray<Step> Steps = [Step.Stock, Step.Payment, Step.Coupon];
 
@@ -112,6 +112,18 @@ internal sealed record Order(
 
     /// <summary>True: it became CONFIRMED or FAILED since <paramref name="before"/>, which is null where there was no document.</summary>
     public bool IsFinalSince(Order? before) => Status is OrderStatus.Confirmed or OrderStatus.Failed && before?.Status != Status;
+
+    public string? FindProblem(string key) =>
+        key != KeyOf(Id) ? $"it is of order '{Id}'"
+        : Items.IsDefault || Items.Any(item => item is null) || Timeline.IsDefault || Timeline.Any(entry => entry is null) ? "an item or a change is null"
+        : Status == OrderStatus.Abandoned ? null
+        : Items.IsEmpty || Timeline.IsEmpty ? "it has no items, or no history"
+        : Amounts.Final != Amounts.Total - Amounts.Discount || Amounts.Final < 0 ? "its amounts do not add up"
+        : Status != OrderStatus.Pending && FinalAt is null ? "its end is not in its history"
+        : (Status == OrderStatus.Failed) != Failure is not null ? "its failure contradicts its status"
+        : Steps.Any(step => this[step] is { State: StepState.Done, AnsweredAt: null }) ? "a step is done without an answer"
+        : Status == OrderStatus.Confirmed && Steps.Any(step => this[step].State != StepState.Done) ? "it is confirmed, and a step is not done"
+        : null;
 
     [JsonIgnore]
     public DateTimeOffset LastChange => Timeline.IsEmpty ? Placed : Timeline[^1].At;

@@ -31,7 +31,11 @@ internal static class OrderNumber
     public static bool TryParse(string text, out Guid id, [NotNullWhen(false)] out string? problem)
     {
         problem = null;
-        if (Guid.TryParseExact(text, "D", out id)) return true;
+        if (RequestCheck.IsUuid(text))
+        {
+            id = Guid.ParseExact(text, "D");
+            return true;
+        }
         id = default;
         if (!text.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase) || text.Length - Prefix.Length - ValueLength is not (CheckLength or OlderCheckLength))
         {

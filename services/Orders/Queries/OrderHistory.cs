@@ -17,8 +17,10 @@ internal sealed record HistoryHour(int Pages)
 }
 
 /// <summary>A page of an hour, latest last.</summary>
-internal sealed record HistoryPage(ImmutableArray<string> OrderIds)
+internal sealed record HistoryPage(ImmutableArray<string> OrderIds) : IHasInvariants
 {
+    public string? FindProblem(string key) => OrderIds.IsDefault || OrderIds.Any(string.IsNullOrEmpty) ? "an order lacks its id" : null;
+
     public static string KeyOf(long hour, int page) => $"past:{hour}:{page}";
 }
 
