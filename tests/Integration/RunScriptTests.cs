@@ -161,6 +161,25 @@ public sealed class RunScriptTests : IDisposable
     }
 
     [Fact]
+    public async Task The_build_finds_its_output_in_a_folder_with_an_apostrophe()
+    {
+        foreach (var file in (string[])["Directory.Build.props", "Directory.Build.targets", "Directory.Packages.props", "global.json"])
+        {
+            Write(file, File.ReadAllText(Path.Combine(RunningShop.Root, file)), executable: false);
+        }
+        Write("probe/Probe.csproj", """
+            <Project Sdk="Microsoft.NET.Sdk">
+              <ItemGroup><Probed Include="a;b" /></ItemGroup>
+              <Target Name="Probe"><Message Importance="high" Text="@(Probed->'$(OutDir)%(Filename)', '|')" /></Target>
+            </Project>
+            """, executable: false);
+        var probe = await CliRun.RunAsync("dotnet", ["msbuild", At("probe/Probe.csproj"), "-t:Probe", "-nologo", "-nodeReuse:false"]);
+        Assert.True(probe.Exit == 0, $"{probe}");
+        var output = At("artifacts/bin/Probe/debug/");
+        Assert.Equal($"{output}a|{output}b", probe.Output.Trim());
+    }
+
+    [Fact]
     public async Task An_unknown_argument_is_refused_with_the_known_ones()
     {
         await using var run = Run("--stand-in");
