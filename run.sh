@@ -17,13 +17,44 @@ for word in "$@"; do
     --standin) standin=1 ;;
     demo) demo=1 ;;
     --json) json=--json ;;
-    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,9s/^# \{0,1\}//p' run.sh; exit 0 ;;
     *) echo "I do not know '$word'. Try: ./run.sh [--standin | --embedded] [demo [--json]]" >&2; exit 1 ;;
   esac
 done
 
+# lock_run: one run at a time in this folder, or a sentence and exit 1. All processes of a run inherit descriptor 9, so that the lock lasts until the last
+# of them has ended, even when this script was killed.
+lock_run() {
+  command -v flock >/dev/null || return 0
+  exec 9>>.data/run.lock
+  if flock -n 9; then
+    echo $$ >.data/run.pid
+    return
+  fi
+  local first="" file pid parent list=" " left=""
+  read -r first <.data/run.pid || true
+  for file in /proc/[0-9]*/fd/9; do
+    pid=${file#/proc/}
+    pid=${pid%%/*}
+    if [ "$pid" != $$ ] && [ "$file" -ef .data/run.lock ]; then list+="$pid "; fi
+  done
+  if [[ "$list" == *" $first "* ]]; then
+    echo "./run.sh is running in this folder already, as process $first. Stop it with Ctrl-C in its terminal, or with: kill $first" >&2
+    exit 1
+  fi
+  # Those that the others were started by.
+  for pid in $list; do
+    parent=$(awk '/^PPid:/ { print $2 }' "/proc/$pid/status" 2>/dev/null) || continue
+    [[ "$list" == *" $parent "* ]] || left+=" $pid"
+  done
+  echo "A ./run.sh in this folder was killed, and what it started still runs. End it, and start again: kill$left" >&2
+  for pid in $left; do echo "  $pid  $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null)" >&2; done
+  exit 1
+}
+
 need_dotnet
 mkdir -p .data
+lock_run
 redis_pid="" runner_pid="" wait_pid=""
 
 stop() {
@@ -37,7 +68,7 @@ trap 'stop; exit 130' INT
 trap 'stop; exit 143' TERM
 
 if [ -z "$embedded" ] && ! redis_answers 6379; then
-  if need_redis; then
+  if need_redis 9>&-; then
     # Its own session: Ctrl-C is for the services first.
     if ! redis_answers 6379; then
       setsid redis-server --port 6379 --bind 127.0.0.1 --dir "$PWD/.data" --appendonly yes --appendfsync everysec --save "" >.data/redis.log 2>&1 &
@@ -54,7 +85,7 @@ if [ -z "$embedded" ] && ! redis_answers 6379; then
 fi
 
 echo "Building (the first time this takes a minute or two)." >&2
-if ! dotnet build Run.slnf -c Release -v q --nologo -clp:NoSummary >.data/build.log 2>&1; then
+if ! dotnet build Run.slnf -c Release -v q --nologo -clp:NoSummary >.data/build.log 2>&1 9>&-; then
   cat .data/build.log >&2
   exit 1
 fi

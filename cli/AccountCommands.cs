@@ -6,20 +6,27 @@ namespace Shop;
 /// <summary>Accounts that orders are paid from.</summary>
 internal static class AccountCommands
 {
+    private const long DepositMax = 1_000_000_000_000;
+
     private static readonly Argument<string> User = new("user") { Description = "Whose account." };
 
     public static Command Account() => new("account", "Open accounts, deposit, look at balances.") { Open(), Deposit(), Show(), List() };
 
     private static Command Open()
     {
-        var deposit = new Option<long>("--deposit") { Description = "Initial balance in won." };
+        var deposit = Numbers.Option("--deposit", 0, DepositMax, 500_000, "Initial balance in won.");
         var key = CommandLine.Key();
         var open = new Command("open", "Open an account.\n\n  shop account open sora --deposit 500000") { User, deposit, key };
         open.Aliases.Add("put");
         return open.SetHandler(async context =>
         {
             var opened = await context.Shop.Payments.OpenAccountAsync(
-                new() { UserId = context.GetValue(User), InitialDeposit = context.GetValue(deposit), IdempotencyKey = context.GetValue(key) },
+                new()
+                {
+                    UserId = context.GetValue(User),
+                    InitialDeposit = context.GetNumber(deposit),
+                    IdempotencyKey = context.GetKey(key, "account may have been opened"),
+                },
                 cancellationToken: context.CancellationToken);
             context.Write(opened, () => Print(opened.Account));
             return ExitCode.Done;
@@ -28,12 +35,17 @@ internal static class AccountCommands
 
     private static Command Deposit()
     {
-        var won = new Argument<long>("won") { Description = "Won, at least 1." };
+        var won = Numbers.Argument("won", 1, DepositMax, 100_000, "Won.");
         var key = CommandLine.Key();
         return new Command("deposit", "Deposit money.\n\n  shop account deposit jun 100000") { User, won, key }.SetHandler(async context =>
         {
             var deposited = await context.Shop.Payments.DepositAsync(
-                new() { UserId = context.GetValue(User), Amount = context.GetValue(won), IdempotencyKey = context.GetValue(key) },
+                new()
+                {
+                    UserId = context.GetValue(User),
+                    Amount = context.GetValue(won),
+                    IdempotencyKey = context.GetKey(key, "money may have been deposited"),
+                },
                 cancellationToken: context.CancellationToken);
             context.Write(deposited, () => Print(deposited.Account));
             return ExitCode.Done;
@@ -58,6 +70,6 @@ internal static class AccountCommands
         return ExitCode.Done;
     });
 
-    private static void Print(params IEnumerable<Account> accounts) => CommandLine.Print(["user", "balance", "held", "spent", "deposited"],
-        accounts.Select(a => (IEnumerable<string>)[a.UserId, $"{a.Balance:N0}", $"{a.Held:N0}", $"{a.Spent:N0}", $"{a.Deposited:N0}"]));
+    private static void Print(params IEnumerable<Account> accounts) => Terminal.WriteTable(["user", "balance", "held", "spent", "deposited"],
+        accounts.Select(a => (IReadOnlyList<Cell>)[a.UserId, $"{a.Balance:N0}", $"{a.Held:N0}", $"{a.Spent:N0}", $"{a.Deposited:N0}"]));
 }

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
 using Shop.Audits;
-using Spectre.Console;
 
 namespace Shop;
 
@@ -10,13 +9,12 @@ internal static class AuditCommand
 {
     private static readonly JsonSerializerOptions AsJson = new(JsonSerializerDefaults.Web) { WriteIndented = true };
 
+    private static readonly TimeSpan OrderDeadline = TimeSpan.FromSeconds(60);
+
     public static Command Command()
     {
-        var deadline = new Option<int>("--deadline")
-        {
-            Description = "Seconds after which an order that is not confirmed fails, as the services are configured.",
-            DefaultValueFactory = _ => 60,
-        };
+        var deadline = Durations.Option("--deadline", OrderDeadline, TimeSpan.FromHours(24),
+            "After which an order that is not confirmed fails, as the services are configured.");
         return new Command("audit", """
             Check that orders, stock, accounts and coupons agree; also while orders are processed. A difference is read again, up to three
             times within some seconds, before it is reported as broken. Exits with 0 when all invariants hold; with 1 when one is broken; with 4
@@ -28,13 +26,13 @@ internal static class AuditCommand
             """) { deadline }.SetHandler(async context =>
         {
             var invariants = await AuditRunner.RunAsync(
-                context.Shop, TimeSpan.FromSeconds(context.GetValue(deadline)),
+                context.Shop, context.GetValue(deadline) ?? OrderDeadline,
                 read => Console.Error.Write($"\r{read} orders read"), context.CancellationToken);
             await Console.Error.WriteLineAsync();
             var notChecked = invariants.SelectMany(one => one.NotChecked);
             foreach (var unavailable in await UnavailableServices.DescribeAsync(context.Shop, notChecked, context.CancellationToken))
             {
-                await Console.Error.WriteLineAsync(unavailable);
+                Terminal.WriteError(unavailable);
             }
             if (context.Json) Console.WriteLine(JsonSerializer.Serialize(invariants, AsJson));
             else Print(invariants);
@@ -57,15 +55,14 @@ internal static class AuditCommand
         {
             var (mark, color) = invariant.State switch
             {
-                InvariantState.Holds => ("holds    ", Color.Green),
-                InvariantState.UnderWay => ("under way", Color.Yellow),
-                InvariantState.Broken => ("BROKEN   ", Color.Red),
-                InvariantState.NotChecked => ("not seen ", Color.Yellow),
+                InvariantState.Holds => ("holds    ", "green"),
+                InvariantState.UnderWay => ("under way", "yellow"),
+                InvariantState.Broken => ("BROKEN   ", "red"),
+                InvariantState.NotChecked => ("not seen ", "yellow"),
             };
             var missing = invariant.NotChecked.Count > 0 ? $" (without {string.Join(" and ", invariant.NotChecked)})" : "";
-            AnsiConsole.Write(new Text(mark, color));
-            AnsiConsole.WriteLine($" {invariant.Name}: {invariant.Sums}{missing}");
-            foreach (var one in invariant.Discrepancies) AnsiConsole.WriteLine($"            {one.What}");
+            Terminal.WriteLine($"[{color}]{mark}[/] {invariant.Name}: {invariant.Sums}{missing}");
+            foreach (var one in invariant.Discrepancies) Terminal.WriteLine($"            {one.What}");
         }
     }
 }

@@ -1,12 +1,16 @@
 using System.CommandLine;
+using System.Net.Sockets;
 using Grpc.Core;
-using Spectre.Console;
 
 namespace Shop;
 
 /// <summary>Options of all commands, and how errors become exit codes.</summary>
 internal static class CommandLine
 {
+    /// <summary>After these a call may have had its effect.</summary>
+    private static readonly StatusCode[] Uncertain =
+        [StatusCode.Unavailable, StatusCode.DeadlineExceeded, StatusCode.Internal, StatusCode.Unknown, StatusCode.DataLoss, StatusCode.Cancelled];
+
     public static readonly Option<bool> Json = new("--json") { Description = "Print results as JSON; what is watched, as JSON lines.", Recursive = true };
 
     public static readonly Option<string>[] Addresses =
@@ -15,11 +19,14 @@ internal static class CommandLine
         Address("--coupons", "Coupons", 5004),
     ];
 
+    public static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(15);
+
+    public static readonly Option<TimeSpan?> Timeout = CreateTimeout();
+
     /// <summary>The idempotency key of a command that changes something.</summary>
     public static Option<string> Key() => new("--key")
     {
-        Description = "Idempotency key: the same key with the same content is done once.",
-        DefaultValueFactory = _ => "",
+        Description = "Idempotency key: the same key with the same content is done once. Generated when it is not given.",
     };
 
     /// <summary>Sets what the command does. An error of the shop becomes one line on standard error and an exit code.</summary>
@@ -29,44 +36,57 @@ internal static class CommandLine
         command.SetAction(async (parsed, ct) =>
         {
             var addresses = Addresses.Select(address => parsed.GetValue(address)!).ToArray();
-            var shop = new ShopClients(addresses[0], addresses[1], addresses[2], addresses[3]);
+            var timeout = parsed.GetValue(Timeout) ?? DefaultTimeout;
+            var context = new CommandContext(parsed, new(addresses[0], addresses[1], addresses[2], addresses[3], timeout), ct);
             try
             {
-                return await run(new(parsed, shop, ct));
+                return await run(context);
             }
             catch (Exception) when (ct.IsCancellationRequested)
             {
+                if (context.PossibleEffect.Length > 0) Terminal.WriteError(context.PossibleEffect);
                 return ExitCode.Interrupted;
             }
             catch (RpcException fault) when (fault.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded)
             {
-                var unavailable = string.Join(' ', await UnavailableServices.DescribeAsync(shop, ct));
+                var unavailable = string.Join(' ', await UnavailableServices.DescribeAsync(context.Shop, CancellationToken.None));
                 // A DebugException is an error of the connection, which adds nothing to the names of the unavailable services.
-                await Console.Error.WriteLineAsync(unavailable.Length > 0 && fault.Status.DebugException is not null
-                    ? unavailable
-                    : $"{RpcErrorText.Describe(fault)} {unavailable}".TrimEnd());
+                var error = unavailable.Length > 0 && fault.Status.DebugException is not null ? ""
+                    : fault.StatusCode == StatusCode.DeadlineExceeded
+                        ? $"A call was not answered within {Durations.Format(timeout)} (--timeout)."
+                        : RpcErrorText.Describe(fault);
+                WriteError(error, unavailable, GetPossibleEffect(context, fault));
                 return ExitCode.Unreachable;
             }
             catch (RpcException fault)
             {
-                await Console.Error.WriteLineAsync(RpcErrorText.Describe(fault));
+                WriteError(RpcErrorText.Describe(fault), GetPossibleEffect(context, fault));
                 return ExitCode.Refused;
             }
             catch (TimeoutException late)
             {
-                await Console.Error.WriteLineAsync(late.Message);
+                Terminal.WriteError(late.Message);
                 return ExitCode.Unreachable;
             }
         });
         return command;
     }
 
-    /// <summary>Prints a table.</summary>
-    public static void Print(IEnumerable<string> columns, IEnumerable<IEnumerable<string>> rows)
+    /// <returns>Empty: the service has done nothing, for it refused the call, or never received it.</returns>
+    private static string GetPossibleEffect(CommandContext context, RpcException fault)
     {
-        var table = new Table().Border(TableBorder.Simple).AddColumns([.. columns]);
-        foreach (var row in rows) table.AddRow(row.Select(text => new Text(text)));
-        AnsiConsole.Write(table);
+        var isSent = fault.Status.DebugException is not (SocketException
+            or HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError });
+        return isSent && Uncertain.Contains(fault.StatusCode) ? context.PossibleEffect : "";
+    }
+
+    private static void WriteError(params IEnumerable<string> sentences) => Terminal.WriteError(string.Join(' ', sentences.Where(text => text.Length > 0)));
+
+    private static Option<TimeSpan?> CreateTimeout()
+    {
+        var timeout = Durations.Option("--timeout", DefaultTimeout, TimeSpan.FromHours(1), "How long a call to a service may take.");
+        timeout.Recursive = true;
+        return timeout;
     }
 
     /// <summary>An option for an http or https address, by default http://localhost:<paramref name="port"/>.</summary>

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
 using Google.Protobuf.WellKnownTypes;
 using Shop.V1;
 
@@ -7,6 +9,8 @@ namespace Shop;
 /// <summary>Coupons of users.</summary>
 internal static class CouponCommands
 {
+    private const long WonMax = 1_000_000_000;
+
     private static readonly Argument<string> Id = new("coupon");
 
     public static Command Coupon() => new("coupon", "Issue coupons, look at them.") { Issue(), Show(), List() };
@@ -15,13 +19,14 @@ internal static class CouponCommands
     {
         var user = new Argument<string>("user") { Description = "The user who may use it." };
         var id = new Option<string>("--id") { Description = "Generated when empty.", DefaultValueFactory = _ => "" };
-        var won = new Option<long?>("--won-off") { Description = "Discount in won." };
-        var percent = new Option<int?>("--percent-off") { Description = "Discount of 1 to 100 percent." };
-        var most = new Option<long>("--at-most") { Description = "Maximum discount of --percent-off in won; 0: no maximum." };
+        var won = Numbers.Option("--won-off", 1, WonMax, 3000, "Discount in won.");
+        var percent = Numbers.Option("--percent-off", 1, 100, 10, "Discount in percent.");
+        var most = Numbers.Option("--at-most", 0, WonMax, 20_000, "Maximum discount of --percent-off in won; 0: no maximum.");
         var until = new Option<DateTimeOffset>("--valid-until")
         {
             Description = "By default 30 days from now.",
             DefaultValueFactory = _ => TimeProvider.System.GetUtcNow().AddDays(30),
+            CustomParser = ParseTime,
         };
         var key = CommandLine.Key();
         var issue = new Command("issue", "Issue a coupon.\n\n  shop coupon issue mina --percent-off 10 --at-most 20000\n"
@@ -39,10 +44,10 @@ internal static class CouponCommands
                 UserCouponId = context.GetValue(id),
                 UserId = context.GetValue(user),
                 ValidUntil = Timestamp.FromDateTimeOffset(context.GetValue(until)),
-                IdempotencyKey = context.GetValue(key),
+                IdempotencyKey = context.GetKey(key, "coupon may have been issued"),
             };
             if (context.GetValue(won) is { } amount) request.AmountOff = amount;
-            else request.PercentOff = new() { Percent = context.GetValue(percent) ?? 0, MaxAmount = context.GetValue(most) };
+            else request.PercentOff = new() { Percent = (int)context.GetNumber(percent), MaxAmount = context.GetNumber(most) };
             var issued = await context.Shop.Coupons.IssueCouponAsync(request, cancellationToken: context.CancellationToken);
             context.Write(issued, () => Print(issued.Coupon));
             return ExitCode.Done;
@@ -72,9 +77,17 @@ internal static class CouponCommands
         });
     }
 
-    private static void Print(params IEnumerable<Coupon> coupons) => CommandLine.Print(["coupon", "user", "status", "takes off", "valid until"],
-        coupons.Select(c => (IEnumerable<string>)
-            [c.UserCouponId, c.UserId, c.Status.ToString().ToUpperInvariant(), FormatDiscount(c), $"{c.ValidUntil.ToDateTime():u}"]));
+    private static void Print(params IEnumerable<Coupon> coupons) => Terminal.WriteTable(["coupon", "user", "status", "takes off", "valid until"],
+        coupons.Select(c => (IReadOnlyList<Cell>)
+            [c.UserCouponId, c.UserId, c.Status.ToString().ToUpperInvariant(), FormatDiscount(c), $"{c.ValidUntil.ToDateTime():u}"]), "takes off");
+
+    private static DateTimeOffset ParseTime(ArgumentResult result)
+    {
+        if (result.Tokens is not [var token]) return default;
+        if (DateTimeOffset.TryParse(token.Value, CultureInfo.InvariantCulture, out var time)) return time;
+        result.AddError($"--valid-until must be a date such as 2030-12-31 or a time such as 2030-12-31T18:00:00Z, not {Numbers.Quote(token.Value)}.");
+        return default;
+    }
 
     private static string FormatDiscount(Coupon coupon) => coupon.PercentOff is not { } percent ? $"{coupon.AmountOff:N0} won"
         : percent.MaxAmount == 0 ? $"{percent.Percent} %" : $"{percent.Percent} %, at most {percent.MaxAmount:N0} won";

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Grpc.Core;
 using Shop.V1;
-using Spectre.Console;
 
 namespace Shop;
 
@@ -15,7 +14,7 @@ internal static class DeadLetterCommands
     private static Command List() => new Command("list", "The list dead letters, oldest first.\n\n  shop dead-letters list").SetHandler(async context =>
     {
         var list = await DeadLetterList.ReadAsync(context.Shop, context.CancellationToken);
-        foreach (var missing in list.Missing) await Console.Error.WriteLineAsync(missing);
+        foreach (var missing in list.Missing) Terminal.WriteError(missing);
         if (context.Json) Console.WriteLine($"[{string.Join(",\n", list.Letters.Select(CommandContext.ToJson))}]");
         else Print(list);
         return list.Unreachable.Count > 0 ? ExitCode.Unreachable : ExitCode.Done;
@@ -38,6 +37,10 @@ internal static class DeadLetterCommands
             { Id, dryRun }.SetHandler(async context =>
         {
             var request = new RedriveDeadLetterRequest { DeadLetterId = context.GetValue(Id), DryRun = context.GetValue(dryRun) };
+            if (!request.DryRun)
+            {
+                context.PossibleEffect = $"It may have been handled; ./shop dead-letters show {request.DeadLetterId} says whether it was.";
+            }
             var redriven = await CallOwnerAsync(context.Shop, service => service.RedriveDeadLetterAsync(request, cancellationToken: context.CancellationToken));
             context.Write(redriven, () => Print(redriven, request.DryRun));
             return redriven.Failure.Length > 0 ? ExitCode.Refused : ExitCode.Done;
@@ -48,6 +51,7 @@ internal static class DeadLetterCommands
         { Id }.SetHandler(async context =>
     {
         var request = new DiscardDeadLetterRequest { DeadLetterId = context.GetValue(Id) };
+        context.PossibleEffect = $"It may have been discarded; ./shop dead-letters show {request.DeadLetterId} says whether it was.";
         var discarded = await CallOwnerAsync(
             context.Shop, service => service.DiscardDeadLetterAsync(request, cancellationToken: context.CancellationToken));
         var letter = discarded.DeadLetter;
@@ -84,25 +88,20 @@ internal static class DeadLetterCommands
     {
         if (list.Letters.Count == 0)
         {
-            AnsiConsole.MarkupLine(list.Unreachable.Count == 0
-                ? "[green]There are no dead letters.[/]"
-                : "Of the services that answer there are no dead letters.");
+            Terminal.WriteLine(list.Unreachable.Count == 0
+                ? (FormattableString)$"[green]There are no dead letters.[/]"
+                : $"Of the services that answer there are no dead letters.");
             return;
         }
-        var table = new Table().AddColumns("id", "service", "topic", "order", "dead since", "problem");
-        foreach (var letter in list.Letters)
-        {
-            string[] row = [letter.DeadLetterId, letter.AppId, letter.Topic, letter.OrderId, $"{letter.DeadTime.ToDateTime():u}", letter.Problem];
-            table.AddRow([.. row.Select(text => new Text(text))]);
-        }
-        AnsiConsole.Write(table);
-        if (list.More > 0) AnsiConsole.WriteLine($"{list.More} more wait.");
+        Terminal.WriteTable(["id", "service", "topic", "order", "dead since", "problem"], list.Letters.Select(letter => (IReadOnlyList<Cell>)
+            [letter.DeadLetterId, letter.AppId, letter.Topic, letter.OrderId, $"{letter.DeadTime.ToDateTime():u}", letter.Problem]), "problem");
+        if (list.More > 0) Terminal.WriteLine($"{list.More} more wait.");
     }
 
     private static void Print(DeadLetter letter)
     {
-        var grid = new Grid().AddColumns(2);
-        void Row(string name, string value) => grid.AddRow(new Text(name, new(Color.Grey)), new Text(value));
+        List<(string, Cell)> fields = [];
+        void Row(string name, string value) => fields.Add((name, value));
         Row("id", letter.DeadLetterId);
         Row("service", letter.AppId);
         Row("state", letter.State.ToString().ToUpperInvariant());
@@ -113,15 +112,15 @@ internal static class DeadLetterCommands
         Row("published", letter.SaidTime is null ? "" : $"{letter.SaidTime.ToDateTime():u}");
         Row("dead since", $"{letter.DeadTime.ToDateTime():u}");
         Row("problem", letter.Problem);
-        AnsiConsole.Write(grid);
-        if (!letter.Data.IsEmpty) AnsiConsole.WriteLine(letter.Data.ToStringUtf8());
+        Terminal.WriteFields(fields);
+        if (!letter.Data.IsEmpty) Terminal.WriteLine($"{letter.Data.ToStringUtf8()}");
     }
 
     private static void Print(RedriveDeadLetterResponse redriven, bool dryRun)
     {
-        foreach (var effect in redriven.Effects) AnsiConsole.MarkupLineInterpolated($"  {effect}");
-        if (redriven.Failure.Length > 0) AnsiConsole.MarkupLineInterpolated($"[red]It {(dryRun ? "would fail" : "failed")} again: {redriven.Failure}[/]");
-        else if (!dryRun) AnsiConsole.MarkupLineInterpolated($"[green]{redriven.DeadLetter.EventId} was handled by {redriven.DeadLetter.AppId}.[/]");
-        else if (redriven.Effects.Count == 0) AnsiConsole.WriteLine("It would change nothing.");
+        foreach (var effect in redriven.Effects) Terminal.WriteLine($"  {effect}");
+        if (redriven.Failure.Length > 0) Terminal.WriteLine($"[red]It {(dryRun ? "would fail" : "failed")} again: {redriven.Failure}[/]");
+        else if (!dryRun) Terminal.WriteLine($"[green]{redriven.DeadLetter.EventId} was handled by {redriven.DeadLetter.AppId}.[/]");
+        else if (redriven.Effects.Count == 0) Terminal.WriteLine($"It would change nothing.");
     }
 }

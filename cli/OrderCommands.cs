@@ -1,13 +1,17 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
 using Grpc.Core;
 using Shop.V1;
-using Spectre.Console;
 
 namespace Shop;
 
 /// <summary>Places, shows, watches and cancels orders.</summary>
 internal static class OrderCommands
 {
+    /// <summary>Longer than an order is open without a fault that lasts: twice its deadline, and the sweeps that follow.</summary>
+    private static readonly TimeSpan WatchTimeout = TimeSpan.FromSeconds(150);
+
     private static readonly Argument<string> Id = new("order") { Description = "Order id or order number." };
 
     public static Command Order() => new("order", "Place an order, look at it, cancel it.") { Place(), Show(), Timeline(), Cancel() };
@@ -34,11 +38,7 @@ internal static class OrderCommands
             CustomParser = result => [.. result.Tokens.Select(token => Enum.Parse<OrderStatus>(token.Value, ignoreCase: true))],
         };
         status.AcceptOnlyFromAmong("pending", "confirmed", "failed");
-        var limit = new Option<int>("--limit") { Description = "At most this many, 1 to 1000.", DefaultValueFactory = _ => 20 };
-        limit.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() is < 1 or > 1000) result.AddError("--limit must be 1 to 1000.");
-        });
+        var limit = Numbers.Option("--limit", 1, 1000, 20, "At most this many; by default 20.");
         var orders = new Command("orders", "All orders, roughly the newest first.\n\n  shop orders --status failed --limit 5\n  shop orders --open")
             { open, status, limit };
         orders.Validators.Add(result =>
@@ -47,24 +47,25 @@ internal static class OrderCommands
         });
         return orders.SetHandler(async context =>
         {
+            var pageSize = (int)(context.GetValue(limit) ?? 20);
             if (context.GetValue(open))
             {
                 var listed = await context.Shop.Orders.ListOpenOrdersAsync(
-                    new() { PageSize = context.GetValue(limit) }, cancellationToken: context.CancellationToken);
+                    new() { PageSize = pageSize }, cancellationToken: context.CancellationToken);
                 context.Write(listed, () => OrderPrint.Open(listed));
                 return ExitCode.Done;
             }
             var all = new ListOrdersResponse();
             ListOrdersRequest Request(string token) =>
-                new() { PageSize = context.GetValue(limit), PageToken = token, Statuses = { context.GetValue(status) ?? [] } };
+                new() { PageSize = pageSize, PageToken = token, Statuses = { context.GetValue(status) ?? [] } };
             var pages = Paging.ReadPagesAsync(
                 token => context.Shop.Orders.ListOrdersAsync(Request(token), cancellationToken: context.CancellationToken),
                 page => page.NextPageToken);
             await foreach (var page in pages)
             {
                 all.CompleteSince ??= page.CompleteSince;
-                all.Orders.AddRange(page.Orders.Take(context.GetValue(limit) - all.Orders.Count));
-                if (all.Orders.Count == context.GetValue(limit)) break;
+                all.Orders.AddRange(page.Orders.Take(pageSize - all.Orders.Count));
+                if (all.Orders.Count == pageSize) break;
             }
             context.Write(all, () => OrderPrint.All(all.Orders));
             return ExitCode.Done;
@@ -76,9 +77,9 @@ internal static class OrderCommands
         var user = new Argument<string>("user") { Description = "The user who orders and pays." };
         var items = new Option<OrderItem[]>("--item")
         {
-            Description = "product[:quantity], once for each product.",
+            Description = "product[:quantity], once for each product. The quantity is what follows the last colon, 1 to 1000; without a colon it is 1.",
             Required = true,
-            CustomParser = result => [.. result.Tokens.Select(token => ParseItem(token.Value))],
+            CustomParser = ParseItems,
             Arity = ArgumentArity.OneOrMore,
         };
         var coupon = new Option<string>("--coupon") { Description = "A coupon of this user." };
@@ -88,30 +89,51 @@ internal static class OrderCommands
             Description = "Place the order without a precheck of stock, balance and coupon; the saga compensates it when it fails.",
         };
         var watch = new Option<bool>("--watch") { Description = "Show each event until the order is closed. Exits with 1 when it fails." };
+        var watchTimeout = Durations.Option("--watch-timeout", WatchTimeout, TimeSpan.FromHours(24),
+            "How long to watch. Exits with 4 when the order is still open then.");
         return new Command("place", "Place an order.\n\n  shop order place mina --item mouse:2 --item lamp --coupon welcome-mina --watch\n"
             + "  shop order place jun --item keyboard --skip-precheck --watch")
-            { user, items, coupon, key, skip, watch }.SetHandler(async context =>
+            { user, items, coupon, key, skip, watch, watchTimeout }.SetHandler(async context =>
         {
             var request = new PlaceOrderRequest
             {
                 UserId = context.GetValue(user),
                 Items = { context.GetValue(items) },
-                IdempotencyKey = context.GetValue(key),
+                IdempotencyKey = context.GetKey(key, "order may have been placed"),
                 SkipPrecheck = context.GetValue(skip),
             };
             if (context.GetValue(coupon) is { } with) request.UserCouponId = with;
             var placed = await context.Shop.Orders.PlaceOrderAsync(request, cancellationToken: context.CancellationToken);
+            context.PossibleEffect = "";
             context.Write(placed, () => OrderPrint.Whole(placed.Order));
-            return context.GetValue(watch) ? await WatchAsync(context, placed.Order.OrderId) : ExitCode.Done;
+            return context.GetValue(watch) ? await WatchAsync(context, placed.Order.OrderId, context.GetValue(watchTimeout) ?? WatchTimeout) : ExitCode.Done;
         });
     }
 
-    private static async Task<int> WatchAsync(CommandContext context, string order)
+    private static async Task<int> WatchAsync(CommandContext context, string order, TimeSpan timeout)
     {
-        using var watch = context.Shop.Orders.WatchOrder(new() { Order = order }, cancellationToken: context.CancellationToken);
-        await foreach (var change in watch.ResponseStream.ReadAllAsync(context.CancellationToken)) context.Write(change, () => OrderPrint.Entry(change.Entry));
+        var deadline = TimeProvider.System.GetUtcNow().UtcDateTime + timeout;
+        using var watch = context.Shop.Orders.WatchOrder(new() { Order = order }, deadline: deadline, cancellationToken: context.CancellationToken);
+        var isClosed = true;
+        try
+        {
+            await foreach (var change in watch.ResponseStream.ReadAllAsync(context.CancellationToken))
+            {
+                context.Write(change, () => OrderPrint.Entry(change.Entry));
+            }
+        }
+        catch (RpcException fault) when (fault.StatusCode == StatusCode.DeadlineExceeded)
+        {
+            isClosed = false;
+        }
         var final = await context.Shop.Orders.GetOrderAsync(new() { Order = order }, cancellationToken: context.CancellationToken);
         context.Write(final, () => OrderPrint.Outcome(final.Order));
+        if (!isClosed && !final.Order.IsClosed)
+        {
+            Terminal.WriteError($"{final.Order.OrderNumber} is still open after {Durations.Format(timeout)}; "
+                + $"./shop explain {final.Order.OrderNumber} says what it waits for.");
+            return ExitCode.UnderWay;
+        }
         return final.Order.Status == OrderStatus.Confirmed ? ExitCode.Done : ExitCode.Refused;
     }
 
@@ -137,6 +159,7 @@ internal static class OrderCommands
         return new Command("cancel", "Cancel a pending order; finished steps are compensated.\n\n  shop order cancel ORD-... --comment 'changed my mind'")
             { Id, comment }.SetHandler(async context =>
         {
+            context.PossibleEffect = "The order may have been cancelled; repeat the command: it is done once.";
             var cancelled = await context.Shop.Orders.CancelOrderAsync(
                 new() { Order = context.GetValue(Id), Comment = context.GetValue(comment) }, cancellationToken: context.CancellationToken);
             context.Write(cancelled, () => OrderPrint.Whole(cancelled.Order));
@@ -147,12 +170,29 @@ internal static class OrderCommands
     private static async Task<ExplainOrderResponse> ExplainAsync(CommandContext context) =>
         await context.Shop.Orders.ExplainOrderAsync(new() { Order = context.GetValue(Id) }, cancellationToken: context.CancellationToken);
 
-    // A product id may contain colons.
-    private static OrderItem ParseItem(string text)
+    private static OrderItem[] ParseItems(ArgumentResult result)
+    {
+        List<OrderItem> items = [];
+        foreach (var token in result.Tokens)
+        {
+            if (ParseItem(token.Value) is { } item) items.Add(item);
+            else
+            {
+                result.AddError($"--item must be product[:quantity] with a quantity of 1 to 1000, such as mouse:2, not {Numbers.Quote(token.Value)}. "
+                    + "The quantity is what follows the last colon: a product whose id has a colon needs one, as in sku:2:1 for one piece of sku:2.");
+            }
+        }
+        return [.. items];
+    }
+
+    /// <returns>Null: the syntax is wrong.</returns>
+    private static OrderItem? ParseItem(string text)
     {
         var colon = text.LastIndexOf(':');
-        return colon > 0 && int.TryParse(text.AsSpan(colon + 1), out var quantity)
+        if (colon < 0) return text.Length > 0 ? new() { ProductId = text, Quantity = 1 } : null;
+        return colon > 0 && int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var quantity)
+            && quantity is >= 1 and <= 1000
             ? new() { ProductId = text[..colon], Quantity = quantity }
-            : new() { ProductId = text, Quantity = 1 };
+            : null;
     }
 }

@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Shop.V1;
-using Spectre.Console;
 
 namespace Shop;
 
@@ -12,8 +11,8 @@ internal static class OrderPrint
 
     public static void Whole(Order order)
     {
-        var grid = new Grid().AddColumns(2);
-        void Row(string name, string value) => grid.AddRow(new Text(name, new(Color.Grey)), new Text(value));
+        List<(string, Cell)> fields = [];
+        void Row(string name, string value) => fields.Add((name, value));
         Row("order", $"{order.OrderNumber}  {order.OrderId}");
         Row("status", $"{GetStatus(order)}{(order.Reason.Length > 0 ? $", {order.Reason}: {order.Detail}" : "")}");
         Row("user", order.UserId);
@@ -23,43 +22,49 @@ internal static class OrderPrint
         foreach (var step in order.Steps)
         {
             Row(step.Step.ToString().ToLowerInvariant(),
-                $"{step.State.ToString().ToUpperInvariant()} {step.Reference}{step.Reason} {step.Detail}".Trim());
+                string.Join(' ', new[] { step.State.ToString().ToUpperInvariant(), step.Reference, step.Reason, step.Detail }.Where(text => text.Length > 0)));
         }
         if (order.Compensation.Length > 0) Row("compensation", order.Compensation);
         Row("placed", $"{order.PlacedTime.ToDateTime():u}");
-        AnsiConsole.Write(grid);
+        Terminal.WriteFields(fields);
     }
 
-    public static void Entry(TimelineEntry entry) => AnsiConsole.MarkupLineInterpolated($"  [grey]{entry.AfterMs,6} ms[/]  {entry.Event,-26} {entry.Detail}");
+    public static void Entry(TimelineEntry entry) => Terminal.WriteLine($"  [grey]{entry.AfterMs,6} ms[/]  {entry.Event,-26} {entry.Detail}");
 
-    public static void Outcome(Order order) => AnsiConsole.MarkupLineInterpolated(order.Status == OrderStatus.Confirmed
+    public static void Outcome(Order order) => Terminal.WriteLine(order.Status == OrderStatus.Confirmed
         ? (FormattableString)$"[green]{order.OrderNumber} is CONFIRMED.[/]"
         : $"[red]{order.OrderNumber} is {GetStatus(order)}: {order.Reason}. {order.Compensation}[/]");
 
-    public static void Timeline(IEnumerable<TimelineEntry> timeline) => CommandLine.Print(["ms", "Orders", "Stock", "Payments", "Coupons", "detail"],
-        timeline.Select(entry =>
+    /// <summary>A column for each service, or where the terminal is too narrow, one for all.</summary>
+    public static void Timeline(IReadOnlyCollection<TimelineEntry> timeline)
+    {
+        string Show(TimelineEntry entry) => Compensations.Contains(entry.Event) ? $"< {entry.Event}" : entry.Event;
+        var isWritten = Terminal.TryWriteTable(["ms", "Orders", "Stock", "Payments", "Coupons", "detail"], timeline.Select(entry =>
         {
             var lane = Math.Max(0, Array.FindIndex(Lanes, lane => entry.Event.StartsWith($"{lane}-", StringComparison.Ordinal)));
-            var shown = Compensations.Contains(entry.Event) ? $"< {entry.Event}" : entry.Event;
-            return (IEnumerable<string>)[$"{entry.AfterMs}", .. Lanes.Select((_, at) => at == lane ? shown : ""), entry.Detail];
-        }));
+            return (IReadOnlyList<Cell>)[$"{entry.AfterMs}", .. Lanes.Select((_, at) => (Cell)(at == lane ? Show(entry) : "")), entry.Detail];
+        }), "detail");
+        if (isWritten) return;
+        Terminal.WriteTable(["ms", "event", "detail"],
+            timeline.Select(entry => (IReadOnlyList<Cell>)[$"{entry.AfterMs}", Show(entry), entry.Detail]), "detail");
+    }
 
     /// <param name="letters">The dead letters of this order.</param>
     /// <param name="list">All dead letters that could be read.</param>
     public static void Explanation(ExplainOrderResponse explained, IReadOnlyList<DeadLetter> letters, DeadLetterList list)
     {
-        AnsiConsole.MarkupLineInterpolated($"{explained.Order.OrderNumber} is [bold]{GetStatus(explained.Order)}[/] {explained.Order.Reason}");
-        foreach (var wait in explained.WaitsFor) AnsiConsole.MarkupLineInterpolated($"  waits: {wait}");
-        AnsiConsole.MarkupLineInterpolated($"  next:  {explained.Next}");
-        if (explained.Order.Compensation.Length > 0) AnsiConsole.MarkupLineInterpolated($"  undo:  {explained.Order.Compensation}");
+        Terminal.WriteLine($"{explained.Order.OrderNumber} is [bold]{GetStatus(explained.Order)}[/] {explained.Order.Reason}");
+        foreach (var wait in explained.WaitsFor) Terminal.WriteLine($"  waits: {wait}");
+        Terminal.WriteLine($"  next:  {explained.Next}");
+        if (explained.Order.Compensation.Length > 0) Terminal.WriteLine($"  undo:  {explained.Order.Compensation}");
         foreach (var letter in letters)
         {
             var problem = letter.Problem.Length > 0 ? letter.Problem : "it failed when it was handled; a dry run says why";
             var what = letter.Topic == DeadLetterList.ReservationsTopic ? "its reservation" : letter.Topic;
-            AnsiConsole.WriteLine($"  dead:  {letter.AppId} could not handle {what}: {problem} (./shop dead-letters show {letter.DeadLetterId})");
+            Terminal.WriteLine($"  dead:  {letter.AppId} could not handle {what}: {problem} (./shop dead-letters show {letter.DeadLetterId})");
         }
-        foreach (var missing in list.Missing) AnsiConsole.WriteLine($"  dead:  {missing}");
-        if (list.More > 0) AnsiConsole.WriteLine($"  dead:  {list.More} dead letters more wait than are listed; some may be of this order.");
+        foreach (var missing in list.Missing) Terminal.WriteLine($"  dead:  {missing}");
+        if (list.More > 0) Terminal.WriteLine($"  dead:  {list.More} dead letters more wait than are listed; some may be of this order.");
     }
 
     /// <summary>The response of Orders, with the fields deadLetters, and silent: names of the services whose dead letters could not be read.</summary>
@@ -73,16 +78,15 @@ internal static class OrderPrint
 
     public static void Open(ListOpenOrdersResponse listed)
     {
-        CommandLine.Print(["order", "status", "age", "waits for"], listed.Orders.Select(order => (IEnumerable<string>)
+        Terminal.WriteTable(["order", "status", "age", "waits for"], listed.Orders.Select(order => (IReadOnlyList<Cell>)
         [
-            order.OrderNumber, order.Status.ToString().ToUpperInvariant(), $"{order.Age.ToTimeSpan().TotalSeconds:0.0} s",
-            string.Join('\n', order.WaitsFor),
-        ]));
-        if (listed.More > 0) AnsiConsole.WriteLine($"{listed.More} more are open.");
+            order.OrderNumber, order.Status.ToString().ToUpperInvariant(), $"{order.Age.ToTimeSpan().TotalSeconds:0.0} s", new Cell([.. order.WaitsFor]),
+        ]), "waits for");
+        if (listed.More > 0) Terminal.WriteLine($"{listed.More} more are open.");
     }
 
-    public static void All(IEnumerable<Order> orders) => CommandLine.Print(["order", "user", "status", "reason", "won", "placed"],
-        orders.Select(order => (IEnumerable<string>)
+    public static void All(IEnumerable<Order> orders) => Terminal.WriteTable(["order", "user", "status", "reason", "won", "placed"],
+        orders.Select(order => (IReadOnlyList<Cell>)
             [order.OrderNumber, order.UserId, GetStatus(order), order.Reason, $"{order.FinalAmount:N0}", $"{order.PlacedTime.ToDateTime():u}"]));
 
     private static string GetStatus(Order order) => order.Status.ToString().ToUpperInvariant();

@@ -24,6 +24,7 @@ internal static class ShopCommand
         };
         foreach (var address in CommandLine.Addresses) root.Add(address);
         root.Add(CommandLine.Json);
+        root.Add(CommandLine.Timeout);
         CompletionCommand.CompleteAfterOptions(root);
         return root;
     }

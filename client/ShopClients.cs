@@ -8,10 +8,11 @@ using Shop.V1;
 namespace Shop;
 
 /// <summary>Typed gRPC clients of the four services. Thread-safe.</summary>
-/// <remarks>A unary call without a deadline gets one of 15 s; streaming calls get none.</remarks>
+/// <remarks>A unary call without a deadline gets one; streaming calls get none.</remarks>
 public sealed class ShopClients
 {
     private static readonly TimeSpan ReconnectBackoffMin = TimeSpan.FromMilliseconds(50), ReconnectBackoffMax = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan HealthTimeout = TimeSpan.FromSeconds(2);
 
     /// <summary>Opens the channels; connections are made by the first call.</summary>
@@ -19,11 +20,12 @@ public sealed class ShopClients
     /// <param name="stock">Address of Stock.</param>
     /// <param name="payments">Address of Payments.</param>
     /// <param name="coupons">Address of Coupons.</param>
+    /// <param name="timeout">Of a unary call without a deadline. Null: 15 s.</param>
     /// <exception cref="UriFormatException">An address is no absolute URI.</exception>
-    public ShopClients(string orders, string stock, string payments, string coupons)
+    public ShopClients(string orders, string stock, string payments, string coupons, TimeSpan? timeout = null)
     {
         Services = [Open("Orders", orders), Open("Stock", stock), Open("Payments", payments), Open("Coupons", coupons)];
-        CallInvoker[] invokers = [.. Services.Select(service => service.Channel.Intercept(new DefaultDeadline()))];
+        CallInvoker[] invokers = [.. Services.Select(service => service.Channel.Intercept(new DefaultDeadline(timeout ?? DefaultTimeout)))];
         Orders = new(invokers[0]);
         Stock = new(invokers[1]);
         Payments = new(invokers[2]);
@@ -64,7 +66,7 @@ public sealed class ShopClients
             {
                 if (Stopwatch.GetElapsedTime(begun) > timeout)
                 {
-                    throw new TimeoutException($"{name} at {address} is not ready after {timeout.TotalSeconds:0} s: {status}.");
+                    throw new TimeoutException($"{name} at {address} is not ready after {timeout.TotalSeconds:0.###} s: {status.TrimEnd('.')}.");
                 }
                 var deadline = TimeProvider.System.GetUtcNow().UtcDateTime + HealthTimeout;
                 try
@@ -85,13 +87,11 @@ public sealed class ShopClients
         GrpcChannel.ForAddress(address, new() { InitialReconnectBackoff = ReconnectBackoffMin, MaxReconnectBackoff = ReconnectBackoffMax }));
 
     /// <summary>A frozen process accepts connections and never answers: every unary call needs a deadline.</summary>
-    private sealed class DefaultDeadline : Interceptor
+    private sealed class DefaultDeadline(TimeSpan timeout) : Interceptor
     {
-        private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(15);
-
         public override AsyncUnaryCall<TResponse> AsyncUnaryCall<TRequest, TResponse>(
             TRequest request, ClientInterceptorContext<TRequest, TResponse> context, AsyncUnaryCallContinuation<TRequest, TResponse> continuation) =>
             continuation(request, context.Options.Deadline is not null ? context
-                : new(context.Method, context.Host, context.Options.WithDeadline(TimeProvider.System.GetUtcNow().UtcDateTime + Timeout)));
+                : new(context.Method, context.Host, context.Options.WithDeadline(TimeProvider.System.GetUtcNow().UtcDateTime + timeout)));
     }
 }

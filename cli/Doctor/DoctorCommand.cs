@@ -122,8 +122,7 @@ internal static class DoctorCommand
 
     private static void Print(IReadOnlyList<CheckResult> results)
     {
-        var grid = new Grid().AddColumns(4);
-        foreach (var result in results)
+        Terminal.WriteGrid(["verdict", "of", "what", "seen"], [.. results.Select(result =>
         {
             var (mark, color) = result.Severity switch
             {
@@ -131,11 +130,13 @@ internal static class DoctorCommand
                 Severity.Warning => ("warning", Color.Yellow),
                 Severity.Problem => ("PROBLEM", Color.Red),
             };
-            grid.AddRow(new Text(mark, color), new Text(result.Subject), new Text(result.Check),
-                new Text(result.Advice.Length == 0 ? result.Observed : $"{result.Observed}\n→ {result.Advice}"));
-        }
-        AnsiConsole.Write(grid);
+            return (IReadOnlyList<Cell>)
+            [
+                new Cell([mark], color), result.Subject, result.Check,
+                new Cell(result.Advice.Length == 0 ? [result.Observed] : [result.Observed, $"→ {result.Advice}"]),
+            ];
+        })], "seen");
         int Count(Severity verdict) => results.Count(result => result.Severity == verdict);
-        AnsiConsole.WriteLine($"{results.Count} looked at: {Count(Severity.Ok)} ok, {Count(Severity.Warning)} warnings, {Count(Severity.Problem)} problems.");
+        Terminal.WriteLine($"{results.Count} looked at: {Count(Severity.Ok)} ok, {Count(Severity.Warning)} warnings, {Count(Severity.Problem)} problems.");
     }
 }

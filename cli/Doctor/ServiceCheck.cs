@@ -55,11 +55,17 @@ internal static class ServiceCheck
             return CheckResult.Problem(subject, "port", $"No process listens at {address}.",
                 $"Start the shop (./run.sh, or dapr run -f .), or say where it is with {option}.");
         }
+        var owner = PortOwner.Find(at);
         return fault.StatusCode == StatusCode.DeadlineExceeded
             ? CheckResult.Problem(subject, "port", $"{address} is taken, but does not answer within {Timeout.TotalSeconds} s.",
-                $"Its process hangs or is stopped; look at it (ss -ltnp 'sport = :{at.Port}') and start it again.")
+                owner is null
+                    ? $"Its process hangs or is stopped; look at it (ss -ltnp 'sport = :{at.Port}') and start it again."
+                    : $"It is {owner}, which hangs or is stopped: kill -CONT {owner.ProcessId} lets a stopped one go on. "
+                        + $"Otherwise end it (kill -9 {owner.ProcessId}) and start the shop again.")
             : CheckResult.Problem(subject, "port", $"Another service listens at {address}: {RpcErrorText.Describe(fault)}",
-                $"See which (ss -ltnp 'sport = :{at.Port}'), or say where {subject} is with {option}.");
+                owner is null
+                    ? $"See which (ss -ltnp 'sport = :{at.Port}'), or say where {subject} is with {option}."
+                    : $"It is {owner}: end it (kill {owner.ProcessId}) and start the shop, or say where {subject} is with {option}.");
     }
 
     private static CheckResult CheckHealth(ServiceEndpoint service, Status status, TimeSpan took) => status == Status.Serving

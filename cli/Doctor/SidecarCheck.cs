@@ -27,8 +27,10 @@ internal static class SidecarCheck
         }
         catch (RpcException fault) when (fault.StatusCode == StatusCode.Unauthenticated)
         {
-            results.Add(CheckResult.Problem(GetName(service), "port", $"{address} asks for a token.",
-                "Set DAPR_API_TOKEN to the one that the sidecar was started with."));
+            var owner = PortOwner.Find(new(address));
+            results.Add(CheckResult.Problem(GetName(service), "port", $"{address} asks for another token than DAPR_API_TOKEN, or than any.",
+                "Set DAPR_API_TOKEN to the one that the sidecar was started with"
+                + (owner is null ? "." : $"; or, when it is left over from another run, end {owner} with kill {owner.ProcessId} and start the shop again.")));
         }
         catch (RpcException fault) when (!ct.IsCancellationRequested)
         {

@@ -7,7 +7,7 @@ namespace Shop.Load;
 /// <summary>Runs a load and prints its statistics.</summary>
 internal static class LoadCommand
 {
-    private const int OrdersMax = 100_000, SecondsMax = 600, InFlightMax = 200, OrdersDefault = 200;
+    private const int OrdersMax = 100_000, SecondsMax = 600, InFlightMax = 200, OrdersDefault = 200, InFlightDefault = 8, FailingDefault = 10;
 
     private static readonly JsonSerializerOptions AsJson = new(JsonSerializerDefaults.Web) { WriteIndented = true };
 
@@ -15,14 +15,13 @@ internal static class LoadCommand
 
     public static Command Command()
     {
-        var count = Number("--count", 1, OrdersMax, $"Number of orders. {OrdersDefault} when neither this nor --seconds is given.");
+        var count = Numbers.Option("--count", 1, OrdersMax, 1000, $"Number of orders. {OrdersDefault} when neither this nor --seconds is given.");
         count.Aliases.Add("-n");
-        var seconds = Number("--seconds", 1, SecondsMax, "Duration in seconds.");
-        var inFlight = Number("--in-flight", 1, InFlightMax,
-            "Number of concurrent customers; each waits for the end of its order before it places the next.");
-        inFlight.DefaultValueFactory = _ => 8;
-        var failing = Number("--failing", 0, 100, "Percentage of orders that are made to fail and are compensated.");
-        failing.DefaultValueFactory = _ => 10;
+        var seconds = Numbers.Option("--seconds", 1, SecondsMax, 30, "Duration in seconds.");
+        var inFlight = Numbers.Option("--in-flight", 1, InFlightMax, 16,
+            $"Number of concurrent customers; each waits for the end of its order before it places the next. {InFlightDefault} by default.");
+        var failing = Numbers.Option("--failing", 0, 100, 10,
+            $"Percentage of orders that are made to fail and are compensated. {FailingDefault} by default.");
         var load = new Command("load", """
             Place many orders, with products and accounts of its own, and print how many ended and how fast. Only on a shop on this machine; its
             products and accounts remain. Exits with 1 when an order was not placed, did not end, or had another outcome than intended.
@@ -42,11 +41,14 @@ internal static class LoadCommand
         return load.SetHandler(async context =>
         {
             var plan = new LoadPlan(
-                context.GetValue(count) ?? (context.GetValue(seconds) is null ? OrdersDefault : OrdersMax),
-                TimeSpan.FromSeconds(context.GetValue(seconds) ?? SecondsMax), context.GetValue(inFlight)!.Value, context.GetValue(failing)!.Value);
+                (int)(context.GetValue(count) ?? (context.GetValue(seconds) is null ? OrdersDefault : OrdersMax)),
+                TimeSpan.FromSeconds(context.GetValue(seconds) ?? SecondsMax),
+                (int)(context.GetValue(inFlight) ?? InFlightDefault), (int)(context.GetValue(failing) ?? FailingDefault));
+            context.PossibleEffect = "What the load has created and placed so far remains; a repetition creates its own products and accounts.";
             var catalog = new TestCatalog();
             await catalog.CreateAsync(context.Shop, context.CancellationToken);
             var stats = new LoadStats();
+            context.PossibleEffect = "";
             var running = new LoadGenerator(context.Shop, catalog, plan, stats).RunAsync(context.CancellationToken);
             if (!context.Json && AnsiConsole.Profile.Capabilities is { Ansi: true, Interactive: true }) await WatchAsync(running, plan, stats);
             await running;
@@ -63,17 +65,4 @@ internal static class LoadCommand
     {
         while (await Task.WhenAny(running, Task.Delay(RefreshInterval)) != running) live.UpdateTarget(LoadPrint.Whole(plan, stats));
     });
-
-    private static Option<int?> Number(string name, int least, int most, string description) => new(name)
-    {
-        Description = $"{description} {least} to {most}.",
-        Validators =
-        {
-            result =>
-            {
-                if (result.GetValueOrDefault<int?>() is { } number && (number < least || number > most))
-                    result.AddError($"{name} must be {least} to {most}.");
-            },
-        },
-    };
 }

@@ -45,7 +45,7 @@ internal static class LoadPrint
 
         Row("placed", stats.Placed.Percentiles);
         Row("[green]confirmed[/]", stats.Confirmed.Percentiles);
-        foreach (var (reason, samples) in stats.Failed) Row($"[yellow]failed {reason}[/]", samples.Percentiles);
+        foreach (var (reason, samples) in stats.Failed) Row($"[yellow]failed {Markup.Escape(TerminalText.Escape(reason))}[/]", samples.Percentiles);
         if (stats.Open > 0) table.AddRow("open", $"{stats.Open}");
         foreach (var (code, count) in stats.NotPlaced) table.AddRow($"[red]not placed {code}[/]", $"{count}");
         if (stats.NotEnded > 0) table.AddRow("[red]did not end[/]", $"{stats.NotEnded}");

@@ -16,12 +16,15 @@ internal sealed class Components : IAsyncDisposable
     public async Task OpenAsync(
         IEnumerable<Component> components, SidecarOptions options, SharedMemory memory, StateApi state, Publisher publisher, Action<string> warn)
     {
-        foreach (var component in components)
+        foreach (var written in components)
         {
+            // The metadata of a sidecar report what is in use.
+            var component = options.Embedded
+                ? written with { Type = written.Type.Replace(".redis", ".in-memory", StringComparison.OrdinalIgnoreCase) }
+                : written;
             // As in daprd, the category is case-sensitive and the rest of the type is not.
             if (component.Type.Split('.')[0] is not ("state" or "pubsub" or "secretstores")) throw component.Source.Error($"incorrect type {component.Type}");
-            var wanted = component.Type.ToLowerInvariant();
-            switch (options.Embedded ? wanted.Replace(".redis", ".in-memory") : wanted)
+            switch (component.Type.ToLowerInvariant())
             {
                 case "state.redis":
                     var redisState = new RedisState(component, options.Version);

@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Runtime.Versioning;
 using System.Text;
 using System.Text.RegularExpressions;
+using Integration.Cli;
 
 namespace Integration;
 
@@ -19,7 +20,7 @@ public sealed class RunScriptTests : IDisposable
     private static readonly string[] ProjectPorts =
         ["6379", "5001", "5002", "5003", "5004", "5005", "8080", "8082", "8083", "8084", "8085", "50001", "50002", "50003", "50004", "50005", "3501", "3502", "3503", "3504", "3505"];
 
-    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("run-");
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("it's a run-");
     private readonly Dictionary<string, int> ports = ProjectPorts.ToDictionary(port => port, _ => FreePort.Take());
 
     public RunScriptTests()
@@ -133,6 +134,52 @@ public sealed class RunScriptTests : IDisposable
     }
 
     [Fact]
+    public async Task A_second_run_in_the_folder_names_the_first_and_does_not_disturb_it_also_when_that_was_killed()
+    {
+        await using var first = Run("--embedded");
+        await first.LineAsync("Ctrl-C stops everything.");
+        var tokens = File.ReadAllText(At(".data/tokens"));
+        await using (var second = Run("--embedded"))
+        {
+            Assert.Equal(1, await EndAsync(second));
+            Assert.Contains($"is running in this folder already, as process {first.Id}.", second.Output);
+            Assert.Contains($"kill {first.Id}", second.Output);
+        }
+        Assert.Equal(tokens, File.ReadAllText(At(".data/tokens")));
+        Assert.True(await IsOpenAsync("5001"));
+
+        first.Signal("KILL");
+        for (var until = DateTime.UtcNow + Timeout; HasOpenFiles(first.Id); await Task.Delay(20)) Assert.True(DateTime.UtcNow < until);
+        await using var third = Run("--embedded");
+        Assert.Equal(1, await EndAsync(third));
+        Assert.Equal(tokens, File.ReadAllText(At(".data/tokens")));
+        var left = Assert.Single(Regex.Matches(third.Output, @"and start again: kill (\d+)$", RegexOptions.Multiline)).Groups[1].Value;
+        Assert.Matches($@"(?m)^  {left}  dotnet .*daprd\.dll run -f dapr\.yaml --embedded", third.Output);
+        await ChildProcess.Start("kill", [left]).ExitAsync();
+        await first.Ended.WaitAsync(Timeout);
+        foreach (var port in ProjectPorts) Assert.False(await IsOpenAsync(port), $"{port} is still open.");
+    }
+
+    [Fact]
+    public async Task The_build_finds_its_output_in_a_folder_with_an_apostrophe()
+    {
+        foreach (var file in (string[])["Directory.Build.props", "Directory.Build.targets", "Directory.Packages.props", "global.json"])
+        {
+            Write(file, File.ReadAllText(Path.Combine(RunningShop.Root, file)), executable: false);
+        }
+        Write("probe/Probe.csproj", """
+            <Project Sdk="Microsoft.NET.Sdk">
+              <ItemGroup><Probed Include="a;b" /></ItemGroup>
+              <Target Name="Probe"><Message Importance="high" Text="@(Probed->'$(OutDir)%(Filename)', '|')" /></Target>
+            </Project>
+            """, executable: false);
+        var probe = await CliRun.RunAsync("dotnet", ["msbuild", At("probe/Probe.csproj"), "-t:Probe", "-nologo", "-nodeReuse:false"]);
+        Assert.True(probe.Exit == 0, $"{probe}");
+        var output = At("artifacts/bin/Probe/debug/");
+        Assert.Equal($"{output}a|{output}b", probe.Output.Trim());
+    }
+
+    [Fact]
     public async Task An_unknown_argument_is_refused_with_the_known_ones()
     {
         await using var run = Run("--stand-in");
@@ -142,6 +189,46 @@ public sealed class RunScriptTests : IDisposable
         Assert.Equal(0, await EndAsync(help));
         Assert.All((string[])["demo", "--json", "--standin", "--embedded"], word => Assert.Contains(word, help.Output));
         Assert.DoesNotContain("set -euo", help.Output);
+    }
+
+    [Fact]
+    public async Task The_doctor_finds_no_problem_without_Redis_and_names_the_process_of_a_sidecar_with_another_token()
+    {
+        await using var run = Run("--embedded");
+        await run.LineAsync("Ctrl-C stops everything.");
+        var token = File.ReadAllLines(At(".data/tokens"))[0];
+        var healthy = await DoctorAsync(token);
+        Assert.True(healthy.Exit == 0, $"{healthy}");
+        Assert.DoesNotContain(healthy.Json.EnumerateArray(), about => about.GetProperty("of").GetString()!.StartsWith("Redis", StringComparison.Ordinal));
+
+        var foreign = await DoctorAsync("DAPR_API_TOKEN=another");
+        Assert.Equal(1, foreign.Exit);
+        var advice = foreign.Json.EnumerateArray().Single(about => about.GetProperty("of").GetString() == "stock sidecar").GetProperty("advice").GetString()!;
+        var owner = Regex.Match(advice, @"end process (\d+) \(dotnet .*\) with kill \1 ");
+        Assert.True(owner.Success, advice);
+        Assert.Contains("daprd.dll", File.ReadAllText($"/proc/{owner.Groups[1].Value}/cmdline"));
+    }
+
+    private Task<CliRun> DoctorAsync(string token) => CliRun.RunAsync("env",
+    [
+        token, "dotnet", RunningShop.ProgramOf("Shop"), "doctor", "--json", "--components", At("components"),
+        .. ((string[])["orders", "stock", "payments", "coupons"]).SelectMany((service, at) => (string[])
+        [
+            $"--{service}", $"http://localhost:{ports[$"500{at + 1}"]}", $"--{service}-sidecar", $"http://localhost:{ports[$"5000{at + 1}"]}",
+            $"--{service}-sidecar-http", $"http://localhost:{ports[$"350{at + 1}"]}",
+        ]),
+    ]);
+
+    private static bool HasOpenFiles(int process)
+    {
+        try
+        {
+            return Directory.EnumerateFileSystemEntries($"/proc/{process}/fd").Any();
+        }
+        catch (Exception ended) when (ended is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
     }
 
     /// <summary>The arguments of each call of 'dapr' except --version.</summary>
@@ -163,7 +250,7 @@ public sealed class RunScriptTests : IDisposable
         Write("bin/dapr", $"""
             #!/bin/bash
             if [ "$1" = --version ]; then printf 'CLI version: 9.8.6 \nRuntime version: 9.8.7\n'; exit; fi
-            echo "$@" >>'{At("calls")}'
+            echo "$@" >>"{At("calls")}"
             {run}
             """, executable: true);
         if (daprd is not null) Write(daprd, "#!/bin/sh\n[ \"$1\" = --version ] && echo 9.8.7\n", executable: true);

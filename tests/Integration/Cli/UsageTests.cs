@@ -1,5 +1,10 @@
 using System.CommandLine;
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+using System.Text.RegularExpressions;
 using Shop;
+using Shop.V1;
 
 namespace Integration.Cli;
 
@@ -54,7 +59,7 @@ public sealed class UsageTests
     [InlineData("shop orders --status ", "confirmed failed pending")]
     [InlineData("shop dead-letters redrive --dry", "--dry-run")]
     [InlineData("shop load --in", "--in-flight")]
-    [InlineData("shop order place mina --item lamp --wa", "--watch")]
+    [InlineData("shop order place mina --item lamp --wa", "--watch --watch-timeout")]
     [InlineData("shop order place mina --watch --item lamp --ke", "--key")]
     [InlineData("shop orders --status failed --li", "--limit")]
     [InlineData("shop orders --open --li", "--limit")]
@@ -71,6 +76,187 @@ public sealed class UsageTests
         var run = await CliRun.RunAsync("bash", ["-c", script]);
         Assert.Equal(expected.Split(' '), run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Order());
     }
+
+    public static TheoryData<string, string> NumbersAndDurations
+    {
+        get
+        {
+            var all = new TheoryData<string, string>();
+            foreach (var (path, command) in GetLeaves(ShopCommand.Root(), "shop"))
+            {
+                foreach (var option in command.Options.Where(option => !Texts.Contains(option.ValueType))) all.Add(path, option.Name);
+                foreach (var argument in command.Arguments.Where(argument => !Texts.Contains(argument.ValueType))) all.Add(path, argument.Name);
+            }
+            all.Add("shop orders", "--timeout");
+            return all;
+        }
+    }
+
+    [Theory, MemberData(nameof(NumbersAndDurations))]
+    public void A_wrong_number_time_or_duration_is_named_with_what_is_allowed_and_an_example(string path, string name)
+    {
+        string[] wrong = ["", " ", "x", "1x", "-99999999999999999999999", new('9', 5000), "1e3", "0x10", "\u0663", "1,000"];
+        foreach (var value in wrong)
+        {
+            var words = path.Split(' ')[1..];
+            string[] all = name.StartsWith('-') ? [.. words, name, value] : [.. words, "some", value];
+            if (path == "shop coupon issue" && name is not ("--won-off" or "--percent-off")) all = [.. all, "--won-off", "1"];
+            var errors = ShopCommand.Root().Parse(all).Errors.Select(error => error.Message).ToArray();
+            Assert.Contains(errors, error => error.StartsWith($"{name} must be ", StringComparison.Ordinal) && error.Contains("such as") && error.Length < 300);
+        }
+    }
+
+    [Theory]
+    [InlineData("mouse", "mouse", 1)]
+    [InlineData("mouse:2", "mouse", 2)]
+    [InlineData("mouse:1000", "mouse", 1000)]
+    [InlineData("sku:2:1", "sku:2", 1)]
+    [InlineData("sku:a:b:007", "sku:a:b", 7)]
+    public void The_quantity_of_an_item_is_what_follows_the_last_colon(string text, string product, int quantity)
+    {
+        var parsed = ShopCommand.Root().Parse(["order", "place", "mina", "--item", text]);
+        Assert.Empty(parsed.Errors);
+        var item = Assert.Single(parsed.GetValue<OrderItem[]>("--item")!);
+        Assert.Equal((product, quantity), (item.ProductId, item.Quantity));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(":")]
+    [InlineData(":2")]
+    [InlineData("sku:")]
+    [InlineData("sku:two")]
+    [InlineData("sku:2:x")]
+    [InlineData("sku:0")]
+    [InlineData("sku:-1")]
+    [InlineData("sku:1001")]
+    [InlineData("sku:99999999999999999999")]
+    [InlineData("sku: 2")]
+    public void A_wrong_item_is_answered_with_the_syntax_and_an_example(string text)
+    {
+        var error = Assert.Single(ShopCommand.Root().Parse(["order", "place", "mina", "--item", text]).Errors);
+        Assert.StartsWith("--item must be product[:quantity] with a quantity of 1 to 1000, such as mouse:2, not ", error.Message);
+        Assert.Contains("sku:2:1 for one piece of sku:2", error.Message);
+    }
+
+    [Theory]
+    [InlineData("500ms", 0.5)]
+    [InlineData("30", 30)]
+    [InlineData("30s", 30)]
+    [InlineData("1.5", 1.5)]
+    [InlineData("2m", 120)]
+    [InlineData("1h", 3600)]
+    public void The_timeout_is_seconds_or_a_duration_before_or_after_the_command(string text, double seconds)
+    {
+        foreach (var words in (string[][])[["--timeout", text, "orders"], ["orders", "--timeout", text], ["wait", "--timeout", text]])
+        {
+            var parsed = ShopCommand.Root().Parse(words);
+            Assert.Empty(parsed.Errors);
+            Assert.Equal(TimeSpan.FromSeconds(seconds), parsed.GetValue<TimeSpan?>("--timeout"));
+        }
+    }
+
+    [Fact]
+    public async Task A_call_that_is_not_answered_ends_and_a_command_with_an_effect_says_what_may_have_happened()
+    {
+        using var silent = new TcpListener(IPAddress.Loopback, 0);
+        silent.Start();
+        var address = $"http://127.0.0.1:{((IPEndPoint)silent.LocalEndpoint).Port}";
+        (string Words, string Effect)[] all =
+        [
+            ("order place mina --item lamp --key k1", "The order may have been placed; repeat the command with --key k1: it is done once."),
+            ("order place mina --item lamp", "The order may have been placed; repeat the command with --key 0"),
+            ("order cancel ORD-1", "The order may have been cancelled; repeat the command: it is done once."),
+            ("product put lamp --name Lamp --price 1", "The product may have been put; repeat the command with --key"),
+            ("product adjust lamp 1", "The stock may have been adjusted; repeat the command with --key"),
+            ("account open mina", "The account may have been opened; repeat the command with --key"),
+            ("account deposit mina 1", "The money may have been deposited; repeat the command with --key"),
+            ("coupon issue mina --won-off 1", "The coupon may have been issued; repeat the command with --key"),
+            ("dead-letters redrive 1", "It may have been handled; ./shop dead-letters show 1"),
+            ("dead-letters discard 1", "It may have been discarded; ./shop dead-letters show 1"),
+            ("fill", "Some of it may have been created; repeat the command: nothing is created twice."),
+            ("product list", ""),
+        ];
+        await Task.WhenAll(all.Select(async one =>
+        {
+            var run = await CliRun.WithoutAddressesAsync([.. one.Words.Split(' '), "--timeout", "200ms", .. GetAddressOptions(address)]);
+            Assert.True(run.Exit == 3, $"{one.Words}: {run}");
+            Assert.Contains("A call was not answered within 0.2 s (--timeout).", Assert.Single(run.Error.Trim().Split('\n')));
+            Assert.Contains(one.Effect, run.Error);
+            Assert.Equal(one.Effect.Length > 0, run.Error.Contains("may have been"));
+        }));
+    }
+
+    [Fact]
+    public async Task A_call_that_could_not_be_sent_had_no_effect()
+    {
+        var run = await CliRun.WithoutAddressesAsync(
+            ["order", "place", "mina", "--item", "lamp", .. GetAddressOptions($"http://127.0.0.1:{FreePort.Take()}")]);
+        Assert.Equal(3, run.Exit);
+        Assert.Contains("does not answer", run.Error);
+        Assert.DoesNotContain("may have been", run.Error);
+    }
+
+    [Theory, MemberData(nameof(Printing))]
+    public async Task Text_of_the_shop_is_neither_markup_nor_controls_the_terminal_and_JSON_is_exact(string words)
+    {
+        const string Text = "[red]x[/] [/] [[ \u001b[2J\u0007\u009b2J\nholds\r\u202eabc\u2066\u2028<";
+        await using var shop = await ScriptedShop.StartAsync(Text);
+        var run = await CliRun.WithoutAddressesAsync([.. words.Split(' '), .. shop.Options]);
+        Assert.DoesNotContain(run.Output + run.Error, letter => letter != '\n' && (char.IsControl(letter) || "\u202e\u2066\u2028".Contains(letter)));
+        Assert.DoesNotContain("   at ", run.Error);
+        Assert.Contains(@"\u001B[2J\u0007", Regex.Replace(run.Output + run.Error, @"\s+", ""));
+        Assert.Contains("[red]x[/]", Regex.Replace(run.Output + run.Error, @"\s+", ""));
+
+        var json = await CliRun.WithoutAddressesAsync([.. words.Split(' '), "--json", .. shop.Options]);
+        var documents = json.Output.StartsWith('[') ? [json.Json] : json.JsonLines;
+        if (words != "product show lamp") Assert.Contains(Text, documents.SelectMany(GetStrings));
+    }
+
+    [Theory, MemberData(nameof(Printing))]
+    public async Task Ids_are_not_broken_over_lines_on_80_columns_and_in_a_pipe(string words)
+    {
+        var id = new string('x', 64);
+        await using var shop = await ScriptedShop.StartAsync(id);
+        var command = $"stty cols 80; dotnet '{RunningShop.ProgramOf("Shop")}' {words} {string.Join(' ', shop.Options)}";
+        foreach (var run in (CliRun[])[
+            await CliRun.RunAsync("script", ["-qec", command, "/dev/null"]),
+            await CliRun.WithoutAddressesAsync([.. words.Split(' '), .. shop.Options])])
+        {
+            Assert.Contains(id, run.Output + run.Error);
+            Assert.DoesNotMatch("(?<!x)x{2,63}(?!x)", run.Output + run.Error);
+        }
+    }
+
+    [Fact]
+    public void All_output_for_people_is_escaped_in_one_place()
+    {
+        var files = Directory.EnumerateFiles(Path.Combine(RunningShop.Root, "cli"), "*.cs", SearchOption.AllDirectories)
+            .Where(file => Path.GetFileName(file) is not ("Terminal.cs" or "Cell.cs" or "LoadCommand.cs" or "LoadPrint.cs")).ToArray();
+        Assert.NotEmpty(files);
+        Assert.All(files, file => Assert.DoesNotMatch(
+            @"AnsiConsole|new (Text|Markup|Table|Grid)\(|Console\.Error\.Write\w*\([^$)]|Console\.WriteLine\(\$""\{(?!string)", File.ReadAllText(file)));
+    }
+
+    public static TheoryData<string> Printing =>
+    [
+        "orders", "orders --open", "order show x", "order timeline x", "order cancel x", "order place x --item x --watch", "explain x",
+        "product list", "product show lamp", "product adjust x 1", "account list", "account show x", "coupon list", "coupon issue x --won-off 1",
+        "dead-letters list", "dead-letters show x", "dead-letters redrive x", "dead-letters discard x",
+    ];
+
+    private static readonly Type[] Texts = [typeof(string), typeof(bool), typeof(OrderStatus[]), typeof(OrderItem[])];
+
+    private static IEnumerable<string> GetAddressOptions(string address) =>
+        ["--orders", address, "--stock", address, "--payments", address, "--coupons", address];
+
+    private static IEnumerable<string?> GetStrings(JsonElement json) => json.ValueKind switch
+    {
+        JsonValueKind.Object => json.EnumerateObject().SelectMany(field => GetStrings(field.Value)),
+        JsonValueKind.Array => json.EnumerateArray().SelectMany(GetStrings),
+        JsonValueKind.String => [json.GetString()],
+        _ => [],
+    };
 
     private static IEnumerable<(string Path, Command Command)> GetLeaves(Command command, string path) => command.Subcommands.Count == 0
         ? [(path, command)]
