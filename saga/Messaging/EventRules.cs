@@ -112,8 +112,9 @@ internal static class EventRules
         var sum = items.Sum(item => item.Quantity * item.UnitPrice);
         check
             .Must(total == sum, "total_amount", $"must be the sum of the items, {sum}, not {total}.")
-            .Range("discount_amount", discount, 0, sum)
-            .Must(final == sum - discount, "final_amount", $"must be total_amount less discount_amount, {sum - discount}, not {final}.");
+            .Range("discount_amount", discount, 0, sum);
+        if (check.Violations.Count > 0) return;
+        check.Must(final == sum - discount, "final_amount", $"must be total_amount less discount_amount, {sum - discount}, not {final}.");
     }
 
     private static void NoneTwice<T>(RequestCheck check, string field, IEnumerable<T> values) where T : notnull

@@ -28,29 +28,29 @@ public sealed record Holdings(long Available, long Held, long Consumed, Immutabl
     /// <summary>Available to held. The caller has checked that the order has no mark and that the amount is available.</summary>
     public Holdings Reserve(string orderId, long amount) => Validated(this with
     {
-        Available = Available - amount,
-        Held = Held + amount,
+        Available = unchecked(Available - amount),
+        Held = unchecked(Held + amount),
         Marks = Marks.Add(orderId, ReservationMark.Reserved),
     });
 
     /// <summary>Held back to available.</summary>
     public Holdings Release(string orderId, long amount) => Validated(this with
     {
-        Available = Available + amount,
-        Held = Held - amount,
+        Available = unchecked(Available + amount),
+        Held = unchecked(Held - amount),
         Marks = Marks.SetItem(orderId, ReservationMark.Released),
     });
 
     /// <summary>Held to consumed.</summary>
     public Holdings Settle(string orderId, long amount) => Validated(this with
     {
-        Held = Held - amount,
-        Consumed = Consumed + amount,
+        Held = unchecked(Held - amount),
+        Consumed = unchecked(Consumed + amount),
         Marks = Marks.SetItem(orderId, ReservationMark.Settled),
     });
 
     /// <summary>More is available, or with a negative amount less.</summary>
-    public Holdings Add(long amount) => Validated(this with { Available = Available + amount });
+    public Holdings Add(long amount) => Validated(this with { Available = unchecked(Available + amount) });
 
     /// <summary>Removes resolved marks. A mark that has changed since stays.</summary>
     public Holdings WithoutMarks(IEnumerable<KeyValuePair<string, ReservationMark>> resolved)
@@ -71,6 +71,7 @@ public sealed record Holdings(long Available, long Held, long Consumed, Immutabl
 
     private string Quantities => $"available {Available}, held {Held}, consumed {Consumed}";
 
+    /// <remarks>The operations before it are unchecked: a sum that wraps around is negative.</remarks>
     /// <exception cref="CorruptDocumentException">The holdings do not have what is moved: they contradict the reservation.</exception>
     private static Holdings Validated(Holdings next) =>
         next.FindProblem() is { } problem ? throw new CorruptDocumentException($"The change is refused, after it {problem}.") : next;
