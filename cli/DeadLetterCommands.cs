@@ -94,7 +94,7 @@ internal static class DeadLetterCommands
             return;
         }
         Terminal.WriteTable(["id", "service", "topic", "order", "dead since", "problem"], list.Letters.Select(letter => (IReadOnlyList<Cell>)
-            [letter.DeadLetterId, letter.AppId, letter.Topic, letter.OrderId, $"{letter.DeadTime.ToDateTime():u}", letter.Problem]), "problem");
+            [letter.DeadLetterId, letter.AppId, letter.Topic, letter.OrderId, $"{letter.DeadLetteredTime.ToDateTime():u}", letter.Problem]), "problem");
         if (list.More > 0) Terminal.WriteLine($"{list.More} more wait.");
     }
 
@@ -109,8 +109,8 @@ internal static class DeadLetterCommands
         Row("event", letter.EventId);
         Row("order", letter.OrderId);
         Row("trace", letter.TraceId);
-        Row("published", letter.SaidTime is null ? "" : $"{letter.SaidTime.ToDateTime():u}");
-        Row("dead since", $"{letter.DeadTime.ToDateTime():u}");
+        Row("published", letter.PublishedTime is null ? "" : $"{letter.PublishedTime.ToDateTime():u}");
+        Row("dead since", $"{letter.DeadLetteredTime.ToDateTime():u}");
         Row("problem", letter.Problem);
         Terminal.WriteFields(fields);
         if (!letter.Data.IsEmpty) Terminal.WriteLine($"{letter.Data.ToStringUtf8()}");

@@ -40,7 +40,7 @@ public sealed record DeadLetterList(IReadOnlyList<DeadLetter> Letters, int More,
         if (listed.All(one => one.Answer is null)) throw listed[0].Fault!;
         var answers = listed.Select(one => one.Answer).OfType<ListDeadLettersResponse>().ToArray();
         return new(
-            [.. answers.SelectMany(answer => answer.DeadLetters).OrderBy(letter => letter.DeadTime)],
+            [.. answers.SelectMany(answer => answer.DeadLetters).OrderBy(letter => letter.DeadLetteredTime)],
             answers.Sum(answer => answer.More),
             [.. from one in listed where one.Fault is not null select (one.Service, one.Fault)]);
     }

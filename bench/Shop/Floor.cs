@@ -13,7 +13,7 @@ internal sealed class Floor(RedisClient redis)
         "local v=redis.call('HGET',KEYS[1],'version'); if type(v)~='string' or v==ARGV[1] or v=='' then "
         + "redis.call('HSET',KEYS[1],'data',ARGV[2]); return redis.call('HINCRBY',KEYS[1],'version',1) else return error('no') end";
 
-    private static readonly string Order = new('o', 1_200), Shared = new('s', 300), Claim = new('c', 250), Event = new('e', 700), Logged = new('l', 120);
+    private static readonly string Order = new('o', 1_200), Shared = new('s', 300), Reservation = new('c', 250), Event = new('e', 700), Logged = new('l', 120);
 
     private readonly string run = Guid.NewGuid().ToString("N");
 
@@ -63,9 +63,9 @@ internal sealed class Floor(RedisClient redis)
             await ConsumeAsync("order-created", app);
             await WriteAsync($"{app}-log-{order}", Logged);
             await ReadAsync($"{shared}-{thing}");
-            await ReadAsync($"{app}-claim-{order}");
+            await ReadAsync($"{app}-reservation-{order}");
             await WriteAsync($"{shared}-{thing}", Shared);
-            await WriteAsync($"{app}-claim-{order}", Claim);
+            await WriteAsync($"{app}-reservation-{order}", Reservation);
             await PublishAsync(answer);
         }
 
@@ -79,10 +79,10 @@ internal sealed class Floor(RedisClient redis)
         {
             await ConsumeAsync("order-confirmed", app);
             await ReadAsync($"{shared}-{thing}");
-            await ReadAsync($"{app}-claim-{order}");
+            await ReadAsync($"{app}-reservation-{order}");
             await WriteAsync($"{shared}-{thing}", Shared);
-            await WriteAsync($"{app}-claim-{order}", Claim);
-            await redis.SendAsync("EXPIRE", Key($"{app}-claim-{order}"), 604800);
+            await WriteAsync($"{app}-reservation-{order}", Reservation);
+            await redis.SendAsync("EXPIRE", Key($"{app}-reservation-{order}"), 604800);
         }
     }
 

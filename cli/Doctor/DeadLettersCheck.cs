@@ -33,7 +33,7 @@ internal static class DeadLettersCheck
         var events = listed.DeadLetters.Count - reservations.Length + listed.More;
         yield return events == 0
             ? CheckResult.Ok(service, "dead letters", "none waits")
-            : CheckResult.Warning(service, "dead letters", $"{events:N0} wait, the oldest since {listed.DeadLetters[0].DeadTime.ToDateTime():u}",
+            : CheckResult.Warning(service, "dead letters", $"{events:N0} wait, the oldest since {listed.DeadLetters[0].DeadLetteredTime.ToDateTime():u}",
                 "./shop dead-letters list, then show, redrive or discard them");
         if (reservations.Length > 0)
         {

@@ -18,7 +18,8 @@ internal sealed record CloudEvent(string Id, string Topic, byte[] Data, DateTime
             if (TextOf(envelope, "id") is not { } id || TextOf(envelope, "topic") is not { } topic || DataOf(envelope) is not { } data) return null;
             var publishedAt = DateTimeOffset.TryParse(TextOf(envelope, "time"), null, System.Globalization.DateTimeStyles.AssumeUniversal, out var time)
                 ? time : default(DateTimeOffset?);
-            return new(id, topic, data, publishedAt, TextOf(envelope, "traceparent")?.Split('-') is [_, { Length: 32 } trace, ..] && trace.All(char.IsAsciiHexDigit) ? trace : null);
+            return new(id, topic, data, publishedAt,
+                TextOf(envelope, "traceparent")?.Split('-') is [_, { Length: 32 } trace, ..] && trace.All(char.IsAsciiHexDigit) ? trace : null);
         }
         catch (Exception other) when (other is JsonException or FormatException or InvalidOperationException)
         {

@@ -48,7 +48,8 @@ internal sealed class DeadLetterService(
         var ct = context.CancellationToken;
         var letter = await FindAsync(request.DeadLetterId, ct);
         MustBeWaiting(letter);
-        var e = Parse(letter, out var problem) ?? throw Rejected(letter, "DEAD_LETTER_UNREADABLE", $"{Shortened.To(DeadLetters.ReasonMax, problem).TrimEnd('.')}. It can only be discarded.");
+        var e = Parse(letter, out var problem) ?? throw Rejected(
+            letter, "DEAD_LETTER_UNREADABLE", $"{Shortened.To(DeadLetters.ReasonMax, problem).TrimEnd('.')}. It can only be discarded.");
         // Records live longer than dead letters, so that a redriven duplicate is recognised.
         if (letter.PublishedAt is { } publishedAt && clock.GetUtcNow() - publishedAt > Retention.OfDeadLetters)
         {
@@ -146,8 +147,8 @@ internal sealed class DeadLetterService(
             },
             Problem = Shortened.To(DeadLetters.ReasonMax, letter.Problem ?? problem),
             CanBeRedriven = canBeRedriven,
-            SaidTime = letter.PublishedAt is { } publishedAt ? Timestamp.FromDateTimeOffset(publishedAt) : null,
-            DeadTime = Timestamp.FromDateTimeOffset(letter.DeadLetteredAt),
+            PublishedTime = letter.PublishedAt is { } publishedAt ? Timestamp.FromDateTimeOffset(publishedAt) : null,
+            DeadLetteredTime = Timestamp.FromDateTimeOffset(letter.DeadLetteredAt),
             TraceId = letter.TraceId ?? "",
         };
     }

@@ -11,7 +11,7 @@ namespace Integration;
 /// </summary>
 public sealed class AuditInterleavingTests
 {
-    private const string A = "a", B = "b", Claim = "claim", Account = "account", Payment = "payment";
+    private const string A = "a", B = "b", Reserved = "reservation", Account = "account", Payment = "payment";
 
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 
@@ -25,7 +25,7 @@ public sealed class AuditInterleavingTests
             var endings = new TheoryData<OrderStatus, string[]>();
             foreach (var end in (OrderStatus[])[OrderStatus.Confirmed, OrderStatus.Failed])
             {
-                foreach (var stock in (string[][])[[A, B, Claim], [B, A, Claim], [A, Claim, B], [B, Claim, A], [Claim, A, B], [Claim, B, A]])
+                foreach (var stock in (string[][])[[A, B, Reserved], [B, A, Reserved], [A, Reserved, B], [B, Reserved, A], [Reserved, A, B], [Reserved, B, A]])
                 {
                     endings.Add(end, [.. stock, Account, Payment]);
                     endings.Add(end, [Payment, Account, .. stock]);
@@ -43,16 +43,16 @@ public sealed class AuditInterleavingTests
         {
             for (var order = before; order < history.Count; order++)
             {
-                for (var claim = order; claim < history.Count; claim++)
+                for (var reservation = order; reservation < history.Count; reservation++)
                 {
-                    for (var after = claim; after < history.Count; after++)
+                    for (var after = reservation; after < history.Count; after++)
                     {
                         var snapshot = new ShopSnapshot(
-                            now, history[before].Catalog, [new(history[order].Order, history[claim].Reservation, history[claim].Payment)],
+                            now, history[before].Catalog, [new(history[order].Order, history[reservation].Reservation, history[reservation].Payment)],
                             null, history[after].Catalog);
                         Assert.All(Audit.Evaluate(snapshot, Deadline),
                             one => Assert.True(
-                                one.State != InvariantState.Broken, $"{before} {order} {claim} {after}: {string.Join("; ", one.Breaches)}"));
+                                one.State != InvariantState.Broken, $"{before} {order} {reservation} {after}: {string.Join("; ", one.Breaches)}"));
                     }
                 }
             }
@@ -79,7 +79,7 @@ public sealed class AuditInterleavingTests
     [Fact]
     public void A_difference_under_way_names_the_participant_and_the_due_time()
     {
-        var confirmed = CreateHistory(OrderStatus.Confirmed, [A, B, Claim, Account, Payment], now.AddSeconds(-3))[1];
+        var confirmed = CreateHistory(OrderStatus.Confirmed, [A, B, Reserved, Account, Payment], now.AddSeconds(-3))[1];
         var settled = Audit.Evaluate(At(confirmed), Deadline).Single(one => one.Name == "a confirmed order is settled");
         Assert.Equal(["order ORD-1 at Stock", "order ORD-1 at Payments"], settled.UnderWay.Select(one => one.Subject));
         Assert.Matches(@"^order ORD-1 was confirmed 3 s ago and Stock has not settled yet; it will by \S+ \S+Z, look again then$", settled.UnderWay[0].What);
@@ -131,7 +131,7 @@ public sealed class AuditInterleavingTests
                         else product.Available += product.Held;
                         product.Held = 0;
                         break;
-                    case Claim:
+                    case Reserved:
                         moment.Reservation.Status = confirmed ? ReservationStatus.Settled : ReservationStatus.Released;
                         break;
                     case Account:

@@ -15,22 +15,22 @@ internal static class Interleavings
 
     /// <param name="Before">Handled before by the same process, which has it cached.</param>
     private sealed record InterleavingCase(
-        string Name, int Gone, Func<Participant<Product>, Task>? Before,
+        string Name, int Consumed, Func<Participant<Product>, Task>? Before,
         Func<Participant<Product>, Task> Sleeper, Func<Participant<Product>, Task> Other, bool BySleeper = false);
 
-    private static readonly InterleavingCase[] Stories =
+    private static readonly InterleavingCase[] Cases =
     [
-        new("take | give back", 0, null, Take, GiveBack),
-        new("take | take", -1, null, Take, Take),
-        new("take | take, settle", Quantity, null, Take, async stock => { await Take(stock); await Settle(stock); }),
-        new("take | take, give back", 0, null, Take, async stock => { await Take(stock); await GiveBack(stock); }),
-        new("give back | take", 0, null, GiveBack, async stock => { await Take(stock); await GiveBack(stock); }),
-        new("give back | give back", 0, Take, GiveBack, GiveBack),
-        new("settle | settle", Quantity, Take, Settle, Settle),
-        new("taken by who gives back | give back", 0, Take, GiveBack, GiveBack, BySleeper: true),
-        new("taken by who settles | settle", Quantity, Take, Settle, Settle, BySleeper: true),
-        new("taken by who takes again | give back", 0, Take, Take, GiveBack, BySleeper: true),
-        new("taken by who takes again | settle", Quantity, Take, Take, Settle, BySleeper: true),
+        new("reserve | release", 0, null, Reserve, Release),
+        new("reserve | reserve", -1, null, Reserve, Reserve),
+        new("reserve | reserve, settle", Quantity, null, Reserve, async stock => { await Reserve(stock); await Settle(stock); }),
+        new("reserve | reserve, release", 0, null, Reserve, async stock => { await Reserve(stock); await Release(stock); }),
+        new("release | reserve", 0, null, Release, async stock => { await Reserve(stock); await Release(stock); }),
+        new("release | release", 0, Reserve, Release, Release),
+        new("settle | settle", Quantity, Reserve, Settle, Settle),
+        new("reserved by who releases | release", 0, Reserve, Release, Release, BySleeper: true),
+        new("reserved by who settles | settle", Quantity, Reserve, Settle, Settle, BySleeper: true),
+        new("reserved by who reserves again | release", 0, Reserve, Reserve, Release, BySleeper: true),
+        new("reserved by who reserves again | settle", Quantity, Reserve, Reserve, Settle, BySleeper: true),
     ];
 
     /// <returns>The number of interleavings, and the violations.</returns>
@@ -38,16 +38,16 @@ internal static class Interleavings
     {
         var ways = 0;
         List<string> wrong = [];
-        foreach (var story in Stories)
+        foreach (var one in Cases)
         {
             for (var asleepAfter = 0; asleepAfter <= 12; asleepAfter++)
             {
                 for (var deadAfter = 0; deadAfter <= 12; deadAfter++)
                 {
                     ways++;
-                    if (Play(story, asleepAfter, deadAfter) is { } problem)
+                    if (Play(one, asleepAfter, deadAfter) is { } problem)
                     {
-                        wrong.Add($"{story.Name}, asleep after {asleepAfter} and dead after {deadAfter} more: {problem}");
+                        wrong.Add($"{one.Name}, asleep after {asleepAfter} and dead after {deadAfter} more: {problem}");
                     }
                 }
             }
@@ -55,7 +55,7 @@ internal static class Interleavings
         return (ways, wrong);
     }
 
-    private static string? Play(InterleavingCase story, int asleepAfter, int deadAfter)
+    private static string? Play(InterleavingCase one, int asleepAfter, int deadAfter)
     {
         var world = new World(1);
         var store = new SimulatedStore();
@@ -63,20 +63,20 @@ internal static class Interleavings
         var sleeping = new Gate(int.MaxValue);
         var (sleeper, other) = (New(world, store, sleeping), New(world, store, new Gate(int.MaxValue)));
 
-        if (story.Before is { } before) world.Run(Done(() => before(story.BySleeper ? sleeper : other)));
+        if (one.Before is { } before) world.Run(Done(() => before(one.BySleeper ? sleeper : other)));
         sleeping.AllowOnly(asleepAfter);
-        world.Post(_ => story.Sleeper(sleeper), null);
+        world.Post(_ => one.Sleeper(sleeper), null);
         world.Run(() => false);
-        world.Run(Done(() => story.Other(other)));
+        world.Run(Done(() => one.Other(other)));
         sleeping.Allow(deadAfter);
         world.Run(() => false);
 
         var holdings = ((Product)store.Read($"stock||{Product.KeyOf("p")}").Value!).Holdings;
-        var claim = (Reservation)store.Read($"stock||{Reservation.KeyOf("o")}").Value!;
-        var expected = story.Gone < 0 ? (Initial - Quantity, Quantity, 0) : (Initial - story.Gone, 0, story.Gone);
+        var reservation = (Reservation)store.Read($"stock||{Reservation.KeyOf("o")}").Value!;
+        var expected = one.Consumed < 0 ? (Initial - Quantity, Quantity, 0) : (Initial - one.Consumed, 0, one.Consumed);
         return (holdings.Available, holdings.Held, holdings.Consumed) == expected
             ? null
-            : $"{holdings.Available} available, {holdings.Held} held, {holdings.Consumed} gone; the claim is {claim.Status}";
+            : $"{holdings.Available} available, {holdings.Held} held, {holdings.Consumed} consumed; the reservation is {reservation.Status}";
     }
 
     private static Func<Task<bool>> Done(Func<Task> work) => async () =>
@@ -85,9 +85,9 @@ internal static class Interleavings
         return true;
     };
 
-    private static Task Take(Participant<Product> stock) => stock.ReserveAsync("o", Lines, StockDecisions.Refuse, default);
+    private static Task Reserve(Participant<Product> stock) => stock.ReserveAsync("o", Lines, StockDecisions.Refuse, default);
 
-    private static Task GiveBack(Participant<Product> stock) => stock.ReleaseAsync("o", Lines, default);
+    private static Task Release(Participant<Product> stock) => stock.ReleaseAsync("o", Lines, default);
 
     private static Task Settle(Participant<Product> stock) => stock.SettleAsync("o", default);
 
@@ -123,7 +123,7 @@ internal static class Interleavings
 
     private sealed class GatedSidecar(ISidecar behind, Gate gate) : SidecarDecorator(behind)
     {
-        protected override async Task<T> DoAsync<T>(Func<Task<T>> operation)
+        protected override async Task<T> InterceptAsync<T>(Func<Task<T>> operation)
         {
             await gate.PassAsync();
             return await operation();

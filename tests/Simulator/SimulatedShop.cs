@@ -51,7 +51,7 @@ internal sealed class SimulatedShop
 
     private readonly World world;
     private readonly WorldFaults faults;
-    private readonly List<(string App, OutgoingEvent Event)> said = [];
+    private readonly List<(string App, OutgoingEvent Event)> published = [];
     private readonly Dictionary<string, List<Instance>> apps = [];
     private readonly Dictionary<string, IReadOnlyCollection<string>> topics = [];
     private readonly List<string> accepted = [];
@@ -192,7 +192,7 @@ internal sealed class SimulatedShop
     private bool AtRest() =>
         Orders.All(order => order.IsClosed)
         && accepted.All(id => Find(id) is not null)
-        && topics.Keys.All(app => All<Reservation>(app, "reservation").All(claim => claim.Status != ReservationStatus.Reserved))
+        && topics.Keys.All(app => All<Reservation>(app, "reservation").All(reservation => reservation.Status != ReservationStatus.Reserved))
         && All<Product>("stock", "product").All(product => product.Holdings.Held == 0)
         && All<Account>("payments", "account").All(account => account.Holdings.Held == 0)
         && All<Coupon>("coupons", "coupon").All(coupon => coupon.Holdings.Held == 0);
@@ -202,14 +202,14 @@ internal sealed class SimulatedShop
         calm = true;
         world.Note(() => "--- the faults stop ---");
         // A broker that recovers redelivers what is pending.
-        if (faults.Replay) foreach (var (app, e) in said.OrderBy(_ => world.Chance.Next()).ToArray()) DeliverLater(app, e, 1, Jitter(2_000));
+        if (faults.Replay) foreach (var (app, e) in published.OrderBy(_ => world.Chance.Next()).ToArray()) DeliverLater(app, e, 1, Jitter(2_000));
     }
 
     private void Publish(OutgoingEvent e)
     {
         foreach (var app in topics.Keys.Where(app => topics[app].Contains(e.Topic)))
         {
-            said.Add((app, e));
+            published.Add((app, e));
             if (!calm && world.Happens(faults.Lost)) continue;
             DeliverLater(app, e, 1, Jitter(20));
             if (!calm && world.Happens(faults.Doubled)) DeliverLater(app, e, 1, Jitter(30_000));
@@ -224,7 +224,7 @@ internal sealed class SimulatedShop
             return;
         }
         Deliveries++;
-        world.Note(() => $"{app} hears {e.Id}{(isDeadLetter ? ", a dead letter" : "")}");
+        world.Note(() => $"{app} receives {e.Id}{(isDeadLetter ? ", a dead letter" : "")}");
         var isOver = false;
         // Redelivered when its consumer crashed. After a timeout redelivered while the first handler goes on.
         instance.OnCrash += Redeliver;

@@ -57,28 +57,28 @@ public sealed class SimulatedSidecar(
     World world, SimulatedStore store, string prefix, JsonSerializerOptions? json, Func<SidecarFaults> faults, Func<bool> dead,
     Action<OutgoingEvent> publish) : ISidecar
 {
-    public Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken ct) where T : class => DoAsync(() => $"read {key}", () => Read<T>(key));
+    public Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken ct) where T : class => InterceptAsync(() => $"read {key}", () => Read<T>(key));
 
     public Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken ct) where T : class =>
         keys.Count == 0
             ? Task.FromResult<IReadOnlyList<Versioned<T>>>([])
-            : DoAsync<IReadOnlyList<Versioned<T>>>(() => $"read {string.Join(' ', keys)}", () => [.. keys.Select(Read<T>)]);
+            : InterceptAsync<IReadOnlyList<Versioned<T>>>(() => $"read {string.Join(' ', keys)}", () => [.. keys.Select(Read<T>)]);
 
     public Task<bool> TrySaveAsync<T>(Versioned<T> read, T value, TimeSpan? timeToLive, CancellationToken ct) where T : class =>
-        DoAsync(() => $"write {read.Key} {read.ETag} {value}", () =>
+        InterceptAsync(() => $"write {read.Key} {read.ETag} {value}", () =>
         {
             var written = store.TryWrite($"{prefix}||{read.Key}", ThroughJson(value), read.ETag);
             // Redis errors are reported as conflicts too.
             return written && !world.Happens(faults().FailsAfter);
         });
 
-    public Task DeleteAsync(string key, CancellationToken ct) => DoAsync(() => $"delete {key}", () =>
+    public Task DeleteAsync(string key, CancellationToken ct) => InterceptAsync(() => $"delete {key}", () =>
     {
         store.Delete($"{prefix}||{key}");
         return true;
     });
 
-    public Task PublishAsync(OutgoingEvent e, CancellationToken ct) => DoAsync(() => $"publish {e.Id}", () =>
+    public Task PublishAsync(OutgoingEvent e, CancellationToken ct) => InterceptAsync(() => $"publish {e.Id}", () =>
     {
         publish(e);
         return true;
@@ -97,7 +97,7 @@ public sealed class SimulatedSidecar(
         return JsonSerializer.Deserialize(JsonSerializer.Serialize(value, type), type)!;
     }
 
-    private async Task<T> DoAsync<T>(Func<string> what, Func<T> operation)
+    private async Task<T> InterceptAsync<T>(Func<string> what, Func<T> operation)
     {
         var chances = faults();
         if (world.Happens(chances.Pauses)) await world.TurnAsync(dead, TimeSpan.FromSeconds(world.Chance.Next(1, 90)));
@@ -124,25 +124,25 @@ public sealed class SimulatedSidecar(
 /// <summary>A decorator through which a test intercepts each operation.</summary>
 internal abstract class SidecarDecorator(ISidecar behind) : ISidecar
 {
-    protected abstract Task<T> DoAsync<T>(Func<Task<T>> operation);
+    protected abstract Task<T> InterceptAsync<T>(Func<Task<T>> operation);
 
-    public Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken ct) where T : class => DoAsync(() => behind.ReadAsync<T>(key, ct));
+    public Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken ct) where T : class => InterceptAsync(() => behind.ReadAsync<T>(key, ct));
 
     public Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken ct) where T : class =>
-        DoAsync(() => behind.ReadManyAsync<T>(keys, ct));
+        InterceptAsync(() => behind.ReadManyAsync<T>(keys, ct));
 
     public Task<bool> TrySaveAsync<T>(Versioned<T> read, T value, TimeSpan? timeToLive, CancellationToken ct) where T : class =>
-        DoAsync(() => behind.TrySaveAsync(read, value, timeToLive, ct));
+        InterceptAsync(() => behind.TrySaveAsync(read, value, timeToLive, ct));
 
-    public Task DeleteAsync(string key, CancellationToken ct) => DoAsync(async () =>
+    public Task DeleteAsync(string key, CancellationToken ct) => InterceptAsync(async () =>
     {
         await behind.DeleteAsync(key, ct);
         return true;
     });
 
-    public Task PublishAsync(OutgoingEvent said, CancellationToken ct) => DoAsync(async () =>
+    public Task PublishAsync(OutgoingEvent e, CancellationToken ct) => InterceptAsync(async () =>
     {
-        await behind.PublishAsync(said, ct);
+        await behind.PublishAsync(e, ct);
         return true;
     });
 }

@@ -115,6 +115,6 @@ public sealed class AbandonTests : IDisposable
         /// <summary>Operations that succeed from now on.</summary>
         public int Allowed { get; set; } = int.MaxValue;
 
-        protected override Task<T> DoAsync<T>(Func<Task<T>> operation) => Allowed-- > 0 ? operation() : throw new SidecarDownException();
+        protected override Task<T> InterceptAsync<T>(Func<Task<T>> operation) => Allowed-- > 0 ? operation() : throw new SidecarDownException();
     }
 }

@@ -68,9 +68,9 @@ public sealed class DocumentStoreTests
         var backoff = new ConflictBackoff(world.Clock, world.Chance);
         var participant = new Participant<Product>(new(sidecar, backoff), sidecar, Product.KeyOf, (_, _) => Task.CompletedTask, world.Clock, backoff);
         store.TryWrite($"app||{Product.KeyOf("p")}", new Product("p", "", 1, Holdings.Of(60), []), "");
-        var claims = Concurrently(100, at => participant.ReserveAsync($"o{at}", [new("p", 1)], StockDecisions.Refuse, default));
-        Assert.Equal(60, claims.Count(claim => claim.Status == ReservationStatus.Reserved));
-        Assert.Equal(40, claims.Count(claim => claim.Status == ReservationStatus.Rejected));
+        var reservations = Concurrently(100, at => participant.ReserveAsync($"o{at}", [new("p", 1)], StockDecisions.Refuse, default));
+        Assert.Equal(60, reservations.Count(reservation => reservation.Status == ReservationStatus.Reserved));
+        Assert.Equal(40, reservations.Count(reservation => reservation.Status == ReservationStatus.Rejected));
         var (value, version) = store.Read($"app||{Product.KeyOf("p")}");
         Assert.Equal(new Level(Held: 60), Level.From(((Product)value!).Holdings));
         Assert.InRange(int.Parse(version), 2, 60);
@@ -200,7 +200,7 @@ public sealed class DocumentStoreTests
 
         public Task DeleteAsync(string key, CancellationToken ct) => behind.DeleteAsync(key, ct);
 
-        public Task PublishAsync(OutgoingEvent said, CancellationToken ct) => behind.PublishAsync(said, ct);
+        public Task PublishAsync(OutgoingEvent e, CancellationToken ct) => behind.PublishAsync(e, ct);
     }
 
     /// <summary>A store with ETags such as e-7f, which refuses others as invalid, as PostgreSQL does.</summary>

@@ -13,7 +13,7 @@ public sealed class DryRunTests
 
     private readonly World world = new(1);
     private readonly SimulatedStore store = new();
-    private readonly List<OutgoingEvent> said = [];
+    private readonly List<OutgoingEvent> published = [];
 
     [Fact]
     public void The_effects_of_a_dry_run_are_those_of_the_run()
@@ -24,7 +24,7 @@ public sealed class DryRunTests
         var recorder = new RecordingSidecar(Sidecar(), OpenOrderLog.IsKey, Json);
         Reserve(recorder, order);
         Assert.Equal(5, Read().Holdings.Available);
-        Assert.Empty(said);
+        Assert.Empty(published);
         Assert.Empty(store.All<Reservation>("stock||reservation:"));
 
         Reserve(Sidecar(), order);
@@ -32,9 +32,9 @@ public sealed class DryRunTests
         Assert.Collection(recorder.Effects,
             product => Assert.Equal("product:p: holdings.available 5 → 3, holdings.held 0 → 2, "
                 + "holdings.marks.00000000-0000-0000-0000-000000000000 nothing → \"Reserved\"", product),
-            claim => Assert.Matches($"^reservation:{order.OrderId}: "
-                + $".*status nothing → \"{store.All<Reservation>("stock||reservation:").Single().Status}\".*lines\\[0\\].amount nothing → 2", claim),
-            answer => Assert.Equal($"publishes stock-reserved: {said.Single().Message}", answer));
+            reservation => Assert.Matches($"^reservation:{order.OrderId}: "
+                + $".*status nothing → \"{store.All<Reservation>("stock||reservation:").Single().Status}\".*lines\\[0\\].amount nothing → 2", reservation),
+            answer => Assert.Equal($"publishes stock-reserved: {published.Single().Message}", answer));
     }
 
     [Fact]
@@ -45,12 +45,12 @@ public sealed class DryRunTests
         Reserve(Sidecar(), order);
         var recorder = new RecordingSidecar(Sidecar(), OpenOrderLog.IsKey, Json);
         Reserve(recorder, order);
-        Assert.Equal([$"publishes stock-reserved: {said.Single().Message}"], recorder.Effects);
+        Assert.Equal([$"publishes stock-reserved: {published.Single().Message}"], recorder.Effects);
     }
 
     private Product Read() => store.All<Product>("stock||product:").Single();
 
-    private SimulatedSidecar Sidecar() => new(world, store, "stock", null, () => SidecarFaults.None, () => false, said.Add);
+    private SimulatedSidecar Sidecar() => new(world, store, "stock", null, () => SidecarFaults.None, () => false, published.Add);
 
     private void Reserve(ISidecar sidecar, OrderCreatedEvent order)
     {

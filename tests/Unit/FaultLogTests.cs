@@ -92,17 +92,17 @@ public sealed class FaultLogTests
     [Fact]
     public void WRONGTYPE_is_said_to_be_the_outage_that_it_is()
     {
-        const string Said = "WRONGTYPE Operation against a key holding the wrong kind of value";
+        const string Reported = "WRONGTYPE Operation against a key holding the wrong kind of value";
         Exception[] faults =
         [
-            new global::Dapr.DaprException($"order:1 could not be read: {Said}"),
-            new RpcException(new(StatusCode.Internal, Said)),
-            new global::Dapr.DaprException("order:1 could not be read", new RpcException(new(StatusCode.Internal, Said))),
+            new global::Dapr.DaprException($"order:1 could not be read: {Reported}"),
+            new RpcException(new(StatusCode.Internal, Reported)),
+            new global::Dapr.DaprException("order:1 could not be read", new RpcException(new(StatusCode.Internal, Reported))),
         ];
         foreach (var fault in faults)
         {
             Assert.True(Faults.IsTransient(fault));
-            Assert.Contains(Said, Faults.CauseOf(fault));
+            Assert.Contains(Reported, Faults.CauseOf(fault));
             Assert.Contains("an outage, not corruption", Faults.CauseOf(fault));
         }
         // Several failed take-overs in one sweep.

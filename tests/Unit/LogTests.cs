@@ -70,17 +70,17 @@ public sealed class LogTests
     [Theory]
     [InlineData(null, "line")]
     [InlineData("json", "json")]
-    public void The_format_is_configured_in_the_Logging_section(string? said, string chosen)
+    public void The_format_is_configured_in_the_Logging_section(string? format, string chosen)
     {
         var builder = WebApplication.CreateSlimBuilder(
-            said is null ? [] : ["--Logging:Console:FormatterName", said, "--Logging:LogLevel:Microsoft", "Debug"]);
+            format is null ? [] : ["--Logging:Console:FormatterName", format, "--Logging:LogLevel:Microsoft", "Debug"]);
         builder.Services.AddSingleton(TimeProvider.System);
         SingleLineFormatter.Add(builder);
         using var services = builder.Services.BuildServiceProvider();
         Assert.Equal(chosen, services.GetRequiredService<IOptions<ConsoleLoggerOptions>>().Value.FormatterName);
         Assert.True(services.GetRequiredService<IOptionsMonitor<JsonConsoleFormatterOptions>>().CurrentValue.IncludeScopes);
         var log = services.GetRequiredService<ILoggerFactory>();
-        Assert.Equal(said is not null, log.CreateLogger("Microsoft.Whatever").IsEnabled(LogLevel.Information));
+        Assert.Equal(format is not null, log.CreateLogger("Microsoft.Whatever").IsEnabled(LogLevel.Information));
         Assert.True(log.CreateLogger("Stock").IsEnabled(LogLevel.Information));
     }
 

@@ -59,33 +59,33 @@ public sealed class OrderDecisionsTests
     }
 
     [Fact]
-    public void A_duplicate_changes_nothing() => Everywhere((order, heard) =>
+    public void A_duplicate_changes_nothing() => Everywhere((order, decide) =>
     {
-        var once = heard(order).State!;
-        Assert.Same(once, heard(once).State);
+        var once = decide(order).State!;
+        Assert.Same(once, decide(once).State);
     });
 
     [Fact]
-    public void A_duplicate_publishes_the_same_events() => Everywhere((order, heard) =>
+    public void A_duplicate_publishes_the_same_events() => Everywhere((order, decide) =>
     {
-        var once = heard(order);
+        var once = decide(order);
         // The sweep is not redelivered: it resends after ResendAfter.
-        var again = once.State!.Failure?.Reason == "DEADLINE" ? OrderDecisions.OnSweep(once.State, SagaTimeouts, At(200)) : heard(once.State);
-        foreach (var said in once.Events) Assert.Contains(again.Events, repeated => repeated.Id == said.Id);
+        var again = once.State!.Failure?.Reason == "DEADLINE" ? OrderDecisions.OnSweep(once.State, SagaTimeouts, At(200)) : decide(once.State);
+        foreach (var e in once.Events) Assert.Contains(again.Events, repeated => repeated.Id == e.Id);
     });
 
     [Fact]
-    public void A_final_status_never_changes() => Everywhere((order, heard) =>
+    public void A_final_status_never_changes() => Everywhere((order, decide) =>
     {
-        var after = heard(order).State!;
+        var after = decide(order).State!;
         if (order.Status != OrderStatus.Pending) Assert.Equal(order.Status, after.Status);
         Assert.Equal(order.FinalAt is null ? after.FinalAt : order.FinalAt, after.FinalAt);
     });
 
     [Fact]
-    public void Only_changes_are_written_and_each_is_in_the_timeline() => Everywhere((order, heard) =>
+    public void Only_changes_are_written_and_each_is_in_the_timeline() => Everywhere((order, decide) =>
     {
-        var after = heard(order).State!;
+        var after = decide(order).State!;
         if (ReferenceEquals(order, after)) return;
         Assert.InRange(after.Timeline.Length, order.Timeline.Length + 1, order.Timeline.Length + 2);
         Assert.Equal(order.Timeline.AsEnumerable(), after.Timeline.Take(order.Timeline.Length));
@@ -110,8 +110,8 @@ public sealed class OrderDecisionsTests
     {
         foreach (var order in Reachable.Where(order => !order.IsClosed))
         {
-            var said = Assert.Single(OrderDecisions.OnSweep(order, SagaTimeouts, At(20)).Events);
-            Assert.Equal(order.Status == OrderStatus.Pending ? "order-created" : "order-failed", said.Topic);
+            var e = Assert.Single(OrderDecisions.OnSweep(order, SagaTimeouts, At(20)).Events);
+            Assert.Equal(order.Status == OrderStatus.Pending ? "order-created" : "order-failed", e.Topic);
         }
     }
 
@@ -160,8 +160,8 @@ public sealed class OrderDecisionsTests
     {
         var paid = OrderDecisions.StepSucceeded(Placed(), Step.Payment, "pay-1", At(1)).State!;
         var failed = OrderDecisions.StepFailed(paid, Step.Stock, new("OUT_OF_STOCK", "None."), At(2));
-        var said = Assert.IsType<OrderFailedEvent>(Assert.Single(failed.Events).Message);
-        Assert.Equal([Shop.V1.Step.Payment, Shop.V1.Step.Coupon], said.CompletedSteps);
+        var e = Assert.IsType<OrderFailedEvent>(Assert.Single(failed.Events).Message);
+        Assert.Equal([Shop.V1.Step.Payment, Shop.V1.Step.Coupon], e.CompletedSteps);
     }
 
     [Fact]
@@ -267,7 +267,7 @@ public sealed class OrderDecisionsTests
 
     // Times and the timeline's length make no new state.
     private static string Shown(Order order) => $"{order.Status} {order.UserCouponId} " + string.Join(' ', Order.Steps.Select(step =>
-        $"{order[step].State}{(order[step].Compensated ? "+compensated" : "")}{(order[step].AnsweredAt is null ? "" : "+heard")}"));
+        $"{order[step].State}{(order[step].Compensated ? "+compensated" : "")}{(order[step].AnsweredAt is null ? "" : "+answered")}"));
 
     private static Order Placed() => new("0198c0de-0000-7000-8000-000000000001", "u", OrderStatus.Pending, [new("p", 1, 100)], new(100, 0, 100), null,
         new("", "", ""), "content", StepRecord.Waiting, StepRecord.Waiting, StepRecord.NotRequired(Start), null, Start,

@@ -19,7 +19,7 @@ public sealed class ParticipantTests
     public void Reserving_twice_reserves_once()
     {
         Put("p", 10);
-        Assert.Equal(Take("o", ("p", 3)), Take("o", ("p", 3)), ByContent);
+        Assert.Equal(Reserve("o", ("p", 3)), Reserve("o", ("p", 3)), ByContent);
         Assert.Equal(new Level(Available: 7, Held: 3), Of("p"));
     }
 
@@ -27,9 +27,9 @@ public sealed class ParticipantTests
     public void A_rejection_stands_even_when_there_is_enough_later()
     {
         Put("p", 1);
-        Assert.Equal(ReservationStatus.Rejected, Take("o", ("p", 3)).Status);
+        Assert.Equal(ReservationStatus.Rejected, Reserve("o", ("p", 3)).Status);
         Put("p", 100);
-        Assert.Equal(ReservationStatus.Rejected, Take("o", ("p", 3)).Status);
+        Assert.Equal(ReservationStatus.Rejected, Reserve("o", ("p", 3)).Status);
         Assert.Equal(new Level(Available: 100), Of("p"));
     }
 
@@ -39,8 +39,8 @@ public sealed class ParticipantTests
         Put("a", 5);
         Put("b", 5);
         Put("c", 0);
-        var claim = Take("o", ("a", 1), ("b", 1), ("c", 1));
-        Assert.Equal((ReservationStatus.Rejected, "OUT_OF_STOCK"), (claim.Status, claim.RejectionReason!.Reason));
+        var reservation = Reserve("o", ("a", 1), ("b", 1), ("c", 1));
+        Assert.Equal((ReservationStatus.Rejected, "OUT_OF_STOCK"), (reservation.Status, reservation.RejectionReason!.Reason));
         Assert.Equal(new Level(Available: 5), Of("a"));
         Assert.Equal(new Level(Available: 5), Of("b"));
     }
@@ -49,8 +49,8 @@ public sealed class ParticipantTests
     public void An_order_failed_that_comes_first_leaves_a_tombstone()
     {
         Put("p", 10);
-        Assert.False(GiveBack("o", ("p", 3)).WasReserved);
-        Assert.False(Take("o", ("p", 3)).WasReserved);
+        Assert.False(Release("o", ("p", 3)).WasReserved);
+        Assert.False(Reserve("o", ("p", 3)).WasReserved);
         Assert.Equal(new Level(Available: 10), Of("p"));
     }
 
@@ -58,9 +58,9 @@ public sealed class ParticipantTests
     public void Releasing_twice_releases_once()
     {
         Put("p", 10);
-        Take("o", ("p", 3));
-        Assert.True(GiveBack("o", ("p", 3)).WasReserved);
-        Assert.True(GiveBack("o", ("p", 3)).WasReserved);
+        Reserve("o", ("p", 3));
+        Assert.True(Release("o", ("p", 3)).WasReserved);
+        Assert.True(Release("o", ("p", 3)).WasReserved);
         Assert.Equal(new Level(Available: 10), Of("p"));
     }
 
@@ -68,7 +68,7 @@ public sealed class ParticipantTests
     public void Settling_twice_settles_once()
     {
         Put("p", 10);
-        Take("o", ("p", 3));
+        Reserve("o", ("p", 3));
         Settle("o");
         Settle("o");
         Assert.Equal(new Level(Available: 7, Consumed: 3), Of("p"));
@@ -78,9 +78,9 @@ public sealed class ParticipantTests
     public void A_late_order_created_reserves_nothing()
     {
         Put("p", 10);
-        Take("o", ("p", 3));
-        GiveBack("o", ("p", 3));
-        Assert.Equal(ReservationStatus.Released, Take("o", ("p", 3)).Status);
+        Reserve("o", ("p", 3));
+        Release("o", ("p", 3));
+        Assert.Equal(ReservationStatus.Released, Reserve("o", ("p", 3)).Status);
         Assert.Equal(new Level(Available: 10), Of("p"));
     }
 
@@ -88,7 +88,7 @@ public sealed class ParticipantTests
     public void The_last_piece_is_reserved_once()
     {
         Put("p", 1);
-        Assert.Equal((ReservationStatus.Reserved, ReservationStatus.Rejected), (Take("first", ("p", 1)).Status, Take("second", ("p", 1)).Status));
+        Assert.Equal((ReservationStatus.Reserved, ReservationStatus.Rejected), (Reserve("first", ("p", 1)).Status, Reserve("second", ("p", 1)).Status));
         Assert.Equal(new Level(Held: 1), Of("p"));
     }
 
@@ -98,9 +98,9 @@ public sealed class ParticipantTests
         Put("p", 1_000);
         for (var at = 0; at < 200; at++)
         {
-            Take($"o{at}", ("p", 1));
+            Reserve($"o{at}", ("p", 1));
             if (at % 2 == 0) Settle($"o{at}");
-            else GiveBack($"o{at}", ("p", 1));
+            else Release($"o{at}", ("p", 1));
         }
         Assert.Equal(new Level(Available: 900, Consumed: 100), Of("p"));
         Assert.InRange(Read("p").Marks.Count, 0, 2);
@@ -133,8 +133,8 @@ public sealed class ParticipantTests
             operations = 0;
             Put("a", 10);
             Put("b", 10);
-            var crashed = !Survives(() => Take(order, ("a", 3), ("b", 2)));
-            if (crashed) Take(order, ("a", 3), ("b", 2));
+            var crashed = !Survives(() => Reserve(order, ("a", 3), ("b", 2)));
+            if (crashed) Reserve(order, ("a", 3), ("b", 2));
             if (confirmed)
             {
                 if (!Survives(() => Settle(order))) Settle(order);
@@ -143,7 +143,7 @@ public sealed class ParticipantTests
             }
             else
             {
-                if (!Survives(() => GiveBack(order, ("a", 3), ("b", 2)))) GiveBack(order, ("a", 3), ("b", 2));
+                if (!Survives(() => Release(order, ("a", 3), ("b", 2)))) Release(order, ("a", 3), ("b", 2));
                 Assert.Equal(new Level(Available: 10), Of("a"));
                 Assert.Equal(new Level(Available: 10), Of("b"));
             }
@@ -184,10 +184,10 @@ public sealed class ParticipantTests
         return new(new(sidecar, backoff), sidecar, Product.KeyOf, (_, _) => Task.CompletedTask, world.Clock, backoff);
     }
 
-    private Reservation Take(string order, params (string Product, int Quantity)[] lines) =>
+    private Reservation Reserve(string order, params (string Product, int Quantity)[] lines) =>
         Run(() => Stock.ReserveAsync(order, Lines(lines), StockDecisions.Refuse, default));
 
-    private Reservation GiveBack(string order, params (string Product, int Quantity)[] lines) => Run(() => Stock.ReleaseAsync(order, Lines(lines), default));
+    private Reservation Release(string order, params (string Product, int Quantity)[] lines) => Run(() => Stock.ReleaseAsync(order, Lines(lines), default));
 
     private Reservation Settle(string order) => Run(() => Stock.SettleAsync(order, default));
 
@@ -213,7 +213,7 @@ public sealed class ParticipantTests
     /// <summary>Fails at one operation, before or after its effect.</summary>
     private sealed class FailingSidecar(ISidecar behind, ParticipantTests test) : SidecarDecorator(behind)
     {
-        protected override async Task<T> DoAsync<T>(Func<Task<T>> operation)
+        protected override async Task<T> InterceptAsync<T>(Func<Task<T>> operation)
         {
             var fails = test.operations++ == test.failAt;
             if (fails && !test.failAfter) throw new SidecarDownException();

@@ -39,8 +39,8 @@ public sealed class PoisonTests
         shop.Place(ScriptedShop.OrderOf(coupon: null, number: 2));
         shop.Place(ScriptedShop.OrderOf(number: 3, items: [("a", 11), ("b", 1)]));
         shop.DeliverAll();
-        Assert.True(shop.Said.Select(e => e.Topic).Distinct().Count() >= 9);
-        Assert.All(shop.Said, e => Assert.Equal("", EventRules.Violations(e.Message)));
+        Assert.True(shop.Published.Select(e => e.Topic).Distinct().Count() >= 9);
+        Assert.All(shop.Published, e => Assert.Equal("", EventRules.Violations(e.Message)));
     }
 
     [Fact]

@@ -46,13 +46,13 @@ public sealed class SweepIsolationTests
     public void A_reservation_that_can_be_neither_released_nor_settled_becomes_a_dead_letter_and_the_others_are_settled(string corruption)
     {
         var (bad, good) = (IdOf(1), IdOf(2));
-        var claim = new Reservation(bad, ReservationStatus.Reserved, true, [new("p", 1)], null, world.Clock.GetUtcNow());
+        var reservation = new Reservation(bad, ReservationStatus.Reserved, true, [new("p", 1)], null, world.Clock.GetUtcNow());
         store.TryWrite($"stock||{Reservation.KeyOf(bad)}", corruption switch
         {
-            "no lines" => claim with { Lines = [] },
-            "another order" => claim with { OrderId = good },
-            "a negative amount" => claim with { Lines = [new("p", -1)] },
-            _ => claim with { Lines = [new("", 1)] },
+            "no lines" => reservation with { Lines = [] },
+            "another order" => reservation with { OrderId = good },
+            "a negative amount" => reservation with { Lines = [new("p", -1)] },
+            _ => reservation with { Lines = [new("", 1)] },
         }, "");
         Run(() => openOrders.AddAsync(bad, default));
         Hold(good, OrderOutcome.Confirmed);
@@ -140,19 +140,19 @@ public sealed class SweepIsolationTests
     public void A_redriven_entry_that_is_still_open_is_tracked_again()
     {
         var order = IdOf(1);
-        var fate = OrderOutcome.Pending;
-        Hold(order, () => fate, isLogged: false);
+        var outcome = OrderOutcome.Pending;
+        Hold(order, () => outcome, isLogged: false);
         Run(() => sweep.VisitAsync(order, default));
-        fate = OrderOutcome.Confirmed;
+        outcome = OrderOutcome.Confirmed;
         Sweep();
         Assert.Equal(new Level(Available: 59, Consumed: 1), Pieces);
     }
 
-    private void Hold(string order, OrderOutcome fate) => Hold(order, () => fate);
+    private void Hold(string order, OrderOutcome outcome) => Hold(order, () => outcome);
 
-    private void Hold(string order, Func<OrderOutcome> fate, bool isLogged = true)
+    private void Hold(string order, Func<OrderOutcome> outcome, bool isLogged = true)
     {
-        orders[order] = fate;
+        orders[order] = outcome;
         var made = isLogged ? participant : new Participant<Product>(
             new(Sidecar(), new(world.Clock, world.Chance)), Sidecar(), Product.KeyOf,
             (_, _) => Task.CompletedTask, world.Clock, new(world.Clock, world.Chance));

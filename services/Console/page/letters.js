@@ -13,7 +13,7 @@ export class Letters {
       const count = services.reduce((sum, service) => sum + (service.deadLetters?.length ?? 0) + (service.more ?? 0), 0);
       this.#count(count);
       if (byId('letters-view').hidden) return;
-      const letters = services.flatMap(service => service.deadLetters ?? []).sort((one, other) => one.deadTime < other.deadTime ? 1 : -1);
+      const letters = services.flatMap(service => service.deadLetters ?? []).sort((one, other) => one.deadLetteredTime < other.deadLetteredTime ? 1 : -1);
       place.replaceChildren(
         ...services.filter(service => service.problem).map(service => el('p', { class: 'problem' }, `${service.appId} did not answer: ${service.problem}`)),
         letters.length > 0
@@ -59,23 +59,23 @@ export class Letters {
       card.focus();
       this.#count(Number(byId('letters-count').textContent) - 1);
     };
-    const tell = (said, tense) => fill(outcome,
-      said.failure ? el('p', { class: 'problem' }, `It ${tense} again: ${said.failure}`) : null,
-      said.effects.length > 0 ? el('ul', { class: 'effects' }, ...said.effects.map(effect => el('li', {}, effect))) : null,
-      !said.failure && said.effects.length === 0 ? el('p', {}, 'It would change nothing.') : null);
+    const tell = (answer, tense) => fill(outcome,
+      answer.failure ? el('p', { class: 'problem' }, `It ${tense} again: ${answer.failure}`) : null,
+      answer.effects.length > 0 ? el('ul', { class: 'effects' }, ...answer.effects.map(effect => el('li', {}, effect))) : null,
+      !answer.failure && answer.effects.length === 0 ? el('p', {}, 'It would change nothing.') : null);
 
     const card = el('li', { class: 'letter', 'data-id': letter.deadLetterId, tabindex: -1 },
       el('div', { class: 'letter-head' },
         el('span', { class: `lane-tag shown lane-${letter.appId}` }, letter.appId),
         el('strong', {}, letter.topic || 'not a CloudEvent'),
-        el('span', { class: 'hint' }, `dead since ${clock(letter.deadTime)}`)),
+        el('span', { class: 'hint' }, `dead since ${clock(letter.deadLetteredTime)}`)),
       letter.orderId ? el('p', {}, 'Order ', el('a', { href: `#/orders/${letter.orderId}` }, letter.orderId)) : null,
       letter.problem ? el('p', { class: 'problem' }, letter.problem) : null,
       el('div', { class: 'buttons' },
         !letter.canBeRedriven ? null : button('Dry run', async () => tell(await post(`${path}/dry-run`), 'would fail')),
         !letter.canBeRedriven ? null : button('Redrive', async () => {
-          const said = await post(`${path}/redrive`);
-          if (said.failure) tell(said, 'failed');
+          const answer = await post(`${path}/redrive`);
+          if (answer.failure) tell(answer, 'failed');
           else over(`Redriven: ${letter.appId} has handled it.`);
         }, { class: 'primary' }),
         button('Discard', async () => { await post(`${path}/discard`); over('Discarded.'); })),

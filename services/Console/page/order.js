@@ -72,7 +72,7 @@ export class OrderPane {
       }
     }
     if (id !== this.#id) return;
-    const close = follow(`orders/${encodeURIComponent(id)}/events`, { order: said => this.#draw(id, said), settled: () => close() });
+    const close = follow(`orders/${encodeURIComponent(id)}/events`, { order: answer => this.#draw(id, answer), settled: () => close() });
     this.#close = close;
   }
 
@@ -81,12 +81,12 @@ export class OrderPane {
     if (id === this.#id) this.#place.focus({ preventScroll: true });
   }
 
-  #draw(id, said) {
+  #draw(id, answer) {
     if (id !== this.#id) return;
-    const { order, timeline } = said, status = statusOf(order);
+    const { order, timeline } = answer, status = statusOf(order);
     if (this.#drawn === `${id} ${order.revision}`) {
       // Nothing has happened; only the time it has been waiting for.
-      document.getElementById('outlook')?.replaceWith(outlookOf(said));
+      document.getElementById('outlook')?.replaceWith(outlookOf(answer));
       return;
     }
     this.#drawn = `${id} ${order.revision}`;
@@ -103,7 +103,7 @@ export class OrderPane {
           el('p', { class: 'hint' }, `${order.orderId} · placed ${clock(order.placedTime)} by ${order.userId}`)),
         el('span', { class: `badge big ${status}`, id: 'order-status' }, status)),
       order.reason ? el('p', { class: 'reason' }, el('strong', {}, order.reason), ` ${order.detail}`) : null,
-      outlookOf(said),
+      outlookOf(answer),
       el('dl', { class: 'facts' },
         ...fact('Items', order.items.map(item => `${item.quantity} × ${item.productId} at ${won(item.unitPrice)}`).join(', ')),
         ...fact('To pay', priceOf(order)),

@@ -13,15 +13,15 @@ export function follow(path, listeners, onLost = () => {}, silence = Infinity) {
 
   function open() {
     source = new EventSource(`/api/console/${path}`);
-    source.onopen = heard;
+    source.onopen = received;
     source.onerror = lost;
     for (const [name, listener] of Object.entries(listeners)) {
-      source.addEventListener(name, event => { heard(); listener(JSON.parse(event.data)); });
+      source.addEventListener(name, event => { received(); listener(JSON.parse(event.data)); });
     }
-    heard();
+    received();
   }
 
-  function heard() {
+  function received() {
     clearTimeout(watchdog);
     if (silence < Infinity) watchdog = setTimeout(lost, silence);
   }

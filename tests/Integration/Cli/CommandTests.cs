@@ -80,7 +80,7 @@ public sealed class CommandTests(RunningShop shop) : IAsyncLifetime
     [Fact]
     public async Task Dead_letters_are_listed_shown_redriven_and_discarded()
     {
-        // order-confirmed without a claim fails again in both participants. order-failed of an unknown order is handled.
+        // order-confirmed without a reservation fails again in both participants. order-failed of an unknown order is handled.
         var (hopeless, late) = (Guid.CreateVersion7().ToString(), Guid.CreateVersion7().ToString());
         foreach (var service in (string[])["payments", "stock"])
         {

@@ -252,7 +252,7 @@ public sealed class DoctorCheckTests : IDisposable
     {
         Assert.Equal(CheckResult.Ok("Stock", "dead letters", "none waits"), Assert.Single(DeadLettersCheck.Evaluate("Stock", new())));
         ListDeadLettersResponse listed = new() { More = 4 };
-        for (var at = 0; at < 3; at++) listed.DeadLetters.Add(new DeadLetter { Topic = "order-failed", DeadTime = Timestamp.FromDateTime(DateTime.UnixEpoch) });
+        for (var at = 0; at < 3; at++) listed.DeadLetters.Add(new DeadLetter { Topic = "order-failed", DeadLetteredTime = Timestamp.FromDateTime(DateTime.UnixEpoch) });
         listed.DeadLetters.Add(new DeadLetter { Topic = "reservations", OrderId = "o-1", DeadLetterId = "0123", Problem = "Product p is gone." });
         var found = DeadLettersCheck.Evaluate("Stock", listed).ToArray();
         Assert.Equal(Severity.Warning, found[0].Severity);

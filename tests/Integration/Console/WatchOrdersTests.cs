@@ -9,14 +9,14 @@ namespace Integration.Console;
 [Collection(nameof(OnRedis))]
 public sealed class WatchOrdersTests(RunningShop shop)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(30);
 
     [Fact]
     public async Task A_change_arrives_without_the_recipient_and_is_counted()
     {
-        using var stop = new CancellationTokenSource(Patience);
-        using var watch = shop.Clients.Orders.WatchOrders(new(), cancellationToken: stop.Token);
-        Assert.True(await watch.ResponseStream.MoveNext(stop.Token));
+        using var limit = new CancellationTokenSource(Timeout);
+        using var watch = shop.Clients.Orders.WatchOrders(new(), cancellationToken: limit.Token);
+        Assert.True(await watch.ResponseStream.MoveNext(limit.Token));
         Assert.Empty(watch.ResponseStream.Current.Orders);
 
         const string Secret = "secret-recipient";
@@ -24,7 +24,7 @@ public sealed class WatchOrdersTests(RunningShop shop)
         List<WatchOrdersResponse> received = [];
         for (Order? seen = null; seen is not { IsClosed: true }; seen = received[^1].Orders.SingleOrDefault(order => order.OrderId == placed))
         {
-            Assert.True(await watch.ResponseStream.MoveNext(stop.Token));
+            Assert.True(await watch.ResponseStream.MoveNext(limit.Token));
             received.Add(watch.ResponseStream.Current.Clone());
         }
         var order = received[^1].Orders.Single(order => order.OrderId == placed);
@@ -40,10 +40,10 @@ public sealed class WatchOrdersTests(RunningShop shop)
     [Fact]
     public async Task A_message_comes_every_second_also_when_nothing_changes()
     {
-        using var stop = new CancellationTokenSource(Patience);
-        using var watch = shop.Clients.Orders.WatchOrders(new(), cancellationToken: stop.Token);
+        using var limit = new CancellationTokenSource(Timeout);
+        using var watch = shop.Clients.Orders.WatchOrders(new(), cancellationToken: limit.Token);
         var begun = Stopwatch.GetTimestamp();
-        for (var messages = 0; messages < 4; messages++) Assert.True(await watch.ResponseStream.MoveNext(stop.Token));
+        for (var messages = 0; messages < 4; messages++) Assert.True(await watch.ResponseStream.MoveNext(limit.Token));
         // Three intervals of at least 150 ms, and of about a second when nothing changes.
         Assert.InRange(Stopwatch.GetElapsedTime(begun), TimeSpan.FromSeconds(0.4), TimeSpan.FromSeconds(15));
     }
@@ -55,7 +55,7 @@ public sealed class WatchOrdersTests(RunningShop shop)
         using var watch = shop.Clients.Orders.WatchOrders(new(), cancellationToken: cancel.Token);
         Assert.True(await watch.ResponseStream.MoveNext(default));
         await cancel.CancelAsync();
-        var ended = await Assert.ThrowsAsync<RpcException>(() => watch.ResponseStream.MoveNext(default).WaitAsync(Patience));
+        var ended = await Assert.ThrowsAsync<RpcException>(() => watch.ResponseStream.MoveNext(default).WaitAsync(Timeout));
         Assert.Equal(StatusCode.Cancelled, ended.StatusCode);
     }
 }
@@ -64,7 +64,7 @@ public sealed class WatchOrdersTests(RunningShop shop)
 [Collection(nameof(OnSupervised))]
 public sealed class WatchOrdersAtStopTests(SupervisedShop supervised)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(30);
 
     [Fact]
     public async Task Open_streams_do_not_delay_the_stop_and_end_in_order()
@@ -83,12 +83,12 @@ public sealed class WatchOrdersAtStopTests(SupervisedShop supervised)
 
             var (begun, logged) = (Stopwatch.GetTimestamp(), orders.Output.Length);
             orders.Signal("TERM");
-            while (await all.ResponseStream.MoveNext(default).WaitAsync(Patience))
+            while (await all.ResponseStream.MoveNext(default).WaitAsync(Timeout))
             {
             }
             var ended = await Assert.ThrowsAsync<RpcException>(async () =>
             {
-                while (await one.ResponseStream.MoveNext(default).WaitAsync(Patience))
+                while (await one.ResponseStream.MoveNext(default).WaitAsync(Timeout))
                 {
                 }
             });

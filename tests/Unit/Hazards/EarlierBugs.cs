@@ -37,7 +37,7 @@ public sealed class EarlierBugs
         shop.Deliver("orders", "stock-released");
         Assert.Equal((StepState.Undone, true), (shop[order].Stock.State, shop[order].IsClosed));
         Assert.Equal(new Level(Available: 10), shop.Pieces("a"));
-        Assert.DoesNotContain(shop.Said, said => said.Topic == "order-confirmed");
+        Assert.DoesNotContain(shop.Published, e => e.Topic == "order-confirmed");
         shop.CloseAll();
     }
 
@@ -56,7 +56,7 @@ public sealed class EarlierBugs
         Assert.Contains(new HeldPieces(A: 2, B: 3), held);
         Assert.Equal(new Level(Available: 10), shop.Pieces("a"));
         Assert.Equal(new Level(Available: 10), shop.Pieces("b"));
-        Assert.Equal(["order-created", "stock-reservation-failed"], shop.Said.Select(said => said.Topic));
+        Assert.Equal(["order-created", "stock-reservation-failed"], shop.Published.Select(e => e.Topic));
 
         shop.CloseAll();
         Assert.Equal((OrderStatus.Failed, StepState.Refused, true), (shop[order].Status, shop[order].Stock.State, shop[order].Stock.Compensated));
@@ -89,7 +89,7 @@ public sealed class EarlierBugs
         while (shop.TroubleCame);
         Assert.InRange(attempts, 8, 30);
 
-        Assert.All(shop.Said.Select(said => said.Message).OfType<PaymentRefundedEvent>(), refunded => Assert.True(refunded.Undone));
+        Assert.All(shop.Published.Select(e => e.Message).OfType<PaymentRefundedEvent>(), refunded => Assert.True(refunded.Undone));
         shop.CloseAll();
         Assert.Equal([8_500, 10_000], balances);
         Assert.Equal(StepState.Undone, shop[order].Payment.State);
@@ -111,7 +111,7 @@ public sealed class EarlierBugs
         shop.Pass(ScriptedShop.SagaTimeouts.ResendAfter);
         shop.Sweep("orders");
 
-        var words = shop.Said.Select(said => said.Message).OfType<OrderFailedEvent>().ToArray();
+        var words = shop.Published.Select(e => e.Message).OfType<OrderFailedEvent>().ToArray();
         Assert.Equal(5, words.Length);
         Assert.All(words, word => Assert.Equal(words[0], word));
         Assert.Equal(first == "payment-failed" ? "BALANCE_TOO_LOW" : "OUT_OF_STOCK", words[0].Reason);

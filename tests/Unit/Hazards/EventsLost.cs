@@ -71,11 +71,11 @@ public sealed class EventsLost
         List<int> resentAt = [];
         for (var second = 2; second <= 600; second += 2)
         {
-            var before = shop.Said.Count(said => said.Topic == "order-failed");
+            var before = shop.Published.Count(e => e.Topic == "order-failed");
             shop.LoseAll();
             shop.Pass(TimeSpan.FromSeconds(2));
             shop.Sweep("orders");
-            if (shop.Said.Count(said => said.Topic == "order-failed") > before) resentAt.Add(second);
+            if (shop.Published.Count(e => e.Topic == "order-failed") > before) resentAt.Add(second);
         }
         Assert.Equal([6, 12, 22, 42, 82, 142, 202], resentAt.Take(7));
         Assert.InRange(resentAt.Count, 13, 14);
@@ -86,16 +86,16 @@ public sealed class EventsLost
     public void The_deadline_does_not_wait_for_the_backoff_of_resends_and_order_failed_is_resent_without_it()
     {
         var order = shop.Place(ScriptedShop.OrderOf());
-        List<string> said = [];
+        List<string> published = [];
         for (var second = 2; second <= 68; second += 2)
         {
-            var before = shop.Said.Count;
+            var before = shop.Published.Count;
             shop.LoseAll();
             shop.Pass(TimeSpan.FromSeconds(2));
             shop.Sweep("orders");
-            said.AddRange(shop.Said.Skip(before).Select(e => $"{second} {e.Topic}"));
+            published.AddRange(shop.Published.Skip(before).Select(e => $"{second} {e.Topic}"));
         }
-        Assert.Equal(["6 order-created", "12 order-created", "22 order-created", "42 order-created", "60 order-failed", "66 order-failed"], said);
+        Assert.Equal(["6 order-created", "12 order-created", "22 order-created", "42 order-created", "60 order-failed", "66 order-failed"], published);
         Assert.Equal(OrderStatus.Failed, shop[order].Status);
         shop.CloseAll();
     }

@@ -79,5 +79,5 @@ public sealed class EventsOutOfOrder
         Assert.Equal((StepState.Refused, StepState.Undone, StepState.Undone), (shop[order].Stock.State, shop[order].Payment.State, shop[order].Coupon.State));
     }
 
-    private OrderFailedEvent FailedEvent => (OrderFailedEvent)shop.Said.Last(said => said.Topic == "order-failed").Message;
+    private OrderFailedEvent FailedEvent => (OrderFailedEvent)shop.Published.Last(e => e.Topic == "order-failed").Message;
 }

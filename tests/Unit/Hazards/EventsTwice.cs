@@ -31,7 +31,7 @@ public sealed class EventsTwice
         shop.Deliver("payments", "order-created");
         shop.Lose("orders", "payment-completed");
         shop.DeliverAgain("payments", "order-created");
-        var answers = shop.Said.Where(said => said.Topic == "payment-completed").Select(said => said.Message).ToArray();
+        var answers = shop.Published.Where(e => e.Topic == "payment-completed").Select(e => e.Message).ToArray();
         Assert.Equal(2, answers.Length);
         Assert.Equal(answers[0], answers[1]);
         shop.CloseAll();
@@ -88,7 +88,7 @@ public sealed class EventsTwice
         shop.Deliver("orders", "coupon-used");
         shop.CloseAll();
         Assert.Same(confirmed, shop[order]);
-        Assert.Single(shop.Said, said => said.Message is OrderConfirmedEvent);
+        Assert.Single(shop.Published, e => e.Message is OrderConfirmedEvent);
     }
 
     [Theory, InlineData(false), InlineData(true), Trait("Hazard", "H11")]
@@ -103,6 +103,6 @@ public sealed class EventsTwice
         Assert.Equal(StepState.Done, shop[order].Coupon.State);
         Assert.Null(shop.ReservationOf("coupons", order));
         Assert.Equal(new Level(Available: 1), shop.CouponUses);
-        Assert.All(shop.Said.Select(said => said.Message).OfType<CouponRestoredEvent>(), restored => Assert.False(restored.Undone));
+        Assert.All(shop.Published.Select(e => e.Message).OfType<CouponRestoredEvent>(), restored => Assert.False(restored.Undone));
     }
 }

@@ -19,7 +19,7 @@ public sealed class Races
             foreach (var app in (string[])["stock", "payments", "coupons"]) shop.Deliver(app, "order-created");
             shop.Together(shop.Delivering("orders", "stock-reservation-failed"), shop.Delivering("orders", "payment-failed", shop.Another("orders")));
             Assert.Single(shop[order].Timeline, entry => entry.Event == "order-failed");
-            Assert.Single(shop.Said, said => said.Topic == "order-failed");
+            Assert.Single(shop.Published, e => e.Topic == "order-failed");
             shop.CloseAll();
         }
     }

@@ -28,42 +28,42 @@ public sealed class SaveThenPublish
 
     [Theory, MemberData(nameof(Words)), Trait("Hazard", "B4")]
     public void A_crash_before_publishing_is_cured_by_the_redelivery(
-        string refuses, string app, string heard, string says, string saved)
+        string refuses, string app, string topic, string published, string saved)
     {
-        Die(refuses, app, heard, says, afterwards: false);
-        Assert.DoesNotContain(shop.Said, said => said.Topic == says);
-        EndsRightly(refuses, app, says, saved);
+        Die(refuses, app, topic, published, afterwards: false);
+        Assert.DoesNotContain(shop.Published, e => e.Topic == published);
+        EndsRightly(refuses, app, published, saved);
     }
 
     [Theory, MemberData(nameof(Words)), Trait("Hazard", "B4")]
-    public void Whatever_is_published_was_saved_before(string refuses, string app, string heard, string says, string saved)
+    public void Whatever_is_published_was_saved_before(string refuses, string app, string topic, string published, string saved)
     {
-        Die(refuses, app, heard, says, afterwards: true);
-        Assert.Single(shop.Said, said => said.Topic == says);
-        EndsRightly(refuses, app, says, saved);
+        Die(refuses, app, topic, published, afterwards: true);
+        Assert.Single(shop.Published, e => e.Topic == published);
+        EndsRightly(refuses, app, published, saved);
     }
 
-    private void Die(string refuses, string app, string heard, string says, bool afterwards)
+    private void Die(string refuses, string app, string topic, string published, bool afterwards)
     {
         if (refuses == "stock") shop.Short("a", 0);
         if (refuses == "payments") shop.Poor(0);
-        if (heard.Length > 0)
+        if (topic.Length > 0)
         {
             shop.Place(ScriptedShop.OrderOf());
-            shop.DeliverUntil(app, heard);
+            shop.DeliverUntil(app, topic);
         }
-        shop.DeathAhead(says, afterwards);
-        if (heard.Length > 0) shop.Deliver(app, heard);
+        shop.DeathAhead(published, afterwards);
+        if (topic.Length > 0) shop.Deliver(app, topic);
         else shop.Place(ScriptedShop.OrderOf());
         Assert.True(shop.TroubleCame);
     }
 
-    private void EndsRightly(string refuses, string app, string says, string saved)
+    private void EndsRightly(string refuses, string app, string published, string saved)
     {
         var order = ScriptedShop.OrderOf().Id;
         Assert.Equal(saved, app == "orders" ? $"{shop[order].Status}" : $"{shop.ReservationOf(app, order)?.Status}");
         shop.CloseAll();
-        Assert.Contains(shop.Said, said => said.Topic == says);
+        Assert.Contains(shop.Published, e => e.Topic == published);
         Assert.Equal(refuses == "" ? OrderStatus.Confirmed : OrderStatus.Failed, shop[order].Status);
     }
 }

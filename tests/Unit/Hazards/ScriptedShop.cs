@@ -59,7 +59,7 @@ internal sealed class ScriptedShop
     public int ExpectedDeadLetters { get; set; }
 
     /// <summary>Every event that was published, oldest first.</summary>
-    public List<OutgoingEvent> Said { get; } = [];
+    public List<OutgoingEvent> Published { get; } = [];
 
     /// <summary>Called after every operation of any service.</summary>
     public Action AfterEach { get; set; } = () => { };
@@ -139,7 +139,7 @@ internal sealed class ScriptedShop
     public void Deliver(string app, string topic) => Run(Delivering(app, topic));
 
     /// <summary>Redelivers the last event of the topic.</summary>
-    public void DeliverAgain(string app, string topic) => Run(() => HandleAsync((app, Said.Last(said => said.Topic == topic)), running[app]));
+    public void DeliverAgain(string app, string topic) => Run(() => HandleAsync((app, Published.Last(e => e.Topic == topic)), running[app]));
 
     /// <summary>Delivers an event that no service has published.</summary>
     /// <returns>The status that the service answers.</returns>
@@ -182,9 +182,9 @@ internal sealed class ScriptedShop
     /// <summary>Redelivers every published event a number of times, in a sequence of the seed.</summary>
     public void Replay(int times)
     {
-        var again = Enumerable.Repeat(Said.ToArray(), times).SelectMany(all => all).SelectMany(said => HearersOf(said).Select(app => (app, said))).ToArray();
+        var again = Enumerable.Repeat(Published.ToArray(), times).SelectMany(all => all).SelectMany(e => GetSubscribers(e).Select(app => (app, e))).ToArray();
         world.Chance.Shuffle(again);
-        foreach (var (app, said) in again) Run(() => HandleAsync((app, said), running[app]));
+        foreach (var (app, e) in again) Run(() => HandleAsync((app, e), running[app]));
     }
 
     public void Together(params Func<Task>[] work) => Run(() => Task.WhenAll(work.Select(one => one())));
@@ -192,7 +192,7 @@ internal sealed class ScriptedShop
     /// <summary>Starts a second instance of a service.</summary>
     public Instance Another(string app) =>
         new(world, app, SagaTimeouts, Find, instance => new FaultySidecar(
-            new SimulatedSidecar(world, Store, app, null, () => SidecarFaults.None, () => instance.Dead, said => Publish(said, instance)), instance, this));
+            new SimulatedSidecar(world, Store, app, null, () => SidecarFaults.None, () => instance.Dead, e => Publish(e, instance)), instance, this));
 
     /// <summary>Crashes a service and starts it again.</summary>
     public void Kill(string app)
@@ -238,7 +238,7 @@ internal sealed class ScriptedShop
 
     private bool IsAtRest => waiting.Count == 0
         && Store.All<Order>("orders||order:").All(order => order.IsClosed)
-        && Apps.SelectMany(app => Store.All<Reservation>($"{app}||reservation:")).All(claim => claim.Status != ReservationStatus.Reserved);
+        && Apps.SelectMany(app => Store.All<Reservation>($"{app}||reservation:")).All(reservation => reservation.Status != ReservationStatus.Reserved);
 
     private Task SleepAsync()
     {
@@ -249,19 +249,19 @@ internal sealed class ScriptedShop
     private Order? Find(string orderId) =>
         Store.Read($"orders||{Order.KeyOf(orderId)}").Value as Order is { Status: not OrderStatus.Abandoned } order ? order : null;
 
-    private void Publish(OutgoingEvent said, Instance by)
+    private void Publish(OutgoingEvent e, Instance by)
     {
-        if (deathAhead is var (topic, afterwards) && topic == said.Topic)
+        if (deathAhead is var (topic, afterwards) && topic == e.Topic)
         {
             (deathAhead, TroubleCame) = (null, true);
             by.Crash();
             if (!afterwards) return;
         }
-        Said.Add(said);
-        waiting.AddRange(HearersOf(said).Select(app => (app, said)));
+        Published.Add(e);
+        waiting.AddRange(GetSubscribers(e).Select(app => (app, e)));
     }
 
-    private IEnumerable<string> HearersOf(OutgoingEvent said) => Apps.Where(app => running[app].Subscriptions.Topics.Contains(said.Topic));
+    private IEnumerable<string> GetSubscribers(OutgoingEvent e) => Apps.Where(app => running[app].Subscriptions.Topics.Contains(e.Topic));
 
     private async Task HandleAsync((string App, OutgoingEvent Event) delivered, Instance by)
     {
@@ -293,7 +293,7 @@ internal sealed class ScriptedShop
 
     private sealed class FaultySidecar(ISidecar behind, Instance instance, ScriptedShop shop) : SidecarDecorator(behind)
     {
-        protected override async Task<T> DoAsync<T>(Func<Task<T>> operation)
+        protected override async Task<T> InterceptAsync<T>(Func<Task<T>> operation)
         {
             var trouble = Next();
             if (trouble == Fault.Death) instance.Crash();

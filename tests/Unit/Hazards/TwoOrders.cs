@@ -51,10 +51,10 @@ public sealed class TwoOrders
         foreach (var _ in (int[])[1, 2]) shop.Deliver("orders", "coupon-used");
         foreach (var _ in (int[])[1, 2]) shop.Deliver("stock", "order-created");
         shop.Deliver("orders", "stock-reservation-failed");
-        Assert.Equal([Shop.V1.Step.Coupon], ((OrderFailedEvent)shop.Said[^1].Message).CompletedSteps);
+        Assert.Equal([Shop.V1.Step.Coupon], ((OrderFailedEvent)shop.Published[^1].Message).CompletedSteps);
 
         shop.Deliver("coupons", "order-failed");
-        Assert.Equal(new CouponRestoredEvent { OrderId = order, Undone = false }, shop.Said[^1].Message);
+        Assert.Equal(new CouponRestoredEvent { OrderId = order, Undone = false }, shop.Published[^1].Message);
         Assert.Equal(held, shop.Store.Read($"coupons||{Coupons.Coupon.KeyOf("c")}"));
         Assert.Equal(new Level(Held: 1), shop.CouponUses);
         Assert.Null(shop.ReservationOf("coupons", order));

@@ -50,7 +50,7 @@ public sealed class OrderDecisionsProperties
                 now = now.AddSeconds(e.Seconds);
                 if (Decide(order, e, now) is not { } decision) continue;
                 MustFollow(order, decision);
-                final.UnionWith(decision.Events.Select(said => said.Topic).Where(topic => topic is "order-confirmed" or "order-failed"));
+                final.UnionWith(decision.Events.Select(e => e.Topic).Where(topic => topic is "order-confirmed" or "order-failed"));
                 order = decision.State!;
             }
             Assert.InRange(final.Count, 0, 1);
@@ -77,7 +77,7 @@ public sealed class OrderDecisionsProperties
         one =>
         {
             var events = Decide(one.order, one.e, Start.AddSeconds(20 + Math.Abs(one.e.Seconds)))?.Events ?? [];
-            Assert.All(events.Append(OrderDecisions.Created(one.order)), said => Assert.Equal("", EventRules.Violations(said.Message)));
+            Assert.All(events.Append(OrderDecisions.Created(one.order)), e => Assert.Equal("", EventRules.Violations(e.Message)));
         }, 3_000);
 
     /// <summary>Any combination of step records under any status that an order may have.</summary>
@@ -136,15 +136,15 @@ public sealed class OrderDecisionsProperties
         Assert.InRange(decision.Events.Count, 0, 1);
         if (after.Status == OrderStatus.Confirmed) Assert.All(Order.Steps, step => Assert.Equal(StepState.Done, after[step].State));
         Assert.Equal(after.Status == OrderStatus.Failed, after.Failure is not null);
-        foreach (var said in decision.Events)
+        foreach (var e in decision.Events)
         {
-            Assert.Equal(after.Id, said.OrderId);
+            Assert.Equal(after.Id, e.OrderId);
             Assert.Equal(after.Status switch
             {
                 OrderStatus.Pending => nameof(OrderCreatedEvent),
                 OrderStatus.Confirmed => nameof(OrderConfirmedEvent),
                 _ => nameof(OrderFailedEvent),
-            }, said.Message.Descriptor.Name);
+            }, e.Message.Descriptor.Name);
         }
     }
 }

@@ -66,7 +66,7 @@ public sealed class ValidationProperties
 
             var only = Read(text);
             only.Duration("Saga:Deadline", TimeSpan.FromSeconds(60), min, max);
-            if (Refusal(only) is { } problems) Assert.StartsWith("Saga__Deadline must be a duration", Assert.Single(problems));
+            if (Rejection(only) is { } problems) Assert.StartsWith("Saga__Deadline must be a duration", Assert.Single(problems));
         }, 5_000);
 
     [Fact]
@@ -81,7 +81,7 @@ public sealed class ValidationProperties
             Assert.Equal(
                 TimeSpan.FromSeconds(one.hours * 3_600 + one.minutes * 60 + one.seconds),
                 settings.Duration("Saga:Deadline", TimeSpan.Zero, TimeSpan.FromSeconds(1), TimeSpan.FromHours(24)));
-            Assert.Null(Refusal(settings));
+            Assert.Null(Rejection(settings));
         });
 
     /// <summary>Nearly durations.</summary>
@@ -92,7 +92,7 @@ public sealed class ValidationProperties
             select number + unit).ArrayOf()
         select string.Concat(parts.Take(6));
 
-    private static string[]? Refusal(SettingReader settings)
+    private static string[]? Rejection(SettingReader settings)
     {
         try
         {

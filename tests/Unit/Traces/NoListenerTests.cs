@@ -27,14 +27,14 @@ public sealed class NoListenerTests
         using var placed = SagaTracing.Start("place order", orderId: null);
         placed.SetOrder(OrderId);
         using var confirmed = SagaTracing.Start("confirm order", OrderId);
-        using var heard = SagaTracing.StartConsume("reserve stock", "order-created", EventId, attempt: 1, Parent);
-        using var noted = SagaTracing.StartConsume(step: null, "stock-reserved", EventId, attempt: 2, parent: null);
-        using var reminded = SagaTracing.StartLinkedRoot("resend order", OrderId, Trace);
-        using var looking = SagaTracing.Suppress();
+        using var consumed = SagaTracing.StartConsume("reserve stock", "order-created", EventId, attempt: 1, Parent);
+        using var tracked = SagaTracing.StartConsume(step: null, "stock-reserved", EventId, attempt: 2, parent: null);
+        using var resent = SagaTracing.StartLinkedRoot("resend order", OrderId, Trace);
+        using var suppressed = SagaTracing.Suppress();
         SagaTracing.SetOutcome("order-created");
-        heard.Fail("dropped", "unreadable");
-        SagaTracing.Resume(heard);
-        return (placed ?? confirmed ?? heard ?? noted ?? reminded ?? looking ?? Activity.Current) is not null
+        consumed.Fail("dropped", "unreadable");
+        SagaTracing.Resume(consumed);
+        return (placed ?? confirmed ?? consumed ?? tracked ?? resent ?? suppressed ?? Activity.Current) is not null
             || SagaTracing.TraceId is not null || SagaTracing.OrderId is not null;
     }
 }

@@ -28,7 +28,7 @@ public sealed class SagaTracingTests : IDisposable
     private readonly World world = new(1);
     private readonly SimulatedStore store = new();
     private readonly List<Activity> steps = [];
-    private readonly List<OutgoingEvent> said = [];
+    private readonly List<OutgoingEvent> published = [];
     private readonly List<string?> operations = [];
     private ActivityListener? listener;
 
@@ -59,10 +59,10 @@ public sealed class SagaTracingTests : IDisposable
 
         for (var delivery = 0; delivery < 4; delivery++) await AppCallbackService.DispatchAsync(batch, dispatcher, new(), default);
 
-        var heard = steps.Where(step => step.OperationName == "settle stock").ToArray();
-        Assert.Equal([1, 2, 3, 1], heard.Select(step => step.GetTagItem("saga.attempt")));
-        Assert.Equal(["to be redelivered", "to be redelivered", null, null], heard.Select(step => step.GetTagItem("saga.outcome")));
-        if (parent is not null) Assert.All(heard, step => Assert.Equal(First, step.TraceId.ToHexString()));
+        var consumed = steps.Where(step => step.OperationName == "settle stock").ToArray();
+        Assert.Equal([1, 2, 3, 1], consumed.Select(step => step.GetTagItem("saga.attempt")));
+        Assert.Equal(["to be redelivered", "to be redelivered", null, null], consumed.Select(step => step.GetTagItem("saga.outcome")));
+        if (parent is not null) Assert.All(consumed, step => Assert.Equal(First, step.TraceId.ToHexString()));
     }
 
     [Fact]
@@ -111,7 +111,7 @@ public sealed class SagaTracingTests : IDisposable
         Run(() => openOrders.AddAsync(OrderId, default));
         world.Clock.AdvanceTo(world.Clock.GetUtcNow() + SagaTimeouts.ResendAfter);
         Run(() => sweep.RunAsync(default));
-        Assert.Equal("order-created", Assert.Single(said).Topic);
+        Assert.Equal("order-created", Assert.Single(published).Topic);
         BeganAnew("resend order");
     }
 
@@ -305,5 +305,5 @@ public sealed class SagaTracingTests : IDisposable
         // Asked at each operation.
         operations.Add(Activity.Current?.OperationName);
         return SidecarFaults.None;
-    }, () => false, said.Add);
+    }, () => false, published.Add);
 }
