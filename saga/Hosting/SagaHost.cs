@@ -173,6 +173,7 @@ public static class SagaHost
     public static void MapHost(this WebApplication app)
     {
         app.UseProblemDetails();
+        app.UseUnreadableRequests();
         app.MapGrpcService<AppHealthService>();
         app.MapGrpcReflectionService();
         app.MapHealth();

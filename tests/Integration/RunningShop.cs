@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using Grpc.Core;
@@ -18,6 +19,7 @@ public class RunningShop : IAsyncLifetime
     private static readonly string Configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
 
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("shop-");
+    private readonly ConcurrentDictionary<string, GrpcChannel> channels = new();
     private readonly bool embedded;
     private RedisServer? redis;
     private ChildProcess? runner;
@@ -92,6 +94,7 @@ public class RunningShop : IAsyncLifetime
 
     public virtual async Task DisposeAsync()
     {
+        foreach (var channel in channels.Values) channel.Dispose();
         if (runner is not null)
         {
             runner.Signal("TERM");
@@ -104,12 +107,13 @@ public class RunningShop : IAsyncLifetime
 
     internal static ChildProcess Daprd(params IEnumerable<string> arguments) => ChildProcess.Start("dotnet", [ProgramOf("daprd"), .. arguments]);
 
-    /// <summary>Calls any method with any bytes.</summary>
+    /// <summary>Calls any method with any bytes, for at most 15 s.</summary>
     public AsyncUnaryCall<byte[]> CallRawAsync(string port, string service, string method, byte[] request)
     {
         var bytes = Marshallers.Create(content => content, content => content);
-        var channel = GrpcChannel.ForAddress(AddressOf(port));
-        return channel.CreateCallInvoker().AsyncUnaryCall(new Method<byte[], byte[]>(MethodType.Unary, service, method, bytes, bytes), null, new(), request);
+        var channel = channels.GetOrAdd(port, _ => GrpcChannel.ForAddress(AddressOf(port)));
+        return channel.CreateCallInvoker().AsyncUnaryCall(new Method<byte[], byte[]>(MethodType.Unary, service, method, bytes, bytes), null,
+            new(deadline: DateTime.UtcNow.AddSeconds(15)), request);
     }
 
     /// <summary>Writes the project's dapr.yaml and components with these ports, and creates the folders that they name.</summary>

@@ -6,7 +6,7 @@ namespace Saga.Tests.Fuzz;
 /// FUZZ_SEED=n replays one batch. Otherwise half of the batches of FUZZ_CASES (80,000) are always the same, and half start at SIMULATION_FRESH,
 /// which test.sh derives from the commit.
 /// </summary>
-internal static class FuzzSettings
+public static class FuzzSettings
 {
     /// <summary>Cases of a batch, which has one seed and one shop.</summary>
     public const int BatchSize = 1_000;
@@ -28,8 +28,9 @@ internal static class FuzzSettings
     /// <summary>The seed of the generators of a property: the fixed one, or that of FUZZ_SEED.</summary>
     public static ulong PropertySeed => (ulong)(OnlySeed ?? GetSetting("SIMULATION_FRESH") ?? 1);
 
-    public static string Describe(int seed, string problem) =>
-        $"Seed {seed}: {problem}\nReplay it: FUZZ_SEED={seed} dotnet test tests/Unit -c Release --filter \"FullyQualifiedName~Fuzz\"";
+    /// <param name="ring">The folder of the test project.</param>
+    public static string Describe(int seed, string problem, string ring = "Unit") =>
+        $"Seed {seed}: {problem}\nReplay it: FUZZ_SEED={seed} dotnet test tests/{ring} -c Release --filter \"FullyQualifiedName~Fuzz\"";
 
     private static int? GetSetting(string variable) =>
         int.TryParse(Environment.GetEnvironmentVariable(variable), CultureInfo.InvariantCulture, out var asked) ? asked : null;

@@ -5,7 +5,7 @@ using System.Text.Json.Nodes;
 namespace Saga.Tests.Fuzz;
 
 /// <summary>Breaks valid JSON: byte by byte, or along its structure. The same random numbers give the same mutations.</summary>
-internal sealed class Mutator(Random random)
+public sealed class Mutator(Random random)
 {
     private static readonly string[] Tokens =
     [

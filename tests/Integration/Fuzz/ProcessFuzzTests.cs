@@ -1,0 +1,203 @@
+using System.Net.Http.Headers;
+using System.Text;
+using Google.Protobuf;
+using Google.Protobuf.Reflection;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Saga.Tests.Fuzz;
+using Shop.Audits;
+using Shop.V1;
+
+namespace Integration.Fuzz;
+
+/// <summary>
+/// Broken gRPC messages and HTTP requests to the running services. Each is answered with a refusal or is valid; none ends in INTERNAL, in a hang or in
+/// a stack trace, and the audit holds after each thousand.
+/// </summary>
+[Collection(nameof(OnEmbedded))]
+public sealed class ProcessFuzzTests(EmbeddedShop shop)
+{
+    /// <summary>The part of all cases that runs here.</summary>
+    private const double Share = 0.1;
+
+    private const int Concurrency = 8;
+
+    /// <summary>Characters of a segment of a path.</summary>
+    private const int SegmentMax = 500;
+
+    private const string User = "fuzz-u", ProductId = "fuzz-p", CouponId = "fuzz-c";
+
+    private static readonly StatusCode[] Refusals =
+        [StatusCode.OK, StatusCode.InvalidArgument, StatusCode.NotFound, StatusCode.AlreadyExists, StatusCode.FailedPrecondition];
+
+    private static readonly JsonParser Lenient = new(JsonParser.Settings.Default.WithIgnoreUnknownFields(true));
+
+    private readonly List<string> orders = [];
+
+    [Fact]
+    public async Task A_request_is_refused_or_valid_and_the_audit_holds()
+    {
+        await FillAsync();
+        var answers = new Dictionary<string, int>();
+        foreach (var seed in FuzzSettings.Seeds(Share))
+        {
+            var workers = Enumerable.Range(0, Concurrency)
+                .Select(worker => RunAsync(new Random(unchecked(seed * Concurrency + worker)), FuzzSettings.BatchSize / Concurrency));
+            try
+            {
+                foreach (var worker in await Task.WhenAll(workers))
+                {
+                    foreach (var answer in worker) answers[answer] = answers.GetValueOrDefault(answer) + 1;
+                }
+                var audit = await AuditRunner.RunAsync(shop.Clients, TimeSpan.FromSeconds(60), _ => { }, default);
+                Assert.All(audit, invariant => Assert.True(
+                    invariant.State != InvariantState.Broken, $"{invariant.Name}: {string.Join("; ", invariant.Breaches)}"));
+            }
+            catch (Exception broken)
+            {
+                Assert.Fail(FuzzSettings.Describe(seed, broken.Message, "Integration"));
+            }
+        }
+        // Both happen: cases that are refused, and cases that are valid all the same.
+        Assert.Superset(new HashSet<string> { "OK", "InvalidArgument", "NotFound", "201", "400" }, answers.Keys.ToHashSet());
+        Assert.DoesNotContain("met a bug", shop.Output);
+    }
+
+    private async Task FillAsync()
+    {
+        await shop.Clients.Stock.PutProductAsync(new() { ProductId = ProductId, Name = "Fuzz", Price = 10, InitialStock = 1_000_000 });
+        await shop.Clients.Payments.OpenAccountAsync(new() { UserId = User, InitialDeposit = 1_000_000_000 });
+        await shop.Clients.Coupons.IssueCouponAsync(new()
+        {
+            UserCouponId = CouponId, UserId = User, AmountOff = 1, ValidUntil = Timestamp.FromDateTime(DateTime.UtcNow.AddDays(1)),
+        });
+        orders.Add((await shop.Clients.Orders.PlaceOrderAsync((PlaceOrderRequest)CreateValid(PlaceOrderRequest.Descriptor, new(0)))).Order.OrderId);
+    }
+
+    /// <returns>The status of each answer.</returns>
+    private async Task<List<string>> RunAsync(Random random, int cases)
+    {
+        var mutator = new Mutator(random);
+        using var http = new HttpClient { BaseAddress = new(shop.AddressOf("8080")), Timeout = TimeSpan.FromSeconds(15) };
+        List<string> answers = [];
+        for (var at = 0; at < cases; at++)
+        {
+            answers.Add(mutator.Happens(0.25) ? await SendHttpAsync(http, mutator, random) : await CallAsync(mutator, random));
+        }
+        return answers;
+    }
+
+    private async Task<string> CallAsync(Mutator mutator, Random random)
+    {
+        var (port, service) = mutator.Pick<(string, ServiceDescriptor)>(
+        [
+            ("5001", OrdersReflection.Descriptor.Services[0]), ("5002", StockReflection.Descriptor.Services[0]),
+            ("5003", PaymentsReflection.Descriptor.Services[0]), ("5004", CouponsReflection.Descriptor.Services[0]),
+            (mutator.Pick(["5001", "5002", "5003", "5004"]), DeadLettersReflection.Descriptor.Services[0]),
+        ]);
+        var method = mutator.Pick(service.Methods.Where(method => !method.IsServerStreaming).ToArray());
+        var valid = CreateValid(method.InputType, random);
+        var request = Break(valid, mutator);
+        var status = StatusCode.OK;
+        try
+        {
+            await shop.CallRawAsync(port, service.FullName, method.Name, request);
+        }
+        catch (RpcException refused)
+        {
+            status = refused.StatusCode;
+            var start = Convert.ToHexString(request.AsSpan(0, Math.Min(500, request.Length)));
+            Assert.True(Refusals.Contains(status), $"{method.FullName} answered {refused.Status} to {start}");
+            Assert.DoesNotContain("   at ", refused.Status.Detail);
+        }
+        return status.ToString();
+    }
+
+    /// <summary>The valid request, or one with broken fields, or broken bytes.</summary>
+    private static byte[] Break(IMessage valid, Mutator mutator)
+    {
+        if (mutator.Happens(0.05)) return valid.ToByteArray();
+        if (mutator.Happens(0.3)) return mutator.Bytes(valid.ToByteArray());
+        try
+        {
+            return Lenient.Parse(Encoding.UTF8.GetString(mutator.Structure(Encoding.UTF8.GetBytes(JsonFormatter.Default.Format(valid)))), valid.Descriptor)
+                .ToByteArray();
+        }
+        catch (Exception unreadable) when (unreadable is InvalidProtocolBufferException or InvalidJsonException or EncoderFallbackException or ArgumentException)
+        {
+            return mutator.Bytes(valid.ToByteArray());
+        }
+    }
+
+    /// <summary>A message whose fields have values that the shop knows, so that most mutations hit one thing only.</summary>
+    private IMessage CreateValid(MessageDescriptor type, Random random)
+    {
+        var message = type.Parser.ParseFrom(ByteString.Empty);
+        foreach (var field in type.Fields.InDeclarationOrder().Where(field => field.ContainingOneof is null || random.Next(2) == 0))
+        {
+            if (field.IsRepeated) ((System.Collections.IList)field.Accessor.GetValue(message)).Add(CreateValue(field, random));
+            else field.Accessor.SetValue(message, CreateValue(field, random));
+        }
+        return message;
+    }
+
+    private object CreateValue(FieldDescriptor field, Random random) => field.FieldType switch
+    {
+        FieldType.String => field.Name switch
+        {
+            "user_id" or "user_ids" => User,
+            "product_id" or "product_ids" => ProductId,
+            "user_coupon_id" or "user_coupon_ids" => CouponId,
+            "order" or "order_id" => orders.Count > 0 ? orders[0] : "",
+            "idempotency_key" => $"fuzz-{random.Next(1_000_000)}",
+            "dead_letter_id" => "0123456789abcdef",
+            "page_token" => "",
+            _ => "fuzz",
+        },
+        FieldType.Bool => random.Next(2) == 0,
+        FieldType.Int32 => 1,
+        FieldType.Int64 => 10L,
+        FieldType.Enum => field.EnumType.Values[^1].Number,
+        FieldType.Message when field.MessageType.FullName == "google.protobuf.Timestamp" => Timestamp.FromDateTime(DateTime.UtcNow.AddDays(1)),
+        FieldType.Message => CreateValid(field.MessageType, random),
+        _ => throw new NotSupportedException($"{field.FullName} is a {field.FieldType}."),
+    };
+
+    private async Task<string> SendHttpAsync(HttpClient http, Mutator mutator, Random random)
+    {
+        using var request = CreateHttp(mutator, random);
+        using var answer = await http.SendAsync(request);
+        var text = await answer.Content.ReadAsStringAsync();
+        Assert.True((int)answer.StatusCode < 500, $"{request.Method} {request.RequestUri} answered {(int)answer.StatusCode}: {text}");
+        Assert.True((int)answer.StatusCode < 400 || text.Length > 0, $"{request.Method} {request.RequestUri} answered {(int)answer.StatusCode} without a body.");
+        Assert.DoesNotContain("   at ", text);
+        return $"{(int)answer.StatusCode}";
+    }
+
+    /// <summary>
+    /// A broken segment of a path. Without NUL and not long: such a request ends in Kestrel, which answers 400 or 414 without a body.
+    /// </summary>
+    private static string BreakSegment(string valid, Mutator mutator)
+    {
+        var segment = Encoding.Latin1.GetString(mutator.Bytes(Encoding.UTF8.GetBytes(valid))).Replace("\0", "", StringComparison.Ordinal);
+        return Uri.EscapeDataString(segment[..Math.Min(segment.Length, SegmentMax)]);
+    }
+
+    private HttpRequestMessage CreateHttp(Mutator mutator, Random random)
+    {
+        if (mutator.Happens(0.2))
+        {
+            return new(mutator.Pick([HttpMethod.Get, HttpMethod.Put, HttpMethod.Options]), $"/api/orders/{BreakSegment(orders[0], mutator)}");
+        }
+        var user = mutator.Happens(0.9) ? User : BreakSegment(User, mutator);
+        var order = (PlaceOrderRequest)CreateValid(PlaceOrderRequest.Descriptor, random);
+        order.UserId = "";
+        var valid = Encoding.UTF8.GetBytes(JsonFormatter.Default.Format(order));
+        var body = mutator.Happens(0.1) ? valid : mutator.Happens(0.4) ? mutator.Bytes(valid) : mutator.Structure(valid);
+        var request = new HttpRequestMessage(HttpMethod.Post, $"/api/orders/choreography/{user}") { Content = new ByteArrayContent(body) };
+        request.Content.Headers.ContentType = mutator.Happens(0.95) ? new("application/json") : new MediaTypeHeaderValue("text/plain");
+        if (mutator.Happens(0.1)) request.Headers.TryAddWithoutValidation("Idempotency-Key", mutator.Pick(["", " ", "a", new string('k', 300), "a,b"]));
+        if (mutator.Happens(0.05)) request.Headers.TryAddWithoutValidation("Origin", "http://evil.example");
+        return request;
+    }
+}
