@@ -69,16 +69,13 @@ public sealed class RequestLimits(SagaOptions options) : IDisposable
     }
 }
 
-/// <summary>Applies <see cref="RequestLimits"/> to the calls of clients.</summary>
+/// <summary>Applies <see cref="RequestLimits"/> to the calls of clients: to all but those of the sidecar and of gRPC's own services.</summary>
 internal sealed class RequestLimitInterceptor(RequestLimits limits) : Interceptor
 {
-    /// <summary>The services that clients call.</summary>
-    private const string Package = "/shop.v1.";
-
     public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
         TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
     {
-        if (!context.Method.StartsWith(Package, StringComparison.Ordinal)) return await continuation(request, context);
+        if (!IsLimited(context.Method)) return await continuation(request, context);
         using var entered = limits.EnterRequest();
         return await continuation(request, context);
     }
@@ -87,7 +84,7 @@ internal sealed class RequestLimitInterceptor(RequestLimits limits) : Intercepto
         TRequest request, IServerStreamWriter<TResponse> responseStream, ServerCallContext context,
         ServerStreamingServerMethod<TRequest, TResponse> continuation)
     {
-        if (!context.Method.StartsWith(Package, StringComparison.Ordinal))
+        if (!IsLimited(context.Method))
         {
             await continuation(request, responseStream, context);
             return;
@@ -95,4 +92,7 @@ internal sealed class RequestLimitInterceptor(RequestLimits limits) : Intercepto
         using var entered = limits.EnterStream();
         await continuation(request, responseStream, context);
     }
+
+    private static bool IsLimited(string method) =>
+        !method.StartsWith("/dapr.", StringComparison.Ordinal) && !method.StartsWith("/grpc.", StringComparison.Ordinal);
 }

@@ -135,7 +135,7 @@ internal sealed class DeadLetterService(
         {
             DeadLetterId = letter.Id,
             AppId = appId.Name,
-            // Whoever publishes chooses them: one that fills the answer would hide all other dead letters.
+            // The publisher chooses them: one that fills the answer would hide all other dead letters.
             Topic = Shortened.To(DeadLetters.ReasonMax, letter.Topic),
             EventId = Shortened.To(DeadLetters.ReasonMax, letter.EventId),
             OrderId = letter.OrderId ?? "",

@@ -222,8 +222,8 @@ public sealed class Participant<T>(
 
     /// <summary>Moves what is held to available or consumed, line by line, and sets the marks to <paramref name="to"/>.</summary>
     /// <param name="madeHere">
-    /// The reservation as this process has made it, which is not read again: it is still Reserved while a line has the mark Reserved, since whoever
-    /// ends a reservation moves its marks first. Null: it is read with each line.
+    /// The reservation as this process has made it, which is not read again: it is still Reserved while a line has the mark Reserved, since every
+    /// handler that ends a reservation moves its marks first. Null: it is read with each line.
     /// </param>
     /// <returns>
     /// The reservation as last read, still Reserved: the version that <see cref="CompleteAsync"/> replaces. Null: it is no longer Reserved, or

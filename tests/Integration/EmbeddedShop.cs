@@ -4,7 +4,7 @@ namespace Integration;
 
 /// <summary>
 /// A shop without Redis, with all state in the memory of the runner; with another exporter or protocol in each service, and with Zipkin in the
-/// sidecars, so that all spans arrive at one collector; and with a proxy in the environment that nobody listens at.
+/// sidecars, so that all spans arrive at one collector; and with a proxy in the environment at which nothing listens.
 /// </summary>
 public sealed class EmbeddedShop() : RunningShop(embedded: true)
 {

@@ -273,7 +273,8 @@ internal sealed class SimulatedShop
         return instance.Dispatcher.DispatchAsync(new(e.Topic, e.Id, data), handler, () => throughJson ? handler.Parse(data) : e.Message, default);
     }
 
-    private static ByteString ToCloudEvent(OutgoingEvent e) => ByteString.CopyFromUtf8(
+    /// <summary>As the sidecar delivers it to the dead-letter topic.</summary>
+    public static ByteString ToCloudEvent(OutgoingEvent e) => ByteString.CopyFromUtf8(
         new JsonObject { ["id"] = e.Id, ["topic"] = e.Topic, ["data_base64"] = Convert.ToBase64String(e.ToJson()) }.ToJsonString());
 
     private void PoisonLater() => world.Later(TimeSpan.FromSeconds(1), () =>

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Google.Protobuf;
 using Microsoft.Extensions.Logging.Abstractions;
 using Shop.V1;
@@ -95,8 +94,7 @@ public sealed class AbandonTests : IDisposable
 
     private Delivery ToDelivery() => new(created.Topic, created.Id, ByteString.CopyFrom(created.ToJson()));
 
-    private Delivery ToDeadLetter() => new(new AppId("stock").DeadLetterTopic, created.Id, ByteString.CopyFromUtf8(
-        new JsonObject { ["id"] = created.Id, ["topic"] = created.Topic, ["data_base64"] = Convert.ToBase64String(created.ToJson()) }.ToJsonString()));
+    private Delivery ToDeadLetter() => new(new AppId("stock").DeadLetterTopic, created.Id, SimulatedShop.ToCloudEvent(created));
 
     private Status Dispatch(Delivery delivery) => world.Run(() => dispatcher.DispatchAsync(delivery, default));
 

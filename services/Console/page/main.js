@@ -48,7 +48,7 @@ let close = null;
 function look() {
   close?.();
   lost = null;
-  // A page that nobody sees needs no stream; a browser has few to give.
+  // A hidden page needs no stream; a browser has few to give.
   close = document.hidden ? null : follow('events', {
     link: ({ live }) => linked(live ? '' : 'Orders'),
     samples: samples => plots.add(samples),
