@@ -73,10 +73,10 @@ passed=0 failed=0
 # One after the other: they share two cores, and some measure time.
 for ring in "${rings[@]}"; do
   since=$SECONDS
-  # Processes that live for seconds only pay for profiles and second compilations of their code: half of their processor time.
-  short=()
-  case "$ring ${#rings[@]}" in "unit 1" | conformance* | integration*) short=(DOTNET_TieredPGO=0 DOTNET_TC_CallCounting=0) ;; esac
-  env "${short[@]}" dotnet test "$(project "$ring")" -c Release --no-build --nologo "${options[@]}" 2>&1 | tee "$log"
+  # Profiles of code do not pay within minutes, and within seconds its second compilation does not either: half of the processor time.
+  runtime=(DOTNET_TieredPGO=0)
+  case "$ring ${#rings[@]}" in "unit 1" | conformance* | integration*) runtime+=(DOTNET_TC_CallCounting=0) ;; esac
+  env "${runtime[@]}" dotnet test "$(project "$ring")" -c Release --no-build --nologo "${options[@]}" 2>&1 | tee "$log"
   code=${PIPESTATUS[0]}
   read -r p f < <(awk '
     /(Passed|Failed)! +- Failed:/ { for (i = 1; i <= NF; i++) { if ($i == "Failed:") f += $(i + 1); if ($i == "Passed:") p += $(i + 1) } }

@@ -16,8 +16,8 @@ public sealed class OtlpTests(EmbeddedShop shop)
     public async Task An_order_is_one_trace_although_each_service_exports_differently()
     {
         var (run, before) = (Guid.CreateVersion7().ToString("N")[^8..], GetPlacedCount());
-        await TraceAsync("success", ["settle stock", "settle payment", "settle coupon"]);
-        await TraceAsync("balance too low", ["consume stock-released", "consume payment-refunded", "consume coupon-restored"]);
+        await TraceAsync("success", OrderTree.ConfirmedSteps);
+        await TraceAsync("balance too low", OrderTree.FailedSteps);
 
         for (var until = DateTime.UtcNow + Timeout; GetPlacedCount() < before + 2 && DateTime.UtcNow < until; await Task.Delay(PollInterval))
         {

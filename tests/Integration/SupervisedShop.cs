@@ -29,5 +29,5 @@ public sealed class SupervisedShop : IAsyncLifetime
 }
 
 /// <summary>Tests that share a shop whose processes they kill; one after the other.</summary>
-[CollectionDefinition(nameof(OnSupervised), DisableParallelization = true)]
+[CollectionDefinition(nameof(OnSupervised))]
 public sealed class OnSupervised : ICollectionFixture<SupervisedShop>;

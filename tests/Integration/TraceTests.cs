@@ -42,7 +42,7 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output)
             change(request);
             refusals.Add($"{await Assert.ThrowsAsync<Grpc.Core.RpcException>(async () => await shop.Clients.Orders.PlaceOrderAsync(request))}");
         }
-        await TreeAsync(placed.OrderId, ["settle stock", "settle payment"]);
+        await TreeAsync(placed.OrderId, OrderTree.ConfirmedSteps);
 
         Assert.Equal(secrets, new[] { placed.RecipientName, placed.ShippingAddress, placed.ShippingPhone });
         AssertHasNone("the log", shop.Output);
@@ -79,7 +79,7 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output)
     public async Task A_confirmed_order_is_one_trace()
     {
         var order = await PlaceAsync(balance: 100_000);
-        var tree = await TreeAsync(order, ["settle stock", "settle payment", "settle coupon"]);
+        var tree = await TreeAsync(order, OrderTree.ConfirmedSteps);
         Assert.Equal(
             [
                 "coupons: settle coupon after confirm order",
@@ -133,7 +133,7 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output)
         // Without the first order, which reads the product and the account into the caches.
         foreach (var order in (await PlaceSeveralAsync(balance: 100_000, coupon: false, orders: 9)).Skip(1))
         {
-            var tree = await TreeAsync(order, ["settle stock", "settle payment", "settle coupon"]);
+            var tree = await TreeAsync(order, OrderTree.ConfirmedSteps);
             var toSidecars = tree.Count(span => span.Scope == Client);
             var deliveries = tree.Count(OrderTree.IsDelivery);
             var toApps = tree.Count(span => span.Scope == Server && span.Name.StartsWith("shop.v1."));
@@ -156,7 +156,7 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output)
     public async Task A_failed_order_with_its_compensation_is_one_trace()
     {
         var order = await PlaceAsync(balance: 5_000);
-        var tree = await TreeAsync(order, ["consume stock-released", "consume payment-refunded", "consume coupon-restored"]);
+        var tree = await TreeAsync(order, OrderTree.FailedSteps);
         Assert.Equal(
             [
                 "coupons: restore coupon after fail order", "coupons: use coupon after place order",
@@ -180,7 +180,7 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output)
     [Fact]
     public async Task Sweeps_and_health_checks_are_not_traced()
     {
-        await TreeAsync(await PlaceAsync(balance: 100_000), ["settle stock", "settle payment", "settle coupon"]);
+        await TreeAsync(await PlaceAsync(balance: 100_000), OrderTree.ConfirmedSteps);
         // Sweeps read the open logs every 2 s, and sidecars probe the health of their app every second.
         Assert.Equal("", string.Join('\n', shop.Collector.Spans
             .Where(span => span.Name.Contains("Health") || (span.ParentId is null && span.Scope == Client))
@@ -218,7 +218,7 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output)
     public async Task JSON_log_lines_of_an_order_have_its_trace_id()
     {
         var order = await PlaceAsync(balance: 100_000);
-        var tree = await TreeAsync(order, ["settle stock", "settle payment", "settle coupon"]);
+        var tree = await TreeAsync(order, OrderTree.ConfirmedSteps);
         var lines = shop.Output.Split('\n').Where(line => line.Contains(order))
             .Select(line => JsonDocument.Parse(line[line.IndexOf('{')..]).RootElement).ToArray();
         Assert.Superset(
