@@ -23,6 +23,9 @@ internal static class CommandLine
 
     public static readonly Option<TimeSpan?> Timeout = CreateTimeout();
 
+    /// <summary>The bearer token of the environment; not an option, which other users of the machine could read.</summary>
+    private static string? Token => Environment.GetEnvironmentVariable("SHOP_TOKEN") is { Length: > 0 } token ? token.Trim() : null;
+
     /// <summary>The idempotency key of a command that changes something.</summary>
     public static Option<string> Key() => new("--key")
     {
@@ -37,7 +40,7 @@ internal static class CommandLine
         {
             var addresses = Addresses.Select(address => parsed.GetValue(address)!).ToArray();
             var timeout = parsed.GetValue(Timeout) ?? DefaultTimeout;
-            var context = new CommandContext(parsed, new(addresses[0], addresses[1], addresses[2], addresses[3], timeout), ct);
+            var context = new CommandContext(parsed, new(addresses[0], addresses[1], addresses[2], addresses[3], timeout, Token), ct);
             try
             {
                 return await run(context);
@@ -60,7 +63,8 @@ internal static class CommandLine
             }
             catch (RpcException fault)
             {
-                WriteError(RpcErrorText.Describe(fault), GetPossibleEffect(context, fault));
+                WriteError(RpcErrorText.Describe(fault), fault.StatusCode == StatusCode.Unauthenticated ? "./shop sends the token in SHOP_TOKEN." : "",
+                    GetPossibleEffect(context, fault));
                 return ExitCode.Refused;
             }
             catch (TimeoutException late)

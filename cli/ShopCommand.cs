@@ -20,7 +20,7 @@ internal static class ShopCommand
             OrderCommands.Order(), OrderCommands.List(), OrderCommands.Explain(),
             ProductCommands.Product(), AccountCommands.Account(), CouponCommands.Coupon(),
             DeadLetterCommands.Command(), AuditCommand.Command(), DoctorCommand.Command(), LoadCommand.Command(),
-            DemoCommands.Wait(), DemoCommands.Fill(), DemoCommands.Demo(), CompletionCommand.Command(),
+            DemoCommands.Wait(), DemoCommands.Fill(), DemoCommands.Demo(), TokenCommand.Command(), CompletionCommand.Command(),
         };
         foreach (var address in CommandLine.Addresses) root.Add(address);
         root.Add(CommandLine.Json);

@@ -14,9 +14,10 @@ namespace Saga.Commands;
 /// <param name="Response">The response, as protobuf bytes in base64.</param>
 /// <param name="At">When it was executed.</param>
 /// <param name="IsKeyGenerated">No client has sent the key; only the call that generated it repeats it.</param>
+/// <param name="Caller">The user who called: each has idempotency keys of its own. Null: nobody was authenticated.</param>
 public sealed record CompletedCommand(
     string? Command, string Key, string Content, string Response, DateTimeOffset At,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool IsKeyGenerated = false);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool IsKeyGenerated = false, string? Caller = null);
 
 /// <summary>A document that stores the last commands that changed it, for deduplication.</summary>
 public interface IHasCommandHistory<TSelf> where TSelf : class, IHasCommandHistory<TSelf>
@@ -53,16 +54,17 @@ public sealed class IdempotentCommands(DocumentStore documents, TimeProvider clo
     public static readonly TimeSpan Retention = TimeSpan.FromHours(24);
 
     /// <param name="idempotencyKey">Empty: a key is generated, so that at least this call's own retries are one command.</param>
+    /// <param name="caller">Who calls.</param>
     /// <param name="decide">Pure. Gets the document, null where there is none.</param>
     /// <exception cref="RejectedException">The command is rejected, or the key was used with other content.</exception>
     public async Task<TResponse> RunAsync<T, TResponse>(
-        string key, string idempotencyKey, IMessage request, Func<T?, Outcome<T, TResponse>> decide, CancellationToken ct)
+        string key, string idempotencyKey, IMessage request, Caller caller, Func<T?, Outcome<T, TResponse>> decide, CancellationToken ct)
         where T : class, IHasCommandHistory<T>
         where TResponse : class, IMessage<TResponse>, new()
     {
         var command = new CompletedCommand(
             request.Descriptor.Name, idempotencyKey.Length > 0 ? idempotencyKey : $"{Guid.CreateVersion7()}",
-            Fingerprint.Of(request.ToByteArray()), "", clock.GetUtcNow(), IsKeyGenerated: idempotencyKey.Length == 0);
+            Fingerprint.Of(request.ToByteArray()), "", clock.GetUtcNow(), IsKeyGenerated: idempotencyKey.Length == 0, caller.UserId);
         // Known about the records outside of the document: which were written, and after how many moves the one of this key was missing.
         HashSet<CompletedCommand> archived = [];
         var missingAfter = 0;
@@ -95,7 +97,7 @@ public sealed class IdempotentCommands(DocumentStore documents, TimeProvider clo
     {
         var history = kept?.Commands ?? [];
         var moved = kept?.ArchivedCommands ?? 0;
-        if (history.FirstOrDefault(one => one.Key == command.Key && one.Command == command.Command) is { } completed)
+        if (history.FirstOrDefault(one => (one.Key, one.Command, one.Caller) == (command.Key, command.Command, command.Caller)) is { } completed)
         {
             return completed.Content == command.Content
                 ? new(null, new(Response: Parse<TResponse>(completed)))
@@ -129,7 +131,7 @@ public sealed class IdempotentCommands(DocumentStore documents, TimeProvider clo
         documents.UpdateAsync<CompletedCommand, CompletedCommand?>(ToArchiveKey(key, command), kept => new(null, kept), ct);
 
     /// <summary>The client's key can have any characters, so that only its fingerprint is part of a state key.</summary>
-    private static string ToArchiveKey(string key, CompletedCommand command) => $"command:{command.Command}:{Fingerprint.Of(command.Key)}:{key}";
+    private static string ToArchiveKey(string key, CompletedCommand command) => $"command:{command.Command}:{Fingerprint.Of(command.Caller is null ? command.Key : $"{command.Caller}\n{command.Key}")}:{key}";
 
     /// <exception cref="RejectedException">The key was used with other content.</exception>
     private static TResponse Replay<TResponse>(CompletedCommand completed, CompletedCommand command) where TResponse : class, IMessage<TResponse>, new() =>

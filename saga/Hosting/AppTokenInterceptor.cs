@@ -1,9 +1,5 @@
-using System.Security.Cryptography;
-using System.Text;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
-using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Configuration;
 
 namespace Saga.Hosting;
 
@@ -12,20 +8,15 @@ namespace Saga.Hosting;
 /// 1.16.2). It sends none when it asks for the subscriptions or for health.
 /// </summary>
 /// <remarks>Reads HTTP headers: ServerCallContext.RequestHeaders throws on the repeated binary headers of a bulk delivery.</remarks>
-internal sealed class AppTokenInterceptor(IConfiguration configuration) : Interceptor
+internal sealed class AppTokenInterceptor(AppToken token) : Interceptor
 {
-    private const string Variable = "APP_API_TOKEN", Header = "dapr-api-token";
-
-    private readonly byte[]? token = configuration[Variable] is { Length: > 0 } text ? Encoding.UTF8.GetBytes(text) : null;
-
     public override Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
         TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
     {
-        if (token is not null && IsDelivery(context.Method)
-            && !CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(context.GetHttpContext().Request.Headers[Header].ToString()), token))
+        if (token.IsSet && IsDelivery(context.Method) && !token.IsSentWith(context.GetHttpContext().Request))
         {
             throw new RpcException(new Status(StatusCode.Unauthenticated,
-                $"Only the sidecar may deliver events: {Header} must be the {Variable} of this service, which the sidecar has to be started with too."));
+                $"Only the sidecar may deliver events: {AppToken.Header} must be the APP_API_TOKEN of this service, which the sidecar has to be started with too."));
         }
         return continuation(request, context);
     }

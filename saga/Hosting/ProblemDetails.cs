@@ -52,9 +52,10 @@ public static class ProblemDetails
         {
             return Create(rejected.Rejection);
         }
-        catch (RpcException refused) when (ToHttpStatus(refused.StatusCode) is { } code)
+        catch (RpcException refused)
+            when (refused.StatusCode is not (StatusCode.Unauthenticated or StatusCode.PermissionDenied) && ToHttpStatus(refused.StatusCode) is { } code)
         {
-            // Another service rejected the call.
+            // Another service rejected the call. That it does not know this service is a fault, and not the client's.
             return Create(code, new Rejection(refused.StatusCode, "").Title, refused.Status.Detail);
         }
         catch (Exception fault) when (fault is DaprException or RpcException)
@@ -71,6 +72,8 @@ public static class ProblemDetails
     private static int? ToHttpStatus(StatusCode code) => code switch
     {
         StatusCode.InvalidArgument => StatusCodes.Status400BadRequest,
+        StatusCode.Unauthenticated => StatusCodes.Status401Unauthorized,
+        StatusCode.PermissionDenied => StatusCodes.Status403Forbidden,
         StatusCode.NotFound => StatusCodes.Status404NotFound,
         StatusCode.AlreadyExists => StatusCodes.Status409Conflict,
         StatusCode.FailedPrecondition => StatusCodes.Status422UnprocessableEntity,

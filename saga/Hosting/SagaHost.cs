@@ -43,6 +43,7 @@ public static class SagaHost
         var builder = WebApplication.CreateSlimBuilder(args);
         var settings = new SettingReader(builder.Configuration);
         var options = SagaOptions.Read(settings);
+        var auth = AuthOptions.Read(settings, isReachable: IsReachable);
         var port = settings.Port("APP_PORT", grpcPort);
         foreach (var variable in (string[])["DAPR_GRPC_PORT", "DAPR_HTTP_PORT"]) settings.Port(variable, 50001);
         foreach (var variable in (string[])["DAPR_GRPC_ENDPOINT", "DAPR_HTTP_ENDPOINT"]) settings.Url(variable, "http://localhost:50001");
@@ -69,6 +70,7 @@ public static class SagaHost
             grpc.Interceptors.Add<ExceptionInterceptor>();
             grpc.Interceptors.Add<EventLoopInterceptor>();
         });
+        builder.AddAuthentication(auth);
         services.AddSingleton<AppTokenInterceptor>();
         services.AddSingleton<RequestLimits>();
         services.AddSingleton<RequestLimitInterceptor>();
@@ -163,8 +165,8 @@ public static class SagaHost
     /// <summary>Maps the app callbacks of the sidecar, dead letters, health, reflection and metrics. Call it last.</summary>
     public static void MapSaga(this WebApplication app)
     {
-        app.MapGrpcService<AppCallbackService>();
-        app.MapGrpcService<AppCallbackAlphaService>();
+        app.MapGrpcService<AppCallbackService>().AllowAnonymous();
+        app.MapGrpcService<AppCallbackAlphaService>().AllowAnonymous();
         app.MapGrpcService<DeadLetterService>();
         app.MapHost();
     }
@@ -174,8 +176,8 @@ public static class SagaHost
     {
         app.UseProblemDetails();
         app.UseUnreadableRequests();
-        app.MapGrpcService<AppHealthService>();
-        app.MapGrpcReflectionService();
+        app.MapGrpcService<AppHealthService>().AllowAnonymous();
+        app.MapGrpcReflectionService().AllowAnonymous();
         app.MapHealth();
         var health = app.Services.GetRequiredService<IOptions<GrpcHealthChecksOptions>>().Value.Services;
         // The health of each service is that of the process.
@@ -193,6 +195,7 @@ public static class SagaHost
         try
         {
             await using var app = build();
+            if (!app.Services.GetRequiredService<AuthOptions>().IsJwt) SagaLog.NobodyIsAuthenticated(app.Logger);
             await app.RunAsync();
             return 0;
         }
@@ -239,9 +242,11 @@ public static class SagaHost
     }
 
     // A container must be reachable from outside; on a developer's machine localhost is enough.
+    private static bool IsReachable => Environment.GetEnvironmentVariable("DOTNET_RUNNING_IN_CONTAINER") == "true";
+
     private static void Listen(KestrelServerOptions kestrel, int port, HttpProtocols protocols)
     {
-        if (Environment.GetEnvironmentVariable("DOTNET_RUNNING_IN_CONTAINER") == "true") kestrel.ListenAnyIP(port, endpoint => endpoint.Protocols = protocols);
+        if (IsReachable) kestrel.ListenAnyIP(port, endpoint => endpoint.Protocols = protocols);
         else kestrel.ListenLocalhost(port, endpoint => endpoint.Protocols = protocols);
     }
 }

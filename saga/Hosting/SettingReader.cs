@@ -58,6 +58,24 @@ public sealed partial class SettingReader(IConfiguration configuration)
         return null;
     }
 
+    /// <summary>Any text. Null: it is not set.</summary>
+    public string? Text(string key) => TextOf(key);
+
+    /// <summary>One of a few words, in any case. Null: it is not set, or not one of them.</summary>
+    public string? Choice(string key, params string[] words)
+    {
+        if (TextOf(key) is not { } text) return null;
+        if (words.FirstOrDefault(word => word.Equals(text, StringComparison.OrdinalIgnoreCase)) is { } known) return known;
+        Add(key, text, $"must be {string.Join(" or ", words)}", words[^1]);
+        return null;
+    }
+
+    /// <param name="problem">The rest of a sentence that begins with the name of the setting.</param>
+    public void Must(bool holds, string key, string problem)
+    {
+        if (!holds) problems.Add($"{NameOf(key)} {problem}");
+    }
+
     /// <summary>Refuses settings of a section that do not exist: a misspelt one would silently have its default.</summary>
     public SettingReader OnlyKnown(string section, params IReadOnlyList<string> known)
     {

@@ -79,6 +79,6 @@ public static class SagaMetrics
         if (app.Services.GetService<MeterProvider>() is not { } provider) return;
         // A counter without an increment would be absent instead of 0.
         foreach (var counter in (Counter<long>[])[Conflicts, Combined, DeadLettersStored]) counter.Add(0);
-        app.MapPrometheusScrapingEndpoint("/metrics", provider, configureBranchedPipeline: null, optionsName: null);
+        app.MapPrometheusScrapingEndpoint("/metrics", provider, configureBranchedPipeline: null, optionsName: null).AllowAnonymous();
     }
 }

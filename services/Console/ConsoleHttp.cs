@@ -16,9 +16,13 @@ internal static class ConsoleHttp
     {
         var page = new FileServerOptions { FileProvider = new PhysicalFileProvider(Path.Combine(AppContext.BaseDirectory, "page")) };
         page.StaticFileOptions.OnPrepareResponse = file => SetHeaders(file.Context.Response.Headers);
+        // The page itself needs no token: it asks for one.
         app.UseFileServer(page);
+        app.UseAuthentication();
+        app.UseAuthorization();
 
         var api = app.MapGroup("/api/console").AddEndpointFilter(SameOrigin.FilterAsync);
+        api.MapSignIn();
         api.MapGet("/settings", (Settings settings) => TypedResults.Json(settings, ConsoleJson.Default.Settings));
         api.MapGet("/events", (ConsoleEvents events, CancellationToken aborted) => TypedResults.ServerSentEvents(events.StreamAll(aborted)))
             .AddEndpointFilter(RequestLimits.FilterStreamAsync);

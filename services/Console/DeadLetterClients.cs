@@ -5,13 +5,13 @@ using Shop.V1;
 namespace ShopConsole;
 
 /// <summary>The dead letters of the four services. Each service keeps its own.</summary>
-internal sealed class DeadLetterClients(SidecarChannel sidecar, TimeProvider clock)
+internal sealed class DeadLetterClients(ShopChannel shop, TimeProvider clock)
 {
     private const int PageSize = 200;
 
     private readonly (string AppId, DeadLetterService.DeadLetterServiceClient Client)[] services =
     [
-        .. new[] { "orders", "stock", "payments", "coupons" }.Select(appId => (appId, new DeadLetterService.DeadLetterServiceClient(sidecar.To(appId)))),
+        .. new[] { "orders", "stock", "payments", "coupons" }.Select(appId => (appId, new DeadLetterService.DeadLetterServiceClient(shop.To(appId)))),
     ];
 
     /// <summary>For each service its answer to ListDeadLetters and its app id; or its app id and why it did not answer.</summary>

@@ -14,10 +14,11 @@ return await SagaHost.RunToExitAsync(() =>
         server.Filter = http => !HttpMethods.IsGet(http.Request.Method) && traced?.Invoke(http) != false;
     });
 
-    builder.Services.AddSingleton(services => new OrderService.OrderServiceClient(services.GetRequiredService<SidecarChannel>().To("orders")));
-    builder.Services.AddSingleton(services => new StockService.StockServiceClient(services.GetRequiredService<SidecarChannel>().To("stock")));
-    builder.Services.AddSingleton(services => new PaymentService.PaymentServiceClient(services.GetRequiredService<SidecarChannel>().To("payments")));
-    builder.Services.AddSingleton(services => new CouponService.CouponServiceClient(services.GetRequiredService<SidecarChannel>().To("coupons")));
+    builder.AddSignIn();
+    builder.Services.AddSingleton(services => new OrderService.OrderServiceClient(services.GetRequiredService<ShopChannel>().To("orders")));
+    builder.Services.AddSingleton(services => new StockService.StockServiceClient(services.GetRequiredService<ShopChannel>().To("stock")));
+    builder.Services.AddSingleton(services => new PaymentService.PaymentServiceClient(services.GetRequiredService<ShopChannel>().To("payments")));
+    builder.Services.AddSingleton(services => new CouponService.CouponServiceClient(services.GetRequiredService<ShopChannel>().To("coupons")));
 
     builder.Services.AddSingleton<OrderFeed>();
     builder.Services.AddHostedService(services => services.GetRequiredService<OrderFeed>());

@@ -32,9 +32,9 @@ internal sealed class CouponService(ISidecar sidecar, DocumentStore documents, I
         }
         check.ThrowIfInvalid();
 
-        var id = request.UserCouponId.Length > 0 ? request.UserCouponId : MadeUpId(request.UserId, request.IdempotencyKey);
+        var id = request.UserCouponId.Length > 0 ? request.UserCouponId : MadeUpId(request.UserId, request.IdempotencyKey, Caller.Of(context));
         await Task.WhenAll(index.AddAsync(Index, id, context.CancellationToken), index.AddAsync(IndexOf(request.UserId), id, context.CancellationToken));
-        return await commands.RunAsync<Coupon, Wire.IssueCouponResponse>(Coupon.KeyOf(id), request.IdempotencyKey, request, kept =>
+        return await commands.RunAsync<Coupon, Wire.IssueCouponResponse>(Coupon.KeyOf(id), request.IdempotencyKey, request, Caller.Of(context), kept =>
         {
             if (kept is not null) return Rejection.AlreadyExists("coupon", id);
             var coupon = new Coupon(id, request.UserId, request.AmountOff, request.PercentOff?.Percent ?? 0, request.PercentOff?.MaxAmount ?? 0,
@@ -43,14 +43,17 @@ internal sealed class CouponService(ISidecar sidecar, DocumentStore documents, I
         }, context.CancellationToken);
     }
 
+    [Allow(Role.User)]
     public override async Task<Wire.GetCouponResponse> GetCoupon(Wire.GetCouponRequest request, ServerCallContext context)
     {
         new RequestCheck().Id("user_coupon_id", request.UserCouponId).ThrowIfInvalid();
         var coupon = (await sidecar.ReadAsync<Coupon>(Coupon.KeyOf(request.UserCouponId), context.CancellationToken)).Value
             ?? throw new RejectedException(Rejection.NotFound("coupon", request.UserCouponId));
+        if (!Caller.Of(context).MaySee(coupon.UserId)) throw new RejectedException(Rejection.NotFound("coupon", request.UserCouponId));
         return new() { Coupon = ToWire(coupon) };
     }
 
+    [Allow(Role.Operator, Role.App + "orders")]
     public override async Task<Wire.BatchGetCouponsResponse> BatchGetCoupons(Wire.BatchGetCouponsRequest request, ServerCallContext context)
     {
         new RequestCheck().Ids("user_coupon_ids", request.UserCouponIds).ThrowIfInvalid();
@@ -64,23 +67,27 @@ internal sealed class CouponService(ISidecar sidecar, DocumentStore documents, I
         return response;
     }
 
+    [Allow(Role.User)]
     public override async Task<Wire.ListCouponsResponse> ListCoupons(Wire.ListCouponsRequest request, ServerCallContext context)
     {
         var check = new RequestCheck().Page(request.PageSize, request.PageToken);
         if (request.UserId.Length > 0) check.Id("user_id", request.UserId);
         check.ThrowIfInvalid();
-        var list = request.UserId.Length > 0 ? IndexOf(request.UserId) : Index;
+        var caller = Caller.Of(context);
+        var userId = request.UserId.Length == 0 && !caller.IsOperator ? caller.UserId! : request.UserId;
+        caller.MustBe("user_id", userId);
+        var list = userId.Length > 0 ? IndexOf(userId) : Index;
         var (ids, next) = await index.ReadPageAsync(list, request.PageToken, RequestCheck.GetPageSize(request.PageSize), context.CancellationToken);
         var found = await sidecar.ReadManyAsync<Coupon>([.. ids.Select(Coupon.KeyOf)], context.CancellationToken);
-        var coupons = found.Select(read => read.Value).OfType<Coupon>().Where(coupon => request.UserId.Length == 0 || coupon.UserId == request.UserId);
+        var coupons = found.Select(read => read.Value).OfType<Coupon>().Where(coupon => userId.Length == 0 || coupon.UserId == userId);
         return new() { Coupons = { coupons.Select(ToWire) }, NextPageToken = next };
     }
 
     private static IdGroup IndexOf(string userId) => new($"coupons-of:{userId}", Shards: 1);
 
-    private static string MadeUpId(string userId, string idempotencyKey) => idempotencyKey.Length == 0
+    private static string MadeUpId(string userId, string idempotencyKey, Caller caller) => idempotencyKey.Length == 0
         ? $"cpn-{Guid.CreateVersion7()}"
-        : $"cpn-{Fingerprint.Of($"{userId}\n{idempotencyKey}")}";
+        : $"cpn-{Fingerprint.Of($"{userId}\n{caller.Scope(idempotencyKey)}")}";
 
     private static Wire.Coupon ToWire(Coupon coupon)
     {

@@ -19,7 +19,7 @@ internal sealed class PaymentService(ISidecar sidecar, DocumentStore documents, 
             .IdempotencyKey(request.IdempotencyKey)
             .ThrowIfInvalid();
         await index.AddAsync(Index, request.UserId, context.CancellationToken);
-        return await commands.RunAsync<Account, Wire.OpenAccountResponse>(Account.KeyOf(request.UserId), request.IdempotencyKey, request, kept =>
+        return await commands.RunAsync<Account, Wire.OpenAccountResponse>(Account.KeyOf(request.UserId), request.IdempotencyKey, request, Caller.Of(context), kept =>
         {
             if (kept is not null) return Rejection.AlreadyExists("account", request.UserId);
             var account = new Account(request.UserId, Holdings.Of(request.InitialDeposit), []);
@@ -34,7 +34,7 @@ internal sealed class PaymentService(ISidecar sidecar, DocumentStore documents, 
             .Range("amount", request.Amount, 1, DepositMax)
             .IdempotencyKey(request.IdempotencyKey)
             .ThrowIfInvalid();
-        return await commands.RunAsync<Account, Wire.DepositResponse>(Account.KeyOf(request.UserId), request.IdempotencyKey, request, kept =>
+        return await commands.RunAsync<Account, Wire.DepositResponse>(Account.KeyOf(request.UserId), request.IdempotencyKey, request, Caller.Of(context), kept =>
         {
             if (kept is null) return Rejection.NotFound("account", request.UserId);
             var account = kept.With(kept.Holdings.Add(request.Amount));
@@ -42,14 +42,17 @@ internal sealed class PaymentService(ISidecar sidecar, DocumentStore documents, 
         }, context.CancellationToken);
     }
 
+    [Allow(Role.User)]
     public override async Task<Wire.GetAccountResponse> GetAccount(Wire.GetAccountRequest request, ServerCallContext context)
     {
         new RequestCheck().Id("user_id", request.UserId).ThrowIfInvalid();
+        Caller.Of(context).MustBe("user_id", request.UserId);
         var account = (await sidecar.ReadAsync<Account>(Account.KeyOf(request.UserId), context.CancellationToken)).Value
             ?? throw new RejectedException(Rejection.NotFound("account", request.UserId));
         return new() { Account = ToWire(account) };
     }
 
+    [Allow(Role.Operator, Role.App + "orders")]
     public override async Task<Wire.BatchGetAccountsResponse> BatchGetAccounts(Wire.BatchGetAccountsRequest request, ServerCallContext context)
     {
         new RequestCheck().Ids("user_ids", request.UserIds).ThrowIfInvalid();
@@ -71,11 +74,13 @@ internal sealed class PaymentService(ISidecar sidecar, DocumentStore documents, 
         return new() { Accounts = { accounts.Select(read => read.Value).OfType<Account>().Select(ToWire) }, NextPageToken = next };
     }
 
+    [Allow(Role.User)]
     public override async Task<Wire.GetPaymentResponse> GetPayment(Wire.GetPaymentRequest request, ServerCallContext context)
     {
         new RequestCheck().OrderId(request.OrderId).ThrowIfInvalid();
         var reservation = await participant.FindAsync(request.OrderId, context.CancellationToken)
             ?? throw new RejectedException(Rejection.NotFound("payment", request.OrderId));
+        if (!Caller.Of(context).MaySee(reservation.Lines[0].ResourceId)) throw new RejectedException(Rejection.NotFound("payment", request.OrderId));
         return new()
         {
             Payment = new()

@@ -21,7 +21,7 @@ internal sealed class StockService(ISidecar sidecar, DocumentStore documents, Id
             .IdempotencyKey(request.IdempotencyKey)
             .ThrowIfInvalid();
         await index.AddAsync(Index, request.ProductId, context.CancellationToken);
-        return await commands.RunAsync<Product, Wire.PutProductResponse>(Product.KeyOf(request.ProductId), request.IdempotencyKey, request, kept =>
+        return await commands.RunAsync<Product, Wire.PutProductResponse>(Product.KeyOf(request.ProductId), request.IdempotencyKey, request, Caller.Of(context), kept =>
         {
             var product = kept is null
                 ? new Product(request.ProductId, request.Name, request.Price, Holdings.Of(request.InitialStock), [])
@@ -38,7 +38,7 @@ internal sealed class StockService(ISidecar sidecar, DocumentStore documents, Id
             .Must(request.Delta != 0, "delta", "must not be 0.")
             .IdempotencyKey(request.IdempotencyKey)
             .ThrowIfInvalid();
-        return await commands.RunAsync<Product, Wire.AdjustStockResponse>(Product.KeyOf(request.ProductId), request.IdempotencyKey, request, kept =>
+        return await commands.RunAsync<Product, Wire.AdjustStockResponse>(Product.KeyOf(request.ProductId), request.IdempotencyKey, request, Caller.Of(context), kept =>
         {
             if (kept is null) return Rejection.NotFound("product", request.ProductId);
             if (kept.Holdings.Available + request.Delta < 0)
@@ -51,6 +51,7 @@ internal sealed class StockService(ISidecar sidecar, DocumentStore documents, Id
         }, context.CancellationToken);
     }
 
+    [Allow(Role.User)]
     public override async Task<Wire.GetProductResponse> GetProduct(Wire.GetProductRequest request, ServerCallContext context)
     {
         new RequestCheck().Id("product_id", request.ProductId).ThrowIfInvalid();
@@ -59,6 +60,7 @@ internal sealed class StockService(ISidecar sidecar, DocumentStore documents, Id
         return new() { Product = ToWire(product) };
     }
 
+    [Allow(Role.User, Role.App + "orders")]
     public override async Task<Wire.BatchGetProductsResponse> BatchGetProducts(Wire.BatchGetProductsRequest request, ServerCallContext context)
     {
         new RequestCheck().Ids("product_ids", request.ProductIds).ThrowIfInvalid();
@@ -72,6 +74,7 @@ internal sealed class StockService(ISidecar sidecar, DocumentStore documents, Id
         return response;
     }
 
+    [Allow(Role.User)]
     public override async Task<Wire.ListProductsResponse> ListProducts(Wire.ListProductsRequest request, ServerCallContext context)
     {
         new RequestCheck().Page(request.PageSize, request.PageToken).ThrowIfInvalid();

@@ -46,6 +46,9 @@ public class RunningShop : IAsyncLifetime
     /// <summary>The folder of Dapr's component files.</summary>
     public string Components => Path.Combine(folder.FullName, "components");
 
+    /// <summary>The bearer token of the clients and of the command line. Null: none.</summary>
+    internal string? Token { get; private protected set; }
+
     /// <summary>Additional environment variables of the services.</summary>
     protected Dictionary<string, string> Environment { get; } = [];
 
@@ -81,7 +84,7 @@ public class RunningShop : IAsyncLifetime
         Dictionary<string, string> environment = new() { ["OTEL_EXPORTER_ZIPKIN_ENDPOINT"] = $"{Zipkin}", ["OTEL_BSP_SCHEDULE_DELAY"] = "100" };
         foreach (var (name, value) in Environment) environment[name] = value;
         runner = ChildProcess.Start("dotnet", [ProgramOf("daprd"), "run", "-f", runFile, .. embedded ? ["--embedded"] : Array.Empty<string>()], environment);
-        Clients = new(AddressOf("5001"), AddressOf("5002"), AddressOf("5003"), AddressOf("5004"));
+        Clients = new(AddressOf("5001"), AddressOf("5002"), AddressOf("5003"), AddressOf("5004"), token: Token);
         try
         {
             await Clients.WaitUntilReadyAsync(TimeSpan.FromSeconds(60), default);
@@ -105,7 +108,8 @@ public class RunningShop : IAsyncLifetime
         folder.Delete(recursive: true);
     }
 
-    internal static ChildProcess Daprd(params IEnumerable<string> arguments) => ChildProcess.Start("dotnet", [ProgramOf("daprd"), .. arguments]);
+    internal static ChildProcess Daprd(IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null) =>
+        ChildProcess.Start("dotnet", [ProgramOf("daprd"), .. arguments], environment);
 
     /// <summary>Calls any method with any bytes, for at most 15 s.</summary>
     public AsyncUnaryCall<byte[]> CallRawAsync(string port, string service, string method, byte[] request)

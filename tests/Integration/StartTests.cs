@@ -87,7 +87,7 @@ public sealed class StartTests : IDisposable
 
     private static async Task AssertRefusedAsync(string runFile, params string[] names)
     {
-        await using var runner = RunningShop.Daprd("run", "-f", runFile);
+        await using var runner = RunningShop.Daprd(["run", "-f", runFile]);
         Assert.Equal(1, await runner.ExitAsync());
         Assert.All(names, name => Assert.Contains(name, runner.Output));
         Assert.DoesNotContain("   at ", runner.Output);

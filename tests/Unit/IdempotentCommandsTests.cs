@@ -142,6 +142,19 @@ public sealed class IdempotentCommandsTests
         }
     }
 
+    [Fact]
+    public void The_same_key_of_two_callers_is_two_commands_also_after_both_were_moved()
+    {
+        var commands = NewProcess(world, store);
+        Run(() => OpenAsync(commands, ""));
+        Caller[] callers = [new("mina", true, null), new("jun", true, null), Caller.Anyone];
+        foreach (var caller in callers) Run(() => DepositAsync(commands, "key", caller: caller));
+        Assert.Equal(3, Kept.Holdings.Available);
+        for (var number = 0; number < IdempotentCommands.MaxHistory; number++) Run(() => DepositAsync(commands, $"later-{number}"));
+        foreach (var caller in callers) Run(() => DepositAsync(commands, "key", caller: caller));
+        Assert.Equal(3 + IdempotentCommands.MaxHistory, Kept.Holdings.Available);
+    }
+
     private Account Kept => KeptIn(store);
 
     private static Account KeptIn(SimulatedStore store) => (Account)store.Read($"app||{Account.KeyOf("u")}").Value!;
@@ -149,11 +162,11 @@ public sealed class IdempotentCommandsTests
     private T Run<T>(Func<Task<T>> work) => world.Run(work);
 
     private static Task<OpenAccountResponse> OpenAsync(IdempotentCommands commands, string key) => commands.RunAsync<Account, OpenAccountResponse>(
-        Account.KeyOf("u"), key, new OpenAccountRequest { UserId = "u", IdempotencyKey = key },
+        Account.KeyOf("u"), key, new OpenAccountRequest { UserId = "u", IdempotencyKey = key }, Caller.Anyone,
         kept => kept is null ? Changed<OpenAccountResponse>(new("u", Holdings.Of(0), []), wire => new() { Account = wire }) : Rejection.AlreadyExists("account", "u"), default);
 
-    private static Task<DepositResponse> DepositAsync(IdempotentCommands commands, string key, int amount = 1) => commands.RunAsync<Account, DepositResponse>(
-        Account.KeyOf("u"), key, new DepositRequest { UserId = "u", Amount = amount, IdempotencyKey = key },
+    private static Task<DepositResponse> DepositAsync(IdempotentCommands commands, string key, int amount = 1, Caller? caller = null) => commands.RunAsync<Account, DepositResponse>(
+        Account.KeyOf("u"), key, new DepositRequest { UserId = "u", Amount = amount, IdempotencyKey = key }, caller ?? Caller.Anyone,
         kept => Changed<DepositResponse>(kept!.With(kept.Holdings.Add(amount)), wire => new() { Account = wire }), default);
 
     private static Outcome<Account, TResponse> Changed<TResponse>(Account account, Func<Shop.V1.Account, TResponse> answer) where TResponse : class, IMessage =>

@@ -16,7 +16,8 @@ public sealed class LogTests
 
     /// <summary>Lines that are about no order.</summary>
     private static readonly string[] AboutTheService =
-        ["SweepFailed", "LeaseLost", "TookOver", "TracesLost", "TelemetryWarning", "FaultsGoOn", "FaultsOver", "FeedOpened", "FeedLost", "StoreUnfit"];
+        ["SweepFailed", "LeaseLost", "TookOver", "TracesLost", "TelemetryWarning", "FaultsGoOn", "FaultsOver", "FeedOpened", "FeedLost", "StoreUnfit",
+            "NobodyIsAuthenticated"];
 
     [Theory]
     [InlineData(typeof(SagaHost), 1, 99)]

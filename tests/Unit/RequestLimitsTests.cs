@@ -109,7 +109,7 @@ public sealed class RequestLimitsTests : IDisposable
         Order[] placed = [.. Enumerable.Range(1, Max).Select(number => Hazards.ScriptedShop.OrderOf(number: number))];
         foreach (var order in placed) world.Run(() => placing.StoreAsync(order, isTracked: false, default));
         var request = new PlaceOrderRequest { UserId = placed[0].UserId, Items = { new OrderItem { ProductId = "a", Quantity = 1 } } };
-        var rejected = Assert.Throws<RejectedException>(() => world.Run(() => placing.PlaceAsync(request, default)));
+        var rejected = Assert.Throws<RejectedException>(() => world.Run(() => placing.PlaceAsync(request, Caller.Anyone, default)));
         Assert.Equal(StatusCode.ResourceExhausted, rejected.StatusCode);
         Assert.Contains("2 open orders", rejected.Status.Detail);
 

@@ -6,6 +6,7 @@ import { OrderList } from './list.js';
 import { OrderPane } from './order.js';
 import { Letters } from './letters.js';
 import { demo } from './demo.js';
+import './sign-in.js';
 
 const plots = new Plots(byId('plots'));
 const order = new OrderPane(byId('order'));

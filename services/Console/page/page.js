@@ -46,14 +46,15 @@ export async function get(path) {
   return answer(await fetch(`/api/console/${path}`));
 }
 
-export async function post(path, body = {}) {
+export async function post(path, body = {}, headers = {}) {
   return answer(await fetch(`/api/console/${path}`, {
-    method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body),
+    method: 'POST', headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify(body),
   }));
 }
 
 async function answer(response) {
-  if (response.ok) return response.json();
+  if (response.ok) return response.status === 204 ? null : response.json();
+  if (response.status === 401) document.dispatchEvent(new Event('unauthenticated'));
   const problem = await response.json().catch(() => ({ detail: `The console answered ${response.status}.` }));
   throw Object.assign(new Error(problem.detail), { status: response.status });
 }

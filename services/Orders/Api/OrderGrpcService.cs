@@ -8,16 +8,23 @@ internal sealed class OrderGrpcService(
     PlaceOrderHandler placing, OrderStore orders, OrderListing listing, OrderQueries queries, OrderChanges changes, IHostApplicationLifetime lifetime)
     : Wire.OrderService.OrderServiceBase
 {
+    [Allow(Role.User)]
     public override async Task<Wire.PlaceOrderResponse> PlaceOrder(Wire.PlaceOrderRequest request, ServerCallContext context) =>
-        new() { Order = OrderMapping.From(await placing.PlaceAsync(request, context.CancellationToken)) };
+        new() { Order = OrderMapping.From(await placing.PlaceAsync(request, Caller.Of(context), context.CancellationToken)) };
 
-    public override async Task<Wire.GetOrderResponse> GetOrder(Wire.GetOrderRequest request, ServerCallContext context) =>
-        new() { Order = OrderMapping.From(await queries.FindAsync(request.Order, context.CancellationToken)) };
+    [Allow(Role.User, Role.App + "stock", Role.App + "payments", Role.App + "coupons")]
+    public override async Task<Wire.GetOrderResponse> GetOrder(Wire.GetOrderRequest request, ServerCallContext context)
+    {
+        var caller = Caller.Of(context);
+        var order = await queries.FindAsync(request.Order, caller, context.CancellationToken);
+        return new() { Order = caller.AppId is null ? OrderMapping.From(order) : OrderMapping.WithoutRecipient(order) };
+    }
 
+    [Allow(Role.User)]
     public override async Task<Wire.CancelOrderResponse> CancelOrder(Wire.CancelOrderRequest request, ServerCallContext context)
     {
         new RequestCheck().Text("comment", request.Comment, 0, 200).ThrowIfInvalid();
-        var stored = await queries.FindAsync(request.Order, context.CancellationToken);
+        var stored = await queries.FindAsync(request.Order, Caller.Of(context), context.CancellationToken);
         var order = await orders.ApplyAsync(stored.Id, (current, at) => OrderDecisions.Cancel(current, request.Comment, at), context.CancellationToken);
         return order is { Status: OrderStatus.Failed, Failure.Reason: "CANCELLED" }
             ? new() { Order = OrderMapping.From(order) }
@@ -25,12 +32,13 @@ internal sealed class OrderGrpcService(
                 $"The order is {order.Status.ToString().ToUpperInvariant()} already; only a PENDING order can be cancelled."))));
     }
 
+    [Allow(Role.User)]
     public override async Task WatchOrder(
         Wire.WatchOrderRequest request, IServerStreamWriter<Wire.WatchOrderResponse> responseStream, ServerCallContext context)
     {
         new RequestCheck().Range("after_revision", request.AfterRevision, 0, int.MaxValue).ThrowIfInvalid();
         var ct = context.CancellationToken;
-        var (seen, found) = ((int)request.AfterRevision, await queries.FindAsync(request.Order, ct));
+        var (seen, found) = ((int)request.AfterRevision, await queries.FindAsync(request.Order, Caller.Of(context), ct));
         using var end = EndOf(context);
         try
         {
@@ -45,6 +53,7 @@ internal sealed class OrderGrpcService(
         }
     }
 
+    [Allow(Role.Operator, Role.App + "console")]
     public override async Task WatchOrders(
         Wire.WatchOrdersRequest request, IServerStreamWriter<Wire.WatchOrdersResponse> responseStream, ServerCallContext context)
     {
@@ -59,8 +68,9 @@ internal sealed class OrderGrpcService(
         }
     }
 
+    [Allow(Role.User)]
     public override async Task<Wire.ExplainOrderResponse> ExplainOrder(Wire.ExplainOrderRequest request, ServerCallContext context) =>
-        queries.Explain(await queries.FindAsync(request.Order, context.CancellationToken));
+        queries.Explain(await queries.FindAsync(request.Order, Caller.Of(context), context.CancellationToken));
 
     public override async Task<Wire.ListOpenOrdersResponse> ListOpenOrders(Wire.ListOpenOrdersRequest request, ServerCallContext context)
     {
@@ -68,6 +78,7 @@ internal sealed class OrderGrpcService(
         return await listing.ListOpenAsync(RequestCheck.GetPageSize(request.PageSize), context.CancellationToken);
     }
 
+    [Allow(Role.User)]
     public override async Task<Wire.ListOrdersResponse> ListOrders(Wire.ListOrdersRequest request, ServerCallContext context)
     {
         PageCursor cursor = default;
@@ -77,7 +88,7 @@ internal sealed class OrderGrpcService(
             .Page(request.PageSize, "")
             .Must(PageCursor.TryParse(request.PageToken, out cursor), "page_token", $"'{request.PageToken}' is not a page token of an earlier answer.")
             .ThrowIfInvalid();
-        return await listing.ListAsync(cursor, RequestCheck.GetPageSize(request.PageSize), [.. request.Statuses], context.CancellationToken);
+        return await listing.ListAsync(cursor, RequestCheck.GetPageSize(request.PageSize), [.. request.Statuses], Caller.Of(context), context.CancellationToken);
     }
 
     /// <summary>Cancelled by the caller, or when the service stops: an open stream would delay that.</summary>

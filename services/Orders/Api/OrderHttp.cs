@@ -22,7 +22,8 @@ internal static class OrderHttp
 
     public static void MapOrderHttp(this WebApplication app)
     {
-        var api = app.MapGroup("/api/orders").AddEndpointFilter(SameOrigin.FilterAsync).AddEndpointFilter(RequestLimits.FilterRequestAsync);
+        var api = app.MapGroup("/api/orders").AddEndpointFilter(SameOrigin.FilterAsync).AddEndpointFilter(RequestLimits.FilterRequestAsync)
+            .RequireAuthorization(new AllowAttribute(Role.User));
         api.MapPost("/choreography/{publicId}", PlaceAsync).WithMetadata(new RequestSizeLimitAttribute(BodyMax));
         api.MapMethods("/{orderNumber}", [HttpMethods.Get, HttpMethods.Head], GetAsync);
     }
@@ -66,7 +67,7 @@ internal static class OrderHttp
         request.UserId = publicId;
         return await ProblemDetails.AnswerAsync(async () =>
         {
-            var order = OrderJson.From(await placing.PlaceAsync(request, ct));
+            var order = OrderJson.From(await placing.PlaceAsync(request, Caller.Of(http.HttpContext.User), ct));
             return TypedResults.Json(order, OrderJsonContext.Readable.OrderJson, statusCode: StatusCodes.Status201Created);
         });
     }
@@ -83,8 +84,8 @@ internal static class OrderHttp
         request.IdempotencyKey = header[0];
     }
 
-    private static Task<IResult> GetAsync(string orderNumber, OrderQueries queries, CancellationToken ct) => ProblemDetails.AnswerAsync(async () =>
-        TypedResults.Json(OrderJson.From(await queries.FindAsync(orderNumber, ct, "orderNumber")), OrderJsonContext.Readable.OrderJson));
+    private static Task<IResult> GetAsync(string orderNumber, HttpContext http, OrderQueries queries, CancellationToken ct) => ProblemDetails.AnswerAsync(async () =>
+        TypedResults.Json(OrderJson.From(await queries.FindAsync(orderNumber, Caller.Of(http.User), ct, "orderNumber")), OrderJsonContext.Readable.OrderJson));
 }
 
 internal sealed record ItemJson(string ProductId, int Quantity, long UnitPrice);

@@ -11,16 +11,18 @@ internal sealed class PlaceOrderHandler(
     /// <summary>An open order is closed within about a second, unless a participant is down.</summary>
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
+    /// <param name="caller">Places it for itself; an operator for anybody.</param>
     /// <returns>The order, or with a used idempotency key the one that it placed.</returns>
     /// <exception cref="RejectedException">
-    /// The request is invalid, the precheck found that the order would fail, or the user has too many open orders.
+    /// The request is invalid or for somebody else, the precheck found that the order would fail, or the user has too many open orders.
     /// </exception>
-    public async Task<Order> PlaceAsync(Wire.PlaceOrderRequest request, CancellationToken ct)
+    public async Task<Order> PlaceAsync(Wire.PlaceOrderRequest request, Caller caller, CancellationToken ct)
     {
         using var step = SagaTracing.Start("place order", orderId: null);
         Check(request);
+        caller.MustBe("user_id", request.UserId);
         var content = Fingerprint.Of(request.ToByteArray());
-        Guid? derived = request.IdempotencyKey.Length > 0 ? OrderNumber.Derive(request.UserId, request.IdempotencyKey) : null;
+        Guid? derived = request.IdempotencyKey.Length > 0 ? OrderNumber.Derive(request.UserId, caller.Scope(request.IdempotencyKey)) : null;
         if (derived is { } known)
         {
             step?.SetOrder(known.ToString());

@@ -60,20 +60,24 @@ internal sealed class OrderListing(ISidecar sidecar, OpenOrderLog openOrders, Or
 
     /// <summary>Lists all orders, latest first: at most <paramref name="size"/> of them, and at most <see cref="MaxResponseSize"/> bytes.</summary>
     /// <param name="statuses">Empty: all.</param>
-    public async Task<Wire.ListOrdersResponse> ListAsync(PageCursor cursor, int size, IReadOnlyList<Wire.OrderStatus> statuses, CancellationToken ct)
+    /// <param name="caller">Orders that it may not see are left out.</param>
+    public async Task<Wire.ListOrdersResponse> ListAsync(
+        PageCursor cursor, int size, IReadOnlyList<Wire.OrderStatus> statuses, Caller caller, CancellationToken ct)
     {
         while (true)
         {
-            var page = await ReadPageAsync(cursor, size, statuses, ct);
+            var page = await ReadPageAsync(cursor, size, statuses, caller, ct);
             if (size == 1 || page.CalculateSize() <= MaxResponseSize) return page;
             size /= 2;
         }
     }
 
-    private async Task<Wire.ListOrdersResponse> ReadPageAsync(PageCursor cursor, int size, IReadOnlyList<Wire.OrderStatus> statuses, CancellationToken ct)
+    private async Task<Wire.ListOrdersResponse> ReadPageAsync(
+        PageCursor cursor, int size, IReadOnlyList<Wire.OrderStatus> statuses, Caller caller, CancellationToken ct)
     {
         var (ids, next) = cursor.History is null ? await ReadLogAsync(cursor.OpenAfter, size, ct) : await ReadHistoryAsync(cursor.History, size, ct);
-        var orders = (await ReadAsync(ids, ct)).Where(order => statuses.Count == 0 || statuses.Contains(OrderMapping.From(order.Status)));
+        var orders = (await ReadAsync(ids, ct)).Where(order =>
+            caller.MaySee(order.UserId) && (statuses.Count == 0 || statuses.Contains(OrderMapping.From(order.Status))));
         return new()
         {
             Orders = { orders.Select(OrderMapping.WithoutRecipient) },

@@ -10,22 +10,25 @@ internal sealed class OrderQueries(OrderStore orders, ISidecar sidecar, SagaTime
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(500);
 
     /// <param name="field">The name of the field in the client's request.</param>
-    /// <exception cref="RejectedException">It is neither an order id nor an order number, or there is no such order.</exception>
-    public async Task<Order> FindAsync(string idOrNumber, CancellationToken ct, string field = "order")
+    /// <exception cref="RejectedException">
+    /// It is neither an order id nor an order number, or there is no such order that the caller may see.
+    /// </exception>
+    public async Task<Order> FindAsync(string idOrNumber, Caller caller, CancellationToken ct, string field = "order")
     {
         new RequestCheck().Must(OrderNumber.TryParse(idOrNumber, out var id, out var problem), field, $"'{idOrNumber}' {problem}").ThrowIfInvalid();
         return (await sidecar.ReadAsync<Order>(Order.KeyOf(id.ToString()), ct)).Value is { Status: not OrderStatus.Abandoned } order
+            && caller.MaySee(order.UserId)
             ? order
             : throw new RejectedException(Rejection.NotFound("order", idOrNumber));
     }
 
-    /// <summary>Streams the order: now, at every change, and at least twice a second, until it is closed.</summary>
+    /// <summary>Streams an order that the caller may see: now, at every change, and at least twice a second, until it is closed.</summary>
     public async IAsyncEnumerable<Order> WatchAsync(string orderId, [EnumeratorCancellation] CancellationToken ct)
     {
         while (true)
         {
             using var watch = orders.WatchNext(orderId);
-            var order = await FindAsync(orderId, ct);
+            var order = await FindAsync(orderId, Caller.Anyone, ct);
             yield return order;
             if (order.IsClosed) yield break;
             await watch.WaitAsync(PollInterval, ct);

@@ -21,7 +21,8 @@ internal sealed class GrpcProxy(SidecarOptions options, LocalApps localApps, Nam
     public async Task ForwardAsync(HttpContext context)
     {
         var headers = context.Request.Headers;
-        var appId = headers[CalleeHeader].Count > 0 ? headers[CalleeHeader].ToString() : headers[TargetHeader].ToString();
+        // The first of several, as in daprd.
+        var appId = (headers[CalleeHeader].Count > 0 ? headers[CalleeHeader] : headers[TargetHeader]).ToString().Split(',')[0];
         if (appId.Length == 0)
         {
             // If traces are propagated, daprd's tracing middleware fails first, with its own message.
@@ -137,7 +138,8 @@ internal sealed class GrpcProxy(SidecarOptions options, LocalApps localApps, Nam
             request.Headers.TryAddWithoutValidation(TraceContext.BinaryHeader, Convert.ToBase64String(TraceContext.ToBinary(parent)));
         }
 
-        if (appId != options.AppId && !request.Headers.Contains(CallerHeader))
+        // As daprd does, also after one that the app has sent itself.
+        if (appId != options.AppId)
         {
             request.Headers.TryAddWithoutValidation(CallerHeader, options.AppId);
             request.Headers.TryAddWithoutValidation(CalleeHeader, appId);

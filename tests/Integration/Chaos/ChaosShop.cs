@@ -122,12 +122,13 @@ internal sealed class ChaosShop : IAsyncDisposable
         };
         var components = Path.Combine(folder.FullName, "components");
         Services.Add(new($"{project} {number}", () => ChildProcess.Start("dotnet", [RunningShop.ProgramOf(project)], environment)));
-        Sidecars.Add(new($"daprd of {appId} {number}", () => RunningShop.Daprd(
+        Sidecars.Add(new($"daprd of {appId} {number}", () => RunningShop.Daprd([
             "--app-id", appId, "--app-port", $"{appPort}", "--app-protocol", "grpc",
             "--dapr-grpc-port", $"{daprGrpcPort}", "--dapr-http-port", $"{daprHttpPort}",
             "--resources-path", components, "--config", Path.Combine(components, "config.yaml"),
             "--enable-app-health-check", "--app-health-probe-interval", "1", "--app-health-probe-timeout", "500", "--app-health-threshold", "3",
-            "--names-folder", NamesFolder)));
+            "--names-folder", NamesFolder,
+        ])));
         appIds[Sidecars[^1]] = appId;
         return addresses[Services[^1]] = $"http://localhost:{appPort}";
     }

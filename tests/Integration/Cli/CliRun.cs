@@ -22,14 +22,16 @@ internal sealed record CliRun(int Exit, string Output, string Error)
 
     /// <summary>Runs a command with the addresses of the shop.</summary>
     public static Task<CliRun> AgainstAsync(RunningShop shop, params IEnumerable<string> words) =>
-        RunAsync("dotnet", [RunningShop.ProgramOf("Shop"), .. words, .. GetAddressOptions(shop)]);
+        RunAsync("dotnet", [RunningShop.ProgramOf("Shop"), .. words, .. GetAddressOptions(shop)], shop.Token);
 
     /// <summary>Runs a command with the default addresses.</summary>
     public static Task<CliRun> WithoutAddressesAsync(params IEnumerable<string> words) => RunAsync("dotnet", [RunningShop.ProgramOf("Shop"), .. words]);
 
-    public static async Task<CliRun> RunAsync(string program, IEnumerable<string> words)
+    /// <param name="token">Of SHOP_TOKEN. Null: none.</param>
+    public static async Task<CliRun> RunAsync(string program, IEnumerable<string> words, string? token = null)
     {
         var start = new ProcessStartInfo(program) { RedirectStandardOutput = true, RedirectStandardError = true };
+        if (token is not null) start.Environment["SHOP_TOKEN"] = token;
         foreach (var word in words) start.ArgumentList.Add(word);
         using var process = Process.Start(start)!;
         var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());

@@ -27,14 +27,16 @@ public sealed class Browser : IAsyncLifetime
     }
 
     /// <summary>Opens the console in a new browser context.</summary>
-    internal async Task<ConsolePage> OpenAsync(string address, string path = "", int width = 1440, ColorScheme scheme = ColorScheme.Light)
+    /// <param name="state">What is waited for: the state of the link to Orders.</param>
+    internal async Task<ConsolePage> OpenAsync(
+        string address, string path = "", int width = 1440, ColorScheme scheme = ColorScheme.Light, string state = "Live")
     {
         var context = await chromium!.NewContextAsync(new() { BaseURL = address, ViewportSize = new() { Width = width, Height = 1000 }, ColorScheme = scheme });
         context.SetDefaultTimeout(TimeoutMilliseconds);
         var page = await context.NewPageAsync();
         var opened = new ConsolePage(context, page, new Uri(address));
         await page.GotoAsync($"/{path}");
-        await Assertions.Expect(page.Locator("#link-state")).ToHaveTextAsync("Live");
+        await Assertions.Expect(page.Locator("#link-state")).ToContainTextAsync(state);
         return opened;
     }
 }

@@ -1,0 +1,52 @@
+using System.Security.Claims;
+using Grpc.Core;
+using Microsoft.AspNetCore.Http;
+
+namespace Saga.Commands;
+
+/// <summary>Who calls a method, as the authentication of the request has found out.</summary>
+/// <param name="UserId">The user's id. Null: nobody is authenticated, or an app calls.</param>
+/// <param name="IsOperator">Sees what belongs to any user, and may act for any.</param>
+/// <param name="AppId">The Dapr app id of an app that calls through its sidecar for itself, not for a user. Null: it is none.</param>
+public sealed record Caller(string? UserId, bool IsOperator, string? AppId)
+{
+    /// <summary>Whoever reaches the service, when nobody is authenticated.</summary>
+    public static readonly Caller Anyone = new(null, IsOperator: true, null);
+
+    /// <exception cref="InvalidOperationException">The method can be called without authentication.</exception>
+    public static Caller Of(ServerCallContext context) => Of(context.GetHttpContext().User);
+
+    /// <inheritdoc cref="Of(ServerCallContext)"/>
+    public static Caller Of(ClaimsPrincipal principal) => (principal.Identity as CallerIdentity)?.Caller
+        ?? throw new InvalidOperationException("The caller is not authenticated; the method must not be anonymous.");
+
+    /// <summary>True: what belongs to this user is nobody else's, or the caller may see it nevertheless.</summary>
+    public bool MaySee(string userId) => IsOperator || AppId is not null || UserId == userId;
+
+    /// <param name="field">The name of the field in the request.</param>
+    /// <exception cref="RejectedException">PERMISSION_DENIED: the caller is another user.</exception>
+    public void MustBe(string field, string userId)
+    {
+        if (IsOperator || UserId == userId) return;
+        throw new RejectedException(new(StatusCode.PermissionDenied, Shortened.To(250,
+            $"{field}: you are '{UserId}', and only an operator may do this for '{userId}'.")));
+    }
+
+    /// <summary>The same idempotency key of two callers is two keys.</summary>
+    public string Scope(string idempotencyKey) => UserId is null ? idempotencyKey : $"{UserId}\n{idempotencyKey}";
+
+    /// <summary>The roles of the caller: see <see cref="Role"/>.</summary>
+    public ClaimsPrincipal ToPrincipal(string scheme) => new(new CallerIdentity(this, scheme));
+
+    private sealed class CallerIdentity(Caller caller, string scheme) : ClaimsIdentity(RolesOf(caller), scheme, "sub", Role.ClaimType)
+    {
+        public Caller Caller { get; } = caller;
+
+        private static IEnumerable<Claim> RolesOf(Caller caller)
+        {
+            if (caller.AppId is not null) yield return new(Role.ClaimType, Role.App + caller.AppId);
+            else yield return new(Role.ClaimType, Role.User);
+            if (caller.IsOperator) yield return new(Role.ClaimType, Role.Operator);
+        }
+    }
+}
