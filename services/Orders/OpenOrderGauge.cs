@@ -23,6 +23,8 @@ internal sealed class OpenOrderGauge
             if (order.IsClosed) Remove(order.Id);
             else Add(order);
         };
+        // The order that a sweep has read may have been closed since.
+        sweep.Closed += Remove;
     }
 
     public int Count => open.Count;

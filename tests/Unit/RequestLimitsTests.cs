@@ -95,17 +95,8 @@ public sealed class RequestLimitsTests : IDisposable
     [Fact]
     public void A_user_has_at_most_so_many_open_orders_and_may_place_again_when_one_is_closed()
     {
-        var world = new World(1);
-        var sidecar = new SimulatedSidecar(world, new SimulatedStore(), "orders", null, () => SidecarFaults.None, () => false, _ => { });
-        var documents = new DocumentStore(sidecar, new(world.Clock, world.Chance));
-        var orders = new OrderStore(documents, sidecar, world.Clock, NullLoggerFactory.Instance);
-        var timeouts = new SagaTimeouts(Options.Deadline, Options.ResendAfter);
-        var openOrders = new OpenOrderLog(sidecar, world.Clock, () => "i", NullLogger<OpenOrderLog>.Instance);
-        var ids = new OrderIdPool(openOrders, timeouts, world.Clock, world.NewId);
-        var sweep = new OrderSweep(orders, sidecar, openOrders, ids, new(documents, sidecar, world.Clock), timeouts, null!, world.Clock, NullLoggerFactory.Instance);
-        var gauge = new OpenOrderGauge(orders, sweep, world.Clock);
-        var placing = new PlaceOrderHandler(orders, sidecar, openOrders, ids, null!, gauge, Options, world.Clock);
-
+        var shop = new OrdersAlone();
+        var (world, orders, gauge, placing) = (shop.World, shop.Orders, shop.Gauge, shop.Placing);
         Order[] placed = [.. Enumerable.Range(1, Max).Select(number => Hazards.ScriptedShop.OrderOf(number: number))];
         foreach (var order in placed) world.Run(() => placing.StoreAsync(order, isTracked: false, default));
         var request = new PlaceOrderRequest { UserId = placed[0].UserId, Items = { new OrderItem { ProductId = "a", Quantity = 1 } } };
@@ -123,6 +114,60 @@ public sealed class RequestLimitsTests : IDisposable
             }
         }
         Assert.Equal((0, 0), (gauge.CountOf(placed[0].UserId), gauge.Count));
+    }
+
+    [Fact, Trait("Hazard", "H29")]
+    public void An_order_that_is_closed_while_a_sweep_looks_at_it_is_not_counted_as_open()
+    {
+        var shop = new OrdersAlone();
+        var placed = Hazards.ScriptedShop.OrderOf(number: 1);
+        shop.World.Run(() => shop.Placing.StoreAsync(placed, isTracked: false, default));
+        shop.World.Clock.AdvanceTo(shop.World.Clock.GetUtcNow() + 2 * Options.ResendAfter);
+        // Between the read of the sweep and what it does about it.
+        var key = $"orders||{Order.KeyOf(placed.Id)}";
+        shop.BeforeVisit = () => shop.Store.TryWrite(key, placed with { Status = Orders.OrderStatus.Confirmed }, shop.Store.Read(key).ETag);
+        shop.World.Run(async () =>
+        {
+            await shop.Sweep.RunAsync(default);
+            return true;
+        });
+        Assert.Equal((0, 0), (shop.Gauge.CountOf(placed.UserId), shop.Gauge.Count));
+        Assert.True(((Order)shop.Store.Read(key).Value!).IsClosed);
+    }
+
+    /// <summary>Orders without the other services.</summary>
+    private sealed class OrdersAlone
+    {
+        public OrdersAlone()
+        {
+            var sidecar = new SimulatedSidecar(World, Store, "orders", null, () => SidecarFaults.None, () => false, _ => { });
+            var documents = new DocumentStore(sidecar, new(World.Clock, World.Chance));
+            Orders = new(documents, sidecar, World.Clock, NullLoggerFactory.Instance);
+            var timeouts = new SagaTimeouts(Options.Deadline, Options.ResendAfter);
+            var openOrders = new OpenOrderLog(sidecar, World.Clock, () => "i", NullLogger<OpenOrderLog>.Instance);
+            var ids = new OrderIdPool(openOrders, timeouts, World.Clock, World.NewId);
+            var deadLetters = new DeadLetters(documents, sidecar, new(documents, sidecar), new("orders"), World.Clock);
+            Sweep = new(
+                Orders, sidecar, openOrders, ids, new(documents, sidecar, World.Clock), timeouts, deadLetters, World.Clock, NullLoggerFactory.Instance);
+            Sweep.Visited += _ => BeforeVisit();
+            Gauge = new(Orders, Sweep, World.Clock);
+            Placing = new(Orders, sidecar, openOrders, ids, null!, Gauge, Options, World.Clock);
+        }
+
+        public World World { get; } = new(1);
+
+        public SimulatedStore Store { get; } = new();
+
+        public OrderStore Orders { get; }
+
+        public OrderSweep Sweep { get; }
+
+        public OpenOrderGauge Gauge { get; }
+
+        public PlaceOrderHandler Placing { get; }
+
+        /// <summary>Called when a sweep has read an order, before anybody else hears of it.</summary>
+        public Action BeforeVisit { get; set; } = () => { };
     }
 
     private sealed class Call(string method) : ServerCallContext

@@ -18,6 +18,9 @@ internal sealed class OrderSweep(
     /// <summary>A sweep has read an order of this instance's log. Handlers must not block or throw.</summary>
     public event Action<Order>? Visited;
 
+    /// <summary>An order of this instance's log is closed, and leaves the log; raised at least once. Handlers must not block or throw.</summary>
+    public event Action<string>? Closed;
+
     /// <summary>The last event of an order was resent, or its deadline had passed. Handlers must not block or throw.</summary>
     public event Action<Order>? Resent;
 
@@ -46,7 +49,11 @@ internal sealed class OrderSweep(
         string[] ids = [.. entries.Select(entry => entry.OrderId).Distinct()];
         await history.AddAsync([.. ids.Where(id => !orderIds.IsUnused(id))], ct);
         orderIds.Remove(ids);
-        foreach (var id in ids) resends.Reset(id);
+        foreach (var id in ids)
+        {
+            resends.Reset(id);
+            Closed?.Invoke(id);
+        }
     }
 
     private async Task<bool> IsClosedAsync(OpenEntry entry, Versioned<Order> order, CancellationToken ct)
