@@ -151,7 +151,11 @@ fi
 "${runner[@]}" &
 runner_pid=$!
 ready || exit 1
-"${shop[@]}" fill
+"${shop[@]}" fill || echo "The shop has no products yet: ./shop fill creates some." >&2
+token="" metadata=""
+if [ "${Auth__Mode:-}" = jwt ]; then
+  token=" -H \"Authorization: Bearer \$SHOP_TOKEN\"" metadata=" -H \"authorization: Bearer \$SHOP_TOKEN\""
+fi
 cat <<TXT
 
   The shop is open.
@@ -167,9 +171,9 @@ cat <<TXT
 
   Try:
     curl -s -X POST http://localhost:8080/api/orders/choreography/mina \\
-         -H 'Content-Type: application/json' \\
+         -H 'Content-Type: application/json'$token \\
          -d '{"items":[{"productId":"mouse","quantity":2}],"userCouponId":"welcome-mina","recipientName":"Mina"}'
-    grpcurl -plaintext -d '{"order":"ORD-..."}' localhost:5001 shop.v1.OrderService/ExplainOrder
+    grpcurl -plaintext$metadata -d '{"order":"ORD-..."}' localhost:5001 shop.v1.OrderService/ExplainOrder
 
   Ctrl-C stops everything.
 
