@@ -4,12 +4,13 @@
 #   ./test.sh               everything
 #   ./test.sh unit          one ring: unit, simulation, mutation, integration or conformance
 #   ./test.sh soak 600      the simulation with new seeds, for 600 seconds; SIMULATION_SEED=n ./test.sh simulation replays one run with its trace
+#   ./test.sh fuzz 1000000  the fuzzers with new seeds: this many cases, a quarter as many through processes; FUZZ_SEED=n replays one batch
 #   ./test.sh chaos 300     the real system under kill -9 and frozen processes, for 300 seconds; CHAOS_SEED=n repeats the faults, not their timing
 set -uo pipefail
 cd "$(dirname "$0")"
 . ./needs.sh
 
-usage="Try: ./test.sh [unit | simulation | mutation | integration | conformance | soak SECONDS | chaos SECONDS]"
+usage="Try: ./test.sh [unit | simulation | mutation | integration | conformance | soak SECONDS | fuzz CASES | chaos SECONDS]"
 rings=(unit simulation mutation conformance integration)
 options=()
 case "${1:-}" in
@@ -28,6 +29,11 @@ case "${1:-}" in
     rings=(simulation)
     options=(--filter "FullyQualifiedName~SimulationTests.Every" --logger "console;verbosity=detailed")
     export SIMULATION_SECONDS=${2:-600} SIMULATION_FRESH=$(date +%s)
+    ;;
+  fuzz | --fuzz)
+    rings=(unit conformance integration)
+    options=(--filter "FullyQualifiedName~Fuzz")
+    export FUZZ_CASES=${2:-1000000} SIMULATION_FRESH=$(date +%s)
     ;;
   chaos)
     rings=(integration)

@@ -35,7 +35,9 @@ internal static class OrderCommands
         {
             Description = "Only orders in one of these.",
             AllowMultipleArgumentsPerToken = true,
-            CustomParser = result => [.. result.Tokens.Select(token => Enum.Parse<OrderStatus>(token.Value, ignoreCase: true))],
+            // What is none of them is an error already.
+            CustomParser = result =>
+                [.. result.Tokens.Select(token => Enum.TryParse<OrderStatus>(token.Value, ignoreCase: true, out var one) ? one : OrderStatus.Unspecified)],
         };
         status.AcceptOnlyFromAmong("pending", "confirmed", "failed");
         var limit = Numbers.Option("--limit", 1, 1000, 20, "At most this many; by default 20.");

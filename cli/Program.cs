@@ -9,5 +9,5 @@ Terminal.Initialize();
 // An id may begin with @, which would be the name of a file with arguments.
 var parsed = ShopCommand.Root().Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
 if (parsed.Errors.Count == 0 || parsed.Action is not System.CommandLine.Invocation.ParseErrorAction) return await parsed.InvokeAsync();
-Terminal.WriteError($"{string.Join(' ', parsed.Errors.Select(error => error.Message.ReplaceLineEndings(" ")).Distinct())} See --help.");
+Terminal.WriteError($"{ShopCommand.Describe(parsed.Errors)} See --help.");
 return ExitCode.WrongUsage;

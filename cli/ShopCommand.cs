@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Shop.Doctor;
 using Shop.Load;
 
@@ -7,6 +8,9 @@ namespace Shop;
 /// <summary>All commands.</summary>
 internal static class ShopCommand
 {
+    /// <summary>Characters of an error about arguments, at most: an argument can have 128 KiB.</summary>
+    private const int ErrorMax = 500;
+
     public static RootCommand Root()
     {
         var root = new RootCommand("""
@@ -28,4 +32,8 @@ internal static class ShopCommand
         CompletionCommand.CompleteAfterOptions(root);
         return root;
     }
+
+    /// <summary>What is wrong with the arguments, on one line.</summary>
+    public static string Describe(IEnumerable<ParseError> errors) => string.Join(' ', errors.Select(error => error.Message.ReplaceLineEndings(" "))
+        .Select(message => message.Length <= ErrorMax ? message : $"{message.AsSpan(0, ErrorMax)}...").Distinct());
 }

@@ -69,6 +69,27 @@ internal sealed class BenchRun : IAsyncDisposable
         await BurstAsync(20_000);
     }
 
+    /// <summary>Measures the best throughput, and what is left of it while twice as many orders are placed.</summary>
+    /// <param name="duration">Of the overload.</param>
+    public async Task RunOverloadAsync(TimeSpan duration)
+    {
+        await FillAsync(1);
+        await ClosedLoopAsync("warm-up", BusyInFlight);
+        results.Clear();
+        await ClosedLoopAsync("128 in flight", BusyInFlight);
+        await ClosedLoopAsync("256 in flight", 2 * BusyInFlight);
+        var best = results.Max(result => result.SagasPerSecond);
+        var perSecond = 2 * best;
+        await catalog.IssueCouponsAsync((int)(perSecond * duration.TotalSeconds / 5));
+        Log($"overload: {perSecond:N0} orders a second for {duration.TotalSeconds:N0} s");
+        var overload = await phases.OpenLoopAsync($"{perSecond:N0} placed a second, twice the best", perSecond, duration);
+        results.Add(overload.Result);
+        Print(overload.Result);
+        Console.WriteLine($"  placed {overload.Placed:N0}, rejected {overload.Rejected:N0} (RESOURCE_EXHAUSTED), otherwise failed {overload.Failed:N0}");
+        Console.WriteLine($"  sagas/s in each sixth: {string.Join(", ", overload.PerSixth.Select(sixth => $"{sixth:N0}"))}");
+        Console.WriteLine($"  {overload.Result.SagasPerSecond / best:P0} of the best; all that were placed had ended {overload.Drained.TotalSeconds:N1} s later");
+    }
+
     /// <summary>Samples the memory of each process at every tenth of the orders.</summary>
     public async Task RunMemoryAsync(int orders)
     {

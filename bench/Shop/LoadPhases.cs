@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using Grpc.Core;
 using Shop;
+using Shop.V1;
 
 namespace Bench;
 
@@ -75,6 +77,61 @@ internal sealed class LoadPhases(ShopUnderTest shop, BenchCatalog catalog, Compl
         return CreateResult(
             $"burst of {orders:N0}", accepted, seconds, completions.Confirmed - confirmed, completions.Failed - failed, latencies,
             await ResourceCounters.ReadAsync(shop) - before);
+
+        async Task EndAsync(string order, long begun) => latencies.Add(Stopwatch.GetElapsedTime(begun, await completions.WaitAsync(order)).TotalMilliseconds);
+    }
+
+    /// <summary>Open loop: places orders at a constant rate, whatever becomes of them, and waits until all that were accepted have ended.</summary>
+    public async Task<OverloadResult> OpenLoopAsync(string name, double perSecond, TimeSpan duration)
+    {
+        const int Sixths = 6;
+        var latencies = new ConcurrentBag<double>();
+        var (chance, requests, ends, sixths) = (new Random(1), new List<Task>(), new ConcurrentBag<Task>(), new List<double>());
+        long placed = 0, rejected = 0, failedRequests = 0;
+        var (before, confirmed, failed, watch) = (await ResourceCounters.ReadAsync(shop), completions.Confirmed, completions.Failed, Stopwatch.StartNew());
+        var counted = confirmed + failed;
+        using (var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(10)))
+        {
+            while (watch.Elapsed < duration)
+            {
+                while (requests.Count < watch.Elapsed.TotalSeconds * perSecond) requests.Add(PlaceAsync(catalog.CreateOrder(chance, hot: false)));
+                if (watch.Elapsed >= duration * (sixths.Count + 1) / Sixths)
+                {
+                    var now = completions.Confirmed + completions.Failed;
+                    sixths.Add((now - counted) / (duration / Sixths).TotalSeconds);
+                    counted = now;
+                }
+                await timer.WaitForNextTickAsync();
+            }
+        }
+        var seconds = watch.Elapsed.TotalSeconds;
+        (confirmed, failed) = (completions.Confirmed - confirmed, completions.Failed - failed);
+        if (sixths.Count < Sixths) sixths.Add((completions.Confirmed + completions.Failed - counted) / (duration / Sixths).TotalSeconds);
+        var used = await ResourceCounters.ReadAsync(shop) - before;
+        watch.Restart();
+        await Task.WhenAll(requests);
+        await Task.WhenAll(ends);
+        var result = CreateResult(name, placed / seconds, seconds, confirmed, failed, latencies, used);
+        return new(result, requests.Count, rejected, failedRequests, sixths, watch.Elapsed);
+
+        async Task PlaceAsync(PlaceOrderRequest request)
+        {
+            var begun = Stopwatch.GetTimestamp();
+            try
+            {
+                var order = (await shop.Clients.Orders.PlaceOrderAsync(request)).Order.OrderId;
+                Interlocked.Increment(ref placed);
+                ends.Add(EndAsync(order, begun));
+            }
+            catch (RpcException refused) when (refused.StatusCode == StatusCode.ResourceExhausted)
+            {
+                Interlocked.Increment(ref rejected);
+            }
+            catch (RpcException)
+            {
+                Interlocked.Increment(ref failedRequests);
+            }
+        }
 
         async Task EndAsync(string order, long begun) => latencies.Add(Stopwatch.GetElapsedTime(begun, await completions.WaitAsync(order)).TotalMilliseconds);
     }

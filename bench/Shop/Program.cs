@@ -15,9 +15,13 @@ var orders = new Option<int>("--orders")
 {
     Description = "Instead: place this many orders at 128 in flight, and sample the memory of each process at every tenth of them.",
 };
+var overload = new Option<bool>("--overload")
+{
+    Description = "Instead: measure the best throughput, then place twice as many orders a second for 60 s (--seconds).",
+};
 var traces = new Option<bool>("--traces") { Description = "Trace every order, and send the spans to a collector that drops them." };
 var json = new Option<bool>("--json") { Description = "Print the report as JSON too; it is in artifacts/bench.json in any case." };
-var bench = new RootCommand("Measures the whole system.") { inFlight, seconds, quick, growth, orders, traces, json };
+var bench = new RootCommand("Measures the whole system.") { inFlight, seconds, quick, growth, orders, overload, traces, json };
 bench.SetAction(async parsed =>
 {
     int[] customers = parsed.GetValue(inFlight) is { Length: > 0 } given ? given : parsed.GetValue(quick) ? [1, 128] : [1, 16, 128];
@@ -25,6 +29,7 @@ bench.SetAction(async parsed =>
     await using var run = await BenchRun.StartAsync(measured, parsed.GetValue(traces));
     if (parsed.GetValue(growth)) await run.RunGrowthAsync();
     else if (parsed.GetValue(orders) is > 0 and var many) await run.RunMemoryAsync(many);
+    else if (parsed.GetValue(overload)) await run.RunOverloadAsync(TimeSpan.FromSeconds(parsed.GetValue(seconds) ?? 60));
     else await run.RunLoadsAsync(customers, alsoHotAndBurst: !parsed.GetValue(quick));
     return await run.ReportAsync(parsed.GetValue(json)) ? 0 : 1;
 });

@@ -79,7 +79,15 @@ internal sealed class ComponentFiles
     {
         var stream = new YamlStream();
         using var text = File.OpenText(file);
-        stream.Load(text);
+        try
+        {
+            stream.Load(text);
+        }
+        catch (Exception broken) when (broken is InvalidOperationException or ArgumentException)
+        {
+            // YamlDotNet throws them at a sequence or a mapping that does not end.
+            throw new YamlException($"{file}: {broken.Message}", broken);
+        }
         return stream.Documents.Select(document => document.RootNode).OfType<YamlMappingNode>();
     }
 

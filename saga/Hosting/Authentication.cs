@@ -1,12 +1,7 @@
-using System.Globalization;
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Encodings.Web;
-using Grpc.Core;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.AspNetCore.Authorization;
-using Microsoft.AspNetCore.Authorization.Policy;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
@@ -70,6 +65,19 @@ internal static class Authentication
         }
         bearer.Events = new()
         {
+            OnAuthenticationFailed = async context =>
+            {
+                // Without the authority's keys and issuer no token fits.
+                if (bearer.ConfigurationManager is not { } authority) return;
+                try
+                {
+                    await authority.GetConfigurationAsync(context.HttpContext.RequestAborted);
+                }
+                catch (InvalidOperationException unreachable)
+                {
+                    context.Fail(unreachable);
+                }
+            },
             OnTokenValidated = context =>
             {
                 var token = (JsonWebToken)context.SecurityToken;
@@ -109,61 +117,4 @@ internal static class Authentication
             : Request.Headers[CallerHeader] is not [{ } appId] || appId.Contains(',') ? AuthenticateResult.Fail($"{CallerHeader} must be one app.")
             : AuthenticateResult.Success(new(new Caller(null, IsOperator: false, appId).ToPrincipal(App), App)));
     }
-}
-
-/// <summary>APP_API_TOKEN, which the sidecar sends with each call to its app.</summary>
-internal sealed class AppToken(AuthOptions options)
-{
-    public const string Header = "dapr-api-token";
-
-    private readonly byte[]? token = options.AppToken is { } text ? Encoding.UTF8.GetBytes(text) : null;
-
-    /// <summary>False: any caller counts as the sidecar.</summary>
-    public bool IsSet => token is not null;
-
-    public bool IsSentWith(HttpRequest request) =>
-        token is not null && CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(request.Headers[Header].ToString()), token);
-}
-
-/// <summary>Answers a call that is not allowed: over gRPC UNAUTHENTICATED or PERMISSION_DENIED, over HTTP 401 or 403 with problem details.</summary>
-internal sealed class AccessDenied : IAuthorizationMiddlewareResultHandler
-{
-    public async Task HandleAsync(RequestDelegate next, HttpContext context, AuthorizationPolicy policy, PolicyAuthorizationResult authorizeResult)
-    {
-        if (authorizeResult.Succeeded)
-        {
-            await next(context);
-            return;
-        }
-        var failure = authorizeResult.Challenged ? (await context.AuthenticateAsync()).Failure : null;
-        var (code, problem) = authorizeResult.Challenged
-            ? (StatusCode.Unauthenticated, failure is null ? "This needs a token: send Authorization: Bearer and a JWT." : $"The token is refused. {Describe(failure)}")
-            : (StatusCode.PermissionDenied, $"{Describe(Caller.Of(context.User))} may not do this.");
-        if (context.Request.ContentType?.StartsWith("application/grpc", StringComparison.Ordinal) == true)
-        {
-            context.Response.ContentType = "application/grpc";
-            context.Response.Headers["grpc-status"] = ((int)code).ToString(CultureInfo.InvariantCulture);
-            context.Response.Headers["grpc-message"] = Uri.EscapeDataString(problem).Replace("%20", " ", StringComparison.Ordinal);
-            return;
-        }
-        if (code == StatusCode.Unauthenticated) context.Response.Headers.WWWAuthenticate = JwtBearerDefaults.AuthenticationScheme;
-        await ProblemDetails.Create(new(code, problem)).ExecuteAsync(context);
-    }
-
-    private static string Describe(Caller caller) => caller.AppId is { } app ? $"The app '{app}'" : $"'{Shortened.To(64, caller.UserId ?? "")}' is no operator and";
-
-    private static string Describe(Exception failure) => failure switch
-    {
-        SecurityTokenExpiredException expired => $"It expired at {expired.Expires:u}.",
-        SecurityTokenNotYetValidException early => $"It is not valid before {early.NotBefore:u}.",
-        SecurityTokenInvalidAudienceException => "It is for another audience (aud).",
-        SecurityTokenInvalidIssuerException => "It is of another issuer (iss).",
-        SecurityTokenNoExpirationException => "It does not expire (exp).",
-        SecurityTokenInvalidAlgorithmException => "It is signed with an algorithm that is not allowed.",
-        SecurityTokenSignatureKeyNotFoundException => "It is signed with a key that is not the issuer's.",
-        SecurityTokenInvalidSignatureException => "Its signature is not that of the issuer.",
-        SecurityTokenMalformedException or ArgumentException => "It is not a JWT.",
-        SecurityTokenException { InnerException: null } or AuthenticationFailureException => failure.Message,
-        _ => "It could not be checked.",
-    };
 }

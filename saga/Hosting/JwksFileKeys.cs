@@ -8,7 +8,7 @@ internal sealed class JwksFileKeys(string path)
     private readonly Lock gate = new();
     private (DateTime Changed, IList<SecurityKey> Keys)? read;
 
-    /// <exception cref="SecurityTokenException">The file cannot be read any more.</exception>
+    /// <exception cref="InvalidOperationException">The file cannot be read any more.</exception>
     public IList<SecurityKey> Get()
     {
         lock (gate)
@@ -21,7 +21,7 @@ internal sealed class JwksFileKeys(string path)
             }
             catch (Exception unreadable) when (IsUnreadable(unreadable))
             {
-                throw new SecurityTokenException($"{path} is no JSON Web Key Set: {unreadable.Message}", unreadable);
+                throw new InvalidOperationException($"{path} is no JSON Web Key Set: {unreadable.Message}", unreadable);
             }
         }
     }

@@ -53,7 +53,8 @@ public static class ProblemDetails
             return Create(rejected.Rejection);
         }
         catch (RpcException refused)
-            when (refused.StatusCode is not (StatusCode.Unauthenticated or StatusCode.PermissionDenied) && ToHttpStatus(refused.StatusCode) is { } code)
+            when (refused.StatusCode is not (StatusCode.Unauthenticated or StatusCode.PermissionDenied or StatusCode.Unavailable)
+                && ToHttpStatus(refused.StatusCode) is { } code)
         {
             // Another service rejected the call. That it does not know this service is a fault, and not the client's.
             return Create(code, new Rejection(refused.StatusCode, "").Title, refused.Status.Detail);
@@ -78,6 +79,7 @@ public static class ProblemDetails
         StatusCode.AlreadyExists => StatusCodes.Status409Conflict,
         StatusCode.FailedPrecondition => StatusCodes.Status422UnprocessableEntity,
         StatusCode.ResourceExhausted => StatusCodes.Status429TooManyRequests,
+        StatusCode.Unavailable => StatusCodes.Status503ServiceUnavailable,
         _ => null,
     };
 

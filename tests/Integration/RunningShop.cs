@@ -112,12 +112,14 @@ public class RunningShop : IAsyncLifetime
         ChildProcess.Start("dotnet", [ProgramOf("daprd"), .. arguments], environment);
 
     /// <summary>Calls any method with any bytes, for at most 15 s.</summary>
-    public AsyncUnaryCall<byte[]> CallRawAsync(string port, string service, string method, byte[] request)
+    /// <returns>Its response, or the first one of a stream. Null: there is none.</returns>
+    public async Task<byte[]?> CallRawAsync(string port, string service, string method, byte[] request)
     {
         var bytes = Marshallers.Create(content => content, content => content);
         var channel = channels.GetOrAdd(port, _ => GrpcChannel.ForAddress(AddressOf(port)));
-        return channel.CreateCallInvoker().AsyncUnaryCall(new Method<byte[], byte[]>(MethodType.Unary, service, method, bytes, bytes), null,
-            new(deadline: DateTime.UtcNow.AddSeconds(15)), request);
+        using var call = channel.CreateCallInvoker().AsyncServerStreamingCall(
+            new Method<byte[], byte[]>(MethodType.ServerStreaming, service, method, bytes, bytes), null, new(deadline: DateTime.UtcNow.AddSeconds(15)), request);
+        return await call.ResponseStream.MoveNext(default) ? call.ResponseStream.Current : null;
     }
 
     /// <summary>Writes the project's dapr.yaml and components with these ports, and creates the folders that they name.</summary>

@@ -3,5 +3,5 @@ namespace Integration;
 /// <summary>A shop with a short deadline, after which sweeps check reservations.</summary>
 public sealed class ShortDeadlineShop : RunningShop
 {
-    public ShortDeadlineShop() => Environment["Saga__Deadline"] = "00:00:02";
+    public ShortDeadlineShop() => Environment["Saga__Deadline"] = "00:00:05";
 }

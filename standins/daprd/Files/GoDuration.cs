@@ -9,6 +9,9 @@ internal static class GoDuration
     private static readonly (string Unit, double Seconds)[] Units =
         [("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1), ("m", 60), ("h", 3600)];
 
+    /// <summary>Go's durations are nanoseconds in 64 bits.</summary>
+    private const double SecondsMax = long.MaxValue / 1e9;
+
     private static readonly SearchValues<char> NumberCharacters = SearchValues.Create("0123456789.");
 
     public static bool TryParse(string text, out TimeSpan duration)
@@ -16,6 +19,7 @@ internal static class GoDuration
         duration = default;
         if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var milliseconds))
         {
+            if (milliseconds is > (long)(SecondsMax * 1000) or < -(long)(SecondsMax * 1000)) return false;
             duration = TimeSpan.FromMilliseconds(milliseconds);
             return true;
         }
@@ -35,6 +39,7 @@ internal static class GoDuration
             rest = rest[unit.Length..];
         }
 
+        if (!(seconds <= SecondsMax)) return false;
         duration = TimeSpan.FromSeconds(text[0] == '-' ? -seconds : seconds);
         return true;
     }

@@ -33,6 +33,11 @@ internal sealed class YamlNodeRef
         {
             throw new ConfigurationException($"{file}, line {broken.Start.Line}: this is not valid YAML: {broken.InnerException?.Message ?? broken.Message}");
         }
+        catch (Exception broken) when (broken is InvalidOperationException or ArgumentException)
+        {
+            // YamlDotNet throws them at a sequence or a mapping that does not end.
+            throw new ConfigurationException($"{file}: this is not valid YAML: a sequence or a mapping does not end.");
+        }
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
         {
             throw new ConfigurationException($"{file}: cannot be read: {unreadable.Message}");

@@ -1,4 +1,6 @@
 using System.Collections;
+using Dapr.AppCallback.Autogen.Grpc.v1;
+using Dapr.Client.Autogen.Grpc.v1;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
 using Google.Protobuf.WellKnownTypes;
@@ -12,7 +14,9 @@ using Shop.V1;
 
 namespace Integration.Cli;
 
-/// <summary>All four services at one address. Each string of each response is the same text; calls of GetProduct fail with it.</summary>
+/// <summary>
+/// All four services and their sidecars at one address. Each string of each response is the same text; calls of GetProduct fail with it.
+/// </summary>
 internal sealed class ScriptedShop : IAsyncDisposable
 {
     private const int DepthMax = 6;
@@ -20,7 +24,7 @@ internal sealed class ScriptedShop : IAsyncDisposable
     private static readonly Dictionary<string, MethodDescriptor> Methods = new[]
         {
             OrdersReflection.Descriptor, StockReflection.Descriptor, PaymentsReflection.Descriptor, CouponsReflection.Descriptor,
-            DeadLettersReflection.Descriptor,
+            DeadLettersReflection.Descriptor, DaprReflection.Descriptor, AppcallbackReflection.Descriptor,
         }
         .SelectMany(file => file.Services).SelectMany(service => service.Methods)
         .ToDictionary(method => $"/{method.Service.FullName}/{method.Name}");
@@ -30,6 +34,10 @@ internal sealed class ScriptedShop : IAsyncDisposable
     private ScriptedShop(WebApplication app) => this.app = app;
 
     /// <summary>The options that name its address.</summary>
+    /// <summary>The options of the doctor that name its address as that of the sidecars.</summary>
+    public IEnumerable<string> SidecarOptions =>
+        ((string[])["--orders-sidecar", "--stock-sidecar", "--payments-sidecar", "--coupons-sidecar"]).SelectMany(name => new[] { name, app.Urls.Single() });
+
     public IEnumerable<string> Options => ((string[])["--orders", "--stock", "--payments", "--coupons"]).SelectMany(name => new[] { name, app.Urls.Single() });
 
     public static async Task<ScriptedShop> StartAsync(string text)

@@ -213,6 +213,34 @@ public sealed class UsageTests
         if (words != "product show lamp") Assert.Contains(Text, documents.SelectMany(GetStrings));
     }
 
+    [Fact]
+    public async Task The_doctor_prints_what_sidecars_and_files_say_neither_as_markup_nor_to_control_the_terminal()
+    {
+        const string Text = "[red]x[/] [[ \u001b[2J\u0007\u009b2J\nok\r\u202eabc\u2028<";
+        await using var shop = await ScriptedShop.StartAsync(Text);
+        await using var sidecar = await SidecarHttp.StartAsync(500, JsonSerializer.Serialize(new { errorCode = Text, message = Text }), 500);
+        var components = Directory.CreateTempSubdirectory("components-");
+        try
+        {
+            File.WriteAllText(Path.Combine(components.FullName, "store.yaml"), $"""
+                kind: Component
+                metadata: {JsonSerializer.Serialize(new { name = Text })}
+                spec: {JsonSerializer.Serialize(new { type = "state.redis", metadata = new[] { new { name = "ttlInSeconds", value = Text } } })}
+                """);
+            string[] http = [.. ((string[])["orders", "stock", "payments", "coupons"]).SelectMany(app => new[] { $"--{app}-sidecar-http", sidecar.Address })];
+            string[] words = ["doctor", "--components", components.FullName, .. shop.Options, .. shop.SidecarOptions, .. http];
+            var run = await CliRun.WithoutAddressesAsync(words);
+            Assert.DoesNotContain(run.Output + run.Error, letter => letter != '\n' && (char.IsControl(letter) || "\u202e\u2028".Contains(letter)));
+            Assert.DoesNotContain("   at ", run.Error);
+            Assert.Contains(@"[red]x[/][[\u001B[2J\u0007", Regex.Replace(run.Output, @"\s+", ""));
+            Assert.Contains(GetStrings((await CliRun.WithoutAddressesAsync([.. words, "--json"])).Json), text => text!.Contains(Text));
+        }
+        finally
+        {
+            components.Delete(recursive: true);
+        }
+    }
+
     [Theory, MemberData(nameof(Printing))]
     public async Task Ids_are_not_broken_over_lines_on_80_columns_and_in_a_pipe(string words)
     {
@@ -242,7 +270,7 @@ public sealed class UsageTests
     [
         "orders", "orders --open", "order show x", "order timeline x", "order cancel x", "order place x --item x --watch", "explain x",
         "product list", "product show lamp", "product adjust x 1", "account list", "account show x", "coupon list", "coupon issue x --won-off 1",
-        "dead-letters list", "dead-letters show x", "dead-letters redrive x", "dead-letters discard x",
+        "audit", "dead-letters list", "dead-letters show x", "dead-letters redrive x", "dead-letters discard x",
     ];
 
     private static readonly Type[] Texts = [typeof(string), typeof(bool), typeof(OrderStatus[]), typeof(OrderItem[])];

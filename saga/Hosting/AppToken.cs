@@ -1,0 +1,19 @@
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.AspNetCore.Http;
+
+namespace Saga.Hosting;
+
+/// <summary>APP_API_TOKEN, which the sidecar sends with each call to its app.</summary>
+internal sealed class AppToken(AuthOptions options)
+{
+    public const string Header = "dapr-api-token";
+
+    private readonly byte[]? token = options.AppToken is { } text ? Encoding.UTF8.GetBytes(text) : null;
+
+    /// <summary>False: any caller counts as the sidecar.</summary>
+    public bool IsSet => token is not null;
+
+    public bool IsSentWith(HttpRequest request) =>
+        token is not null && CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(request.Headers[Header].ToString()), token);
+}
