@@ -33,10 +33,11 @@ internal sealed class BenchRun : IAsyncDisposable
     private TimeSpan WarmUp => measured / 4;
 
     /// <param name="traces">See <see cref="ShopUnderTest.StartAsync"/>.</param>
-    public static async Task<BenchRun> StartAsync(TimeSpan measured, bool traces)
+    /// <param name="overload">See there.</param>
+    public static async Task<BenchRun> StartAsync(TimeSpan measured, bool traces, bool overload)
     {
         var load = double.Parse(File.ReadAllText("/proc/loadavg").Split(' ')[0]);
-        var shop = await ShopUnderTest.StartAsync(Directory.GetCurrentDirectory(), traces);
+        var shop = await ShopUnderTest.StartAsync(Directory.GetCurrentDirectory(), traces, overload);
         Log($"started, and the first order answered, in {shop.FirstAnswer.TotalSeconds:N1} s");
         return new(shop, await CompletionListener.StartAsync(shop.RedisAddress), measured, load);
     }

@@ -25,8 +25,8 @@ var bench = new RootCommand("Measures the whole system.") { inFlight, seconds, q
 bench.SetAction(async parsed =>
 {
     int[] customers = parsed.GetValue(inFlight) is { Length: > 0 } given ? given : parsed.GetValue(quick) ? [1, 128] : [1, 16, 128];
-    var measured = TimeSpan.FromSeconds(parsed.GetValue(seconds) ?? (parsed.GetValue(quick) ? 5 : 20));
-    await using var run = await BenchRun.StartAsync(measured, parsed.GetValue(traces));
+    var measured = TimeSpan.FromSeconds(parsed.GetValue(overload) ? 15 : parsed.GetValue(seconds) ?? (parsed.GetValue(quick) ? 5 : 20));
+    await using var run = await BenchRun.StartAsync(measured, parsed.GetValue(traces), parsed.GetValue(overload));
     if (parsed.GetValue(growth)) await run.RunGrowthAsync();
     else if (parsed.GetValue(orders) is > 0 and var many) await run.RunMemoryAsync(many);
     else if (parsed.GetValue(overload)) await run.RunOverloadAsync(TimeSpan.FromSeconds(parsed.GetValue(seconds) ?? 60));

@@ -45,7 +45,8 @@ internal sealed class ShopUnderTest : IAsyncDisposable
 
     /// <param name="root">The folder of the repository.</param>
     /// <param name="traces">Trace every order, and send the spans of services and sidecars.</param>
-    public static async Task<ShopUnderTest> StartAsync(string root, bool traces)
+    /// <param name="overload">With the limits and timeouts that a shop has by default, also for a burst.</param>
+    public static async Task<ShopUnderTest> StartAsync(string root, bool traces, bool overload)
     {
         var shop = new ShopUnderTest();
         if (traces) shop.sink = new(FreePort.Take());
@@ -55,7 +56,7 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         {
             await shop.StartRedisAsync();
             var begun = Stopwatch.GetTimestamp();
-            shop.StartRunner(root);
+            shop.StartRunner(root, overload);
             shop.Clients = new(shop.GetAddress("5001"), shop.GetAddress("5002"), shop.GetAddress("5003"), shop.GetAddress("5004"));
             await shop.Clients.WaitUntilReadyAsync(TimeSpan.FromSeconds(60), default);
             await shop.PlaceFirstAsync();
@@ -116,7 +117,7 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         throw new InvalidOperationException("redis-server did not start.");
     }
 
-    private void StartRunner(string root)
+    private void StartRunner(string root, bool overload)
     {
         var components = folder.CreateSubdirectory("components").FullName;
         foreach (var file in Directory.EnumerateFiles(Path.Combine(root, "components")))
@@ -144,11 +145,15 @@ internal sealed class ShopUnderTest : IAsyncDisposable
                 ["Logging__LogLevel__Default"] = "Warning",
                 ["OTEL_TRACES_EXPORTER"] = sink is null ? "none" : "zipkin",
                 ["OTEL_EXPORTER_ZIPKIN_ENDPOINT"] = sink?.Endpoint ?? "",
-                // Orders that wait in a burst must neither fail nor be resent.
-                ["Saga__Deadline"] = "00:05:00",
-                ["Saga__ResendAfter"] = "00:01:00",
             },
         };
+        if (!overload)
+        {
+            // Orders that wait in a burst must be accepted, and neither fail nor be resent.
+            start.Environment["Saga__Deadline"] = "00:05:00";
+            start.Environment["Saga__ResendAfter"] = "00:01:00";
+            start.Environment["Saga__OpenOrdersMax"] = "1000000";
+        }
         runner = Process.Start(start)!;
         _ = ForwardAsync(runner.StandardOutput);
     }

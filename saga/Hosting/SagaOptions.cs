@@ -21,13 +21,18 @@ public sealed class SagaOptions
     /// <summary>Streams that a service has open, at most; over it RESOURCE_EXHAUSTED. 1 to 100,000.</summary>
     public int StreamsMax { get; private init; }
 
+    /// <summary>
+    /// Open orders at one instance of Orders, at most; over it RESOURCE_EXHAUSTED: more would only wait, and be resent. 1 to 1,000,000.
+    /// </summary>
+    public int OpenOrdersMax { get; private init; }
+
     /// <summary>Open orders of one user at one instance of Orders, at most; over it RESOURCE_EXHAUSTED. 1 to 1,000,000.</summary>
     public int OpenOrdersPerUserMax { get; private init; }
 
     internal static SagaOptions Read(SettingReader settings)
     {
         settings.OnlyKnown("Saga", nameof(Deadline), nameof(ResendAfter), nameof(SweepPeriod), nameof(BulkSubscribe),
-            nameof(RequestsMax), nameof(StreamsMax), nameof(OpenOrdersPerUserMax));
+            nameof(RequestsMax), nameof(StreamsMax), nameof(OpenOrdersMax), nameof(OpenOrdersPerUserMax));
         return new()
         {
             Deadline = settings.Duration("Saga:Deadline", TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(1), TimeSpan.FromHours(24)),
@@ -36,6 +41,7 @@ public sealed class SagaOptions
             BulkSubscribe = settings.Flag("Saga:BulkSubscribe", false),
             RequestsMax = settings.Number("Saga:RequestsMax", 1_000, 1, 100_000),
             StreamsMax = settings.Number("Saga:StreamsMax", 1_000, 1, 100_000),
+            OpenOrdersMax = settings.Number("Saga:OpenOrdersMax", 2_000, 1, 1_000_000),
             OpenOrdersPerUserMax = settings.Number("Saga:OpenOrdersPerUserMax", 1_000, 1, 1_000_000),
         };
     }

@@ -9,6 +9,8 @@ internal sealed class OpenOrderGauge
     private readonly ConcurrentDictionary<string, (string UserId, DateTimeOffset Placed)> open = new();
     private readonly ConcurrentDictionary<string, int> countByUser = new();
     private readonly TimeProvider clock;
+    // ConcurrentDictionary.Count takes all of its locks.
+    private int count;
 
     public OpenOrderGauge(OrderStore orders, OrderSweep sweep, TimeProvider clock)
     {
@@ -27,7 +29,7 @@ internal sealed class OpenOrderGauge
         sweep.Closed += Remove;
     }
 
-    public int Count => open.Count;
+    public int Count => Volatile.Read(ref count);
 
     /// <summary>Time since the oldest open order was placed. Zero: none is open.</summary>
     public TimeSpan AgeOfOldest
@@ -43,13 +45,16 @@ internal sealed class OpenOrderGauge
 
     private void Add(Order order)
     {
-        if (open.TryAdd(order.Id, (order.UserId, order.Placed))) countByUser.AddOrUpdate(order.UserId, 1, (_, count) => count + 1);
+        if (!open.TryAdd(order.Id, (order.UserId, order.Placed))) return;
+        Interlocked.Increment(ref count);
+        countByUser.AddOrUpdate(order.UserId, 1, (_, own) => own + 1);
     }
 
     private void Remove(string orderId)
     {
         if (!open.TryRemove(orderId, out var order)) return;
+        Interlocked.Decrement(ref count);
         // A user without open orders is not remembered.
-        if (countByUser.AddOrUpdate(order.UserId, 0, (_, count) => count - 1) <= 0) countByUser.TryRemove(new(order.UserId, 0));
+        if (countByUser.AddOrUpdate(order.UserId, 0, (_, own) => own - 1) <= 0) countByUser.TryRemove(new(order.UserId, 0));
     }
 }

@@ -16,8 +16,7 @@ public sealed class RequestLimitsTests : IDisposable
 {
     private const int Max = 2;
 
-    private static readonly SagaOptions Options = SagaOptions.Read(new(new ConfigurationBuilder().AddInMemoryCollection(
-        ((string[])["RequestsMax", "StreamsMax", "OpenOrdersPerUserMax"]).Select(name => KeyValuePair.Create($"Saga:{name}", (string?)$"{Max}"))).Build()));
+    private static readonly SagaOptions Options = Read("RequestsMax", "StreamsMax", "OpenOrdersPerUserMax");
 
     private readonly RequestLimits limits = new(Options);
 
@@ -116,6 +115,21 @@ public sealed class RequestLimitsTests : IDisposable
         Assert.Equal((0, 0), (gauge.CountOf(placed[0].UserId), gauge.Count));
     }
 
+    [Fact]
+    public void All_users_together_have_at_most_so_many_open_orders()
+    {
+        var shop = new OrdersAlone(Read("OpenOrdersMax"));
+        for (var number = 1; number <= Max; number++)
+        {
+            var order = Hazards.ScriptedShop.OrderOf(number: number) with { UserId = $"u{number}" };
+            shop.World.Run(() => shop.Placing.StoreAsync(order, isTracked: false, default));
+        }
+        var request = new PlaceOrderRequest { UserId = "another", Items = { new OrderItem { ProductId = "a", Quantity = 1 } } };
+        var rejected = Assert.Throws<RejectedException>(() => shop.World.Run(() => shop.Placing.PlaceAsync(request, Caller.Anyone, default)));
+        Assert.Equal(StatusCode.ResourceExhausted, rejected.StatusCode);
+        Assert.StartsWith("2 orders are open", rejected.Status.Detail);
+    }
+
     [Fact, Trait("Hazard", "H29")]
     public void An_order_that_is_closed_while_a_sweep_looks_at_it_is_not_counted_as_open()
     {
@@ -135,10 +149,13 @@ public sealed class RequestLimitsTests : IDisposable
         Assert.True(((Order)shop.Store.Read(key).Value!).IsClosed);
     }
 
+    private static SagaOptions Read(params IEnumerable<string> limits) => SagaOptions.Read(new(new ConfigurationBuilder().AddInMemoryCollection(
+        limits.Select(name => KeyValuePair.Create($"Saga:{name}", (string?)$"{Max}"))).Build()));
+
     /// <summary>Orders without the other services.</summary>
     private sealed class OrdersAlone
     {
-        public OrdersAlone()
+        public OrdersAlone(SagaOptions? options = null)
         {
             var sidecar = new SimulatedSidecar(World, Store, "orders", null, () => SidecarFaults.None, () => false, _ => { });
             var documents = new DocumentStore(sidecar, new(World.Clock, World.Chance));
@@ -151,7 +168,7 @@ public sealed class RequestLimitsTests : IDisposable
                 Orders, sidecar, openOrders, ids, new(documents, sidecar, World.Clock), timeouts, deadLetters, World.Clock, NullLoggerFactory.Instance);
             Sweep.Visited += _ => BeforeVisit();
             Gauge = new(Orders, Sweep, World.Clock);
-            Placing = new(Orders, sidecar, openOrders, ids, null!, Gauge, Options, World.Clock);
+            Placing = new(Orders, sidecar, openOrders, ids, null!, Gauge, options ?? Options, World.Clock);
         }
 
         public World World { get; } = new(1);

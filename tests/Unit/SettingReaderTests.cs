@@ -50,7 +50,7 @@ public sealed class SettingReaderTests
             ("Saga:RequestsMax", "0"), ("Saga:StreamsMax", "1e3"), ("Saga:OpenOrdersPerUserMax", "-1"), ("Saga:Quiet", "5s"))).Failures.ToArray();
         Assert.Equal(8, problems.Length);
         Assert.Equal("Saga__Quiet is not a setting; Saga has Saga__Deadline, Saga__ResendAfter, Saga__SweepPeriod, Saga__BulkSubscribe, "
-            + "Saga__RequestsMax, Saga__StreamsMax, Saga__OpenOrdersPerUserMax.", problems[0]);
+            + "Saga__RequestsMax, Saga__StreamsMax, Saga__OpenOrdersMax, Saga__OpenOrdersPerUserMax.", problems[0]);
         Assert.Contains("Saga__SweepPeriod must be a duration with a unit, 50ms to 600s", problems[3]);
         Assert.Equal("Saga__BulkSubscribe must be true or false, such as true, not 'yes'.", problems[4]);
         Assert.Equal("Saga__RequestsMax must be a whole number, 1 to 100000, such as 1000, not '0'.", problems[5]);

@@ -14,7 +14,7 @@ internal sealed class PlaceOrderHandler(
     /// <param name="caller">Places it for itself; an operator for anybody.</param>
     /// <returns>The order, or with a used idempotency key the one that it placed.</returns>
     /// <exception cref="RejectedException">
-    /// The request is invalid or for somebody else, the precheck found that the order would fail, or the user has too many open orders.
+    /// The request is invalid or for somebody else, the precheck found that the order would fail, or too many orders are open.
     /// </exception>
     public async Task<Order> PlaceAsync(Wire.PlaceOrderRequest request, Caller caller, CancellationToken ct)
     {
@@ -33,12 +33,7 @@ internal sealed class PlaceOrderHandler(
             }
         }
 
-        if (openOrderGauge.CountOf(request.UserId) >= options.OpenOrdersPerUserMax)
-        {
-            throw new RejectedException(Rejection.Exhausted(
-                $"User '{request.UserId}' has {options.OpenOrdersPerUserMax} open orders, as many as one user may have", RetryAfter));
-        }
-
+        RejectOverLimit(request.UserId);
         var quote = await QuoteAsync(request, ct);
         if (!request.SkipPrecheck && !quote.Problems.IsEmpty) throw new RejectedException(Rejection.Precondition(quote.Problems));
 
@@ -69,6 +64,20 @@ internal sealed class PlaceOrderHandler(
             if (order.Status != OrderStatus.Abandoned) return order;
             // The deadline passed between tracking and storing, and a sweep has given the id up.
             tombstone = order;
+        }
+    }
+
+    /// <exception cref="RejectedException">RESOURCE_EXHAUSTED.</exception>
+    private void RejectOverLimit(string userId)
+    {
+        if (openOrderGauge.Count >= options.OpenOrdersMax)
+        {
+            throw new RejectedException(Rejection.Exhausted($"{options.OpenOrdersMax} orders are open, as many as this service takes at once", RetryAfter));
+        }
+        if (openOrderGauge.CountOf(userId) >= options.OpenOrdersPerUserMax)
+        {
+            throw new RejectedException(Rejection.Exhausted(
+                $"User '{userId}' has {options.OpenOrdersPerUserMax} open orders, as many as one user may have", RetryAfter));
         }
     }
 
