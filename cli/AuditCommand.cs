@@ -25,10 +25,14 @@ internal static class AuditCommand
               shop audit --json | jq -r '.[] | "\(.state) \(.name)"'
             """) { deadline }.SetHandler(async context =>
         {
+            var isTerminal = !Console.IsErrorRedirected;
             var invariants = await AuditRunner.RunAsync(
                 context.Shop, context.GetValue(deadline) ?? OrderDeadline,
-                read => Console.Error.Write($"\r{read} orders read"), context.CancellationToken);
-            await Console.Error.WriteLineAsync();
+                read =>
+                {
+                    if (isTerminal) Console.Error.Write($"\r{read} orders read");
+                }, context.CancellationToken);
+            if (isTerminal) await Console.Error.WriteLineAsync();
             var notChecked = invariants.SelectMany(one => one.NotChecked);
             foreach (var unavailable in await UnavailableServices.DescribeAsync(context.Shop, notChecked, context.CancellationToken))
             {
