@@ -23,7 +23,7 @@ internal static class TokenCommand
             DefaultValueFactory = _ => Path.Combine(".data", "dev-keys"),
         };
         return new Command("dev-token", """
-            Issue a token for a shop with Auth__Mode=jwt, and print it. For development: whoever can read the key can be anybody.
+            Issue a token for a shop with Auth__Mode=jwt, and print it. For development only: every process that can read the key can issue tokens for any user.
 
               shop dev-token mina
               shop dev-token ops --operator
@@ -31,7 +31,17 @@ internal static class TokenCommand
         {
             var keys = Path.GetFullPath(context.GetValue(folder));
             var jwks = Path.Combine(keys, "jwks.json");
-            using var key = OpenKey(keys, jwks);
+            ECDsa key;
+            try
+            {
+                key = OpenKey(keys, jwks);
+            }
+            catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
+            {
+                Terminal.WriteError($"The keys in {keys} cannot be read or created: {fault.Message} Give another --folder.");
+                return Task.FromResult(ExitCode.Refused);
+            }
+            using var opened = key;
             Dictionary<string, object> claims = new() { ["sub"] = context.GetValue(user) };
             if (context.GetValue(isOperator)) claims["roles"] = "operator";
             var now = TimeProvider.System.GetUtcNow().UtcDateTime;

@@ -5,12 +5,12 @@ using Microsoft.AspNetCore.Http;
 namespace Saga.Commands;
 
 /// <summary>Who calls a method, as the authentication of the request has found out.</summary>
-/// <param name="UserId">The user's id. Null: nobody is authenticated, or an app calls.</param>
+/// <param name="UserId">The user's id. Null: callers are not authenticated, or the caller is an app.</param>
 /// <param name="IsOperator">Sees what belongs to any user, and may act for any.</param>
 /// <param name="AppId">The Dapr app id of an app that calls through its sidecar for itself, not for a user. Null: it is none.</param>
 public sealed record Caller(string? UserId, bool IsOperator, string? AppId)
 {
-    /// <summary>Whoever reaches the service, when nobody is authenticated.</summary>
+    /// <summary>Every client, when callers are not authenticated.</summary>
     public static readonly Caller Anyone = new(null, IsOperator: true, null);
 
     /// <exception cref="InvalidOperationException">The method can be called without authentication.</exception>
@@ -20,7 +20,7 @@ public sealed record Caller(string? UserId, bool IsOperator, string? AppId)
     public static Caller Of(ClaimsPrincipal principal) => (principal.Identity as CallerIdentity)?.Caller
         ?? throw new InvalidOperationException("The caller is not authenticated; the method must not be anonymous.");
 
-    /// <summary>True: what belongs to this user is nobody else's, or the caller may see it nevertheless.</summary>
+    /// <summary>True: the caller is this user, an operator or an app.</summary>
     public bool MaySee(string userId) => IsOperator || AppId is not null || UserId == userId;
 
     /// <param name="field">The name of the field in the request.</param>

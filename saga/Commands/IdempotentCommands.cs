@@ -14,7 +14,7 @@ namespace Saga.Commands;
 /// <param name="Response">The response, as protobuf bytes in base64.</param>
 /// <param name="At">When it was executed.</param>
 /// <param name="IsKeyGenerated">No client has sent the key; only the call that generated it repeats it.</param>
-/// <param name="Caller">The user who called: each has idempotency keys of its own. Null: nobody was authenticated.</param>
+/// <param name="Caller">The user who called: each has idempotency keys of its own. Null: callers were not authenticated.</param>
 public sealed record CompletedCommand(
     string? Command, string Key, string Content, string Response, DateTimeOffset At,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool IsKeyGenerated = false, string? Caller = null);

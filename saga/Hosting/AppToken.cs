@@ -14,6 +14,7 @@ internal sealed class AppToken(AuthOptions options)
     /// <summary>False: any caller counts as the sidecar.</summary>
     public bool IsSet => token is not null;
 
-    public bool IsSentWith(HttpRequest request) =>
-        token is not null && CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(request.Headers[Header].ToString()), token);
+    /// <summary>One of the values is the token: a sidecar may pass on the caller's own before it.</summary>
+    public bool IsSentWith(HttpRequest request) => token is not null
+        && request.Headers[Header].Any(value => CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(value ?? ""), token));
 }

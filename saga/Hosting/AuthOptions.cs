@@ -3,7 +3,7 @@ namespace Saga.Hosting;
 /// <summary>Who may call: Auth:Mode and the like, as environment variables Auth__Mode.</summary>
 public sealed class AuthOptions
 {
-    /// <summary>False: nobody is authenticated, and everybody may do everything.</summary>
+    /// <summary>False: callers are not authenticated, and every client may call every method.</summary>
     public bool IsJwt { get; private init; }
 
     /// <summary>The aud of a token. Empty: Auth:Mode is none.</summary>
@@ -38,7 +38,7 @@ public sealed class AuthOptions
         if (mode != "jwt")
         {
             settings.Must(mode is not null || !isReachable, Mode,
-                "must be set, because this service can be reached from other machines: jwt, or none if everybody who reaches it may do everything.");
+                "must be set, because this service can be reached from other machines: jwt, or none if every client that reaches it may call every method.");
             foreach (var key in onlyJwt.Select(name => $"Auth:{name}"))
             {
                 settings.Must(settings.Text(key) is null, key, "has no effect without Auth__Mode=jwt: set that too, or leave it out.");

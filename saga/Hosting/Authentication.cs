@@ -14,7 +14,7 @@ using Saga.Commands;
 namespace Saga.Hosting;
 
 /// <summary>
-/// Finds out who calls: with Auth:Mode jwt a user by a bearer token, or another app of the saga by what its sidecar sends; otherwise everybody is
+/// Finds out who calls: with Auth:Mode jwt a user by a bearer token, or another app of the saga by what its sidecar sends; otherwise every caller is
 /// <see cref="Caller.Anyone"/>. What a caller may do is at the methods (<see cref="AllowAttribute"/>), whose default is operators only.
 /// </summary>
 internal static class Authentication

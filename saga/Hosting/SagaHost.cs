@@ -195,7 +195,7 @@ public static class SagaHost
         try
         {
             await using var app = build();
-            if (!app.Services.GetRequiredService<AuthOptions>().IsJwt) SagaLog.NobodyIsAuthenticated(app.Logger);
+            if (!app.Services.GetRequiredService<AuthOptions>().IsJwt) SagaLog.CallersNotAuthenticated(app.Logger);
             await app.RunAsync();
             return 0;
         }

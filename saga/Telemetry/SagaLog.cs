@@ -82,9 +82,9 @@ internal static partial class SagaLog
         EventName = "TracesLost")]
     public static partial void TracesLost(ILogger log, string problem);
 
-    [LoggerMessage(22, LogLevel.Warning, "Nobody is authenticated, and who reaches this service may do everything (Auth__Mode=none).",
-        EventName = "NobodyIsAuthenticated")]
-    public static partial void NobodyIsAuthenticated(ILogger log);
+    [LoggerMessage(22, LogLevel.Warning, "Callers are not authenticated (Auth__Mode=none): every client that reaches this service may call every method.",
+        EventName = "CallersNotAuthenticated")]
+    public static partial void CallersNotAuthenticated(ILogger log);
 
     [LoggerMessage(20, LogLevel.Warning, "Traces or metrics: {Problem}", EventName = "TelemetryWarning")]
     public static partial void TelemetryWarning(ILogger log, string problem);

@@ -70,11 +70,12 @@ internal sealed class CouponService(ISidecar sidecar, DocumentStore documents, I
     [Allow(Role.User)]
     public override async Task<Wire.ListCouponsResponse> ListCoupons(Wire.ListCouponsRequest request, ServerCallContext context)
     {
-        var check = new RequestCheck().Page(request.PageSize, request.PageToken);
-        if (request.UserId.Length > 0) check.Id("user_id", request.UserId);
-        check.ThrowIfInvalid();
         var caller = Caller.Of(context);
         var userId = request.UserId.Length == 0 && !caller.IsOperator ? caller.UserId! : request.UserId;
+        var check = new RequestCheck().Page(request.PageSize, request.PageToken);
+        // Also that of a token, which may be no id of the shop.
+        if (userId.Length > 0) check.Id("user_id", userId);
+        check.ThrowIfInvalid();
         caller.MustBe("user_id", userId);
         var list = userId.Length > 0 ? IndexOf(userId) : Index;
         var (ids, next) = await index.ReadPageAsync(list, request.PageToken, RequestCheck.GetPageSize(request.PageSize), context.CancellationToken);

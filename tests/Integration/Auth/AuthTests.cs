@@ -124,6 +124,8 @@ public sealed class AuthTests(AuthShop shop)
         await AssertAsync(StatusCode.NotFound, "coupon", () => shop.Clients.Coupons.GetCouponAsync(new() { UserCouponId = $"mina-{run}" }, jun));
         await AssertAsync(StatusCode.PermissionDenied, "mina", () => shop.Clients.Coupons.ListCouponsAsync(new() { UserId = $"mina-{run}" }, jun));
         Assert.Equal([$"jun-{run}"], (await shop.Clients.Coupons.ListCouponsAsync(new(), jun)).Coupons.Select(coupon => coupon.UserId));
+        // A token's user that is no id of the shop is not part of a state key.
+        await AssertAsync(StatusCode.InvalidArgument, "user_id", () => shop.Clients.Coupons.ListCouponsAsync(new(), BearerOf("a||b")));
         Assert.Empty(await ListAsync(jun));
         Assert.Equal([placed], await ListAsync(mina));
         Assert.Contains(placed, await ListAsync(BearerOf("ops", isOperator: true)));
