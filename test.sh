@@ -64,10 +64,11 @@ if [[ " ${rings[*]} " == *" integration "* ]]; then
 fi
 
 rm -f artifacts/chaos.txt
-log=$(mktemp)
+logs=$(mktemp -d)
 # A compiler server of this run only: it halves the time of the build, and ends with the run.
 compiler=saga-tests-$$
-trap 'rm -f "$log"; pkill -f "VBCSCompiler.* -pipename:$compiler$" || true' EXIT
+mutation=
+trap '[ -z "$mutation" ] || kill "$mutation" 2>/dev/null; rm -rf "$logs"; pkill -f "VBCSCompiler.* -pipename:$compiler$" || true' EXIT
 begin=$SECONDS
 project() { local name="${1^}"; echo "tests/$name/$name.csproj"; }
 what=DaprSaga.sln
@@ -76,14 +77,18 @@ dotnet build "$what" -c Release -v q --nologo -clp:NoSummary -p:UseSharedCompila
 echo "built in $((SECONDS - begin)) s"
 
 passed=0 failed=0
-# One after the other: they share two cores, and some measure time.
-for ring in "${rings[@]}"; do
-  since=$SECONDS
+# Replaces the shell by a ring, so call it in a subshell. The rest of the arguments is a command to run it under.
+exec_ring() {
+  local ring=$1
+  shift
   # Profiles of code do not pay within minutes, and within seconds its second compilation does not either: half of the processor time.
-  runtime=(DOTNET_TieredPGO=0)
+  local runtime=(DOTNET_TieredPGO=0)
   case "$ring ${#rings[@]}" in "unit 1" | conformance* | integration*) runtime+=(DOTNET_TC_CallCounting=0) ;; esac
-  env "${runtime[@]}" dotnet test "$(project "$ring")" -c Release --no-build --nologo "${options[@]}" 2>&1 | tee "$log"
-  code=${PIPESTATUS[0]}
+  exec env "${runtime[@]}" "$@" dotnet test "$(project "$ring")" -c Release --no-build --nologo "${options[@]}" 2>&1
+}
+# Adds a finished ring to the sums.
+add_ring() {
+  local ring=$1 log=$2 code=$3 since=$4 p f
   read -r p f < <(awk '
     /(Passed|Failed)! +- Failed:/ { for (i = 1; i <= NF; i++) { if ($i == "Failed:") f += $(i + 1); if ($i == "Passed:") p += $(i + 1) } }
     /^ +Passed: [0-9]+$/ { p += $2 } /^ +Failed: [0-9]+$/ { f += $2 }
@@ -91,7 +96,26 @@ for ring in "${rings[@]}"; do
   if [ "$p" = 0 ]; then echo "No test of $ring ran."; f=$((f + 1)); elif [ "$code" != 0 ] && [ "$f" = 0 ]; then f=1; fi
   passed=$((passed + p)) failed=$((failed + f))
   echo "$ring: $p passed, $f failed in $((SECONDS - since)) s; $((SECONDS - begin)) s so far"
+}
+# One after the other: they share two cores, and some measure time. Mutation only computes, so it has what the last rings leave idle.
+for ring in "${rings[@]}"; do
+  since=$SECONDS
+  if [ "$ring" = mutation ] && [ ${#rings[@]} -gt 1 ]; then
+    echo "mutation: beside the next rings, with the lowest priority"
+    exec_ring mutation nice -n 19 >"$logs/mutation" &
+    mutation=$! mutation_since=$since
+    continue
+  fi
+  exec_ring "$ring" | tee "$logs/$ring"
+  add_ring "$ring" "$logs/$ring" "${PIPESTATUS[0]}" "$since"
 done
+if [ -n "$mutation" ]; then
+  wait "$mutation"
+  code=$?
+  mutation=
+  cat "$logs/mutation"
+  add_ring mutation "$logs/mutation" "$code" "$mutation_since"
+fi
 # A passing test's own output is not shown; this report is worth it.
 if [ ${#rings[@]} -gt 1 ] && [ -f artifacts/chaos.txt ]; then echo; cat artifacts/chaos.txt; fi
 echo
