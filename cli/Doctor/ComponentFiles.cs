@@ -41,9 +41,9 @@ internal sealed class ComponentFiles
             {
                 if (Find("ttlInSeconds") is { } ttl && !ttl.StartsWith('-'))
                 {
-                    yield return CheckResult.Problem(name, "ttlInSeconds",
-                        $"Every document expires after {ttl} s by default: balances, stock and open orders too.",
-                        "Remove ttlInSeconds from the component; the services set the time to live of what may expire.");
+                    yield return CheckResult.Warning(name, "ttlInSeconds",
+                        $"Documents expire after {ttl} s by default. The services override it with every write; other writers may not.",
+                        "Remove ttlInSeconds from the component.");
                 }
             }
             else if (type.StartsWith("pubsub.", StringComparison.Ordinal))

@@ -28,6 +28,8 @@ public sealed class DaprSidecar : ISidecar
     /// <summary>Items per call: daprd publishes at most 100 at a time.</summary>
     private const int MaxBatchSize = 100;
 
+    private const string Unlimited = "-1";
+
     private static readonly StateOptions FirstWrite = new() { Concurrency = StateOptions.Types.StateConcurrency.ConcurrencyFirstWrite };
 
     private readonly DaprApi.DaprClient dapr;
@@ -85,8 +87,9 @@ public sealed class DaprSidecar : ISidecar
             Value = UnsafeByteOperations.UnsafeWrap(JsonSerializer.SerializeToUtf8Bytes(value, TypeOf<T>())),
             Etag = new() { Value = read.ETag },
             Options = FirstWrite,
+            // Always said: a component may have a default, and whether a write without it clears an earlier one depends on the store.
+            Metadata = { ["ttlInSeconds"] = timeToLive is { } time ? ((long)time.TotalSeconds).ToString(CultureInfo.InvariantCulture) : Unlimited },
         };
-        if (timeToLive is { } time) item.Metadata.Add("ttlInSeconds", ((long)time.TotalSeconds).ToString(CultureInfo.InvariantCulture));
         if (await writes.SubmitAsync(item, ct)) return true;
         SagaMetrics.Conflicts.Add(1);
         return false;

@@ -19,7 +19,7 @@ public interface ISidecar
     Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken ct) where T : class;
 
     /// <summary>Compare-and-set: writes over <paramref name="read"/> unless the document has changed since.</summary>
-    /// <param name="timeToLive">How long the document lives. Null: its time to live is left as it is, which by default is unlimited.</param>
+    /// <param name="timeToLive">How long the document lives. Null: it does not expire.</param>
     /// <returns>False: a conflict, another writer was first. Read again and decide anew.</returns>
     Task<bool> TrySaveAsync<T>(Versioned<T> read, T value, TimeSpan? timeToLive, CancellationToken ct) where T : class;
 

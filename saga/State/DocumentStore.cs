@@ -8,7 +8,7 @@ namespace Saga.State;
 /// <summary>The outcome of one decision on a document.</summary>
 /// <param name="Next">The document to write, even when it equals the one that was read: that write is a fence. Null: nothing is written.</param>
 /// <param name="Result">Returned to the caller.</param>
-/// <param name="TimeToLive">How long the document lives. Null: its time to live is left as it is, which by default is unlimited.</param>
+/// <param name="TimeToLive">How long the document lives. Null: it does not expire.</param>
 public readonly record struct Update<T, TResult>(T? Next, TResult Result, TimeSpan? TimeToLive = null) where T : class;
 
 /// <summary>
@@ -124,7 +124,7 @@ public sealed class DocumentStore(ISidecar sidecar, ConflictBackoff backoff, int
             foreach (var update in batch)
             {
                 if (update.Decide(document) is not { } change) continue; // mutant: pruned-before-all-decided
-                (document, timeToLive, changes) = (change.Next, change.TimeToLive ?? timeToLive, changes + 1);
+                (document, timeToLive, changes) = (change.Next, change.TimeToLive, changes + 1);
             }
             if (changes > 0)
             {

@@ -4,7 +4,7 @@ namespace Integration;
 [CollectionDefinition(nameof(OnNewerDapr), DisableParallelization = true)]
 public sealed class OnNewerDapr : ICollectionFixture<NewerDaprShop>;
 
-/// <summary>The shop on sidecars that behave as Dapr 1.19.0, with API tokens, and with a state store that adds no app id to its keys.</summary>
+/// <summary>The shop on sidecars that behave as Dapr 1.19.0, with API tokens, and with a state store that adds no app id to its keys and has a default time to live.</summary>
 public sealed class NewerDaprShop : RunningShop
 {
     /// <summary>What the sidecars demand, and what the services demand.</summary>
@@ -16,5 +16,6 @@ public sealed class NewerDaprShop : RunningShop
         Environment["DAPR_API_TOKEN"] = ApiToken;
         Environment["APP_API_TOKEN"] = AppToken;
         StoreMetadata["keyPrefix"] = "none";
+        StoreMetadata["ttlInSeconds"] = "1";
     }
 }

@@ -26,6 +26,12 @@ public sealed class NewerDaprTests(NewerDaprShop shop)
         // All services share the keys of the store.
         Assert.True(await shop.Redis.KeyExistsAsync("orders:open:instances"));
         Assert.True(await shop.Redis.KeyExistsAsync("stock:open:instances"));
+        foreach (var key in shop.RedisKeys().Where(key => !key.Contains("probe", StringComparison.Ordinal)))
+        {
+            // Null: it does not expire.
+            var left = await shop.Redis.KeyTimeToLiveAsync(key);
+            Assert.True(left is null || left > TimeSpan.FromDays(5), $"{key} expires in {left}.");
+        }
         using var http = new HttpClient();
         var metadata = $"{shop.AddressOf("3501")}/v1.0/metadata";
         Assert.Equal(HttpStatusCode.Unauthorized, (await http.GetAsync(metadata)).StatusCode);

@@ -108,8 +108,8 @@ public sealed class DoctorCheckTests : IDisposable
     }
 
     [Theory]
-    [InlineData("state.redis", "ttlInSeconds", "3600", "expires after 3600 s")]
-    [InlineData("state.postgresql", "ttlInSeconds", "60", "expires after 60 s")]
+    [InlineData("state.redis", "ttlInSeconds", "3600", "expire after 3600 s")]
+    [InlineData("state.postgresql", "ttlInSeconds", "60", "expire after 60 s")]
     [InlineData("state.redis", "ttlInSeconds", "-1", null)]
     [InlineData("state.redis", "keyPrefix", "none", null)]
     [InlineData("state.redis", "keyPrefix", "name", null)]
