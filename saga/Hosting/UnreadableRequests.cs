@@ -21,7 +21,7 @@ internal static class UnreadableRequests
         // A refusal without a response message is in the headers, which are not sent yet.
         if (http.Response.HasStarted || http.Response.Headers[Status] != Unknown) return;
         http.Response.Headers[Status] = InvalidArgument;
-        http.Response.Headers[Message] = Uri.EscapeDataString($"The bytes are not a request of {http.Request.Path}.").Replace("%20", " ", StringComparison.Ordinal);
+        http.Response.Headers[Message] = GrpcMessage.Encode($"The bytes are not a request of {http.Request.Path}.");
     });
 
     private static string Format(StatusCode code) => ((int)code).ToString(CultureInfo.InvariantCulture);

@@ -42,6 +42,9 @@ return await SagaHost.RunToExitAsync(() =>
         .On<CouponRestoredEvent>(orders.OnAsync));
     var app = builder.Build();
 
+    var placing = app.Services.GetRequiredService<PlaceOrderHandler>();
+    app.UseLoadShedding("/shop.v1.OrderService/PlaceOrder", () => placing.IsOverLimit, placing.OverLimit);
+
     // Calls of clients.
     app.MapGrpcService<OrderGrpcService>();
     app.MapOrderHttp();

@@ -11,6 +11,13 @@ internal sealed class PlaceOrderHandler(
     /// <summary>An open order is closed within about a second, unless a participant is down.</summary>
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
+    /// <summary>As many orders are open as this instance takes at once.</summary>
+    public bool IsOverLimit => openOrderGauge.Count >= options.OpenOrdersMax;
+
+    /// <summary>The rejection of an order while <see cref="IsOverLimit"/>.</summary>
+    public Rejection OverLimit =>
+        Rejection.Exhausted($"{options.OpenOrdersMax} orders are open, as many as this service takes at once", RetryAfter);
+
     /// <param name="caller">Places it for itself; an operator for anybody.</param>
     /// <returns>The order, or with a used idempotency key the one that it placed.</returns>
     /// <exception cref="RejectedException">
@@ -70,10 +77,7 @@ internal sealed class PlaceOrderHandler(
     /// <exception cref="RejectedException">RESOURCE_EXHAUSTED.</exception>
     private void RejectOverLimit(string userId)
     {
-        if (openOrderGauge.Count >= options.OpenOrdersMax)
-        {
-            throw new RejectedException(Rejection.Exhausted($"{options.OpenOrdersMax} orders are open, as many as this service takes at once", RetryAfter));
-        }
+        if (IsOverLimit) throw new RejectedException(OverLimit);
         if (openOrderGauge.CountOf(userId) >= options.OpenOrdersPerUserMax)
         {
             throw new RejectedException(Rejection.Exhausted(
