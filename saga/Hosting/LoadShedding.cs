@@ -11,7 +11,7 @@ namespace Saga.Hosting;
 /// </summary>
 public static class LoadShedding
 {
-    /// <summary>Adds it for one method. Call it before endpoints are mapped.</summary>
+    /// <summary>Adds it for one method, and authentication after it. Call it once, before endpoints are mapped.</summary>
     /// <param name="method">Its path: /package.Service/Method.</param>
     /// <param name="isOverloaded">Called for each call, so it must be fast.</param>
     /// <param name="rejection">Its message is ASCII.</param>
@@ -31,5 +31,8 @@ public static class LoadShedding
             foreach (var header in headers) http.Response.Headers[header.Key] = header.Value;
             return Task.CompletedTask;
         });
+        // Otherwise WebApplication adds them before everything else.
+        app.UseAuthentication();
+        app.UseAuthorization();
     }
 }
