@@ -41,8 +41,8 @@ public sealed class SagaOptions
             BulkSubscribe = settings.Flag("Saga:BulkSubscribe", false),
             RequestsMax = settings.Number("Saga:RequestsMax", 1_000, 1, 100_000),
             StreamsMax = settings.Number("Saga:StreamsMax", 1_000, 1, 100_000),
-            OpenOrdersMax = settings.Number("Saga:OpenOrdersMax", 2_000, 1, 1_000_000),
-            OpenOrdersPerUserMax = settings.Number("Saga:OpenOrdersPerUserMax", 1_000, 1, 1_000_000),
+            OpenOrdersMax = settings.Number("Saga:OpenOrdersMax", 500, 1, 1_000_000),
+            OpenOrdersPerUserMax = settings.Number("Saga:OpenOrdersPerUserMax", 250, 1, 1_000_000),
         };
     }
 }
