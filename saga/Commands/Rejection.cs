@@ -42,7 +42,7 @@ public sealed record Rejection(StatusCode Code, string Message, params IReadOnly
 
     /// <param name="problem">Which limit is reached, as the beginning of a sentence.</param>
     public static Rejection Exhausted(string problem, TimeSpan retryAfter) => new(StatusCode.ResourceExhausted,
-        $"{problem}. Nothing was done; retry after {retryAfter.TotalSeconds:0} s.", new RetryInfo { RetryDelay = Duration.FromTimeSpan(retryAfter) });
+        $"{problem}. This call did nothing; retry after {retryAfter.TotalSeconds:0} s.", new RetryInfo { RetryDelay = Duration.FromTimeSpan(retryAfter) });
 
     public static Rejection Invalid(IReadOnlyList<(string Field, string Description)> violations)
     {

@@ -27,7 +27,7 @@ public sealed class LoadSheddingTests
         var stock = new StockService.StockServiceClient(channel);
         var rejected = await Assert.ThrowsAsync<RpcException>(async () => await stock.PutProductAsync(new() { ProductId = "a" }));
         Assert.Equal(StatusCode.ResourceExhausted, rejected.StatusCode);
-        Assert.Equal("7 products are 100 % of them. Nothing was done; retry after 3 s.", rejected.Status.Detail);
+        Assert.Equal("7 products are 100 % of them. This call did nothing; retry after 3 s.", rejected.Status.Detail);
         var details = Google.Rpc.Status.Parser.ParseFrom(rejected.Trailers.GetValueBytes("grpc-status-details-bin"));
         Assert.Equal(3, Assert.Single(details.Details).Unpack<RetryInfo>().RetryDelay.Seconds);
 

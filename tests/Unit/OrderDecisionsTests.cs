@@ -248,6 +248,23 @@ public sealed class OrderDecisionsTests
         }
     }
 
+    [Fact]
+    public void Every_reachable_order_keeps_the_invariants_of_its_document() =>
+        Assert.All(Reachable, order => Assert.Null(order.FindProblem(Order.KeyOf(order.Id))));
+
+    [Theory]
+    [InlineData(long.MinValue, 0, 0)]
+    [InlineData(100, long.MinValue, 100)]
+    [InlineData(100, long.MaxValue, 100)]
+    [InlineData(long.MinValue, long.MaxValue, long.MaxValue)]
+    [InlineData(100, 200, -100)]
+    [InlineData(100, 10, 100)]
+    public void Stored_amounts_that_do_not_add_up_are_a_problem_of_the_document(long total, long discount, long final)
+    {
+        var order = Placed() with { Amounts = new(total, discount, final) };
+        Assert.Equal("its amounts do not add up", order.FindProblem(Order.KeyOf(order.Id)));
+    }
+
     private static List<Order> Walk()
     {
         List<Order> found = [];

@@ -29,7 +29,7 @@ public sealed class RequestLimitsTests : IDisposable
         var rejected = Assert.Throws<RejectedException>(limits.EnterRequest);
         Assert.Equal(StatusCode.ResourceExhausted, rejected.StatusCode);
         Assert.Contains("2 requests are in progress", rejected.Status.Detail);
-        Assert.Contains("Nothing was done", rejected.Status.Detail);
+        Assert.Contains("This call did nothing", rejected.Status.Detail);
         var detail = Assert.Single(Status.Parser.ParseFrom(rejected.Trailers.GetValueBytes("grpc-status-details-bin")).Details);
         Assert.Equal(1, detail.Unpack<RetryInfo>().RetryDelay.Seconds);
         // Streams have a limit of their own.

@@ -118,7 +118,8 @@ internal sealed record Order(
         : Items.IsDefault || Items.Any(item => item is null) || Timeline.IsDefault || Timeline.Any(entry => entry is null) ? "an item or a change is null"
         : Status == OrderStatus.Abandoned ? null
         : Items.IsEmpty || Timeline.IsEmpty ? "it has no items, or no history"
-        : Amounts.Final != Amounts.Total - Amounts.Discount || Amounts.Final < 0 ? "its amounts do not add up"
+        // Not negative, so that the difference does not overflow.
+        : Amounts is not { Total: >= 0, Discount: >= 0, Final: >= 0 } || Amounts.Final != Amounts.Total - Amounts.Discount ? "its amounts do not add up"
         : Status != OrderStatus.Pending && FinalAt is null ? "its end is not in its history"
         : (Status == OrderStatus.Failed) != Failure is not null ? "its failure contradicts its status"
         : Steps.Any(step => this[step] is { State: StepState.Done, AnsweredAt: null }) ? "a step is done without an answer"
