@@ -249,15 +249,24 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output)
     }
 
     /// <summary>The steps of the saga, each with the step that caused it; sorted and distinct.</summary>
-    private static IEnumerable<string> GetSteps(List<Span> tree) => tree
-        .Where(span => span.Scope == Saga)
-        .Select(step =>
-        {
-            var before = GetAncestors(tree, step).Skip(1).FirstOrDefault(span => span.Scope == Saga)?.Name ?? "nothing";
-            return $"{step.Service}: {step.Name} after {(step.Name == "confirm order" && before.StartsWith("consume ") ? "the last answer" : before)}";
-        })
-        .Distinct()
-        .Order(StringComparer.Ordinal);
+    private static IEnumerable<string> GetSteps(List<Span> tree)
+    {
+        var last = tree.First(span => span.Name is "confirm order" or "fail order").Name;
+        return tree
+            .Where(span => span.Scope == Saga)
+            .Select(step =>
+            {
+                var before = GetAncestors(tree, step).Skip(1).FirstOrDefault(span => span.Scope == Saga)?.Name ?? "nothing";
+                if (before.StartsWith("consume "))
+                {
+                    // An answer that comes after the end of the order publishes its last event once more.
+                    before = step.Service != "orders" ? last : step.Name == "confirm order" ? "the last answer" : before;
+                }
+                return $"{step.Service}: {step.Name} after {before}";
+            })
+            .Distinct()
+            .Order(StringComparer.Ordinal);
+    }
 
     /// <summary>A span and its ancestors, the root last.</summary>
     private static IEnumerable<Span> GetAncestors(List<Span> tree, Span span)
