@@ -120,8 +120,8 @@ public static class SagaHost
         builder.Services.AddSingleton(getOutcome);
         builder.AddOpenOrderLog();
         builder.Services.AddSingleton(services => new Participant<T>(
-            services.GetRequiredService<DocumentStore>(), services.GetRequiredService<ISidecar>(), keyOf, services.GetRequiredService<OpenOrderLog>().AddAsync,
-            services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ConflictBackoff>()));
+            services.GetRequiredService<DocumentStore>(), services.GetRequiredService<ISidecar>(), keyOf, services.GetRequiredService<OpenOrderLog>(),
+            services.GetRequiredService<TimeProvider>()));
         builder.Services.AddSingleton(services => new ReservationSweep<T>(
             services.GetRequiredService<Participant<T>>(), services.GetRequiredService<ISidecar>(), services.GetRequiredService<OpenOrderLog>(),
             services.GetRequiredService<OrderOutcomeQuery>(),

@@ -49,6 +49,7 @@ internal static class EventRules
                 NoneTwice(check, "completed_steps", order.CompletedSteps);
                 break;
             case OrderConfirmedEvent order:
+                CheckAmounts(check, order.Items, order.TotalAmount, order.DiscountAmount, order.FinalAmount);
                 NoneTwice(check, "steps", order.Steps.Select(status => status.Step));
                 break;
         }

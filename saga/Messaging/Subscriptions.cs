@@ -36,9 +36,9 @@ public sealed class Subscriptions
 
     /// <summary>Redrives dead letters that are not events, such as reservations that a sweep could not handle.</summary>
     /// <param name="kind">Takes the place of the topic in the dead letter.</param>
-    /// <param name="handle">Gets the order id.</param>
+    /// <param name="handle">Gets the data of the dead letter.</param>
     internal void OnRedrive(string kind, Func<string, CancellationToken, Task> handle) =>
-        redriven.Add(kind, new(data => new StringValue { Value = data.ToStringUtf8() }, (order, ct) => handle(((StringValue)order).Value, ct), null));
+        redriven.Add(kind, new(data => new StringValue { Value = data.ToStringUtf8() }, (data, ct) => handle(((StringValue)data).Value, ct), null));
 
     /// <summary>Null: this service does not subscribe to the topic.</summary>
     internal TopicHandler? On(string topic) => subscribed.GetValueOrDefault(topic);

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
+using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Saga.Dapr;
 using Saga.State;
@@ -24,9 +25,14 @@ public sealed record OpenHead(DateTimeOffset Heartbeat, long First, long Next) :
 
 /// <summary>An immutable batch of orders that were open when it was written.</summary>
 /// <param name="Sealed">The end of the log: another instance has taken it over, and its writer can append nothing.</param>
-public sealed record OpenSegment(ImmutableArray<string> Orders, DateTimeOffset Written, bool Sealed) : IHasInvariants
+/// <param name="Details">Of each order what it takes to close it. Null: the id is enough.</param>
+public sealed record OpenSegment(ImmutableArray<string> Orders, DateTimeOffset Written, bool Sealed, ImmutableArray<JsonElement>? Details = null)
+    : IHasInvariants
 {
-    public string? FindProblem(string key) => Orders.IsDefault || Orders.Any(string.IsNullOrEmpty) ? "an order lacks its id" : null;
+    public string? FindProblem(string key) =>
+        Orders.IsDefault || Orders.Any(string.IsNullOrEmpty) ? "an order lacks its id"
+        : Details is { } details && details.Length != Orders.Length ? "an order lacks its details"
+        : null;
 
     public static string KeyOf(string instance, long sequence) => $"open:{instance}:{sequence}";
 }
@@ -40,7 +46,8 @@ public sealed record SweepCallbacks(
 
 /// <summary>An order in the log of some instance.</summary>
 /// <param name="Since">When it was added.</param>
-public sealed record OpenEntry(string OrderId, DateTimeOffset Since);
+/// <param name="Detail">As it was added. Null: none was.</param>
+public sealed record OpenEntry(string OrderId, DateTimeOffset Since, JsonElement? Detail = null);
 
 /// <summary>
 /// Log of the orders that are not closed, so that every order is found again after any crash. An order's id is logged before its document exists,
@@ -83,7 +90,7 @@ public sealed class OpenOrderLog(ISidecar sidecar, TimeProvider clock, Func<stri
     {
         /// <summary>The span of the first addition. Null: it is not traced.</summary>
         public readonly Activity? Step = Activity.Current;
-        public readonly List<string> Orders = [];
+        public readonly List<(string Id, JsonElement? Detail)> Orders = [];
         public readonly TaskCompletionSource Written = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 
@@ -91,15 +98,20 @@ public sealed class OpenOrderLog(ISidecar sidecar, TimeProvider clock, Func<stri
     public static bool IsKey(string key) => key.StartsWith("open:", StringComparison.Ordinal);
 
     /// <summary>Adds an order. When this returns, a sweep will visit it.</summary>
-    public Task AddAsync(string orderId, CancellationToken ct) => AddAsync([orderId], ct);
+    public Task AddAsync(string orderId, CancellationToken ct) => AddAsync([(orderId, null)], ct);
+
+    /// <summary>Adds an order with what it takes to close it. When this returns, a sweep will visit it.</summary>
+    public Task AddAsync(string orderId, JsonElement detail, CancellationToken ct) => AddAsync([(orderId, detail)], ct);
 
     /// <summary>Adds orders. When this returns, a sweep will visit them.</summary>
-    public Task AddAsync(IReadOnlyList<string> orderIds, CancellationToken ct)
+    public Task AddAsync(IReadOnlyList<string> orderIds, CancellationToken ct) => AddAsync(orderIds.Select(id => (id, default(JsonElement?))), ct);
+
+    private Task AddAsync(IEnumerable<(string Id, JsonElement? Detail)> orders, CancellationToken ct)
     {
         lock (gate)
         {
             var batch = waiting ??= new();
-            batch.Orders.AddRange(orderIds);
+            batch.Orders.AddRange(orders);
             if (!writing)
             {
                 writing = true;
@@ -164,6 +176,16 @@ public sealed class OpenOrderLog(ISidecar sidecar, TimeProvider clock, Func<stri
         if (faults.Count > 0) throw new AggregateException($"{faults.Count} logs of dead instances could not be taken over: {faults[0].Message}", faults);
     }
 
+    /// <summary>The newest entry of an order, in the log of any instance. Null: there is none.</summary>
+    public async Task<OpenEntry?> FindAsync(string orderId, CancellationToken ct)
+    {
+        lock (ownGate)
+        {
+            if (own.Values.Reverse().SelectMany(mine => EntriesOf(mine.Segment)).FirstOrDefault(entry => entry.OrderId == orderId) is { } found) return found;
+        }
+        return (await ReadAllAsync(ct)).LastOrDefault(entry => entry.OrderId == orderId);
+    }
+
     /// <summary>All entries of all logs, each log oldest first.</summary>
     public async Task<IReadOnlyList<OpenEntry>> ReadAllAsync(CancellationToken ct)
     {
@@ -199,7 +221,7 @@ public sealed class OpenOrderLog(ISidecar sidecar, TimeProvider clock, Func<stri
             try
             {
                 SagaTracing.Resume(batch.Step);
-                foreach (var chunk in batch.Orders.Chunk(SegmentMax)) await AppendAsync([.. chunk]);
+                foreach (var chunk in batch.Orders.Chunk(SegmentMax)) await AppendAsync(chunk);
                 batch.Written.SetResult();
             }
             catch (Exception fault)
@@ -209,12 +231,14 @@ public sealed class OpenOrderLog(ISidecar sidecar, TimeProvider clock, Func<stri
         }
     }
 
-    private async Task AppendAsync(ImmutableArray<string> orders)
+    private async Task AppendAsync(IReadOnlyList<(string Id, JsonElement? Detail)> orders)
     {
         while (true)
         {
             if (instance is null) await StartAsync();
-            var segment = new OpenSegment(orders, clock.GetUtcNow(), Sealed: false);
+            var segment = new OpenSegment(
+                [.. orders.Select(order => order.Id)], clock.GetUtcNow(), Sealed: false,
+                orders[0].Detail is null ? null : [.. orders.Select(order => order.Detail!.Value)]);
             var mine = instance!;
             var key = OpenSegment.KeyOf(mine, next);
             if (await sidecar.TrySaveAsync(new(key, null, ""), segment, null, default))
@@ -338,7 +362,8 @@ public sealed class OpenOrderLog(ISidecar sidecar, TimeProvider clock, Func<stri
         return closed;
     }
 
-    private static IEnumerable<OpenEntry> EntriesOf(OpenSegment segment) => segment.Orders.Select(id => new OpenEntry(id, segment.Written));
+    private static IEnumerable<OpenEntry> EntriesOf(OpenSegment segment) =>
+        segment.Orders.Select((id, at) => new OpenEntry(id, segment.Written, segment.Details?[at]));
 
     private async Task<IReadOnlyList<(string Instance, Versioned<OpenHead> Head)>> ReadOtherLogsAsync(CancellationToken ct)
     {

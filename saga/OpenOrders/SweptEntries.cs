@@ -16,7 +16,8 @@ public interface ISweptEntries
     string Kind { get; }
 
     /// <summary>Handles one entry now, and tracks it again when it is still open.</summary>
-    Task VisitAsync(string orderId, CancellationToken ct);
+    /// <param name="entry">The detail of the entry as JSON, or its order id if it has none.</param>
+    Task VisitAsync(string entry, CancellationToken ct);
 }
 
 /// <summary>
@@ -66,7 +67,7 @@ public sealed class IsolatedVisits(string kind, string suffix, DeadLetters deadL
             catch (Exception fault)
             {
                 var letter = await deadLetters.StoreAsync(
-                    new(kind, $"{entry.OrderId}/{suffix}", Google.Protobuf.ByteString.CopyFromUtf8(entry.OrderId)), fault.Message, ct);
+                    new(kind, $"{entry.OrderId}/{suffix}", Google.Protobuf.ByteString.CopyFromUtf8(entry.Detail?.GetRawText() ?? entry.OrderId)), fault.Message, ct);
                 SagaLog.EntryRejected(log,
                     fault is UnprocessableEventException or CorruptDocumentException ? null : fault,
                     kind, entry.OrderId, letter.Id, fault.Message);

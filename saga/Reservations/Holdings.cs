@@ -1,20 +1,18 @@
 using System.Collections.Immutable;
 using System.Text.Json.Serialization;
+using Saga.Commands;
 using Saga.Dapr;
 
 namespace Saga.Reservations;
 
-/// <summary>An order's write intent in a shared document. It is pruned once the order's reservation is known to say the same.</summary>
-public enum ReservationMark { Reserved, Released, Settled }
-
 /// <summary>
 /// The quantity of something that orders compete for: pieces of a product, won of an account, the one use of a coupon.
-/// Available + held + consumed changes only by <see cref="Add"/>, and each order moves its amount exactly once in each direction.
+/// Available + held + consumed changes only by <see cref="Add"/>, and each order moves its amount at most once in each direction.
 /// </summary>
 /// <param name="Available">Free to be reserved. Never negative.</param>
-/// <param name="Held">Reserved by orders that are not final. Never negative.</param>
+/// <param name="Held">Reserved by orders that are not final: the sum of the marks Reserved.</param>
 /// <param name="Consumed">Settled by confirmed orders: sold, spent, used. Never negative.</param>
-/// <param name="Marks">By order id.</param>
+/// <param name="Marks">By order id. A final mark is pruned once the order's reservation is archived.</param>
 public sealed record Holdings(long Available, long Held, long Consumed, ImmutableSortedDictionary<string, ReservationMark> Marks)
 {
     public static Holdings Of(long available) => new(available, 0, 0, ImmutableSortedDictionary<string, ReservationMark>.Empty);
@@ -23,48 +21,62 @@ public sealed record Holdings(long Available, long Held, long Consumed, Immutabl
     [JsonIgnore]
     public long Total => Available + Held + Consumed;
 
-    public ReservationMark? MarkFor(string orderId) => Marks.TryGetValue(orderId, out var mark) ? mark : null;
+    public ReservationMark? MarkFor(string orderId) => Marks.GetValueOrDefault(orderId);
 
     /// <summary>Available to held. The caller has checked that the order has no mark and that the amount is available.</summary>
     public Holdings Reserve(string orderId, long amount) => Validated(this with
     {
         Available = unchecked(Available - amount),
         Held = unchecked(Held + amount),
-        Marks = Marks.Add(orderId, ReservationMark.Reserved),
+        Marks = Marks.Add(orderId, new(MarkState.Reserved, amount)),
     });
 
-    /// <summary>Held back to available.</summary>
+    /// <summary>Moves nothing. The caller has checked that the order has no mark.</summary>
+    public Holdings Reject(string orderId, FailureReason reason) => this with { Marks = Marks.Add(orderId, new(MarkState.Rejected, 0, reason)) };
+
+    /// <summary>A tombstone; moves nothing. The caller has checked that the order has no mark.</summary>
+    public Holdings Void(string orderId) => this with { Marks = Marks.Add(orderId, new(MarkState.Voided)) };
+
+    /// <summary>Held back to available. The caller has checked that the order's mark is Reserved, with this amount.</summary>
     public Holdings Release(string orderId, long amount) => Validated(this with
     {
         Available = unchecked(Available + amount),
         Held = unchecked(Held - amount),
-        Marks = Marks.SetItem(orderId, ReservationMark.Released),
+        Marks = Marks.SetItem(orderId, new(MarkState.Released, amount)),
     });
 
-    /// <summary>Held to consumed.</summary>
+    /// <summary>Held to consumed. The caller has checked that the order's mark is Reserved, with this amount.</summary>
     public Holdings Settle(string orderId, long amount) => Validated(this with
     {
         Held = unchecked(Held - amount),
         Consumed = unchecked(Consumed + amount),
-        Marks = Marks.SetItem(orderId, ReservationMark.Settled),
+        Marks = Marks.SetItem(orderId, new(MarkState.Settled, amount)),
     });
 
     /// <summary>More is available, or with a negative amount less.</summary>
     public Holdings Add(long amount) => Validated(this with { Available = unchecked(Available + amount) });
 
-    /// <summary>Removes resolved marks. A mark that has changed since stays.</summary>
-    public Holdings WithoutMarks(IEnumerable<KeyValuePair<string, ReservationMark>> resolved)
+    /// <summary>Removes the final marks of orders that are archived.</summary>
+    public Holdings WithoutMarks(IReadOnlySet<string> archived)
     {
-        var marks = Marks;
-        foreach (var (orderId, mark) in resolved)
+        var pruned = Marks;
+        foreach (var orderId in archived)
         {
-            if (marks.TryGetValue(orderId, out var kept) && kept == mark) marks = marks.Remove(orderId);
+            if (Marks.GetValueOrDefault(orderId) is { IsFinal: true }) pruned = pruned.Remove(orderId);
         }
-        return ReferenceEquals(marks, Marks) ? this : this with { Marks = marks };
+        return ReferenceEquals(pruned, Marks) ? this : this with { Marks = pruned };
     }
 
-    /// <returns>What is wrong, as the rest of a sentence. Null: nothing.</returns>
-    internal string? FindProblem() =>
+    /// <returns>What is wrong with stored holdings, as the rest of a sentence. Null: nothing.</returns>
+    internal string? FindProblem()
+    {
+        if (FindWrongSum() is { } wrong) return wrong;
+        if (Marks is null || Marks.Values.Any(mark => mark is null or { Amount: < 0 })) return "a mark is null or has a negative amount";
+        var marked = Marks.Values.Where(mark => !mark.IsFinal).Aggregate((Int128)0, (sum, mark) => sum + mark.Amount);
+        return marked == Held ? null : $"it holds {Held}, and its orders hold {marked}";
+    }
+
+    private string? FindWrongSum() =>
         Available < 0 || Held < 0 || Consumed < 0 ? $"a holding is negative: {Quantities}"
         : (Int128)Available + Held + Consumed > long.MaxValue ? $"its holdings are too large: {Quantities}"
         : null;
@@ -72,9 +84,9 @@ public sealed record Holdings(long Available, long Held, long Consumed, Immutabl
     private string Quantities => $"available {Available}, held {Held}, consumed {Consumed}";
 
     /// <remarks>The operations before it are unchecked: a sum that wraps around is negative.</remarks>
-    /// <exception cref="CorruptDocumentException">The holdings do not have what is moved: they contradict the reservation.</exception>
+    /// <exception cref="CorruptDocumentException">The holdings do not have what is moved.</exception>
     private static Holdings Validated(Holdings next) =>
-        next.FindProblem() is { } problem ? throw new CorruptDocumentException($"The change is refused, after it {problem}.") : next;
+        next.FindWrongSum() is { } problem ? throw new CorruptDocumentException($"The change is refused, after it {problem}.") : next;
 }
 
 /// <summary>A shared document that orders reserve from.</summary>

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Saga.Dapr;
 using Saga.Messaging;
@@ -23,40 +24,44 @@ internal sealed class ReservationSweep<T>(
 
     public string Kind => "reservations";
 
-    /// <summary>Visits every open reservation once. Each costs a read, and one older than the deadline a call to Orders.</summary>
+    /// <summary>Visits every open reservation once. Each costs a read, and one that is not archived at the deadline a call to Orders.</summary>
     public Task RunAsync(CancellationToken ct) => openOrders.SweepAsync(deadline, new(VisitAsync, (_, _) => Task.CompletedTask), ct);
 
-    public async Task VisitAsync(string orderId, CancellationToken ct)
+    public async Task VisitAsync(string entry, CancellationToken ct)
     {
-        if (!await IsClosedAsync(orderId, await participant.FindAsync(orderId, ct), ct)) await openOrders.AddAsync(orderId, ct);
+        var open = OpenReservation.Parse(JsonElement.Parse(entry));
+        if (!await IsClosedAsync(open, (await sidecar.ReadAsync<Reservation>(Reservation.KeyOf(open.OrderId), ct)).Value, ct))
+        {
+            await openOrders.AddAsync(open.OrderId, open.ToDetail(), ct);
+        }
     }
 
     private async Task<IReadOnlySet<string>> VisitAsync(IReadOnlyList<OpenEntry> entries, CancellationToken ct)
     {
         var reads = await sidecar.ReadEachAsync<Reservation>([.. entries.Select(entry => Reservation.KeyOf(entry.OrderId))], ct);
-        return await visits.VisitAsync(entries, reads, (entry, reservation) => IsClosedAsync(entry.OrderId, reservation.Value, ct), ct);
+        return await visits.VisitAsync(entries, reads, (entry, archived) => IsClosedAsync(OpenReservation.Parse(entry.Detail), archived.Value, ct), ct);
     }
 
-    private async Task<bool> IsClosedAsync(string orderId, Reservation? reservation, CancellationToken ct)
+    private async Task<bool> IsClosedAsync(OpenReservation open, Reservation? archived, CancellationToken ct)
     {
-        reservation?.MustBeValid(orderId);
-        if (reservation is not null and not { Status: ReservationStatus.Reserved }) return true;
-        using var step = SagaTracing.StartLinkedRoot("sweep reservation", orderId, reservation?.TraceId);
-        var outcome = await getOutcome(orderId, ct);
+        if (archived is not null && open.Lines.All(line => archived.Lines.Any(other => other.ResourceId == line.ResourceId))) return true;
+        using var step = SagaTracing.StartLinkedRoot("sweep reservation", open.OrderId, open.TraceId);
+        var outcome = await getOutcome(open.OrderId, ct);
         if (step is not null) SagaTracing.SetOutcome($"order is {outcome}");
-        if (outcome == OrderOutcome.Confirmed) await participant.SettleAsync(orderId, ct); // mutant: sweep-does-not-settle
-        if (outcome == OrderOutcome.Unknown && reservation is not null && clock.GetUtcNow() - reservation.Changed > DecidableAge)
+        if (outcome == OrderOutcome.Unknown && clock.GetUtcNow() - open.Since > DecidableAge && await participant.FindHeldAsync(open, ct) is not null)
         {
             throw new UnprocessableEventException(
-                $"The reservation is of {reservation.Changed:yyyy-MM-dd} and neither settled nor released, and Orders no longer knows whether the order was "
+                $"The reservation is of {open.Since:yyyy-MM-dd} and neither settled nor released, and Orders no longer knows whether the order was "
                 + "confirmed. Nothing was changed; an operator has to decide (docs/debugging.md).");
         }
-        // Without a reservation there is nothing to release: Orders closes a failed order only after this participant has compensated.
-        if (outcome is OrderOutcome.Closed or OrderOutcome.Unknown && reservation is not null) await participant.ReleaseAsync(orderId, reservation.Lines, ct);
-        return outcome switch
+        if (outcome is OrderOutcome.Pending or OrderOutcome.Compensating) return false;
+        if (archived is not null && (archived.Status == ReservationStatus.Settled) == (outcome == OrderOutcome.Confirmed))
         {
-            OrderOutcome.Confirmed or OrderOutcome.Closed or OrderOutcome.Unknown => true,
-            OrderOutcome.Pending or OrderOutcome.Compensating => false,
-        };
+            await participant.ReleaseStrayAsync(open, archived, ct);
+            return true;
+        }
+        if (outcome == OrderOutcome.Confirmed) await participant.SettleAsync(open.OrderId, open.Lines, ct); // mutant: sweep-does-not-settle
+        else await participant.ReleaseAsync(open.OrderId, open.Lines, ct);
+        return true;
     }
 }

@@ -141,7 +141,7 @@ public sealed class DocumentStore(ISidecar sidecar, ConflictBackoff backoff, int
                 else if (!expectMissing) cache.Suspend();
             }
             // No write has confirmed what a late arrival, or a decision on a prediction, saw.
-            else if (!isPredicted && batch.Count == before) return;
+            else if ((!isPredicted || batch.TrueForAll(update => update.HasFailed)) && batch.Count == before) return;
         }
     }
 
@@ -177,6 +177,9 @@ public sealed class DocumentStore(ISidecar sidecar, ConflictBackoff backoff, int
 
         public abstract bool HasGuard { get; }
 
+        /// <summary>Its guard could not be read.</summary>
+        public abstract bool HasFailed { get; }
+
         /// <summary>Never throws: a failure is kept for the decision.</summary>
         public abstract Task ReadGuardAsync(ISidecar sidecar);
 
@@ -200,6 +203,8 @@ public sealed class DocumentStore(ISidecar sidecar, ConflictBackoff backoff, int
         public TaskCompletionSource<TResult> Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public override bool HasGuard => guardKey is not null;
+
+        public override bool HasFailed => guardFault is not null;
 
         public override async Task ReadGuardAsync(ISidecar sidecar)
         {

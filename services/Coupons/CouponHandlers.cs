@@ -42,7 +42,7 @@ internal sealed class CouponHandlers(Participant<Coupon> participant, ISidecar s
     public async Task SettleAsync(OrderConfirmedEvent order, CancellationToken ct)
     {
         if (!order.HasUserCouponId) return;
-        await participant.SettleAsync(order.OrderId, ct);
+        await participant.SettleAsync(order.OrderId, CouponDecisions.ToLines(order.UserCouponId), ct);
         CouponLog.Consumed(log, order.OrderId);
     }
 }

@@ -36,7 +36,7 @@ internal sealed class PaymentHandlers(Participant<Account> participant, ISidecar
 
     public async Task SettleAsync(OrderConfirmedEvent order, CancellationToken ct)
     {
-        await participant.SettleAsync(order.OrderId, ct);
+        await participant.SettleAsync(order.OrderId, PaymentDecisions.ToLines(order.UserId, order.FinalAmount), ct);
         PaymentLog.Spent(log, order.OrderId);
     }
 }

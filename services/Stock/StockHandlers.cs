@@ -34,7 +34,7 @@ internal sealed class StockHandlers(Participant<Product> participant, ISidecar s
 
     public async Task SettleAsync(OrderConfirmedEvent order, CancellationToken ct)
     {
-        await participant.SettleAsync(order.OrderId, ct);
+        await participant.SettleAsync(order.OrderId, StockDecisions.ToLines(order.Items), ct);
         StockLog.Sold(log, order.OrderId);
     }
 }

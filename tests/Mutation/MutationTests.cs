@@ -17,13 +17,16 @@ public sealed class MutationTests(ITestOutputHelper output)
     /// </summary>
     public static TheoryData<string, string, string[], int> Mutants => new()
     {
-        { "no-fence", "a rejected reservation does not rewrite the documents", [": null, true), ct);"], 10_000 },
-        { "reservation-not-checked", "the reservation is not checked after the document was read", [""], 2_000 },
-        { "mark-not-checked", "a delivery does not see that another has reserved the line", ["switch (default(ReservationMark?))"], 2_000 },
-        { "rejection-not-stored", "a rejection is not stored",
-            ["if (taken.Failure is not null || await TrySaveAsync(Missing(orderId), reservation, ct))"], 2_000 },
+        { "archive-not-checked", "a delivery does not see that the order is archived", [""], 10_000 },
+        { "mark-not-checked", "a delivery does not see that another has reserved the line",
+            ["if (shared?.Holdings.MarkFor(orderId) is { } mark) shared = shared.With(shared.Holdings with { Marks = shared.Holdings.Marks.Remove(orderId) });"], 2_000 },
+        { "rejection-not-marked", "a rejection is not marked in the document", ["return new(reason is null ? shared.With(next) : null, (next.MarkFor(orderId), null));"], 10_000 },
+        { "lines-not-released", "a rejected order keeps the lines that it held", ["for (var at = rejection is null ? 0 : lines.Length; at < lines.Length; at++)"], 2_000 },
         { "no-tombstone", "an order-failed that comes first leaves no tombstone", [""], 2_000 },
-        { "moved-twice", "a release does not check whether the line was released", [""], 2_000 },
+        { "moved-twice", "a release does not check whether the line was released",
+            ["if (mark is { State: MarkState.Reserved or MarkState.Released }) next = next!.Release(orderId, mark.Amount);"], 2_000 },
+        { "settled-without-a-mark", "an order without a mark is settled", ["var mark = shared?.Holdings.MarkFor(orderId) ?? new(MarkState.Reserved, line.Amount);"], 2_000 },
+        { "pruned-before-archived", "marks are pruned before the reservation is archived", ["{other}", "{other}"], 10_000 },
         { "not-tracked", "an open reservation is not tracked", ["var tracked = Task.CompletedTask;"], 1_000 },
         { "pruned-before-all-decided", "marks are pruned before all updates of the batch have decided",
             ["if (document is not null && update.Prune is not null) document = update.Prune(document); {line}"], 5_000 },

@@ -68,7 +68,7 @@ internal sealed class Instance
 
         Participant<T> Holder<T>(Func<string, string> keyOf) where T : class, IHasHoldings<T>
         {
-            var participant = new Participant<T>(documents, sidecar, keyOf, openOrders.AddAsync, Clock, backoff);
+            var participant = new Participant<T>(documents, sidecar, keyOf, openOrders, Clock);
             SweepAsync = new ReservationSweep<T>(
                 participant, sidecar, openOrders, AskAsync, timeouts.Deadline, deadLetters, Clock, logs.CreateLogger<ReservationSweep<T>>()).RunAsync;
             return participant;

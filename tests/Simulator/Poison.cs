@@ -14,7 +14,7 @@ internal static class Poison
         ("a reply for an order that does not exist", () => new StockReservedEvent { OrderId = unknown, ReservationId = $"rsv-{unknown}" }),
         ("a refusal for an order that does not exist", () => new PaymentFailedEvent { OrderId = unknown, Reason = "BALANCE_TOO_LOW", Detail = "none" }),
         ("a compensation of an order that does not exist", () => new CouponRestoredEvent { OrderId = unknown, Undone = true }),
-        ("a confirmation of an order without a reservation", () => new OrderConfirmedEvent { OrderId = unknown, UserCouponId = "c0" }),
+        ("a confirmation of an order without a reservation", () => Confirmed(unknown, order => order.UserCouponId = "c0")),
         ("an empty event", () => new OrderCreatedEvent()),
         ("an empty reply", () => new StockReservedEvent()),
         ("an empty failure", () => new OrderFailedEvent()),
@@ -42,7 +42,10 @@ internal static class Poison
         ("a failure without a reason", () => Failed(known, order => order.Reason = "")),
         ("a failure with a detail of a megabyte", () => Failed(known, order => order.Detail = new string('x', 1_000_000))),
         ("a confirmation with a step that is unknown",
-            () => new OrderConfirmedEvent { OrderId = known, Steps = { new StepStatus { Step = (Shop.V1.Step)77 } } }),
+            () => Confirmed(known, order => order.Steps.Add(new StepStatus { Step = (Shop.V1.Step)77 }))),
+        ("a confirmation without items", () => Confirmed(known, order => order.Items.Clear())),
+        ("a confirmation with a negative quantity", () => Confirmed(known, order => order.Items[0].Quantity = -3)),
+        ("a confirmation of more than was paid", () => Confirmed(known, order => order.Items[0].Quantity = 2)),
         ("a refusal whose reason is no code", () => new StockReservationFailedEvent { OrderId = known, Reason = "because", Detail = "x" }),
         ("a payment of another amount than the order costs", () => new PaymentCompletedEvent { OrderId = known, PaymentId = $"pay-{known}", Amount = 1 }),
         ("a coupon that the order does not have", () => new CouponUsedEvent { OrderId = known, UserCouponId = "not-of-this-order" }),
@@ -59,6 +62,17 @@ internal static class Poison
     private static OrderCreatedEvent Created(string orderId, Action<OrderCreatedEvent> spoil)
     {
         var order = Forged(orderId);
+        spoil(order);
+        return order;
+    }
+
+    private static OrderConfirmedEvent Confirmed(string orderId, Action<OrderConfirmedEvent> spoil)
+    {
+        var order = new OrderConfirmedEvent
+        {
+            OrderId = orderId, UserId = "u0", Items = { new OrderLine { ProductId = "p0", Quantity = 1, UnitPrice = 1_000 } },
+            TotalAmount = 1_000, FinalAmount = 1_000,
+        };
         spoil(order);
         return order;
     }

@@ -146,6 +146,10 @@ internal static class Audit
         }
     }
 
+    /// <summary>True: every participant of a closed order has archived its reservation.</summary>
+    public static bool IsArchived(SimulatedStore store, Order order) => ((string[])["stock", "payments", "coupons"]).All(app =>
+        app == "coupons" && order.UserCouponId is null || store.Read($"{app}||{Reservation.KeyOf(order.Id)}").Value is Reservation);
+
     private static IEnumerable<string> Check(string what, Holdings holdings, long total, long gone)
     {
         if (holdings.Total != total) yield return $"Of {what} there were {total}, and there are {holdings.Total}: {holdings}";

@@ -29,7 +29,7 @@ public sealed class AbandonTests : IDisposable
         var backoff = new ConflictBackoff(world.Clock, world.Chance);
         var documents = new DocumentStore(sidecar, backoff);
         var openOrders = new OpenOrderLog(sidecar, world.Clock, () => world.NewId().ToString("N"), NullLogger<OpenOrderLog>.Instance);
-        participant = new(documents, sidecar, Product.KeyOf, openOrders.AddAsync, world.Clock, backoff);
+        participant = new(documents, sidecar, Product.KeyOf, openOrders, world.Clock);
         var deadLetters = new DeadLetters(documents, sidecar, new(documents, sidecar), new("stock"), world.Clock);
         sweep = new(
             participant, sidecar, openOrders, GetOutcomeAsync, Deadline, deadLetters, world.Clock, NullLogger<ReservationSweep<Product>>.Instance);

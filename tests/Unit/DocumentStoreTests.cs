@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Microsoft.Extensions.Logging.Abstractions;
 using Stock;
 
 namespace Saga.Tests;
@@ -66,7 +67,8 @@ public sealed class DocumentStoreTests
     {
         var sidecar = Sidecar();
         var backoff = new ConflictBackoff(world.Clock, world.Chance);
-        var participant = new Participant<Product>(new(sidecar, backoff), sidecar, Product.KeyOf, (_, _) => Task.CompletedTask, world.Clock, backoff);
+        var openOrders = new OpenOrderLog(sidecar, world.Clock, () => "i", NullLogger<OpenOrderLog>.Instance);
+        var participant = new Participant<Product>(new(sidecar, backoff), sidecar, Product.KeyOf, openOrders, world.Clock);
         store.TryWrite($"app||{Product.KeyOf("p")}", new Product("p", "", 1, Holdings.Of(60), []), "");
         var reservations = Concurrently(100, at => participant.ReserveAsync($"o{at}", [new("p", 1)], StockDecisions.Refuse, default));
         Assert.Equal(60, reservations.Count(reservation => reservation.Status == ReservationStatus.Reserved));

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using Microsoft.Extensions.Logging.Abstractions;
 using Stock;
 
 namespace Saga.Tests;
@@ -69,8 +70,8 @@ public sealed class ParticipantTests
     {
         Put("p", 10);
         Reserve("o", ("p", 3));
-        Settle("o");
-        Settle("o");
+        Settle("o", ("p", 3));
+        Settle("o", ("p", 3));
         Assert.Equal(new Level(Available: 7, Consumed: 3), Of("p"));
     }
 
@@ -99,7 +100,7 @@ public sealed class ParticipantTests
         for (var at = 0; at < 200; at++)
         {
             Reserve($"o{at}", ("p", 1));
-            if (at % 2 == 0) Settle($"o{at}");
+            if (at % 2 == 0) Settle($"o{at}", ("p", 1));
             else Release($"o{at}", ("p", 1));
         }
         Assert.Equal(new Level(Available: 900, Consumed: 100), Of("p"));
@@ -107,10 +108,14 @@ public sealed class ParticipantTests
     }
 
     [Fact]
-    public void Marks_left_by_another_instance_are_resolved_and_pruned()
+    public void Marks_left_by_another_instance_are_pruned()
     {
         Put("p", 1_000);
-        for (var at = 0; at < 300; at++) Run(() => NewParticipant().ReserveAsync($"o{at}", Lines(("p", 1)), StockDecisions.Refuse, default));
+        for (var at = 0; at < 300; at++)
+        {
+            Run(() => NewParticipant().ReserveAsync($"o{at}", Lines(("p", 1)), StockDecisions.Refuse, default));
+            Run(() => NewParticipant().SettleAsync($"o{at}", Lines(("p", 1)), default));
+        }
         Assert.InRange(Read("p").Marks.Count, 1, 257);
     }
 
@@ -137,7 +142,7 @@ public sealed class ParticipantTests
             if (crashed) Reserve(order, ("a", 3), ("b", 2));
             if (confirmed)
             {
-                if (!Survives(() => Settle(order))) Settle(order);
+                if (!Survives(() => Settle(order, ("a", 3), ("b", 2)))) Settle(order, ("a", 3), ("b", 2));
                 Assert.Equal(new Level(Available: 7, Consumed: 3), Of("a"));
                 Assert.Equal(new Level(Available: 8, Consumed: 2), Of("b"));
             }
@@ -150,7 +155,7 @@ public sealed class ParticipantTests
             if (operations <= failAt) break;
             crashes++;
         }
-        Assert.InRange(crashes, 12, 40);
+        Assert.InRange(crashes, 10, 40);
     }
 
     [Fact, Trait("Hazard", "H18")]
@@ -181,7 +186,9 @@ public sealed class ParticipantTests
     private Participant<Product> NewParticipant()
     {
         var (sidecar, backoff) = (Sidecar(), new ConflictBackoff(world.Clock, world.Chance));
-        return new(new(sidecar, backoff), sidecar, Product.KeyOf, (_, _) => Task.CompletedTask, world.Clock, backoff);
+        // Its operations neither fail nor count: what is tracked too much is dropped by a sweep.
+        var openOrders = new OpenOrderLog(Behind(), world.Clock, () => world.NewId().ToString("N"), NullLogger<OpenOrderLog>.Instance);
+        return new(new(sidecar, backoff), sidecar, Product.KeyOf, openOrders, world.Clock);
     }
 
     private Reservation Reserve(string order, params (string Product, int Quantity)[] lines) =>
@@ -189,12 +196,14 @@ public sealed class ParticipantTests
 
     private Reservation Release(string order, params (string Product, int Quantity)[] lines) => Run(() => Stock.ReleaseAsync(order, Lines(lines), default));
 
-    private Reservation Settle(string order) => Run(() => Stock.SettleAsync(order, default));
+    private Reservation Settle(string order, params (string Product, int Quantity)[] lines) => Run(() => Stock.SettleAsync(order, Lines(lines), default));
 
     private static ImmutableArray<ReservationLine> Lines(params (string Product, int Quantity)[] lines) =>
         [.. lines.Select(line => new ReservationLine(line.Product, line.Quantity))];
 
-    private static bool ByContent(Reservation one, Reservation other) => JsonSerializer.Serialize(one, Json) == JsonSerializer.Serialize(other, Json);
+    /// <summary>What is not archived yet has the time of the answer.</summary>
+    private static bool ByContent(Reservation one, Reservation other) =>
+        JsonSerializer.Serialize(one with { Changed = other.Changed }, Json) == JsonSerializer.Serialize(other, Json);
 
     private T Run<T>(Func<Task<T>> work) => world.Run(work);
 
@@ -208,7 +217,9 @@ public sealed class ParticipantTests
 
     private Level Of(string product) => Level.From(Read(product));
 
-    private ISidecar Sidecar() => new FailingSidecar(new SimulatedSidecar(world, store, "stock", Json, () => SidecarFaults.None, () => false, _ => { }), this);
+    private ISidecar Sidecar() => new FailingSidecar(Behind(), this);
+
+    private SimulatedSidecar Behind() => new(world, store, "stock", Json, () => SidecarFaults.None, () => false, _ => { });
 
     /// <summary>Fails at one operation, before or after its effect.</summary>
     private sealed class FailingSidecar(ISidecar behind, ParticipantTests test) : SidecarDecorator(behind)

@@ -1,3 +1,4 @@
+using System.Text;
 using Grpc.Core;
 using Microsoft.Extensions.Logging.Abstractions;
 using Stock;
@@ -24,7 +25,7 @@ public sealed class SweepIsolationTests
         var backoff = new ConflictBackoff(world.Clock, world.Chance);
         var documents = new DocumentStore(sidecar, backoff);
         openOrders = new(sidecar, world.Clock, () => "i", NullLogger<OpenOrderLog>.Instance);
-        participant = new(documents, sidecar, Product.KeyOf, openOrders.AddAsync, world.Clock, backoff);
+        participant = new(documents, sidecar, Product.KeyOf, openOrders, world.Clock);
         var deadLetters = new DeadLetters(documents, sidecar, new(documents, sidecar), new("stock"), world.Clock);
         sweep = new(participant, sidecar, openOrders, (order, _) =>
         {
@@ -40,28 +41,34 @@ public sealed class SweepIsolationTests
 
     private static string IdOf(int number) => new Guid(number, 0, 0, new byte[8]).ToString();
 
-    public static TheoryData<string> Corruptions => ["no lines", "another order", "a negative amount", "no product"];
+    public static TheoryData<string> Corruptions => ["no lines", "another order", "a negative amount", "no product", "an earlier version", "nothing tracked"];
 
     [Theory, MemberData(nameof(Corruptions)), Trait("Hazard", "H27")]
     public void A_reservation_that_can_be_neither_released_nor_settled_becomes_a_dead_letter_and_the_others_are_settled(string corruption)
     {
         var (bad, good) = (IdOf(1), IdOf(2));
-        var reservation = new Reservation(bad, ReservationStatus.Reserved, true, [new("p", 1)], null, world.Clock.GetUtcNow());
-        store.TryWrite($"stock||{Reservation.KeyOf(bad)}", corruption switch
+        var reservation = new Reservation(bad, ReservationStatus.Settled, true, [new("p", 1)], null, world.Clock.GetUtcNow());
+        var detail = new OpenReservation(bad, corruption == "nothing tracked" ? [] : reservation.Lines, world.Clock.GetUtcNow()).ToDetail();
+        if (corruption != "nothing tracked")
         {
-            "no lines" => reservation with { Lines = [] },
-            "another order" => reservation with { OrderId = good },
-            "a negative amount" => reservation with { Lines = [new("p", -1)] },
-            _ => reservation with { Lines = [new("", 1)] },
-        }, "");
-        Run(() => openOrders.AddAsync(bad, default));
+            store.TryWrite($"stock||{Reservation.KeyOf(bad)}", corruption switch
+            {
+                "no lines" => reservation with { Lines = [] },
+                "another order" => reservation with { OrderId = good },
+                "a negative amount" => reservation with { Lines = [new("p", -1)] },
+                "an earlier version" => reservation with { Status = ReservationStatus.Reserved },
+                _ => reservation with { Lines = [new("", 1)] },
+            }, "");
+        }
+        Run(() => openOrders.AddAsync(bad, detail, default));
         Hold(good, OrderOutcome.Confirmed);
 
         Sweep();
         Assert.Equal(new Level(Available: 59, Consumed: 1), Pieces);
         var letter = Assert.Single(Letters);
         Assert.Equal(("reservations", $"{bad}/Reservation", bad), (letter.Topic, letter.EventId, letter.OrderId));
-        Assert.StartsWith($"reservation:{bad} is corrupt: ", letter.Problem);
+        Assert.Equal(detail.GetRawText(), Encoding.UTF8.GetString(letter.Data));
+        Assert.StartsWith(corruption == "nothing tracked" ? "The tracked reservation is corrupt: " : $"reservation:{bad} is corrupt: ", letter.Problem);
 
         // It is the operator's now: no later sweep visits it.
         var versions = store.Versions;
@@ -142,7 +149,7 @@ public sealed class SweepIsolationTests
         var order = IdOf(1);
         var outcome = OrderOutcome.Pending;
         Hold(order, () => outcome, isLogged: false);
-        Run(() => sweep.VisitAsync(order, default));
+        Run(() => sweep.VisitAsync(new OpenReservation(order, [new("p", 1)], world.Clock.GetUtcNow()).ToDetail().GetRawText(), default));
         outcome = OrderOutcome.Confirmed;
         Sweep();
         Assert.Equal(new Level(Available: 59, Consumed: 1), Pieces);
@@ -154,11 +161,11 @@ public sealed class SweepIsolationTests
     {
         orders[order] = outcome;
         var made = isLogged ? participant : new Participant<Product>(
-            new(Sidecar(), new(world.Clock, world.Chance)), Sidecar(), Product.KeyOf,
-            (_, _) => Task.CompletedTask, world.Clock, new(world.Clock, world.Chance));
+            new(Sidecar(store), new(world.Clock, world.Chance)), Sidecar(store), Product.KeyOf,
+            new(Sidecar(new()), world.Clock, () => "lost", NullLogger<OpenOrderLog>.Instance), world.Clock);
         Run(() => made.ReserveAsync(order, [new("p", 1)], StockDecisions.Refuse, default));
 
-        SimulatedSidecar Sidecar() => new(world, store, "stock", null, () => SidecarFaults.None, () => false, _ => { });
+        SimulatedSidecar Sidecar(SimulatedStore at) => new(world, at, "stock", null, () => SidecarFaults.None, () => false, _ => { });
     }
 
     /// <param name="after">Time that passes before; unless said otherwise long enough for whatever is held to be asked about.</param>

@@ -223,6 +223,11 @@ internal static class OrderDecisions
         var confirmed = new OrderConfirmedEvent
         {
             OrderId = order.Id,
+            UserId = order.UserId,
+            Items = { order.Items.Select(ToLine) },
+            TotalAmount = order.Amounts.Total,
+            DiscountAmount = order.Amounts.Discount,
+            FinalAmount = order.Amounts.Final,
             Steps =
             {
                 Order.Steps.Select(step => new StepStatus

@@ -156,9 +156,9 @@ internal sealed class FuzzedShop
         foreach (var (key, holdings) in HoldingsOf<T>(app, prefix))
         {
             var id = key[(app.Length + 1 + prefix.Length)..];
-            var held = lines.Where(line => line.ResourceId == id && line.Status == ReservationStatus.Reserved).Sum(line => line.Amount);
+            var held = holdings.Marks.Values.Where(mark => mark.State == MarkState.Reserved).Sum(mark => mark.Amount);
             var consumed = lines.Where(line => line.ResourceId == id && line.Status == ReservationStatus.Settled).Sum(line => line.Amount);
-            if (holdings.Held != held) yield return $"{key} holds {holdings.Held}, and its reservations {held}.";
+            if (holdings.Held != held) yield return $"{key} holds {holdings.Held}, and its marks {held}.";
             if (holdings.Consumed != consumed) yield return $"{key} has consumed {holdings.Consumed}, and its reservations {consumed}.";
             if (holdings.Available < 0) yield return $"{key} has {holdings.Available}.";
         }

@@ -18,7 +18,11 @@ internal static class ValidEvents
         {
             OrderId = orderId, UserId = userId, Items = { items }, TotalAmount = total, DiscountAmount = discount, FinalAmount = total - discount,
         };
-        var confirmed = new OrderConfirmedEvent { OrderId = orderId };
+        var confirmed = new OrderConfirmedEvent
+        {
+            OrderId = orderId, UserId = userId, Items = { items.Select(item => item.Clone()) }, TotalAmount = total, DiscountAmount = discount,
+            FinalAmount = total - discount,
+        };
         for (var step = Shop.V1.Step.Stock; step <= Shop.V1.Step.Coupon; step++) confirmed.Steps.Add(new StepStatus { Step = step, AfterMs = random.Next(60_000) });
         var failed = new OrderFailedEvent
         {

@@ -77,6 +77,14 @@ internal sealed class ScriptedShop
 
     public Reservation? ReservationOf(string app, string orderId) => (Reservation?)Store.Read($"{app}||{Reservation.KeyOf(orderId)}").Value;
 
+    /// <summary>True: the order has a mark Reserved at the service.</summary>
+    public bool Holds(string app, string orderId) => (app switch
+    {
+        "stock" => Store.All<Product>("stock||product:").Select(product => product.Holdings),
+        "payments" => Store.All<Account>("payments||account:").Select(account => account.Holdings),
+        _ => Store.All<Coupon>("coupons||coupon:").Select(coupon => coupon.Holdings),
+    }).Any(holdings => holdings.MarkFor(orderId) is { State: MarkState.Reserved });
+
     /// <summary>Leaves this number of a product before the test begins.</summary>
     public void Short(string product, long left)
     {
@@ -238,7 +246,7 @@ internal sealed class ScriptedShop
 
     private bool IsAtRest => waiting.Count == 0
         && Store.All<Order>("orders||order:").All(order => order.IsClosed)
-        && Apps.SelectMany(app => Store.All<Reservation>($"{app}||reservation:")).All(reservation => reservation.Status != ReservationStatus.Reserved);
+        && Store.All<Order>("orders||order:").Where(order => order.Status != OrderStatus.Abandoned).All(order => Audit.IsArchived(Store, order));
 
     private Task SleepAsync()
     {

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using FsCheck;
 using FsCheck.Fluent;
+using Microsoft.Extensions.Logging.Abstractions;
 using Stock;
 
 namespace Saga.Tests.Properties;
@@ -49,7 +50,7 @@ public sealed class ParticipantProperties
             {
                 0 or 1 => process.ReserveAsync(orderId, lines, StockDecisions.Refuse, default),
                 2 => process.ReleaseAsync(orderId, lines, default),
-                _ => process.SettleAsync(orderId, default),
+                _ => process.SettleAsync(orderId, lines, default),
             });
         }
         catch (UnprocessableEventException)
@@ -66,11 +67,13 @@ public sealed class ParticipantProperties
             var holdings = product.Holdings;
             Assert.Equal(12, holdings.Total);
             Assert.True(holdings is { Available: >= 0, Held: >= 0, Consumed: >= 0 }, $"{holdings}");
-            Assert.Equal(AmountOf(ReservationStatus.Reserved), holdings.Held);
-            Assert.Equal(AmountOf(ReservationStatus.Settled), holdings.Consumed);
-
-            long AmountOf(ReservationStatus status) => reservations.Where(one => one.Status == status)
-                .SelectMany(one => one.Lines).Where(line => line.ResourceId == product.Id).Sum(line => line.Amount);
+            Assert.Null(((IHasInvariants)product).FindProblem(""));
+            Assert.Equal(
+                reservations.Where(one => one.Status == ReservationStatus.Settled)
+                    .SelectMany(one => one.Lines).Where(line => line.ResourceId == product.Id).Sum(line => line.Amount),
+                holdings.Consumed);
+            // An archived order holds nothing.
+            Assert.All(reservations, one => Assert.NotEqual(MarkState.Reserved, holdings.MarkFor(one.OrderId)?.State));
         }
     }
 
@@ -78,6 +81,7 @@ public sealed class ParticipantProperties
     {
         var sidecar = new SimulatedSidecar(world, store, "stock", null, () => SidecarFaults.None, () => false, _ => { });
         var backoff = new ConflictBackoff(world.Clock, world.Chance);
-        return new(new(sidecar, backoff), sidecar, Product.KeyOf, (_, _) => Task.CompletedTask, world.Clock, backoff);
+        var openOrders = new OpenOrderLog(sidecar, world.Clock, () => world.NewId().ToString("N"), NullLogger<OpenOrderLog>.Instance);
+        return new(new(sidecar, backoff), sidecar, Product.KeyOf, openOrders, world.Clock);
     }
 }

@@ -47,7 +47,8 @@ public sealed class SagaTracingTests : IDisposable
         var envelope = new TopicEventCERequest
         {
             Id = $"{OrderId}/OrderConfirmedEvent",
-            Data = ByteString.CopyFromUtf8($$"""{"orderId":"{{OrderId}}"}"""),
+            Data = ByteString.CopyFromUtf8(
+                $$"""{"orderId":"{{OrderId}}","userId":"u","items":[{"productId":"p","quantity":1,"unitPrice":"5"}],"totalAmount":"5","finalAmount":"5"}"""),
             Extensions = new(),
         };
         if (parent is not null) envelope.Extensions.Fields["traceparent"] = Value.ForString(parent);
@@ -78,7 +79,8 @@ public sealed class SagaTracingTests : IDisposable
         var envelope = new TopicEventCERequest
         {
             Id = "other/OrderConfirmedEvent",
-            Data = ByteString.CopyFromUtf8($$"""{"orderId":"{{OrderId}}"}"""),
+            Data = ByteString.CopyFromUtf8(
+                $$"""{"orderId":"{{OrderId}}","userId":"u","items":[{"productId":"p","quantity":1,"unitPrice":"5"}],"totalAmount":"5","finalAmount":"5"}"""),
             Extensions = new(),
         };
         envelope.Extensions.Fields["traceparent"] = Value.ForString($"00-{First}-b7ad6b7169203331-01");
@@ -89,7 +91,7 @@ public sealed class SagaTracingTests : IDisposable
             Entries = { new TopicEventBulkRequestEntry { EntryId = "1", CloudEvent = envelope } },
         };
         await AppCallbackService.DispatchAsync(batch, dispatcher, new(), default);
-        Assert.DoesNotContain(call.TraceId.ToHexString(), traces);
+        Assert.NotEqual(call.TraceId.ToHexString(), Assert.Single(traces));
         Assert.Same(call, Activity.Current);
     }
 
@@ -122,10 +124,9 @@ public sealed class SagaTracingTests : IDisposable
         var sidecar = Sidecar();
         var openOrders = new OpenOrderLog(sidecar, world.Clock, () => "i", NullLogger<OpenOrderLog>.Instance);
         var participant = new Participant<Product>(
-            new(sidecar, ConflictBackoff()), sidecar, Product.KeyOf, (_, _) => Task.CompletedTask, world.Clock, ConflictBackoff());
+            new(sidecar, ConflictBackoff()), sidecar, Product.KeyOf, openOrders, world.Clock);
         store.TryWrite($"app||{Product.KeyOf("p")}", new Product("p", "", 1, Holdings.Of(60), []), "");
         Within("reserve stock", () => participant.ReserveAsync(OrderId, [new("p", 1)], StockDecisions.Refuse, default), First);
-        Run(() => openOrders.AddAsync(OrderId, default));
         world.Clock.AdvanceTo(world.Clock.GetUtcNow() + SagaTimeouts.Deadline);
         var sweep = new ReservationSweep<Product>(
             participant, sidecar, openOrders, (_, _) => Task.FromResult(OrderOutcome.Confirmed),
