@@ -53,6 +53,14 @@ public sealed record Holdings(long Available, long Held, long Consumed, Immutabl
         Marks = Marks.SetItem(orderId, new(MarkState.Settled, amount)),
     });
 
+    /// <summary>Consumed back to available. The caller has checked that the order's mark is Settled, with this amount.</summary>
+    public Holdings Return(string orderId, long amount) => Validated(this with
+    {
+        Available = unchecked(Available + amount),
+        Consumed = unchecked(Consumed - amount),
+        Marks = Marks.SetItem(orderId, new(MarkState.Released, amount)),
+    });
+
     /// <summary>More is available, or with a negative amount less.</summary>
     public Holdings Add(long amount) => Validated(this with { Available = unchecked(Available + amount) });
 

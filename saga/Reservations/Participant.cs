@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using Dapr;
 using Saga.Commands;
 using Saga.Dapr;
 using Saga.Messaging;
@@ -77,20 +78,18 @@ public sealed class Participant<T>(
     /// <exception cref="UnprocessableEventException">There is no reservation that could be settled.</exception>
     public async Task<Reservation> SettleAsync(string orderId, ImmutableArray<ReservationLine> lines, CancellationToken ct)
     {
+        // All lines or none: an event that names a line that the order does not hold must not settle the others.
+        if (lines.Length > 1 && await FindUnsettledAsync(orderId, lines, ct) is { } other) return other;
         var settled = lines;
         for (var at = 0; at < lines.Length; at++)
         {
             var mark = await SettleLineAsync(orderId, lines[at], ct);
-            if (mark is null && await FindArchivedAsync(orderId, ct) is { } archived) return MustBeSettled(archived);
-            if (mark is not { State: MarkState.Settled })
-            {
-                throw new UnprocessableEventException(
-                    $"Order {orderId} is said to be confirmed, but its reservation of '{lines[at].ResourceId}' is {mark?.State.ToString() ?? "absent"}.");
-            }
+            if (mark is not { State: MarkState.Settled }) return await MustBeArchivedAsync(orderId, lines[at], mark, ct);
             settled = settled.SetItem(at, new(lines[at].ResourceId, mark.Amount));
         }
-        return MustBeSettled(await ArchiveAsync(
-            new(orderId, ReservationStatus.Settled, true, settled, null, clock.GetUtcNow(), SagaTracing.TraceId), ct));
+        var archived = await ArchiveAsync(new(orderId, ReservationStatus.Settled, true, settled, null, clock.GetUtcNow(), SagaTracing.TraceId), ct);
+        await ReleaseStrayAsync(orderId, settled, archived, ct);
+        return MustBeSettled(archived);
     }
 
     /// <summary>
@@ -114,13 +113,19 @@ public sealed class Participant<T>(
     }
 
     /// <summary>
-    /// Releases what an order holds beside its archived reservation: an event with other lines, which Orders never published, has taken it.
+    /// Releases lines of an order that its archived reservation does not have: an event with other lines, which Orders never published, has taken or
+    /// settled them. An order has one reservation, and what is archived first stands.
     /// </summary>
-    internal async Task ReleaseStrayAsync(OpenReservation open, Reservation archived, CancellationToken ct)
+    internal async Task ReleaseStrayAsync(string orderId, ImmutableArray<ReservationLine> lines, Reservation archived, CancellationToken ct)
     {
-        foreach (var line in open.Lines.ExceptBy(archived.Lines.Select(line => line.ResourceId), line => line.ResourceId))
+        foreach (var line in lines.Where(line => !archived.Covers(line.ResourceId)))
         {
-            await CancelLineAsync(open.OrderId, line, isTombstoned: false, ct);
+            await documents.UpdateAsync<T, bool>(keyOf(line.ResourceId), shared => shared?.Holdings.MarkFor(orderId) switch
+            {
+                { State: MarkState.Reserved, Amount: var amount } => new(shared.With(shared.Holdings.Release(orderId, amount)), true),
+                { State: MarkState.Settled, Amount: var amount } => new(shared.With(shared.Holdings.Return(orderId, amount)), true),
+                _ => new(null, false),
+            }, ct);
         }
     }
 
@@ -190,6 +195,23 @@ public sealed class Participant<T>(
             return new(ReferenceEquals(next, shared?.Holdings) ? null : shared!.With(next!), (next?.MarkFor(orderId), archived));
         }, ct);
 
+    /// <returns>The archived reservation of an order that holds not all of the lines. Null: it holds them, or has settled them.</returns>
+    private async Task<Reservation?> FindUnsettledAsync(string orderId, ImmutableArray<ReservationLine> lines, CancellationToken ct)
+    {
+        var read = await documents.ReadAndCacheAsync<T>([.. lines.Select(line => keyOf(line.ResourceId))], ct);
+        foreach (var (line, shared) in lines.Zip(read))
+        {
+            var mark = shared?.Holdings.MarkFor(orderId);
+            if (mark is not { State: MarkState.Reserved or MarkState.Settled }) return await MustBeArchivedAsync(orderId, line, mark, ct);
+        }
+        return null;
+    }
+
+    /// <exception cref="UnprocessableEventException">The line is not settled, and the order is not archived as settled either.</exception>
+    private async Task<Reservation> MustBeArchivedAsync(string orderId, ReservationLine line, ReservationMark? mark, CancellationToken ct) =>
+        mark is null && await FindArchivedAsync(orderId, ct) is { } archived ? MustBeSettled(archived) : throw new UnprocessableEventException(
+            $"Order {orderId} is said to be confirmed, but its reservation of '{line.ResourceId}' is {mark?.State.ToString() ?? "absent"}.");
+
     /// <returns>Null: the order has no mark.</returns>
     private Task<ReservationMark?> SettleLineAsync(string orderId, ReservationLine line, CancellationToken ct)
     {
@@ -209,8 +231,10 @@ public sealed class Participant<T>(
     {
         // With an empty ETag the write fails when the document exists.
         var isFirst = await sidecar.TrySaveAsync(new(Reservation.KeyOf(final.OrderId), null, ""), final, Retention.OfFinished, ct); // mutant: pruned-before-archived
-        foreach (var line in final.Lines) archivedMarks.Add(keyOf(line.ResourceId), final.OrderId); // mutant: pruned-before-archived
-        return isFirst ? final : await FindArchivedAsync(final.OrderId, ct) ?? final;
+        var archived = isFirst ? final : await FindArchivedAsync(final.OrderId, ct)
+            ?? throw new DaprException($"{Reservation.KeyOf(final.OrderId)} could not be created, and does not exist.");
+        foreach (var line in archived.Lines) archivedMarks.Add(keyOf(line.ResourceId), archived.OrderId);
+        return archived;
     }
 
     /// <summary>Prunes the marks of orders that other instances have archived, or this one before it restarted.</summary>
@@ -225,8 +249,8 @@ public sealed class Participant<T>(
             var reads = await sidecar.ReadEachAsync<Reservation>([.. final.Select(Reservation.KeyOf)], ct);
             foreach (var (orderId, read) in final.Zip(reads))
             {
-                // The mark of an unreadable reservation stays.
-                if (read.IsCompletedSuccessfully && (await read).Value is not null) archivedMarks.Add(key, orderId);
+                // The mark of an unreadable reservation stays, and one that the reservation does not have.
+                if (read.IsCompletedSuccessfully && (await read).Value?.Covers(line.ResourceId) == true) archivedMarks.Add(key, orderId);
             }
             await documents.UpdateAsync<T, object, bool>(key, null, (unchanged, _) => new(unchanged, true), Prune(key), ct);
         }

@@ -40,6 +40,9 @@ public sealed record Reservation(
     [JsonIgnore]
     public FailureReason Failure => RejectionReason ?? FailureReason.OrderAlreadyFailed;
 
+    /// <summary>True: a line is of this shared document.</summary>
+    internal bool Covers(string resourceId) => Lines.Any(line => line.ResourceId == resourceId);
+
     public static string KeyOf(string orderId) => $"reservation:{orderId}";
 
     public string? FindProblem(string key) =>

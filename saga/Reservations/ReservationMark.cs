@@ -38,7 +38,8 @@ public sealed class ReservationMarkConverter : JsonConverter<ReservationMark>
     public override ReservationMark Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
     {
         var words = (reader.GetString() ?? "").Split(' ', 3);
-        if (!Enum.TryParse<MarkState>(words[0], out var state) || !char.IsAsciiLetterUpper(words[0][0])) throw new JsonException($"'{words[0]}' is not the state of a mark.");
+        // The parser accepts numbers and combinations too.
+        if (!Enum.TryParse<MarkState>(words[0], out var state) || $"{state}" != words[0]) throw new JsonException($"'{words[0]}' is not the state of a mark.");
         if (state == MarkState.Rejected) return words.Length == 3 ? new(state, 0, new(words[1], words[2])) : throw new JsonException("A rejection lacks its reason.");
         if (words.Length == 1) return new(state);
         return words.Length == 2 && long.TryParse(words[1], NumberStyles.None, CultureInfo.InvariantCulture, out var amount)

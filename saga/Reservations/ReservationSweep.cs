@@ -44,7 +44,7 @@ internal sealed class ReservationSweep<T>(
 
     private async Task<bool> IsClosedAsync(OpenReservation open, Reservation? archived, CancellationToken ct)
     {
-        if (archived is not null && open.Lines.All(line => archived.Lines.Any(other => other.ResourceId == line.ResourceId))) return true;
+        if (archived is not null && open.Lines.All(line => archived.Covers(line.ResourceId))) return true;
         using var step = SagaTracing.StartLinkedRoot("sweep reservation", open.OrderId, open.TraceId);
         var outcome = await getOutcome(open.OrderId, ct);
         if (step is not null) SagaTracing.SetOutcome($"order is {outcome}");
@@ -57,7 +57,7 @@ internal sealed class ReservationSweep<T>(
         if (outcome is OrderOutcome.Pending or OrderOutcome.Compensating) return false;
         if (archived is not null && (archived.Status == ReservationStatus.Settled) == (outcome == OrderOutcome.Confirmed))
         {
-            await participant.ReleaseStrayAsync(open, archived, ct);
+            await participant.ReleaseStrayAsync(open.OrderId, open.Lines, archived, ct);
             return true;
         }
         if (outcome == OrderOutcome.Confirmed) await participant.SettleAsync(open.OrderId, open.Lines, ct); // mutant: sweep-does-not-settle

@@ -6,7 +6,7 @@ using Saga.Telemetry;
 namespace Saga.State;
 
 /// <summary>The outcome of one decision on a document.</summary>
-/// <param name="Next">The document to write, even when it equals the one that was read: that write is a fence. Null: nothing is written.</param>
+/// <param name="Next">The document to write, even when it equals the one that was read. Null: nothing is written.</param>
 /// <param name="Result">Returned to the caller.</param>
 /// <param name="TimeToLive">How long the document lives. Null: it does not expire.</param>
 public readonly record struct Update<T, TResult>(T? Next, TResult Result, TimeSpan? TimeToLive = null) where T : class;

@@ -45,7 +45,7 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
     // Each kind of fault is on in some runs only: together they hide each other.
     private static WorldFaults FaultsOf(World world)
     {
-        // Suspended handlers that resume late and crash soon after: only the fences of the reservation protocol stop them.
+        // Suspended handlers that resume late and crash soon after: only the reservation protocol stops them.
         if (world.Happens(0.15))
         {
             return new(

@@ -19,8 +19,9 @@ public sealed class AuditCommandTests(TracedShop shop)
         var (order, product) = await PlaceConfirmedAsync();
         await AuditAsync(0);
 
-        // As if Stock had crashed between its two writes: sold, but the record is not settled.
-        await EditAsync($"stock||stock:reservation:{order.OrderId}", "\"Settled\"", "\"Reserved\"");
+        // As if Stock had crashed between its two writes: sold, but the reservation is not archived.
+        string archived = $"stock||stock:reservation:{order.OrderId}", aside = $"aside-{run}";
+        await shop.Redis.KeyRenameAsync(archived, aside);
         var audit = await AuditAsync(4);
         Assert.All(audit.Values, one => Assert.Contains(one.GetProperty("state").GetString(), (string[])["holds", "underWay"]));
         var settled = audit["a confirmed order is settled"];
@@ -31,7 +32,7 @@ public sealed class AuditCommandTests(TracedShop shop)
         Assert.True(settled.GetProperty("underWay")[0].GetProperty("until").GetDateTime() > DateTime.UtcNow);
         Assert.Equal("underWay", audit["sold is what settled orders took"].GetProperty("state").GetString());
 
-        await EditAsync($"stock||stock:reservation:{order.OrderId}", "\"Reserved\"", "\"Settled\"");
+        await shop.Redis.KeyRenameAsync(aside, archived);
         await AuditAsync(0);
 
         await EditAsync($"stock||stock:product:{product}", "\"consumed\":2", "\"consumed\":3");
@@ -145,5 +146,5 @@ public sealed class AuditCommandTests(TracedShop shop)
     }
 
     private static string CreatePoison(string order) =>
-        $$"""{"data":{"orderId":"{{order}}"},"datacontenttype":"application/json","id":"{{order}}/OrderConfirmedEvent","pubsubname":"pubsub","source":"orders","specversion":"1.0","time":"{{DateTime.UtcNow:yyyy-MM-ddTHH:mm:ssZ}}","topic":"order-confirmed","type":"shop.v1.OrderConfirmedEvent"}""";
+        $$"""{"data":{"orderId":"{{order}}","userId":"u","items":[{"productId":"p","quantity":1,"unitPrice":"5"}],"totalAmount":"5","finalAmount":"5"},"datacontenttype":"application/json","id":"{{order}}/OrderConfirmedEvent","pubsubname":"pubsub","source":"orders","specversion":"1.0","time":"{{DateTime.UtcNow:yyyy-MM-ddTHH:mm:ssZ}}","topic":"order-confirmed","type":"shop.v1.OrderConfirmedEvent"}""";
 }

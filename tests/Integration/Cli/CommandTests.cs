@@ -84,7 +84,8 @@ public sealed class CommandTests(RunningShop shop) : IAsyncLifetime
         var (hopeless, late) = (Guid.CreateVersion7().ToString(), Guid.CreateVersion7().ToString());
         foreach (var service in (string[])["payments", "stock"])
         {
-            await AddAsync($"{service}-dead-letters", hopeless, "OrderConfirmedEvent", "order-confirmed", $$"""{"orderId":"{{hopeless}}"}""");
+            await AddAsync($"{service}-dead-letters", hopeless, "OrderConfirmedEvent", "order-confirmed",
+                $$"""{"orderId":"{{hopeless}}","userId":"u","items":[{"productId":"p","quantity":1,"unitPrice":"5"}],"totalAmount":"5","finalAmount":"5"}""");
         }
         await AddAsync("stock-dead-letters", late, "OrderFailedEvent", "order-failed",
             $$"""{"orderId":"{{late}}","userId":"u","items":[{"productId":"{{Product}}","quantity":2}],"reason":"CANCELLED"}""");
