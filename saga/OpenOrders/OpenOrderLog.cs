@@ -98,20 +98,17 @@ public sealed class OpenOrderLog(ISidecar sidecar, TimeProvider clock, Func<stri
     public static bool IsKey(string key) => key.StartsWith("open:", StringComparison.Ordinal);
 
     /// <summary>Adds an order. When this returns, a sweep will visit it.</summary>
-    public Task AddAsync(string orderId, CancellationToken ct) => AddAsync([(orderId, null)], ct);
+    public Task AddAsync(string orderId, CancellationToken ct) => AddAsync((orderId, null), ct);
 
     /// <summary>Adds an order with what it takes to close it. When this returns, a sweep will visit it.</summary>
-    public Task AddAsync(string orderId, JsonElement detail, CancellationToken ct) => AddAsync([(orderId, detail)], ct);
+    public Task AddAsync(string orderId, JsonElement detail, CancellationToken ct) => AddAsync((orderId, detail), ct);
 
-    /// <summary>Adds orders. When this returns, a sweep will visit them.</summary>
-    public Task AddAsync(IReadOnlyList<string> orderIds, CancellationToken ct) => AddAsync(orderIds.Select(id => (id, default(JsonElement?))), ct);
-
-    private Task AddAsync(IEnumerable<(string Id, JsonElement? Detail)> orders, CancellationToken ct)
+    private Task AddAsync((string Id, JsonElement? Detail) order, CancellationToken ct)
     {
         lock (gate)
         {
             var batch = waiting ??= new();
-            batch.Orders.AddRange(orders);
+            batch.Orders.Add(order);
             if (!writing)
             {
                 writing = true;

@@ -21,9 +21,6 @@ return await SagaHost.RunToExitAsync(() =>
     builder.Services.AddSingleton<OrderChanges>();
     builder.Services.AddSingleton<OrderMetrics>();
     builder.Services.AddSingleton<PrecheckClient>();
-    builder.Services.AddSingleton(services => new OrderIdPool(
-        services.GetRequiredService<OpenOrderLog>(), services.GetRequiredService<SagaTimeouts>(), services.GetRequiredService<TimeProvider>(),
-        () => Guid.CreateVersion7(services.GetRequiredService<TimeProvider>().GetUtcNow())));
     builder.Services.AddSingleton<PlaceOrderHandler>();
     builder.Services.AddSingleton(services => new Shop.V1.StockService.StockServiceClient(services.GetRequiredService<SidecarChannel>().To("stock")));
     builder.Services.AddSingleton(services => new PaymentService.PaymentServiceClient(services.GetRequiredService<SidecarChannel>().To("payments")));

@@ -40,8 +40,6 @@ public sealed class MutationTests(ITestOutputHelper output)
                 + "{ await sidecar.PublishAsync(new(order.OrderId, new StockReleasedEvent { OrderId = order.OrderId }), ct); return; } {line}",
             ], 1_000 },
         { "stored-before-tracked", "an order is stored before its id is tracked", ["{other}", "{other}"], 5_000 },
-        { "taken-id-counts-as-unused", "an id that an order has taken counts as unused", ["if (unused.Contains(next.Id.ToString())) return next.Id;"], 5_000 },
-        { "stale-id-handed-out", "a pooled id is handed out however long ago it was tracked", ["unused.Remove(next.Id.ToString()); return next.Id;"], 5_000 },
         { "sweep-does-not-settle", "the sweep does not settle a reservation whose order-confirmed was lost", [""], 1_000 },
         { "order-failed-not-resent", "order-failed is not resent", ["OrderStatus.Failed when !order.IsClosed => new(order),"], 1_000 },
         { "published-before-saved", "events are published before the decision is saved",

@@ -36,10 +36,9 @@ internal sealed class Instance
         {
             case "orders":
                 Steps = new OrderStore(documents, sidecar, Clock, logs);
-                OrderIdPool = new OrderIdPool(openOrders, timeouts, Clock, world.NewId);
-                PlaceOrder = new PlaceOrderHandler(Steps, sidecar, openOrders, OrderIdPool, null!, null!, null!, Clock);
+                PlaceOrder = new PlaceOrderHandler(Steps, sidecar, openOrders, null!, null!, null!, Clock);
                 SweepAsync = new OrderSweep(
-                    Steps, sidecar, openOrders, OrderIdPool, new(documents, sidecar, Clock), timeouts, deadLetters, Clock, logs).RunAsync;
+                    Steps, sidecar, openOrders, new(documents, sidecar, Clock), timeouts, deadLetters, Clock, logs).RunAsync;
                 var orders = new OrderHandlers(Steps, logs);
                 Subscriptions
                     .On<StockReservedEvent>(orders.OnAsync).On<StockReservationFailedEvent>(orders.OnAsync).On<StockReleasedEvent>(orders.OnAsync)
@@ -98,9 +97,6 @@ internal sealed class Instance
 
     /// <summary>Null unless it is one of Orders.</summary>
     public PlaceOrderHandler? PlaceOrder { get; }
-
-    /// <summary>Null unless it is one of Orders.</summary>
-    public OrderIdPool? OrderIdPool { get; }
 
     /// <summary>Null unless it is one of Orders.</summary>
     public OrderStore? Steps { get; }

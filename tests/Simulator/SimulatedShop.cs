@@ -119,10 +119,10 @@ internal sealed class SimulatedShop
         {
             // Without a key a retry places another order.
             var isKeyed = faults.Unswept || world.Happens(0.5);
-            var placed = isKeyed ? order : order with { Id = (await instance.OrderIdPool!.TakeAsync()).ToString() };
+            var placed = isKeyed ? order : order with { Id = world.NewId().ToString() };
             var now = instance.Clock.GetUtcNow();
             await instance.PlaceOrder!.StoreAsync(
-                placed with { Placed = now, Timeline = [new(now, "order-created", "", OrderStatus.Pending, null)] }, isTracked: !isKeyed, default);
+                placed with { Placed = now, Timeline = [new(now, "order-created", "", OrderStatus.Pending, null)] }, default);
             accepted.Add(placed.Id);
         }
         catch (Exception fault) when (IsFault(fault))

@@ -97,7 +97,7 @@ public sealed class RequestLimitsTests : IDisposable
         var shop = new OrdersAlone();
         var (world, orders, gauge, placing) = (shop.World, shop.Orders, shop.Gauge, shop.Placing);
         Order[] placed = [.. Enumerable.Range(1, Max).Select(number => Hazards.ScriptedShop.OrderOf(number: number))];
-        foreach (var order in placed) world.Run(() => placing.StoreAsync(order, isTracked: false, default));
+        foreach (var order in placed) world.Run(() => placing.StoreAsync(order, default));
         var request = new PlaceOrderRequest { UserId = placed[0].UserId, Items = { new OrderItem { ProductId = "a", Quantity = 1 } } };
         var rejected = Assert.Throws<RejectedException>(() => world.Run(() => placing.PlaceAsync(request, Caller.Anyone, default)));
         Assert.Equal(StatusCode.ResourceExhausted, rejected.StatusCode);
@@ -122,7 +122,7 @@ public sealed class RequestLimitsTests : IDisposable
         for (var number = 1; number <= Max; number++)
         {
             var order = Hazards.ScriptedShop.OrderOf(number: number) with { UserId = $"u{number}" };
-            shop.World.Run(() => shop.Placing.StoreAsync(order, isTracked: false, default));
+            shop.World.Run(() => shop.Placing.StoreAsync(order, default));
         }
         var request = new PlaceOrderRequest { UserId = "another", Items = { new OrderItem { ProductId = "a", Quantity = 1 } } };
         var rejected = Assert.Throws<RejectedException>(() => shop.World.Run(() => shop.Placing.PlaceAsync(request, Caller.Anyone, default)));
@@ -135,7 +135,7 @@ public sealed class RequestLimitsTests : IDisposable
     {
         var shop = new OrdersAlone();
         var placed = Hazards.ScriptedShop.OrderOf(number: 1);
-        shop.World.Run(() => shop.Placing.StoreAsync(placed, isTracked: false, default));
+        shop.World.Run(() => shop.Placing.StoreAsync(placed, default));
         shop.World.Clock.AdvanceTo(shop.World.Clock.GetUtcNow() + 2 * Options.ResendAfter);
         // Between the read of the sweep and what it does about it.
         var key = $"orders||{Order.KeyOf(placed.Id)}";
@@ -162,13 +162,12 @@ public sealed class RequestLimitsTests : IDisposable
             Orders = new(documents, sidecar, World.Clock, NullLoggerFactory.Instance);
             var timeouts = new SagaTimeouts(Options.Deadline, Options.ResendAfter);
             var openOrders = new OpenOrderLog(sidecar, World.Clock, () => "i", NullLogger<OpenOrderLog>.Instance);
-            var ids = new OrderIdPool(openOrders, timeouts, World.Clock, World.NewId);
             var deadLetters = new DeadLetters(documents, sidecar, new(documents, sidecar), new("orders"), World.Clock);
             Sweep = new(
-                Orders, sidecar, openOrders, ids, new(documents, sidecar, World.Clock), timeouts, deadLetters, World.Clock, NullLoggerFactory.Instance);
+                Orders, sidecar, openOrders, new(documents, sidecar, World.Clock), timeouts, deadLetters, World.Clock, NullLoggerFactory.Instance);
             Sweep.Visited += _ => BeforeVisit();
             Gauge = new(Orders, Sweep, World.Clock);
-            Placing = new(Orders, sidecar, openOrders, ids, null!, Gauge, options ?? Options, World.Clock);
+            Placing = new(Orders, sidecar, openOrders, null!, Gauge, options ?? Options, World.Clock);
         }
 
         public World World { get; } = new(1);

@@ -5,8 +5,8 @@ namespace Orders;
 
 /// <summary>Handles PlaceOrder: validates, prechecks, tracks the id, stores the PENDING order, publishes order-created.</summary>
 internal sealed class PlaceOrderHandler(
-    OrderStore orders, ISidecar sidecar, OpenOrderLog openOrders, OrderIdPool orderIds, PrecheckClient precheck, OpenOrderGauge openOrderGauge,
-    SagaOptions options, TimeProvider clock)
+    OrderStore orders, ISidecar sidecar, OpenOrderLog openOrders, PrecheckClient precheck, OpenOrderGauge openOrderGauge, SagaOptions options,
+    TimeProvider clock)
 {
     /// <summary>An open order is closed within about a second, unless a participant is down.</summary>
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
@@ -44,15 +44,15 @@ internal sealed class PlaceOrderHandler(
         var quote = await QuoteAsync(request, ct);
         if (!request.SkipPrecheck && !quote.Problems.IsEmpty) throw new RejectedException(Rejection.Precondition(quote.Problems));
 
-        var id = derived ?? await orderIds.TakeAsync();
-        step?.SetOrder(id.ToString());
         var at = orders.Now();
+        var id = derived ?? Guid.CreateVersion7(at.Now);
+        step?.SetOrder(id.ToString());
         var coupon = string.IsNullOrEmpty(request.UserCouponId) ? null : request.UserCouponId;
         var order = await StoreAsync(new(
             id.ToString(), request.UserId, OrderStatus.Pending, quote.Items, quote.Amounts, coupon,
             new(request.RecipientName, request.ShippingAddress, request.ShippingPhone), content,
             StepRecord.Waiting, StepRecord.Waiting, coupon is null ? StepRecord.NotRequired(at.Now) : StepRecord.Waiting, null, at.Now,
-            [new(at.Now, "order-created", $"Placed for {quote.Amounts.Final:N0} won.", OrderStatus.Pending, at.TraceId)]), isTracked: derived is null, ct);
+            [new(at.Now, "order-created", $"Placed for {quote.Amounts.Final:N0} won.", OrderStatus.Pending, at.TraceId)]), ct);
         return order.Content == content ? order : throw new RejectedException(Rejection.KeyReused(request.IdempotencyKey));
     }
 
@@ -60,13 +60,12 @@ internal sealed class PlaceOrderHandler(
     /// Tracks the id, stores the order, publishes order-created, in this order: after the first write a sweep finds the order whatever
     /// crashes.
     /// </summary>
-    /// <param name="isTracked">Its id is in the open-order log already.</param>
-    public async Task<Order> StoreAsync(Order placed, bool isTracked, CancellationToken ct)
+    public async Task<Order> StoreAsync(Order placed, CancellationToken ct)
     {
         Order? tombstone = null;
-        for (var mustTrack = !isTracked; ; mustTrack = true)
+        while (true)
         {
-            if (mustTrack) await openOrders.AddAsync(placed.Id, ct); // mutant: stored-before-tracked
+            await openOrders.AddAsync(placed.Id, ct); // mutant: stored-before-tracked
             var order = await orders.PlaceAsync(placed, tombstone, ct); // mutant: stored-before-tracked
             if (order.Status != OrderStatus.Abandoned) return order;
             // The deadline passed between tracking and storing, and a sweep has given the id up.

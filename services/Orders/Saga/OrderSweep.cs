@@ -2,7 +2,7 @@ namespace Orders;
 
 /// <summary>Sweeps open orders: resends their last event, and fails them at their deadline.</summary>
 internal sealed class OrderSweep(
-    OrderStore orders, ISidecar sidecar, OpenOrderLog openOrders, OrderIdPool orderIds, OrderHistory history, SagaTimeouts timeouts,
+    OrderStore orders, ISidecar sidecar, OpenOrderLog openOrders, OrderHistory history, SagaTimeouts timeouts,
     DeadLetters deadLetters, TimeProvider clock, ILoggerFactory logs)
     : ISweptEntries
 {
@@ -29,9 +29,8 @@ internal sealed class OrderSweep(
 
     private async Task<IReadOnlySet<string>> VisitAsync(IReadOnlyList<OpenEntry> entries, CancellationToken ct)
     {
-        OpenEntry[] used = [.. entries.Where(entry => !orderIds.IsUnused(entry.OrderId))];
-        var reads = await sidecar.ReadEachAsync<Order>([.. used.Select(entry => Order.KeyOf(entry.OrderId))], ct);
-        return await visits.VisitAsync(used, reads, (entry, order) =>
+        var reads = await sidecar.ReadEachAsync<Order>([.. entries.Select(entry => Order.KeyOf(entry.OrderId))], ct);
+        return await visits.VisitAsync(entries, reads, (entry, order) =>
         {
             if (order.Value is { } stored) Visited?.Invoke(stored);
             return IsClosedAsync(entry, order, ct);
@@ -47,8 +46,7 @@ internal sealed class OrderSweep(
     private async Task OnClosedAsync(IReadOnlyList<OpenEntry> entries, CancellationToken ct)
     {
         string[] ids = [.. entries.Select(entry => entry.OrderId).Distinct()];
-        await history.AddAsync([.. ids.Where(id => !orderIds.IsUnused(id))], ct);
-        orderIds.Remove(ids);
+        await history.AddAsync(ids, ct);
         foreach (var id in ids)
         {
             resends.Reset(id);

@@ -82,7 +82,7 @@ internal sealed class FuzzedShop
             new Guid(number, 0, 0, [0xAB, 0, 0, 0, 0, 0, 0, 0]).ToString(), user, OrderStatus.Pending, lines, new(total, discount, total - discount), coupon,
             new Orders.Delivery("", "", ""), "content", StepRecord.Waiting, StepRecord.Waiting, coupon is null ? StepRecord.NotRequired(now) : StepRecord.Waiting, null, now,
             [new(now, "order-created", "", OrderStatus.Pending, null)]);
-        return world.Run(() => orders.PlaceOrder!.StoreAsync(order, isTracked: false, default));
+        return world.Run(() => orders.PlaceOrder!.StoreAsync(order, default));
     }
 
     public Status Deliver(string app, Delivery delivery) => world.Run(() => running[app].Dispatcher.DispatchAsync(delivery, default));

@@ -126,8 +126,7 @@ internal sealed class ScriptedShop
         var at = running["orders"];
         var now = at.Clock.GetUtcNow();
         await at.PlaceOrder!.StoreAsync(
-            order with { Placed = now, Timeline = [new(now, "order-created", "", OrderStatus.Pending, null)] },
-            isTracked: false, default);
+            order with { Placed = now, Timeline = [new(now, "order-created", "", OrderStatus.Pending, null)] }, default);
         accepted.Add(order.Id);
     };
 

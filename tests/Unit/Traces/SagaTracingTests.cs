@@ -108,7 +108,7 @@ public sealed class SagaTracingTests : IDisposable
         var documents = new DocumentStore(sidecar, ConflictBackoff());
         var orders = new OrderStore(documents, sidecar, world.Clock, NullLoggerFactory.Instance);
         var sweep = new OrderSweep(
-            orders, sidecar, openOrders, new OrderIdPool(openOrders, SagaTimeouts, world.Clock, world.NewId), new(documents, sidecar, world.Clock),
+            orders, sidecar, openOrders, new(documents, sidecar, world.Clock),
             SagaTimeouts, null!, world.Clock, NullLoggerFactory.Instance);
         Run(() => openOrders.AddAsync(OrderId, default));
         world.Clock.AdvanceTo(world.Clock.GetUtcNow() + SagaTimeouts.ResendAfter);
