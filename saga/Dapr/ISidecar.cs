@@ -2,7 +2,8 @@ namespace Saga.Dapr;
 
 /// <summary>A document as it was read. Value null: it does not exist.</summary>
 /// <param name="ETag">The version for the compare-and-set. Empty: the document does not exist, and a write creates it.</param>
-public readonly record struct Versioned<T>(string Key, T? Value, string ETag) where T : class;
+/// <param name="IsPredicted">It was not read, and may be out of date: only a successful write over it confirms it.</param>
+public readonly record struct Versioned<T>(string Key, T? Value, string ETag, bool IsPredicted = false) where T : class;
 
 /// <summary>
 /// The sidecar as the saga needs it: documents under optimistic concurrency, and topics. Dapr in production; in tests a simulation that
@@ -14,6 +15,10 @@ public interface ISidecar
     /// <summary>Reads one document.</summary>
     /// <exception cref="CorruptDocumentException">The stored bytes are not a <typeparamref name="T"/>.</exception>
     Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken ct) where T : class;
+
+    /// <summary>Reads one document that the caller is going to write. The answer may be a prediction.</summary>
+    /// <exception cref="CorruptDocumentException">The stored bytes are not a <typeparamref name="T"/>.</exception>
+    Task<Versioned<T>> ReadForUpdateAsync<T>(string key, CancellationToken ct) where T : class => ReadAsync<T>(key, ct);
 
     /// <summary>Reads many documents, answered in the order of the keys.</summary>
     Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken ct) where T : class;

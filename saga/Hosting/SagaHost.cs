@@ -85,12 +85,15 @@ public static class SagaHost
         services.AddSingleton(new AppId(appId));
         services.AddSingleton<SidecarChannel>();
         services.AddSingleton(services => new DaprApi.DaprClient(services.GetRequiredService<SidecarChannel>().Sidecar));
-        services.AddSingleton<ISidecar, DaprSidecar>();
+        services.AddSingleton<ISidecar>(services => options.Batching
+            ? new BatchingSidecar(services.GetRequiredService<DaprApi.DaprClient>(), new(appId), json, services.GetRequiredService<EventLoop>())
+            : new DaprSidecar(services.GetRequiredService<DaprApi.DaprClient>(), new(appId), json));
         services.AddSingleton<EventLoop>();
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton(Random.Shared);
         services.AddSingleton<ConflictBackoff>();
-        services.AddSingleton<DocumentStore>();
+        services.AddSingleton(services => DocumentStore.Create(
+            services.GetRequiredService<ISidecar>(), services.GetRequiredService<ConflictBackoff>(), combine: options.Batching, cache: options.Caching));
         services.AddSingleton<IdempotentCommands>();
         services.AddSingleton<IdIndex>();
         services.AddSingleton<DeadLetters>();

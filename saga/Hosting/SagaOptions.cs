@@ -15,6 +15,12 @@ public sealed class SagaOptions
     /// <summary>Events are delivered in batches.</summary>
     public bool BulkSubscribe { get; private init; }
 
+    /// <summary>Concurrent calls to the sidecar share a call, and concurrent updates of one document a read and a write.</summary>
+    public bool Batching { get; private init; }
+
+    /// <summary>An update skips the read of a document that this process has just written.</summary>
+    public bool Caching { get; private init; }
+
     /// <summary>Requests that a service has in progress, at most; over it RESOURCE_EXHAUSTED. 1 to 100,000.</summary>
     public int RequestsMax { get; private init; }
 
@@ -32,13 +38,15 @@ public sealed class SagaOptions
     internal static SagaOptions Read(SettingReader settings)
     {
         settings.OnlyKnown("Saga", nameof(Deadline), nameof(ResendAfter), nameof(SweepPeriod), nameof(BulkSubscribe),
-            nameof(RequestsMax), nameof(StreamsMax), nameof(OpenOrdersMax), nameof(OpenOrdersPerUserMax));
+            nameof(Batching), nameof(Caching), nameof(RequestsMax), nameof(StreamsMax), nameof(OpenOrdersMax), nameof(OpenOrdersPerUserMax));
         return new()
         {
             Deadline = settings.Duration("Saga:Deadline", TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(1), TimeSpan.FromHours(24)),
             ResendAfter = settings.Duration("Saga:ResendAfter", TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1)),
             SweepPeriod = settings.Duration("Saga:SweepPeriod", TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(50), TimeSpan.FromMinutes(10)),
             BulkSubscribe = settings.Flag("Saga:BulkSubscribe", false),
+            Batching = settings.Flag("Saga:Batching", true),
+            Caching = settings.Flag("Saga:Caching", true),
             RequestsMax = settings.Number("Saga:RequestsMax", 1_000, 1, 100_000),
             StreamsMax = settings.Number("Saga:StreamsMax", 1_000, 1, 100_000),
             OpenOrdersMax = settings.Number("Saga:OpenOrdersMax", 500, 1, 1_000_000),

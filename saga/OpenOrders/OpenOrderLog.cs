@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Saga.Dapr;
@@ -58,8 +57,7 @@ public sealed record OpenEntry(string OrderId, DateTimeOffset Since, JsonElement
 /// (a fence: it writes the end where the next segment would be) and takes over its entries. A writer that was only suspended finds the seal and
 /// starts a new log. Clocks may be wrong and jump: durations are measured by this process, never by comparing the times of two clocks.
 /// </remarks>
-/// <param name="newInstance">Returns a unique name for a log.</param>
-public sealed class OpenOrderLog(ISidecar sidecar, TimeProvider clock, Func<string> newInstance, ILogger<OpenOrderLog> log)
+public sealed class OpenOrderLog
 {
     /// <summary>Orders per segment, at most.</summary>
     private const int SegmentMax = 500;
@@ -70,9 +68,11 @@ public sealed class OpenOrderLog(ISidecar sidecar, TimeProvider clock, Func<stri
     /// <summary>An instance whose heartbeat another instance has not seen change for this long is taken for dead.</summary>
     public static readonly TimeSpan HeartbeatTimeout = TimeSpan.FromSeconds(20);
 
-    private readonly Lock gate = new();
-    private Batch? waiting;
-    private bool writing;
+    private readonly ISidecar sidecar;
+    private readonly TimeProvider clock;
+    private readonly Func<string> newInstance;
+    private readonly ILogger<OpenOrderLog> log;
+    private readonly Batcher<(string Id, JsonElement? Detail), bool> additions;
 
     private readonly Lock ownGate = new();
     private readonly SortedDictionary<long, Own> own = [];
@@ -86,37 +86,22 @@ public sealed class OpenOrderLog(ISidecar sidecar, TimeProvider clock, Func<stri
     /// <param name="Written">A timestamp of this process.</param>
     private sealed record Own(OpenSegment Segment, long Written);
 
-    private sealed class Batch
+    /// <param name="newInstance">Returns a unique name for a log.</param>
+    public OpenOrderLog(ISidecar sidecar, TimeProvider clock, Func<string> newInstance, ILogger<OpenOrderLog> log)
     {
-        /// <summary>The span of the first addition. Null: it is not traced.</summary>
-        public readonly Activity? Step = Activity.Current;
-        public readonly List<(string Id, JsonElement? Detail)> Orders = [];
-        public readonly TaskCompletionSource Written = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        (this.sidecar, this.clock, this.newInstance, this.log) = (sidecar, clock, newInstance, log);
+        // One segment at a time: a log has one end.
+        additions = new(null, WriteAsync, maxConcurrency: 1, maxBatchSize: SegmentMax);
     }
 
     /// <summary>True for the key of one of this log's documents.</summary>
     public static bool IsKey(string key) => key.StartsWith("open:", StringComparison.Ordinal);
 
     /// <summary>Adds an order. When this returns, a sweep will visit it.</summary>
-    public Task AddAsync(string orderId, CancellationToken ct) => AddAsync((orderId, null), ct);
+    public Task AddAsync(string orderId, CancellationToken ct) => additions.SubmitAsync((orderId, null), ct);
 
     /// <summary>Adds an order with what it takes to close it. When this returns, a sweep will visit it.</summary>
-    public Task AddAsync(string orderId, JsonElement detail, CancellationToken ct) => AddAsync((orderId, detail), ct);
-
-    private Task AddAsync((string Id, JsonElement? Detail) order, CancellationToken ct)
-    {
-        lock (gate)
-        {
-            var batch = waiting ??= new();
-            batch.Orders.Add(order);
-            if (!writing)
-            {
-                writing = true;
-                _ = WriteWaitingAsync();
-            }
-            return batch.Written.Task.WaitAsync(ct);
-        }
-    }
+    public Task AddAsync(string orderId, JsonElement detail, CancellationToken ct) => additions.SubmitAsync((orderId, detail), ct);
 
     /// <summary>Visits the entries of the own log and of logs whose writer is dead. A segment is dropped once all its entries are closed.</summary>
     /// <param name="minAge">Younger entries are skipped: most orders close by themselves.</param>
@@ -198,34 +183,10 @@ public sealed class OpenOrderLog(ISidecar sidecar, TimeProvider clock, Func<stri
     private (DateTimeOffset Heartbeat, long SeenFirst) SeenFirst(string other, DateTimeOffset heartbeat) =>
         heartbeats.TryGetValue(other, out var before) && before.Heartbeat == heartbeat ? before : (heartbeat, clock.GetTimestamp());
 
-    private async Task WriteWaitingAsync()
+    private async Task<IReadOnlyList<Task<bool>>> WriteAsync(IReadOnlyList<(string Id, JsonElement? Detail)> orders)
     {
-        // Additions of the same turn of the event loop join the batch.
-        await Task.Yield();
-        while (true)
-        {
-            Batch batch;
-            lock (gate)
-            {
-                if (waiting is null)
-                {
-                    writing = false;
-                    return;
-                }
-                batch = waiting;
-                waiting = null;
-            }
-            try
-            {
-                SagaTracing.Resume(batch.Step);
-                foreach (var chunk in batch.Orders.Chunk(SegmentMax)) await AppendAsync(chunk);
-                batch.Written.SetResult();
-            }
-            catch (Exception fault)
-            {
-                batch.Written.SetException(fault);
-            }
-        }
+        await AppendAsync(orders);
+        return [.. orders.Select(_ => Task.FromResult(true))];
     }
 
     private async Task AppendAsync(IReadOnlyList<(string Id, JsonElement? Detail)> orders)

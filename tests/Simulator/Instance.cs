@@ -18,15 +18,18 @@ internal sealed class Instance
 {
     /// <param name="find">Returns the order as GetOrder would.</param>
     /// <param name="logs">Null: nothing is logged.</param>
+    /// <param name="batching">As Saga:Batching.</param>
+    /// <param name="caching">As Saga:Caching.</param>
     public Instance(
-        World world, string app, SagaTimeouts timeouts, Func<string, Order?> find, Func<Instance, ISidecar> sidecarOf, ILoggerFactory? logs = null)
+        World world, string app, SagaTimeouts timeouts, Func<string, Order?> find, Func<Instance, ISidecar> sidecarOf, ILoggerFactory? logs = null,
+        bool batching = true, bool caching = true)
     {
         logs ??= NullLoggerFactory.Instance;
         App = app;
         Clock = new(world.Clock);
         var sidecar = sidecarOf(this);
         var backoff = new ConflictBackoff(Clock, world.Chance);
-        var documents = new DocumentStore(sidecar, backoff, suspendAfterMiss: 2);
+        var documents = DocumentStore.Create(sidecar, backoff, combine: batching, cache: caching, suspendAfterMiss: 2);
         var openOrders = new OpenOrderLog(sidecar, Clock, () => world.Chance.Next().ToString("x"), logs.CreateLogger<OpenOrderLog>());
         var appId = new AppId(app);
         var deadLetters = new DeadLetters(documents, sidecar, new(documents, sidecar), appId, Clock);

@@ -41,14 +41,17 @@ internal static class Interleavings
         List<string> wrong = [];
         foreach (var one in Cases)
         {
-            for (var asleepAfter = 0; asleepAfter <= 12; asleepAfter++)
+            foreach (var (batching, caching) in (ReadOnlySpan<(bool, bool)>)[(false, false), (true, false), (false, true), (true, true)])
             {
-                for (var deadAfter = 0; deadAfter <= 12; deadAfter++)
+                for (var asleepAfter = 0; asleepAfter <= 12; asleepAfter++)
                 {
-                    ways++;
-                    if (Play(one, asleepAfter, deadAfter) is { } problem)
+                    for (var deadAfter = 0; deadAfter <= 12; deadAfter++)
                     {
-                        wrong.Add($"{one.Name}, asleep after {asleepAfter} and dead after {deadAfter} more: {problem}");
+                        ways++;
+                        if (Play(one, batching, caching, asleepAfter, deadAfter) is { } problem)
+                        {
+                            wrong.Add($"{one.Name}, batching {batching}, caching {caching}, asleep after {asleepAfter} and dead after {deadAfter} more: {problem}");
+                        }
                     }
                 }
             }
@@ -56,13 +59,13 @@ internal static class Interleavings
         return (ways, wrong);
     }
 
-    private static string? Play(InterleavingCase one, int asleepAfter, int deadAfter)
+    private static string? Play(InterleavingCase one, bool batching, bool caching, int asleepAfter, int deadAfter)
     {
         var world = new World(1);
         var store = new SimulatedStore();
         store.TryWrite($"stock||{Product.KeyOf("p")}", new Product("p", "", 1, Holdings.Of(Initial), []), "");
         var sleeping = new Gate(int.MaxValue);
-        var (sleeper, other) = (New(world, store, sleeping), New(world, store, new Gate(int.MaxValue)));
+        var (sleeper, other) = (New(sleeping), New(new Gate(int.MaxValue)));
 
         if (one.Before is { } before) world.Run(Done(() => before(one.BySleeper ? sleeper : other)));
         sleeping.AllowOnly(asleepAfter);
@@ -78,6 +81,16 @@ internal static class Interleavings
         return (holdings.Available, holdings.Held, holdings.Consumed) == expected
             ? null
             : $"{holdings.Available} available, {holdings.Held} held, {holdings.Consumed} consumed; the reservation is {reservation?.Status.ToString() ?? "not archived"}";
+
+        Participant<Product> New(Gate gate)
+        {
+            var behind = new SimulatedSidecar(world, store, "stock", null, () => SidecarFaults.None, () => false, _ => { });
+            var sidecar = new GatedSidecar(behind, gate);
+            var backoff = new ConflictBackoff(world.Clock, world.Chance);
+            var documents = DocumentStore.Create(sidecar, backoff, combine: batching, cache: caching);
+            var openOrders = new OpenOrderLog(behind, world.Clock, () => world.NewId().ToString("N"), NullLogger<OpenOrderLog>.Instance);
+            return new(documents, sidecar, Product.KeyOf, openOrders, world.Clock);
+        }
     }
 
     private static Func<Task<bool>> Done(Func<Task> work) => async () =>
@@ -91,15 +104,6 @@ internal static class Interleavings
     private static Task Release(Participant<Product> stock) => stock.ReleaseAsync("o", Lines, default);
 
     private static Task Settle(Participant<Product> stock) => stock.SettleAsync("o", Lines, default);
-
-    private static Participant<Product> New(World world, SimulatedStore store, Gate gate)
-    {
-        var behind = new SimulatedSidecar(world, store, "stock", null, () => SidecarFaults.None, () => false, _ => { });
-        var sidecar = new GatedSidecar(behind, gate);
-        var backoff = new ConflictBackoff(world.Clock, world.Chance);
-        var openOrders = new OpenOrderLog(behind, world.Clock, () => world.NewId().ToString("N"), NullLogger<OpenOrderLog>.Instance);
-        return new(new(sidecar, backoff), sidecar, Product.KeyOf, openOrders, world.Clock);
-    }
 
     /// <summary>Lets a number of operations through; the next waits until more are allowed.</summary>
     private sealed class Gate(int allowed)

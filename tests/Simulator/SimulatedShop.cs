@@ -55,12 +55,15 @@ internal sealed class SimulatedShop
     private readonly Dictionary<string, List<Instance>> apps = [];
     private readonly Dictionary<string, IReadOnlyCollection<string>> topics = [];
     private readonly List<string> accepted = [];
-    private readonly bool throughJson;
+    private readonly bool throughJson, batching, caching;
     private bool calm;
 
     /// <param name="throughJson">Serializes every document to JSON and back, as a store does.</param>
-    public SimulatedShop(World world, WorldFaults faults, bool throughJson)
+    /// <param name="batching">As Saga:Batching.</param>
+    /// <param name="caching">As Saga:Caching.</param>
+    public SimulatedShop(World world, WorldFaults faults, bool throughJson, bool batching, bool caching)
     {
+        (this.batching, this.caching) = (batching, caching);
         Store = new(faults.RefusesMissing);
         this.throughJson = throughJson;
         this.world = world;
@@ -352,7 +355,8 @@ internal sealed class SimulatedShop
     private Instance Start(string app)
     {
         var started = new Instance(world, app, SagaTimeouts, Find, instance => new SimulatedSidecar(
-            world, Store, app, throughJson ? Json : null, () => calm ? SidecarFaults.None : faults.Sidecar, () => instance.Dead, Publish));
+            world, Store, app, throughJson ? Json : null, () => calm ? SidecarFaults.None : faults.Sidecar, () => instance.Dead, Publish),
+            batching: batching, caching: caching);
         if (world.Happens(faults.ClockJumps)) SetWrong(started);
         return started;
     }

@@ -27,7 +27,7 @@ public sealed class AbandonTests : IDisposable
     {
         sidecar = new(new SimulatedSidecar(world, store, "stock", null, () => SidecarFaults.None, () => false, _ => { }));
         var backoff = new ConflictBackoff(world.Clock, world.Chance);
-        var documents = new DocumentStore(sidecar, backoff);
+        var documents = DocumentStore.Create(sidecar, backoff);
         var openOrders = new OpenOrderLog(sidecar, world.Clock, () => world.NewId().ToString("N"), NullLogger<OpenOrderLog>.Instance);
         participant = new(documents, sidecar, Product.KeyOf, openOrders, world.Clock);
         var deadLetters = new DeadLetters(documents, sidecar, new(documents, sidecar), new("stock"), world.Clock);

@@ -134,7 +134,7 @@ public sealed class BatcherTests
         Assert.False(Faults.IsTransient(corrupt));
     }
 
-    private DaprSidecar Sidecar(CountingStore dapr) =>
+    private BatchingSidecar Sidecar(CountingStore dapr) =>
         new(dapr, new AppId("app"), SagaHost.CreateJsonOptions(new DefaultJsonTypeInfoResolver()), eventLoop);
 
     /// <summary>A store behind Dapr's API with ETags as Redis has them: of many writes each is by itself, and the call fails when one does.</summary>

@@ -22,9 +22,18 @@ public sealed class DocumentStoreTests
     }
 
     [Fact]
-    public void Two_processes_that_update_one_document_lose_no_update()
+    public void Without_decorators_an_update_is_one_read_and_one_write()
     {
-        DocumentStore[] processes = [New(), New(), New()];
+        var sidecar = new Counting(Sidecar());
+        var documents = New(sidecar, combine: false, cache: false);
+        for (var at = 0; at < 10; at++) Concurrently(1, _ => documents.UpdateAsync<Counter, bool>("c", Adding(at), default));
+        Assert.Equal((10, 10), (sidecar.Reads, sidecar.Writes));
+    }
+
+    [Theory, InlineData(false, false), InlineData(true, false), InlineData(false, true), InlineData(true, true)]
+    public void Two_processes_that_update_one_document_lose_no_update(bool combine, bool cache)
+    {
+        DocumentStore[] processes = [.. Enumerable.Range(0, 3).Select(_ => New(combine: combine, cache: cache))];
         Concurrently(90, at => processes[at % 3].UpdateAsync<Counter, bool>("c", Adding(at), default));
         Assert.Equal(Enumerable.Range(0, 90).ToImmutableSortedSet(), Kept.Seen);
     }
@@ -68,7 +77,7 @@ public sealed class DocumentStoreTests
         var sidecar = Sidecar();
         var backoff = new ConflictBackoff(world.Clock, world.Chance);
         var openOrders = new OpenOrderLog(sidecar, world.Clock, () => "i", NullLogger<OpenOrderLog>.Instance);
-        var participant = new Participant<Product>(new(sidecar, backoff), sidecar, Product.KeyOf, openOrders, world.Clock);
+        var participant = new Participant<Product>(New(sidecar), sidecar, Product.KeyOf, openOrders, world.Clock);
         store.TryWrite($"app||{Product.KeyOf("p")}", new Product("p", "", 1, Holdings.Of(60), []), "");
         var reservations = Concurrently(100, at => participant.ReserveAsync($"o{at}", [new("p", 1)], StockDecisions.Refuse, default));
         Assert.Equal(60, reservations.Count(reservation => reservation.Status == ReservationStatus.Reserved));
@@ -82,7 +91,7 @@ public sealed class DocumentStoreTests
     public void A_cached_document_is_updated_without_a_read()
     {
         var sidecar = new Counting(Sidecar());
-        var documents = new DocumentStore(sidecar, new ConflictBackoff(world.Clock, world.Chance));
+        var documents = New(sidecar);
         for (var at = 0; at < 10; at++) Concurrently(1, _ => documents.UpdateAsync<Counter, bool>("c", Adding(at), default));
         Assert.Equal(Enumerable.Range(0, 10).ToImmutableSortedSet(), Kept.Seen);
         // The first read finds nothing, and the second that the store counts its versions.
@@ -93,7 +102,7 @@ public sealed class DocumentStoreTests
     public void A_store_whose_ETags_are_not_numbers_is_never_given_a_predicted_one()
     {
         var sidecar = new Unpredictable(Sidecar());
-        var documents = new DocumentStore(sidecar, new ConflictBackoff(world.Clock, world.Chance));
+        var documents = New(sidecar);
         for (var at = 0; at < 10; at++) Concurrently(1, _ => documents.UpdateAsync<Counter, bool>("c", Adding(at), default));
         Concurrently(1, _ => documents.ReadAndCacheAsync<Counter>(["c"], default));
         Concurrently(1, _ => documents.UpdateAsync<Counter, bool>("d", Adding(1), default, expectMissing: true));
@@ -105,7 +114,7 @@ public sealed class DocumentStoreTests
     public void A_prechecked_document_is_updated_without_a_read()
     {
         var sidecar = new Counting(Sidecar());
-        var documents = new DocumentStore(sidecar, new ConflictBackoff(world.Clock, world.Chance));
+        var documents = New(sidecar);
         Concurrently(1, _ => New().UpdateAsync<Counter, bool>("c", Adding(1), default));
         sidecar.AnswerLooks.SetResult();
         Assert.Equal([1], Concurrently(1, _ => documents.ReadAndCacheAsync<Counter>(["none", "c"], default))[0][1]!.Seen);
@@ -118,7 +127,7 @@ public sealed class DocumentStoreTests
     public void A_read_older_than_the_own_write_is_not_cached()
     {
         var sidecar = new Counting(Sidecar());
-        var documents = new DocumentStore(sidecar, new ConflictBackoff(world.Clock, world.Chance));
+        var documents = New(sidecar);
         world.Run(async () =>
         {
             await documents.UpdateAsync<Counter, bool>("c", Adding(1), default);
@@ -137,7 +146,7 @@ public sealed class DocumentStoreTests
     public void A_read_newer_than_the_own_write_is_cached()
     {
         var sidecar = new Counting(Sidecar());
-        var documents = new DocumentStore(sidecar, new ConflictBackoff(world.Clock, world.Chance));
+        var documents = New(sidecar);
         Concurrently(1, _ => documents.UpdateAsync<Counter, bool>("c", Adding(1), default));
         Concurrently(1, _ => New().UpdateAsync<Counter, bool>("c", Adding(2), default));
         sidecar.AnswerLooks.SetResult();
@@ -147,20 +156,41 @@ public sealed class DocumentStoreTests
         Assert.Equal((1, 2), (sidecar.Reads, sidecar.Writes));
     }
 
-    [Fact]
-    public void An_answer_without_a_write_is_never_based_on_the_cache()
+    [Theory, InlineData(false), InlineData(true)]
+    public void An_answer_without_a_write_is_never_based_on_the_cache(bool combine)
     {
-        var (one, other) = (New(), New());
+        var (one, other) = (New(combine: combine), New(combine: combine));
         Concurrently(1, _ => one.UpdateAsync<Counter, bool>("c", Adding(1), default));
         Concurrently(1, _ => other.UpdateAsync<Counter, bool>("c", Adding(2), default));
         Assert.Equal([2], Concurrently(1, _ => one.UpdateAsync<Counter, int>("c", counter => new(null, counter!.Seen.Count), default)));
+    }
+
+    [Theory, InlineData(false), InlineData(true)]
+    public void An_exception_is_never_based_on_the_cache(bool combine)
+    {
+        var (one, other) = (New(combine: combine), New(combine: combine));
+        Concurrently(1, _ => one.UpdateAsync<Counter, bool>("c", Adding(1), default));
+        Concurrently(1, _ => other.UpdateAsync<Counter, bool>("c", Adding(2), default));
+        Assert.Equal([2], Concurrently(1, _ => one.UpdateAsync<Counter, int>("c",
+            counter => counter is { Seen.Count: 2 } ? new(null, 2) : throw new InvalidOperationException("unknown"), default)));
+    }
+
+    [Fact]
+    public void A_late_arrival_that_writes_nothing_is_answered_from_a_read_of_its_own()
+    {
+        var sidecar = new Counting(Sidecar());
+        var documents = New(sidecar, cache: false);
+        Task<int>? late = null;
+        sidecar.AfterRead = () => late ??= documents.UpdateAsync<Counter, int>("c", counter => new(null, counter?.Seen.Count ?? 0), default);
+        Concurrently(1, async _ => await documents.UpdateAsync<Counter, bool>("c", _ => new(null, true), default) && await late! == 0);
+        Assert.Equal((2, 0), (sidecar.Reads, sidecar.Writes));
     }
 
     [Fact]
     public void A_stale_entry_suspends_the_cache()
     {
         var sidecar = new Counting(Sidecar());
-        var (one, other) = (new DocumentStore(sidecar, new ConflictBackoff(world.Clock, world.Chance), suspendAfterMiss: 100), New());
+        var (one, other) = (New(sidecar, suspendAfterMiss: 100), New());
         for (var at = 0; at < 20; at += 2)
         {
             Concurrently(1, _ => one.UpdateAsync<Counter, bool>("c", Adding(at), default));
@@ -176,10 +206,14 @@ public sealed class DocumentStoreTests
 
         public int Writes { get; private set; }
 
-        public Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken ct) where T : class
+        public Action? AfterRead { get; set; }
+
+        public async Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken ct) where T : class
         {
             Reads++;
-            return behind.ReadAsync<T>(key, ct);
+            var read = await behind.ReadAsync<T>(key, ct);
+            AfterRead?.Invoke();
+            return read;
         }
 
         public TaskCompletionSource Looked { get; } = new();
@@ -241,7 +275,8 @@ public sealed class DocumentStoreTests
 
     private static Func<Counter?, Update<Counter, bool>> Adding(int number) => counter => new(new((counter?.Seen ?? []).Add(number)), true);
 
-    private DocumentStore New() => new(Sidecar(), new ConflictBackoff(world.Clock, world.Chance));
+    private DocumentStore New(ISidecar? sidecar = null, bool combine = true, bool cache = true, int suspendAfterMiss = 1_000) =>
+        DocumentStore.Create(sidecar ?? Sidecar(), new ConflictBackoff(world.Clock, world.Chance), combine, cache, suspendAfterMiss);
 
     private SimulatedSidecar Sidecar() => new(world, store, "app", null, () => SidecarFaults.None, () => false, _ => { });
 }

@@ -53,7 +53,7 @@ public sealed class DryRunTests
     {
         var backoff = new ConflictBackoff(world.Clock, world.Chance);
         var log = new OpenOrderLog(sidecar, world.Clock, () => Guid.NewGuid().ToString("N"), NullLogger<OpenOrderLog>.Instance);
-        var participant = new Participant<Product>(new(sidecar, backoff), sidecar, Product.KeyOf, log, world.Clock);
+        var participant = new Participant<Product>(DocumentStore.Create(sidecar, backoff), sidecar, Product.KeyOf, log, world.Clock);
         var stock = new StockHandlers(participant, sidecar, (_, _) => Task.FromResult(OrderOutcome.Unknown), NullLoggerFactory.Instance);
         world.Run(async () =>
         {

@@ -66,7 +66,7 @@ public sealed class LongReasonTests
     private DeadLetters Letters()
     {
         var sidecar = new SimulatedSidecar(world, store, "stock", null, () => SidecarFaults.None, () => false, _ => { });
-        var documents = new DocumentStore(sidecar, new(world.Clock, world.Chance));
+        var documents = DocumentStore.Create(sidecar, new(world.Clock, world.Chance));
         return new(documents, sidecar, new(documents, sidecar), new("stock"), world.Clock);
     }
 

@@ -66,7 +66,7 @@ public sealed class OrderHistoryTests
     private OrderHistory New()
     {
         var sidecar = new SimulatedSidecar(world, store, "orders", null, () => SidecarFaults.None, () => false, _ => { });
-        return new(new(sidecar, new(world.Clock, world.Chance)), sidecar, world.Clock);
+        return new(DocumentStore.Create(sidecar, new(world.Clock, world.Chance)), sidecar, world.Clock);
     }
 
     private void Add(OrderHistory past, params string[] orders) => Do(() => past.AddAsync(orders, default));

@@ -188,7 +188,7 @@ public sealed class ParticipantTests
         var (sidecar, backoff) = (Sidecar(), new ConflictBackoff(world.Clock, world.Chance));
         // Its operations neither fail nor count: what is tracked too much is dropped by a sweep.
         var openOrders = new OpenOrderLog(Behind(), world.Clock, () => world.NewId().ToString("N"), NullLogger<OpenOrderLog>.Instance);
-        return new(new(sidecar, backoff), sidecar, Product.KeyOf, openOrders, world.Clock);
+        return new(DocumentStore.Create(sidecar, backoff), sidecar, Product.KeyOf, openOrders, world.Clock);
     }
 
     private Reservation Reserve(string order, params (string Product, int Quantity)[] lines) =>

@@ -158,7 +158,7 @@ public sealed class RequestLimitsTests : IDisposable
         public OrdersAlone(SagaOptions? options = null)
         {
             var sidecar = new SimulatedSidecar(World, Store, "orders", null, () => SidecarFaults.None, () => false, _ => { });
-            var documents = new DocumentStore(sidecar, new(World.Clock, World.Chance));
+            var documents = DocumentStore.Create(sidecar, new(World.Clock, World.Chance));
             Orders = new(documents, sidecar, World.Clock, NullLoggerFactory.Instance);
             var timeouts = new SagaTimeouts(Options.Deadline, Options.ResendAfter);
             var openOrders = new OpenOrderLog(sidecar, World.Clock, () => "i", NullLogger<OpenOrderLog>.Instance);

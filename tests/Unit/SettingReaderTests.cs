@@ -47,13 +47,15 @@ public sealed class SettingReaderTests
     {
         var problems = Assert.Throws<OptionsValidationException>(() => Read(
             ("Saga:Deadline", "60"), ("Saga:ResendAfter", "0s"), ("Saga:SweepPeriod", "00:00:00"), ("Saga:BulkSubscribe", "yes"),
-            ("Saga:RequestsMax", "0"), ("Saga:StreamsMax", "1e3"), ("Saga:OpenOrdersPerUserMax", "-1"), ("Saga:Quiet", "5s"))).Failures.ToArray();
-        Assert.Equal(8, problems.Length);
+            ("Saga:Batching", "on"), ("Saga:Caching", "off"), ("Saga:RequestsMax", "0"), ("Saga:StreamsMax", "1e3"), ("Saga:OpenOrdersPerUserMax", "-1"), ("Saga:Quiet", "5s"))).Failures.ToArray();
+        Assert.Equal(10, problems.Length);
         Assert.Equal("Saga__Quiet is not a setting; Saga has Saga__Deadline, Saga__ResendAfter, Saga__SweepPeriod, Saga__BulkSubscribe, "
-            + "Saga__RequestsMax, Saga__StreamsMax, Saga__OpenOrdersMax, Saga__OpenOrdersPerUserMax.", problems[0]);
+            + "Saga__Batching, Saga__Caching, Saga__RequestsMax, Saga__StreamsMax, Saga__OpenOrdersMax, Saga__OpenOrdersPerUserMax.", problems[0]);
         Assert.Contains("Saga__SweepPeriod must be a duration with a unit, 50ms to 600s", problems[3]);
         Assert.Equal("Saga__BulkSubscribe must be true or false, such as true, not 'yes'.", problems[4]);
-        Assert.Equal("Saga__RequestsMax must be a whole number, 1 to 100000, such as 1000, not '0'.", problems[5]);
+        Assert.Equal("Saga__Batching must be true or false, such as true, not 'on'.", problems[5]);
+        Assert.Equal("Saga__Caching must be true or false, such as true, not 'off'.", problems[6]);
+        Assert.Equal("Saga__RequestsMax must be a whole number, 1 to 100000, such as 1000, not '0'.", problems[7]);
     }
 
     [Fact]
@@ -61,8 +63,8 @@ public sealed class SettingReaderTests
     {
         var options = Read(("Saga:Deadline", ""));
         Assert.Equal(
-            (TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(2), false),
-            (options.Deadline, options.ResendAfter, options.SweepPeriod, options.BulkSubscribe));
+            (TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(2), false, true, true),
+            (options.Deadline, options.ResendAfter, options.SweepPeriod, options.BulkSubscribe, options.Batching, options.Caching));
     }
 
     [Theory]

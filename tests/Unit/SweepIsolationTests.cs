@@ -23,7 +23,7 @@ public sealed class SweepIsolationTests
     {
         var sidecar = new SimulatedSidecar(world, store, "stock", null, () => SidecarFaults.None, () => false, _ => { });
         var backoff = new ConflictBackoff(world.Clock, world.Chance);
-        var documents = new DocumentStore(sidecar, backoff);
+        var documents = DocumentStore.Create(sidecar, backoff);
         openOrders = new(sidecar, world.Clock, () => "i", NullLogger<OpenOrderLog>.Instance);
         participant = new(documents, sidecar, Product.KeyOf, openOrders, world.Clock);
         var deadLetters = new DeadLetters(documents, sidecar, new(documents, sidecar), new("stock"), world.Clock);

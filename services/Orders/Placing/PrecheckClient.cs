@@ -3,38 +3,42 @@ using Wire = Shop.V1;
 
 namespace Orders;
 
-/// <summary>Looks up products, accounts and coupons at the other services. Look-ups of concurrent requests are batched.</summary>
+/// <summary>Looks up products, accounts and coupons at the other services. With Saga:Batching, look-ups of concurrent requests share a call.</summary>
 internal sealed class PrecheckClient
 {
     /// <summary>Timeout of a look-up; the client may retry.</summary>
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
 
     private readonly TimeProvider clock;
-    private readonly Batcher<string, Wire.Product?> products;
-    private readonly Batcher<string, Wire.Account?> accounts;
-    private readonly Batcher<string, Wire.Coupon?> coupons;
+    private readonly Func<string, CancellationToken, Task<Wire.Product?>> findProduct;
+    private readonly Func<string, CancellationToken, Task<Wire.Account?>> findAccount;
+    private readonly Func<string, CancellationToken, Task<Wire.Coupon?>> findCoupon;
 
     public PrecheckClient(
-        EventLoop eventLoop, TimeProvider clock, Wire.StockService.StockServiceClient stock, Wire.PaymentService.PaymentServiceClient payments,
+        SagaOptions options, EventLoop eventLoop, TimeProvider clock, Wire.StockService.StockServiceClient stock, Wire.PaymentService.PaymentServiceClient payments,
         Wire.CouponService.CouponServiceClient coupons)
     {
         this.clock = clock;
-        products = CreateBatcher<Wire.Product>(eventLoop, async ids =>
+        findProduct = By(async ids =>
             (await stock.BatchGetProductsAsync(new() { ProductIds = { ids } }, WithDeadline)).Products.ToDictionary(product => product.ProductId));
-        accounts = CreateBatcher<Wire.Account>(eventLoop, async ids =>
+        findAccount = By(async ids =>
             (await payments.BatchGetAccountsAsync(new() { UserIds = { ids } }, WithDeadline)).Accounts.ToDictionary(account => account.UserId));
-        this.coupons = CreateBatcher<Wire.Coupon>(eventLoop, async ids =>
+        findCoupon = By(async ids =>
             (await coupons.BatchGetCouponsAsync(new() { UserCouponIds = { ids } }, WithDeadline)).Coupons.ToDictionary(coupon => coupon.UserCouponId));
+
+        Func<string, CancellationToken, Task<T?>> By<T>(Func<IEnumerable<string>, Task<Dictionary<string, T>>> lookUp) where T : class => options.Batching
+            ? CreateBatcher(eventLoop, lookUp).SubmitAsync
+            : async (id, ct) => (await lookUp([id]).WaitAsync(ct)).GetValueOrDefault(id);
     }
 
     /// <summary>Null: there is none.</summary>
-    public Task<Wire.Product?> ProductAsync(string productId, CancellationToken ct) => products.SubmitAsync(productId, ct);
+    public Task<Wire.Product?> ProductAsync(string productId, CancellationToken ct) => findProduct(productId, ct);
 
     /// <summary>Null: there is none.</summary>
-    public Task<Wire.Account?> AccountAsync(string userId, CancellationToken ct) => accounts.SubmitAsync(userId, ct);
+    public Task<Wire.Account?> AccountAsync(string userId, CancellationToken ct) => findAccount(userId, ct);
 
     /// <summary>Null: there is none.</summary>
-    public Task<Wire.Coupon?> CouponAsync(string userCouponId, CancellationToken ct) => coupons.SubmitAsync(userCouponId, ct);
+    public Task<Wire.Coupon?> CouponAsync(string userCouponId, CancellationToken ct) => findCoupon(userCouponId, ct);
 
     private CallOptions WithDeadline => new(deadline: clock.GetUtcNow().UtcDateTime + Timeout);
 

@@ -82,6 +82,6 @@ public sealed class ParticipantProperties
         var sidecar = new SimulatedSidecar(world, store, "stock", null, () => SidecarFaults.None, () => false, _ => { });
         var backoff = new ConflictBackoff(world.Clock, world.Chance);
         var openOrders = new OpenOrderLog(sidecar, world.Clock, () => world.NewId().ToString("N"), NullLogger<OpenOrderLog>.Instance);
-        return new(new(sidecar, backoff), sidecar, Product.KeyOf, openOrders, world.Clock);
+        return new(DocumentStore.Create(sidecar, backoff), sidecar, Product.KeyOf, openOrders, world.Clock);
     }
 }

@@ -105,7 +105,7 @@ public sealed class SagaTracingTests : IDisposable
         store.TryWrite($"app||{Order.KeyOf(OrderId)}", new Order(
             OrderId, "u", OrderStatus.Pending, [new("p", 1, 100)], new(100, 0, 100), null, new("", "", ""), "content",
             StepRecord.Waiting, StepRecord.Waiting, StepRecord.Waiting, null, at, [new(at, "order-created", "", OrderStatus.Pending, First)]), "");
-        var documents = new DocumentStore(sidecar, ConflictBackoff());
+        var documents = DocumentStore.Create(sidecar, ConflictBackoff());
         var orders = new OrderStore(documents, sidecar, world.Clock, NullLoggerFactory.Instance);
         var sweep = new OrderSweep(
             orders, sidecar, openOrders, new(documents, sidecar, world.Clock),
@@ -124,7 +124,7 @@ public sealed class SagaTracingTests : IDisposable
         var sidecar = Sidecar();
         var openOrders = new OpenOrderLog(sidecar, world.Clock, () => "i", NullLogger<OpenOrderLog>.Instance);
         var participant = new Participant<Product>(
-            new(sidecar, ConflictBackoff()), sidecar, Product.KeyOf, openOrders, world.Clock);
+            DocumentStore.Create(sidecar, ConflictBackoff()), sidecar, Product.KeyOf, openOrders, world.Clock);
         store.TryWrite($"app||{Product.KeyOf("p")}", new Product("p", "", 1, Holdings.Of(60), []), "");
         Within("reserve stock", () => participant.ReserveAsync(OrderId, [new("p", 1)], StockDecisions.Refuse, default), First);
         world.Clock.AdvanceTo(world.Clock.GetUtcNow() + SagaTimeouts.Deadline);
@@ -139,7 +139,7 @@ public sealed class SagaTracingTests : IDisposable
     [Fact]
     public void A_shared_call_is_traced_under_its_first_item()
     {
-        var documents = new DocumentStore(Sidecar(), ConflictBackoff());
+        var documents = DocumentStore.Create(Sidecar(), ConflictBackoff());
         List<Task<bool>> changes = [];
         world.Run(async () =>
         {
@@ -161,21 +161,22 @@ public sealed class SagaTracingTests : IDisposable
     [Fact]
     public void A_shared_call_skips_spans_that_have_stopped()
     {
-        var documents = new DocumentStore(Sidecar(), ConflictBackoff());
+        var documents = DocumentStore.Create(Sidecar(), ConflictBackoff());
         List<Task<bool>> changes = [];
         world.Run(async () =>
         {
             using var here = new Activity("here").Start();
-            changes.Add(ChangeAsync("first", () => changes.AddRange([ChangeAsync("gone"), ChangeInAsync("here", here)])));
+            using var first = new Activity("first").Start();
+            changes.Add(ChangeInAsync("first", first, () => changes.AddRange([ChangeAsync("gone"), ChangeInAsync("here", here)])));
             for (var at = 0; at < changes.Count; at++) await changes[at];
             return true;
         });
         Assert.Equal(["first", "here"], operations.Distinct());
 
-        Task<bool> ChangeAsync(string name, Action? decided = null)
+        Task<bool> ChangeAsync(string name)
         {
             using var outer = new Activity(name).Start();
-            return ChangeInAsync(name, outer, decided);
+            return ChangeInAsync(name, outer);
         }
 
         Task<bool> ChangeInAsync(string name, Activity step, Action? decided = null)
