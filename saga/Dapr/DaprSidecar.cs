@@ -28,12 +28,17 @@ public class DaprSidecar(DaprApi.DaprClient dapr, AppId appId, JsonSerializerOpt
 
     private static readonly StateOptions FirstWrite = new() { Concurrency = StateOptions.Types.StateConcurrency.ConcurrencyFirstWrite };
 
+    /// <param name="batching">Concurrent operations share a call: <see cref="BatchingSidecar"/>.</param>
+    /// <param name="eventLoop">Null: see <see cref="Batcher{TItem, TResult}"/>.</param>
+    public static DaprSidecar Create(DaprApi.DaprClient dapr, AppId appId, JsonSerializerOptions json, EventLoop? eventLoop, bool batching) =>
+        batching ? new BatchingSidecar(dapr, appId, json, eventLoop) : new DaprSidecar(dapr, appId, json);
+
     protected DaprApi.DaprClient Dapr => dapr;
 
     public async Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken ct) where T : class
     {
         var read = await GetAsync(ToStoreKey(key), ct);
-        return new(key, read.Data.IsEmpty ? null : Parse<T>(key, read.Data.Span, json), read.Etag);
+        return new(key, read.Data.IsEmpty ? null : StoredDocument.Parse<T>(key, read.Data.Span, json), read.Etag);
     }
 
     public async Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken ct) where T : class =>
@@ -76,24 +81,6 @@ public class DaprSidecar(DaprApi.DaprClient dapr, AppId appId, JsonSerializerOpt
             ContentType = "application/json",
             Metadata = { ["cloudevent.id"] = e.Id, ["cloudevent.type"] = e.Type },
         }, ct);
-    }
-
-    /// <summary>Reads a stored document.</summary>
-    /// <exception cref="CorruptDocumentException">The bytes are not a <typeparamref name="T"/>, or break its invariants.</exception>
-    internal static T Parse<T>(string key, ReadOnlySpan<byte> data, JsonSerializerOptions json) where T : class
-    {
-        T document;
-        try
-        {
-            document = JsonSerializer.Deserialize(data, (JsonTypeInfo<T>)json.GetTypeInfo(typeof(T))) ?? throw new JsonException("it is null.");
-        }
-        catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException or FormatException)
-        {
-            throw new CorruptDocumentException($"{key} is corrupt, no {typeof(T).Name}: {unreadable.Message}");
-        }
-        return (document as IHasInvariants)?.FindProblem(key) is { } problem
-            ? throw new CorruptDocumentException($"{key} is corrupt: {problem}.")
-            : document;
     }
 
     /// <summary>Reads the bytes of a document. Empty: it does not exist.</summary>

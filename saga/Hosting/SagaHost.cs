@@ -85,9 +85,8 @@ public static class SagaHost
         services.AddSingleton(new AppId(appId));
         services.AddSingleton<SidecarChannel>();
         services.AddSingleton(services => new DaprApi.DaprClient(services.GetRequiredService<SidecarChannel>().Sidecar));
-        services.AddSingleton<ISidecar>(services => options.Batching
-            ? new BatchingSidecar(services.GetRequiredService<DaprApi.DaprClient>(), new(appId), json, services.GetRequiredService<EventLoop>())
-            : new DaprSidecar(services.GetRequiredService<DaprApi.DaprClient>(), new(appId), json));
+        services.AddSingleton<ISidecar>(services => DaprSidecar.Create(
+            services.GetRequiredService<DaprApi.DaprClient>(), new(appId), json, services.GetRequiredService<EventLoop>(), options.Batching));
         services.AddSingleton<EventLoop>();
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton(Random.Shared);

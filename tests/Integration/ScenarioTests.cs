@@ -1,3 +1,4 @@
+using Integration.Cli;
 using Shop;
 
 namespace Integration;
@@ -5,6 +6,8 @@ namespace Integration;
 /// <summary>The four demo scenarios.</summary>
 public abstract class ScenarioTests(RunningShop shop)
 {
+    protected RunningShop Shop => shop;
+
     public static TheoryData<string> Names => [.. Scenario.All.Select(scenario => scenario.Name)];
 
     [Theory, MemberData(nameof(Names)), Trait("Hazard", "B8")]
@@ -22,3 +25,17 @@ public sealed class ScenariosOnRedis(RunningShop shop) : ScenarioTests(shop);
 
 [Collection(nameof(OnEmbedded))]
 public sealed class ScenariosEmbedded(EmbeddedShop shop) : ScenarioTests(shop);
+
+[Collection(nameof(Sequential))]
+public sealed class ScenariosOnPlainPath(PlainShop shop) : ScenarioTests(shop), IClassFixture<PlainShop>
+{
+    [Fact]
+    public async Task Concurrent_orders_are_confirmed_and_add_up()
+    {
+        var load = await CliRun.AgainstAsync(Shop, "load", "-n", "100", "--in-flight", "16", "--failing", "0", "--json");
+        Assert.True(load.Exit == 0, $"{load}");
+        Assert.Equal(100, load.Json.GetProperty("confirmed").GetProperty("count").GetInt32());
+        var audit = await CliRun.AgainstAsync(Shop, "audit");
+        Assert.True(audit.Exit == 0, $"{audit}");
+    }
+}

@@ -69,6 +69,8 @@ public sealed class StartTests : IDisposable
     [InlineData("Saga__SweepPeriod", "00:00:00")]
     [InlineData("Saga__ResendAfter", "-1s")]
     [InlineData("Saga__BulkSubscribe", "maybe")]
+    [InlineData("Saga__Batching", "on")]
+    [InlineData("Saga__Caching", "off")]
     [InlineData("Saga__DeadLine2", "60s")]
     [InlineData("APP_PORT", "70000")]
     [InlineData("HTTP_PORT", "http")]

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
 using Coupons;
+using Dapr;
 using Google.Protobuf;
 using Microsoft.Extensions.Logging.Abstractions;
 using Orders;
@@ -354,11 +355,17 @@ internal sealed class SimulatedShop
 
     private Instance Start(string app)
     {
-        var started = new Instance(world, app, SagaTimeouts, Find, instance => new SimulatedSidecar(
-            world, Store, app, throughJson ? Json : null, () => calm ? SidecarFaults.None : faults.Sidecar, () => instance.Dead, Publish),
-            batching: batching, caching: caching);
+        var started = new Instance(world, app, SagaTimeouts, Find, NewSidecar, batching: batching, caching: caching);
         if (world.Happens(faults.ClockJumps)) SetWrong(started);
         return started;
+
+        ISidecar NewSidecar(Instance instance)
+        {
+            SidecarFaults Faults() => calm ? SidecarFaults.None : faults.Sidecar;
+            var calls = new SimulatedCalls(world, app, Faults, () => instance.Dead);
+            var dapr = new SimulatedDapr(world, Store, app, throughJson ? Json : null, calls, Faults, Publish);
+            return DaprSidecar.Create(dapr, new(app), SimulatedDapr.Json, eventLoop: null, batching);
+        }
     }
 
     private Instance? Pick(string app) => apps[app] is { Count: > 0 } instances ? instances[world.Chance.Next(instances.Count)] : null;
@@ -367,7 +374,7 @@ internal sealed class SimulatedShop
 
     // Transient faults. Any other exception is a bug and ends the run.
     private static bool IsFault(Exception fault) =>
-        fault is SidecarDownException or ContentionException or AggregateException { InnerException: SidecarDownException or ContentionException };
+        fault is DaprException or ContentionException or AggregateException { InnerException: DaprException or ContentionException };
 
     private void Put(string app, string key, object value) => Store.TryWrite($"{app}||{key}", value, "");
 }

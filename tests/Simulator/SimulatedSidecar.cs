@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Grpc.Core;
 
 namespace Saga.Tests;
 
@@ -57,6 +58,8 @@ public sealed class SimulatedSidecar(
     World world, SimulatedStore store, string prefix, JsonSerializerOptions? json, Func<SidecarFaults> faults, Func<bool> dead,
     Action<OutgoingEvent> publish) : ISidecar
 {
+    private readonly SimulatedCalls calls = new(world, prefix, faults, dead);
+
     public Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken ct) where T : class => InterceptAsync(() => $"read {key}", () => Read<T>(key));
 
     public Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken ct) where T : class =>
@@ -102,21 +105,53 @@ public sealed class SimulatedSidecar(
 
     private async Task<T> InterceptAsync<T>(Func<string> what, Func<T> operation)
     {
+        try
+        {
+            return await calls.InterceptAsync(what, operation);
+        }
+        catch (RpcException)
+        {
+            throw new SidecarDownException();
+        }
+    }
+}
+
+/// <summary>The calls of one instance to its sidecar: when they take effect, and whether they fail.</summary>
+/// <param name="name">The app id.</param>
+/// <param name="dead">True: the instance has crashed, and none of its calls returns.</param>
+public sealed class SimulatedCalls(World world, string name, Func<SidecarFaults> faults, Func<bool> dead)
+{
+    public static RpcException Down => new(new Status(StatusCode.Unavailable, "The sidecar did not answer."));
+
+    /// <param name="what">A line of the trace.</param>
+    /// <param name="operation">The effect of the call; it may throw.</param>
+    public async Task<T> InterceptAsync<T>(Func<string> what, Func<T> operation)
+    {
         var chances = faults();
         if (world.Happens(chances.Pauses)) await world.TurnAsync(dead, TimeSpan.FromSeconds(world.Chance.Next(1, 90)));
         await world.TurnAsync(dead);
         if (world.Happens(chances.Fails))
         {
-            world.Note(() => $"{prefix}: {what()} FAILED");
-            throw new SidecarDownException();
+            world.Note(() => $"{name}: {what()} FAILED");
+            throw Down;
         }
-        var result = operation();
+        T result;
+        try
+        {
+            result = operation();
+        }
+        catch (RpcException refused)
+        {
+            world.Note(() => $"{name}: {what()} => {refused.Status.Detail}");
+            await world.TurnAsync(dead);
+            throw;
+        }
         if (world.Happens(chances.FailsAfter))
         {
-            world.Note(() => $"{prefix}: {what()} => {Shown(result)}, REPORTED AS FAILED");
-            throw new SidecarDownException();
+            world.Note(() => $"{name}: {what()} => {Shown(result)}, REPORTED AS FAILED");
+            throw Down;
         }
-        world.Note(() => $"{prefix}: {what()} => {Shown(result)}");
+        world.Note(() => $"{name}: {what()} => {Shown(result)}");
         await world.TurnAsync(dead);
         return result;
     }

@@ -25,6 +25,16 @@ public sealed class World(int seed, bool traced = false) : SynchronizationContex
 
     public int Operations { get; private set; }
 
+    /// <summary>Documents that a number stands for: their place in this list.</summary>
+    public List<object> Documents { get; } = [];
+
+    /// <returns>The number of a document.</returns>
+    public int Add(object document)
+    {
+        Documents.Add(document);
+        return Documents.Count - 1;
+    }
+
     /// <summary>True with the given probability, 0 to 1.</summary>
     public bool Happens(double probability) => probability > 0 && Chance.NextDouble() < probability;
 

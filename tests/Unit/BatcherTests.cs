@@ -134,8 +134,49 @@ public sealed class BatcherTests
         Assert.False(Faults.IsTransient(corrupt));
     }
 
-    private BatchingSidecar Sidecar(CountingStore dapr) =>
-        new(dapr, new AppId("app"), SagaHost.CreateJsonOptions(new DefaultJsonTypeInfoResolver()), eventLoop);
+    [Fact]
+    public async Task Items_that_are_submitted_during_a_call_can_join_it()
+    {
+        Batcher<int, int>? batcher = null;
+        Task<int>? late = null;
+        var calls = 0;
+        batcher = new(null, async batch =>
+        {
+            calls++;
+            late ??= batcher!.SubmitAsync(2, default);
+            await Task.Yield();
+            batch.AddLateArrivals();
+            return [.. batch.Select(Task.FromResult)];
+        }, maxConcurrency: 1, maxBatchSize: 2);
+        Assert.Equal(1, await batcher.SubmitAsync(1, default));
+        Assert.Equal((2, 1), (await late!, calls));
+    }
+
+    [Fact]
+    public async Task Without_batching_every_operation_is_one_call()
+    {
+        var dapr = new CountingStore();
+        var sidecar = Sidecar(dapr, batching: false);
+        dapr.Kept["app:k3"] = (ByteString.CopyFromUtf8("{\"text\":\"another writer's\"}"), 5);
+        var written = await eventLoop.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 10).Select(at =>
+            sidecar.TrySaveAsync(new Versioned<Note>($"k{at}", null, ""), new Note($"{at}"), null, default))));
+        Assert.Equal(Enumerable.Range(0, 10).Select(at => at != 3), written);
+        Assert.Equal(10, dapr.Calls);
+        var read = await eventLoop.RunAsync(() => sidecar.ReadManyAsync<Note>(["k3", "k4", "absent"], default));
+        Assert.Equal(["another writer's", "4", null], read.Select(document => document.Value?.Text));
+        Assert.Equal(13, dapr.Calls);
+    }
+
+    [Fact]
+    public async Task Without_batching_a_cancelled_call_is_cancelled_and_not_a_fault_of_the_sidecar()
+    {
+        var sidecar = Sidecar(new CountingStore { Away = true }, batching: false);
+        await Assert.ThrowsAsync<DaprException>(() => sidecar.ReadAsync<Note>("k", default));
+        await Assert.ThrowsAsync<OperationCanceledException>(() => sidecar.ReadAsync<Note>("k", new(canceled: true)));
+    }
+
+    private DaprSidecar Sidecar(CountingStore dapr, bool batching = true) =>
+        DaprSidecar.Create(dapr, new AppId("app"), SagaHost.CreateJsonOptions(new DefaultJsonTypeInfoResolver()), eventLoop, batching);
 
     /// <summary>A store behind Dapr's API with ETags as Redis has them: of many writes each is by itself, and the call fails when one does.</summary>
     private sealed class CountingStore : DaprApi.DaprClient

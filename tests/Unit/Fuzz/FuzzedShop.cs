@@ -140,7 +140,7 @@ internal sealed class FuzzedShop
     {
         try
         {
-            return Documents.TryGetValue(key, out var stored) ? DaprSidecar.Parse<T>(key[(key.IndexOf(':') + 1)..], stored.Data, Json) : null;
+            return Documents.TryGetValue(key, out var stored) ? StoredDocument.Parse<T>(key[(key.IndexOf(':') + 1)..], stored.Data, Json) : null;
         }
         catch (CorruptDocumentException)
         {
@@ -199,7 +199,7 @@ internal sealed class FuzzedShop
             try
             {
                 return Task.FromResult(new Versioned<T>(
-                    key, stored.Data.Length == 0 ? null : DaprSidecar.Parse<T>(key, stored.Data, Json), $"{stored.Version}"));
+                    key, stored.Data.Length == 0 ? null : StoredDocument.Parse<T>(key, stored.Data, Json), $"{stored.Version}"));
             }
             catch (Exception thrown)
             {
