@@ -34,7 +34,7 @@ internal sealed class Sidecars : IAsyncDisposable
         await File.WriteAllTextAsync(Path.Combine(folder.FullName, "components.yaml"), Components(redisPort));
         await File.WriteAllTextAsync(Path.Combine(folder.FullName, "dapr.yaml"), $$"""
             version: 1
-            common: {resourcesPath: ., daprdLogDestination: console}
+            common: {resourcesPaths: [.]}
             apps:
             {{string.Join('\n', ports.Select(p => $"- {{appID: {p.Id}, appDirPath: ., appPort: {p.App}, appProtocol: grpc, daprGRPCPort: {p.Grpc}}}"))}}
             """);
@@ -43,7 +43,7 @@ internal sealed class Sidecars : IAsyncDisposable
         var process = Process.Start(new ProcessStartInfo("dotnet", words) { RedirectStandardOutput = true })!;
         var sidecars = new Sidecars(process, folder);
         // The run requires the app ports to be free at its start.
-        foreach (var _ in AppIds) await sidecars.LineAsync("gRPC API on port");
+        foreach (var _ in AppIds) await sidecars.LineAsync("is started elsewhere");
         foreach (var (_, app, grpc) in ports)
         {
             sidecars.apps.Add(await App.StartAsync(app, AppIds[sidecars.apps.Count]));

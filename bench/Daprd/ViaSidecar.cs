@@ -20,7 +20,7 @@ internal sealed class ViaSidecar(Sidecars sidecars)
     });
 
     /// <summary>A call that the sidecar answers without any work.</summary>
-    public async Task CallAsync(int number) => await sidecars.Clients[0].SetMetadataAsync(new SetMetadataRequest());
+    public async Task CallAsync(int number) => await sidecars.Clients[0].GetBulkStateAsync(new GetBulkStateRequest { StoreName = "store" });
 
     public Task ReadAsync(int number) => ReadAsync(app: 0, number);
 

@@ -39,7 +39,7 @@ internal sealed class BenchRun : IAsyncDisposable
         var load = double.Parse(File.ReadAllText("/proc/loadavg").Split(' ')[0]);
         var shop = await ShopUnderTest.StartAsync(Directory.GetCurrentDirectory(), traces, overload);
         Log($"started, and the first order answered, in {shop.FirstAnswer.TotalSeconds:N1} s");
-        return new(shop, await CompletionListener.StartAsync(shop.RedisAddress), measured, load);
+        return new(shop, CompletionListener.Start(await shop.ConnectRedisAsync()), measured, load);
     }
 
     public async Task RunLoadsAsync(int[] customers, bool alsoHotAndBurst)

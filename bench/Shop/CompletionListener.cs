@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Text;
-using Daprd.Redis;
+using StackExchange.Redis;
 
 namespace Bench;
 
@@ -11,12 +10,12 @@ internal sealed class CompletionListener : IAsyncDisposable
     private static readonly string[] Topics = ["order-confirmed", "order-failed"];
 
     private readonly ConcurrentDictionary<string, TaskCompletionSource<long>> completed = new();
-    private readonly RedisConnection redis;
+    private readonly IConnectionMultiplexer redis;
     private readonly Task reading;
     private long confirmed;
     private long failed;
 
-    private CompletionListener(RedisConnection redis)
+    private CompletionListener(IConnectionMultiplexer redis)
     {
         this.redis = redis;
         reading = Task.Run(ReadAsync);
@@ -26,8 +25,8 @@ internal sealed class CompletionListener : IAsyncDisposable
 
     public long Failed => Interlocked.Read(ref failed);
 
-    public static async Task<CompletionListener> StartAsync(RedisAddress address) =>
-        new(await RedisConnection.OpenAsync(address, Timeout.InfiniteTimeSpan, CancellationToken.None));
+    /// <param name="redis">A connection of its own: its reads block. Closed with this.</param>
+    public static CompletionListener Start(IConnectionMultiplexer redis) => new(redis);
 
     /// <summary>Waits for the final status of an order.</summary>
     /// <returns>When it was observed, a <see cref="Stopwatch"/> timestamp.</returns>
@@ -41,8 +40,9 @@ internal sealed class CompletionListener : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await redis.DisposeAsync();
+        await redis.CloseAsync(allowCommandsToComplete: false);
         await reading;
+        await redis.DisposeAsync();
     }
 
     private TaskCompletionSource<long> GetCompletion(string orderId) =>
@@ -52,25 +52,27 @@ internal sealed class CompletionListener : IAsyncDisposable
     {
         // From the beginning: "$" would miss entries that are added between two reads.
         string[] after = ["0", "0"];
-        while (!redis.IsBroken)
+        var database = redis.GetDatabase();
+        while (redis.IsConnected)
         {
             try
             {
-                var reply = (await redis.SendAsync("XREAD", "COUNT", 500, "BLOCK", 0, "STREAMS", Topics[0], Topics[1], after[0], after[1])).OrThrow();
+                var reply = await database.ExecuteAsync("XREAD", "COUNT", 500, "BLOCK", 1000, "STREAMS", Topics[0], Topics[1], after[0], after[1]);
+                if (reply.IsNull) continue;
                 var now = Stopwatch.GetTimestamp();
-                foreach (var stream in reply.Items)
+                foreach (var stream in (RedisResult[])reply!)
                 {
-                    var topic = Array.IndexOf(Topics, Encoding.UTF8.GetString(stream.Items[0].Bytes));
-                    foreach (var entry in stream.Items[1].Items)
+                    var topic = Array.IndexOf(Topics, (string)stream[0]!);
+                    foreach (var entry in (RedisResult[])stream[1]!)
                     {
-                        after[topic] = Encoding.UTF8.GetString(entry.Items[0].Bytes);
-                        if (!GetCompletion(ParseOrderId(entry.Items[1].Items)).TrySetResult(now)) continue;
+                        after[topic] = (string)entry[0]!;
+                        if (!GetCompletion(ParseOrderId((RedisValue[])entry[1]!)).TrySetResult(now)) continue;
                         if (topic == 0) Interlocked.Increment(ref confirmed);
                         else Interlocked.Increment(ref failed);
                     }
                 }
             }
-            catch (RedisUnreachableException)
+            catch (Exception failure) when (failure is RedisException or ObjectDisposedException)
             {
                 // Disposed.
             }
@@ -78,15 +80,11 @@ internal sealed class CompletionListener : IAsyncDisposable
     }
 
     /// <summary>An event id is the order id, a slash and the event name.</summary>
-    private static string ParseOrderId(RedisReply[] fields)
+    private static string ParseOrderId(RedisValue[] fields)
     {
-        for (var at = 0; at + 1 < fields.Length; at += 2)
-        {
-            if (!fields[at].Bytes.AsSpan().SequenceEqual("data"u8)) continue;
-            var envelope = fields[at + 1].Bytes.AsSpan();
-            var id = envelope[(envelope.IndexOf("\"id\":\""u8) + 6)..];
-            return Encoding.UTF8.GetString(id[..id.IndexOf((byte)'/')]);
-        }
-        throw new InvalidOperationException("An event without data.");
+        const string Id = "\"id\":\"";
+        var envelope = (string)fields[Array.IndexOf(fields, "data") + 1]!;
+        var id = envelope.AsSpan(envelope.IndexOf(Id, StringComparison.Ordinal) + Id.Length);
+        return id[..id.IndexOf('/')].ToString();
     }
 }

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Daprd.Redis;
+using StackExchange.Redis;
 
 namespace Bench;
 
@@ -7,7 +7,7 @@ namespace Bench;
 /// A lower bound for the cost of a saga: replays the Redis commands that daprd sends for one saga without a coupon, by one pipelined client,
 /// without sidecars, services and gRPC. The shop can only be faster where sagas share commands.
 /// </summary>
-internal sealed class Floor(RedisClient redis)
+internal sealed class Floor(IDatabase redis)
 {
     private const string Set =
         "local v=redis.call('HGET',KEYS[1],'version'); if type(v)~='string' or v==ARGV[1] or v=='' then "
@@ -20,7 +20,7 @@ internal sealed class Floor(RedisClient redis)
     /// <returns>Sagas per second.</returns>
     public async Task<double> RunAsync(int inFlight, TimeSpan measured)
     {
-        foreach (var (topic, group) in Subscriptions) await redis.SendAsync("XGROUP", "CREATE", $"floor-{run}-{topic}", group, "$", "MKSTREAM");
+        foreach (var (topic, group) in Subscriptions) await redis.ExecuteAsync("XGROUP", "CREATE", $"floor-{run}-{topic}", group, "$", "MKSTREAM");
         var watch = Stopwatch.StartNew();
         long done = 0;
         await Task.WhenAll(Enumerable.Range(0, inFlight).Select(async customer =>
@@ -54,7 +54,7 @@ internal sealed class Floor(RedisClient redis)
             await ReadAsync($"order-{order}");
             await WriteAsync($"order-{order}", Order);
         }
-        await redis.SendAsync("EXPIRE", Key($"order-{order}"), 604800);
+        await redis.ExecuteAsync("EXPIRE", Key($"order-{order}"), 604800);
         await PublishAsync("order-confirmed");
         await Task.WhenAll(SettleAsync("stock", "product"), SettleAsync("payments", "account"), ConsumeAsync("order-confirmed", "coupons"));
 
@@ -82,22 +82,22 @@ internal sealed class Floor(RedisClient redis)
             await ReadAsync($"{app}-reservation-{order}");
             await WriteAsync($"{shared}-{thing}", Shared);
             await WriteAsync($"{app}-reservation-{order}", Reservation);
-            await redis.SendAsync("EXPIRE", Key($"{app}-reservation-{order}"), 604800);
+            await redis.ExecuteAsync("EXPIRE", Key($"{app}-reservation-{order}"), 604800);
         }
     }
 
     private string Key(string name) => $"floor-{run}-{name}";
 
-    private Task<RedisReply> ReadAsync(string key) => redis.SendAsync("HGETALL", Key(key));
+    private Task<RedisResult> ReadAsync(string key) => redis.ExecuteAsync("HGETALL", Key(key));
 
     // Without the version check: there are no concurrent writes here.
-    private Task<RedisReply> WriteAsync(string key, string value) => redis.SendAsync("EVAL", Set.Replace("v==ARGV[1]", "true"), 1, Key(key), "1", value);
+    private Task<RedisResult> WriteAsync(string key, string value) => redis.ExecuteAsync("EVAL", Set.Replace("v==ARGV[1]", "true"), 1, Key(key), "1", value);
 
-    private Task<RedisReply> PublishAsync(string topic) => redis.SendAsync("XADD", $"floor-{run}-{topic}", "MAXLEN", "~", 100_000, "*", "data", Event);
+    private Task<RedisResult> PublishAsync(string topic) => redis.ExecuteAsync("XADD", $"floor-{run}-{topic}", "MAXLEN", "~", 100_000, "*", "data", Event);
 
     private async Task ConsumeAsync(string topic, string group)
     {
-        var read = await redis.SendAsync("XREADGROUP", "GROUP", group, "bench", "COUNT", 1, "STREAMS", $"floor-{run}-{topic}", ">");
-        if (read.Items is [var stream, ..]) await redis.SendAsync("XACK", $"floor-{run}-{topic}", group, stream.Items[1].Items[0].Items[0].Bytes);
+        var read = await redis.ExecuteAsync("XREADGROUP", "GROUP", group, "bench", "COUNT", 1, "STREAMS", $"floor-{run}-{topic}", ">");
+        if (!read.IsNull) await redis.ExecuteAsync("XACK", $"floor-{run}-{topic}", group, (string)read[0][1][0][0]!);
     }
 }

@@ -1,5 +1,4 @@
-using System.Text;
-using Daprd.Redis;
+using StackExchange.Redis;
 
 namespace Bench;
 
@@ -10,10 +9,10 @@ internal static class OrderCloner
         ["orders||orders:order:", "stock||stock:reservation:", "payments||payments:reservation:", "coupons||coupons:reservation:"];
 
     /// <summary>Number of orders in the store.</summary>
-    public static async Task<int> CountAsync(RedisClient redis) => (await KeysAsync(redis, Records[0])).Count;
+    public static async Task<int> CountAsync(IDatabase redis) => (await KeysAsync(redis, Records[0])).Count;
 
     /// <param name="times">Copies of each order, at most 20.</param>
-    public static async Task CloneAsync(RedisClient redis, int times)
+    public static async Task CloneAsync(IDatabase redis, int times)
     {
         foreach (var record in Records)
         {
@@ -22,22 +21,21 @@ internal static class OrderCloner
                 for (var copy = 0; copy < times; copy++)
                 {
                     // An id of the same length; no order id begins with a letter after f.
-                    await redis.SendAllAsync(
-                        [.. part.Select(key => new RedisArgument[] { "COPY", key, $"{record}{(char)('g' + copy)}{key[(record.Length + 1)..]}" })]);
+                    await Task.WhenAll(part.Select(key => redis.ExecuteAsync("COPY", key, $"{record}{(char)('g' + copy)}{key[(record.Length + 1)..]}")));
                 }
             }
         }
     }
 
-    private static async Task<List<string>> KeysAsync(RedisClient redis, string prefix)
+    private static async Task<List<string>> KeysAsync(IDatabase redis, string prefix)
     {
         List<string> keys = [];
         var cursor = "0";
         do
         {
-            var page = (await redis.SendAsync("SCAN", cursor, "MATCH", $"{prefix}*", "COUNT", 5_000)).Items;
-            cursor = Encoding.UTF8.GetString(page[0].Bytes);
-            keys.AddRange(page[1].Items.Select(item => Encoding.UTF8.GetString(item.Bytes)));
+            var page = await redis.ExecuteAsync("SCAN", cursor, "MATCH", $"{prefix}*", "COUNT", 5_000);
+            cursor = (string)page[0]!;
+            keys.AddRange((string[])page[1]!);
         }
         while (cursor != "0");
         return keys;

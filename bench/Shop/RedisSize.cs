@@ -1,5 +1,4 @@
-using System.Text;
-using Daprd.Redis;
+using StackExchange.Redis;
 
 namespace Bench;
 
@@ -13,25 +12,25 @@ internal sealed record RedisSize(double BytesPerOrder, double StreamMegabytes)
     private static readonly string[] PerOrder =
         ["orders||orders:order:", "stock||stock:reservation:", "payments||payments:reservation:", "coupons||coupons:reservation:", "orders||orders:past:"];
 
-    public static async Task<RedisSize> ReadAsync(RedisClient redis)
+    public static async Task<RedisSize> ReadAsync(IDatabase redis)
     {
         var (bytes, count, streams) = (PerOrder.ToDictionary(prefix => prefix, _ => 0.0), PerOrder.ToDictionary(prefix => prefix, _ => 0L), 0.0);
         var sampled = PerOrder.ToDictionary(prefix => prefix, _ => 0);
         var cursor = "0";
         do
         {
-            var page = (await redis.SendAsync("SCAN", cursor, "COUNT", 1000)).Items;
-            cursor = Encoding.UTF8.GetString(page[0].Bytes);
-            foreach (var key in page[1].Items.Select(item => Encoding.UTF8.GetString(item.Bytes)))
+            var page = await redis.ExecuteAsync("SCAN", cursor, "COUNT", 1000);
+            cursor = (string)page[0]!;
+            foreach (var key in (string[])page[1]!)
             {
                 if (PerOrder.FirstOrDefault(prefix => key.StartsWith(prefix, StringComparison.Ordinal)) is { } kind)
                 {
                     count[kind]++;
-                    if (sampled[kind]++ < SampleSize) bytes[kind] += (await redis.SendAsync("MEMORY", "USAGE", key)).Integer;
+                    if (sampled[kind]++ < SampleSize) bytes[kind] += (long)await redis.ExecuteAsync("MEMORY", "USAGE", key);
                 }
                 else if (!key.Contains("||", StringComparison.Ordinal) && !key.StartsWith("floor-", StringComparison.Ordinal))
                 {
-                    streams += (await redis.SendAsync("MEMORY", "USAGE", key)).Integer;
+                    streams += (long)await redis.ExecuteAsync("MEMORY", "USAGE", key);
                 }
             }
         }

@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Text;
-using Daprd.Redis;
 using Shared;
 
 namespace Bench;
@@ -27,7 +25,7 @@ internal sealed record ResourceCounters(
             process.Value.Refresh();
             return process.Value.TotalProcessorTime.TotalSeconds;
         });
-        var stats = Encoding.UTF8.GetString((await shop.Redis.SendAsync("INFO", "commandstats")).Bytes);
+        var stats = (string)(await shop.Redis.ExecuteAsync("INFO", "commandstats"))!;
         var commands = stats.Split('\n')
             .Where(line => line.StartsWith("cmdstat_", StringComparison.Ordinal)).Select(line => line["cmdstat_".Length..].Split(':', 2))
             .Where(line => !Ignored.Contains(line[0]))

@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
-using Daprd.Redis;
 using Shop;
 using Shared;
+using StackExchange.Redis;
 
 namespace Bench;
 
@@ -22,7 +22,9 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     private Process? runner;
     private TraceSink? sink;
 
-    public RedisClient Redis { get; private set; } = null!;
+    private IConnectionMultiplexer? connection;
+
+    public IDatabase Redis => connection!.GetDatabase();
 
     public ShopClients Clients { get; private set; } = null!;
 
@@ -37,8 +39,6 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     {
         ["orders"] = GetAddress("8080"), ["stock"] = GetAddress("8082"), ["payments"] = GetAddress("8083"), ["coupons"] = GetAddress("8084"),
     };
-
-    public RedisAddress RedisAddress => new("127.0.0.1", redisPort, "", "", 0, Tls: false, TrustAnyCertificate: false, Timeout.InfiniteTimeSpan);
 
     /// <summary>Number of batches of spans that were sent. Null: traces are off.</summary>
     public long? TraceRequests => sink?.Requests;
@@ -73,12 +73,15 @@ internal sealed class ShopUnderTest : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (Redis is not null) await Redis.DisposeAsync();
+        if (connection is not null) await connection.DisposeAsync();
         Terminate();
         foreach (var process in Started) await process.WaitForExitAsync();
         sink?.Dispose();
         folder.Delete(recursive: true);
     }
+
+    /// <summary>Opens a connection whose commands may take half a minute.</summary>
+    public async Task<IConnectionMultiplexer> ConnectRedisAsync() => await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{redisPort},asyncTimeout=30000,protocol=resp2");
 
     private IEnumerable<Process> Started => new[] { runner, redis }.OfType<Process>();
 
@@ -111,7 +114,7 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         {
             if (!line.Contains("Ready to accept connections", StringComparison.Ordinal)) continue;
             _ = redis.StandardOutput.ReadToEndAsync();
-            Redis = new(RedisAddress);
+            connection = await ConnectRedisAsync();
             return;
         }
         throw new InvalidOperationException("redis-server did not start.");

@@ -8,19 +8,14 @@ namespace Daprd;
 internal sealed class Arguments
 {
     private static readonly HashSet<string> Switches =
-    [
-        "embedded", "enable-app-health-check", "enable-api-logging", "enable-profiling", "enable-mtls", "enable-metrics", "app-ssl", "help", "version",
-        "log-as-json",
-    ];
+        ["embedded", "enable-app-health-check", "enable-api-logging", "enable-profiling", "enable-mtls", "enable-metrics", "log-as-json", "help", "version"];
 
     private static readonly HashSet<string> Flags =
     [
-        "app-id", "app-port", "app-protocol", "app-channel-address", "app-max-concurrency", "dapr-http-port", "dapr-grpc-port", "dapr-internal-grpc-port",
-        "dapr-internal-grpc-listen-address", "dapr-public-port", "dapr-listen-addresses", "metrics-port", "metrics-listen-address", "profile-port",
-        "resources-path", "components-path", "config", "max-body-size", "read-buffer-size", "dapr-graceful-shutdown-seconds", "dapr-block-shutdown-duration",
-        "log-level", "log-file", "mode", "sentry-address", "control-plane-trust-domain", "control-plane-namespace", "placement-host-address",
-        "scheduler-host-address", "unix-domain-socket", "allowed-origins", "app-health-check-path", "app-health-probe-interval",
-        "app-health-probe-timeout", "app-health-threshold", "disable-init-endpoints", "run-file", "peer", "names-folder", "dapr-version",
+        "app-id", "app-port", "app-protocol", "dapr-http-port", "dapr-grpc-port", "resources-path", "config", "dapr-graceful-shutdown-seconds",
+        "app-health-probe-interval", "app-health-probe-timeout", "app-health-threshold", "run-file", "names-folder", "dapr-version",
+        // Read and ignored.
+        "app-max-concurrency", "dapr-internal-grpc-port", "metrics-port", "profile-port", "log-level", "mode", "placement-host-address", "scheduler-host-address",
     ];
 
     private readonly Dictionary<string, List<string>> values = [];
@@ -39,7 +34,7 @@ internal sealed class Arguments
             var parts = words[i].TrimStart('-').Split('=', 2);
             var name = parts[0] == "f" ? "run-file" : parts[0];
             var isSwitch = Switches.Contains(name);
-            if (!isSwitch && !Flags.Contains(name)) throw new ConfigurationException($"The flag --{name} is unknown to daprd and to this stand-in.");
+            if (!isSwitch && !Flags.Contains(name)) throw new ConfigurationException($"The flag --{name} is not in this stand-in for daprd.");
             var value = parts.Length > 1 ? parts[1]
                 : isSwitch ? "true"
                 : ++i < words.Length ? words[i] : throw new ConfigurationException($"The flag --{name} needs a value.");
@@ -50,39 +45,28 @@ internal sealed class Arguments
         return arguments;
     }
 
-    public bool Has(string name) => this.values.TryGetValue(name, out var values) && values[^1] is "true" or "";
+    public bool Has(string name) => Text(name, "") == "true";
 
     public string Text(string name, string absent) => this.values.TryGetValue(name, out var values) ? values[^1] : absent;
 
     public IReadOnlyList<string> All(string name) => values.GetValueOrDefault(name) ?? [];
-
-    public int Integer(string name, int absent) => !this.values.TryGetValue(name, out var values) ? absent
-        : int.TryParse(values[^1], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number
-        : throw new ConfigurationException($"The value '{values[^1]}' of --{name} is not a whole number.");
 
     /// <summary>The options of a single sidecar.</summary>
     public SidecarOptions ToSidecarOptions() => new(
         Text("app-id", ""),
         Integer("app-port", 0),
         Text("app-protocol", "http"),
-        Text("app-channel-address", SidecarOptions.DefaultAppHost),
         Integer("dapr-http-port", SidecarOptions.DefaultHttpPort),
         Integer("dapr-grpc-port", SidecarOptions.DefaultGrpcPort),
-        Text("dapr-listen-addresses", "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries),
-        [.. All("resources-path"), .. All("components-path")],
+        All("resources-path"),
         All("config"),
-        ByteSize.Parse(Text("max-body-size", "4Mi")),
         new HealthSettings(
             Has("enable-app-health-check"),
             TimeSpan.FromSeconds(Integer("app-health-probe-interval", 5)),
             TimeSpan.FromMilliseconds(Integer("app-health-probe-timeout", 500)),
             Integer("app-health-threshold", 3)),
-        SidecarOptions.EnvironmentApiToken,
-        SidecarOptions.EnvironmentAppApiToken,
         Has("embedded"),
-        Peers(),
         NamesFolder(),
-        Environment.CurrentDirectory,
         TimeSpan.FromSeconds(Integer("dapr-graceful-shutdown-seconds", (int)SidecarOptions.DefaultShutdownLimit.TotalSeconds)),
         DaprVersion());
 
@@ -94,20 +78,7 @@ internal sealed class Arguments
 
     public string NamesFolder() => Text("names-folder", SidecarOptions.DefaultNamesFolder);
 
-    /// <summary>Parses <c>app-id=host:port</c>, with the port of that sidecar's gRPC API.</summary>
-    public Dictionary<string, string> Peers()
-    {
-        var peers = new Dictionary<string, string>();
-        foreach (var peer in All("peer"))
-        {
-            var sides = peer.Split('=', 2);
-            if (sides.Length != 2 || !Uri.TryCreate($"http://{sides[1]}", UriKind.Absolute, out _))
-            {
-                throw new ConfigurationException($"The value '{peer}' of --peer is not of the form app-id=host:port.");
-            }
-            peers[sides[0]] = sides[1];
-        }
-
-        return peers;
-    }
+    private int Integer(string name, int absent) => !this.values.TryGetValue(name, out var values) ? absent
+        : int.TryParse(values[^1], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number
+        : throw new ConfigurationException($"The value '{values[^1]}' of --{name} is not a whole number.");
 }

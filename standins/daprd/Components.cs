@@ -2,6 +2,7 @@ using Daprd.Files;
 using Daprd.PubSub;
 using Daprd.Redis;
 using Daprd.State;
+using StackExchange.Redis;
 
 namespace Daprd;
 
@@ -19,38 +20,28 @@ internal sealed class Components : IAsyncDisposable
         foreach (var written in components)
         {
             // The metadata of a sidecar report what is in use.
-            var component = options.Embedded
-                ? written with { Type = written.Type.Replace(".redis", ".in-memory", StringComparison.OrdinalIgnoreCase) }
-                : written;
-            // As in daprd, the category is case-sensitive and the rest of the type is not.
-            if (component.Type.Split('.')[0] is not ("state" or "pubsub" or "secretstores")) throw component.Source.Error($"incorrect type {component.Type}");
-            switch (component.Type.ToLowerInvariant())
+            var component = options.Embedded ? written with { Type = written.Type.Replace(".redis", ".in-memory", StringComparison.Ordinal) } : written;
+            switch (component.Type)
             {
                 case "state.redis":
-                    var redisState = new RedisState(component, options.Version);
-                    open.Add(redisState);
-                    await ConnectAsync(component, redisState.OpenAsync);
-                    AddState(component, redisState);
+                    AddState(component, new RedisState(component, await ConnectAsync(component), options.Version));
                     break;
                 case "state.in-memory":
                     AddState(component, memory.Store(component.Name));
                     break;
                 case "pubsub.redis":
-                    var redisPubSub = new RedisPubSub(component, options.AppId, options.Version, warn);
-                    open.Add(redisPubSub);
-                    await ConnectAsync(component, redisPubSub.OpenAsync);
-                    AddPubSub(component, redisPubSub);
+                    var settings = RedisPubSubSettings.Of(component, options.AppId, options.Version);
+                    var pubSub = new RedisPubSub(component, await ConnectAsync(component), settings, warn);
+                    open.Add(pubSub);
+                    AddPubSub(component, pubSub);
                     break;
                 case "pubsub.in-memory":
                     AddPubSub(component, memory.Broker(component.Name, warn));
                     break;
-                case var type when Secrets.IsSecretStore(type):
-                    Registered.Add((component, []));
-                    break;
                 default:
                     throw component.Source.Error(
-                        $"component {component.Name} is a {component.Type}, and this stand-in has only state.redis, state.in-memory, pubsub.redis, "
-                        + "pubsub.in-memory, secretstores.local.file and secretstores.local.env");
+                        $"component {component.Name} is a {component.Type}, and this stand-in has only state.redis, state.in-memory, pubsub.redis "
+                        + "and pubsub.in-memory");
             }
         }
 
@@ -69,24 +60,23 @@ internal sealed class Components : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var one in open) await one.DisposeAsync();
+        // The users of a connection, which are opened later, first.
+        foreach (var one in Enumerable.Reverse(open)) await one.DisposeAsync();
     }
 
-    private static async Task ConnectAsync(Component component, Func<Task> open)
+    private async Task<IConnectionMultiplexer> ConnectAsync(Component component)
     {
         try
         {
-            await open();
+            var connection = await RedisConnection.OpenAsync(component);
+            open.Add(connection);
+            return connection;
         }
-        catch (RedisUnreachableException)
+        catch (RedisException unreachable)
         {
             throw new ConfigurationException(
-                $"Redis, which the component {component.Name} needs, does not answer at {RedisAddress.Of(component)}; "
-                + "start one with 'redis-server', or run without Redis by adding --embedded.");
-        }
-        catch (RedisException refusal)
-        {
-            throw component.Source.Error($"Redis at {RedisAddress.Of(component)} refuses the component {component.Name}: {refusal.Message}");
+                $"Redis, which the component {component.Name} needs, does not answer at {RedisConnection.AddressOf(component)}; "
+                + $"start one with 'redis-server', or run without Redis by adding --embedded. {unreachable.Message}");
         }
     }
 }

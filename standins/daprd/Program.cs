@@ -10,7 +10,7 @@ const string Usage = """
       daprd run -f <dapr.yaml or its folder> [--embedded] [--resources-path <folder>]
           runs all apps of the file, each with a sidecar
       daprd --app-id <id> [--app-port <port> --app-protocol grpc] [--dapr-grpc-port 50001] [--dapr-http-port 3500]
-            [--resources-path <folder>] [--config <file>] [--embedded] [--peer <app-id>=<host>:<port>]
+            [--resources-path <folder>] [--config <file>] [--embedded]
           runs one sidecar
 
     --embedded replaces Redis components by in-memory ones.
@@ -66,20 +66,19 @@ async Task<int> RunOneAsync(Arguments arguments)
 {
     var options = arguments.ToSidecarOptions();
     if (options.Problem() is { } problem) throw new ConfigurationException(problem);
-    var ended = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
-    using var stopped = stopping.Token.Register(() => ended.TrySetResult(0));
+    var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+    using var stopped = stopping.Token.Register(ended.SetResult);
     var sidecar = new Sidecar(options, new SharedMemory(), new LocalApps(), new SidecarLog(options.AppId, Console.Out));
-    sidecar.ShutdownRequested += forced => ended.TrySetResult(forced ? 1 : 0);
-    var code = 1;
+    var isGraceful = false;
     try
     {
         await sidecar.StartAsync();
-        code = await ended.Task;
+        await ended.Task;
     }
     finally
     {
-        if (!await sidecar.StopAsync()) code = 1;
+        isGraceful = await sidecar.StopAsync();
     }
 
-    return code;
+    return isGraceful ? 0 : 1;
 }

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Dapr.Client.Autogen.Grpc.v1;
 using Daprd.App;
 using Daprd.Files;
@@ -15,8 +14,6 @@ internal sealed class Sidecar : IAsyncDisposable
     private readonly Resources resources;
     private readonly SidecarLog log;
     private readonly SharedMemory memory;
-    private readonly LocalApps localApps;
-    private readonly NameResolver nameResolver;
     private readonly Components components = new();
     private readonly AppChannel? app;
     private readonly Subscriptions? subscriptions;
@@ -32,18 +29,16 @@ internal sealed class Sidecar : IAsyncDisposable
         Options = options;
         this.log = log;
         this.memory = memory;
-        this.localApps = localApps;
-        nameResolver = new NameResolver(options.NamesFolder, options.Peers);
-        resources = Resources.Read(options.ResourcesPaths, options.AppId, options.Folder, log.Warn);
+        LocalApps = localApps;
+        NameResolver = new NameResolver(options.NamesFolder);
+        resources = Resources.Read(options.ResourcesPaths, options.AppId, log.Warn);
         Spans = new Spans(Configuration.Read(options.ConfigFiles, log.Warn), options.AppId, log.Warn);
         State = new StateApi();
         Publisher = new Publisher(options.AppId, TimeProvider.System);
-        Proxy = new GrpcProxy(options, localApps, nameResolver, Spans);
-        ExtendedMetadata = new() { ["daprRuntimeVersion"] = options.Version.ToString() };
         server = new SidecarServer(this);
         if (options.AppPort == 0) return;
-        app = new AppChannel(options.AppHost, options.AppPort);
-        subscriptions = new Subscriptions(app, options.AppApiToken, Publisher, resources, Spans, log.Warn, TimeProvider.System);
+        app = new AppChannel(options.AppPort);
+        subscriptions = new Subscriptions(app, options.AppApiToken, Publisher, resources, Spans, log.Warn);
     }
 
     public SidecarOptions Options { get; }
@@ -52,11 +47,11 @@ internal sealed class Sidecar : IAsyncDisposable
 
     public Publisher Publisher { get; }
 
-    public GrpcProxy Proxy { get; }
+    public LocalApps LocalApps { get; }
+
+    public NameResolver NameResolver { get; }
 
     public Spans Spans { get; }
-
-    public ConcurrentDictionary<string, string> ExtendedMetadata { get; }
 
     /// <summary>Completes when the app's subscriptions are active or, without an app, when the servers listen.</summary>
     public Task Subscribed => subscribed.Task;
@@ -64,11 +59,8 @@ internal sealed class Sidecar : IAsyncDisposable
     /// <summary>Whether the app's port was reached. With health checks, its subscriptions may not be active yet.</summary>
     public bool IsReady => ready.Task.IsCompletedSuccessfully;
 
-    /// <summary>The app's subscriptions; before discovery and after a failed one, those declared in files.</summary>
-    public IReadOnlyList<Subscription> Subscriptions => subscriptions?.Known ?? [.. resources.Subscriptions.Select(file => file.Subscription)];
-
-    /// <summary>Raised by a shutdown request; the argument is true if the sidecar must exit immediately with code 1.</summary>
-    public event Action<bool>? ShutdownRequested;
+    /// <summary>The app's subscriptions; none before discovery and after a failed one.</summary>
+    public IReadOnlyList<Subscription> Subscriptions => subscriptions?.Known ?? [];
 
     /// <summary>
     /// Opens the components and starts the servers; does not wait for the app. Throws <see cref="ConfigurationException"/> if the server of a
@@ -77,14 +69,12 @@ internal sealed class Sidecar : IAsyncDisposable
     public async Task StartAsync()
     {
         await components.OpenAsync(resources.Components, Options, memory, State, Publisher, log.Warn);
-        if (app is not null) localApps.Add(Options.AppId, new LocalApp(app, Options.AppApiToken, Spans));
+        if (app is not null) LocalApps.Add(Options.AppId, new LocalApp(app, Options.AppApiToken, Spans));
         await server.StartAsync();
-        nameResolver.Register(Options.AppId, Options.GrpcPort);
+        NameResolver.Register(Options.AppId, Options.GrpcPort);
         log.Info($"gRPC API on port {Options.GrpcPort}, HTTP API on port {Options.HttpPort}");
         watch = Task.Run(WatchAppAsync);
     }
-
-    public void RequestShutdown(bool forced) => ShutdownRequested?.Invoke(forced);
 
     public GetMetadataResponse Describe()
     {
@@ -101,13 +91,12 @@ internal sealed class Sidecar : IAsyncDisposable
                 }),
             },
             Subscriptions = { Subscriptions.Select(Describe) },
-            Resiliencies = { resources.Policies.Names.Select(name => new MetadataResiliency { Name = name }) },
+            Resiliencies = { resources.Policies.Select(file => new MetadataResiliency { Name = file.Name }) },
         };
-        response.ExtendedMetadata.Add(ExtendedMetadata);
         if (Options.AppPort == 0) return response;
         response.AppConnectionProperties = new AppConnectionProperties
         {
-            Port = Options.AppPort, Protocol = Options.AppProtocol, ChannelAddress = Options.AppHost,
+            Port = Options.AppPort, Protocol = Options.AppProtocol, ChannelAddress = SidecarOptions.AppHost,
         };
         if (!Options.Health.Enabled) return response;
         response.AppConnectionProperties.Health = new AppConnectionHealthProperties
@@ -149,11 +138,10 @@ internal sealed class Sidecar : IAsyncDisposable
         await stopping.CancelAsync();
         await watch;
         if (subscriptions is not null) await subscriptions.DisposeAsync();
-        nameResolver.Forget(Options.AppId, Options.GrpcPort);
-        localApps.Remove(Options.AppId);
+        NameResolver.Forget(Options.AppId, Options.GrpcPort);
+        LocalApps.Remove(Options.AppId);
         await server.DisposeAsync();
         await components.DisposeAsync();
-        Proxy.Dispose();
         app?.Dispose();
         Spans.Dispose();
     }
@@ -219,14 +207,10 @@ internal sealed class Sidecar : IAsyncDisposable
             PubsubName = subscription.PubSubName,
             Topic = subscription.Topic,
             DeadLetterTopic = subscription.DeadLetterTopic,
-            Type = subscription.Origin switch
-            {
-                SubscriptionOrigin.Declarative => PubsubSubscriptionType.Declarative,
-                SubscriptionOrigin.Programmatic => PubsubSubscriptionType.Programmatic,
-            },
-            Rules = new PubsubSubscriptionRules { Rules = { subscription.Routes.Select(r => new PubsubSubscriptionRule { Match = r.Match, Path = r.Path }) } },
+            Type = PubsubSubscriptionType.Programmatic,
+            Rules = new PubsubSubscriptionRules { Rules = { new PubsubSubscriptionRule { Path = subscription.Path } } },
         };
-        described.Metadata.Add(new Dictionary<string, string>(subscription.Metadata));
+        if (subscription.IsRaw) described.Metadata[Subscription.RawPayload] = "true";
         return described;
     }
 }

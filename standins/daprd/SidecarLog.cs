@@ -2,36 +2,25 @@ using System.Globalization;
 
 namespace Daprd;
 
-internal enum LogLevel
-{
-    Info,
-    Warning,
-    Error,
-}
-
-/// <summary>Log lines in daprd's format, to any number of writers.</summary>
-internal sealed class SidecarLog(string appId, params TextWriter[] writers)
+/// <summary>Log lines in daprd's format.</summary>
+internal sealed class SidecarLog(string appId, TextWriter writer)
 {
     private readonly Lock gate = new();
 
-    public void Info(string text) => Write(LogLevel.Info, text);
+    public void Info(string text) => Write("info", text);
 
-    public void Warn(string text) => Write(LogLevel.Warning, text);
+    public void Warn(string text) => Write("warning", text);
 
-    public void Error(string text) => Write(LogLevel.Error, text);
+    public void Error(string text) => Write("error", text);
 
-    private void Write(LogLevel level, string text)
+    private void Write(string level, string text)
     {
         var time = TimeProvider.System.GetUtcNow().ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture);
         var message = text.Replace("\\", "\\\\").Replace("\"", "\\\"").ReplaceLineEndings("\\n");
-        var line = $"time=\"{time}\" level={level.ToString().ToLowerInvariant()} msg=\"{message}\" app_id={appId}";
         lock (gate)
         {
-            foreach (var writer in writers)
-            {
-                writer.WriteLine(line);
-                writer.Flush();
-            }
+            writer.WriteLine($"time=\"{time}\" level={level} msg=\"{message}\" app_id={appId}");
+            writer.Flush();
         }
     }
 }

@@ -1,5 +1,3 @@
-using System.Net;
-using System.Text.RegularExpressions;
 using Daprd.Api;
 using Daprd.Files;
 using Daprd.Invocation;
@@ -10,16 +8,20 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Yarp.ReverseProxy.Forwarder;
 
 namespace Daprd;
 
 /// <summary>The servers of one sidecar: gRPC, including proxied calls, and HTTP.</summary>
-internal sealed partial class SidecarServer(Sidecar sidecar) : IAsyncDisposable
+internal sealed class SidecarServer(Sidecar sidecar) : IAsyncDisposable
 {
     private const string DaprService = "/dapr.proto.runtime.v1.Dapr/";
-    private const string ReflectionServices = "/grpc.reflection.";
+
+    /// <summary>daprd's default for both protocols.</summary>
+    private const int MaxBodyBytes = 4 * 1024 * 1024;
 
     private WebApplication? app;
+    private GrpcProxy? proxy;
 
     /// <summary>Throws <see cref="ConfigurationException"/> if a port is taken.</summary>
     public async Task StartAsync()
@@ -29,21 +31,21 @@ internal sealed partial class SidecarServer(Sidecar sidecar) : IAsyncDisposable
         builder.WebHost.UseKestrelCore().UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true).ConfigureKestrel(Listen);
         builder.Services.AddRoutingCore();
         builder.Services.AddLogging();
+        builder.Services.AddHttpForwarder();
         builder.Services.AddSingleton<IHostLifetime, NoSignalHandling>();
         builder.Services.AddSingleton(new DaprApi(sidecar));
         builder.Services.AddGrpc(grpc =>
         {
-            grpc.MaxReceiveMessageSize = sidecar.Options.MaxBodyBytes;
-            grpc.MaxSendMessageSize = sidecar.Options.MaxBodyBytes;
+            grpc.MaxReceiveMessageSize = MaxBodyBytes;
+            grpc.MaxSendMessageSize = MaxBodyBytes;
         });
-        builder.Services.AddGrpcReflection();
         app = builder.Build();
+        proxy = new GrpcProxy(sidecar, app.Services.GetRequiredService<IHttpForwarder>());
         app.Use(ForeignPages.RejectAsync);
         if (sidecar.Options.ApiToken.Length > 0) app.Use(new ApiToken(sidecar.Options.ApiToken).CheckAsync);
         app.Use(ChooseAsync);
         app.UseRouting();
         app.MapGrpcService<DaprApi>();
-        app.MapGrpcReflectionService();
         new HttpApi(sidecar).Map(app);
         try
         {
@@ -63,50 +65,31 @@ internal sealed partial class SidecarServer(Sidecar sidecar) : IAsyncDisposable
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5));
         await app.StopAsync(limit.Token);
         await app.DisposeAsync();
+        proxy?.Dispose();
     }
 
     private void Listen(KestrelServerOptions kestrel)
     {
-        var options = sidecar.Options;
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestBodySize = null;
         kestrel.Limits.MinRequestBodyDataRate = null;
         kestrel.Limits.MinResponseDataRate = null;
         kestrel.Limits.Http2.MaxStreamsPerConnection = int.MaxValue;
-        if (options.ListenAddresses.Count == 0)
-        {
-            kestrel.ListenLocalhost(options.GrpcPort, listen => listen.Protocols = HttpProtocols.Http2);
-            kestrel.ListenLocalhost(options.HttpPort, listen => listen.Protocols = HttpProtocols.Http1);
-        }
-
-        foreach (var address in options.ListenAddresses)
-        {
-            var ip = IPAddress.Parse(address);
-            kestrel.Listen(ip, options.GrpcPort, listen => listen.Protocols = HttpProtocols.Http2);
-            kestrel.Listen(ip, options.HttpPort, listen => listen.Protocols = HttpProtocols.Http1);
-        }
+        kestrel.ListenLocalhost(sidecar.Options.GrpcPort, listen => listen.Protocols = HttpProtocols.Http2);
+        kestrel.ListenLocalhost(sidecar.Options.HttpPort, listen => listen.Protocols = HttpProtocols.Http1);
     }
 
     /// <summary>Dispatches a call: RPCs of Dapr are served or answered with UNIMPLEMENTED, calls of all other services are proxied to apps.</summary>
     private Task ChooseAsync(HttpContext context, RequestDelegate next)
     {
+        if (!GrpcAnswer.IsGrpc(context.Request)) return next(context);
         var path = context.Request.Path.Value ?? "";
-        if (!GrpcAnswer.IsGrpc(context.Request))
-        {
-            if (path.Contains("//")) context.Request.Path = Slashes().Replace(path, "/");
-            return next(context);
-        }
-
-        if (path.StartsWith(ReflectionServices, StringComparison.Ordinal)) return next(context);
-        if (!path.StartsWith(DaprService, StringComparison.Ordinal)) return sidecar.Proxy.ForwardAsync(context);
+        if (!path.StartsWith(DaprService, StringComparison.Ordinal)) return proxy!.ForwardAsync(context);
         var method = path[DaprService.Length..];
-        if (DaprApi.Serves(method)) return next(context);
+        if (DaprApi.Methods.Contains(method)) return next(context);
         GrpcAnswer.Write(context.Response, StatusCode.Unimplemented, $"{method} is not in this stand-in for daprd");
         return Task.CompletedTask;
     }
-
-    [GeneratedRegex("/{2,}")]
-    private static partial Regex Slashes();
 
     /// <summary>Signals are handled by the process, not by each server.</summary>
     private sealed class NoSignalHandling : IHostLifetime

@@ -57,7 +57,7 @@ public sealed class ConfigurationFuzzTests : IDisposable
             RunFile.Read(file, [], _ => { });
             return;
         }
-        Resources.Read([folder.FullName], "orders", folder.FullName, _ => { });
+        Resources.Read([folder.FullName], "orders", _ => { });
         Configuration.Read([file], _ => { });
     }
 }

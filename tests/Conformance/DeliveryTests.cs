@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Dapr.AppCallback.Autogen.Grpc.v1;
 using Grpc.Core;
 using StackExchange.Redis;
@@ -11,35 +12,35 @@ public abstract class DeliveryTests
 {
     private const string Parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-    private readonly AddressedSidecar addressed;
+    private readonly SharedSidecar shared;
     private readonly string pubsub;
 
-    protected DeliveryTests(AddressedSidecar addressed, string pubsub)
+    protected DeliveryTests(SharedSidecar shared, string pubsub)
     {
-        this.addressed = addressed;
+        this.shared = shared;
         this.pubsub = pubsub;
         App.Reset();
     }
 
-    protected TestApp App => addressed.App;
+    protected TestApp App => shared.App;
 
-    protected Sidecar Sidecar => addressed.Sidecar;
+    protected Sidecar Sidecar => shared.Sidecar;
 
     [Fact]
     public async Task An_event_is_delivered_with_attributes_reencoded_data_and_extensions()
     {
         await PublishAsync(
             "plain", """{"b": 1.0, "a": 9007199254740993, "c": "<"}""",
-            headers: new Metadata { { "traceparent", Parent } }, metadata: [("cloudevent.subject", "s"), ("Custom", "x")]);
+            headers: new Metadata { { "traceparent", Parent } });
         var (got, headers) = await App.NextAsync();
-        Assert.Equal("""{"a":9007199254740992,"b":1,"c":"\u003c"}""", got.Data.ToStringUtf8());
+        // daprd decodes the data and encodes them anew, with every number as a float64; the order of members is not part of the contract.
+        Assert.True(JsonNode.DeepEquals(JsonNode.Parse("""{"a":9007199254740992,"b":1,"c":"<"}"""), JsonNode.Parse(got.Data.ToStringUtf8())));
         Assert.Equal(
             ("app", "com.dapr.event.sent", "1.0", "application/json", "plain", pubsub, "/plain"),
             (got.Source, got.Type, got.SpecVersion, got.DataContentType, got.Topic, got.PubsubName, got.Path));
-        Assert.Equal(["pubsubname", "subject", "time", "topic", "traceid", "traceparent", "tracestate"], got.Extensions.Fields.Keys.Order());
-        Assert.Equal((Parent, "s"), (got.Extensions.Fields["traceparent"].StringValue, got.Extensions.Fields["subject"].StringValue));
+        Assert.Equal(["pubsubname", "time", "topic", "traceid", "traceparent", "tracestate"], got.Extensions.Fields.Keys.Order());
+        Assert.Equal(Parent, got.Extensions.Fields["traceparent"].StringValue);
         Assert.Equal((Parent, pubsub), (headers.GetValue("traceparent"), headers.GetValue("pubsubname")));
-        Assert.Equal("x", headers.GetValue("custom"));
         Assert.Equal(29, headers.GetValueBytes("grpc-trace-bin")!.Length);
     }
 
@@ -49,8 +50,7 @@ public abstract class DeliveryTests
     [InlineData("application/octet-stream", "abc", "abc")]
     [InlineData("application/vnd.x+json", "{}", "")]
     [InlineData("application/x-www-form-urlencoded", "a=1", "")]
-    [InlineData("application/json", "1e21", "1e+21")]
-    [InlineData("application/json", "[0.000001, 1e-7, 123456789012345678, -0.5]", "[0.000001,1e-7,123456789012345680,-0.5]")]
+    [InlineData("application/json", "[123456789012345678, -0.5]", "[123456789012345680,-0.5]")]
     public async Task The_content_type_determines_which_data_is_delivered(string contentType, string data, string arrives)
     {
         await PublishAsync("plain", data, contentType);
@@ -58,41 +58,10 @@ public abstract class DeliveryTests
     }
 
     [Fact]
-    public async Task Data_without_content_type_is_not_delivered()
-    {
-        await PublishAsync("plain", """{"id":"bare","data":"lost"}""", "application/cloudevents+json");
-        var got = (await App.NextAsync()).Event;
-        Assert.Equal(("bare", "", 0), (got.Id, got.DataContentType, got.Data.Length));
-    }
-
-    [Fact]
-    public async Task Metadata_named_like_http_headers_does_not_break_the_delivery()
-    {
-        await PublishAsync("plain", "1", metadata: [("Content-Type", "theirs"), ("Content-Length", "7")]);
-        Assert.Equal("1", (await App.NextAsync()).Event.Data.ToStringUtf8());
-    }
-
-    [Fact]
-    public async Task A_raw_json_payload_is_delivered_as_an_event_without_attributes()
-    {
-        await PublishAsync("plain", """{"cups":2}""", metadata: ("rawPayload", "true"));
-        var got = (await App.NextAsync()).Event;
-        Assert.Equal(("", "", "", 0, 2d), (got.Id, got.Source, got.Type, got.Data.Length, got.Extensions.Fields["cups"].NumberValue));
-    }
-
-    [Fact]
     public async Task Without_trace_context_an_event_has_an_all_zero_traceparent()
     {
         await PublishAsync("plain", "1");
         Assert.Equal("00-00000000000000000000000000000000-0000000000000000-00", (await App.NextAsync()).Headers.GetValue("traceparent"));
-    }
-
-    [Fact]
-    public async Task A_raw_subscription_receives_the_bytes_in_a_new_envelope()
-    {
-        await PublishAsync("raw", "bytes", metadata: ("rawPayload", "true"));
-        var got = (await App.NextAsync()).Event;
-        Assert.Equal(("bytes", "application/octet-stream", "Dapr"), (got.Data.ToStringUtf8(), got.DataContentType, got.Source));
     }
 
     [Fact]
@@ -125,50 +94,6 @@ public abstract class DeliveryTests
     }
 
     [Fact]
-    public async Task Unimplemented_counts_as_processed()
-    {
-        App.OnTopic("guarded", StatusCode.Unimplemented);
-        await PublishAsync("guarded", "1");
-        await App.NextAsync("guarded");
-        App.OnTopic("guarded", TopicEventResponseStatus.Drop);
-        await PublishAsync("guarded", "2");
-        Assert.Equal("2", (await App.NextAsync("dead")).Event.Data.ToStringUtf8());
-    }
-
-    [Fact]
-    public async Task An_expired_event_is_not_delivered()
-    {
-        await PublishAsync("guarded", """{"expiration":"2001-01-01T00:00:00Z","data":1}""", "application/cloudevents+json");
-        await PublishAsync("guarded", "2");
-        Assert.Equal("2", (await App.NextAsync()).Event.Data.ToStringUtf8());
-    }
-
-    [Fact]
-    public async Task A_text_event_with_non_string_data_is_dead_lettered()
-    {
-        await PublishAsync("guarded", """{"id":"odd","datacontenttype":"text/plain","data":1}""", "application/cloudevents+json");
-        await PublishAsync("guarded", "2");
-        Assert.Equal("2", (await App.NextAsync("guarded")).Event.Data.ToStringUtf8());
-    }
-
-    [Fact]
-    public async Task Custom_attributes_of_a_cloud_event_are_delivered_as_typed_extensions()
-    {
-        await PublishAsync("plain", """{"id":"1","mine":{"n":1.5,"list":[true,null,"x"]}}""", "application/cloudevents+json");
-        var got = (await App.NextAsync()).Event;
-        Assert.Equal("""{ "list": [ true, null, "x" ], "n": 1.5 }""", got.Extensions.Fields["mine"].StructValue.ToString());
-        Assert.Equal(("1", "", 0), (got.Id, got.DataContentType, got.Data.Length));
-    }
-
-    [Fact]
-    public async Task A_malformed_event_is_not_delivered()
-    {
-        await PublishAsync("guarded", "no json", metadata: ("rawPayload", "true"));
-        await PublishAsync("plain", "after");
-        Assert.Equal("plain", (await App.NextAsync()).Event.Topic);
-    }
-
-    [Fact]
     public async Task Metadata_contains_the_subscriptions()
     {
         var metadata = await Sidecar.Dapr.GetMetadataAsync(new());
@@ -185,8 +110,8 @@ public abstract class DeliveryTests
         Sidecar.Dapr.PublishToAsync(pubsub, topic, data, contentType, headers, metadata);
 }
 
-[Collection(nameof(OnAddressedSidecar)), Trait("Needs", "Address")]
-public sealed class InMemoryDeliveryTests(AddressedSidecar addressed) : DeliveryTests(addressed, "pubsub-in-memory")
+[Collection(nameof(OnSharedSidecar))]
+public sealed class InMemoryDeliveryTests(SharedSidecar shared) : DeliveryTests(shared, "pubsub-in-memory")
 {
     [Fact]
     public async Task The_in_memory_broker_does_not_redeliver()
@@ -212,13 +137,6 @@ public sealed class InMemoryDeliveryTests(AddressedSidecar addressed) : Delivery
         await second;
         await App.NextAsync("plain");
     }
-
-    [Fact]
-    public async Task Events_of_a_topic_arrive_one_at_a_time_and_in_order()
-    {
-        for (var i = 0; i < 50; i++) await PublishAsync("plain", $"{i}");
-        for (var i = 0; i < 50; i++) Assert.Equal($"{i}", (await App.NextAsync()).Event.Data.ToStringUtf8());
-    }
 }
 
 /// <summary>The in-memory broker with other subscriptions.</summary>
@@ -227,25 +145,10 @@ public sealed class InMemoryBrokerTests
     private static readonly string Components = Yaml.Component("pubsub", "pubsub.in-memory");
 
     [Fact]
-    public async Task A_topic_with_a_trailing_star_matches_longer_topics_and_is_the_topic_of_delivered_events()
-    {
-        await using var app = await TestApp.StartAsync(TestApp.Subscription("pubsub", "order*", metadata: ("mark", "of-subscription")));
-        await using var sidecar = await Sidecar.StartAsync("wild", Components, app.Port);
-        await sidecar.Dapr.PublishAsync("parcel", "1");
-        await sidecar.Dapr.PublishAsync("order-created", "2");
-        await sidecar.Dapr.PublishAsync("order", "3");
-        await sidecar.Dapr.PublishAsync("order-sent", "4");
-        var (first, headers) = await app.NextAsync();
-        Assert.Equal(("2", "order*", "order-created"), (first.Data.ToStringUtf8(), first.Topic, first.Extensions.Fields["topic"].StringValue));
-        Assert.Null(headers.GetValue("mark"));
-        Assert.Equal("4", (await app.NextAsync()).Event.Data.ToStringUtf8());
-    }
-
-    [Fact]
     public async Task Every_subscription_receives_every_event_and_unsubscribed_events_are_lost()
     {
         await using var app = await TestApp.StartAsync(
-            TestApp.Subscription("pubsub", "news"), TestApp.Subscription("pubsub", "new*"), TestApp.Subscription("pubsub", "later"));
+            TestApp.Subscription("pubsub", "news", "dead"), TestApp.Subscription("pubsub", "news"), TestApp.Subscription("pubsub", "later"));
         await app.StopAsync();
         await using var sidecar = Sidecar.Launch("both", Components, app.Port);
         await sidecar.ServesAsync();
@@ -253,16 +156,16 @@ public sealed class InMemoryBrokerTests
         await app.StartAsync();
         await sidecar.ReadyAsync();
         await sidecar.Dapr.PublishAsync("news", "1");
-        Assert.Equal(["new*", "news"], new[] { (await app.NextAsync()).Event.Topic, (await app.NextAsync()).Event.Topic }.Order());
+        Assert.Equal(["news", "news"], new[] { (await app.NextAsync()).Event.Topic, (await app.NextAsync()).Event.Topic });
         await sidecar.Dapr.PublishAsync("later", "2");
         Assert.Equal("2", (await app.NextAsync()).Event.Data.ToStringUtf8());
     }
 }
 
-[Collection(nameof(OnAddressedSidecar)), Trait("Needs", "Address")]
-public sealed class RedisDeliveryTests(AddressedSidecar addressed) : DeliveryTests(addressed, "pubsub")
+[Collection(nameof(OnSharedSidecar))]
+public sealed class RedisDeliveryTests(SharedSidecar shared) : DeliveryTests(shared, "pubsub")
 {
-    private readonly IDatabase redis = addressed.Redis;
+    private readonly IDatabase redis = shared.Redis;
 
     [Theory]
     [InlineData("success")]
@@ -275,49 +178,28 @@ public sealed class RedisDeliveryTests(AddressedSidecar addressed) : DeliveryTes
         else App.OnTopic("plain", Enum.Parse<TopicEventResponseStatus>(answer, ignoreCase: true));
         await PublishAsync("plain", "1");
         await App.NextAsync("plain");
-        await redis.AllAcknowledgedAsync("plain", AddressedSidecar.AppId);
+        await redis.AllAcknowledgedAsync("plain", SharedSidecar.AppId);
         App.OnTopic("plain", TopicEventResponseStatus.Success);
         await PublishAsync("plain", "2");
         Assert.Equal("2", (await App.NextAsync("plain")).Event.Data.ToStringUtf8());
     }
 
-    [Fact]
-    public async Task A_malformed_event_is_acknowledged_and_lost()
+    [Theory]
+    [InlineData("no json")]
+    [InlineData("""{"id":"odd","datacontenttype":"text/plain","data":1}""")]
+    public async Task A_malformed_event_is_acknowledged_and_lost(string data)
     {
-        await PublishAsync("plain", "no json", metadata: ("rawPayload", "true"));
-        await redis.AllAcknowledgedAsync("plain", AddressedSidecar.AppId);
+        await redis.StreamAddAsync("plain", "data", data);
+        await redis.AllAcknowledgedAsync("plain", SharedSidecar.AppId);
         await PublishAsync("plain", "2");
         Assert.Equal("2", (await App.NextAsync()).Event.Data.ToStringUtf8());
     }
 
     [Fact]
-    public async Task Consumer_group_and_consumer_are_named_after_the_app_id()
+    public async Task A_raw_subscription_receives_the_bytes_in_a_new_envelope()
     {
-        await PublishAsync("plain", "1");
-        await App.NextAsync("plain");
-        await redis.AllAcknowledgedAsync("plain", AddressedSidecar.AppId);
-        var consumer = (RedisResult[])((RedisResult[])(await redis.ExecuteAsync("XINFO", "CONSUMERS", "plain", AddressedSidecar.AppId))!)[0]!;
-        Assert.Equal(AddressedSidecar.AppId, (string?)consumer[1]);
-    }
-
-    [Fact]
-    public async Task A_dead_lettered_copy_has_the_component_name_in_its_metadata()
-    {
-        App.OnTopic("guarded", TopicEventResponseStatus.Drop);
-        await PublishAsync("guarded", "1");
-        var id = (await App.NextAsync("dead")).Event.Id;
-        var original = (await redis.StreamAsync("guarded")).Single(entry => entry["data"].Contains(id));
-        var copy = (await redis.StreamAsync("dead")).Single(entry => entry["data"].Contains(id));
-        Assert.Equal(original["data"], copy["data"]);
-        Assert.Equal("""{"pubsubName":"pubsub"}""", copy["metadata"]);
-    }
-
-    [Fact]
-    public async Task An_expired_event_is_dead_lettered()
-    {
-        var id = Guid.NewGuid().ToString();
-        await PublishAsync("guarded", $$"""{"id":"{{id}}","expiration":"2001-01-01T00:00:00Z","data":1}""", "application/cloudevents+json");
-        await redis.AllAcknowledgedAsync("guarded", AddressedSidecar.AppId);
-        Assert.Single(await redis.StreamAsync("dead"), entry => entry["data"].Contains(id));
+        await redis.StreamAddAsync("raw", "data", "bytes");
+        var got = (await App.NextAsync()).Event;
+        Assert.Equal(("bytes", "application/octet-stream", "Dapr"), (got.Data.ToStringUtf8(), got.DataContentType, got.Source));
     }
 }

@@ -7,7 +7,6 @@ internal sealed class EchoService(TestApp app) : Echo.EchoBase
     /// <summary>Echoes the text, or returns one of the requested length, and echoes the metadata "mark" and "blob-bin" in headers and trailers.</summary>
     public override async Task<EchoMessage> Say(EchoMessage request, ServerCallContext context)
     {
-        await app.OnCall(context.CancellationToken);
         var mark = context.RequestHeaders.GetValue("mark") ?? "";
         await context.WriteResponseHeadersAsync(new Metadata { { "header-mark", mark } });
         context.ResponseTrailers.Add("trailer-mark", mark);
@@ -24,13 +23,6 @@ internal sealed class EchoService(TestApp app) : Echo.EchoBase
     {
         await context.WriteResponseHeadersAsync(new Metadata { { "header-mark", context.RequestHeaders.GetValue("mark") ?? "" } });
         for (var i = 1; i <= int.Parse(request.Text); i++) await responses.WriteAsync(new EchoMessage { Text = i.ToString() });
-    }
-
-    public override async Task<EchoMessage> Join(IAsyncStreamReader<EchoMessage> requests, ServerCallContext context)
-    {
-        var all = new List<string>();
-        await foreach (var request in requests.ReadAllAsync()) all.Add(request.Text);
-        return new EchoMessage { Text = string.Join('+', all) };
     }
 
     public override async Task Chat(IAsyncStreamReader<EchoMessage> requests, IServerStreamWriter<EchoMessage> responses, ServerCallContext context)

@@ -6,13 +6,13 @@ using static Conformance.StateCalls;
 namespace Conformance;
 
 /// <summary>The differences between state.in-memory and state.redis.</summary>
-[Collection(nameof(OnAddressedSidecar)), Trait("Needs", "Address")]
-public sealed class InMemoryStateTests(AddressedSidecar addressed)
+[Collection(nameof(OnSharedSidecar))]
+public sealed class InMemoryStateTests(SharedSidecar shared)
 {
     private const string Store = "store-in-memory";
     private readonly string key = Guid.NewGuid().ToString("N");
 
-    private DaprService.DaprClient Dapr => addressed.Sidecar.Dapr;
+    private DaprService.DaprClient Dapr => shared.Sidecar.Dapr;
 
     [Fact]
     public async Task Every_write_creates_a_new_etag()
@@ -40,16 +40,6 @@ public sealed class InMemoryStateTests(AddressedSidecar addressed)
         Assert.Equal(StatusCode.Aborted, failure.StatusCode);
         await Dapr.SaveAsync(Store, Item(key, "three"));
         Assert.Equal("three", (await Dapr.GetAsync(Store, key)).Value);
-    }
-
-    [Fact]
-    public async Task A_ttl_is_returned_and_removed_by_the_next_write()
-    {
-        await Dapr.SaveAsync(Store, Item(key, "one", metadata: ("ttlInSeconds", "100")));
-        var response = await Dapr.GetStateAsync(new GetStateRequest { StoreName = Store, Key = key });
-        Assert.True(DateTimeOffset.TryParse(response.Metadata["ttlExpireTime"], out _));
-        await Dapr.SaveAsync(Store, Item(key, "two"));
-        Assert.Empty((await Dapr.GetStateAsync(new GetStateRequest { StoreName = Store, Key = key })).Metadata);
     }
 
     [Fact]

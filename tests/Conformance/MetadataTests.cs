@@ -1,39 +1,26 @@
 using System.Net;
 using System.Text.Json;
-using Dapr.Client.Autogen.Grpc.v1;
 
 namespace Conformance;
 
 /// <summary>The metadata and health of a sidecar over both protocols.</summary>
-[Collection(nameof(OnAddressedSidecar)), Trait("Needs", "Address")]
-public sealed class MetadataTests(AddressedSidecar addressed)
+[Collection(nameof(OnSharedSidecar))]
+public sealed class MetadataTests(SharedSidecar shared)
 {
-    private Sidecar Sidecar => addressed.Sidecar;
-
-    [Fact]
-    public async Task Extended_metadata_is_stored_unless_the_key_is_empty()
-    {
-        await Sidecar.Dapr.SetMetadataAsync(new SetMetadataRequest { Key = "mark", Value = "m" });
-        await Sidecar.Dapr.SetMetadataAsync(new SetMetadataRequest { Key = "", Value = "nothing" });
-        Assert.Equal(HttpStatusCode.NoContent, (await Sidecar.Http.PutAsync("/v1.0/metadata/other", new StringContent("o"))).StatusCode);
-        var metadata = (await Sidecar.Dapr.GetMetadataAsync(new())).ExtendedMetadata;
-        Assert.Equal(("m", "o", false), (metadata["mark"], metadata["other"], metadata.ContainsKey("")));
-        using var json = await OverHttpAsync();
-        Assert.Equal("m", json.RootElement.GetProperty("extended").GetProperty("mark").GetString());
-    }
+    private Sidecar Sidecar => shared.Sidecar;
 
     [Fact]
     public async Task Metadata_contains_app_components_and_capabilities()
     {
         var metadata = await Sidecar.Dapr.GetMetadataAsync(new());
-        Assert.Equal((AddressedSidecar.AppId, addressed.App.Port), (metadata.Id, metadata.AppConnectionProperties.Port));
+        Assert.Equal((SharedSidecar.AppId, shared.App.Port), (metadata.Id, metadata.AppConnectionProperties.Port));
         Assert.Equal(
             ["pubsub.in-memory v1", "pubsub.redis v1", "state.in-memory v1", "state.redis v1"],
             metadata.RegisteredComponents.Select(c => $"{c.Type} {c.Version}").Distinct().Order());
         using var json = await OverHttpAsync();
-        Assert.Equal(AddressedSidecar.AppId, json.RootElement.GetProperty("id").GetString());
+        Assert.Equal(SharedSidecar.AppId, json.RootElement.GetProperty("id").GetString());
         var connection = json.RootElement.GetProperty("appConnectionProperties");
-        Assert.Equal((addressed.App.Port, "grpc"), (connection.GetProperty("port").GetInt32(), connection.GetProperty("protocol").GetString()));
+        Assert.Equal((shared.App.Port, "grpc"), (connection.GetProperty("port").GetInt32(), connection.GetProperty("protocol").GetString()));
         Assert.Equal(0, connection.TryGetProperty("maxConcurrency", out var most) ? most.GetInt32() : 0);
         var store = json.RootElement.GetProperty("components").EnumerateArray().Single(c => c.GetProperty("name").GetString() == "store");
         Assert.Contains("TRANSACTIONAL", store.GetProperty("capabilities").EnumerateArray().Select(c => c.GetString()));

@@ -1,25 +1,18 @@
 using System.Diagnostics;
 using Dapr.AppCallback.Autogen.Grpc.v1;
-using Grpc.Core;
 using static Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types;
 
 namespace Conformance;
 
 /// <summary>Retries of deliveries by resiliency policies.</summary>
-public sealed class RetryPolicyTests : IAsyncLifetime
+public sealed class RetryPolicyTests : OnOwnRedis
 {
-    private RedisServer redis = null!;
-
-    public async Task InitializeAsync() => redis = await RedisServer.StartAsync();
-
-    public async Task DisposeAsync() => await redis.DisposeAsync();
-
     [Fact]
     public async Task An_event_is_dead_lettered_after_the_maximum_number_of_retries()
     {
         await using var app = await TestApp.StartAsync(TestApp.Subscription("pubsub", "work", "dead"), TestApp.Subscription("pubsub", "dead"));
         app.OnTopic("work", TopicEventResponseStatus.Retry);
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis) + Yaml.Retries("pubsub", 2), app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", PubSub() + Yaml.Retries("pubsub", 2), app.Port);
         await sidecar.Dapr.PublishAsync("work", "1");
         var topics = new List<string>();
         for (var i = 0; i < 4; i++) topics.Add((await app.NextAsync()).Event.Topic);
@@ -33,65 +26,12 @@ public sealed class RetryPolicyTests : IAsyncLifetime
         var calls = 0;
         app.OnTopic("work", _ =>
             Task.FromResult(new TopicEventResponse { Status = ++calls < 3 ? TopicEventResponseStatus.Retry : TopicEventResponseStatus.Success }));
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis) + Yaml.Retries("pubsub", 9), app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", PubSub() + Yaml.Retries("pubsub", 9), app.Port);
         await sidecar.Dapr.PublishAsync("work", "1");
         for (var i = 0; i < 3; i++) await app.NextAsync("work");
-        await redis.Database.AllAcknowledgedAsync("work", "app");
+        await Redis.Database.AllAcknowledgedAsync("work", "app");
         Assert.Equal(3, calls);
-        Assert.Empty(await redis.Database.StreamAsync("dead"));
-    }
-
-    [Theory]
-    [InlineData(StatusCode.NotFound, 1)]
-    [InlineData(StatusCode.Unavailable, 3)]
-    public async Task An_event_is_retried_only_after_the_status_codes_of_the_policy(StatusCode code, int attempts)
-    {
-        await using var app = await TestApp.StartAsync(TestApp.Subscription("pubsub", "work", "dead"), TestApp.Subscription("pubsub", "dead"));
-        var calls = 0;
-        app.OnTopic("work", _ =>
-        {
-            calls++;
-            throw new RpcException(new Status(code, "configured by the test"));
-        });
-        var policy = Yaml.Retries("pubsub", 2, matching: ", matching: {gRPCStatusCodes: \"1-3,14\"}");
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis) + policy, app.Port);
-        await sidecar.Dapr.PublishAsync("work", "1");
-        await app.NextAsync("dead");
-        Assert.Equal(attempts, calls);
-    }
-
-    [Fact]
-    public async Task A_retry_status_of_the_app_is_retried_regardless_of_the_status_codes_of_the_policy()
-    {
-        await using var app = await TestApp.StartAsync(TestApp.Subscription("pubsub", "work", "dead"), TestApp.Subscription("pubsub", "dead"));
-        app.OnTopic("work", TopicEventResponseStatus.Retry);
-        var policy = Yaml.Retries("pubsub", 2, matching: ", matching: {gRPCStatusCodes: \"14\"}");
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis) + policy, app.Port);
-        await sidecar.Dapr.PublishAsync("work", "1");
-        for (var attempt = 0; attempt < 3; attempt++) Assert.Equal("work", (await app.NextAsync()).Event.Topic);
-        Assert.Equal("dead", (await app.NextAsync()).Event.Topic);
-    }
-
-    [Theory]
-    [InlineData("DefaultPubsubComponentInboundRetryPolicy", "{}", 3)]
-    [InlineData("DefaultComponentInboundRetryPolicy", "{}", 3)]
-    [InlineData("DefaultRetryPolicy", "{}", 3)]
-    [InlineData("DefaultStatestoreComponentInboundRetryPolicy", "{}", 1)]
-    [InlineData("DefaultComponentOutboundRetryPolicy", "{}", 1)]
-    [InlineData("DefaultComponentInboundRetryPolicy", "{components: {other: {inbound: {retry: DefaultComponentInboundRetryPolicy}}}}", 3)]
-    [InlineData("DefaultComponentInboundRetryPolicy", "{components: {pubsub: {outbound: {retry: DefaultComponentInboundRetryPolicy}}}}", 1)]
-    [InlineData("DefaultComponentInboundRetryPolicy", "{}\nscopes: [other]", 1)]
-    public async Task A_default_policy_applies_by_its_name_to_unlisted_components(string name, string targets, int attempts)
-    {
-        await using var app = await TestApp.StartAsync(TestApp.Subscription("pubsub", "work", "dead"), TestApp.Subscription("pubsub", "dead"));
-        app.OnTopic("work", TopicEventResponseStatus.Retry);
-        var policy = Yaml.Resiliency($"{{retries: {{{name}: {{duration: 1ms, maxRetries: 2}}}}}}", "{}")
-            .Replace("targets: {}", "targets: " + targets.Split('\n')[0]);
-        if (targets.Contains('\n')) policy += targets.Split('\n')[1] + "\n";
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis) + policy, app.Port);
-        await sidecar.Dapr.PublishAsync("work", "1");
-        for (var attempt = 0; attempt < attempts; attempt++) Assert.Equal("work", (await app.NextAsync()).Event.Topic);
-        Assert.Equal("dead", (await app.NextAsync()).Event.Topic);
+        Assert.Empty(await Redis.Database.StreamAsync("dead"));
     }
 
     [Fact]
@@ -107,7 +47,7 @@ public sealed class RetryPolicyTests : IAsyncLifetime
         var policy = Yaml.Resiliency(
             "{retries: {again: {policy: exponential, maxInterval: 1ms, maxRetries: 3}}}",
             "{components: {pubsub: {inbound: {retry: again}}}}");
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis) + policy, app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", PubSub() + policy, app.Port);
         await sidecar.Dapr.PublishAsync("work", "1");
         await app.NextAsync("dead");
         Assert.Equal(4, attempts.Count);
@@ -124,10 +64,10 @@ public sealed class RetryPolicyTests : IAsyncLifetime
         var never = new TaskCompletionSource<TopicEventResponse>();
         var policy = Yaml.Resiliency(
             "{timeouts: {soon: 1s}, retries: {again: {duration: 1ms, maxRetries: 1}}}", "{components: {pubsub: {inbound: {timeout: soon, retry: again}}}}");
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis) + policy, app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", PubSub() + policy, app.Port);
         // The first call of a sidecar to its app can take hundreds of milliseconds, and the app may never see a call that times out in transit.
         await sidecar.Dapr.PublishAsync("first", "1");
-        await redis.Database.AllAcknowledgedAsync("first", "app");
+        await Redis.Database.AllAcknowledgedAsync("first", "app");
         app.Reset();
         app.OnTopic("work", _ => never.Task);
         await sidecar.Dapr.PublishAsync("work", "1");
@@ -135,24 +75,6 @@ public sealed class RetryPolicyTests : IAsyncLifetime
             ["work", "work", "dead"],
             new[] { (await app.NextAsync()).Event.Topic, (await app.NextAsync()).Event.Topic, (await app.NextAsync()).Event.Topic });
         never.SetCanceled();
-    }
-
-    [Fact]
-    public async Task With_one_worker_events_keep_their_order_across_retries()
-    {
-        await using var app = await TestApp.StartAsync(TestApp.Subscription("pubsub", "work"));
-        var tried = new HashSet<string>();
-        app.OnTopic("work", got => Task.FromResult(new TopicEventResponse
-        {
-            Status = tried.Add(got.Id) ? TopicEventResponseStatus.Retry : TopicEventResponseStatus.Success,
-        }));
-        var components = Yaml.Redis("pubsub", "pubsub.redis", redis, ("concurrency", "1")) + Yaml.Retries("pubsub", 3);
-        await using var sidecar = await Sidecar.StartAsync("app", components, app.Port);
-        for (var i = 0; i < 20; i++) await sidecar.Dapr.PublishAsync("work", $"{i}");
-        for (var i = 0; i < 20; i++)
-        {
-            Assert.Equal(($"{i}", $"{i}"), ((await app.NextAsync()).Event.Data.ToStringUtf8(), (await app.NextAsync()).Event.Data.ToStringUtf8()));
-        }
     }
 
     [Fact]
@@ -164,13 +86,13 @@ public sealed class RetryPolicyTests : IAsyncLifetime
         {
             Status = got.Id == "poison" && !cured ? TopicEventResponseStatus.Retry : TopicEventResponseStatus.Success,
         }));
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Redis("pubsub", "pubsub.redis", redis) + Yaml.Retries("pubsub", -1), app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", PubSub() + Yaml.Retries("pubsub", -1), app.Port);
         await sidecar.Dapr.PublishAsync("work", "1", metadata: ("cloudevent.id", "poison"));
         await app.NextAsync("work");
         await sidecar.Dapr.PublishAsync("work", "2", metadata: ("cloudevent.id", "later"));
         while ((await app.NextAsync("work")).Event.Id != "later") ;
         Assert.Equal("poison", (await app.NextAsync("work")).Event.Id);
         cured = true;
-        await redis.Database.AllAcknowledgedAsync("work", "app");
+        await Redis.Database.AllAcknowledgedAsync("work", "app");
     }
 }

@@ -12,14 +12,13 @@ public sealed partial class Sidecar : IAsyncDisposable
 {
     private static readonly string Foreign = Environment.GetEnvironmentVariable("DAPRD_UNDER_TEST") ?? "";
 
-    private readonly ChildProcess? process;
-    private readonly string? folder;
+    private readonly string folder;
     private readonly GrpcChannel channel;
 
-    private Sidecar(string appId, string grpc, string http, ChildProcess? process = null, string? folder = null)
+    private Sidecar(string appId, string grpc, string http, ChildProcess process, string folder)
     {
         AppId = appId;
-        this.process = process;
+        Process = process;
         this.folder = folder;
         Address = grpc;
         channel = GrpcChannel.ForAddress(grpc);
@@ -41,14 +40,10 @@ public sealed partial class Sidecar : IAsyncDisposable
 
     public HttpClient Http { get; }
 
-    /// <summary>Only for a started sidecar.</summary>
-    internal ChildProcess Process => process!;
+    internal ChildProcess Process { get; }
 
     /// <summary>Sidecars find each other by app id on the whole machine, so an app that other apps call needs a unique one.</summary>
     public static string FreshId(string name) => $"{name}-{Guid.NewGuid():N}"[..(name.Length + 9)];
-
-    /// <summary>A sidecar that is started elsewhere.</summary>
-    public static Sidecar At(string appId, string grpc, string http) => new(appId, grpc, http);
 
     /// <summary>Completes when the APIs are up and, with an app, its subscriptions are active (with health checks: its port is reachable).</summary>
     /// <param name="resources">YAML documents.</param>
@@ -121,8 +116,8 @@ public sealed partial class Sidecar : IAsyncDisposable
     {
         channel.Dispose();
         Http.Dispose();
-        if (process is not null) await process.DisposeAsync();
-        if (folder is not null) Directory.Delete(folder, recursive: true);
+        await Process.DisposeAsync();
+        Directory.Delete(folder, recursive: true);
     }
 
     [GeneratedRegex(@"^---\s*$", RegexOptions.Multiline)]

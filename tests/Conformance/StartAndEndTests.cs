@@ -1,29 +1,12 @@
-using System.Net;
-using System.Text.Json;
 using Dapr.AppCallback.Autogen.Grpc.v1;
-using Dapr.Client.Autogen.Grpc.v1;
 using Grpc.Core;
 using StackExchange.Redis;
 
 namespace Conformance;
 
 /// <summary>A sidecar without its app, subscription discovery, and shutdown.</summary>
-public sealed class StartAndEndTests : IAsyncLifetime
+public sealed class StartAndEndTests : OnOwnRedis
 {
-    private const string Declared = """
-        ---
-        apiVersion: dapr.io/v2alpha1
-        kind: Subscription
-        metadata: {name: declared}
-        spec: {pubsubname: pubsub, topic: declared, routes: {default: /declared}}
-        """;
-
-    private RedisServer redis = null!;
-
-    public async Task InitializeAsync() => redis = await RedisServer.StartAsync();
-
-    public async Task DisposeAsync() => await redis.DisposeAsync();
-
     [Fact]
     public async Task Without_its_app_a_sidecar_serves_components_but_is_not_initialized()
     {
@@ -39,21 +22,12 @@ public sealed class StartAndEndTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Without_an_app_port_declarative_subscriptions_are_listed_and_not_started()
-    {
-        await using var sidecar = await Sidecar.StartAsync("app", PubSub() + Declared);
-        Assert.Equal("declared", Assert.Single((await sidecar.Dapr.GetMetadataAsync(new())).Subscriptions).Topic);
-        Assert.False(await redis.Database.KeyExistsAsync("declared"));
-    }
-
-    [Fact]
-    public async Task An_app_without_subscription_discovery_has_only_declarative_subscriptions()
+    public async Task An_app_without_subscription_discovery_has_no_subscriptions()
     {
         await using var app = await TestApp.StartAsync();
         app.OnDiscovery = _ => throw new RpcException(new Status(StatusCode.Unimplemented, "configured by the test"));
-        await using var sidecar = await Sidecar.StartAsync("app", PubSub() + Declared, app.Port);
-        await sidecar.Dapr.PublishAsync("declared", "1");
-        Assert.Equal("/declared", (await app.NextAsync("declared")).Event.Path);
+        await using var sidecar = await Sidecar.StartAsync("app", PubSub(), app.Port);
+        Assert.Empty((await sidecar.Dapr.GetMetadataAsync(new())).Subscriptions);
     }
 
     [Fact]
@@ -66,10 +40,9 @@ public sealed class StartAndEndTests : IAsyncLifetime
             asked++;
             throw new RpcException(new Status(StatusCode.Internal, "configured by the test"));
         };
-        await using var sidecar = await Sidecar.StartAsync("app", PubSub() + Declared, app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", PubSub(), app.Port);
         Assert.Equal(4, asked);
-        Assert.Equal("declared", Assert.Single((await sidecar.Dapr.GetMetadataAsync(new())).Subscriptions).Topic);
-        Assert.False(await redis.Database.KeyExistsAsync("declared"));
+        Assert.Empty((await sidecar.Dapr.GetMetadataAsync(new())).Subscriptions);
     }
 
     [Fact]
@@ -80,7 +53,7 @@ public sealed class StartAndEndTests : IAsyncLifetime
         await sidecar.Dapr.PublishAsync("theirs", "1");
         await sidecar.Dapr.PublishAsync("mine", "2");
         Assert.Equal("mine", (await app.NextAsync()).Event.Topic);
-        Assert.Empty((RedisResult[])(await redis.Database.ExecuteAsync("XINFO", "GROUPS", "theirs"))!);
+        Assert.Empty((RedisResult[])(await Redis.Database.ExecuteAsync("XINFO", "GROUPS", "theirs"))!);
     }
 
     [Fact]
@@ -93,15 +66,15 @@ public sealed class StartAndEndTests : IAsyncLifetime
         await sidecar.Dapr.PublishAsync("work", "1");
         await sidecar.Dapr.PublishAsync("work", "2");
         await app.NextAsync("work");
-        await Poll.UntilAsync(async () => await redis.Database.PendingAsync("work", "app") == 2);
+        await Poll.UntilAsync(async () => await Redis.Database.PendingAsync("work", "app") == 2);
         sidecar.Process.Signal("TERM");
         await sidecar.LogsAsync("shutting down");
-        await redis.Database.ExecuteAsync("XADD", "work", "*", "data", """{"id":"late","datacontenttype":"application/json","data":3}""");
-        await Poll.UntilAsync(async () => await redis.Database.PendingAsync("work", "app") == 3);
+        await Redis.Database.ExecuteAsync("XADD", "work", "*", "data", """{"id":"late","datacontenttype":"application/json","data":3}""");
+        await Poll.UntilAsync(async () => await Redis.Database.PendingAsync("work", "app") == 3);
         Assert.False(sidecar.Process.Ended.IsCompleted);
         held.SetResult(new TopicEventResponse());
         Assert.Equal(0, await sidecar.Process.ExitAsync());
-        Assert.Equal(2, await redis.Database.PendingAsync("work", "app"));
+        Assert.Equal(2, await Redis.Database.PendingAsync("work", "app"));
     }
 
     [Fact]
@@ -118,7 +91,7 @@ public sealed class StartAndEndTests : IAsyncLifetime
             Assert.Equal(1, await slow.Process.ExitAsync());
         }
 
-        Assert.Equal(1, await redis.Database.PendingAsync("work", "app"));
+        Assert.Equal(1, await Redis.Database.PendingAsync("work", "app"));
         await using var failing = await Sidecar.StartAsync("app", PubSub(), app.Port, ["--dapr-graceful-shutdown-seconds", "30"]);
         await failing.Dapr.PublishAsync("work", "2");
         await app.NextAsync("work");
@@ -126,26 +99,7 @@ public sealed class StartAndEndTests : IAsyncLifetime
         await failing.LogsAsync("shutting down");
         held.SetException(new RpcException(new Status(StatusCode.Unavailable, "configured by the test")));
         Assert.Equal(0, await failing.Process.ExitAsync());
-        Assert.Equal(2, await redis.Database.PendingAsync("work", "app"));
-    }
-
-    [Theory]
-    [InlineData("grpc", false)]
-    [InlineData("grpc", true)]
-    [InlineData("http", false)]
-    [InlineData("http", true)]
-    public async Task A_shutdown_request_ends_the_sidecar_with_exit_code_1_if_forced(string protocol, bool forced)
-    {
-        await using var sidecar = await Sidecar.StartAsync("app", Yaml.Component("store", "state.in-memory"));
-        if (protocol == "grpc") await sidecar.Dapr.ShutdownAsync(new ShutdownRequest(), forced ? new Metadata { { "dapr-force-shutdown", "true" } } : null);
-        else
-        {
-            using var request = new HttpRequestMessage(HttpMethod.Post, "/v1.0/shutdown");
-            if (forced) request.Headers.Add("dapr-force-shutdown", "true");
-            Assert.Equal(HttpStatusCode.NoContent, (await sidecar.Http.SendAsync(request)).StatusCode);
-        }
-
-        Assert.Equal(forced ? 1 : 0, await sidecar.Process.ExitAsync());
+        Assert.Equal(2, await Redis.Database.PendingAsync("work", "app"));
     }
 
     [Fact]
@@ -156,9 +110,5 @@ public sealed class StartAndEndTests : IAsyncLifetime
         await using var sidecar = await Sidecar.StartAsync("app", "", app.Port, checks);
         var health = (await sidecar.Dapr.GetMetadataAsync(new())).AppConnectionProperties.Health;
         Assert.Equal(("2s", "250ms", 4), (health.HealthProbeInterval, health.HealthProbeTimeout, health.HealthThreshold));
-        using var json = JsonDocument.Parse(await sidecar.Http.GetStringAsync("/v1.0/metadata"));
-        Assert.Equal("2s", json.RootElement.GetProperty("appConnectionProperties").GetProperty("health").GetProperty("healthProbeInterval").GetString());
     }
-
-    private string PubSub(params (string Name, string Value)[] metadata) => Yaml.Redis("pubsub", "pubsub.redis", redis, metadata);
 }

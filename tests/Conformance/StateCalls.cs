@@ -30,6 +30,6 @@ internal static class StateCalls
         return (response.Data.ToStringUtf8(), response.Etag);
     }
 
-    public static async Task DeleteAsync(this DaprService.DaprClient dapr, string store, string key, string? etag = null) =>
-        await dapr.DeleteStateAsync(new DeleteStateRequest { StoreName = store, Key = key, Etag = etag is null ? null : new Etag { Value = etag } });
+    public static async Task DeleteAsync(this DaprService.DaprClient dapr, string store, string key) =>
+        await dapr.DeleteStateAsync(new DeleteStateRequest { StoreName = store, Key = key });
 }

@@ -30,9 +30,6 @@ public sealed partial class TestApp : IAsyncDisposable
 
     public int Port { get; }
 
-    /// <summary>Maximum number of header fields per call; applies from the next start. A batch has two per event.</summary>
-    public int HeadersMax { get; set; } = 1000;
-
     internal List<TopicSubscription> Subscriptions { get; }
 
     /// <summary>Whether health checks succeed.</summary>
@@ -46,9 +43,6 @@ public sealed partial class TestApp : IAsyncDisposable
 
     /// <summary>Completes when a call of Hang was cancelled.</summary>
     internal TaskCompletionSource Cancelled { get; private set; } = NewSignal();
-
-    /// <summary>Runs before the response to Say; may throw.</summary>
-    public Func<CancellationToken, Task> OnCall { get; set; } = _ => Task.CompletedTask;
 
     public static Task<TestApp> StartAsync(params IEnumerable<TopicSubscription> subscriptions) => StartAsync(FreePort.Take(), subscriptions);
 
@@ -101,7 +95,6 @@ public sealed partial class TestApp : IAsyncDisposable
     public void Reset()
     {
         answers.Clear();
-        OnCall = _ => Task.CompletedTask;
         Cancelled = NewSignal();
         while (received.Reader.TryRead(out _)) ;
         ResetBatches();
@@ -112,8 +105,9 @@ public sealed partial class TestApp : IAsyncDisposable
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
-            kestrel.Limits.MaxRequestHeaderCount = HeadersMax;
-            kestrel.Limits.MaxRequestHeadersTotalSize = HeadersMax * 512;
+            // A batch has two header fields per event.
+            kestrel.Limits.MaxRequestHeaderCount = 1000;
+            kestrel.Limits.MaxRequestHeadersTotalSize = 1000 * 512;
             kestrel.ListenLocalhost(Port, listen => listen.Protocols = HttpProtocols.Http2);
         });
         builder.Services.AddRoutingCore();
@@ -123,7 +117,6 @@ public sealed partial class TestApp : IAsyncDisposable
         server = builder.Build();
         server.UseRouting();
         server.MapGrpcService<Callback>();
-        server.MapGrpcService<AlphaCallback>();
         server.MapGrpcService<Health>();
         server.MapGrpcService<EchoService>();
         await server.StartAsync();

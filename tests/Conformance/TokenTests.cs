@@ -32,9 +32,8 @@ public sealed class TokenTests : IAsyncLifetime
     {
         var failure = await Failure.OfAsync(() => sidecar.Dapr.PublishAsync("news", "1"));
         Assert.Equal((StatusCode.Unauthenticated, "Unauthorized"), (failure.StatusCode, failure.Status.Detail));
-        Assert.True(failure.HasReason("missing api token in request metadata"));
         var wrong = await Failure.OfAsync(() => sidecar.Dapr.PublishAsync("news", "1", headers: new Metadata { { "dapr-api-token", "wrong" } }));
-        Assert.True(wrong.HasReason("authentication error: api token mismatch"));
+        Assert.Equal(StatusCode.Unauthenticated, wrong.StatusCode);
         Assert.Equal(HttpStatusCode.Unauthorized, (await sidecar.Http.GetAsync("/v1.0/metadata")).StatusCode);
         Assert.Equal(HttpStatusCode.NoContent, (await sidecar.Http.GetAsync("/v1.0/healthz/outbound")).StatusCode);
     }

@@ -36,7 +36,7 @@ internal static class Yaml
         """;
 
     /// <summary>A constant retry of deliveries from the component, after one millisecond each. -1: without limit.</summary>
-    public static string Retries(string component, int retries, string matching = "") =>
+    public static string Retries(string component, int retries) =>
         $"""
         ---
         apiVersion: dapr.io/v1alpha1
@@ -46,7 +46,7 @@ internal static class Yaml
         spec:
           policies:
             retries:
-              again: {"{"}policy: constant, duration: 1ms, maxRetries: {retries}{matching}{"}"}
+              again: {"{"}policy: constant, duration: 1ms, maxRetries: {retries}{"}"}
           targets:
             components:
               {component}:

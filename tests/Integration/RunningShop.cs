@@ -46,6 +46,9 @@ public class RunningShop : IAsyncLifetime
     /// <summary>The folder of Dapr's component files.</summary>
     public string Components => Path.Combine(folder.FullName, "components");
 
+    /// <summary>The folder through which sidecars find each other.</summary>
+    public string NamesFolder => Path.Combine(folder.FullName, "names");
+
     /// <summary>The bearer token of the clients and of the command line. Null: none.</summary>
     internal string? Token { get; private protected set; }
 
@@ -73,7 +76,12 @@ public class RunningShop : IAsyncLifetime
 
     public string AddressOf(string port) => $"http://localhost:{Ports[port]}";
 
-    public static string ProgramOf(string project) => Path.Combine(Bin, project, Configuration, $"{project}.dll");
+    public static string ProgramOf(string project)
+    {
+        var program = Path.Combine(Bin, project, Configuration, $"{project}.dll");
+        // The stand-in for daprd is not part of the solution.
+        return File.Exists(program) ? program : throw new FileNotFoundException($"{program} is missing: build it with 'dotnet build standins/daprd -c Release'.");
+    }
 
     internal ChildProcess Runner => runner!;
 
@@ -83,7 +91,7 @@ public class RunningShop : IAsyncLifetime
         var runFile = WriteFiles();
         Dictionary<string, string> environment = new() { ["OTEL_EXPORTER_ZIPKIN_ENDPOINT"] = $"{Zipkin}", ["OTEL_BSP_SCHEDULE_DELAY"] = "100" };
         foreach (var (name, value) in Environment) environment[name] = value;
-        runner = ChildProcess.Start("dotnet", [ProgramOf("daprd"), "run", "-f", runFile, .. embedded ? ["--embedded"] : Array.Empty<string>()], environment);
+        runner = ChildProcess.Start("dotnet", [ProgramOf("daprd"), "run", "-f", runFile, "--names-folder", NamesFolder, .. embedded ? ["--embedded"] : Array.Empty<string>()], environment);
         Clients = new(AddressOf("5001"), AddressOf("5002"), AddressOf("5003"), AddressOf("5004"), token: Token);
         try
         {

@@ -14,22 +14,18 @@ internal sealed class AppChannel : IDisposable
     private static readonly TimeSpan DialTimeout = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan DialDelay = TimeSpan.FromMilliseconds(100);
 
-    private readonly string host;
     private readonly int port;
     private readonly GrpcChannel channel;
     private readonly AppCallback.AppCallbackClient callback;
-    private readonly AppCallbackAlpha.AppCallbackAlphaClient alpha;
     private readonly AppCallbackHealthCheck.AppCallbackHealthCheckClient health;
 
-    public AppChannel(string host, int port)
+    public AppChannel(int port)
     {
-        this.host = host;
         this.port = port;
-        Address = new Uri($"http://{host}:{port}");
+        Address = new Uri($"http://{SidecarOptions.AppHost}:{port}");
         Invoker = new HttpMessageInvoker(NewHandler());
         channel = GrpcChannel.ForAddress(Address, new GrpcChannelOptions { HttpHandler = NewHandler(), DisposeHttpClient = true });
         callback = new AppCallback.AppCallbackClient(channel);
-        alpha = new AppCallbackAlpha.AppCallbackAlphaClient(channel);
         health = new AppCallbackHealthCheck.AppCallbackHealthCheckClient(channel);
     }
 
@@ -70,18 +66,10 @@ internal sealed class AppChannel : IDisposable
         return await callback.OnTopicEventAsync(request, headers, cancellationToken: ct);
     }
 
-    /// <summary>Falls back to the RPC's alpha name if the app does not implement the stable one.</summary>
     public async Task<TopicEventBulkResponse> DeliverAsync(TopicEventBulkRequest request, Metadata headers, CancellationToken ct)
     {
         Activity.Current = null;
-        try
-        {
-            return await callback.OnBulkTopicEventAsync(request, headers, cancellationToken: ct);
-        }
-        catch (RpcException unknown) when (unknown.StatusCode == StatusCode.Unimplemented)
-        {
-            return await alpha.OnBulkTopicEventAlpha1Async(request, headers, cancellationToken: ct);
-        }
+        return await callback.OnBulkTopicEventAsync(request, headers, cancellationToken: ct);
     }
 
     /// <summary>Every error counts as unhealthy, including UNIMPLEMENTED.</summary>
@@ -111,7 +99,7 @@ internal sealed class AppChannel : IDisposable
         try
         {
             await socket.ConnectAsync(context.DnsEndPoint, ct);
-            return new RepeatedHeaders(new NetworkStream(socket, ownsSocket: true));
+            return new NetworkStream(socket, ownsSocket: true);
         }
         catch
         {
@@ -127,7 +115,7 @@ internal sealed class AppChannel : IDisposable
         limit.CancelAfter(DialTimeout);
         try
         {
-            await socket.ConnectAsync(host, port, limit.Token);
+            await socket.ConnectAsync(SidecarOptions.AppHost, port, limit.Token);
             return true;
         }
         catch (SocketException)

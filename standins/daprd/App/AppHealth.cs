@@ -1,10 +1,7 @@
 namespace Daprd.App;
 
 /// <param name="Threshold">Consecutive failures after which the app is unhealthy. One success makes it healthy again.</param>
-internal sealed record HealthSettings(bool Enabled, TimeSpan Interval, TimeSpan Timeout, int Threshold)
-{
-    public static readonly HealthSettings Off = new(false, TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(500), 3);
-}
+internal sealed record HealthSettings(bool Enabled, TimeSpan Interval, TimeSpan Timeout, int Threshold);
 
 /// <summary>Probes the app's health periodically.</summary>
 internal sealed class AppHealth(AppChannel app, HealthSettings settings)

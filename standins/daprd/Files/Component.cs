@@ -1,12 +1,28 @@
 namespace Daprd.Files;
 
-/// <summary>
-/// A component with resolved metadata: secrets and environment variables looked up, placeholders replaced.
-/// </summary>
 /// <param name="Type">As written, for example <c>state.redis</c>.</param>
 /// <param name="Metadata">Names are case-insensitive.</param>
 internal sealed record Component(string Name, string Type, string Version, IReadOnlyDictionary<string, string> Metadata, YamlNodeRef Source)
 {
+    public static Component Read(YamlNodeRef document)
+    {
+        var spec = document.Required("spec");
+        var metadata = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
+        foreach (var entry in spec.Field("metadata")?.Items() ?? [])
+        {
+            var name = entry.Required("name").Text();
+            if ((entry.Field("secretKeyRef") ?? entry.Field("envRef")) is { } reference)
+            {
+                throw reference.Error("secrets and variables in component files are not in this stand-in for daprd");
+            }
+
+            metadata[name] = entry.Field("value")?.Text() ?? "";
+        }
+
+        return new Component(
+            document.Required("metadata").Required("name").Text(), spec.Required("type").Text(), spec.Field("version")?.Text() ?? "v1", metadata, document);
+    }
+
     /// <summary>Empty if the name is absent.</summary>
     public string Value(string name) => Metadata.GetValueOrDefault(name, "");
 

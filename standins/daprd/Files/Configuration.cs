@@ -1,23 +1,20 @@
 using System.Globalization;
-using System.Text.RegularExpressions;
 
 namespace Daprd.Files;
 
 /// <summary>The fields of a Configuration file that the stand-in supports.</summary>
 /// <param name="SamplingRate">0 to 1; null: not set. 0 also disables the propagation of trace contexts.</param>
 /// <param name="ZipkinEndpoint">Receives the spans. Null: spans are not exported.</param>
-internal sealed partial record Configuration(double? SamplingRate, Uri? ZipkinEndpoint)
+internal sealed record Configuration(double? SamplingRate, Uri? ZipkinEndpoint)
 {
-    public static readonly Configuration None = new(null, null);
-
     private static readonly string[] Known = ["tracing", "metric", "metrics", "logging"];
     private static readonly string[] KnownOfTracing = ["samplingRate", "zipkin"];
 
     /// <summary>Later files override earlier ones.</summary>
     public static Configuration Read(IEnumerable<string> files, Action<string> warn)
     {
-        var found = None;
-        foreach (var document in files.SelectMany(f => YamlNodeRef.Documents(f, Expand)))
+        var found = new Configuration(null, null);
+        foreach (var document in files.SelectMany(YamlNodeRef.Documents))
         {
             if (document.Field("kind")?.Text() != "Configuration") continue;
             WarnOfMissing(document.Field("spec"), Known, warn);
@@ -43,14 +40,7 @@ internal sealed partial record Configuration(double? SamplingRate, Uri? ZipkinEn
             ? value
             : throw rate.Error($"'{rate.Text()}' is not a sampling rate from 0 to 1");
 
-    private static Uri? EndpointOf(YamlNodeRef endpoint) =>
-        endpoint.Text().Length == 0 ? null
-        : Uri.TryCreate(endpoint.Text(), UriKind.Absolute, out var address) && address.Scheme is "http" or "https" ? address
+    private static Uri EndpointOf(YamlNodeRef endpoint) =>
+        Uri.TryCreate(endpoint.Text(), UriKind.Absolute, out var address) && address.Scheme is "http" or "https" ? address
         : throw endpoint.Error($"'{endpoint.Text()}' is not the URL of a Zipkin");
-
-    private static string Expand(string text) =>
-        Variable().Replace(text, found => Environment.GetEnvironmentVariable(found.Groups[1].Value) ?? "");
-
-    [GeneratedRegex(@"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?")]
-    private static partial Regex Variable();
 }

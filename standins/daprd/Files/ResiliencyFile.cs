@@ -2,87 +2,56 @@ using Daprd.Resiliency;
 
 namespace Daprd.Files;
 
-/// <summary>A Resiliency resource: named policies, and the components to whose deliveries they apply.</summary>
-internal sealed record ResiliencyFile(
-    string Name,
-    List<string> Scopes,
-    IReadOnlyDictionary<string, TimeSpan> Timeouts,
-    IReadOnlyDictionary<string, RetryRule> Retries,
-    IReadOnlyDictionary<string, PolicyNames> Components)
+/// <summary>A Resiliency resource.</summary>
+/// <param name="Deliveries">The policies for deliveries from components, by the name of the component.</param>
+internal sealed record ResiliencyFile(string Name, IReadOnlyDictionary<string, DeliveryPolicy> Deliveries)
 {
-    public bool Concerns(string appId) => Scopes.Count == 0 || Scopes.Contains(appId);
-
     public static ResiliencyFile Read(YamlNodeRef document, Action<string> warn)
     {
         var spec = document.Required("spec");
         var (policies, targets) = (spec.Field("policies"), spec.Field("targets"));
-        var file = new ResiliencyFile(
-            document.Required("metadata").Required("name").Text(),
-            document.Texts("scopes"),
-            Each(policies, "timeouts", p => p.Duration()),
-            Each(policies, "retries", ReadRetry),
-            Each(targets, "components", p => ReadNames(p.Field("inbound"))));
-        var components = targets?.Field("components")?.Fields().Select(component => component.Value).ToList() ?? [];
+        var timeouts = Each(policies?.Field("timeouts"), ReadTimeout);
+        var retries = Each(policies?.Field("retries"), retry => ReadRetry(retry, warn));
+        var components = Each(targets?.Field("components"), component => component);
         IEnumerable<YamlNodeRef?> missing =
         [
             policies?.Field("circuitBreakers"), targets?.Field("apps"), targets?.Field("actors"),
-            .. components.Select(component => component.Field("outbound")),
-            .. components.Select(component => component.Field("inbound")?.Field("circuitBreaker")),
+            .. components.Values.Select(component => component.Field("outbound")),
+            .. components.Values.Select(component => component.Field("inbound")?.Field("circuitBreaker")),
         ];
-        foreach (var node in missing.OfType<YamlNodeRef>()) warn(node.Error("this is not in this stand-in for daprd, and ignored").Message);
-        file.CheckNames(targets);
-        return file;
+        foreach (var node in missing.OfType<YamlNodeRef>()) WarnOfMissing(node, warn);
+        return new ResiliencyFile(
+            document.Required("metadata").Required("name").Text(),
+            components.ToDictionary(component => component.Key, component => new DeliveryPolicy(
+                Find(component.Value.Field("inbound")?.Field("timeout"), timeouts), Find(component.Value.Field("inbound")?.Field("retry"), retries))));
     }
 
-    private static Dictionary<string, T> Each<T>(YamlNodeRef? parent, string name, Func<YamlNodeRef, T> read) =>
-        parent?.Field(name)?.Fields().ToDictionary(f => f.Name, f => read(f.Value)) ?? [];
+    private static Dictionary<string, T> Each<T>(YamlNodeRef? parent, Func<YamlNodeRef, T> read) =>
+        parent?.Fields().ToDictionary(field => field.Name, field => read(field.Value)) ?? [];
 
-    private static PolicyNames ReadNames(YamlNodeRef? target) => target is null
-        ? PolicyNames.None
-        : new PolicyNames(target.Field("timeout")?.Text(), target.Field("retry")?.Text());
+    private static TimeSpan ReadTimeout(YamlNodeRef timeout) =>
+        timeout.Duration() is var given && given >= DeliveryPolicy.TimeoutMin && given <= DeliveryPolicy.TimeoutMax ? given
+        : throw timeout.Error($"'{timeout.Text()}' is not from 10ms to 24h");
 
-    private static RetryRule ReadRetry(YamlNodeRef retry)
+    private static RetryRule ReadRetry(YamlNodeRef retry, Action<string> warn)
     {
-        var exponential = retry.Field("policy") is { } policy && policy.Text().ToLowerInvariant() switch
-        {
-            "" or "constant" => false,
-            "exponential" => true,
-            _ => throw policy.Error($"'{policy.Text()}' is neither constant nor exponential"),
-        };
-        var matching = retry.Field("matching");
+        if (retry.Field("matching") is { } matching) WarnOfMissing(matching, warn);
         return new RetryRule(
-            exponential,
+            retry.Field("policy") is { } policy && policy.Text().ToLowerInvariant() switch
+            {
+                "" or "constant" => false,
+                "exponential" => true,
+                _ => throw policy.Error($"'{policy.Text()}' is neither constant nor exponential"),
+            },
             retry.Field("duration")?.Duration() ?? TimeSpan.FromSeconds(5),
             retry.Field("maxInterval")?.Duration() ?? TimeSpan.FromSeconds(60),
-            retry.Field("maxRetries")?.Integer() ?? -1,
-            ReadCodes(matching?.Field("gRPCStatusCodes")));
+            retry.Field("maxRetries")?.Integer() ?? -1);
     }
 
-    /// <summary>Parses a list such as <c>1-3,14</c>; null: all codes.</summary>
-    private static List<(int First, int Last)>? ReadCodes(YamlNodeRef? node)
-    {
-        if (node is null || node.Text().Length == 0) return null;
-        var ranges = new List<(int, int)>();
-        foreach (var part in node.Text().Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
-        {
-            var ends = part.Split('-', StringSplitOptions.TrimEntries);
-            if (ends.Length > 2 || !int.TryParse(ends[0], out var first) || !int.TryParse(ends[^1], out var last) || last < first)
-            {
-                throw node.Error($"'{part}' is neither a status code nor a range of them");
-            }
+    private static T? Find<T>(YamlNodeRef? name, Dictionary<string, T> policies) => name is null ? default
+        : policies.TryGetValue(name.Text(), out var found) ? found
+        : throw name.Error($"there is no policy named {name.Text()}");
 
-            ranges.Add((first, last));
-        }
-
-        return ranges;
-    }
-
-    private void CheckNames(YamlNodeRef? targets)
-    {
-        foreach (var names in Components.Values)
-        {
-            if (names.Timeout is { } timeout && !Timeouts.ContainsKey(timeout)) throw targets!.Error($"there is no timeout named {timeout}");
-            if (names.Retry is { } retry && !Retries.ContainsKey(retry)) throw targets!.Error($"there is no retry named {retry}");
-        }
-    }
+    private static void WarnOfMissing(YamlNodeRef node, Action<string> warn) =>
+        warn(node.Error("this is not in this stand-in for daprd, and ignored").Message);
 }

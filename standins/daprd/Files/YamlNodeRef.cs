@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
@@ -20,13 +19,12 @@ internal sealed class YamlNodeRef
     }
 
     /// <summary>The documents of a file, without empty ones.</summary>
-    public static List<YamlNodeRef> Documents(string file, Func<string, string>? prepare = null)
+    public static List<YamlNodeRef> Documents(string file)
     {
         try
         {
-            var text = File.ReadAllText(file);
             var stream = new YamlStream();
-            stream.Load(new StringReader(prepare is null ? text : prepare(text)));
+            stream.Load(new StringReader(File.ReadAllText(file)));
             return [.. stream.Documents.Where(d => d.RootNode is YamlMappingNode).Select(d => new YamlNodeRef(file, "", d.RootNode))];
         }
         catch (YamlException broken)
@@ -85,28 +83,10 @@ internal sealed class YamlNodeRef
     public TimeSpan Duration() => GoDuration.TryParse(Text(), out var duration)
         ? duration : throw Error($"'{Text()}' is not a duration such as 500ms, 5s or 1m30s");
 
-    /// <summary>The value as component metadata: scalars as written, anything else as JSON.</summary>
-    public string ValueText() => node is YamlScalarNode ? Text() : JsonSerializer.Serialize(Plain(node));
-
     public List<string> Texts(string name) => Field(name) is { } list ? [.. list.Items().Select(i => i.Text())] : [];
 
     public Dictionary<string, string> TextMap(string name) =>
-        Field(name)?.Fields().ToDictionary(f => f.Name, f => f.Value.ValueText()) ?? [];
-
-    private static object? Plain(YamlNode node) => node switch
-    {
-        YamlMappingNode mapping => mapping.Children.ToDictionary(c => ((YamlScalarNode)c.Key).Value ?? "", c => Plain(c.Value)),
-        YamlSequenceNode sequence => sequence.Children.Select(Plain).ToList(),
-        YamlScalarNode { Style: ScalarStyle.Plain } scalar => PlainScalar(scalar.Value),
-        YamlScalarNode scalar => scalar.Value,
-        _ => null,
-    };
-
-    private static object? PlainScalar(string? value) =>
-        value is null or "" or "~" or "null" ? null
-        : bool.TryParse(value, out var flag) ? flag
-        : decimal.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) ? number
-        : value;
+        Field(name)?.Fields().ToDictionary(f => f.Name, f => f.Value.Text()) ?? [];
 
     private static bool IsNull(YamlNode node) =>
         node is YamlScalarNode { Style: ScalarStyle.Plain } scalar && (scalar.Value is null or "" or "~" or "null");

@@ -1,30 +1,31 @@
 using System.Globalization;
-using Daprd.Api;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Daprd.Invocation;
 
-/// <summary>Ends a gRPC call with a status and no message.</summary>
+/// <summary>gRPC at the level of HTTP: a call that ends with a status and no message.</summary>
 internal static class GrpcAnswer
 {
+    private const string Status = "grpc-status", Message = "grpc-message";
+
     public static bool IsGrpc(HttpRequest request) => request.ContentType?.StartsWith("application/grpc", StringComparison.Ordinal) == true;
 
-    /// <param name="details">A google.rpc.Status; null: none.</param>
-    public static void Write(HttpResponse response, StatusCode code, string message, byte[]? details = null)
+    /// <summary>Nothing of the response may have been sent yet.</summary>
+    public static void Write(HttpResponse response, StatusCode code, string message)
     {
-        var trailers = response.HasStarted
-            ? response.HttpContext.Features.Get<Microsoft.AspNetCore.Http.Features.IHttpResponseTrailersFeature>()?.Trailers
-            : null;
-        var target = trailers ?? response.Headers;
-        if (!response.HasStarted)
-        {
-            response.StatusCode = StatusCodes.Status200OK;
-            response.ContentType = "application/grpc";
-        }
+        response.StatusCode = StatusCodes.Status200OK;
+        response.ContentType = "application/grpc";
+        response.Headers[Status] = ((int)code).ToString(CultureInfo.InvariantCulture);
+        response.Headers[Message] = Uri.EscapeDataString(message);
+    }
 
-        target["grpc-status"] = ((int)code).ToString(CultureInfo.InvariantCulture);
-        target["grpc-message"] = Uri.EscapeDataString(message).Replace("%20", " ");
-        if (details is not null) target[RichStatus.Trailer] = Convert.ToBase64String(details).TrimEnd('=');
+    /// <summary>The message of the response's status; null if it is OK or not known yet.</summary>
+    public static string? FailureOf(HttpResponse response)
+    {
+        var trailers = response.HttpContext.Features.Get<IHttpResponseTrailersFeature>()?.Trailers;
+        var from = trailers?.ContainsKey(Status) == true ? trailers : response.Headers;
+        return from[Status].ToString() is "" or "0" ? null : Uri.UnescapeDataString(from[Message].ToString());
     }
 }

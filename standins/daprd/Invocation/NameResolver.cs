@@ -7,7 +7,7 @@ namespace Daprd.Invocation;
 /// Finds the sidecars of other processes. Each sidecar writes a file with its process id to a shared folder; the file is named after its app
 /// id and gRPC port. Files of processes that have ended are ignored. Several sidecars of one app id are used in turn.
 /// </summary>
-internal sealed class NameResolver(string folder, IReadOnlyDictionary<string, string> peers)
+internal sealed class NameResolver(string folder)
 {
     private uint turn;
 
@@ -39,7 +39,6 @@ internal sealed class NameResolver(string folder, IReadOnlyDictionary<string, st
     /// <summary>Null if no sidecar of the app id is found.</summary>
     public Uri? Find(string appId)
     {
-        if (peers.TryGetValue(appId, out var peer)) return new Uri($"http://{peer}");
         if (!Directory.Exists(folder)) return null;
         var prefix = $"{appId}@";
         string[] ports =

@@ -1,3 +1,5 @@
+using System.Threading.Channels;
+
 namespace Daprd.PubSub;
 
 /// <summary>Handles a batch. Returns one result per message, in order: null or the failure.</summary>
@@ -8,82 +10,50 @@ internal delegate Task<IReadOnlyList<Exception?>> BatchHandler(IReadOnlyList<Mes
 /// Collects the messages of one subscription into batches. A batch is handled when it is full or MaxAwait after its first message, one batch
 /// at a time. HandleAsync completes with the batch of its message, so a batch has at most as many messages as the broker has workers.
 /// </summary>
-internal sealed class BulkAccumulator(BulkOptions options, BatchHandler handler, TimeProvider time)
+internal sealed class BulkAccumulator(BulkOptions options, BatchHandler handler)
 {
-    private readonly Lock gate = new();
-    private readonly Queue<Waiting> waiting = new();
-    private ITimer? timer;
-    private bool busy;
+    private readonly Channel<Waiting> waiting = Channel.CreateUnbounded<Waiting>();
+    private int running;
 
-    // Without RunContinuationsAsynchronously: the continuations run one after the other, so their acknowledgements go out in one write.
     private readonly record struct Waiting(Message Message, TaskCompletionSource Handled);
 
     /// <param name="deadline">Not used: the messages of a batch wait for each other.</param>
     /// <param name="stopping">The same token for all messages of the subscription.</param>
     public Task HandleAsync(Message message, CancellationToken deadline, CancellationToken stopping)
     {
-        var waiting = new Waiting(message, new TaskCompletionSource());
-        bool full;
-        lock (gate)
-        {
-            this.waiting.Enqueue(waiting);
-            full = Gather(stopping);
-        }
-
-        if (full) _ = Task.Run(() => FlushAsync(stopping), CancellationToken.None);
-        return waiting.Handled.Task.WaitAsync(stopping);
+        if (Interlocked.Exchange(ref running, 1) == 0) _ = Task.Run(() => RunAsync(stopping), CancellationToken.None);
+        var one = new Waiting(message, new TaskCompletionSource());
+        waiting.Writer.TryWrite(one);
+        return one.Handled.Task.WaitAsync(stopping);
     }
 
-    /// <summary>True if a full batch is ready; otherwise starts the MaxAwait timer unless it is running or no message waits.</summary>
-    private bool Gather(CancellationToken stopping)
+    /// <summary>Runs until the subscription is stopped.</summary>
+    private async Task RunAsync(CancellationToken stopping)
     {
-        if (busy || waiting.Count == 0) return false;
-        if (waiting.Count < options.MaxMessages)
+        try
         {
-            timer ??= time.CreateTimer(_ => OnMaxAwait(stopping), null, options.MaxAwait, Timeout.InfiniteTimeSpan);
-            return false;
+            while (true) await HandleAsync(await GatherAsync(stopping), stopping);
         }
-
-        Close();
-        return true;
+        catch (OperationCanceledException)
+        {
+        }
     }
 
-    private void OnMaxAwait(CancellationToken stopping)
+    private async Task<List<Waiting>> GatherAsync(CancellationToken stopping)
     {
-        lock (gate)
+        List<Waiting> batch = [await waiting.Reader.ReadAsync(stopping)];
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+        limit.CancelAfter(options.MaxAwait);
+        try
         {
-            if (busy || timer is null) return;
-            Close();
+            while (batch.Count < options.MaxMessages) batch.Add(await waiting.Reader.ReadAsync(limit.Token));
+        }
+        catch (OperationCanceledException) when (!stopping.IsCancellationRequested)
+        {
+            // The batch is not full.
         }
 
-        _ = FlushAsync(stopping);
-    }
-
-    private void Close()
-    {
-        timer?.Dispose();
-        timer = null;
-        busy = true;
-    }
-
-    private async Task FlushAsync(CancellationToken stopping)
-    {
-        for (var again = true; again && !stopping.IsCancellationRequested;)
-        {
-            List<Waiting> batch;
-            lock (gate)
-            {
-                batch = new List<Waiting>(Math.Min(waiting.Count, options.MaxMessages));
-                while (batch.Count < options.MaxMessages && waiting.TryDequeue(out var next)) batch.Add(next);
-            }
-
-            await HandleAsync(batch, stopping);
-            lock (gate)
-            {
-                busy = false;
-                again = Gather(stopping);
-            }
-        }
+        return batch;
     }
 
     private async Task HandleAsync(List<Waiting> batch, CancellationToken stopping)
@@ -91,15 +61,15 @@ internal sealed class BulkAccumulator(BulkOptions options, BatchHandler handler,
         try
         {
             var failures = await handler(batch.ConvertAll(w => w.Message), stopping);
-            for (var i = 0; i < batch.Count; i++)
+            foreach (var (at, one) in batch.Index())
             {
-                if (failures[i] is { } failure) batch[i].Handled.SetException(failure);
-                else batch[i].Handled.SetResult();
+                if (failures[at] is { } failure) one.Handled.SetException(failure);
+                else one.Handled.SetResult();
             }
         }
         catch (Exception failure)
         {
-            foreach (var waiting in batch) waiting.Handled.TrySetException(failure);
+            foreach (var one in batch) one.Handled.TrySetException(failure);
         }
     }
 }

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using Dapr.AppCallback.Autogen.Grpc.v1;
+using Daprd.Api;
 using Daprd.App;
 using Daprd.Resiliency;
 using Daprd.Tracing;
@@ -12,103 +14,85 @@ namespace Daprd.PubSub;
 /// drops or that cannot be delivered go to the dead letter topic if there is one.
 /// </summary>
 internal sealed class Delivery(
-    Subscription subscription, AppChannel app, string appApiToken, Publisher publisher, Policy policy, Spans spans, Action<string> warn, TimeProvider time)
+    Subscription subscription, AppChannel app, string appApiToken, Publisher publisher, DeliveryPolicy policy, Spans spans, Action<string> warn)
 {
     private static readonly TimeSpan DeadLetterTimeout = TimeSpan.FromSeconds(30);
-    private static readonly IReadOnlyDictionary<string, string> NoMetadata = new Dictionary<string, string>();
+
+    public Subscription Subscription => subscription;
+
+    public AppChannel App => app;
+
+    public DeliveryPolicy Policy => policy;
 
     /// <summary>Throws if the message was neither handled nor dead-lettered.</summary>
     public async Task HandleAsync(Message message, CancellationToken deadline, CancellationToken stopping)
     {
-        string? givenUp;
         try
         {
-            using var cloudEvent = CloudEvent.Parse(subscription.IsRaw ? Envelope.WrapRaw(message, subscription.PubSubName) : message.Data);
-            givenUp = await DeliverAsync(cloudEvent, message, deadline, stopping);
+            var cloudEvent = Read(message);
+            using var noRetry = CancellationTokenSource.CreateLinkedTokenSource(deadline, stopping);
+            var status = await policy.RunAsync(
+                async limit =>
+                {
+                    using var end = CancellationTokenSource.CreateLinkedTokenSource(limit, deadline);
+                    return await AttemptAsync(cloudEvent, end.Token);
+                },
+                noRetry.Token);
+            if (status == TopicEventResponseStatus.Drop) await DropAsync(message);
         }
         catch (Exception failure) when (!stopping.IsCancellationRequested && subscription.DeadLetterTopic.Length > 0)
         {
-            givenUp = failure.Message;
+            await DeadLetterAsync(message, failure.Message);
         }
-
-        if (givenUp is null) return;
-        if (subscription.DeadLetterTopic.Length > 0) await DeadLetterAsync(message, givenUp);
-        else warn($"an event of topic {message.Topic} was dropped: {givenUp}");
     }
 
-    /// <summary>Null when the app has handled the event; otherwise why it is dropped.</summary>
-    private async Task<string?> DeliverAsync(CloudEvent cloudEvent, Message message, CancellationToken deadline, CancellationToken stopping)
+    /// <summary>Throws if the message is not an event.</summary>
+    public CloudEvent Read(Message message) => subscription.IsRaw ? CloudEvent.FromRaw(message, subscription.PubSubName) : CloudEvent.Parse(message.Data);
+
+    /// <summary>The headers of a call that delivers events, without trace contexts.</summary>
+    public Metadata Headers()
     {
-        if (cloudEvent.HasExpired(time.GetUtcNow())) return "it had expired";
-        if (subscription.Routes.Count == 0) return "no route matches it";
-        var status = deadline.CanBeCanceled
-            ? await DispatchAsync(cloudEvent, message, deadline, stopping)
-            : await policy.RunAsync(limit => AttemptAsync(cloudEvent, message, limit), stopping);
-        return status == TopicEventResponseStatus.Drop ? "the app dropped it" : null;
+        var headers = new Metadata { { "pubsubname", subscription.PubSubName } };
+        if (appApiToken.Length > 0) headers.Add(ApiToken.Header, appApiToken);
+        return headers;
     }
 
-    /// <summary>Retries until the deadline, which also cancels the current attempt.</summary>
-    private async Task<TopicEventResponseStatus> DispatchAsync(CloudEvent cloudEvent, Message message, CancellationToken deadline, CancellationToken stopping)
+    /// <summary>Starts the span of an attempt to deliver an event, and adds its context to the headers.</summary>
+    public Span Start(CloudEvent cloudEvent, Metadata headers)
     {
-        using var ended = CancellationTokenSource.CreateLinkedTokenSource(deadline, stopping);
-        return await policy.RunAsync(
-            async limit =>
-            {
-                using var end = CancellationTokenSource.CreateLinkedTokenSource(limit, deadline);
-                return await AttemptAsync(cloudEvent, message, end.Token);
-            },
-            ended.Token);
+        var span = spans.Start($"pubsub/{subscription.Topic}", ActivityKind.Client, TraceContext.FromEnvelope(cloudEvent.TraceParent));
+        spans.AddTo(headers, span.Context);
+        return span;
     }
 
-    private async Task<TopicEventResponseStatus> AttemptAsync(CloudEvent cloudEvent, Message message, CancellationToken limit)
+    /// <summary>The app has answered DROP.</summary>
+    public async Task DropAsync(Message message)
     {
-        var request = cloudEvent.ForApp(message.Topic, subscription.PubSubName, subscription.Routes[0].Path);
-        using var span = spans.Start($"pubsub/{message.Topic}", ActivityKind.Client, TraceContext.FromEnvelope(cloudEvent.TraceParent));
-        span.SetTopic(message.Topic);
+        if (subscription.DeadLetterTopic.Length > 0) await DeadLetterAsync(message, "the app dropped it");
+        else warn($"an event of topic {message.Topic} was dropped by the app");
+    }
+
+    public async Task DeadLetterAsync(Message message, string reason)
+    {
+        warn($"an event of topic {message.Topic} goes to the dead letter topic {subscription.DeadLetterTopic}: {reason}");
+        using var limit = new CancellationTokenSource(DeadLetterTimeout);
+        await publisher.ForwardAsync(subscription.PubSubName, message with { Topic = subscription.DeadLetterTopic }, limit.Token);
+    }
+
+    private async Task<TopicEventResponseStatus> AttemptAsync(CloudEvent cloudEvent, CancellationToken end)
+    {
+        var headers = Headers();
+        using var span = Start(cloudEvent, headers);
         try
         {
-            var response = await app.DeliverAsync(request, Headers(message, span.Context), limit);
-            return response.Status is TopicEventResponseStatus.Success or TopicEventResponseStatus.Drop
-                ? response.Status
-                : throw new RetryRequestedException();
+            var response = await app.DeliverAsync(cloudEvent.ForApp(subscription), headers, end);
+            return response.Status is TopicEventResponseStatus.Success or TopicEventResponseStatus.Drop ? response.Status : throw new RetryRequestedException();
         }
-        catch (RpcException failure) when (failure.StatusCode != StatusCode.Unimplemented)
+        catch (RpcException failure)
         {
             span.Fail(failure.Status.Detail);
             throw;
         }
-        catch (RpcException unknown)
-        {
-            span.Fail(unknown.Status.Detail);
-            warn($"the app does not implement OnTopicEvent; an event of topic {message.Topic} counts as processed");
-            return TopicEventResponseStatus.Success;
-        }
-    }
-
-    private Metadata Headers(Message message, TraceContext trace)
-    {
-        var headers = new Metadata();
-        foreach (var (name, value) in message.Metadata ?? NoMetadata)
-        {
-            var lower = name.ToLowerInvariant();
-            if (lower is not ("content-type" or "content-length" or "pubsubname") && !lower.EndsWith("-bin", StringComparison.Ordinal))
-            {
-                headers.Add(lower, value);
-            }
-        }
-
-        headers.Add("pubsubname", subscription.PubSubName);
-        if (appApiToken.Length > 0) headers.Add("dapr-api-token", appApiToken);
-        spans.AddTo(headers, trace);
-        return headers;
-    }
-
-    private async Task DeadLetterAsync(Message message, string reason)
-    {
-        warn($"an event of topic {message.Topic} goes to the dead letter topic {subscription.DeadLetterTopic}: {reason}");
-        using var limit = new CancellationTokenSource(DeadLetterTimeout, time);
-        var metadata = new Dictionary<string, string>(message.Metadata ?? NoMetadata) { ["pubsubName"] = subscription.PubSubName };
-        await publisher.ForwardAsync(subscription.PubSubName, new Message(subscription.DeadLetterTopic, message.Data, metadata), limit.Token);
     }
 }
 

@@ -4,8 +4,7 @@ namespace Daprd.PubSub;
 
 /// <summary>
 /// pubsub.in-memory: every subscription gets every event, one at a time and in order. An event without subscriber is lost, and a failed one
-/// is not redelivered. Publishing blocks until the subscriber has handled the previous event. A delivered event has the topic of the
-/// subscription, which may be a pattern.
+/// is not redelivered. Publishing blocks until the subscriber has handled the previous event.
 /// </summary>
 internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
 {
@@ -16,14 +15,8 @@ internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
     {
         foreach (var subscriber in subscribers)
         {
-            if (subscriber.Matches(message.Topic)) await subscriber.TakeAsync(message, warn);
+            if (subscriber.Topic == message.Topic) await subscriber.TakeAsync(message, warn);
         }
-    }
-
-    public async Task<IReadOnlyList<Exception?>> PublishManyAsync(IReadOnlyList<Message> messages)
-    {
-        await Task.WhenAll(messages.Select(PublishAsync));
-        return new Exception?[messages.Count];
     }
 
     public Task<IAsyncDisposable> SubscribeAsync(Subscription subscription, MessageHandler handler, CancellationToken ct)
@@ -32,8 +25,6 @@ internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
         lock (gate) subscribers = subscribers.Add(subscriber);
         return Task.FromResult<IAsyncDisposable>(subscriber);
     }
-
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     private void Forget(Subscriber subscriber)
     {
@@ -45,11 +36,7 @@ internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
         private readonly SemaphoreSlim turn = new(1, 1);
         private readonly CancellationTokenSource stopping = new();
 
-        /// <summary>A topic that ends in * is a prefix of longer topics.</summary>
-        public bool Matches(string published) =>
-            topic.EndsWith('*')
-                ? published.Length >= topic.Length && published.AsSpan().StartsWith(topic.AsSpan(0, topic.Length - 1), StringComparison.Ordinal)
-                : published == topic;
+        public string Topic => topic;
 
         public async Task TakeAsync(Message message, Action<string> warn)
         {
@@ -58,7 +45,7 @@ internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
             {
                 try
                 {
-                    if (!stopping.IsCancellationRequested) await handler(message with { Topic = topic }, CancellationToken.None, stopping.Token);
+                    if (!stopping.IsCancellationRequested) await handler(message, CancellationToken.None, stopping.Token);
                 }
                 catch (Exception failure)
                 {

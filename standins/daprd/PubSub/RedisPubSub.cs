@@ -1,13 +1,12 @@
 using System.Threading.Channels;
 using Daprd.Files;
-using Daprd.Redis;
+using StackExchange.Redis;
 
 namespace Daprd.PubSub;
 
 /// <param name="Group">Name of both the consumer group and the consumer.</param>
 /// <param name="QueueDepth">Maximum number of messages per read, and capacity of the queue to the workers.</param>
-/// <param name="MaxLength">Zero: streams are not trimmed by length.</param>
-/// <param name="StreamTtl">Zero: streams are not trimmed by age.</param>
+/// <param name="MaxLength">Null: streams are not trimmed.</param>
 /// <param name="ProcessingTimeout">Idle time after which a pending message is reclaimed. Zero: never.</param>
 /// <param name="RedeliverInterval">Interval of the search for such messages. Zero: never.</param>
 /// <param name="KeepAliveInterval">Interval at which the idle time of queued and running messages is reset. Zero: never.</param>
@@ -16,9 +15,7 @@ internal sealed record RedisPubSubSettings(
     string Group,
     int Concurrency,
     int QueueDepth,
-    long MaxLength,
-    TimeSpan StreamTtl,
-    TimeSpan ReadTimeout,
+    int? MaxLength,
     TimeSpan ProcessingTimeout,
     TimeSpan RedeliverInterval,
     TimeSpan KeepAliveInterval,
@@ -37,9 +34,7 @@ internal sealed record RedisPubSubSettings(
             component.Value("consumerID") is { Length: > 0 } id ? id : appId,
             Math.Max(1, component.Integer("concurrency", 10)),
             Math.Max(1, component.Integer("queueDepth", 100)),
-            component.Integer("maxLenApprox", 0),
-            component.Duration("streamTTL", TimeSpan.Zero),
-            component.Duration("readTimeout", TimeSpan.Zero) is { Ticks: > 0 } timeout ? timeout : TimeSpan.Zero,
+            component.Integer("maxLenApprox", 0) is > 0 and var length ? length : null,
             processing,
             Redelivery(component, version),
             version.KeepsHeldEntriesAlive ? component.Duration("entryKeepAliveInterval", processing / 3) : TimeSpan.Zero,
@@ -58,45 +53,32 @@ internal sealed record RedisPubSubSettings(
 /// A message is acknowledged even if its handler fails, unless its subscription was stopped meanwhile or, if idle messages are reclaimed,
 /// the handler took longer than the processing timeout.
 /// </summary>
-internal sealed class RedisPubSub : IPubSub
+internal sealed class RedisPubSub : IPubSub, IAsyncDisposable
 {
-    private readonly RedisClient redis;
+    private readonly Component component;
+    private readonly IDatabase redis;
     private readonly RedisPubSubSettings settings;
     private readonly Action<string> warn;
     private readonly TimeProvider time = TimeProvider.System;
     private readonly Channel<RedisDelivery> queue;
     private readonly Task[] workers;
 
-    public RedisPubSub(Component component, string appId, DaprVersion version, Action<string> warn)
+    public RedisPubSub(Component component, IConnectionMultiplexer connection, RedisPubSubSettings settings, Action<string> warn)
     {
-        redis = new RedisClient(RedisAddress.Of(component));
-        settings = RedisPubSubSettings.Of(component, appId, version);
+        this.component = component;
+        redis = connection.GetDatabase();
+        this.settings = settings;
         this.warn = warn;
         queue = Channel.CreateBounded<RedisDelivery>(settings.QueueDepth);
         workers = [.. Enumerable.Range(0, settings.Concurrency).Select(_ => Task.Run(WorkAsync))];
     }
 
-    /// <summary>Throws <see cref="RedisUnreachableException"/> if Redis is not reachable.</summary>
-    public async Task OpenAsync() => await redis.SendAsync("PING");
-
-    public async Task PublishAsync(Message message) => await redis.SendAsync(Add(message));
-
-    public async Task<IReadOnlyList<Exception?>> PublishManyAsync(IReadOnlyList<Message> messages)
-    {
-        try
-        {
-            var replies = await redis.SendAllAsync([.. messages.Select(Add)]);
-            return Array.ConvertAll(replies, reply => reply.Kind == RedisReplyKind.Error ? new RedisException(reply.ToString()) : null);
-        }
-        catch (RedisUnreachableException failure)
-        {
-            return [.. messages.Select(_ => failure)];
-        }
-    }
+    public Task PublishAsync(Message message) =>
+        redis.StreamAddAsync(message.Topic, StreamConsumer.DataField, message.Data, messageId: null, settings.MaxLength, useApproximateMaxLength: true);
 
     public async Task<IAsyncDisposable> SubscribeAsync(Subscription subscription, MessageHandler handler, CancellationToken ct)
     {
-        var consumer = new StreamConsumer(subscription.Topic, redis, settings, handler, queue.Writer, warn, time);
+        var consumer = new StreamConsumer(subscription.Topic, component, redis, settings, handler, queue.Writer, warn);
         await consumer.StartAsync(ct);
         return consumer;
     }
@@ -105,22 +87,6 @@ internal sealed class RedisPubSub : IPubSub
     {
         queue.Writer.TryComplete();
         await Task.WhenAll(workers);
-        await redis.DisposeAsync();
-    }
-
-    private RedisArgument[] Add(Message message)
-    {
-        var command = new List<RedisArgument>(9) { "XADD", message.Topic };
-        if (settings.MaxLength > 0) command.AddRange(["MAXLEN", "~", settings.MaxLength]);
-        else if (settings.StreamTtl > TimeSpan.Zero)
-        {
-            var oldest = (time.GetUtcNow() - settings.StreamTtl).ToUnixTimeMilliseconds();
-            command.AddRange(["MINID", "~", $"{oldest}-1"]);
-        }
-
-        command.AddRange(["*", "data", message.Data]);
-        if (message.Metadata is { } metadata) command.AddRange(["metadata", MessageMetadata.ToJson(metadata)]);
-        return [.. command];
     }
 
     private async Task WorkAsync()
@@ -133,11 +99,15 @@ internal sealed class RedisPubSub : IPubSub
                 var delivery = await queue.Reader.ReadAsync();
                 try
                 {
-                    await HandleAsync(delivery);
+                    if (delivery.Consumer.TryBegin()) await HandleAsync(delivery.Consumer, delivery);
                 }
                 catch (Exception failure)
                 {
                     warn($"message {delivery.Id} of topic {delivery.Message.Topic} could not be acknowledged: {failure.Message}");
+                }
+                finally
+                {
+                    delivery.Consumer.End(delivery.Id);
                 }
             }
         }
@@ -146,25 +116,10 @@ internal sealed class RedisPubSub : IPubSub
         }
     }
 
-    private async Task HandleAsync(RedisDelivery delivery)
-    {
-        try
-        {
-            using var work = delivery.Consumer.Begin();
-            if (work is not null) await HandleAsync(delivery.Consumer, delivery);
-        }
-        finally
-        {
-            delivery.Consumer.Release(delivery.Id);
-        }
-    }
-
     private async Task HandleAsync(StreamConsumer consumer, RedisDelivery delivery)
     {
         var taken = time.GetTimestamp();
-        using var deadline = settings is { Reclaims: true, EndsAtProcessingTimeout: true }
-            ? new CancellationTokenSource(settings.ProcessingTimeout, time)
-            : null;
+        using var deadline = settings is { Reclaims: true, EndsAtProcessingTimeout: true } ? new CancellationTokenSource(settings.ProcessingTimeout, time) : null;
         try
         {
             await consumer.Handler(delivery.Message, deadline?.Token ?? CancellationToken.None, consumer.Closed);
@@ -176,7 +131,7 @@ internal sealed class RedisPubSub : IPubSub
             if (late || consumer.Closed.IsCancellationRequested) return;
         }
 
-        await redis.SendAsync("XACK", delivery.Message.Topic, settings.Group, delivery.Id);
+        await redis.StreamAcknowledgeAsync(delivery.Message.Topic, settings.Group, delivery.Id);
     }
 }
 

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
+using Daprd.Files;
 using Daprd.Redis;
+using StackExchange.Redis;
 
 namespace Daprd.PubSub;
 
@@ -10,19 +12,24 @@ namespace Daprd.PubSub;
 /// messages held here so that they are not reclaimed.
 /// </summary>
 internal sealed class StreamConsumer(
-    string topic, RedisClient redis, RedisPubSubSettings settings, MessageHandler handler, ChannelWriter<RedisDelivery> queue,
-    Action<string> warn, TimeProvider time)
+    string topic, Component component, IDatabase redis, RedisPubSubSettings settings, MessageHandler handler, ChannelWriter<RedisDelivery> queue,
+    Action<string> warn)
     : IAsyncDisposable
 {
-    private static readonly TimeSpan ReconnectDelay = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(30);
+    /// <summary>The field of an entry that has the message.</summary>
+    public const string DataField = "data";
+
+    private static readonly TimeSpan ReconnectDelay = TimeSpan.FromMilliseconds(200), DrainTimeout = TimeSpan.FromSeconds(30);
+
+    /// <summary>A read returns when there is a message, or else after this time.</summary>
+    private static readonly TimeSpan BlockTime = TimeSpan.FromSeconds(2);
 
     private readonly CancellationTokenSource closed = new();
     private readonly CancellationTokenSource stopping = new();
     private readonly ConcurrentDictionary<string, byte> held = new();
     private readonly Lock gate = new();
     private readonly TaskCompletionSource idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private RedisConnection? connection;
+    private IConnectionMultiplexer? reader;
     private Task loops = Task.CompletedTask;
     private int running;
 
@@ -34,25 +41,45 @@ internal sealed class StreamConsumer(
     /// <summary>Completes when the consumer group exists; retries while Redis is unreachable.</summary>
     public async Task StartAsync(CancellationToken ct)
     {
-        while (!await TryCreateGroupAsync()) await Task.Delay(ReconnectDelay, time, ct);
+        while (reader is null)
+        {
+            try
+            {
+                await CreateGroupAsync();
+                reader = await RedisConnection.OpenBlockingAsync(component, BlockTime);
+            }
+            catch (Exception away) when (away is RedisException or TimeoutException)
+            {
+                warn($"topic {topic} cannot be subscribed to yet: {away.Message}");
+                await Task.Delay(ReconnectDelay, ct);
+            }
+        }
+
         // These run until DisposeAsync, not only until the start is over.
         var untilDisposed = CancellationToken.None;
-        loops = Task.WhenAll(Task.Run(ReadAsync, untilDisposed), Task.Run(ReclaimAsync, untilDisposed), Task.Run(KeepAliveAsync, untilDisposed));
+        loops = Task.WhenAll(
+            Task.Run(() => ReadAsync(reader.GetDatabase()), untilDisposed), Task.Run(ReclaimAsync, untilDisposed), Task.Run(KeepAliveAsync, untilDisposed));
     }
 
-    /// <summary>Counts a message as running until the result is disposed; null if the subscription is stopped and the message must not be handled.</summary>
-    public Work? Begin()
+    /// <summary>Counts a message as running until <see cref="End"/>; false if the subscription is stopped and the message must not be handled.</summary>
+    public bool TryBegin()
     {
         lock (gate)
         {
-            if (closed.IsCancellationRequested) return null;
             running++;
-            return new Work(this);
+            return !closed.IsCancellationRequested;
         }
     }
 
     /// <summary>The message is no longer held by the queue or a worker.</summary>
-    public void Release(string id) => held.TryRemove(id, out _);
+    public void End(string id)
+    {
+        held.TryRemove(id, out _);
+        lock (gate)
+        {
+            if (--running == 0 && closed.IsCancellationRequested) idle.TrySetResult();
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -64,7 +91,7 @@ internal sealed class StreamConsumer(
 
         try
         {
-            await idle.Task.WaitAsync(DrainTimeout, time);
+            await idle.Task.WaitAsync(DrainTimeout);
         }
         catch (TimeoutException)
         {
@@ -73,62 +100,44 @@ internal sealed class StreamConsumer(
 
         // The reader stops last. As in daprd, messages read in the meantime are not delivered and stay pending.
         await stopping.CancelAsync();
-        if (this.connection is { } connection) await connection.DisposeAsync();
+        if (reader is not null)
+        {
+            await reader.CloseAsync(allowCommandsToComplete: false);
+            await reader.DisposeAsync();
+        }
+
         await loops;
-    }
-
-    private void End()
-    {
-        lock (gate)
-        {
-            if (--running == 0 && closed.IsCancellationRequested) idle.TrySetResult();
-        }
-    }
-
-    private async Task<bool> TryCreateGroupAsync()
-    {
-        try
-        {
-            await CreateGroupAsync();
-            return true;
-        }
-        catch (RedisUnreachableException away)
-        {
-            warn($"topic {topic} cannot be subscribed to yet: {away.Message}");
-            return false;
-        }
     }
 
     private async Task CreateGroupAsync()
     {
         try
         {
-            await redis.SendAsync("XGROUP", "CREATE", topic, settings.Group, "0", "MKSTREAM");
+            await redis.StreamCreateConsumerGroupAsync(topic, settings.Group, StreamPosition.Beginning, createStream: true);
         }
-        catch (RedisException exists) when (exists.Message.StartsWith("BUSYGROUP", StringComparison.Ordinal))
+        catch (RedisServerException exists) when (exists.Message.StartsWith("BUSYGROUP", StringComparison.Ordinal))
         {
         }
     }
 
-    private async Task ReadAsync()
+    private async Task ReadAsync(IDatabase blocking)
     {
+        object[] command =
+            ["GROUP", settings.Group, settings.Group, "COUNT", settings.QueueDepth, "BLOCK", (long)BlockTime.TotalMilliseconds, "STREAMS", topic, ">"];
         while (!stopping.IsCancellationRequested)
         {
             try
             {
-                if (connection is not { IsBroken: false })
+                var reply = await blocking.ExecuteAsync("XREADGROUP", command);
+                if (reply.IsNull) continue;
+                foreach (var entry in (RedisResult[])reply[0][1]!)
                 {
-                    // A blocking read has no timeout.
-                    connection = await RedisConnection.OpenAsync(redis.Address, Timeout.InfiniteTimeSpan, stopping.Token);
-                    if (stopping.IsCancellationRequested) await connection.DisposeAsync();
+                    var fields = (RedisValue[])entry[1]!;
+                    var at = Array.IndexOf(fields, DataField);
+                    await EnqueueAsync((string)entry[0]!, at < 0 ? RedisValue.EmptyString : fields[at + 1]);
                 }
-
-                var reply = await connection.SendAsync(
-                    "XREADGROUP", "GROUP", settings.Group, settings.Group, "COUNT", settings.QueueDepth,
-                    "BLOCK", (long)settings.ReadTimeout.TotalMilliseconds, "STREAMS", topic, ">");
-                if (!reply.OrThrow().IsNull) await EnqueueAsync(reply.Items[0].Items[1].Items);
             }
-            catch (RedisException gone) when (gone.Message.StartsWith("NOGROUP", StringComparison.Ordinal))
+            catch (RedisServerException gone) when (gone.Message.StartsWith("NOGROUP", StringComparison.Ordinal))
             {
                 await AttemptAsync(CreateGroupAsync);
             }
@@ -167,8 +176,8 @@ internal sealed class StreamConsumer(
     /// <summary>XCLAIM of a message by its owner resets its idle time; with JUSTID it does not count as a delivery.</summary>
     private async Task KeepAliveOnceAsync()
     {
-        RedisArgument[] held = [.. this.held.Keys];
-        if (held.Length > 0) await redis.SendAsync(["XCLAIM", topic, settings.Group, settings.Group, 0, .. held, "JUSTID"]);
+        RedisValue[] held = [.. this.held.Keys.Select(id => (RedisValue)id)];
+        if (held.Length > 0) await redis.StreamClaimIdsOnlyAsync(topic, settings.Group, settings.Group, 0, held);
     }
 
     private async Task ReclaimOnceAsync()
@@ -176,45 +185,20 @@ internal sealed class StreamConsumer(
         var idleMs = (long)settings.ProcessingTimeout.TotalMilliseconds;
         while (!stopping.IsCancellationRequested)
         {
-            var pending = await redis.SendAsync("XPENDING", topic, settings.Group, "-", "+", settings.QueueDepth);
-            var old = pending.Items.Where(p => p.Items[2].Integer >= idleMs).Select(p => (RedisArgument)p.Items[0].Bytes).ToList();
-            if (old.Count == 0) return;
-            var claimed = await redis.SendAsync(["XCLAIM", topic, settings.Group, settings.Group, idleMs, .. old]);
-            if (claimed.Items.Length == 0) return;
-            await EnqueueAsync(claimed.Items);
+            var pending = await redis.StreamPendingMessagesAsync(topic, settings.Group, settings.QueueDepth, RedisValue.Null);
+            RedisValue[] old = [.. pending.Where(message => message.IdleTimeInMilliseconds >= idleMs).Select(message => message.MessageId)];
+            if (old.Length == 0) return;
+            // Without those that were trimmed from the stream while they were pending: Redis removes them from the group.
+            var claimed = await redis.StreamClaimAsync(topic, settings.Group, settings.Group, idleMs, old);
+            if (claimed.Length == 0) return;
+            foreach (var entry in claimed) await EnqueueAsync(entry.Id!, entry[DataField]);
         }
     }
 
-    private async Task EnqueueAsync(RedisReply[] entries)
+    private async Task EnqueueAsync(string id, RedisValue data)
     {
-        foreach (var entry in entries)
-        {
-            if (entry.IsNull) continue;
-            var id = entry.Items[0].ToString();
-            if (entry.Items[1].IsNull)
-            {
-                // The entry was trimmed from the stream while it was pending.
-                await redis.SendAsync("XACK", topic, settings.Group, id);
-                continue;
-            }
-
-            held[id] = 0;
-            await queue.WriteAsync(new RedisDelivery(this, id, Read(entry.Items[1].Items)), stopping.Token);
-        }
-    }
-
-    private Message Read(RedisReply[] fields)
-    {
-        byte[] data = [];
-        IReadOnlyDictionary<string, string>? metadata = null;
-        for (var i = 0; i + 1 < fields.Length; i += 2)
-        {
-            var name = fields[i].Bytes.AsSpan();
-            if (name.SequenceEqual("data"u8)) data = fields[i + 1].Bytes;
-            else if (name.SequenceEqual("metadata"u8)) metadata = MessageMetadata.FromJson(fields[i + 1].Bytes);
-        }
-
-        return new Message(topic, data, metadata);
+        held[id] = 0;
+        await queue.WriteAsync(new RedisDelivery(this, id, new Message(topic, (byte[]?)data ?? [])), stopping.Token);
     }
 
     private async Task AttemptAsync(Func<Task> step)
@@ -232,19 +216,5 @@ internal sealed class StreamConsumer(
         }
     }
 
-    private async Task DelayAsync(TimeSpan pause)
-    {
-        try
-        {
-            await Task.Delay(pause, time, stopping.Token);
-        }
-        catch (OperationCanceledException)
-        {
-        }
-    }
-
-    internal sealed class Work(StreamConsumer consumer) : IDisposable
-    {
-        public void Dispose() => consumer.End();
-    }
+    private Task DelayAsync(TimeSpan pause) => Task.Delay(pause, stopping.Token).ContinueWith(_ => { }, TaskScheduler.Default);
 }

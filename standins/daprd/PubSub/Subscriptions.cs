@@ -1,4 +1,3 @@
-using Dapr.AppCallback.Autogen.Grpc.v1;
 using Daprd.App;
 using Daprd.Files;
 using Daprd.Resiliency;
@@ -9,11 +8,10 @@ namespace Daprd.PubSub;
 
 /// <summary>The subscriptions of an app: discovered once, started and stopped with the app's health.</summary>
 internal sealed class Subscriptions(
-    AppChannel app, string appApiToken, Publisher publisher, Resources resources, Spans spans, Action<string> warn, TimeProvider time) : IAsyncDisposable
+    AppChannel app, string appApiToken, Publisher publisher, Resources resources, Spans spans, Action<string> warn) : IAsyncDisposable
 {
     private const int DiscoveryRetries = 3;
-    private static readonly TimeSpan FirstDiscoveryDelay = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan MaxDiscoveryDelay = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan DiscoveryDelay = TimeSpan.FromMilliseconds(500);
 
     private readonly SemaphoreSlim gate = new(1, 1);
     private readonly List<IAsyncDisposable> active = [];
@@ -27,12 +25,11 @@ internal sealed class Subscriptions(
         await gate.WaitAsync(ct);
         try
         {
-            if (!isAsked && await DiscoverAsync(ct) is { } programmatic) Known = Merge(programmatic);
+            if (!isAsked) Known = await DiscoverAsync(ct);
             isAsked = true;
             foreach (var subscription in Known ?? [])
             {
-                var policy = resources.Policies.ForDeliveriesOf(subscription.PubSubName);
-                active.Add(await publisher.Find(subscription.PubSubName)!.SubscribeAsync(subscription, Handler(subscription, policy), ct));
+                active.Add(await publisher.Find(subscription.PubSubName)!.SubscribeAsync(subscription, Handler(subscription), ct));
             }
         }
         finally
@@ -57,58 +54,40 @@ internal sealed class Subscriptions(
 
     public async ValueTask DisposeAsync() => await StopAsync();
 
-    private MessageHandler Handler(Subscription subscription, Policy policy) => subscription.Bulk is { } bulk
-        ? new BulkAccumulator(
-            bulk,
-            new BulkDelivery(subscription, app, appApiToken, publisher, policy, spans, warn, time).HandleAsync,
-            HighResolutionTimeProvider.Instance).HandleAsync
-        : new Delivery(subscription, app, appApiToken, publisher, policy, spans, warn, time).HandleAsync;
-
-    /// <summary>A programmatic subscription overrides a declarative one to the same topic.</summary>
-    private List<Subscription> Merge(List<Subscription> programmatic)
+    private MessageHandler Handler(Subscription subscription)
     {
-        var merged = new List<Subscription>(programmatic);
-        foreach (var declared in resources.Subscriptions.Select(f => f.Subscription))
-        {
-            if (!merged.Any(s => s.PubSubName == declared.PubSubName && s.Topic == declared.Topic)) merged.Add(declared);
-        }
-
-        return [.. merged.Where(CanServe)];
+        var policy = resources.Policies.Select(file => file.Deliveries.GetValueOrDefault(subscription.PubSubName)).FirstOrDefault(found => found is not null);
+        var delivery = new Delivery(subscription, app, appApiToken, publisher, policy ?? DeliveryPolicy.None, spans, warn);
+        return subscription.Bulk is { } bulk ? new BulkAccumulator(bulk, new BulkDelivery(delivery).HandleAsync).HandleAsync : delivery.HandleAsync;
     }
 
     private bool CanServe(Subscription subscription)
     {
-        var name = $"topic {subscription.Topic} of {subscription.PubSubName}";
-        if (publisher.Find(subscription.PubSubName) is null)
-        {
-            warn($"{name} cannot be subscribed to: there is no such pubsub component");
-            return false;
-        }
-
-        if (!publisher.MaySubscribe(subscription.PubSubName, subscription.Topic))
-        {
-            warn($"{name} cannot be subscribed to: its scopes do not allow it");
-            return false;
-        }
-
-        if (subscription.Routes.Any(r => r.Match.Length > 0))
-        {
-            warn($"{name} cannot be subscribed to: routing by CEL expressions is not in this stand-in");
-            return false;
-        }
-
-        return true;
+        var problem = publisher.Find(subscription.PubSubName) is null ? "there is no such pubsub component"
+            : publisher.MaySubscribe(subscription.PubSubName, subscription.Topic) ? null
+            : "its scopes do not allow it";
+        if (problem is not null) warn($"topic {subscription.Topic} of {subscription.PubSubName} cannot be subscribed to: {problem}");
+        return problem is null;
     }
 
     /// <summary>Null if every attempt failed: then the app has no subscriptions, and discovery is not repeated.</summary>
     private async Task<List<Subscription>?> DiscoverAsync(CancellationToken ct)
     {
-        var pause = FirstDiscoveryDelay;
         for (var retries = 0; ; retries++)
         {
             try
             {
-                return [.. (await app.ListSubscriptionsAsync(ct)).Subscriptions.Select(Read)];
+                var found = new List<Subscription>();
+                foreach (var wanted in (await app.ListSubscriptionsAsync(ct)).Subscriptions)
+                {
+                    if (Subscription.From(wanted) is not { } subscription)
+                    {
+                        warn($"topic {wanted.Topic} of {wanted.PubsubName} cannot be subscribed to: routing by CEL expressions is not in this stand-in");
+                    }
+                    else if (CanServe(subscription)) found.Add(subscription);
+                }
+
+                return found;
             }
             catch (RpcException none) when (none.StatusCode == StatusCode.Unimplemented)
             {
@@ -122,24 +101,8 @@ internal sealed class Subscriptions(
                     return null;
                 }
 
-                await Task.Delay(pause, time, ct);
-                pause = pause * 1.5 < MaxDiscoveryDelay ? pause * 1.5 : MaxDiscoveryDelay;
+                await Task.Delay(DiscoveryDelay * Math.Pow(1.5, retries), ct);
             }
         }
-    }
-
-    private static Subscription Read(TopicSubscription wanted)
-    {
-        var routes = new List<Route>((wanted.Routes?.Rules ?? []).Select(r => new Route(r.Match, r.Path)));
-        if (wanted.Routes?.Default is { Length: > 0 } path) routes.Add(new Route("", path));
-        if (routes.Count == 0) routes.Add(new Route("", ""));
-        return new Subscription(
-            wanted.PubsubName,
-            wanted.Topic,
-            new Dictionary<string, string>(wanted.Metadata),
-            routes,
-            wanted.DeadLetterTopic,
-            wanted.BulkSubscribe is { Enabled: true } bulk ? BulkOptions.From(bulk.MaxMessagesCount, bulk.MaxAwaitDurationMs) : null,
-            SubscriptionOrigin.Programmatic);
     }
 }

@@ -16,14 +16,12 @@ internal static class Ports
             Claim(app, app.AppPort, "appPort", used);
             Claim(app, app.GrpcPort, "daprGRPCPort", used);
             Claim(app, app.HttpPort, "daprHTTPPort", used);
-            Claim(app, app.MetricsPort, "metricsPort", used);
         }
 
         return [.. apps.Select(app => app with
         {
             GrpcPort = app.GrpcPort != 0 ? app.GrpcPort : Free(used),
             HttpPort = app.HttpPort != 0 ? app.HttpPort : Free(used),
-            MetricsPort = app.MetricsPort != 0 ? app.MetricsPort : Free(used),
         })];
     }
 

@@ -7,11 +7,9 @@ internal sealed class PrefixedConsole(TextWriter output)
 
     public void App(string appId, string text) => Write($"== APP - {appId} == {text}");
 
-    public void Sidecar(string appId, string text) => Write($"== DAPRD - {appId} == {text}");
-
     public void Dapr(string text) => Write($"== DAPR == {text}");
 
-    public void Write(string line)
+    private void Write(string line)
     {
         lock (gate)
         {

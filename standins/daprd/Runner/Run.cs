@@ -46,32 +46,32 @@ internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole con
     private Running Prepare(RunApp app)
     {
         var options = new SidecarOptions(
-            app.AppId, app.AppPort, app.AppProtocol, app.AppHost, app.HttpPort, app.GrpcPort, app.ListenAddresses, app.ResourcesPaths, app.ConfigFiles,
-            ByteSize.Parse(app.MaxBodySize),
+            app.AppId, app.AppPort, app.AppProtocol, app.HttpPort, app.GrpcPort, app.ResourcesPaths, app.ConfigFiles,
             new HealthSettings(
                 app.HealthCheck, TimeSpan.FromSeconds(app.ProbeIntervalSeconds), TimeSpan.FromMilliseconds(app.ProbeTimeoutMilliseconds), app.HealthThreshold),
-            SidecarOptions.EnvironmentApiToken, SidecarOptions.EnvironmentAppApiToken, arguments.Has("embedded"), arguments.Peers(), arguments.NamesFolder(),
-            app.Folder, SidecarOptions.DefaultShutdownLimit, arguments.DaprVersion());
+            arguments.Has("embedded"), arguments.NamesFolder(), SidecarOptions.DefaultShutdownLimit, arguments.DaprVersion());
         if (options.Problem() is { } problem) throw app.Source.Error(problem);
         var log = new RunLog(app, console, TimeProvider.System.GetLocalNow().DateTime);
         var sidecar = new Sidecar(options, memory, localApps, log.Sidecar);
-        sidecar.ShutdownRequested += forced => ended.TrySetResult(forced ? 1 : 0);
         return new Running(app, sidecar, log);
     }
 
     private void StartApp(Running running)
     {
         var app = running.App;
-        if (app.Command.Count == 0) return;
+        if (app.Command.Count == 0)
+        {
+            console.Dapr($"{app.AppId} is started elsewhere; its gRPC port is {app.GrpcPort}, its HTTP port {app.HttpPort}");
+            return;
+        }
+
         // The variables of the run file override these.
         var environment = new Dictionary<string, string>
         {
             ["APP_ID"] = app.AppId,
-            ["APP_CHANNEL_ADDRESS"] = app.AppHost,
             ["APP_PROTOCOL"] = app.AppProtocol,
             ["DAPR_HTTP_PORT"] = app.HttpPort.ToString(CultureInfo.InvariantCulture),
             ["DAPR_GRPC_PORT"] = app.GrpcPort.ToString(CultureInfo.InvariantCulture),
-            ["DAPR_METRICS_PORT"] = app.MetricsPort.ToString(CultureInfo.InvariantCulture),
         };
         if (app.AppPort != 0) environment["APP_PORT"] = app.AppPort.ToString(CultureInfo.InvariantCulture);
         foreach (var (name, value) in app.Environment) environment[name] = value;
@@ -84,17 +84,6 @@ internal sealed class Run(RunFile file, Arguments arguments, PrefixedConsole con
             throw new ConfigurationException($"The app {app.AppId} cannot be started: {failure.Message}");
         }
 
-        Dictionary<string, string> extended = new()
-        {
-            ["cliPID"] = Environment.ProcessId.ToString(CultureInfo.InvariantCulture),
-            ["appPID"] = running.Process.Id.ToString(CultureInfo.InvariantCulture),
-            ["appCommand"] = string.Join(' ', app.Command),
-            ["runTemplatePath"] = file.Path,
-            ["runTemplateName"] = file.Name,
-            ["appLogPath"] = running.Log.AppFile,
-            ["daprdLogPath"] = running.Log.SidecarFile,
-        };
-        foreach (var (name, value) in extended) running.Sidecar.ExtendedMetadata[name] = value;
         console.Dapr($"{app.AppId} was started with process id {running.Process.Id}; its gRPC port is {app.GrpcPort}, its HTTP port {app.HttpPort}");
     }
 

@@ -28,47 +28,7 @@ internal sealed class InMemoryState(TimeProvider time) : IStateStore
         }
     }
 
-    public async Task<IReadOnlyList<(StateValue? Value, Exception? Failure)>> GetManyAsync(IReadOnlyList<string> keys)
-    {
-        var found = new List<(StateValue?, Exception?)>(keys.Count);
-        foreach (var key in keys) found.Add((await GetAsync(key), null));
-        return found;
-    }
-
-    public Task<IReadOnlyList<Exception?>> SetManyAsync(IReadOnlyList<StateWrite> writes)
-    {
-        var failures = new List<Exception?>(writes.Count);
-        foreach (var write in writes)
-        {
-            try
-            {
-                Set(write);
-                failures.Add(null);
-            }
-            catch (EtagException failure)
-            {
-                failures.Add(failure);
-            }
-        }
-
-        return Task.FromResult<IReadOnlyList<Exception?>>(failures);
-    }
-
-    public Task DeleteAsync(StateRemoval removal)
-    {
-        lock (gate)
-        {
-            RemoveExpired();
-            Check(removal.Key, removal.Etag, firstWrite: false);
-            entries.Remove(removal.Key);
-        }
-
-        return Task.CompletedTask;
-    }
-
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
-
-    private void Set(StateWrite write)
+    public Task SetAsync(StateWrite write)
     {
         lock (gate)
         {
@@ -77,22 +37,31 @@ internal sealed class InMemoryState(TimeProvider time) : IStateStore
             DateTimeOffset? expiresAt = write.TtlSeconds is > 0 and var seconds ? time.GetUtcNow().AddSeconds(seconds) : null;
             entries[write.Key] = new Entry(write.Data.ToArray(), Guid.NewGuid().ToString(), expiresAt);
         }
+
+        return Task.CompletedTask;
     }
 
-    private void Check(string key, string? etag, bool firstWrite)
+    public Task DeleteAsync(string key)
+    {
+        lock (gate) entries.Remove(key);
+        return Task.CompletedTask;
+    }
+
+    private void Check(string key, string etag, bool firstWrite)
     {
         var entry = Unexpired(key);
-        if (etag is not null && entry?.Etag != etag)
+        if (etag.Length > 0 && entry?.Etag != etag)
         {
             throw new EtagException(invalid: false, $"state etag of {key} is {entry?.Etag ?? "absent"}, not {etag}");
         }
 
-        if (etag is null && firstWrite && entry is not null) throw new EtagException(invalid: false, $"{key} was already written");
+        if (etag.Length == 0 && firstWrite && entry is not null) throw new EtagException(invalid: false, $"{key} was already written");
     }
 
     private Entry? Unexpired(string key) =>
         entries.TryGetValue(key, out var entry) && !(entry.ExpiresAt <= time.GetUtcNow()) ? entry : null;
 
+    /// <summary>At most once a second.</summary>
     private void RemoveExpired()
     {
         var now = time.GetUtcNow();

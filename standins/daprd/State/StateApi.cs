@@ -24,122 +24,86 @@ internal sealed class StateApi
         {
             return await store.Kept.GetAsync(full);
         }
-        catch (Exception failure) when (failure is not ApiException)
+        catch (Exception failure)
         {
-            throw new ApiException(
-                StatusCode.Internal, 500, "ERR_STATE_GET", $"fail to get {key} from state store {storeName}: {failure.Message}", "ERR_STATE_GET");
+            throw Failed("ERR_STATE_GET", $"fail to get {key} from state store {storeName}", failure);
         }
     }
 
-    /// <summary>Returns one item per key, in order. An unreadable key has an error; the call as a whole succeeds.</summary>
-    /// <param name="parallelism">Maximum number of concurrent reads; zero or less: no limit.</param>
-    public async Task<IReadOnlyList<BulkStateItem>> GetManyAsync(string storeName, IReadOnlyList<string> keys, int parallelism, CancellationToken ct)
+    /// <summary>Reads concurrently. Returns one item per key, in order. An unreadable key has an error; the call as a whole succeeds.</summary>
+    public async Task<BulkStateItem[]> GetManyAsync(string storeName, IEnumerable<string> keys)
     {
         var store = Find(storeName);
-        var full = keys.Select(store.Keys.Full).ToList();
-        if (parallelism <= 0 || parallelism >= keys.Count)
+        return await Task.WhenAll(keys.Select(key => (Key: key, Full: store.Keys.Full(key))).Select(async one =>
         {
-            var found = await store.Kept.GetManyAsync(full);
-            return
-            [
-                .. keys.Zip(found, (key, one) => one.Failure is { } failure
-                    ? new BulkStateItem { Key = key, Error = failure.Message }
-                    : Item(key, one.Value)),
-            ];
-        }
-
-        using var permits = new SemaphoreSlim(parallelism);
-        return await Task.WhenAll(keys.Select(async (key, i) =>
-        {
-            await permits.WaitAsync(ct);
+            var item = new BulkStateItem { Key = one.Key };
             try
             {
-                return Item(key, await store.Kept.GetAsync(full[i]));
+                if (await store.Kept.GetAsync(one.Full) is not { } value) return item;
+                item.Data = Google.Protobuf.UnsafeByteOperations.UnsafeWrap(value.Data);
+                item.Etag = value.Etag ?? "";
+                if (value.ExpiresAt is { } time) item.Metadata["ttlExpireTime"] = time;
             }
             catch (Exception failure)
             {
-                return new BulkStateItem { Key = key, Error = failure.Message };
+                item.Error = failure.Message;
             }
-            finally
-            {
-                permits.Release();
-            }
+
+            return item;
         }));
     }
 
-    /// <summary>Items are written independently: if one fails, others may have been written.</summary>
+    /// <summary>Items are written concurrently and independently: if one fails, others may have been written.</summary>
     public async Task SaveAsync(string storeName, IReadOnlyList<StateItem> items)
     {
         var store = Find(storeName);
-        var writes = new List<StateWrite>(items.Count);
-        var failures = new List<Exception?>();
-        foreach (var item in items)
+        if (items.Any(item => item.Key.Length == 0)) throw new ApiException(StatusCode.InvalidArgument, 400, "ERR_STATE_SAVE", "state key cannot be empty");
+        var saves = await Task.WhenAll(items.Select(item => (Item: item, Key: store.Keys.Full(item.Key))).Select(async one =>
         {
-            if (item.Key.Length == 0) throw new ApiException(StatusCode.InvalidArgument, 400, "ERR_STATE_SAVE", "state key cannot be empty", "ERR_STATE_SAVE");
-            if (item.Metadata.GetValueOrDefault("contentType") == "application/json")
-            {
-                throw new ApiException(StatusCode.Unimplemented, 501, "ERR_STATE_SAVE", "state that calls itself JSON is not in this stand-in for daprd");
-            }
-
-            var key = store.Keys.Full(item.Key);
             try
             {
-                writes.Add(Write(key, item));
+                await store.Kept.SetAsync(Write(one.Key, one.Item));
+                return null;
             }
-            catch (FormatException wrong)
+            catch (Exception failure)
             {
-                failures.Add(wrong);
+                return failure;
             }
-        }
-
-        failures.AddRange(await store.Kept.SetManyAsync(writes));
-        var all = failures.OfType<Exception>().ToList();
-        if (all.Count == 0) return;
-        var cause = all.Count == 1 ? all[0]
-            : all.OfType<EtagException>().FirstOrDefault() ?? (Exception)new InvalidOperationException(string.Join("\n", all.Select(f => f.Message)));
-        throw Failed("ERR_STATE_SAVE", $"failed saving state in state store {storeName}", cause);
+        }));
+        var failures = saves.OfType<Exception>().ToList();
+        // A conflict decides the status of the whole.
+        if (failures.Count > 0) throw Failed("ERR_STATE_SAVE", $"failed saving state in state store {storeName}", failures.Find(f => f is EtagException) ?? failures[0]);
     }
 
-    public async Task DeleteAsync(string storeName, StateItem item)
+    /// <param name="etag">Empty: unconditionally, which is all that is supported.</param>
+    public async Task DeleteAsync(string storeName, string key, string etag)
     {
         var store = Find(storeName);
-        var removal = new StateRemoval(store.Keys.Full(item.Key), Etag(item));
+        if (etag.Length > 0) throw new ApiException(StatusCode.Unimplemented, 501, "ERR_NOT_IN_STAND_IN", "a delete with an ETag is not in this stand-in for daprd");
+        var full = store.Keys.Full(key);
         try
         {
-            await store.Kept.DeleteAsync(removal);
+            await store.Kept.DeleteAsync(full);
         }
         catch (Exception failure)
         {
-            throw Failed("ERR_STATE_DELETE", $"failed deleting state with key {item.Key}", failure);
+            throw Failed("ERR_STATE_DELETE", $"failed deleting state with key {key}", failure);
         }
-    }
-
-    private static BulkStateItem Item(string key, StateValue? value)
-    {
-        var item = new BulkStateItem { Key = key };
-        if (value is null) return item;
-        item.Data = Google.Protobuf.UnsafeByteOperations.UnsafeWrap(value.Data);
-        item.Etag = value.Etag ?? "";
-        if (value.ExpiresAt is { } time) item.Metadata["ttlExpireTime"] = time;
-        return item;
     }
 
     /// <summary>Throws <see cref="FormatException"/> if the TTL is not a number.</summary>
     private static StateWrite Write(string key, StateItem item) => new(
         key,
         item.Value.Memory,
-        Etag(item),
+        item.Etag?.Value ?? "",
         item.Options?.Concurrency == StateConcurrency.ConcurrencyFirstWrite,
         item.Options?.Concurrency == StateConcurrency.ConcurrencyLastWrite,
-        item.Options?.Consistency == StateConsistency.ConsistencyStrong,
         TtlSeconds(item));
 
     private static int? TtlSeconds(StateItem item) =>
         item.Metadata.FirstOrDefault(m => m.Key.Equals("ttlInSeconds", StringComparison.OrdinalIgnoreCase)).Value is not { Length: > 0 } text ? null
         : int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var seconds) ? seconds
         : throw new FormatException($"failed to parse ttl from metadata: incorrect value for metadata 'ttlInSeconds': '{text}'");
-
-    private static string? Etag(StateItem item) => item.Etag?.Value is { Length: > 0 } etag ? etag : null;
 
     private static ApiException Failed(string code, string what, Exception cause)
     {
@@ -149,15 +113,11 @@ internal sealed class StateApi
             EtagException => (StatusCode.Aborted, 409),
             _ => (StatusCode.Internal, 500),
         };
-        return new ApiException(status, http, code, $"{what}: {cause.Message}", code);
+        return new ApiException(status, http, code, $"{what}: {cause.Message}");
     }
 
-    private Store Find(string name)
-    {
-        if (stores.TryGetValue(name, out var store)) return store;
-        throw stores.Count == 0
-            ? new ApiException(
-                StatusCode.FailedPrecondition, 500, "ERR_STATE_STORE_NOT_CONFIGURED", $"state store {name} is not configured", "DAPR_STATE_NOT_CONFIGURED")
-            : new ApiException(StatusCode.InvalidArgument, 400, "ERR_STATE_STORE_NOT_FOUND", $"state store {name} is not found", "DAPR_STATE_NOT_FOUND");
-    }
+    private Store Find(string name) => stores.TryGetValue(name, out var store) ? store
+        : stores.Count == 0 ? throw new ApiException(
+            StatusCode.FailedPrecondition, 500, "ERR_STATE_STORE_NOT_CONFIGURED", $"state store {name} is not configured")
+        : throw new ApiException(StatusCode.InvalidArgument, 400, "ERR_STATE_STORE_NOT_FOUND", $"state store {name} is not found");
 }

@@ -4,15 +4,12 @@ namespace Daprd.State;
 internal sealed record StateValue(ReadOnlyMemory<byte> Data, string? Etag, string? ExpiresAt = null);
 
 /// <param name="Key">Includes the prefix.</param>
-/// <param name="Etag">Null for an unconditional write; never empty.</param>
+/// <param name="Etag">Empty for an unconditional write.</param>
 /// <param name="TtlSeconds">Zero or less removes the expiry; null leaves it unchanged.</param>
-internal sealed record StateWrite(
-    string Key, ReadOnlyMemory<byte> Data, string? Etag, bool FirstWrite, bool LastWrite, bool Strong, int? TtlSeconds);
-
-internal sealed record StateRemoval(string Key, string? Etag);
+internal sealed record StateWrite(string Key, ReadOnlyMemory<byte> Data, string Etag, bool FirstWrite, bool LastWrite, int? TtlSeconds);
 
 /// <summary>A state store. ETag conflicts throw <see cref="EtagException"/>, other failures the store's own exceptions.</summary>
-internal interface IStateStore : IAsyncDisposable
+internal interface IStateStore
 {
     /// <summary>The capabilities that GetMetadata reports.</summary>
     IReadOnlyList<string> Capabilities { get; }
@@ -20,13 +17,9 @@ internal interface IStateStore : IAsyncDisposable
     /// <summary>Null if the key does not exist.</summary>
     Task<StateValue?> GetAsync(string key);
 
-    /// <summary>Reads the keys concurrently and independently. Returns one result per key, in order: a value (null: no such key) or the failure.</summary>
-    Task<IReadOnlyList<(StateValue? Value, Exception? Failure)>> GetManyAsync(IReadOnlyList<string> keys);
+    Task SetAsync(StateWrite write);
 
-    /// <summary>Writes concurrently and independently. Returns one result per write, in order: null or the failure.</summary>
-    Task<IReadOnlyList<Exception?>> SetManyAsync(IReadOnlyList<StateWrite> writes);
-
-    Task DeleteAsync(StateRemoval removal);
+    Task DeleteAsync(string key);
 }
 
 /// <summary>The write was rejected because of its ETag.</summary>

@@ -27,18 +27,16 @@ internal sealed class Spans : IDisposable
     private readonly ActivityListener? listener;
     private readonly BatchActivityExportProcessor? export;
     private readonly TracerProvider? provider;
-    private readonly string service;
 
     public Spans(Configuration configuration, string appId, Action<string> warn)
     {
         Propagates = configuration.SamplingRate is not 0;
-        service = Environment.GetEnvironmentVariable("OTEL_SERVICE_NAME") is { Length: > 0 } name ? name : appId;
         if (!Propagates || configuration is { SamplingRate: null, ZipkinEndpoint: null }) return;
         if (configuration.ZipkinEndpoint is { } endpoint)
         {
             export = SpanExport.Batched(endpoint, warn);
             // Has no sources; the exporter reads the service name from its resource.
-            provider = Sdk.CreateTracerProviderBuilder().ConfigureResource(resource => resource.Clear().AddService(service)).AddProcessor(export).Build();
+            provider = Sdk.CreateTracerProviderBuilder().ConfigureResource(resource => resource.Clear().AddService(appId)).AddProcessor(export).Build();
         }
 
         var rate = configuration.SamplingRate ?? DefaultRate;
@@ -68,9 +66,8 @@ internal sealed class Spans : IDisposable
         // Parents are always explicit: Activity.Current must not become one.
         Activity.Current = null;
         ActivityContext.TryParse(parent.Parent, parent.State, isRemote: true, out var context);
-        // Zipkin span names are in lower case, and daprd adds the service name to every span.
+        // Zipkin span names are in lower case.
         var activity = source.StartActivity(name.ToLowerInvariant(), kind, context)!;
-        if (activity.IsAllDataRequested) activity.SetTag("service.name", service);
         Activity.Current = null;
         return new Span(activity, new TraceContext(activity.Id!, parent.State));
     }

@@ -12,7 +12,7 @@ public sealed class ConsoleSignInTests(AuthShop shop, Browser browser) : IClassF
 {
     private ConsoleProcess console = null!;
 
-    public async Task InitializeAsync() => console = await ConsoleProcess.StartAsync(zipkin: null, RunningConsole.GetPeers(shop), new Dictionary<string, string>
+    public async Task InitializeAsync() => console = await ConsoleProcess.StartAsync(zipkin: null, shop.NamesFolder, new Dictionary<string, string>
     {
         ["DAPR_API_TOKEN"] = AuthShop.ApiToken,
         ["APP_API_TOKEN"] = AuthShop.AppToken,

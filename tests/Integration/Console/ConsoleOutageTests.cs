@@ -18,7 +18,7 @@ public sealed class ConsoleOutageTests(SupervisedShop supervised, Browser browse
         await WaitForOpenOrdersAsync(metrics, 0);
         await shop.Clients.Stock.PutProductAsync(new() { ProductId = "lamp", Name = "Lamp", Price = 1_000, InitialStock = 10 });
         await shop.Clients.Payments.OpenAccountAsync(new() { UserId = "mina", InitialDeposit = 100_000 });
-        await using var console = await ConsoleProcess.StartAsync(zipkin: "", ["--names-folder", shop.NamesFolder]);
+        await using var console = await ConsoleProcess.StartAsync(zipkin: "", shop.NamesFolder);
         await using var watched = await browser.OpenAsync(console.Address);
         var page = watched.Page;
         var payments = supervised.Payments.Now;

@@ -12,11 +12,11 @@ internal sealed class ConsoleProcess : IAsyncDisposable
     /// <summary>Its address over HTTP.</summary>
     public string Address { get; }
 
-    /// <param name="names">Arguments of the sidecar, by which it finds those of the services.</param>
+    /// <param name="namesFolder">Through which its sidecar finds those of the services.</param>
     /// <param name="additional">Environment variables of both processes.</param>
     /// <param name="zipkin">Where the page links traces to. Empty: nowhere; null: the default.</param>
     public static async Task<ConsoleProcess> StartAsync(
-        string? zipkin, IEnumerable<string> names, IReadOnlyDictionary<string, string>? additional = null)
+        string? zipkin, string namesFolder, IReadOnlyDictionary<string, string>? additional = null)
     {
         var (appPort, httpPort, daprGrpcPort, daprHttpPort) = (FreePort.Take(), FreePort.Take(), FreePort.Take(), FreePort.Take());
         Dictionary<string, string> environment = new()
@@ -31,7 +31,7 @@ internal sealed class ConsoleProcess : IAsyncDisposable
         if (zipkin is not null) environment["Console__Zipkin"] = zipkin;
         var started = new ConsoleProcess(
             RunningShop.Daprd(["--app-id", "console", "--app-port", $"{appPort}", "--app-protocol", "grpc",
-                "--dapr-grpc-port", $"{daprGrpcPort}", "--dapr-http-port", $"{daprHttpPort}", .. names], additional),
+                "--dapr-grpc-port", $"{daprGrpcPort}", "--dapr-http-port", $"{daprHttpPort}", "--names-folder", namesFolder], additional),
             ChildProcess.Start("dotnet", [RunningShop.ProgramOf("Console")], environment),
             $"http://localhost:{httpPort}");
         await started.WaitUntilReadyAsync();
@@ -70,12 +70,7 @@ public sealed class RunningConsole(RunningShop shop) : IAsyncLifetime
 
     public string Address => console!.Address;
 
-    public async Task InitializeAsync() => console = await ConsoleProcess.StartAsync(zipkin: null, GetPeers(shop));
-
-    /// <summary>Arguments of a sidecar, by which it finds those of a shop.</summary>
-    internal static IEnumerable<string> GetPeers(RunningShop shop) =>
-        new[] { ("orders", "50001"), ("stock", "50002"), ("payments", "50003"), ("coupons", "50004") }
-            .SelectMany(peer => (string[])["--peer", $"{peer.Item1}=localhost:{shop.Ports[peer.Item2]}"]);
+    public async Task InitializeAsync() => console = await ConsoleProcess.StartAsync(zipkin: null, shop.NamesFolder);
 
     public async Task DisposeAsync()
     {
