@@ -12,6 +12,7 @@ cd "$(dirname "$0")"
 
 need_dotnet
 need_redis || { echo "redis-server is needed for the bench and could not be installed; install it and try again." >&2; exit 1; }
-dotnet build Run.slnf -c Release -v q --nologo -clp:NoSummary >&2
-dotnet build bench/Shop/Bench.Shop.csproj -c Release -v q --nologo -clp:NoSummary >&2
+for part in Run.slnf standins/daprd bench/Shop/Bench.Shop.csproj; do
+  dotnet build "$part" -c Release -v q --nologo -clp:NoSummary >&2
+done
 exec dotnet artifacts/bin/Bench.Shop/release/Bench.Shop.dll "$@"

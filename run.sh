@@ -84,11 +84,20 @@ if [ -z "$embedded" ] && ! redis_answers 6379; then
   fi
 fi
 
-echo "Building (the first time this takes a minute or two)." >&2
-if ! dotnet build Run.slnf -c Release -v q --nologo -clp:NoSummary >.data/build.log 2>&1 9>&-; then
-  cat .data/build.log >&2
-  exit 1
+daprd=""
+if [ -z "$standin$embedded" ] && command -v dapr >/dev/null; then
+  daprd=$(daprd_path) || echo "'dapr' is here, but daprd is not: 'dapr init' installs it. Going on with the stand-in; ./run.sh --standin does so without this line." >&2
 fi
+
+echo "Building (the first time this takes a minute or two)." >&2
+parts=(Run.slnf)
+[ -n "$daprd" ] || parts+=(standins/daprd)
+for part in "${parts[@]}"; do
+  if ! dotnet build "$part" -c Release -v q --nologo -clp:NoSummary >.data/build.log 2>&1 9>&-; then
+    cat .data/build.log >&2
+    exit 1
+  fi
+done
 
 # Nobody else on this machine may call the sidecars, or deliver events to the services. ./shop reads the tokens from this file.
 if [ -z "${DAPR_API_TOKEN:-}${APP_API_TOKEN:-}" ]; then
@@ -102,10 +111,6 @@ fi
 program=artifacts/bin/daprd/release/daprd.dll
 shop=(dotnet artifacts/bin/Shop/release/Shop.dll)
 
-daprd=""
-if [ -z "$standin$embedded" ] && command -v dapr >/dev/null; then
-  daprd=$(daprd_path) || echo "'dapr' is here, but daprd is not: 'dapr init' installs it. Going on with the stand-in; ./run.sh --standin does so without this line." >&2
-fi
 if [ -n "$daprd" ]; then
   runner=(dapr run -f dapr.yaml)
   echo "Running under Dapr: daprd $("$daprd" --version), dapr $(dapr --version | awk '/^CLI version:/ { print $3 }')." >&2

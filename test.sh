@@ -52,14 +52,14 @@ need_dotnet
 # Unit, simulation and mutation tests need .NET only.
 if [[ " ${rings[*]} " == *" integration "* || " ${rings[*]} " == *" conformance "* ]]; then
   need_redis || { echo "redis-server is needed for these tests and could not be installed; install it and try again." >&2; exit 1; }
-  command -v npm >/dev/null || { echo "npm is needed for buf, which checks the contracts, and for grpc-js and Dapr's SDK, foreign clients." >&2; exit 1; }
-  # Fails when anything that package.json names is missing, or there in another version.
-  if ! npm ls --prefix tests/node --depth=0 >/dev/null 2>&1; then
-    echo "Installing buf, grpc-js and Dapr's SDK with npm (tests/node)."
-    npm install --prefix tests/node --no-package-lock --no-audit --no-fund --loglevel=error || exit 1
-  fi
 fi
 if [[ " ${rings[*]} " == *" integration "* ]]; then
+  command -v npm >/dev/null || { echo "npm is needed for buf, which checks the contracts, and for grpc-js, a foreign client." >&2; exit 1; }
+  # Fails when anything that package.json names is missing, or there in another version.
+  if ! npm ls --prefix tests/node --depth=0 >/dev/null 2>&1; then
+    echo "Installing buf and grpc-js with npm (tests/node)."
+    npm install --prefix tests/node --no-package-lock --no-audit --no-fund --loglevel=error || exit 1
+  fi
   need_chromium || { echo "chromium, the browser of the tests, is needed and could not be installed; install it and try again." >&2; exit 1; }
 fi
 
@@ -71,9 +71,17 @@ mutation=
 trap '[ -z "$mutation" ] || kill "$mutation" 2>/dev/null; rm -rf "$logs"; pkill -f "VBCSCompiler.* -pipename:$compiler$" || true' EXIT
 begin=$SECONDS
 project() { local name="${1^}"; echo "tests/$name/$name.csproj"; }
-what=DaprSaga.sln
-[ ${#rings[@]} = 1 ] && what=$(project "${rings[0]}")
-dotnet build "$what" -c Release -v q --nologo -clp:NoSummary -p:UseSharedCompilation=true -p:SharedCompilationId="$compiler" || { echo "0 passed, 1 failed"; exit 1; }
+parts=(DaprSaga.sln)
+[ ${#rings[@]} = 1 ] && parts=("$(project "${rings[0]}")")
+# The stand-in for daprd, which the integration tests start, has a solution of its own.
+case " ${rings[*]} " in
+  " conformance ") ;;
+  *" conformance "*) parts+=(standins/Daprd.sln) ;;
+  *" integration "*) parts+=(standins/daprd) ;;
+esac
+for part in "${parts[@]}"; do
+  dotnet build "$part" -c Release -v q --nologo -clp:NoSummary -p:UseSharedCompilation=true -p:SharedCompilationId="$compiler" || { echo "0 passed, 1 failed"; exit 1; }
+done
 echo "built in $((SECONDS - begin)) s"
 
 passed=0 failed=0
