@@ -66,11 +66,11 @@ public sealed class ReservationMarkTests
     public void Of_the_reservations_of_version_1_the_final_ones_are_read(string status, bool isRead)
     {
         var stored = $$"""{"orderId":"o","status":"{{status}}","wasReserved":true,"lines":[{"resourceId":"p","amount":3}],"changed":"2026-11-01T10:00:00+00:00"}""";
-        Reservation Read() => Dapr.DaprSidecar.Parse<Reservation>(Reservation.KeyOf("o"), Encoding.UTF8.GetBytes(stored), Json);
+        Reservation Read() => StoredDocument.Parse<Reservation>(Reservation.KeyOf("o"), Encoding.UTF8.GetBytes(stored), Json);
         if (isRead) Assert.Equal(status, $"{Read().Status}");
         else Assert.Contains("docs/upgrading.md", Assert.Throws<CorruptDocumentException>(Read).Message);
     }
 
-    private static Product Parse(long held, string marks) => Dapr.DaprSidecar.Parse<Product>("product:p", Encoding.UTF8.GetBytes(
+    private static Product Parse(long held, string marks) => StoredDocument.Parse<Product>("product:p", Encoding.UTF8.GetBytes(
         $$"""{"id":"p","name":"Lamp","price":1000,"holdings":{"available":7,"held":{{held}},"consumed":3,"marks":{{marks}}},"commands":[]}"""), Json);
 }
