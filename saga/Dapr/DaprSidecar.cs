@@ -21,6 +21,7 @@ namespace Saga.Dapr;
 /// <param name="json">The serialization of documents.</param>
 public class DaprSidecar(DaprApi.DaprClient dapr, AppId appId, JsonSerializerOptions json) : ISidecar
 {
+    /// <summary>The names of the components.</summary>
     public const string StateStore = "statestore";
     public const string PubSub = "pubsub";
 
@@ -28,11 +29,13 @@ public class DaprSidecar(DaprApi.DaprClient dapr, AppId appId, JsonSerializerOpt
 
     private static readonly StateOptions FirstWrite = new() { Concurrency = StateOptions.Types.StateConcurrency.ConcurrencyFirstWrite };
 
+    /// <summary>The sidecar that a process uses: the plain one, or with batching.</summary>
     /// <param name="batching">Concurrent operations share a call: <see cref="BatchingSidecar"/>.</param>
     /// <param name="eventLoop">Null: see <see cref="Batcher{TItem, TResult}"/>.</param>
     public static DaprSidecar Create(DaprApi.DaprClient dapr, AppId appId, JsonSerializerOptions json, EventLoop? eventLoop, bool batching) =>
         batching ? new BatchingSidecar(dapr, appId, json, eventLoop) : new DaprSidecar(dapr, appId, json);
 
+    /// <summary>The generated client of Dapr's gRPC API.</summary>
     protected DaprApi.DaprClient Dapr => dapr;
 
     public async Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken ct) where T : class

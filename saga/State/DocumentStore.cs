@@ -22,6 +22,7 @@ public class DocumentStore(ISidecar sidecar, ConflictBackoff backoff)
         return combine ? new CombiningDocumentStore(sidecar, backoff) : new DocumentStore(sidecar, backoff);
     }
 
+    /// <summary>Reads and writes the documents.</summary>
     protected ISidecar Sidecar => sidecar;
 
     /// <summary>Updates one document.</summary>
@@ -51,6 +52,7 @@ public class DocumentStore(ISidecar sidecar, ConflictBackoff backoff)
     protected readonly record struct UpdateRequest<T, TGuard, TResult>(
         string? GuardKey, Func<T?, Versioned<TGuard>, Update<T, TResult>> Decide, Func<T, T>? Prune, bool ExpectMissing) where T : class where TGuard : class;
 
+    /// <summary>Updates one document for one caller.</summary>
     protected virtual Task<TResult> UpdateAsync<T, TGuard, TResult>(string key, UpdateRequest<T, TGuard, TResult> request, CancellationToken ct)
         where T : class where TGuard : class =>
         UpdateAsync<T, TResult>(key, request.ExpectMissing, async document =>
@@ -61,6 +63,7 @@ public class DocumentStore(ISidecar sidecar, ConflictBackoff backoff)
         }, ct);
 
     /// <summary>The compare-and-set loop. A prediction is confirmed by a write; any other outcome of it is decided again on the real document.</summary>
+    /// <param name="decideAsync">Called after each read of the document; reads what else the decision depends on.</param>
     protected async Task<TResult> UpdateAsync<T, TResult>(
         string key, bool expectMissing, Func<T?, Task<Update<T, TResult>>> decideAsync, CancellationToken ct) where T : class
     {
