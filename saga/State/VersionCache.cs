@@ -15,8 +15,7 @@ namespace Saga.State;
 /// Updates that read before they write after a stale entry was met, at least 0: where several processes write the same documents, most
 /// predictions would be wrong.
 /// </param>
-/// <param name="isCounter">The store is known to count its versions from 1. False: that is learned from the first ETag that it returns.</param>
-internal sealed class VersionCache(int suspendAfterMiss, bool isCounter = false)
+internal sealed class VersionCache(int suspendAfterMiss)
 {
     /// <summary>Entries per generation. An entry that was not written for a whole generation is evicted.</summary>
     private const int GenerationMax = 8_000;
@@ -24,7 +23,8 @@ internal sealed class VersionCache(int suspendAfterMiss, bool isCounter = false)
     private readonly Lock gate = new();
     private Dictionary<string, object> current = [];
     private Dictionary<string, object> previous = [];
-    private bool isCounter = isCounter;
+    /// <summary>The store counts its versions from 1. False until its first ETag has shown that.</summary>
+    private bool isCounter;
     private int readsLeft;
 
     public bool TryGet<T>(string key, out Versioned<T> document) where T : class

@@ -55,9 +55,14 @@ internal sealed class SingleLineFormatter(TimeProvider clock) : ConsoleFormatter
         textWriter.WriteLine();
     }
 
-    private static string OnOneLine(string text) => text.Contains('\n')
-        ? string.Join(' ', text.Split('\n', StringSplitOptions.TrimEntries))
-        : text;
+    /// <summary>The lines of a text joined by spaces. What a terminal would take for a command or for a line break is shown as its code.</summary>
+    private static string OnOneLine(string text)
+    {
+        if (text.Contains('\n')) text = string.Join(' ', text.Split('\n', StringSplitOptions.TrimEntries));
+        return text.Any(IsUnsafe) ? string.Concat(text.Select(letter => IsUnsafe(letter) ? $"\\u{(int)letter:x4}" : $"{letter}")) : text;
+    }
+
+    private static bool IsUnsafe(char letter) => char.IsControl(letter) || letter is '\u2028' or '\u2029';
 
     private static string Short(LogLevel level) => level switch
     {
