@@ -13,7 +13,7 @@ internal sealed record ResourceCounters(
 {
     private static readonly HttpClient Http = new();
 
-    /// <summary>Commands that only the bench sends, and commands inside scripts, which count as one EVAL.</summary>
+    /// <summary>Commands that only the bench sends, and commands inside scripts, which count as one EVALSHA.</summary>
     private static readonly string[] Ignored = ["xread", "info", "memory|usage", "scan", "hget", "hset", "hincrby"];
 
     private static readonly string[] RequestDurations = ["http_client_request_duration_seconds", "http_server_request_duration_seconds"];

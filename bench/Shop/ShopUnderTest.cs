@@ -81,7 +81,7 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     }
 
     /// <summary>Opens a connection whose commands may take half a minute.</summary>
-    public async Task<IConnectionMultiplexer> ConnectRedisAsync() => await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{redisPort},asyncTimeout=30000,protocol=resp2");
+    public async Task<IConnectionMultiplexer> ConnectRedisAsync() => await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{redisPort},allowAdmin=true,asyncTimeout=30000,protocol=resp2");
 
     private IEnumerable<Process> Started => new[] { runner, redis }.OfType<Process>();
 
