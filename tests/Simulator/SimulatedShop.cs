@@ -56,15 +56,16 @@ internal sealed class SimulatedShop
     private readonly Dictionary<string, List<Instance>> apps = [];
     private readonly Dictionary<string, IReadOnlyCollection<string>> topics = [];
     private readonly List<string> accepted = [];
-    private readonly bool throughJson, batching, caching;
+    private readonly bool throughJson, throughDapr, batching, caching;
     private bool calm;
 
     /// <param name="throughJson">Serializes every document to JSON and back, as a store does.</param>
+    /// <param name="throughDapr">With the sidecar classes of the product, in front of a simulated daprd: twice as slow.</param>
     /// <param name="batching">As Saga:Batching.</param>
     /// <param name="caching">As Saga:Caching.</param>
-    public SimulatedShop(World world, WorldFaults faults, bool throughJson, bool batching, bool caching)
+    public SimulatedShop(World world, WorldFaults faults, bool throughJson, bool throughDapr, bool batching, bool caching)
     {
-        (this.batching, this.caching) = (batching, caching);
+        (this.throughDapr, this.batching, this.caching) = (throughDapr, batching, caching);
         Store = new(faults.RefusesMissing);
         this.throughJson = throughJson;
         this.world = world;
@@ -362,6 +363,7 @@ internal sealed class SimulatedShop
         ISidecar NewSidecar(Instance instance)
         {
             SidecarFaults Faults() => calm ? SidecarFaults.None : faults.Sidecar;
+            if (!throughDapr) return new SimulatedSidecar(world, Store, app, throughJson ? Json : null, Faults, () => instance.Dead, Publish);
             var calls = new SimulatedCalls(world, app, Faults, () => instance.Dead);
             var dapr = new SimulatedDapr(world, Store, app, throughJson ? Json : null, calls, Faults, Publish);
             return DaprSidecar.Create(dapr, new(app), SimulatedDapr.Json, eventLoop: null, batching);

@@ -19,8 +19,9 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
         var faults = FaultsOf(world);
         // Four consecutive seeds have the plain path alone, each of its decorators, and both.
         var (batching, caching) = (seed % 2 == 1, seed / 2 % 2 == 1);
-        world.Note(() => $"seed {seed}: {faults}, batching {batching}, caching {caching}");
-        var shop = new SimulatedShop(world, faults, throughJson: seed % 49 == 0, batching, caching);
+        var throughDapr = seed / 4 % 4 == 0;
+        world.Note(() => $"seed {seed}: {faults}, batching {batching}, caching {caching}, through Dapr {throughDapr}");
+        var shop = new SimulatedShop(world, faults, throughJson: seed % 49 == 0, throughDapr, batching, caching);
 
         var products = Enumerable.Range(0, world.Chance.Next(1, 4))
             .Select(at => new Product($"p{at}", "", 1_000, Holdings.Of(world.Chance.Next(1, 6)), [])).ToArray();
