@@ -32,8 +32,6 @@ public sealed class MutationTests(ITestOutputHelper output)
         { "pruned-before-all-decided", "marks are pruned before all updates of the batch have decided",
             ["if (document is not null && update.Prune is not null) document = update.Prune(document); {line}"], 5_000 },
         { "conflict-ignored", "a conflict is taken for a save", ["else if (await sidecar.TrySaveAsync(read, update.Next, update.TimeToLive, ct) | true) return update.Result;"], 1_000 },
-        { "bulk-conflict-ignored", "a document that has changed when a bulk write has failed is taken for saved",
-            ["return [.. items.Select(item => left.Contains(item) ? again.Dequeue() : Task.FromResult(true))];"], 5_000 },
         { "late-success-revives", "a late success revives a failed order",
             ["OrderStatus.Failed => Order.Steps.All(other => done[other].State == StepState.Done) ? Confirm(done, at) : new(done),"], 5_000 },
         { "only-completed-steps-released", "only the completed steps of order-failed are released",
