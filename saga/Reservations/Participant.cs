@@ -151,7 +151,7 @@ public sealed class Participant<T>(
             if (archived is not null) return new(null, (null, archived)); // mutant: archive-not-checked
             if (shared?.Holdings.MarkFor(orderId) is { } mark) return new(null, (mark, null)); // mutant: mark-not-checked
             var reason = refuse(shared, line) ?? (shared!.Holdings.Marks.Count < MarksMax ? null : new("TOO_MANY_OPEN_ORDERS",
-                $"'{line.ResourceId}' is held by so many open orders that no other can be taken now."));
+                $"'{line.ResourceId}' is in {MarksMax:N0} open orders, the most that it can be in at once."));
             // Without a document the archive alone says that it was rejected.
             if (shared is null) return new(null, (new(MarkState.Rejected, 0, reason), null));
             var next = reason is null ? shared.Holdings.Reserve(orderId, line.Amount) : shared.Holdings.Reject(orderId, reason);
@@ -171,7 +171,7 @@ public sealed class Participant<T>(
         Reservation? archived = null;
         for (var at = 0; at < lines.Length; at++) // mutant: lines-not-released
         {
-            // Nobody takes a line behind a rejected one: it needs no tombstone.
+            // Every handler stops at the rejected line, so those behind it need no tombstone.
             var (mark, seen) = await CancelLineAsync(orderId, lines[at], isTombstoned: rejection is null, ct);
             if (mark is { State: MarkState.Settled }) throw SaysFailed(orderId);
             archived ??= seen;
