@@ -15,7 +15,7 @@ public sealed class LoadSheddingTests
     {
         var port = TracedHost.FreePort();
         var builder = SagaHost.CreateBuilder(
-            ["--Auth:Mode=jwt", "--Auth:Audience=shop", "--Auth:Authority=http://localhost:1", "--APP_API_TOKEN=t"], "stock", port);
+            ["--OTEL_SDK_DISABLED=true", "--Auth:Mode=jwt", "--Auth:Audience=shop", "--Auth:Authority=http://localhost:1", "--APP_API_TOKEN=t"], "stock", port);
         await using var app = builder.Build();
         var isOverloaded = true;
         app.UseLoadShedding(

@@ -4,12 +4,23 @@ using Saga.Tests;
 
 namespace Traces;
 
-/// <summary>The cost of tracing while it is off.</summary>
+/// <summary>Tracing while it is off: nothing in the process may listen meanwhile.</summary>
 [Collection(nameof(Sequential))]
 public sealed class NoListenerTests
 {
     private const string OrderId = "0198c0de-0000-7000-8000-000000000001", EventId = $"{OrderId}/OrderCreatedEvent";
     private const string Trace = "0af7651916cd43dd8448eb211c80319c", Parent = $"00-{Trace}-b7ad6b7169203331-01";
+
+    [Fact]
+    public void Without_a_listener_no_span_is_created()
+    {
+        using var outer = new Activity("request").Start();
+        Assert.Null(SagaTracing.Start("place order", OrderId));
+        Assert.Null(SagaTracing.StartLinkedRoot("resend order", OrderId, Trace));
+        SagaTracing.SetOutcome("order-created");
+        Assert.Same(outer, Activity.Current);
+        Assert.Empty(outer.TagObjects);
+    }
 
     [Fact]
     public void Without_a_listener_tracing_allocates_nothing()
