@@ -11,7 +11,7 @@ namespace Saga.Commands;
 public sealed record Caller(string? UserId, bool IsOperator, string? AppId)
 {
     /// <summary>Every client, when callers are not authenticated.</summary>
-    public static readonly Caller Anyone = new(null, IsOperator: true, null);
+    internal static readonly Caller Anyone = new(null, IsOperator: true, null);
 
     /// <exception cref="InvalidOperationException">The method can be called without authentication.</exception>
     public static Caller Of(ServerCallContext context) => Of(context.GetHttpContext().User);
@@ -36,7 +36,7 @@ public sealed record Caller(string? UserId, bool IsOperator, string? AppId)
     public string Scope(string idempotencyKey) => UserId is null ? idempotencyKey : $"{UserId}\n{idempotencyKey}";
 
     /// <summary>The roles of the caller: see <see cref="Role"/>.</summary>
-    public ClaimsPrincipal ToPrincipal(string scheme) => new(new CallerIdentity(this, scheme));
+    internal ClaimsPrincipal ToPrincipal(string scheme) => new(new CallerIdentity(this, scheme));
 
     private sealed class CallerIdentity(Caller caller, string scheme) : ClaimsIdentity(RolesOf(caller), scheme, "sub", Role.ClaimType)
     {

@@ -45,13 +45,18 @@ public readonly record struct Outcome<T, TResponse>(T? State, TResponse? Respons
 /// expires: first its record is created, then the document is written without it. Who misses a command in the document reads its record, and decides
 /// only if no command has been moved since.
 /// </remarks>
-public sealed class IdempotentCommands(DocumentStore documents, TimeProvider clock)
+public sealed class IdempotentCommands
 {
     /// <summary>Commands in the document itself.</summary>
-    public const int MaxHistory = 16;
+    internal const int MaxHistory = 16;
 
     /// <summary>How long a key is remembered, at least. It counts as new after that.</summary>
     public static readonly TimeSpan Retention = TimeSpan.FromHours(24);
+
+    private readonly DocumentStore documents;
+    private readonly TimeProvider clock;
+
+    internal IdempotentCommands(DocumentStore documents, TimeProvider clock) => (this.documents, this.clock) = (documents, clock);
 
     /// <param name="idempotencyKey">Empty: a key is generated, so that at least this call's own retries are one command.</param>
     /// <param name="caller">Who calls.</param>

@@ -11,10 +11,10 @@ namespace Saga.Commands;
 /// <param name="Details">google.rpc messages, for programs.</param>
 public sealed record Rejection(StatusCode Code, string Message, params IReadOnlyList<IMessage> Details)
 {
-    public const string Domain = "shop.v1";
+    internal const string Domain = "shop.v1";
 
     /// <summary>The code as gRPC writes it, such as INVALID_ARGUMENT.</summary>
-    public string Title => string.Concat(Code.ToString().Select((letter, at) =>
+    internal string Title => string.Concat(Code.ToString().Select((letter, at) =>
         at > 0 && char.IsUpper(letter) ? $"_{letter}" : $"{char.ToUpperInvariant(letter)}"));
 
     public static Rejection NotFound(string what, string id) => new(StatusCode.NotFound, $"There is no {what} '{id}'.",
@@ -23,7 +23,7 @@ public sealed record Rejection(StatusCode Code, string Message, params IReadOnly
     public static Rejection AlreadyExists(string what, string id) => new(StatusCode.AlreadyExists, $"There is already {what} '{id}'.",
         new ErrorInfo { Domain = Domain, Reason = "ALREADY_EXISTS", Metadata = { [what] = id } });
 
-    public static Rejection KeyReused(string key) => new(StatusCode.AlreadyExists,
+    internal static Rejection KeyReused(string key) => new(StatusCode.AlreadyExists,
         $"The idempotency key '{key}' was used before for a request with other content. Use a new key for a new request.",
         new ErrorInfo { Domain = Domain, Reason = "IDEMPOTENCY_KEY_REUSED", Metadata = { ["idempotency_key"] = key } });
 
@@ -41,10 +41,10 @@ public sealed record Rejection(StatusCode Code, string Message, params IReadOnly
     }
 
     /// <param name="problem">Which limit is reached, as the beginning of a sentence.</param>
-    public static Rejection Exhausted(string problem, TimeSpan retryAfter) => new(StatusCode.ResourceExhausted,
+    internal static Rejection Exhausted(string problem, TimeSpan retryAfter) => new(StatusCode.ResourceExhausted,
         $"{problem}. This call did nothing; retry after {retryAfter.TotalSeconds:0} s.", new RetryInfo { RetryDelay = Duration.FromTimeSpan(retryAfter) });
 
-    public static Rejection Invalid(IReadOnlyList<(string Field, string Description)> violations)
+    internal static Rejection Invalid(IReadOnlyList<(string Field, string Description)> violations)
     {
         var bad = new BadRequest();
         bad.FieldViolations.AddRange(violations.Select(violation => new BadRequest.Types.FieldViolation

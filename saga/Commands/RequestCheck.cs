@@ -18,7 +18,7 @@ public sealed class RequestCheck
     private readonly List<(string Field, string Description)> violations = [];
 
     /// <summary>The violations so far; only the first ones of a very wrong request.</summary>
-    public IReadOnlyList<(string Field, string Description)> Violations => violations;
+    internal IReadOnlyList<(string Field, string Description)> Violations => violations;
 
     /// <summary>The page size: 0 in a request means 100.</summary>
     public static int GetPageSize(int size) => size == 0 ? 100 : size;
@@ -40,7 +40,7 @@ public sealed class RequestCheck
         IsUuid(value), "order_id", $"must be a UUID in its 36-character form, {Seen(value)}.");
 
     /// <summary>The canonical spelling of an order id: lower case, with hyphens. Another spelling would be another state key, and so another order.</summary>
-    public RequestCheck CanonicalOrderId(string field, string value) => Must(
+    internal RequestCheck CanonicalOrderId(string field, string value) => Must(
         Guid.TryParseExact(value, "D", out var id) && id.ToString() == value, field, $"must be a UUID in 36 lower-case characters, {Seen(value)}.");
 
     /// <summary>Text of a client. Its length counts code points, as people count characters; control characters and half surrogate pairs are refused.</summary>
@@ -59,7 +59,7 @@ public sealed class RequestCheck
     }
 
     /// <summary>Text of any content. Its length counts code points.</summary>
-    public RequestCheck Length(string field, string value, int min, int max)
+    internal RequestCheck Length(string field, string value, int min, int max)
     {
         var length = value.EnumerateRunes().Count();
         return Must(length >= min && length <= max, field, $"must be {min} to {max} characters long, not {length}.");
@@ -72,7 +72,7 @@ public sealed class RequestCheck
             field, $"must be a time of the years 1 to 9999, not {value.Seconds} s and {value.Nanos} ns since 1970.");
 
     /// <summary>The contract has a name for the value, and it is not the unspecified one.</summary>
-    public RequestCheck Known<T>(string field, T value) where T : struct, Enum => Must(
+    internal RequestCheck Known<T>(string field, T value) where T : struct, Enum => Must(
         Enum.IsDefined(value) && Convert.ToInt32(value, CultureInfo.InvariantCulture) != 0, field,
         $"must be one of {string.Join(", ", Enum.GetNames<T>().Skip(1).Select(name => name.ToUpperInvariant()))}, not {value}.");
 
@@ -98,7 +98,7 @@ public sealed class RequestCheck
     }
 
     /// <summary>A UUID of 36 characters, in any case. Guid.TryParseExact also takes spaces around it, and + and 0x inside.</summary>
-    public static bool IsUuid(string value) =>
+    internal static bool IsUuid(string value) =>
         value.Length == 36 && value.All(letter => char.IsAsciiHexDigit(letter) || letter == '-') && Guid.TryParseExact(value, "D", out _);
 
     private static string Seen(string value) => value.Length switch

@@ -1,7 +1,7 @@
 namespace Saga.Commands;
 
 /// <summary>Text of bounded length, for reasons that repeat what a client or a publisher has sent.</summary>
-public static class Shortened
+internal static class Shortened
 {
     /// <returns>The text, or its beginning and an ellipsis. No surrogate pair is cut in half.</returns>
     public static string To(int max, string text)

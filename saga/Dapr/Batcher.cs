@@ -5,7 +5,7 @@ using Saga.Telemetry;
 namespace Saga.Dapr;
 
 /// <summary>The items of one call.</summary>
-public sealed class Batch<TItem> : IReadOnlyList<TItem>
+internal sealed class Batch<TItem> : IReadOnlyList<TItem>
 {
     private readonly List<TItem> items = [];
     private readonly Action<List<TItem>> fill;
@@ -36,7 +36,7 @@ public sealed class Batch<TItem> : IReadOnlyList<TItem>
 /// <param name="call">Makes one call for a batch and returns one task per item, in order. An exception of its own fails every item.</param>
 /// <param name="maxConcurrency">Calls in flight, at least 1.</param>
 /// <param name="maxBatchSize">Items per call, at least 1.</param>
-public sealed class Batcher<TItem, TResult>(
+internal sealed class Batcher<TItem, TResult>(
     EventLoop? eventLoop, Func<Batch<TItem>, Task<IReadOnlyList<Task<TResult>>>> call, int maxConcurrency, int maxBatchSize)
 {
     private readonly Lock gate = new();

@@ -13,7 +13,7 @@ namespace Saga.Dapr;
 /// The Dapr sidecar of this process, with concurrent operations of one kind in one call: a bulk read, a bulk write, or a bulk publish per topic.
 /// Each item succeeds or fails by itself, as in <see cref="DaprSidecar"/>.
 /// </summary>
-public sealed class BatchingSidecar : DaprSidecar
+internal sealed class BatchingSidecar : DaprSidecar
 {
     /// <summary>Calls of one kind in flight; further requests are batched.</summary>
     private const int MaxConcurrency = 4;

@@ -19,7 +19,7 @@ namespace Saga.Dapr;
 /// Part of every key in the store, so that services that share a store do not share documents, whatever the component's keyPrefix.
 /// </param>
 /// <param name="json">The serialization of documents.</param>
-public class DaprSidecar(DaprApi.DaprClient dapr, AppId appId, JsonSerializerOptions json) : ISidecar
+internal class DaprSidecar(DaprApi.DaprClient dapr, AppId appId, JsonSerializerOptions json) : ISidecar
 {
     /// <summary>The names of the components.</summary>
     public const string StateStore = "statestore";

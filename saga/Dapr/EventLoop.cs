@@ -8,7 +8,7 @@ namespace Saga.Dapr;
 /// Concurrent handlers advance step by step, each step with one call for all of them; a single handler is not delayed, since the queue is empty
 /// as soon as it awaits. A handler must not compute for long: it would hold up all others.
 /// </remarks>
-public sealed class EventLoop : SynchronizationContext, IThreadPoolWorkItem
+internal sealed class EventLoop : SynchronizationContext, IThreadPoolWorkItem
 {
     private readonly Lock gate = new();
     private readonly Queue<(SendOrPostCallback Go, object? State)> ready = new();

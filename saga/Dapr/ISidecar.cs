@@ -36,7 +36,7 @@ public interface ISidecar
 }
 
 /// <summary>Reads that fail separately.</summary>
-public static class SeparateReads
+internal static class SeparateReads
 {
     /// <summary>Reads many documents; a corrupt or refused one fails only its own task.</summary>
     /// <returns>Completed tasks, in the order of the keys.</returns>

@@ -13,7 +13,7 @@ public sealed record OutgoingEvent(string OrderId, IMessage Message)
     private static readonly JsonParser Parser = new(JsonParser.Settings.Default.WithIgnoreUnknownFields(true));
 
     /// <summary>The topic of an event: order-created for OrderCreatedEvent.</summary>
-    public static string GetTopic(string messageName)
+    internal static string GetTopic(string messageName)
     {
         var topic = new StringBuilder();
         foreach (var letter in messageName.AsSpan(0, messageName.Length - "Event".Length))
@@ -24,18 +24,18 @@ public sealed record OutgoingEvent(string OrderId, IMessage Message)
         return topic.ToString();
     }
 
-    public string Topic => GetTopic(Message.Descriptor.Name);
+    internal string Topic => GetTopic(Message.Descriptor.Name);
 
     /// <summary>Deterministic: a resent event has the same id, so that consumers and operators recognise duplicates.</summary>
-    public string Id => $"{OrderId}/{Message.Descriptor.Name}";
+    internal string Id => $"{OrderId}/{Message.Descriptor.Name}";
 
     /// <summary>The full protobuf name.</summary>
-    public string Type => Message.Descriptor.FullName;
+    internal string Type => Message.Descriptor.FullName;
 
-    public byte[] ToJson() => Encoding.UTF8.GetBytes(JsonFormatter.Default.Format(Message));
+    internal byte[] ToJson() => Encoding.UTF8.GetBytes(JsonFormatter.Default.Format(Message));
 
     /// <exception cref="UnreadableEventException">The bytes are not this event.</exception>
-    public static T FromJson<T>(ByteString json) where T : IMessage<T>, new()
+    internal static T FromJson<T>(ByteString json) where T : IMessage<T>, new()
     {
         try
         {

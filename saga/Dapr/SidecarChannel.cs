@@ -17,7 +17,7 @@ public sealed class SidecarChannel : IDisposable
 
     private readonly GrpcChannel channel;
 
-    public SidecarChannel(TimeProvider clock)
+    internal SidecarChannel(TimeProvider clock)
     {
         var address = SettingOf("DAPR_GRPC_ENDPOINT") ?? $"http://127.0.0.1:{SettingOf("DAPR_GRPC_PORT") ?? "50001"}";
         channel = GrpcChannel.ForAddress(address, new()
@@ -39,7 +39,7 @@ public sealed class SidecarChannel : IDisposable
     }
 
     /// <summary>For calls to the sidecar itself.</summary>
-    public CallInvoker Sidecar { get; }
+    internal CallInvoker Sidecar { get; }
 
     /// <summary>For calls to another app, by its Dapr app id.</summary>
     public CallInvoker To(string appId) => Sidecar.Intercept(headers => With(headers, "dapr-app-id", appId));

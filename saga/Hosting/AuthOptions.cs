@@ -1,7 +1,7 @@
 namespace Saga.Hosting;
 
 /// <summary>Who may call: Auth:Mode and the like, as environment variables Auth__Mode.</summary>
-public sealed class AuthOptions
+internal sealed class AuthOptions
 {
     /// <summary>False: callers are not authenticated, and every client may call every method.</summary>
     public bool IsJwt { get; private init; }

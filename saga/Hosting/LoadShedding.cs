@@ -9,7 +9,7 @@ namespace Saga.Hosting;
 /// Rejects gRPC calls before they are authenticated, read or handled. Under overload most calls are rejected, and what that costs is taken from those
 /// that are accepted: as an exception of a handler it is several times as much.
 /// </summary>
-public static class LoadShedding
+internal static class LoadShedding
 {
     /// <summary>Adds it for one method, and authentication after it. Call it once, before endpoints are mapped.</summary>
     /// <param name="method">Its path: /package.Service/Method.</param>

@@ -12,7 +12,7 @@ using Saga.Commands;
 namespace Saga.Hosting;
 
 /// <summary>Errors over HTTP: problem details (RFC 9457).</summary>
-public static class ProblemDetails
+internal static class ProblemDetails
 {
     public static IResult Create(int status, string title, string detail) => Create(status, title, detail, []);
 

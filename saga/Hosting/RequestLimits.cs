@@ -12,7 +12,7 @@ namespace Saga.Hosting;
 /// Bounds what clients may have in progress. A call over the limit is rejected at once with RESOURCE_EXHAUSTED, over HTTP 429, and a time to retry
 /// after: what is accepted still ends before its deadline. Deliveries of the sidecar, health and reflection are not limited.
 /// </summary>
-public sealed class RequestLimits(SagaOptions options) : IDisposable
+internal sealed class RequestLimits(SagaOptions options) : IDisposable
 {
     /// <summary>A hint: the work of one full set of requests takes about this long.</summary>
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);

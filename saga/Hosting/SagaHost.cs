@@ -83,7 +83,7 @@ public static class SagaHost
         services.AddDaprClient(dapr => dapr.UseJsonSerializationOptions(json));
         services.AddSingleton(options);
         services.AddSingleton(new AppId(appId));
-        services.AddSingleton<SidecarChannel>();
+        services.AddSingleton(services => new SidecarChannel(services.GetRequiredService<TimeProvider>()));
         services.AddSingleton(services => new DaprApi.DaprClient(services.GetRequiredService<SidecarChannel>().Sidecar));
         services.AddSingleton<ISidecar>(services => DaprSidecar.Create(
             services.GetRequiredService<DaprApi.DaprClient>(), new(appId), json, services.GetRequiredService<EventLoop>(), options.Batching));
@@ -93,10 +93,10 @@ public static class SagaHost
         services.AddSingleton<ConflictBackoff>();
         services.AddSingleton(services => DocumentStore.Create(
             services.GetRequiredService<ISidecar>(), services.GetRequiredService<ConflictBackoff>(), combine: options.Batching, cache: options.Caching));
-        services.AddSingleton<IdempotentCommands>();
-        services.AddSingleton<IdIndex>();
+        services.AddSingleton(services => new IdempotentCommands(services.GetRequiredService<DocumentStore>(), services.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(services => new IdIndex(services.GetRequiredService<DocumentStore>(), services.GetRequiredService<ISidecar>()));
         services.AddSingleton<DeadLetters>();
-        services.AddSingleton<Subscriptions>();
+        services.AddSingleton(new Subscriptions());
         builder.AddMetrics(appId);
         return builder;
     }
@@ -114,12 +114,15 @@ public static class SagaHost
 
     /// <summary>Makes the service a participant that reserves from documents of type <typeparamref name="T"/>.</summary>
     /// <param name="keyOf">The state key of such a document, from its id.</param>
-    /// <param name="getOutcome">The sweep asks it about reservations older than Saga:Deadline.</param>
+    /// <param name="getOutcome">
+    /// The sweep asks it about reservations older than Saga:Deadline. Null: the app orders is asked, by shop.v1.OrderService/GetOrder.
+    /// </param>
     public static void AddParticipant<T>(
-        this WebApplicationBuilder builder, Func<string, string> keyOf, Func<IServiceProvider, OrderOutcomeQuery> getOutcome)
+        this WebApplicationBuilder builder, Func<string, string> keyOf, Func<IServiceProvider, OrderOutcomeQuery>? getOutcome = null)
         where T : class, IHasHoldings<T>
     {
-        builder.Services.AddSingleton(getOutcome);
+        builder.Services.AddSingleton(getOutcome ?? (services =>
+            new OrderStatusClient(services.GetRequiredService<SidecarChannel>(), services.GetRequiredService<TimeProvider>()).GetOutcomeAsync));
         builder.AddOpenOrderLog();
         builder.Services.AddSingleton(services => new Participant<T>(
             services.GetRequiredService<DocumentStore>(), services.GetRequiredService<ISidecar>(), keyOf, services.GetRequiredService<OpenOrderLog>(),
@@ -135,12 +138,12 @@ public static class SagaHost
     }
 
     /// <summary>Adds the log of open orders.</summary>
-    public static void AddOpenOrderLog(this WebApplicationBuilder builder) => builder.Services.AddSingleton(services => new OpenOrderLog(
+    internal static void AddOpenOrderLog(this WebApplicationBuilder builder) => builder.Services.AddSingleton(services => new OpenOrderLog(
         services.GetRequiredService<ISidecar>(), services.GetRequiredService<TimeProvider>(),
         () => Guid.CreateVersion7().ToString("N"), services.GetRequiredService<ILogger<OpenOrderLog>>()));
 
     /// <summary>Runs a sweep every Saga:SweepPeriod.</summary>
-    public static void AddSweep<T>(this WebApplicationBuilder builder, Func<T, CancellationToken, Task> run) where T : class =>
+    internal static void AddSweep<T>(this WebApplicationBuilder builder, Func<T, CancellationToken, Task> run) where T : class =>
         builder.Services.AddHostedService(services => new PeriodicSweep(
             PeriodicSweep.GetName(typeof(T)), ct => run(services.GetRequiredService<T>(), ct), services.GetRequiredService<SagaOptions>().SweepPeriod,
             services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<PeriodicSweep>>()));
@@ -174,7 +177,7 @@ public static class SagaHost
     }
 
     /// <summary>Maps health, reflection and metrics, for an app without subscriptions. Call it last.</summary>
-    public static void MapHost(this WebApplication app)
+    internal static void MapHost(this WebApplication app)
     {
         app.UseProblemDetails();
         app.UseUnreadableRequests();
@@ -215,7 +218,7 @@ public static class SagaHost
     }
 
     /// <summary>The JSON of stored documents: camelCase, enums by name, nulls left out.</summary>
-    public static JsonSerializerOptions CreateJsonOptions(IJsonTypeInfoResolver? documents) => new(JsonSerializerDefaults.Web)
+    internal static JsonSerializerOptions CreateJsonOptions(IJsonTypeInfoResolver? documents) => new(JsonSerializerDefaults.Web)
     {
         TypeInfoResolver = JsonTypeInfoResolver.Combine(documents, SagaJsonContext.Default).WithAddedModifier(RequireMembers),
         RespectNullableAnnotations = true,

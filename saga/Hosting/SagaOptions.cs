@@ -1,7 +1,7 @@
 namespace Saga.Hosting;
 
 /// <summary>The settings of the saga: Saga:Deadline and the like, as environment variables Saga__Deadline.</summary>
-public sealed class SagaOptions
+internal sealed class SagaOptions
 {
     /// <summary>An order that is PENDING for longer fails; a participant asks Orders for the outcome of a reservation that is older. 1 s to 24 h.</summary>
     public TimeSpan Deadline { get; private init; }

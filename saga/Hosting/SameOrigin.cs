@@ -8,7 +8,7 @@ namespace Saga.Hosting;
 /// Sec-Fetch-Site), and must be JSON, which such a page cannot send without a CORS preflight, which is not answered. A request on a loopback address
 /// must name a loopback host, so that a foreign name that resolves to this machine (DNS rebinding) is rejected too.
 /// </summary>
-public static class SameOrigin
+internal static class SameOrigin
 {
     private static readonly string[] LoopbackHosts = ["localhost", "127.0.0.1", "[::1]"];
 

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Options;
 namespace Saga.Hosting;
 
 /// <summary>Reads settings and collects a sentence about each wrong one, so that one start names them all.</summary>
-public sealed partial class SettingReader(IConfiguration configuration)
+internal sealed partial class SettingReader(IConfiguration configuration)
 {
     private readonly List<string> problems = [];
 

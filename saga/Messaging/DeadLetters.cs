@@ -6,7 +6,7 @@ using Saga.Telemetry;
 
 namespace Saga.Messaging;
 
-public enum DeadLetterState
+internal enum DeadLetterState
 {
     /// <summary>Neither redriven nor discarded.</summary>
     Waiting,
@@ -37,7 +37,7 @@ internal sealed record DeadLetter(
 /// <summary>
 /// Stores what could not be handled, until an operator redrives or discards it. The saga does not depend on it: the sweeps finish every open order.
 /// </summary>
-public sealed class DeadLetters(DocumentStore documents, ISidecar sidecar, IdIndex index, AppId appId, TimeProvider clock)
+internal sealed class DeadLetters(DocumentStore documents, ISidecar sidecar, IdIndex index, AppId appId, TimeProvider clock)
 {
     private const int MaxBatchSize = 200;
 

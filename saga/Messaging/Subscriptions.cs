@@ -10,10 +10,14 @@ public sealed class Subscriptions
     private readonly Dictionary<string, TopicHandler> subscribed = [];
     private readonly Dictionary<string, TopicHandler> redriven = [];
 
-    /// <summary>Events are delivered in batches.</summary>
-    public bool InBulk { get; init; }
+    internal Subscriptions()
+    {
+    }
 
-    public IReadOnlyCollection<string> Topics => subscribed.Keys;
+    /// <summary>Events are delivered in batches.</summary>
+    internal bool InBulk { get; init; }
+
+    internal IReadOnlyCollection<string> Topics => subscribed.Keys;
 
     /// <summary>Subscribes to the topic of an event.</summary>
     /// <param name="handle">

@@ -3,7 +3,7 @@ namespace Saga.OpenOrders;
 /// <summary>Exponential backoff per order, in the memory of this process: after a restart the delays begin anew.</summary>
 /// <param name="min">The first delay. Each further one is twice as long.</param>
 /// <param name="max">The longest delay.</param>
-public sealed class EntryBackoff(TimeSpan min, TimeSpan max, TimeProvider clock)
+internal sealed class EntryBackoff(TimeSpan min, TimeSpan max, TimeProvider clock)
 {
     private readonly Lock gate = new();
     private readonly Dictionary<string, (long Since, TimeSpan Delay)> delayed = [];

@@ -8,14 +8,14 @@ using Saga.Telemetry;
 namespace Saga.OpenOrders;
 
 /// <summary>The instances that have a log. One document for all of them.</summary>
-public sealed record OpenInstances(ImmutableSortedSet<string> Ids)
+internal sealed record OpenInstances(ImmutableSortedSet<string> Ids)
 {
     public const string Key = "open:instances";
 }
 
 /// <summary>The head of one instance's log. Its segments start at <paramref name="First"/>; all before Next are written.</summary>
 /// <param name="Heartbeat">By the writer's clock, which may be wrong: only a change shows that the instance is alive.</param>
-public sealed record OpenHead(DateTimeOffset Heartbeat, long First, long Next) : IHasInvariants
+internal sealed record OpenHead(DateTimeOffset Heartbeat, long First, long Next) : IHasInvariants
 {
     public string? FindProblem(string key) => First < 0 || Next < 0 ? $"its log goes from {First} to {Next}" : null;
 
@@ -25,7 +25,7 @@ public sealed record OpenHead(DateTimeOffset Heartbeat, long First, long Next) :
 /// <summary>An immutable batch of orders that were open when it was written.</summary>
 /// <param name="Sealed">The end of the log: another instance has taken it over, and its writer can append nothing.</param>
 /// <param name="Details">Of each order what it takes to close it. Null: the id is enough.</param>
-public sealed record OpenSegment(ImmutableArray<string> Orders, DateTimeOffset Written, bool Sealed, ImmutableArray<JsonElement>? Details = null)
+internal sealed record OpenSegment(ImmutableArray<string> Orders, DateTimeOffset Written, bool Sealed, ImmutableArray<JsonElement>? Details = null)
     : IHasInvariants
 {
     public string? FindProblem(string key) =>
@@ -39,14 +39,14 @@ public sealed record OpenSegment(ImmutableArray<string> Orders, DateTimeOffset W
 /// <summary>What a sweep does with the entries of a log.</summary>
 /// <param name="FindOpenAsync">Visits entries and returns the ids of those that are still open.</param>
 /// <param name="OnClosedAsync">Receives closed entries before the log drops them, some of them more than once.</param>
-public sealed record SweepCallbacks(
+internal sealed record SweepCallbacks(
     Func<IReadOnlyList<OpenEntry>, CancellationToken, Task<IReadOnlySet<string>>> FindOpenAsync,
     Func<IReadOnlyList<OpenEntry>, CancellationToken, Task> OnClosedAsync);
 
 /// <summary>An order in the log of some instance.</summary>
 /// <param name="Since">When it was added.</param>
 /// <param name="Detail">As it was added. Null: none was.</param>
-public sealed record OpenEntry(string OrderId, DateTimeOffset Since, JsonElement? Detail = null);
+internal sealed record OpenEntry(string OrderId, DateTimeOffset Since, JsonElement? Detail = null);
 
 /// <summary>
 /// Log of the orders that are not closed, so that every order is found again after any crash. An order's id is logged before its document exists,
@@ -57,7 +57,7 @@ public sealed record OpenEntry(string OrderId, DateTimeOffset Since, JsonElement
 /// (a fence: it writes the end where the next segment would be) and takes over its entries. A writer that was only suspended finds the seal and
 /// starts a new log. Clocks may be wrong and jump: durations are measured by this process, never by comparing the times of two clocks.
 /// </remarks>
-public sealed class OpenOrderLog
+internal sealed class OpenOrderLog
 {
     /// <summary>Orders per segment, at most.</summary>
     private const int SegmentMax = 500;

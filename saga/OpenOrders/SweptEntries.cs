@@ -10,7 +10,7 @@ namespace Saga.OpenOrders;
 /// The entries that a sweep visits, by order. An entry that it cannot handle becomes a dead letter, which is redriven through this
 /// interface.
 /// </summary>
-public interface ISweptEntries
+internal interface ISweptEntries
 {
     /// <summary>Takes the place of the topic in the dead letter.</summary>
     string Kind { get; }
@@ -26,7 +26,7 @@ public interface ISweptEntries
 /// </summary>
 /// <param name="kind">See <see cref="ISweptEntries.Kind"/>.</param>
 /// <param name="suffix">The second part of the dead letter's event id, after the order id and a slash.</param>
-public sealed class IsolatedVisits(string kind, string suffix, DeadLetters deadLetters, TimeProvider clock, ILogger log)
+internal sealed class IsolatedVisits(string kind, string suffix, DeadLetters deadLetters, TimeProvider clock, ILogger log)
 {
     /// <summary>Transient faults in a row that end the run: a dependency is down, and the next run retries.</summary>
     private const int MaxConsecutiveFaults = 3;

@@ -21,10 +21,10 @@ public sealed record Holdings(long Available, long Held, long Consumed, Immutabl
     [JsonIgnore]
     public long Total => Available + Held + Consumed;
 
-    public ReservationMark? MarkFor(string orderId) => Marks.GetValueOrDefault(orderId);
+    internal ReservationMark? MarkFor(string orderId) => Marks.GetValueOrDefault(orderId);
 
     /// <summary>Available to held. The caller has checked that the order has no mark and that the amount is available.</summary>
-    public Holdings Reserve(string orderId, long amount) => Validated(this with
+    internal Holdings Reserve(string orderId, long amount) => Validated(this with
     {
         Available = unchecked(Available - amount),
         Held = unchecked(Held + amount),
@@ -32,13 +32,13 @@ public sealed record Holdings(long Available, long Held, long Consumed, Immutabl
     });
 
     /// <summary>Moves nothing. The caller has checked that the order has no mark.</summary>
-    public Holdings Reject(string orderId, FailureReason reason) => this with { Marks = Marks.Add(orderId, new(MarkState.Rejected, 0, reason)) };
+    internal Holdings Reject(string orderId, FailureReason reason) => this with { Marks = Marks.Add(orderId, new(MarkState.Rejected, 0, reason)) };
 
     /// <summary>A tombstone; moves nothing. The caller has checked that the order has no mark.</summary>
-    public Holdings Void(string orderId) => this with { Marks = Marks.Add(orderId, new(MarkState.Voided)) };
+    internal Holdings Void(string orderId) => this with { Marks = Marks.Add(orderId, new(MarkState.Voided)) };
 
     /// <summary>Held back to available. The caller has checked that the order's mark is Reserved, with this amount.</summary>
-    public Holdings Release(string orderId, long amount) => Validated(this with
+    internal Holdings Release(string orderId, long amount) => Validated(this with
     {
         Available = unchecked(Available + amount),
         Held = unchecked(Held - amount),
@@ -46,7 +46,7 @@ public sealed record Holdings(long Available, long Held, long Consumed, Immutabl
     });
 
     /// <summary>Held to consumed. The caller has checked that the order's mark is Reserved, with this amount.</summary>
-    public Holdings Settle(string orderId, long amount) => Validated(this with
+    internal Holdings Settle(string orderId, long amount) => Validated(this with
     {
         Held = unchecked(Held - amount),
         Consumed = unchecked(Consumed + amount),
@@ -54,7 +54,7 @@ public sealed record Holdings(long Available, long Held, long Consumed, Immutabl
     });
 
     /// <summary>Consumed back to available. The caller has checked that the order's mark is Settled, with this amount.</summary>
-    public Holdings Return(string orderId, long amount) => Validated(this with
+    internal Holdings Return(string orderId, long amount) => Validated(this with
     {
         Available = unchecked(Available + amount),
         Consumed = unchecked(Consumed - amount),
@@ -65,7 +65,7 @@ public sealed record Holdings(long Available, long Held, long Consumed, Immutabl
     public Holdings Add(long amount) => Validated(this with { Available = unchecked(Available + amount) });
 
     /// <summary>Removes the final marks of orders that are archived.</summary>
-    public Holdings WithoutMarks(IReadOnlySet<string> archived)
+    internal Holdings WithoutMarks(IReadOnlySet<string> archived)
     {
         var pruned = Marks;
         foreach (var orderId in archived)

@@ -9,7 +9,7 @@ namespace Saga.Reservations;
 /// <summary>A reservation that may not be final, as it is tracked in the log of open orders: what it takes to settle or release it.</summary>
 /// <param name="Since">When its order-created was handled first by the process that tracks it.</param>
 /// <param name="TraceId">The trace of its order, 32 hex digits. Null: it was not traced.</param>
-public sealed record OpenReservation(string OrderId, ImmutableArray<ReservationLine> Lines, DateTimeOffset Since, string? TraceId = null)
+internal sealed record OpenReservation(string OrderId, ImmutableArray<ReservationLine> Lines, DateTimeOffset Since, string? TraceId = null)
 {
     /// <exception cref="CorruptDocumentException">It is not an open reservation.</exception>
     public static OpenReservation Parse(JsonElement? detail)

@@ -1,19 +1,15 @@
 using Grpc.Core;
-using Microsoft.Extensions.DependencyInjection;
+using Saga.Dapr;
 using Shop.V1;
 
-namespace Participants;
+namespace Saga.Reservations;
 
 /// <summary>Asks Orders for the outcome of an order, through the sidecars.</summary>
-public sealed class OrderStatusClient(SidecarChannel sidecar, TimeProvider clock)
+internal sealed class OrderStatusClient(SidecarChannel sidecar, TimeProvider clock)
 {
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
 
     private readonly OrderService.OrderServiceClient orders = new(sidecar.To("orders"));
-
-    /// <summary>For a participant's registration.</summary>
-    public static OrderOutcomeQuery Create(IServiceProvider services) =>
-        new OrderStatusClient(services.GetRequiredService<SidecarChannel>(), services.GetRequiredService<TimeProvider>()).GetOutcomeAsync;
 
     /// <exception cref="RpcException">Orders does not answer within 5 s.</exception>
     public async Task<OrderOutcome> GetOutcomeAsync(string orderId, CancellationToken ct)

@@ -20,11 +20,7 @@ namespace Saga.Reservations;
 /// archive of its final marks: it is created after them, and a mark is pruned only after it. Every handler that may add a mark reads the shared
 /// document first and the archive second, so that a mark that it does not see is either in the archive, or makes its compare-and-set fail.
 /// </remarks>
-/// <param name="keyOf">The state key of a shared document, by its id.</param>
-/// <param name="openOrders">Tracks reservations until they are archived.</param>
-public sealed class Participant<T>(
-    DocumentStore documents, ISidecar sidecar, Func<string, string> keyOf, OpenOrderLog openOrders, TimeProvider clock)
-    where T : class, IHasHoldings<T>
+public sealed class Participant<T> where T : class, IHasHoldings<T>
 {
     /// <summary>
     /// With more marks than this in a document, those of orders that another or a restarted instance has archived are looked up and pruned. Far above
@@ -35,10 +31,20 @@ public sealed class Participant<T>(
     /// <summary>Marks in a document, at most: some 400 kB, which each of its orders reads and writes.</summary>
     private const int MarksMax = 5_000;
 
+    private readonly DocumentStore documents;
+    private readonly ISidecar sidecar;
+    private readonly Func<string, string> keyOf;
+    private readonly OpenOrderLog openOrders;
+    private readonly TimeProvider clock;
     private readonly ArchivedMarks archivedMarks = new();
 
     /// <summary>Ids of documents that are being pruned, each by one caller.</summary>
     private readonly ConcurrentDictionary<string, bool> pruning = new();
+
+    /// <param name="keyOf">The state key of a shared document, by its id.</param>
+    /// <param name="openOrders">Tracks reservations until they are archived.</param>
+    internal Participant(DocumentStore documents, ISidecar sidecar, Func<string, string> keyOf, OpenOrderLog openOrders, TimeProvider clock) =>
+        (this.documents, this.sidecar, this.keyOf, this.openOrders, this.clock) = (documents, sidecar, keyOf, openOrders, clock);
 
     /// <summary>Try: reserves all lines for the order, or none.</summary>
     /// <param name="refuse">Why a line cannot be taken from its document (null: there is no document). Null: it can.</param>

@@ -43,7 +43,7 @@ public sealed record Reservation(
     /// <summary>True: a line is of this shared document.</summary>
     internal bool Covers(string resourceId) => Lines.Any(line => line.ResourceId == resourceId);
 
-    public static string KeyOf(string orderId) => $"reservation:{orderId}";
+    internal static string KeyOf(string orderId) => $"reservation:{orderId}";
 
     public string? FindProblem(string key) =>
         key != KeyOf(OrderId) ? $"it is of order '{OrderId}'"

@@ -7,7 +7,7 @@ namespace Saga.State;
 /// <see cref="ISidecar.ReadManyAsync"/> has just read it. All other reads are real.
 /// </summary>
 /// <param name="suspendAfterMiss">See <see cref="VersionCache"/>.</param>
-public sealed class CachingSidecar(ISidecar behind, int suspendAfterMiss = 1_000) : ISidecar
+internal sealed class CachingSidecar(ISidecar behind, int suspendAfterMiss = 1_000) : ISidecar
 {
     private readonly VersionCache cache = new(suspendAfterMiss);
 

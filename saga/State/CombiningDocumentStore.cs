@@ -6,7 +6,7 @@ namespace Saga.State;
 /// <summary>
 /// Combines concurrent updates of one document into one read and one write, so that contention on a hot document lowers its cost per update.
 /// </summary>
-public sealed class CombiningDocumentStore(ISidecar sidecar, ConflictBackoff backoff) : DocumentStore(sidecar, backoff)
+internal sealed class CombiningDocumentStore(ISidecar sidecar, ConflictBackoff backoff) : DocumentStore(sidecar, backoff)
 {
     /// <summary>Updates combined into one write, at most.</summary>
     private const int MaxBatchSize = 64;
@@ -14,7 +14,7 @@ public sealed class CombiningDocumentStore(ISidecar sidecar, ConflictBackoff bac
     private readonly Lock gate = new();
     private readonly Dictionary<string, (object Batcher, int Callers)> batchers = [];
 
-    protected override async Task<TResult> UpdateAsync<T, TGuard, TResult>(string key, UpdateRequest<T, TGuard, TResult> request, CancellationToken ct)
+    private protected override async Task<TResult> UpdateAsync<T, TGuard, TResult>(string key, UpdateRequest<T, TGuard, TResult> request, CancellationToken ct)
     {
         var update = new PendingUpdate<T, TGuard, TResult>(request);
         var batcher = Enter<T>(key);

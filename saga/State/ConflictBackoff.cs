@@ -1,7 +1,7 @@
 namespace Saga.State;
 
 /// <summary>Exponential backoff with full jitter between retries of a compare-and-set that met a conflict.</summary>
-public sealed class ConflictBackoff(TimeProvider clock, Random random)
+internal sealed class ConflictBackoff(TimeProvider clock, Random random)
 {
     /// <summary>Retries in a row before the work is handed back, to be redelivered.</summary>
     public const int MaxRetries = 40;
@@ -21,5 +21,5 @@ public sealed class ConflictBackoff(TimeProvider clock, Random random)
 }
 
 /// <summary>Other writers of the same document won every compare-and-set.</summary>
-public sealed class ContentionException() : Exception(
+internal sealed class ContentionException() : Exception(
     $"Another writer was first {ConflictBackoff.MaxRetries} times in a row. Nothing is lost; the same request can be sent again.");

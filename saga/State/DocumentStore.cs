@@ -10,20 +10,25 @@ public readonly record struct Update<T, TResult>(T? Next, TResult Result, TimeSp
 
 /// <summary>Documents under optimistic concurrency: read, decide, compare-and-set, and again after a conflict.</summary>
 /// <remarks>Cancelling a call stops the wait, not the update: it may still be applied.</remarks>
-public class DocumentStore(ISidecar sidecar, ConflictBackoff backoff)
+public class DocumentStore
 {
+    private readonly ISidecar sidecar;
+    private readonly ConflictBackoff backoff;
+
+    internal DocumentStore(ISidecar sidecar, ConflictBackoff backoff) => (this.sidecar, this.backoff) = (sidecar, backoff);
+
     /// <summary>The store that a process uses: the plain one, with what makes it faster.</summary>
     /// <param name="combine">Concurrent updates of one document are combined: <see cref="CombiningDocumentStore"/>.</param>
     /// <param name="cache">An update skips the read of a document that this process has just written: <see cref="CachingSidecar"/>.</param>
     /// <param name="suspendAfterMiss">See <see cref="VersionCache"/>.</param>
-    public static DocumentStore Create(ISidecar sidecar, ConflictBackoff backoff, bool combine = true, bool cache = true, int suspendAfterMiss = 1_000)
+    internal static DocumentStore Create(ISidecar sidecar, ConflictBackoff backoff, bool combine = true, bool cache = true, int suspendAfterMiss = 1_000)
     {
         if (cache) sidecar = new CachingSidecar(sidecar, suspendAfterMiss);
         return combine ? new CombiningDocumentStore(sidecar, backoff) : new DocumentStore(sidecar, backoff);
     }
 
     /// <summary>Reads and writes the documents.</summary>
-    protected ISidecar Sidecar => sidecar;
+    private protected ISidecar Sidecar => sidecar;
 
     /// <summary>Updates one document.</summary>
     /// <param name="decide">Pure. Gets the document, null where there is none; called again with a newer one after a conflict.</param>
@@ -38,7 +43,7 @@ public class DocumentStore(ISidecar sidecar, ConflictBackoff backoff)
     /// <param name="decide">Pure. Gets the document and the guard as it was read.</param>
     /// <param name="prune">Shrinks the document once all updates that share the write have decided: what one prunes, another may still have to see.</param>
     /// <exception cref="ContentionException">Every retry of <see cref="ConflictBackoff.MaxRetries"/> met a conflict.</exception>
-    public Task<TResult> UpdateAsync<T, TGuard, TResult>(
+    internal Task<TResult> UpdateAsync<T, TGuard, TResult>(
         string key, string? guardKey, Func<T?, Versioned<TGuard>, Update<T, TResult>> decide, Func<T, T> prune, CancellationToken ct)
         where T : class where TGuard : class =>
         UpdateAsync(key, new UpdateRequest<T, TGuard, TResult>(guardKey, decide, prune, ExpectMissing: false), ct);
@@ -49,22 +54,24 @@ public class DocumentStore(ISidecar sidecar, ConflictBackoff backoff)
         [.. (await sidecar.ReadManyAsync<T>(keys, ct)).Select(document => document.Value)];
 
     /// <summary>What one caller asks for; see the parameters of UpdateAsync.</summary>
-    protected readonly record struct UpdateRequest<T, TGuard, TResult>(
+    private protected readonly record struct UpdateRequest<T, TGuard, TResult>(
         string? GuardKey, Func<T?, Versioned<TGuard>, Update<T, TResult>> Decide, Func<T, T>? Prune, bool ExpectMissing) where T : class where TGuard : class;
 
     /// <summary>Updates one document for one caller.</summary>
-    protected virtual Task<TResult> UpdateAsync<T, TGuard, TResult>(string key, UpdateRequest<T, TGuard, TResult> request, CancellationToken ct)
-        where T : class where TGuard : class =>
-        UpdateAsync<T, TResult>(key, request.ExpectMissing, async document =>
+    private protected virtual Task<TResult> UpdateAsync<T, TGuard, TResult>(string key, UpdateRequest<T, TGuard, TResult> request, CancellationToken ct)
+        where T : class where TGuard : class
+    {
+        return UpdateAsync<T, TResult>(key, request.ExpectMissing, async document => // mutant: guard-not-read-again
         {
-            var guard = request.GuardKey is null ? default : await sidecar.ReadAsync<TGuard>(request.GuardKey, ct);
+            var guard = request.GuardKey is null ? default : await sidecar.ReadAsync<TGuard>(request.GuardKey, ct); // mutant: guard-not-read-again
             var update = request.Decide(document, guard);
             return update.Next is { } next && request.Prune is { } prune ? update with { Next = prune(next) } : update;
         }, ct);
+    }
 
     /// <summary>The compare-and-set loop. A prediction is confirmed by a write; any other outcome of it is decided again on the real document.</summary>
     /// <param name="decideAsync">Called after each read of the document; reads what else the decision depends on.</param>
-    protected async Task<TResult> UpdateAsync<T, TResult>(
+    private protected async Task<TResult> UpdateAsync<T, TResult>(
         string key, bool expectMissing, Func<T?, Task<Update<T, TResult>>> decideAsync, CancellationToken ct) where T : class
     {
         for (var (conflicts, mayPredict) = (0, true); ; mayPredict = false)

@@ -4,7 +4,7 @@ using Saga.Dapr;
 namespace Saga.State;
 
 /// <summary>One shard of an index: a state store cannot list its keys.</summary>
-public sealed record IdShard(ImmutableSortedSet<string> Ids) : IHasInvariants
+internal sealed record IdShard(ImmutableSortedSet<string> Ids) : IHasInvariants
 {
     public string? FindProblem(string key) => Ids.Any(string.IsNullOrEmpty) ? "it has an empty id" : null;
 }
@@ -20,8 +20,13 @@ public readonly record struct IdGroup(string Name, int Shards)
 }
 
 /// <summary>Indexes of ids, each sharded over documents.</summary>
-public sealed class IdIndex(DocumentStore documents, ISidecar sidecar)
+public sealed class IdIndex
 {
+    private readonly DocumentStore documents;
+    private readonly ISidecar sidecar;
+
+    internal IdIndex(DocumentStore documents, ISidecar sidecar) => (this.documents, this.sidecar) = (documents, sidecar);
+
     /// <summary>Adds an id. Call it before the document is created: an id without a document is harmless, a document without an id is lost.</summary>
     public Task AddAsync(IdGroup group, string id, CancellationToken ct) => documents.UpdateAsync<IdShard, bool>(group.KeyOf(id), kept =>
     {

@@ -1,7 +1,7 @@
 namespace Saga.State;
 
 /// <summary>How long closed records are kept. A record recognises duplicates and late deliveries as long as it lives.</summary>
-public static class Retention
+internal static class Retention
 {
     /// <summary>Far beyond any deadline or redelivery.</summary>
     public static readonly TimeSpan OfFinished = TimeSpan.FromDays(7);

@@ -5,10 +5,10 @@ using Saga.Telemetry;
 namespace Saga.State;
 
 /// <summary>A document that only <see cref="StoreProbe"/> writes.</summary>
-public sealed record ProbeDocument(int Number);
+internal sealed record ProbeDocument(int Number);
 
 /// <summary>Tries whether the state store keeps what the saga relies on: a write fails when another writer has written since.</summary>
-public sealed class StoreProbe(ISidecar sidecar, ILogger<StoreProbe> log)
+internal sealed class StoreProbe(ISidecar sidecar, ILogger<StoreProbe> log)
 {
     private static readonly TimeSpan TimeToLive = TimeSpan.FromMinutes(1);
 

@@ -5,7 +5,7 @@ namespace Saga.Telemetry;
 /// <summary>The exporters that one of OpenTelemetry's environment variables names, in a list with commas.</summary>
 /// <param name="Names">The known ones of the list, in lower case. Empty: nothing is exported.</param>
 /// <param name="Problem">What is wrong with the list, in a sentence. Null: nothing.</param>
-public sealed record Exporters(IReadOnlyList<string> Names, string? Problem)
+internal sealed record Exporters(IReadOnlyList<string> Names, string? Problem)
 {
     /// <summary>Exports in Zipkin's own format.</summary>
     public const string Zipkin = "zipkin";

@@ -8,7 +8,7 @@ namespace Saga.Telemetry;
 /// </summary>
 /// <param name="what">What fails, in the plural: "Calls", "Sweeps of orders".</param>
 /// <param name="overWhenQuiet">A period without a fault ends the outage. False: only <see cref="Over"/> does.</param>
-public sealed class FaultLog(string what, TimeProvider clock, ILogger log, bool overWhenQuiet) : IDisposable
+internal sealed class FaultLog(string what, TimeProvider clock, ILogger log, bool overWhenQuiet) : IDisposable
 {
     /// <summary>Between two summaries of one outage.</summary>
     public static readonly TimeSpan Period = TimeSpan.FromSeconds(10);

@@ -10,7 +10,7 @@ using OpenTelemetry.Resources;
 namespace Saga.Telemetry;
 
 /// <summary>The metrics of the saga, exposed by a meter and at /metrics in Prometheus' text format.</summary>
-public static class SagaMetrics
+internal static class SagaMetrics
 {
     /// <summary>The meter of this library and of the services.</summary>
     public const string MeterName = "DaprSaga";

@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace Saga.Telemetry;
 
 /// <summary>The spans of an order's steps. Without a listener no span is created.</summary>
-public static class SagaTracing
+internal static class SagaTracing
 {
     /// <summary>The name of the activity source.</summary>
     public const string SourceName = "DaprSaga";

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Grpc.Core;
 using Shop.V1;
+using DeadLetterService = Shop.V1.DeadLetterService;
 
 namespace ShopConsole;
 

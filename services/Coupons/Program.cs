@@ -1,4 +1,3 @@
-using Participants;
 using Coupons;
 using Shop.V1;
 
@@ -6,7 +5,7 @@ return await SagaHost.RunToExitAsync(() =>
 {
     var builder = SagaHost.CreateBuilder(args, "coupons", grpcPort: 5004, CouponJsonContext.Default);
     builder.ListenHttp("HTTP_PORT", 8084);
-    builder.AddParticipant<Coupons.Coupon>(Coupons.Coupon.KeyOf, OrderStatusClient.Create);
+    builder.AddParticipant<Coupons.Coupon>(Coupons.Coupon.KeyOf);
 
     // Events from the broker.
     builder.AddSubscriptions<CouponHandlers>((events, coupons) => events

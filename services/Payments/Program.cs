@@ -1,4 +1,3 @@
-using Participants;
 using Payments;
 using Shop.V1;
 
@@ -6,7 +5,7 @@ return await SagaHost.RunToExitAsync(() =>
 {
     var builder = SagaHost.CreateBuilder(args, "payments", grpcPort: 5003, PaymentJsonContext.Default);
     builder.ListenHttp("HTTP_PORT", 8083);
-    builder.AddParticipant<Payments.Account>(Payments.Account.KeyOf, OrderStatusClient.Create);
+    builder.AddParticipant<Payments.Account>(Payments.Account.KeyOf);
 
     // Events from the broker.
     builder.AddSubscriptions<PaymentHandlers>((events, payments) => events

@@ -1,4 +1,3 @@
-using Participants;
 using Shop.V1;
 using Stock;
 
@@ -6,7 +5,7 @@ return await SagaHost.RunToExitAsync(() =>
 {
     var builder = SagaHost.CreateBuilder(args, "stock", grpcPort: 5002, StockJsonContext.Default);
     builder.ListenHttp("HTTP_PORT", 8082);
-    builder.AddParticipant<Stock.Product>(Stock.Product.KeyOf, OrderStatusClient.Create);
+    builder.AddParticipant<Stock.Product>(Stock.Product.KeyOf);
 
     // Events from the broker.
     builder.AddSubscriptions<StockHandlers>((events, stock) => events

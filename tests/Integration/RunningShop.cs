@@ -16,7 +16,7 @@ public class RunningShop : IAsyncLifetime
     /// <summary>The output folder of this build: artifacts/bin.</summary>
     private static readonly string Bin = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../.."));
 
-    private static readonly string Configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
+    protected static readonly string Configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
 
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("shop-");
     private readonly ConcurrentDictionary<string, GrpcChannel> channels = new();

@@ -31,6 +31,11 @@ public sealed class MutationTests(ITestOutputHelper output)
         { "not-tracked", "an open reservation is not tracked", ["var tracked = Task.CompletedTask;"], 1_000 },
         { "pruned-before-all-decided", "marks are pruned before all updates of the batch have decided",
             ["if (document is not null && update.Prune is not null) document = update.Prune(document); {line}"], 5_000 },
+        { "guard-not-read-again", "after a conflict the guard is older than the document",
+            [
+                "Task<Versioned<TGuard>>? first = null; {line}",
+                "var guard = request.GuardKey is null ? default : await (first ??= sidecar.ReadAsync<TGuard>(request.GuardKey, ct));",
+            ], 10_000 },
         { "conflict-ignored", "a conflict is taken for a save", ["else if (await sidecar.TrySaveAsync(read, update.Next, update.TimeToLive, ct) | true) return update.Result;"], 1_000 },
         { "late-success-revives", "a late success revives a failed order",
             ["OrderStatus.Failed => Order.Steps.All(other => done[other].State == StepState.Done) ? Confirm(done, at) : new(done),"], 5_000 },
