@@ -36,6 +36,10 @@ internal static class ReflectionWithComments
         .Select(endpoint => endpoint.Metadata.GetMetadata<GrpcMethodMetadata>()?.Method.ServiceName)
         .OfType<string>().Distinct().Order(StringComparer.Ordinal);
 
+    /// <summary>The same message with comments, which its fields have as Declaration.LeadingComments.</summary>
+    public static MessageDescriptor Find(MessageDescriptor message) =>
+        Files().SelectMany(file => file.MessageTypes).Single(other => other.FullName == message.FullName);
+
     private static IEnumerable<FileDescriptor> Files()
     {
         using var protos = typeof(OrderCreatedEvent).Assembly.GetManifestResourceStream("protos.pb")!;

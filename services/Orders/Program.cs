@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Orders;
 using Shop.V1;
 
@@ -6,6 +7,10 @@ return await SagaHost.RunToExitAsync(() =>
     var builder = SagaHost.CreateBuilder(args, "orders", grpcPort: 5001, OrderStateJsonContext.Default);
     builder.ListenHttp("HTTP_PORT", 8080);
     builder.AddOpenOrderLog();
+
+    builder.Services.AddOpenApi("v1", OrderOpenApi.Configure);
+    // The answers have numbers as numbers, and are described so.
+    builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict);
 
     builder.Services.AddSingleton(services =>
         new SagaTimeouts(services.GetRequiredService<SagaOptions>().Deadline, services.GetRequiredService<SagaOptions>().ResendAfter));
@@ -45,6 +50,7 @@ return await SagaHost.RunToExitAsync(() =>
     // Calls of clients.
     app.MapGrpcService<OrderGrpcService>();
     app.MapOrderHttp();
+    app.MapOpenApi().AddEndpointFilter(SameOrigin.FilterAsync).AllowAnonymous();
     app.MapSaga();
 
     // Created at the start, so that it counts from then on.

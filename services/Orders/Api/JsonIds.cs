@@ -45,11 +45,14 @@ internal static class JsonIds
         return quoted.Append(Encoding.UTF8.GetString(text[copied..])).ToString();
     }
 
+    /// <summary>True: the field is an id, so that its JSON may be a number.</summary>
+    public static bool IsId(FieldDescriptor? field) => field is { FieldType: FieldType.String } && field.Name.EndsWith("_id", StringComparison.Ordinal);
+
     /// <param name="message">What an object here is of. Null: nothing that is known.</param>
     /// <param name="field">The field whose value this is. Null: it belongs to none.</param>
     private static void Value(ref Utf8JsonReader json, MessageDescriptor? message, FieldDescriptor? field, string at, Findings found)
     {
-        var isId = field is { FieldType: FieldType.String } && field.Name.EndsWith("_id", StringComparison.Ordinal);
+        var isId = IsId(field);
         switch (json.TokenType)
         {
             case JsonTokenType.StartArray when field is not { IsRepeated: false }:

@@ -23,15 +23,15 @@ internal static class OrderHttp
     public static void MapOrderHttp(this WebApplication app)
     {
         var api = app.MapGroup("/api/orders").AddEndpointFilter(SameOrigin.FilterAsync).AddEndpointFilter(RequestLimits.FilterRequestAsync)
-            .RequireAuthorization(new AllowAttribute(Role.User));
-        api.MapPost("/choreography/{publicId}", PlaceAsync).WithMetadata(new RequestSizeLimitAttribute(BodyMax));
-        api.MapMethods("/{orderNumber}", [HttpMethods.Get, HttpMethods.Head], GetAsync);
+            .RequireAuthorization(new AllowAttribute(Role.User)).WithTags("Orders");
+        api.MapPost("/choreography/{publicId}", PlaceAsync).WithMetadata(new RequestSizeLimitAttribute(BodyMax)).DescribePlaceOrder(IdempotencyKeyHeader);
+        api.MapGet("/{orderNumber}", GetAsync).DescribeGetOrder();
+        api.MapMethods("/{orderNumber}", [HttpMethods.Head], GetAsync).ExcludeFromDescription();
     }
 
-    /// <summary>
-    /// Places an order for the user <paramref name="publicId"/>. The body is the JSON form of PlaceOrderRequest, in which ids may be numbers.
-    /// </summary>
-    private static async Task<IResult> PlaceAsync(string publicId, HttpRequest http, PlaceOrderHandler placing, CancellationToken ct)
+    /// <summary>Places an order, which is PENDING first. The saga confirms or fails it.</summary>
+    /// <param name="publicId">The user who orders and pays.</param>
+    internal static async Task<IResult> PlaceAsync(string publicId, HttpRequest http, PlaceOrderHandler placing, CancellationToken ct)
     {
         Wire.PlaceOrderRequest request;
         try
@@ -84,15 +84,37 @@ internal static class OrderHttp
         request.IdempotencyKey = header[0];
     }
 
-    private static Task<IResult> GetAsync(string orderNumber, HttpContext http, OrderQueries queries, CancellationToken ct) => ProblemDetails.AnswerAsync(async () =>
+    /// <summary>An order as it is now.</summary>
+    /// <param name="orderNumber">The order's number, or its id.</param>
+    internal static Task<IResult> GetAsync(string orderNumber, HttpContext http, OrderQueries queries, CancellationToken ct) => ProblemDetails.AnswerAsync(async () =>
         TypedResults.Json(OrderJson.From(await queries.FindAsync(orderNumber, Caller.Of(http.User), ct, "orderNumber")), OrderJsonContext.Readable.OrderJson));
 }
 
+/// <summary>Pieces of one product.</summary>
+/// <param name="UnitPrice">Won per piece, as it was when the order was placed.</param>
 internal sealed record ItemJson(string ProductId, int Quantity, long UnitPrice);
 
+/// <summary>What one participant has done for the order.</summary>
+/// <param name="Step">STOCK, PAYMENT or COUPON.</param>
+/// <param name="State">WAITING, DONE, REFUSED, UNDONE or SKIPPED.</param>
+/// <param name="Reason">Why it failed, in UPPER_SNAKE_CASE. Absent unless it failed.</param>
+/// <param name="Reference">The participant's own id of what it has done. Absent when it has done nothing.</param>
+/// <param name="Compensated">True: the participant has answered order-failed.</param>
 internal sealed record StepJson(string Step, string State, string? Reason, string? Reference, bool Compensated);
 
 /// <summary>An order in JSON. Amounts in won, times in UTC.</summary>
+/// <param name="OrderId">A UUID.</param>
+/// <param name="OrderNumber">For people: ORD- and 28 characters of Crockford base32.</param>
+/// <param name="Status">PENDING, CONFIRMED or FAILED.</param>
+/// <param name="TotalAmount">The sum of the items.</param>
+/// <param name="DiscountAmount">What the coupon takes off.</param>
+/// <param name="FinalAmount">What is charged.</param>
+/// <param name="UserCouponId">Absent: the order has no coupon.</param>
+/// <param name="Reason">Why the order failed, in UPPER_SNAKE_CASE. Absent unless it did.</param>
+/// <param name="Detail">The reason as a sentence. Absent unless the order failed.</param>
+/// <param name="FinalTime">When it was confirmed or failed. Absent: it is pending.</param>
+/// <param name="Revision">Changes of the order so far.</param>
+/// <param name="IsClosed">True: nothing more will happen. Confirmed, or failed and compensated by every participant.</param>
 internal sealed record OrderJson(
     string OrderId, string OrderNumber, string UserId, string Status, ItemJson[] Items, long TotalAmount, long DiscountAmount, long FinalAmount,
     string? UserCouponId, string RecipientName, string ShippingAddress, string ShippingPhone, StepJson[] Steps, string? Reason, string? Detail,
