@@ -13,7 +13,7 @@ public sealed class LoadSheddingTests
     [Fact]
     public async Task An_overloaded_service_rejects_one_method_before_it_authenticates_and_takes_it_again_afterwards()
     {
-        var port = TracedHost.FreePort();
+        var port = FreePort.Take();
         var builder = SagaHost.CreateBuilder(
             ["--OTEL_SDK_DISABLED=true", "--Auth:Mode=jwt", "--Auth:Audience=shop", "--Auth:Authority=http://localhost:1", "--APP_API_TOKEN=t"], "stock", port);
         await using var app = builder.Build();

@@ -23,10 +23,7 @@ public sealed class ReadinessTests : IDisposable
 
     public ReadinessTests()
     {
-        using var free = new TcpListener(IPAddress.Loopback, 0);
-        free.Start();
-        var address = $"http://127.0.0.1:{((IPEndPoint)free.LocalEndpoint).Port}/";
-        free.Stop();
+        var address = $"http://127.0.0.1:{FreePort.Take()}/";
         sidecar.Prefixes.Add(address);
         sidecar.Start();
         dapr = new DaprClientBuilder().UseHttpEndpoint(address).Build();

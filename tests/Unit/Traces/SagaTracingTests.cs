@@ -104,12 +104,12 @@ public sealed class SagaTracingTests : IDisposable
         var at = world.Clock.GetUtcNow();
         store.TryWrite($"app||{Order.KeyOf(OrderId)}", new Order(
             OrderId, "u", OrderStatus.Pending, [new("p", 1, 100)], new(100, 0, 100), null, new("", "", ""), "content",
-            StepRecord.Waiting, StepRecord.Waiting, StepRecord.Waiting, null, at, [new(at, "order-created", "", OrderStatus.Pending, First)]), "");
+            null, at, [new(at, "order-created", "", OrderStatus.Pending, First)], SagaSteps.Default.For("c", at)), "");
         var documents = DocumentStore.Create(sidecar, ConflictBackoff());
         var orders = new OrderStore(documents, sidecar, world.Clock, NullLoggerFactory.Instance);
         var sweep = new OrderSweep(
             orders, sidecar, openOrders, new(documents, sidecar, world.Clock),
-            SagaTimeouts, null!, world.Clock, NullLoggerFactory.Instance);
+            SagaSteps.Default, SagaTimeouts, null!, world.Clock, NullLoggerFactory.Instance);
         Run(() => openOrders.AddAsync(OrderId, default));
         world.Clock.AdvanceTo(world.Clock.GetUtcNow() + SagaTimeouts.ResendAfter);
         Run(() => sweep.RunAsync(default));
@@ -242,12 +242,7 @@ public sealed class SagaTracingTests : IDisposable
         Assert.EndsWith("-00", asked.Request.Headers["traceparent"]);
     }
 
-    private static string Free(out string address)
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return address = $"http://localhost:{((IPEndPoint)listener.LocalEndpoint).Port}/";
-    }
+    private static string Free(out string address) => address = $"http://localhost:{FreePort.Take()}/";
 
     private void Listen()
     {

@@ -128,7 +128,7 @@ public sealed class TraceExportTests : IAsyncLifetime
     [InlineData("otlp")]
     public async Task A_missing_collector_is_one_log_line(string exporter)
     {
-        var nowhere = $"http://127.0.0.1:{TracedHost.FreePort()}";
+        var nowhere = $"http://127.0.0.1:{FreePort.Take()}";
         await using var host = await TracedHost.StartAsync(
             $"OTEL_TRACES_EXPORTER={exporter}", $"OTEL_EXPORTER_ZIPKIN_ENDPOINT={nowhere}/api/v2/spans", $"OTEL_EXPORTER_OTLP_ENDPOINT={nowhere}");
         for (var batch = 0; batch < 5; batch++)

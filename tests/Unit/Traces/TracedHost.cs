@@ -23,10 +23,10 @@ internal sealed class TracedHost : IAsyncDisposable
 
     private TracedHost(string[] settings)
     {
-        port = FreePort();
+        port = FreePort.Take();
         var builder = SagaHost.CreateBuilder(
             ["--OTEL_BSP_SCHEDULE_DELAY=50", "--OTEL_METRIC_EXPORT_INTERVAL=100", .. settings.Select(setting => $"--{setting}")],
-            "stock", FreePort(), StockJsonContext.Default);
+            "stock", FreePort.Take(), StockJsonContext.Default);
         builder.ListenHttp("HTTP_PORT", port);
         builder.Logging.AddProvider(lines);
         app = builder.Build();
@@ -50,8 +50,17 @@ internal sealed class TracedHost : IAsyncDisposable
     public static async Task<TracedHost> StartAsync(params string[] settings)
     {
         var host = new TracedHost(settings);
-        await host.app.StartAsync();
-        return host;
+        try
+        {
+            await host.app.StartAsync();
+            return host;
+        }
+        catch
+        {
+            // It would listen to the exporters of the next test.
+            await host.app.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>A request with these lines as its header, in their order.</summary>
@@ -72,14 +81,6 @@ internal sealed class TracedHost : IAsyncDisposable
     {
         await app.StopAsync();
         await app.DisposeAsync();
-    }
-
-    /// <summary>A port without a listener.</summary>
-    public static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     private sealed class Lines : ILoggerProvider, ILogger
