@@ -151,7 +151,7 @@ internal static class OrderCommands
             { Id }.SetHandler(async context =>
     {
         var explained = await ExplainAsync(context);
-        context.Write(explained, () => OrderPrint.Timeline(explained.Timeline));
+        context.Write(explained, () => OrderPrint.Timeline(explained.Order, explained.Timeline));
         return ExitCode.Done;
     });
 

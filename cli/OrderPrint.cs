@@ -6,7 +6,6 @@ namespace Shop;
 /// <summary>Prints orders.</summary>
 internal static class OrderPrint
 {
-    private static readonly string[] Lanes = ["order", "stock", "payment", "coupon"];
     private static readonly string[] Compensations = ["order-failed", "stock-released", "payment-refunded", "coupon-restored"];
 
     public static void Whole(Order order)
@@ -21,13 +20,24 @@ internal static class OrderPrint
         if (order.HasUserCouponId) Row("coupon", order.UserCouponId);
         foreach (var step in order.Steps)
         {
-            Row(step.Step.ToString().ToLowerInvariant(),
+            Row(NameOf(step),
                 string.Join(' ', new[] { step.State.ToString().ToUpperInvariant(), step.Reference, step.Reason, step.Detail }.Where(text => text.Length > 0)));
         }
         if (order.Compensation.Length > 0) Row("compensation", order.Compensation);
         Row("placed", $"{order.PlacedTime.ToDateTime():u}");
         Terminal.WriteFields(fields);
     }
+
+    /// <summary>The name of a step, which is also how its events begin.</summary>
+    private static string NameOf(StepProgress step) => step.Step == Step.Unspecified ? step.Name : step.Step.ToString().ToLowerInvariant();
+
+    private static string TitleOf(StepProgress step) => step.Step switch
+    {
+        Step.Stock => "Stock",
+        Step.Payment => "Payments",
+        Step.Coupon => "Coupons",
+        Step.Unspecified or _ => step.Name.Length == 0 ? "" : $"{char.ToUpperInvariant(step.Name[0])}{step.Name[1..]}",
+    };
 
     public static void Entry(TimelineEntry entry) => Terminal.WriteLine($"  [grey]{entry.AfterMs,6} ms[/]  {entry.Event,-26} {entry.Detail}");
 
@@ -36,13 +46,16 @@ internal static class OrderPrint
         : $"[red]{order.OrderNumber} is {GetStatus(order)}: {order.Reason}. {order.Compensation}[/]");
 
     /// <summary>A column for each service, or where the terminal is too narrow, one for all.</summary>
-    public static void Timeline(IReadOnlyCollection<TimelineEntry> timeline)
+    public static void Timeline(Order order, IReadOnlyCollection<TimelineEntry> timeline)
     {
-        string Show(TimelineEntry entry) => Compensations.Contains(entry.Event) ? $"< {entry.Event}" : entry.Event;
-        var isWritten = Terminal.TryWriteTable(["ms", "Orders", "Stock", "Payments", "Coupons", "detail"], timeline.Select(entry =>
+        string Show(TimelineEntry entry) => Compensations.Contains(entry.Event) || entry.Event.EndsWith("-compensated", StringComparison.Ordinal)
+            ? $"< {entry.Event}" : entry.Event;
+        string[] lanes = ["order", .. order.Steps.Select(NameOf)];
+        string[] titles = ["Orders", .. order.Steps.Select(TitleOf)];
+        var isWritten = Terminal.TryWriteTable(["ms", .. titles, "detail"], timeline.Select(entry =>
         {
-            var lane = Math.Max(0, Array.FindIndex(Lanes, lane => entry.Event.StartsWith($"{lane}-", StringComparison.Ordinal)));
-            return (IReadOnlyList<Cell>)[$"{entry.AfterMs}", .. Lanes.Select((_, at) => (Cell)(at == lane ? Show(entry) : "")), entry.Detail];
+            var own = lanes.Where(lane => entry.Event.StartsWith($"{lane}-", StringComparison.Ordinal)).MaxBy(lane => lane.Length) ?? lanes[0];
+            return (IReadOnlyList<Cell>)[$"{entry.AfterMs}", .. lanes.Select(lane => (Cell)(lane == own ? Show(entry) : "")), entry.Detail];
         }), "detail");
         if (isWritten) return;
         Terminal.WriteTable(["ms", "event", "detail"],

@@ -1,5 +1,6 @@
 using System.Text;
 using Google.Protobuf;
+using Shop.V1;
 
 namespace Saga.Dapr;
 
@@ -24,10 +25,25 @@ public sealed record OutgoingEvent(string OrderId, IMessage Message)
         return topic.ToString();
     }
 
-    internal string Topic => GetTopic(Message.Descriptor.Name);
+    /// <summary>The topic on which a participant without events of its own publishes success; the next two: failure, and compensation.</summary>
+    internal static string GetSuccessTopic(string step) => $"{step}-succeeded";
+
+    internal static string GetFailureTopic(string step) => $"{step}-failed";
+
+    internal static string GetCompensationTopic(string step) => $"{step}-compensated";
+
+    internal string Topic => Message switch
+    {
+        StepSucceededEvent answer => GetSuccessTopic(answer.Step),
+        StepFailedEvent answer => GetFailureTopic(answer.Step),
+        StepCompensatedEvent answer => GetCompensationTopic(answer.Step),
+        _ => GetTopic(Message.Descriptor.Name),
+    };
 
     /// <summary>Deterministic: a resent event has the same id, so that consumers and operators recognise duplicates.</summary>
-    internal string Id => $"{OrderId}/{Message.Descriptor.Name}";
+    internal string Id => Message is StepSucceededEvent or StepFailedEvent or StepCompensatedEvent
+        ? $"{OrderId}/{Topic}"
+        : $"{OrderId}/{Message.Descriptor.Name}";
 
     /// <summary>The full protobuf name.</summary>
     internal string Type => Message.Descriptor.FullName;

@@ -25,10 +25,10 @@ internal static class ReflectionWithComments
         services.AddGrpcReflection();
         services.Replace(Registration.Singleton(mapped => new ReflectionServiceImpl(
             GetServiceNames(mapped.GetRequiredService<EndpointDataSource>().Endpoints),
-            SymbolRegistry.FromFiles(Files()))));
+            SymbolRegistry.FromFiles(FilesOf(mapped.GetRequiredService<EndpointDataSource>().Endpoints)))));
         services.Replace(Registration.Singleton(mapped => new ReflectionV1ServiceImpl(
             GetServiceNames(mapped.GetRequiredService<EndpointDataSource>().Endpoints),
-            SymbolRegistry.FromFiles(Files()))));
+            SymbolRegistry.FromFiles(FilesOf(mapped.GetRequiredService<EndpointDataSource>().Endpoints)))));
     }
 
     /// <summary>The names of the gRPC services behind endpoints, such as grpc.health.v1.Health.</summary>
@@ -39,6 +39,26 @@ internal static class ReflectionWithComments
     /// <summary>The same message with comments, which its fields have as Declaration.LeadingComments.</summary>
     public static MessageDescriptor Find(MessageDescriptor message) =>
         Files().SelectMany(file => file.MessageTypes).Single(other => other.FullName == message.FullName);
+
+    /// <summary>With the files of services that are not in the contracts; those have no comments.</summary>
+    private static IEnumerable<FileDescriptor> FilesOf(IEnumerable<Endpoint> mapped)
+    {
+        FileDescriptor[] known = [.. Files()];
+        var own = mapped
+            .Select(endpoint => endpoint.Metadata.GetMetadata<GrpcMethodMetadata>()?.ServiceType).OfType<Type>().Distinct()
+            .Select(FindFile).OfType<FileDescriptor>().DistinctBy(file => file.Name);
+        return [.. known, .. own.Where(file => known.All(other => other.Name != file.Name))];
+    }
+
+    /// <summary>Generated code has the descriptor of a service beside its base class. Null: the service is not generated.</summary>
+    private static FileDescriptor? FindFile(Type service)
+    {
+        for (var type = service; type is not null; type = type.BaseType)
+        {
+            if (type.DeclaringType?.GetProperty("Descriptor")?.GetValue(null) is Google.Protobuf.Reflection.ServiceDescriptor descriptor) return descriptor.File;
+        }
+        return null;
+    }
 
     private static IEnumerable<FileDescriptor> Files()
     {

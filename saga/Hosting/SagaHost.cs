@@ -13,6 +13,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -137,6 +138,21 @@ public static class SagaHost
         builder.AddSweep<ReservationSweep<T>>((sweep, ct) => sweep.RunAsync(ct));
     }
 
+    /// <summary>
+    /// Makes the service a participant without handlers and events of its own: it reserves for an order-created, settles or releases, and answers with
+    /// StepSucceededEvent and its siblings. Orders waits for it when its app id is in Saga__Steps.
+    /// </summary>
+    /// <param name="keyOf">The state key of a document of type <typeparamref name="T"/>, from its id.</param>
+    public static void AddStep<T>(this WebApplicationBuilder builder, Func<string, string> keyOf, StepDecisions<T> decisions)
+        where T : class, IHasHoldings<T>
+    {
+        builder.AddParticipant<T>(keyOf);
+        builder.Services.AddSingleton(services => new StepHandlers<T>(
+            services.GetRequiredService<Participant<T>>(), services.GetRequiredService<DocumentStore>(), services.GetRequiredService<ISidecar>(), keyOf,
+            services.GetRequiredService<OrderOutcomeQuery>(), services.GetRequiredService<AppId>(), decisions));
+        builder.AddSubscriptions<StepHandlers<T>>((events, handlers) => handlers.SubscribeTo(events));
+    }
+
     /// <summary>Adds the log of open orders.</summary>
     internal static void AddOpenOrderLog(this WebApplicationBuilder builder) => builder.Services.AddSingleton(services => new OpenOrderLog(
         services.GetRequiredService<ISidecar>(), services.GetRequiredService<TimeProvider>(),
@@ -159,7 +175,7 @@ public static class SagaHost
             foreach (var sweep in services.GetServices<ISweptEntries>()) subscriptions.OnRedrive(sweep.Kind, sweep.VisitAsync);
             return subscriptions;
         }
-        builder.Services.AddSingleton<THandlers>();
+        builder.Services.TryAddSingleton<THandlers>();
         builder.Services.AddSingleton(CreateSubscriptions);
         builder.Services.AddSingleton<EventDispatcher>();
         builder.Services.AddSingleton(services => new DryRun(

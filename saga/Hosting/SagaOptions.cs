@@ -12,6 +12,9 @@ internal sealed class SagaOptions
     /// <summary>From the end of a sweep to the start of the next. 50 ms to 10 min.</summary>
     public TimeSpan SweepPeriod { get; private init; }
 
+    /// <summary>The app ids of the participants that a new order waits for: 1 to 20, each once. Null: those of the shop.</summary>
+    public IReadOnlyList<string>? Steps { get; private init; }
+
     /// <summary>Events are delivered in batches.</summary>
     public bool BulkSubscribe { get; private init; }
 
@@ -37,13 +40,14 @@ internal sealed class SagaOptions
 
     internal static SagaOptions Read(SettingReader settings)
     {
-        settings.OnlyKnown("Saga", nameof(Deadline), nameof(ResendAfter), nameof(SweepPeriod), nameof(BulkSubscribe),
+        settings.OnlyKnown("Saga", nameof(Deadline), nameof(ResendAfter), nameof(SweepPeriod), nameof(Steps), nameof(BulkSubscribe),
             nameof(Batching), nameof(Caching), nameof(RequestsMax), nameof(StreamsMax), nameof(OpenOrdersMax), nameof(OpenOrdersPerUserMax));
         return new()
         {
             Deadline = settings.Duration("Saga:Deadline", TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(1), TimeSpan.FromHours(24)),
             ResendAfter = settings.Duration("Saga:ResendAfter", TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1)),
             SweepPeriod = settings.Duration("Saga:SweepPeriod", TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(50), TimeSpan.FromMinutes(10)),
+            Steps = settings.AppIds("Saga:Steps", "stock,payments,coupons"),
             BulkSubscribe = settings.Flag("Saga:BulkSubscribe", false),
             Batching = settings.Flag("Saga:Batching", true),
             Caching = settings.Flag("Saga:Caching", true),

@@ -8,6 +8,8 @@ namespace Saga.Hosting;
 /// <summary>Reads settings and collects a sentence about each wrong one, so that one start names them all.</summary>
 internal sealed partial class SettingReader(IConfiguration configuration)
 {
+    private const int AppIdsMax = 20;
+
     private readonly List<string> problems = [];
 
     /// <summary>A duration in the form 500ms, 60s, 2m, 1h or 1m30s, or as hours, minutes and seconds: 00:01:00.</summary>
@@ -37,6 +39,19 @@ internal sealed partial class SettingReader(IConfiguration configuration)
         if (bool.TryParse(text, out var value)) return value;
         Add(key, text, "must be true or false", "true");
         return byDefault;
+    }
+
+    /// <summary>App ids separated by commas, each once. Null: it is not set.</summary>
+    /// <param name="example">For the sentence about wrong ones.</param>
+    /// <remarks>The topics of a step 'order' or 'payment' would be those of other events.</remarks>
+    public IReadOnlyList<string>? AppIds(string key, string example)
+    {
+        if (TextOf(key) is not { } text) return null;
+        var ids = text.Split(',', StringSplitOptions.TrimEntries);
+        if (ids.Length <= AppIdsMax && ids.Distinct().Count() == ids.Length && ids.All(id => AppId().IsMatch(id) && id is not ("order" or "payment"))) return ids;
+        Add(key, text, $"must be 1 to {AppIdsMax} app ids of participants with commas between them, each once and 1 to 32 characters of a-z 0-9 -, and none "
+            + "of them 'order' or 'payment'", example);
+        return null;
     }
 
     /// <summary>A TCP port, 1 to 65535.</summary>
@@ -120,6 +135,9 @@ internal sealed partial class SettingReader(IConfiguration configuration)
     private static string NameOf(string key) => key.Replace(":", "__", StringComparison.Ordinal);
 
     private string? TextOf(string key) => configuration[key] is { Length: > 0 } text ? text.Trim() : null;
+
+    [GeneratedRegex(@"^[a-z][a-z0-9-]{0,31}\z")]
+    private static partial Regex AppId();
 
     [GeneratedRegex(@"^(?=[0-9])((?<d>[0-9]{1,4}(\.[0-9]{1,3})?)d)?((?<h>[0-9]{1,6}(\.[0-9]{1,3})?)h)?((?<m>[0-9]{1,8}(\.[0-9]{1,3})?)m)?((?<s>[0-9]{1,9}(\.[0-9]{1,3})?)s)?((?<ms>[0-9]{1,12})ms)?$", RegexOptions.ExplicitCapture)]
     private static partial Regex Units();

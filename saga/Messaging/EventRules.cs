@@ -50,7 +50,7 @@ internal static class EventRules
                 break;
             case OrderConfirmedEvent order:
                 CheckAmounts(check, order.Items, order.TotalAmount, order.DiscountAmount, order.FinalAmount);
-                NoneTwice(check, "steps", order.Steps.Select(status => status.Step));
+                NoneTwice(check, "steps", order.Steps.Select(status => (status.Step, status.Name)));
                 break;
         }
         return string.Join(' ', check.Violations.Select(violation => $"{violation.Field}: {violation.Description}"));

@@ -29,10 +29,15 @@ public sealed class Subscriptions
     /// failed attempt, or something else finishes it.
     /// </param>
     public Subscriptions On<T>(Func<T, CancellationToken, Task> handle, string? step = null, Func<T, CancellationToken, Task>? abandon = null)
+        where T : IMessage<T>, new() => On(OutgoingEvent.GetTopic(new T().Descriptor.Name), handle, step, abandon);
+
+    /// <summary>Subscribes to an event on a topic that its name does not tell.</summary>
+    internal Subscriptions On<T>(
+        string topic, Func<T, CancellationToken, Task> handle, string? step = null, Func<T, CancellationToken, Task>? abandon = null)
         where T : IMessage<T>, new()
     {
         subscribed.Add(
-            OutgoingEvent.GetTopic(new T().Descriptor.Name),
+            topic,
             new(json => OutgoingEvent.FromJson<T>(json), (message, ct) => handle((T)message, ct), step,
                 abandon is null ? null : (message, ct) => abandon((T)message, ct)));
         return this;

@@ -12,6 +12,7 @@ return await SagaHost.RunToExitAsync(() =>
     // The answers have numbers as numbers, and are described so.
     builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict);
 
+    builder.Services.AddSingleton(services => SagaSteps.Of(services.GetRequiredService<SagaOptions>().Steps));
     builder.Services.AddSingleton(services =>
         new SagaTimeouts(services.GetRequiredService<SagaOptions>().Deadline, services.GetRequiredService<SagaOptions>().ResendAfter));
     builder.Services.AddSingleton<OrderHistory>();
@@ -41,7 +42,8 @@ return await SagaHost.RunToExitAsync(() =>
         .On<CouponUsageFailedEvent>(orders.OnAsync)
         .On<StockReleasedEvent>(orders.OnAsync)
         .On<PaymentRefundedEvent>(orders.OnAsync)
-        .On<CouponRestoredEvent>(orders.OnAsync));
+        .On<CouponRestoredEvent>(orders.OnAsync)
+        .OnSteps(orders));
     var app = builder.Build();
 
     var placing = app.Services.GetRequiredService<PlaceOrderHandler>();

@@ -2,80 +2,30 @@ using System.IO.Compression;
 using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Grpc.Net.Client;
 using Shop;
 using Shop.V1;
 
 namespace Integration;
 
-/// <summary>
-/// A shop, and beside it the participant of the package's readme: built outside of the solution from the packed file alone, with a sidecar of its own.
-/// </summary>
-public sealed class PackagedParticipant : RunningShop
+/// <summary>The participant of the package's readme, built outside of the solution from the packed file alone.</summary>
+public sealed class PackagedParticipant : ShopWithParticipant
 {
     private static readonly TimeSpan BuildTimeout = TimeSpan.FromMinutes(5);
 
-    private readonly DirectoryInfo outside = Directory.CreateTempSubdirectory("package-");
-    private readonly int appPort = FreePort.Take(), httpPort = FreePort.Take(), sidecarPort = FreePort.Take(), sidecarHttpPort = FreePort.Take();
-    private ChildProcess? participant;
+    public PackagedParticipant() : base("slots") =>
+        (ParticipantEnvironment["Saga__Deadline"], ParticipantEnvironment["Saga__SweepPeriod"]) = ("5s", "200ms");
 
     /// <summary>The folder with the packed files.</summary>
-    public string Packed => Path.Combine(outside.FullName, "packed");
+    public string Packed => Path.Combine(Outside.FullName, "packed");
 
-    /// <summary>Its HTTP API.</summary>
-    public HttpClient Http { get; private set; } = null!;
+    private string Project => Path.Combine(Outside.FullName, "Slots");
 
-    /// <summary>Its gRPC API.</summary>
-    public GrpcChannel Grpc { get; private set; } = null!;
-
-    private string Project => Path.Combine(outside.FullName, "Slots");
-
-    public override async Task InitializeAsync()
+    protected override async Task<string> BuildAsync()
     {
-        await base.InitializeAsync();
         await RunAsync("pack", Path.Combine(Root, "saga"), "-c", Configuration, "--no-build", "-o", Packed);
         WriteProject();
         await RunAsync("build", Project, "-c", "Release", "-p:UseSharedCompilation=false");
-        participant = Daprd(["run", "-f", WriteRunFile(), "--names-folder", NamesFolder], new Dictionary<string, string>
-        {
-            ["OTEL_SDK_DISABLED"] = "true", ["Saga__Deadline"] = "5s", ["Saga__SweepPeriod"] = "200ms",
-        });
-        Http = new() { BaseAddress = new($"http://localhost:{httpPort}") };
-        Grpc = GrpcChannel.ForAddress($"http://localhost:{appPort}");
-        await Poll.UntilAsync(IsReadyAsync, () => $"The participant is not ready. Its runner wrote:\n{participant.Output}");
-    }
-
-    public override async Task DisposeAsync()
-    {
-        Http?.Dispose();
-        Grpc?.Dispose();
-        if (participant is not null)
-        {
-            participant.Signal("TERM");
-            await participant.ExitAsync();
-            await participant.DisposeAsync();
-        }
-        outside.Delete(recursive: true);
-        await base.DisposeAsync();
-    }
-
-    /// <summary>Publishes an event through the participant's own sidecar, as anyone may.</summary>
-    public async Task PublishAsync(string topic, object e)
-    {
-        using var http = new HttpClient();
-        (await http.PostAsJsonAsync($"http://localhost:{sidecarHttpPort}/v1.0/publish/pubsub/{topic}", e)).EnsureSuccessStatusCode();
-    }
-
-    private async Task<bool> IsReadyAsync()
-    {
-        try
-        {
-            return (await Http.GetAsync("/healthz/ready")).IsSuccessStatusCode;
-        }
-        catch (HttpRequestException)
-        {
-            return false;
-        }
+        return Path.Combine(Project, "bin/Release/net10.0/Slots.dll");
     }
 
     /// <summary>The files of the readme. The package comes from its file, what it depends on from the packages of this build: no feed is asked.</summary>
@@ -99,44 +49,14 @@ public sealed class PackagedParticipant : RunningShop
                 <add key="built" value="{packages}" />
               </fallbackPackageFolders>
               <config>
-                <add key="globalPackagesFolder" value="{Path.Combine(outside.FullName, "packages")}" />
+                <add key="globalPackagesFolder" value="{Path.Combine(Outside.FullName, "packages")}" />
               </config>
             </configuration>
             """);
     }
 
-    /// <summary>The shop's components, with the app in their scopes.</summary>
-    private string WriteRunFile()
-    {
-        var components = outside.CreateSubdirectory("components").FullName;
-        foreach (var file in Directory.EnumerateFiles(Components, "*.yaml"))
-        {
-            File.WriteAllText(Path.Combine(components, Path.GetFileName(file)),
-                File.ReadAllText(file).Replace("scopes: [orders, stock, payments, coupons]", "scopes: [slots]"));
-        }
-        var runFile = Path.Combine(outside.FullName, "dapr.yaml");
-        File.WriteAllText(runFile, $"""
-            version: 1
-            common:
-              resourcesPaths: [{components}]
-              configFilePath: {components}/config.yaml
-            apps:
-              - appID: slots
-                appDirPath: {Project}
-                appProtocol: grpc
-                appPort: {appPort}
-                daprGRPCPort: {sidecarPort}
-                daprHTTPPort: {sidecarHttpPort}
-                command: [dotnet, bin/Release/net10.0/Slots.dll]
-                env:
-                  HTTP_PORT: "{httpPort}"
-            """);
-        return runFile;
-    }
-
     private static async Task RunAsync(params string[] arguments)
     {
-        // Neither takes the settings of the 'dotnet test' that runs this.
         await using var dotnet = ChildProcess.Start("dotnet", [.. arguments, "--nologo", "-v", "q"], new Dictionary<string, string>
         {
             ["MSBUILDDISABLENODEREUSE"] = "1", ["DOTNET_CLI_USE_MSBUILD_SERVER"] = "0",
@@ -149,6 +69,9 @@ public sealed class PackagedParticipant : RunningShop
 /// <summary>What the package promises, tried from outside: hold, settle, release, each once, in any order; sweep, dead letters, readiness.</summary>
 public sealed class PackageTests(PackagedParticipant slots) : IClassFixture<PackagedParticipant>
 {
+    /// <summary>Done and undone, or not done when the order failed.</summary>
+    private static readonly StepState[] NeverDone = [StepState.Undone, StepState.Skipped];
+
     private readonly string run = Guid.CreateVersion7().ToString("N")[^8..];
 
     private sealed record Day(long Free, long Held, long Kept);
@@ -180,10 +103,31 @@ public sealed class PackageTests(PackagedParticipant slots) : IClassFixture<Pack
     {
         await slots.Http.PostAsync("/slots?more=3", null);
         var before = await ReadAsync();
-        await Scenario.All.Single(one => one.Name == "success").PlayAsync(slots.Clients, run, default);
-        await WaitForAsync(before with { Free = before.Free - 1, Kept = before.Kept + 1 });
-        await Scenario.All.Single(one => one.Name == "coupon refused").PlayAsync(slots.Clients, run + "f", default);
-        await WaitForAsync(before with { Free = before.Free - 1, Kept = before.Kept + 1 });
+        Assert.Equal(StepState.Done, await PlayAsync("success"));
+        var after = before with { Free = before.Free - 1, Kept = before.Kept + 1 };
+        await WaitForAsync(after);
+        Assert.Contains(await PlayAsync("coupon refused"), NeverDone);
+        await WaitForAsync(after);
+    }
+
+    [Fact]
+    public async Task An_order_without_a_free_slot_fails_and_everybody_undoes_it()
+    {
+        await slots.Http.PostAsync($"/slots?more={-(await ReadAsync()).Free}", null);
+        var user = $"u-{run}";
+        await slots.Clients.Stock.PutProductAsync(new() { ProductId = $"p-{run}", Name = "Lamp", Price = 1_000, InitialStock = 1 });
+        await slots.Clients.Payments.OpenAccountAsync(new() { UserId = user, InitialDeposit = 1_000 });
+        var placed = await slots.Clients.Orders.PlaceOrderAsync(new() { UserId = user, Items = { new OrderItem { ProductId = $"p-{run}", Quantity = 1 } } });
+        Order? order = null;
+        await Poll.UntilAsync(
+            async () => (order = (await slots.Clients.Orders.GetOrderAsync(new() { Order = placed.Order.OrderId })).Order).IsClosed, () => $"{order}");
+        Assert.Equal((OrderStatus.Failed, "NO_SLOT"), (order!.Status, order.Reason));
+        Assert.All(order.Steps.Where(step => step.Step is Step.Stock or Step.Payment), step => Assert.Contains(step.State, NeverDone));
+        Assert.Equal(StepState.Refused, order.Steps[^1].State);
+        var explained = await slots.Clients.Orders.ExplainOrderAsync(new() { Order = order.OrderId });
+        Assert.Contains(explained.Timeline, entry => entry.Event == "slots-failed");
+        Assert.Contains(explained.Timeline, entry => entry.Event == "slots-compensated");
+        Assert.Contains("SLOTS nothing to undo", order.Compensation);
     }
 
     [Fact]
@@ -205,9 +149,9 @@ public sealed class PackageTests(PackagedParticipant slots) : IClassFixture<Pack
         var before = await ReadAsync();
         var order = Guid.CreateVersion7().ToString();
         await slots.PublishAsync("order-failed", new { orderId = order, userId = "u", items = Items, totalAmount = "1000", finalAmount = "1000", reason = "CANCELLED" });
-        await WaitForAnswerAsync("slot-freed", order);
+        await WaitForAnswerAsync("slots-compensated", order);
         await slots.PublishAsync("order-created", Created(order));
-        Assert.Contains("ORDER_ALREADY_FAILED", await WaitForAnswerAsync("slot-booking-failed", order));
+        Assert.Contains("ORDER_ALREADY_FAILED", await WaitForAnswerAsync("slots-failed", order));
         Assert.Equal(before, await ReadAsync());
     }
 
@@ -223,6 +167,15 @@ public sealed class PackageTests(PackagedParticipant slots) : IClassFixture<Pack
     private static object[] Items => [new { productId = "p", quantity = 1, unitPrice = "1000" }];
 
     private static object Created(string order) => new { orderId = order, userId = "u", items = Items, totalAmount = "1000", finalAmount = "1000" };
+
+    /// <returns>The state of the step that nobody but Orders' configuration knows.</returns>
+    private async Task<StepState> PlayAsync(string scenario)
+    {
+        var played = await Scenario.All.Single(one => one.Name == scenario).PlayAsync(slots.Clients, run, default);
+        Assert.All(played.Findings, finding => Assert.True(finding.Holds, $"{finding.What}: expected {finding.Expected}, seen {finding.Seen}"));
+        var order = (await slots.Clients.Orders.GetOrderAsync(new() { Order = played.OrderNumber })).Order;
+        return Assert.Single(order.Steps, step => step.Name == "slots").State;
+    }
 
     private async Task<Day> ReadAsync() => (await slots.Http.GetFromJsonAsync<Day>("/slots"))!;
 

@@ -130,6 +130,9 @@ public class RunningShop : IAsyncLifetime
         return await call.ResponseStream.MoveNext(default) ? call.ResponseStream.Current : null;
     }
 
+    /// <summary>Changes a component file before anything starts.</summary>
+    protected virtual string EditComponent(string text) => text;
+
     /// <summary>Writes the project's dapr.yaml and components with these ports, and creates the folders that they name.</summary>
     private string WriteFiles()
     {
@@ -143,7 +146,7 @@ public class RunningShop : IAsyncLifetime
                 var lines = string.Concat(StoreMetadata.Select(one => $"    - name: {one.Key}\n      value: \"{one.Value}\"\n"));
                 text = text.Replace("  metadata:\n    -", $"  metadata:\n{lines}    -");
             }
-            File.WriteAllText(Path.Combine(Components, Path.GetFileName(file)), text);
+            File.WriteAllText(Path.Combine(Components, Path.GetFileName(file)), EditComponent(text));
         }
         var run = File.ReadAllText(Path.Combine(Root, "dapr.yaml"));
         // The tests of the console start it themselves.

@@ -38,7 +38,7 @@ public sealed class MutationTests(ITestOutputHelper output)
             ], 10_000 },
         { "conflict-ignored", "a conflict is taken for a save", ["else if (await sidecar.TrySaveAsync(read, update.Next, update.TimeToLive, ct) | true) return update.Result;"], 1_000 },
         { "late-success-revives", "a late success revives a failed order",
-            ["OrderStatus.Failed => Order.Steps.All(other => done[other].State == StepState.Done) ? Confirm(done, at) : new(done),"], 5_000 },
+            ["OrderStatus.Failed => done.Steps.All(step => step.State == StepState.Done) ? Confirm(done, at) : new(done),"], 5_000 },
         { "only-completed-steps-released", "only the completed steps of order-failed are released",
             [
                 "if (!order.CompletedSteps.Contains(Shop.V1.Step.Stock)) "

@@ -20,10 +20,12 @@ internal sealed class Instance
     /// <param name="logs">Null: nothing is logged.</param>
     /// <param name="batching">As Saga:Batching.</param>
     /// <param name="caching">As Saga:Caching.</param>
+    /// <param name="steps">As Saga:Steps.</param>
     public Instance(
         World world, string app, SagaTimeouts timeouts, Func<string, Order?> find, Func<Instance, ISidecar> sidecarOf, ILoggerFactory? logs = null,
-        bool batching = true, bool caching = true)
+        bool batching = true, bool caching = true, SagaSteps? steps = null)
     {
+        steps ??= SagaSteps.Default;
         logs ??= NullLoggerFactory.Instance;
         App = app;
         Clock = new(world.Clock);
@@ -39,14 +41,15 @@ internal sealed class Instance
         {
             case "orders":
                 Steps = new OrderStore(documents, sidecar, Clock, logs);
-                PlaceOrder = new PlaceOrderHandler(Steps, sidecar, openOrders, null!, null!, null!, Clock);
+                PlaceOrder = new PlaceOrderHandler(Steps, sidecar, openOrders, null!, null!, null!, steps, Clock);
                 SweepAsync = new OrderSweep(
-                    Steps, sidecar, openOrders, new(documents, sidecar, Clock), timeouts, deadLetters, Clock, logs).RunAsync;
-                var orders = new OrderHandlers(Steps, logs);
+                    Steps, sidecar, openOrders, new(documents, sidecar, Clock), steps, timeouts, deadLetters, Clock, logs).RunAsync;
+                var orders = new OrderHandlers(Steps, steps, logs);
                 Subscriptions
                     .On<StockReservedEvent>(orders.OnAsync).On<StockReservationFailedEvent>(orders.OnAsync).On<StockReleasedEvent>(orders.OnAsync)
                     .On<PaymentCompletedEvent>(orders.OnAsync).On<PaymentFailedEvent>(orders.OnAsync).On<PaymentRefundedEvent>(orders.OnAsync)
-                    .On<CouponUsedEvent>(orders.OnAsync).On<CouponUsageFailedEvent>(orders.OnAsync).On<CouponRestoredEvent>(orders.OnAsync);
+                    .On<CouponUsedEvent>(orders.OnAsync).On<CouponUsageFailedEvent>(orders.OnAsync).On<CouponRestoredEvent>(orders.OnAsync)
+                    .OnSteps(orders);
                 break;
             case "stock":
                 var stock = new StockHandlers(Holder<Product>(Product.KeyOf), sidecar, AskAsync, logs);
@@ -65,6 +68,10 @@ internal sealed class Instance
                 Subscriptions
                     .On<OrderCreatedEvent>(coupons.UseAsync, abandon: coupons.AbandonAsync)
                     .On<OrderConfirmedEvent>(coupons.SettleAsync).On<OrderFailedEvent>(coupons.RestoreAsync);
+                break;
+            case Member.App:
+                new StepHandlers<Member>(Holder<Member>(Member.KeyOf), documents, sidecar, Member.KeyOf, AskAsync, appId, Member.Decisions)
+                    .SubscribeTo(Subscriptions);
                 break;
         }
 

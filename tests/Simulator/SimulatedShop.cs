@@ -48,7 +48,8 @@ internal sealed class SimulatedShop
     private static readonly TimeSpan SweepPeriod = TimeSpan.FromSeconds(4);
 
     private static readonly JsonSerializerOptions Json = SagaHost.CreateJsonOptions(
-        JsonTypeInfoResolver.Combine(OrderStateJsonContext.Default, StockJsonContext.Default, PaymentJsonContext.Default, CouponJsonContext.Default));
+        JsonTypeInfoResolver.Combine(OrderStateJsonContext.Default, StockJsonContext.Default, PaymentJsonContext.Default, CouponJsonContext.Default,
+            MemberJsonContext.Default));
 
     private readonly World world;
     private readonly WorldFaults faults;
@@ -57,20 +58,23 @@ internal sealed class SimulatedShop
     private readonly Dictionary<string, IReadOnlyCollection<string>> topics = [];
     private readonly List<string> accepted = [];
     private readonly bool throughJson, throughDapr, batching, caching;
+    private readonly SagaSteps steps;
     private bool calm;
 
     /// <param name="throughJson">Serializes every document to JSON and back, as a store does.</param>
     /// <param name="throughDapr">With the sidecar classes of the product, in front of a simulated daprd: twice as slow.</param>
     /// <param name="batching">As Saga:Batching.</param>
     /// <param name="caching">As Saga:Caching.</param>
-    public SimulatedShop(World world, WorldFaults faults, bool throughJson, bool throughDapr, bool batching, bool caching)
+    /// <param name="steps">As Saga:Steps.</param>
+    public SimulatedShop(World world, WorldFaults faults, bool throughJson, bool throughDapr, bool batching, bool caching, SagaSteps steps)
     {
+        this.steps = steps;
         (this.throughDapr, this.batching, this.caching) = (throughDapr, batching, caching);
         Store = new(faults.RefusesMissing);
         this.throughJson = throughJson;
         this.world = world;
         this.faults = faults;
-        foreach (var app in (string[])["orders", "stock", "payments", "coupons"])
+        foreach (var app in (string[])["orders", .. steps.All.Select(step => step.Name)])
         {
             apps[app] = [.. Enumerable.Range(0, world.Chance.Next(1, InstancesMax + 1)).Select(_ => Start(app))];
             topics[app] = apps[app][0].Subscriptions.Topics;
@@ -200,7 +204,8 @@ internal sealed class SimulatedShop
         && Orders.All(order => Audit.IsArchived(Store, order))
         && All<Product>("stock", "product").All(product => product.Holdings.Held == 0)
         && All<Account>("payments", "account").All(account => account.Holdings.Held == 0)
-        && All<Coupon>("coupons", "coupon").All(coupon => coupon.Holdings.Held == 0);
+        && All<Coupon>("coupons", "coupon").All(coupon => coupon.Holdings.Held == 0)
+        && All<Member>(Member.App, "member").All(member => member.Holdings.Held == 0);
 
     private void Calm()
     {
@@ -356,7 +361,7 @@ internal sealed class SimulatedShop
 
     private Instance Start(string app)
     {
-        var started = new Instance(world, app, SagaTimeouts, Find, NewSidecar, batching: batching, caching: caching);
+        var started = new Instance(world, app, SagaTimeouts, Find, NewSidecar, batching: batching, caching: caching, steps: steps);
         if (world.Happens(faults.ClockJumps)) SetWrong(started);
         return started;
 

@@ -20,8 +20,10 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
         // Four consecutive seeds have the plain path alone, each of its decorators, and both.
         var (batching, caching) = (seed % 2 == 1, seed / 2 % 2 == 1);
         var throughDapr = seed / 4 % 4 == 0;
-        world.Note(() => $"seed {seed}: {faults}, batching {batching}, caching {caching}, through Dapr {throughDapr}");
-        var shop = new SimulatedShop(world, faults, throughJson: seed % 49 == 0, throughDapr, batching, caching);
+        // A third of the runs have a fifth participant.
+        var steps = seed % 3 == 0 ? SagaSteps.Of([.. SagaSteps.Default.All.Select(step => step.Name), Member.App]) : SagaSteps.Default;
+        world.Note(() => $"seed {seed}: {faults}, batching {batching}, caching {caching}, through Dapr {throughDapr}, {steps.All.Length} steps");
+        var shop = new SimulatedShop(world, faults, throughJson: seed % 49 == 0, throughDapr, batching, caching, steps);
 
         var products = Enumerable.Range(0, world.Chance.Next(1, 4))
             .Select(at => new Product($"p{at}", "", 1_000, Holdings.Of(world.Chance.Next(1, 6)), [])).ToArray();
@@ -33,7 +35,7 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
 
         for (var at = 0; at < 4; at++)
         {
-            var order = OrderOf(world, at, products);
+            var order = OrderOf(world, at, products, steps);
             shop.PlaceLater(order, TimeSpan.FromMilliseconds(world.Chance.Next(10_000)));
             if (!faults.Unswept && world.Happens(0.15)) shop.CancelLater(order.Id, TimeSpan.FromMilliseconds(world.Chance.Next(10_100)));
         }
@@ -71,7 +73,7 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
             Poison: Sometimes(0.15), RefusesMissing: world.Happens(0.5));
     }
 
-    private static Order OrderOf(World world, int number, Product[] products)
+    private static Order OrderOf(World world, int number, Product[] products, SagaSteps steps)
     {
         var user = $"u{world.Chance.Next(2)}";
         var items = products.Where(_ => world.Happens(0.7)).DefaultIfEmpty(products[0])
@@ -83,7 +85,7 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
         return new(
             new Guid(number + 1, 0, 0, [0xAB, 0, 0, 0, 0, 0, 0, 0]).ToString(), user, OrderStatus.Pending, items,
             new(total, discount, total - discount), coupon, new("", "", ""), "",
-            StepRecord.Waiting, StepRecord.Waiting, coupon is null ? StepRecord.NotRequired(default) : StepRecord.Waiting, null, default, []);
+            null, default, [], steps.For(coupon, default));
     }
 }
 
@@ -130,10 +132,16 @@ internal static class Audit
             foreach (var wrong in Check($"coupon {coupon.Id}", coupon.Holdings, 1, used)) yield return wrong;
         }
 
-        foreach (var app in (string[])["stock", "payments", "coupons"])
+        foreach (var member in store.All<Member>($"{Member.App}||member:"))
+        {
+            var earned = confirmed.Where(order => order.UserId == member.UserId).Sum(order => Member.PointsOf(order.Amounts.Final));
+            foreach (var wrong in Check($"points of {member.UserId}", member.Holdings, Member.PointsMax, earned)) yield return wrong;
+        }
+
+        foreach (var app in (string[])["stock", "payments", "coupons", Member.App])
         {
             var reservations = store.All<Reservation>($"{app}||reservation:").ToDictionary(reservation => reservation.OrderId);
-            foreach (var order in orders)
+            foreach (var order in orders.Where(order => order.Steps.Any(step => step.Name == app)))
             {
                 var reservation = reservations.GetValueOrDefault(order.Id);
                 if (app == "coupons" && order.UserCouponId is null)
@@ -150,7 +158,7 @@ internal static class Audit
     }
 
     /// <summary>True: every participant of a closed order has archived its reservation.</summary>
-    public static bool IsArchived(SimulatedStore store, Order order) => ((string[])["stock", "payments", "coupons"]).All(app =>
+    public static bool IsArchived(SimulatedStore store, Order order) => order.Steps.Select(step => step.Name).All(app =>
         app == "coupons" && order.UserCouponId is null || store.Read($"{app}||{Reservation.KeyOf(order.Id)}").Value is Reservation);
 
     private static IEnumerable<string> Check(string what, Holdings holdings, long total, long gone)

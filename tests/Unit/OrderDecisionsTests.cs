@@ -13,19 +13,22 @@ public sealed class OrderDecisionsTests
     private static readonly DateTimeOffset Start = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
     private static readonly SagaTimeouts SagaTimeouts = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5));
 
+    /// <summary>The order is of a time before the fourth.</summary>
+    private static readonly SagaSteps Steps = new(SagaSteps.Default.All.Add(Step.Of("points")));
+
     private static readonly (string Name, Func<Order, Decision<Order>> Decide)[] Everything =
     [
-        .. Order.Steps.SelectMany(step => new (string, Func<Order, Decision<Order>>)[]
+        .. Steps.All.SelectMany(step => new (string, Func<Order, Decision<Order>>)[]
         {
-            ($"{step} done", order => OrderDecisions.StepSucceeded(order, step, "ref", At(1))),
-            ($"{step} refused", order => OrderDecisions.StepFailed(order, step, new("NO", "No."), At(1))),
-            ($"{step} refused, too late", order => OrderDecisions.StepFailed(order, step, FailureReason.OrderAlreadyFailed, At(1))),
-            ($"{step} undone", order => OrderDecisions.StepCompensated(order, step, true, At(1))),
-            ($"{step} had nothing to undo", order => OrderDecisions.StepCompensated(order, step, false, At(1))),
+            ($"{step.Name} done", order => OrderDecisions.StepSucceeded(order, step, "ref", At(1))),
+            ($"{step.Name} refused", order => OrderDecisions.StepFailed(order, step, new("NO", "No."), At(1))),
+            ($"{step.Name} refused, too late", order => OrderDecisions.StepFailed(order, step, FailureReason.OrderAlreadyFailed, At(1))),
+            ($"{step.Name} undone", order => OrderDecisions.StepCompensated(order, step, true, At(1))),
+            ($"{step.Name} had nothing to undo", order => OrderDecisions.StepCompensated(order, step, false, At(1))),
         }),
         ("cancel", order => OrderDecisions.Cancel(order, "", At(1))),
-        ("a while later", order => OrderDecisions.OnSweep(order, SagaTimeouts, At(10))),
-        ("the deadline", order => OrderDecisions.OnSweep(order, SagaTimeouts, At(100))),
+        ("a while later", order => OrderDecisions.OnSweep(order, Steps, SagaTimeouts, At(10))),
+        ("the deadline", order => OrderDecisions.OnSweep(order, Steps, SagaTimeouts, At(100))),
     ];
 
     private static readonly IReadOnlyList<Order> Reachable = Walk();
@@ -54,8 +57,8 @@ public sealed class OrderDecisionsTests
     public void The_amount_and_the_coupon_of_the_order_count_as_success()
     {
         var placed = Placed();
-        Assert.Equal(StepState.Done, OrderDecisions.PaymentCompleted(placed, "pay-1", placed.Amounts.Final, At(1)).State!.Payment.State);
-        Assert.Equal(StepState.Done, OrderDecisions.CouponUsed(placed, placed.UserCouponId!, At(1)).State!.Coupon.State);
+        Assert.Equal(StepState.Done, OrderDecisions.PaymentCompleted(placed, "pay-1", placed.Amounts.Final, At(1)).State![Step.Payment]!.State);
+        Assert.Equal(StepState.Done, OrderDecisions.CouponUsed(placed, placed.UserCouponId!, At(1)).State![Step.Coupon]!.State);
     }
 
     [Fact]
@@ -70,7 +73,7 @@ public sealed class OrderDecisionsTests
     {
         var once = decide(order);
         // The sweep is not redelivered: it resends after ResendAfter.
-        var again = once.State!.Failure?.Reason == "DEADLINE" ? OrderDecisions.OnSweep(once.State, SagaTimeouts, At(200)) : decide(once.State);
+        var again = once.State!.Failure?.Reason == "DEADLINE" ? OrderDecisions.OnSweep(once.State, Steps, SagaTimeouts, At(200)) : decide(once.State);
         foreach (var e in once.Events) Assert.Contains(again.Events, repeated => repeated.Id == e.Id);
     });
 
@@ -94,7 +97,7 @@ public sealed class OrderDecisionsTests
     [Fact]
     public void Confirmed_means_that_every_step_succeeded() => Assert.All(
         Reachable.Where(order => order.Status == OrderStatus.Confirmed),
-        order => Assert.All(Order.Steps, step => Assert.Equal(StepState.Done, order[step].State)));
+        order => Assert.All(order.Steps, step => Assert.Equal(StepState.Done, step.State)));
 
     [Fact]
     public void A_failed_order_has_a_reason() => Assert.All(
@@ -110,7 +113,7 @@ public sealed class OrderDecisionsTests
     {
         foreach (var order in Reachable.Where(order => !order.IsClosed))
         {
-            var e = Assert.Single(OrderDecisions.OnSweep(order, SagaTimeouts, At(20)).Events);
+            var e = Assert.Single(OrderDecisions.OnSweep(order, Steps, SagaTimeouts, At(20)).Events);
             Assert.Equal(order.Status == OrderStatus.Pending ? "order-created" : "order-failed", e.Topic);
         }
     }
@@ -120,7 +123,7 @@ public sealed class OrderDecisionsTests
     {
         foreach (var order in Reachable.Where(order => order.Status == OrderStatus.Pending))
         {
-            var failed = OrderDecisions.OnSweep(order, SagaTimeouts, At(60)).State!;
+            var failed = OrderDecisions.OnSweep(order, Steps, SagaTimeouts, At(60)).State!;
             Assert.Equal((OrderStatus.Failed, "DEADLINE"), (failed.Status, failed.Failure!.Reason));
         }
     }
@@ -130,9 +133,9 @@ public sealed class OrderDecisionsTests
     {
         var failed = OrderDecisions.StepFailed(Placed(), Step.Stock, new("OUT_OF_STOCK", "None."), At(1)).State!;
         var late = OrderDecisions.StepSucceeded(failed, Step.Payment, "pay-1", At(2)).State!;
-        Assert.Equal((OrderStatus.Failed, StepState.Done, false), (late.Status, late.Payment.State, late.IsClosed));
+        Assert.Equal((OrderStatus.Failed, StepState.Done, false), (late.Status, late[Orders.Step.Payment]!.State, late.IsClosed));
         var undone = OrderDecisions.StepCompensated(late, Step.Payment, true, At(3)).State!;
-        Assert.Equal((StepState.Undone, "pay-1"), (undone.Payment.State, undone.Payment.Reference));
+        Assert.Equal((StepState.Undone, "pay-1"), (undone[Orders.Step.Payment]!.State, undone[Orders.Step.Payment]!.Reference));
     }
 
     [Fact]
@@ -141,7 +144,7 @@ public sealed class OrderDecisionsTests
         var failed = OrderDecisions.Cancel(Placed(), "", At(1)).State!;
         var undone = OrderDecisions.StepCompensated(failed, Step.Stock, true, At(2)).State!;
         var late = OrderDecisions.StepSucceeded(undone, Step.Stock, "rsv-1", At(3)).State!;
-        Assert.Equal((StepState.Undone, true, "rsv-1"), (late.Stock.State, late.Stock.Compensated, late.Stock.Reference));
+        Assert.Equal((StepState.Undone, true, "rsv-1"), (late[Orders.Step.Stock]!.State, late[Orders.Step.Stock]!.Compensated, late[Orders.Step.Stock]!.Reference));
     }
 
     [Fact]
@@ -269,7 +272,7 @@ public sealed class OrderDecisionsTests
     {
         List<Order> found = [];
         HashSet<string> seen = [];
-        Queue<Order> next = new([Placed(), Placed() with { UserCouponId = "c", Coupon = StepRecord.Waiting }]);
+        Queue<Order> next = new([Placed(), Placed() with { UserCouponId = "c", Steps = SagaSteps.Default.For("c", Start) }]);
         while (next.TryDequeue(out var order))
         {
             if (!seen.Add(Shown(order))) continue;
@@ -283,12 +286,12 @@ public sealed class OrderDecisionsTests
     }
 
     // Times and the timeline's length make no new state.
-    private static string Shown(Order order) => $"{order.Status} {order.UserCouponId} " + string.Join(' ', Order.Steps.Select(step =>
-        $"{order[step].State}{(order[step].Compensated ? "+compensated" : "")}{(order[step].AnsweredAt is null ? "" : "+answered")}"));
+    private static string Shown(Order order) => $"{order.Status} {order.UserCouponId} " + string.Join(' ', order.Steps.Select(step =>
+        $"{step.Name} {step.State}{(step.Compensated ? "+compensated" : "")}{(step.AnsweredAt is null ? "" : "+answered")}"));
 
     private static Order Placed() => new("0198c0de-0000-7000-8000-000000000001", "u", OrderStatus.Pending, [new("p", 1, 100)], new(100, 0, 100), null,
-        new("", "", ""), "content", StepRecord.Waiting, StepRecord.Waiting, StepRecord.NotRequired(Start), null, Start,
-        [new(Start, "order-created", "", OrderStatus.Pending, null)]);
+        new("", "", ""), "content", null, Start,
+        [new(Start, "order-created", "", OrderStatus.Pending, null)], SagaSteps.Default.For(null, Start));
 
     private static DecisionContext At(int seconds) => new(Start.AddSeconds(seconds), null);
 }

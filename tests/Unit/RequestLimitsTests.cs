@@ -107,7 +107,7 @@ public sealed class RequestLimitsTests : IDisposable
         foreach (var order in placed)
         {
             world.Run(() => orders.ApplyAsync(order.Id, (kept, at) => OrderDecisions.Cancel(kept, "", at), default));
-            foreach (var step in Order.Steps)
+            foreach (var step in SagaSteps.Default.All)
             {
                 world.Run(() => orders.ApplyAsync(order.Id, (kept, at) => OrderDecisions.StepCompensated(kept, step, undone: false, at), default));
             }
@@ -164,10 +164,10 @@ public sealed class RequestLimitsTests : IDisposable
             var openOrders = new OpenOrderLog(sidecar, World.Clock, () => "i", NullLogger<OpenOrderLog>.Instance);
             var deadLetters = new DeadLetters(documents, sidecar, new(documents, sidecar), new("orders"), World.Clock);
             Sweep = new(
-                Orders, sidecar, openOrders, new(documents, sidecar, World.Clock), timeouts, deadLetters, World.Clock, NullLoggerFactory.Instance);
+                Orders, sidecar, openOrders, new(documents, sidecar, World.Clock), SagaSteps.Default, timeouts, deadLetters, World.Clock, NullLoggerFactory.Instance);
             Sweep.Visited += _ => BeforeVisit();
             Gauge = new(Orders, Sweep, World.Clock);
-            Placing = new(Orders, sidecar, openOrders, null!, Gauge, options ?? Options, World.Clock);
+            Placing = new(Orders, sidecar, openOrders, null!, Gauge, options ?? Options, SagaSteps.Default, World.Clock);
         }
 
         public World World { get; } = new(1);

@@ -178,5 +178,5 @@ function whatOf(order, status) {
   if (status === 'CONFIRMED') return `in ${span(new Date(order.finalTime) - new Date(order.placedTime))}`;
   if (status === 'FAILED') return order.isClosed ? `${order.reason} · undone` : `${order.reason} · being undone`;
   const done = order.steps.filter(step => step.state === 'STEP_STATE_DONE').length;
-  return `${done} of 3 steps done`;
+  return `${done} of ${order.steps.length} steps done`;
 }

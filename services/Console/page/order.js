@@ -2,13 +2,11 @@
 import { clock, el, fill, get, span, statusOf, won } from './page.js';
 import { follow } from './stream.js';
 
-const LANES = ['Orders', 'Stock', 'Payments', 'Coupons'];
-const LANE_BY_STEP = { STEP_STOCK: 'Stock', STEP_PAYMENT: 'Payments', STEP_COUPON: 'Coupons' };
-// What is waited for: while the order is pending, and once it has failed.
-const ANSWERS_BY_LANE = {
-  Stock: ['stock-reserved', 'stock-released'],
-  Payments: ['payment-completed', 'payment-refunded'],
-  Coupons: ['coupon-used', 'coupon-restored'],
+// The steps whose answers are events of their own: the participant, how its events begin, and what is waited for while the order is pending and once it has failed.
+const OWN_EVENTS = {
+  STEP_STOCK: ['Stock', 'stock', 'stock-reserved', 'stock-released'],
+  STEP_PAYMENT: ['Payments', 'payment', 'payment-completed', 'payment-refunded'],
+  STEP_COUPON: ['Coupons', 'coupon', 'coupon-used', 'coupon-restored'],
 };
 
 const STATES = {
@@ -19,16 +17,23 @@ const STATES = {
   STEP_STATE_SKIPPED: 'never done',
 };
 
-function laneOf(event) {
-  if (event.startsWith('stock-')) return 'Stock';
-  if (event.startsWith('payment-')) return 'Payments';
-  if (event.startsWith('coupon-')) return 'Coupons';
-  return 'Orders';
+/** A lane for Orders and for each step of the order, whichever it has. */
+function lanesOf(order) {
+  return [{ name: 'Orders', prefix: 'order', column: 2 }, ...order.steps.map((step, at) => {
+    const [name, prefix, answer, compensation] = OWN_EVENTS[step.step]
+      ?? [step.name[0].toUpperCase() + step.name.slice(1), step.name, `${step.name}-succeeded`, `${step.name}-compensated`];
+    return { name, prefix, answer, compensation, step, column: at + 3 };
+  })];
+}
+
+function laneOf(lanes, event) {
+  const matching = lanes.filter(lane => event.startsWith(`${lane.prefix}-`)).sort((one, other) => other.prefix.length - one.prefix.length);
+  return matching[0] ?? lanes[0];
 }
 
 /** placed, good, bad or undone. */
 function kindOf(event) {
-  if (/-(released|refunded|restored)$/.test(event)) return 'undone';
+  if (/-(released|refunded|restored|compensated)$/.test(event)) return 'undone';
   if (event.endsWith('-failed')) return 'bad';
   return event === 'order-created' ? 'placed' : 'good';
 }
@@ -92,6 +97,8 @@ export class OrderPane {
     this.#drawn = `${id} ${order.revision}`;
     const trace = timeline.map(entry => entry.traceId).find(found => found);
     const zipkin = this.#settings?.zipkin;
+    const lanes = lanesOf(order);
+    this.#place.style.setProperty('--lanes', lanes.length);
     const focused = this.#place.contains(document.activeElement) ? document.activeElement.id : null;
 
     this.#place.setAttribute('aria-label', `Order ${order.orderNumber}, ${status}`);
@@ -112,10 +119,10 @@ export class OrderPane {
         ...(zipkin && trace ? fact('Trace', linkTo(zipkin, trace)) : [])),
       el('h3', { class: 'timeline-title' }, 'Timeline'),
       el('div', { class: 'lanes', 'aria-hidden': 'true' }, el('span', {}, ''),
-        ...LANES.map(lane => el('span', { class: 'lane-name' }, lane, el('small', {}, stateOf(order, lane, status))))),
+        ...lanes.map(lane => el('span', { class: 'lane-name' }, lane.name, el('small', {}, lane.step ? STATES[lane.step.state] : status.toLowerCase())))),
       el('ol', { class: 'timeline', 'aria-label': 'Timeline' },
-        ...timeline.map(entry => happened(entry)),
-        ...order.steps.filter(step => missing(order, step, status)).map(step => awaited(step, status))),
+        ...timeline.map(entry => happened(entry, laneOf(lanes, entry.event))),
+        ...lanes.filter(lane => lane.step && missing(lane.step, status)).map(lane => awaited(lane, status))),
     );
     if (focused) document.getElementById(focused)?.focus();
   }
@@ -138,29 +145,31 @@ const priceOf = order => Number(order.discountAmount) > 0
 const linkTo = (zipkin, trace) => el('a',
   { id: 'trace', href: `${zipkin.replace(/\/$/, '')}/zipkin/traces/${trace}`, target: '_blank', rel: 'noopener' }, `${trace.slice(0, 8)}… in Zipkin`);
 
-const missing = (order, step, status) => status === 'PENDING' ? step.state === 'STEP_STATE_WAITING' : status === 'FAILED' && !step.compensated;
+const missing = (step, status) => status === 'PENDING' ? step.state === 'STEP_STATE_WAITING' : status === 'FAILED' && !step.compensated;
 
-function stateOf(order, lane, status) {
-  const step = order.steps.find(one => LANE_BY_STEP[one.step] === lane);
-  return step ? STATES[step.state] : status.toLowerCase();
+/** An entry in its lane. */
+function inLane(lane, kind, ...children) {
+  const entry = el('li', { class: `at-${lane.name} ${kind}` }, ...children);
+  entry.style.setProperty('--lane', lane.column);
+  return entry;
 }
 
-function happened(entry) {
-  const lane = laneOf(entry.event), kind = kindOf(entry.event);
-  return el('li', { class: `at-${lane} ${kind}` },
+function happened(entry, lane) {
+  const kind = kindOf(entry.event);
+  return inLane(lane, kind,
     el('span', { class: 'after' }, `+${span(Number(entry.afterMs))}`),
     el('div', { class: 'happened' },
       el('p', { class: 'event' },
-        el('span', { class: 'sign', 'aria-hidden': 'true' }, SIGNS[kind]), el('span', { class: 'lane-tag' }, lane), el('strong', {}, entry.event)),
+        el('span', { class: 'sign', 'aria-hidden': 'true' }, SIGNS[kind]), el('span', { class: 'lane-tag' }, lane.name), el('strong', {}, entry.event)),
       el('p', { class: 'detail' }, entry.detail),
       kind === 'undone' ? el('p', { class: 'undo-mark' }, 'compensation') : null));
 }
 
-function awaited(step, status) {
-  const lane = LANE_BY_STEP[step.step];
-  return el('li', { class: `at-${lane} awaited` },
+function awaited(lane, status) {
+  return inLane(lane, 'awaited',
     el('span', { class: 'after' }, '…'),
     el('div', { class: 'happened' },
       el('p', { class: 'event' },
-        el('span', { class: 'lane-tag' }, lane), el('strong', {}, `waiting for ${ANSWERS_BY_LANE[lane][status === 'FAILED' ? 1 : 0]}`))));
+        el('span', { class: 'lane-tag' }, lane.name),
+        el('strong', {}, `waiting for ${status === 'FAILED' ? lane.compensation : lane.answer}`))));
 }

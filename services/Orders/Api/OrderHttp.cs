@@ -95,7 +95,7 @@ internal static class OrderHttp
 internal sealed record ItemJson(string ProductId, int Quantity, long UnitPrice);
 
 /// <summary>What one participant has done for the order.</summary>
-/// <param name="Step">STOCK, PAYMENT or COUPON.</param>
+/// <param name="Step">STOCK, PAYMENT, COUPON, or the name of another participant.</param>
 /// <param name="State">WAITING, DONE, REFUSED, UNDONE or SKIPPED.</param>
 /// <param name="Reason">Why it failed, in UPPER_SNAKE_CASE. Absent unless it failed.</param>
 /// <param name="Reference">The participant's own id of what it has done. Absent when it has done nothing.</param>
@@ -125,8 +125,8 @@ internal sealed record OrderJson(
         [.. order.Items.Select(item => new ItemJson(item.ProductId, item.Quantity, item.UnitPrice))],
         order.Amounts.Total, order.Amounts.Discount, order.Amounts.Final, order.UserCouponId,
         order.Delivery.RecipientName, order.Delivery.ShippingAddress, order.Delivery.ShippingPhone,
-        [.. Order.Steps.Select(step => new StepJson(step.ToString().ToUpperInvariant(), order[step].State.ToString().ToUpperInvariant(),
-            order[step].Rejection?.Reason, order[step].Reference, order[step].Compensated))],
+        [.. order.Steps.Select(step => new StepJson(step.Step.Code, step.State.ToString().ToUpperInvariant(),
+            step.Rejection?.Reason, step.Reference, step.Compensated))],
         order.Failure?.Reason, order.Failure?.Detail, order.Placed, order.FinalAt, order.Timeline.Length, order.IsClosed);
 }
 

@@ -21,7 +21,7 @@ internal static class OrderMapping
             RecipientName = order.Delivery.RecipientName,
             ShippingAddress = order.Delivery.ShippingAddress,
             ShippingPhone = order.Delivery.ShippingPhone,
-            Steps = { Order.Steps.Select(step => From(step, order[step])) },
+            Steps = { order.Steps.Select(From) },
             Reason = order.Failure?.Reason ?? "",
             Detail = order.Failure?.Detail ?? "",
             PlacedTime = Timestamp.FromDateTimeOffset(order.Placed),
@@ -66,9 +66,10 @@ internal static class OrderMapping
         OrderStatus.Abandoned => Wire.OrderStatus.Unspecified,
     };
 
-    private static Wire.StepProgress From(Step step, StepRecord record) => new()
+    private static Wire.StepProgress From(StepRecord record) => new()
     {
-        Step = OrderDecisions.ToWire(step),
+        Step = record.Step.Wire,
+        Name = record.Name,
         State = record.State switch
         {
             StepState.Waiting => Wire.StepState.Waiting,

@@ -9,7 +9,7 @@ internal sealed record Explanation(IReadOnlyList<string> WaitsFor, string Next)
     {
         OrderStatus.Pending => new(
             [.. OrderDecisions.PendingSteps(order).Select(step =>
-                $"{OrderDecisions.Name(step)} has answered neither {OrderDecisions.GetSuccessTopic(step)} nor {OrderDecisions.GetFailureTopic(step)}, "
+                $"{step.Participant} has answered neither {step.SuccessTopic} nor {step.FailureTopic}, "
                 + $"since {Seconds(now - order.Placed)}.")],
             now - order.Placed >= timeouts.Deadline
                 ? "Its deadline has passed; the next sweep fails it, and completed steps are compensated."
@@ -17,7 +17,7 @@ internal sealed record Explanation(IReadOnlyList<string> WaitsFor, string Next)
                 + $"{Seconds(order.Placed + timeouts.Deadline - now)} from now the order fails with reason DEADLINE."),
         OrderStatus.Failed when !order.IsClosed => new(
             [.. OrderDecisions.PendingSteps(order).Select(step =>
-                $"{OrderDecisions.Name(step)} has not published {OrderDecisions.GetCompensationTopic(step)} ({Compensation(order, step)}), "
+                $"{step.Participant} has not published {step.CompensationTopic} ({Compensation(order[step]!)}), "
                 + $"{Seconds(now - order.FinalAt!.Value)} after the order failed.")],
             $"After {Seconds(timeouts.ResendAfter)} without an answer order-failed is resent, until every participant has compensated."),
         OrderStatus.Failed => new([], "Nothing: it has failed, and every participant has compensated."),
@@ -26,10 +26,10 @@ internal sealed record Explanation(IReadOnlyList<string> WaitsFor, string Next)
     };
 
     /// <summary>How far a failed order is compensated, step by step. Empty: it has not failed.</summary>
-    public static string GetCompensation(Order order) => order.Status != OrderStatus.Failed ? "" : string.Join(", ", Order.Steps.Select(step =>
-        $"{step.ToString().ToUpperInvariant()} {(!order[step].Compensated ? "waiting" : order[step].State == StepState.Undone ? "done" : "nothing to undo")}"));
+    public static string GetCompensation(Order order) => order.Status != OrderStatus.Failed ? "" : string.Join(", ", order.Steps.Select(step =>
+        $"{step.Step.Code} {(!step.Compensated ? "waiting" : step.State == StepState.Undone ? "done" : "nothing to undo")}"));
 
-    private static string Compensation(Order order, Step step) => order[step].State switch
+    private static string Compensation(StepRecord record) => record.State switch
     {
         StepState.Waiting => "it has not answered at all",
         StepState.Done => "it has something to undo",

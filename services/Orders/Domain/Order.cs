@@ -7,7 +7,7 @@ internal enum OrderStatus
 {
     /// <summary>Accepted; not every participant has answered.</summary>
     Pending,
-    /// <summary>All three steps succeeded. Final.</summary>
+    /// <summary>Every step succeeded. Final.</summary>
     Confirmed,
     /// <summary>A step failed, the deadline passed, or it was cancelled. Final; completed steps are compensated.</summary>
     Failed,
@@ -25,23 +25,31 @@ internal enum StepState
     Refused,
     /// <summary>Done, then compensated because the order failed.</summary>
     Undone,
-    /// <summary>The order failed before the step was done; a tombstone of the participant keeps it from being done later.</summary>
+    /// <summary>
+    /// The order failed before the step was done; a tombstone of the participant keeps it from being done later. Or the step was removed from the
+    /// saga while the order waited for it.
+    /// </summary>
     Skipped,
 }
 
 /// <summary>One step as Orders knows it.</summary>
 /// <param name="Reference">Reservation, payment or coupon id once done. Null before, and for a step that is not required.</param>
 /// <param name="Rejection">Why it was refused. Null unless it was.</param>
-/// <param name="Compensated">The order failed, and the participant has answered that nothing is left to undo.</param>
+/// <param name="Compensated">The order failed, and the participant has answered that nothing is left to undo; or the step was removed from the saga.</param>
 /// <param name="AnsweredAt">When the participant first answered; for a step that is not required, when the order was placed. Null: it has not answered.</param>
+/// <param name="Name">The name of the <see cref="Step"/>.</param>
 internal sealed record StepRecord(
     StepState State, string? Reference, FailureReason? Rejection,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Compensated, DateTimeOffset? AnsweredAt)
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Compensated, DateTimeOffset? AnsweredAt, string Name = "")
 {
-    public static readonly StepRecord Waiting = new(StepState.Waiting, null, null, false, null);
+    /// <summary>The step that it is of.</summary>
+    [JsonIgnore]
+    public Step Step => Step.Of(Name);
+
+    public static StepRecord Waiting(Step step) => new(StepState.Waiting, null, null, false, null, step.Name);
 
     /// <summary>A step that the order does not need, such as the coupon of an order without one: done when the order is placed.</summary>
-    public static StepRecord NotRequired(DateTimeOffset placed) => new(StepState.Done, null, null, false, placed);
+    public static StepRecord NotRequired(Step step, DateTimeOffset placed) => new(StepState.Done, null, null, false, placed, step.Name);
 }
 
 /// <summary>One product of an order.</summary>
@@ -67,32 +75,28 @@ internal sealed record Amounts(long Total, long Discount, long Final);
 /// <param name="Content">Fingerprint of the request that placed it.</param>
 /// <param name="Failure">Why it failed. Null unless failed.</param>
 /// <param name="Timeline">Oldest first. Its length is the revision of the order.</param>
+/// <param name="Steps">What it waits for, and answers of steps that it does not wait for.</param>
 internal sealed record Order(
     string Id, string UserId, OrderStatus Status, ImmutableArray<Item> Items, Amounts Amounts, string? UserCouponId, Delivery Delivery,
-    string Content, StepRecord Stock, StepRecord Payment, StepRecord Coupon, FailureReason? Failure, DateTimeOffset Placed,
-    ImmutableArray<TimelineEntry> Timeline) : IHasInvariants
+    string Content, FailureReason? Failure, DateTimeOffset Placed, ImmutableArray<TimelineEntry> Timeline, ImmutableArray<StepRecord> Steps = default)
+    : IHasInvariants
 {
-    public static readonly ImmutableArray<Step> Steps = [Step.Stock, Step.Payment, Step.Coupon];
+    private ImmutableArray<StepRecord> steps = Steps.IsDefault ? [] : Steps;
+
+    public ImmutableArray<StepRecord> Steps { get => steps; init => steps = value; }
 
     public static string KeyOf(string orderId) => $"order:{orderId}";
 
     /// <summary>The tombstone under an id that was tracked but never placed.</summary>
     public static Order Abandoned(string id, DateTimeOffset now) => new(
-        id, "", OrderStatus.Abandoned, [], new(0, 0, 0), null, new("", "", ""), "", StepRecord.Waiting, StepRecord.Waiting, StepRecord.Waiting, null, now, []);
+        id, "", OrderStatus.Abandoned, [], new(0, 0, 0), null, new("", "", ""), "", null, now, []);
 
-    public StepRecord this[Step step] => step switch
-    {
-        Step.Stock => Stock,
-        Step.Payment => Payment,
-        Step.Coupon => Coupon,
-    };
+    /// <summary>Null: the order does not wait for this step, and it has not answered.</summary>
+    public StepRecord? this[Step step] => Steps.FirstOrDefault(record => record.Name == step.Name);
 
-    public Order With(Step step, StepRecord record) => step switch
-    {
-        Step.Stock => this with { Stock = record },
-        Step.Payment => this with { Payment = record },
-        Step.Coupon => this with { Coupon = record },
-    };
+    /// <summary>The record takes the place of that of the same step, or is added.</summary>
+    public Order With(StepRecord record) =>
+        this with { Steps = this[record.Step] is { } before ? Steps.Replace(before, record) : Steps.Add(record) };
 
     /// <summary>Nothing more will happen to it: confirmed, or failed and compensated by every participant.</summary>
     [JsonIgnore]
@@ -100,7 +104,7 @@ internal sealed record Order(
     {
         OrderStatus.Pending => false,
         OrderStatus.Confirmed or OrderStatus.Abandoned => true,
-        OrderStatus.Failed => Steps.All(step => this[step].Compensated),
+        OrderStatus.Failed => Steps.All(step => step.Compensated),
     };
 
     /// <summary>When it became CONFIRMED or FAILED. Null: it is not final.</summary>
@@ -122,12 +126,30 @@ internal sealed record Order(
         : Amounts is not { Total: >= 0, Discount: >= 0, Final: >= 0 } || Amounts.Final != Amounts.Total - Amounts.Discount ? "its amounts do not add up"
         : Status != OrderStatus.Pending && FinalAt is null ? "its end is not in its history"
         : (Status == OrderStatus.Failed) != Failure is not null ? "its failure contradicts its status"
-        : Steps.Any(step => this[step] is { State: StepState.Done, AnsweredAt: null }) ? "a step is done without an answer"
-        : Status == OrderStatus.Confirmed && Steps.Any(step => this[step].State != StepState.Done) ? "it is confirmed, and a step is not done"
+        : Steps.IsEmpty || Steps.Any(step => step is null || step.Name.Length == 0) ? "it has no steps, or one without a name"
+        : Steps.DistinctBy(step => step.Name).Count() < Steps.Length ? "it has a step twice"
+        : Steps.Any(step => step is { State: StepState.Done, AnsweredAt: null }) ? "a step is done without an answer"
+        : Status == OrderStatus.Confirmed && !IsComplete ? "it is confirmed, and a step is not done"
         : null;
+
+    /// <summary>No step is left that it has to wait for, and none was refused.</summary>
+    [JsonIgnore]
+    public bool IsComplete => Steps.All(step => step.State is StepState.Done or StepState.Skipped);
 
     [JsonIgnore]
     public DateTimeOffset LastChange => Timeline.IsEmpty ? Placed : Timeline[^1].At;
+
+    // In documents of version 1 each step is a member of its own.
+    [JsonInclude, JsonPropertyName("stock")]
+    internal StepRecord? StockOfVersion1 { get => null; set => steps = WithVersion1(value, Step.Stock); }
+
+    [JsonInclude, JsonPropertyName("payment")]
+    internal StepRecord? PaymentOfVersion1 { get => null; set => steps = WithVersion1(value, Step.Payment); }
+
+    [JsonInclude, JsonPropertyName("coupon")]
+    internal StepRecord? CouponOfVersion1 { get => null; set => steps = WithVersion1(value, Step.Coupon); }
+
+    private ImmutableArray<StepRecord> WithVersion1(StepRecord? record, Step step) => record is null ? Steps : Steps.Add(record with { Name = step.Name });
 }
 
 [JsonSerializable(typeof(Order))]

@@ -25,11 +25,15 @@ internal static class OrderDecisions
     public static Decision<Order> StepSucceeded(Order? stored, Step step, string reference, DecisionContext at)
     {
         var order = Require(stored);
-        var before = order[step];
+        // A step that was not part of the saga when the order was placed is undone like any other, and nobody waits for it.
+        if (order[step] is null && (order.Status == OrderStatus.Confirmed || order.IsClosed)) return new(order, FinalEvent(order));
+        var before = order[step] ?? StepRecord.Waiting(step);
         switch (before.State)
         {
             case StepState.Done or StepState.Undone when before.AnsweredAt is not null:
                 return new(order, FinalEvent(order)); // a duplicate
+            case StepState.Skipped when order.Status != OrderStatus.Failed:
+                return new(order, FinalEvent(order)); // removed from the saga, and not waited for
             case StepState.Refused or StepState.Skipped:
                 throw Contradiction(order, step, "done");
             case StepState.Waiting or StepState.Done or StepState.Undone: // the first answer; Undone without one when the compensation has overtaken it
@@ -37,11 +41,11 @@ internal static class OrderDecisions
         }
         var state = before.State == StepState.Undone ? StepState.Undone : StepState.Done;
         var done = Append(
-            order.With(step, before with { State = state, Reference = reference, AnsweredAt = at.Now }), at,
-            GetSuccessTopic(step), $"{Name(step)} has done its part.");
+            order.With(before with { State = state, Reference = reference, AnsweredAt = at.Now }), at,
+            step.SuccessTopic, $"{step.Participant} has done its part.");
         return order.Status switch
         {
-            OrderStatus.Pending => Order.Steps.All(other => done[other].State == StepState.Done) ? Confirm(done, at) : new(done),
+            OrderStatus.Pending => done.IsComplete ? Confirm(done, at) : new(done),
             // A late success does not revive the order: the participant compensates it on the order-failed that was published.
             OrderStatus.Failed => new(done), // mutant: late-success-revives
             OrderStatus.Confirmed or OrderStatus.Abandoned => throw Contradiction(order, step, "done"),
@@ -71,7 +75,7 @@ internal static class OrderDecisions
     public static Decision<Order> StepFailed(Order? stored, Step step, FailureReason reason, DecisionContext at)
     {
         var order = Require(stored);
-        var before = order[step];
+        if (order[step] is not { } before) return new(order, FinalEvent(order)); // the order does not need this step
         switch (before.State)
         {
             case StepState.Done or StepState.Undone:
@@ -83,7 +87,7 @@ internal static class OrderDecisions
         }
         var isTooLate = reason.Reason == FailureReason.OrderAlreadyFailed.Reason;
         var record = before with { State = isTooLate ? StepState.Skipped : StepState.Refused, Rejection = isTooLate ? null : reason, AnsweredAt = at.Now };
-        var refused = Append(order.With(step, record), at, GetFailureTopic(step), reason.Detail);
+        var refused = Append(order.With(record), at, step.FailureTopic, reason.Detail);
         return order.Status switch
         {
             OrderStatus.Pending => Fail(refused, reason, at),
@@ -98,15 +102,14 @@ internal static class OrderDecisions
     {
         var order = Require(stored);
         if (order.Status != OrderStatus.Failed) throw Contradiction(order, step, "undone");
-        var before = order[step];
-        if (before.Compensated) return new(order); // a duplicate
+        if (order[step] is not { Compensated: false } before) return new(order); // a duplicate, or of a step that the order does not need
         var after = before with
         {
             Compensated = true,
             State = undone ? StepState.Undone : before.State == StepState.Waiting ? StepState.Skipped : before.State,
         };
-        return new(Append(order.With(step, after), at, GetCompensationTopic(step),
-            undone ? $"{Name(step)} has undone its part." : $"{Name(step)} had nothing to undo."));
+        return new(Append(order.With(after), at, step.CompensationTopic,
+            undone ? $"{step.Participant} has undone its part." : $"{step.Participant} had nothing to undo."));
     }
 
     /// <summary>A client cancels the order. A final one stays as it is.</summary>
@@ -120,17 +123,22 @@ internal static class OrderDecisions
 
     /// <summary>
     /// A sweep visits an open order: it fails at its deadline, and after <see cref="SagaTimeouts.ResendAfter"/> without a change its last
-    /// event is resent.
+    /// event is resent. A step that is not part of the saga any more is not waited for.
     /// </summary>
-    public static Decision<Order> OnSweep(Order? stored, SagaTimeouts timeouts, DecisionContext at)
+    public static Decision<Order> OnSweep(Order? stored, SagaSteps steps, SagaTimeouts timeouts, DecisionContext at)
     {
         var order = Require(stored);
+        if (PendingSteps(order).FirstOrDefault(step => !steps.All.Contains(step)) is { } removed)
+        {
+            var left = Remove(order, removed, at);
+            return left is { Status: OrderStatus.Pending, IsComplete: true } ? Confirm(left, at) : new(left);
+        }
         var isDue = at.GetAge(order.LastChange) >= timeouts.ResendAfter;
         return order.Status switch
         {
             OrderStatus.Pending when at.GetAge(order.Placed) >= timeouts.Deadline => Fail(order, new("DEADLINE",
                 $"Not every participant had answered {timeouts.Deadline.TotalSeconds:0} s after placing: "
-                    + $"{string.Join(", ", PendingSteps(order).Select(Name))}."), at),
+                    + $"{string.Join(", ", PendingSteps(order).Select(step => step.Participant))}."), at),
             OrderStatus.Pending => isDue ? new(order, Created(order)) : new(order),
             OrderStatus.Failed when !order.IsClosed => isDue ? new(order, FinalEvent(order)) : new(order), // mutant: order-failed-not-resent
             OrderStatus.Confirmed or OrderStatus.Failed or OrderStatus.Abandoned => new(order),
@@ -138,45 +146,9 @@ internal static class OrderDecisions
     }
 
     /// <summary>The steps that an open order waits for: their answer, or once it has failed their compensation.</summary>
-    public static IEnumerable<Step> PendingSteps(Order order) => Order.Steps.Where(step => order.Status == OrderStatus.Failed
-        ? !order[step].Compensated
-        : order[step].State == StepState.Waiting);
-
-    public static string Name(Step step) => step switch
-    {
-        Step.Stock => "Stock",
-        Step.Payment => "Payments",
-        Step.Coupon => "Coupons",
-    };
-
-    /// <summary>The topic on which a participant reports success; the next two: failure, and compensation.</summary>
-    public static string GetSuccessTopic(Step step) => OutgoingEvent.GetTopic(step switch
-    {
-        Step.Stock => nameof(StockReservedEvent),
-        Step.Payment => nameof(PaymentCompletedEvent),
-        Step.Coupon => nameof(CouponUsedEvent),
-    });
-
-    public static string GetFailureTopic(Step step) => OutgoingEvent.GetTopic(step switch
-    {
-        Step.Stock => nameof(StockReservationFailedEvent),
-        Step.Payment => nameof(PaymentFailedEvent),
-        Step.Coupon => nameof(CouponUsageFailedEvent),
-    });
-
-    public static string GetCompensationTopic(Step step) => OutgoingEvent.GetTopic(step switch
-    {
-        Step.Stock => nameof(StockReleasedEvent),
-        Step.Payment => nameof(PaymentRefundedEvent),
-        Step.Coupon => nameof(CouponRestoredEvent),
-    });
-
-    public static Shop.V1.Step ToWire(Step step) => step switch
-    {
-        Step.Stock => Shop.V1.Step.Stock,
-        Step.Payment => Shop.V1.Step.Payment,
-        Step.Coupon => Shop.V1.Step.Coupon,
-    };
+    public static IEnumerable<Step> PendingSteps(Order order) => order.Steps
+        .Where(step => order.Status == OrderStatus.Failed ? !step.Compensated : step.State == StepState.Waiting)
+        .Select(step => step.Step);
 
     public static OutgoingEvent Created(Order order)
     {
@@ -194,6 +166,13 @@ internal static class OrderDecisions
     }
 
     public static OrderLine ToLine(Item item) => new() { ProductId = item.ProductId, Quantity = item.Quantity, UnitPrice = item.UnitPrice };
+
+    private static Order Remove(Order order, Step step, DecisionContext at)
+    {
+        var before = order[step]!;
+        return Append(order.With(before with { State = before.State == StepState.Waiting ? StepState.Skipped : before.State, Compensated = true }), at,
+            "step-removed", $"{step.Participant} is not part of the saga any more, and is not waited for.");
+    }
 
     private static Decision<Order> Confirm(Order order, DecisionContext at)
     {
@@ -230,19 +209,23 @@ internal static class OrderDecisions
             FinalAmount = order.Amounts.Final,
             Steps =
             {
-                Order.Steps.Select(step => new StepStatus
-                {
-                    Step = ToWire(step),
-                    AfterMs = (long)(order[step].AnsweredAt!.Value - order.Placed).TotalMilliseconds,
-                }),
+                order.Steps.Where(step => step.State == StepState.Done).Select(step => ToStatus(step, order.Placed)),
             },
         };
         if (order.UserCouponId is { } coupon) confirmed.UserCouponId = coupon;
         return confirmed;
     }
 
+    private static StepStatus ToStatus(StepRecord record, DateTimeOffset placed)
+    {
+        var status = new StepStatus { Name = record.Name, AfterMs = (long)(record.AnsweredAt!.Value - placed).TotalMilliseconds };
+        if (!record.Step.HasSharedEvents) status.Step = record.Step.Wire;
+        return status;
+    }
+
     private static OrderFailedEvent ToFailedEvent(Order order)
     {
+        Step[] completed = [.. order.Steps.Where(step => step.State is StepState.Done or StepState.Undone).Select(step => step.Step)];
         var failed = new OrderFailedEvent
         {
             OrderId = order.Id,
@@ -253,7 +236,8 @@ internal static class OrderDecisions
             FinalAmount = order.Amounts.Final,
             Reason = order.Failure!.Reason,
             Detail = order.Failure.Detail,
-            CompletedSteps = { Order.Steps.Where(step => order[step].State is StepState.Done or StepState.Undone).Select(ToWire) },
+            CompletedSteps = { completed.Where(step => !step.HasSharedEvents).Select(step => step.Wire) },
+            CompletedStepNames = { completed.Select(step => step.Name) },
         };
         if (order.UserCouponId is { } coupon) failed.UserCouponId = coupon;
         return failed;
@@ -271,5 +255,5 @@ internal static class OrderDecisions
         : order;
 
     private static UnprocessableEventException Contradiction(Order order, Step step, string claimed) => new(
-        $"{Name(step)} says that its step of order {order.Id} is {claimed}, but the order is {order.Status} and the step {order[step].State}.");
+        $"{step.Participant} says that its step of order {order.Id} is {claimed}, but the order is {order.Status} and the step {order[step]?.State.ToString() ?? "absent"}.");
 }

@@ -1,10 +1,45 @@
+using System.Collections.Immutable;
+using Shop.V1;
+
 namespace Orders;
 
-/// <summary>The steps of the saga, one per participant. The wire's enum is <see cref="Shop.V1.Step"/>.</summary>
-/// <remarks>Every switch over it lists all steps without a default arm, so that the compiler names each place that a new step must touch.</remarks>
-internal enum Step
+/// <summary>A step of the saga: the part of one participant in an order. Its answers are recognised by their topics.</summary>
+/// <param name="Name">The app id of the participant.</param>
+/// <param name="Code">For programs, in upper case.</param>
+/// <param name="Participant">For people.</param>
+internal sealed record Step(
+    string Name, string Code, string Participant, string SuccessTopic, string FailureTopic, string CompensationTopic, Shop.V1.Step Wire)
 {
-    Stock,
-    Payment,
-    Coupon,
+    public static readonly Step
+        Stock = Own("stock", "Stock", nameof(StockReservedEvent), nameof(StockReservationFailedEvent), nameof(StockReleasedEvent), Shop.V1.Step.Stock),
+        Payment = Own("payments", "Payments", nameof(PaymentCompletedEvent), nameof(PaymentFailedEvent), nameof(PaymentRefundedEvent), Shop.V1.Step.Payment),
+        Coupon = Own("coupons", "Coupons", nameof(CouponUsedEvent), nameof(CouponUsageFailedEvent), nameof(CouponRestoredEvent), Shop.V1.Step.Coupon);
+
+    /// <summary>The steps whose answers are events of their own; those of all others are StepSucceededEvent and its siblings.</summary>
+    private static readonly ImmutableArray<Step> WithOwnEvents = [Stock, Payment, Coupon];
+
+    /// <summary>True: its answers are StepSucceededEvent, StepFailedEvent and StepCompensatedEvent.</summary>
+    public bool HasSharedEvents => Wire == Shop.V1.Step.Unspecified;
+
+    /// <summary>The step of a participant, whether it is configured or not.</summary>
+    public static Step Of(string name) => WithOwnEvents.FirstOrDefault(step => step.Name == name) ?? new(
+        name, name.ToUpperInvariant().Replace('-', '_'), $"{char.ToUpperInvariant(name[0])}{name[1..]}",
+        OutgoingEvent.GetSuccessTopic(name), OutgoingEvent.GetFailureTopic(name), OutgoingEvent.GetCompensationTopic(name), Shop.V1.Step.Unspecified);
+
+    private static Step Own(string name, string participant, string success, string failure, string compensation, Shop.V1.Step wire) => new(
+        name, wire.ToString().ToUpperInvariant(), participant,
+        OutgoingEvent.GetTopic(success), OutgoingEvent.GetTopic(failure), OutgoingEvent.GetTopic(compensation), wire);
+}
+
+/// <summary>The steps of a new order, as Saga:Steps has them.</summary>
+internal sealed record SagaSteps(ImmutableArray<Step> All)
+{
+    public static readonly SagaSteps Default = new([Step.Stock, Step.Payment, Step.Coupon]);
+
+    /// <param name="names">Null: the default.</param>
+    public static SagaSteps Of(IReadOnlyList<string>? names) => names is null ? Default : new([.. names.Select(Step.Of)]);
+
+    /// <param name="userCouponId">Null: the order has no coupon, and that step is done.</param>
+    public ImmutableArray<StepRecord> For(string? userCouponId, DateTimeOffset placed) =>
+        [.. All.Select(step => step == Step.Coupon && userCouponId is null ? StepRecord.NotRequired(step, placed) : StepRecord.Waiting(step))];
 }

@@ -6,7 +6,7 @@ namespace Orders;
 /// <summary>Handles PlaceOrder: validates, prechecks, tracks the id, stores the PENDING order, publishes order-created.</summary>
 internal sealed class PlaceOrderHandler(
     OrderStore orders, ISidecar sidecar, OpenOrderLog openOrders, PrecheckClient precheck, OpenOrderGauge openOrderGauge, SagaOptions options,
-    TimeProvider clock)
+    SagaSteps steps, TimeProvider clock)
 {
     /// <summary>An open order is closed within about a second, unless a participant is down.</summary>
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
@@ -51,8 +51,8 @@ internal sealed class PlaceOrderHandler(
         var order = await StoreAsync(new(
             id.ToString(), request.UserId, OrderStatus.Pending, quote.Items, quote.Amounts, coupon,
             new(request.RecipientName, request.ShippingAddress, request.ShippingPhone), content,
-            StepRecord.Waiting, StepRecord.Waiting, coupon is null ? StepRecord.NotRequired(at.Now) : StepRecord.Waiting, null, at.Now,
-            [new(at.Now, "order-created", $"Placed for {quote.Amounts.Final:N0} won.", OrderStatus.Pending, at.TraceId)]), ct);
+            null, at.Now, [new(at.Now, "order-created", $"Placed for {quote.Amounts.Final:N0} won.", OrderStatus.Pending, at.TraceId)],
+            steps.For(coupon, at.Now)), ct);
         return order.Content == content ? order : throw new RejectedException(Rejection.KeyReused(request.IdempotencyKey));
     }
 

@@ -3,7 +3,7 @@ using Shop.V1;
 namespace Orders;
 
 /// <summary>Handles the answers of the participants: one decision per event.</summary>
-internal sealed class OrderHandlers(OrderStore orders, ILoggerFactory logs)
+internal sealed class OrderHandlers(OrderStore orders, SagaSteps steps, ILoggerFactory logs)
 {
     private readonly ILogger log = logs.CreateLogger("Orders");
 
@@ -20,7 +20,7 @@ internal sealed class OrderHandlers(OrderStore orders, ILoggerFactory logs)
             return SucceededAsync(e.OrderId, Step.Coupon, (order, at) => OrderDecisions.CouponUsed(order, e.UserCouponId, at), ct);
         }
         // Without a coupon the step was done when the order was placed.
-        OrderLog.Consumed(log, OrderDecisions.GetSuccessTopic(Step.Coupon), e.OrderId);
+        OrderLog.Consumed(log, Step.Coupon.SuccessTopic, e.OrderId);
         return Task.CompletedTask;
     }
 
@@ -39,21 +39,52 @@ internal sealed class OrderHandlers(OrderStore orders, ILoggerFactory logs)
 
     public Task OnAsync(CouponRestoredEvent e, CancellationToken ct) => CompensatedAsync(e.OrderId, Step.Coupon, e.Undone, ct);
 
+    /// <summary>The steps whose answers are not events of their own.</summary>
+    public IEnumerable<Step> StepsWithSharedEvents => steps.All.Where(step => step.HasSharedEvents);
+
+    public Task OnAsync(Step step, StepSucceededEvent e, CancellationToken ct) => SucceededAsync(
+        e.OrderId, step, (order, at) => OrderDecisions.StepSucceeded(order, Same(step, e.Step), e.Reference, at), ct);
+
+    public Task OnAsync(Step step, StepFailedEvent e, CancellationToken ct) =>
+        FailedAsync(e.OrderId, Same(step, e.Step), new(e.Reason, e.Detail), ct);
+
+    public Task OnAsync(Step step, StepCompensatedEvent e, CancellationToken ct) => CompensatedAsync(e.OrderId, Same(step, e.Step), e.Undone, ct);
+
+    /// <summary>Who may publish on the topics of a step is who may answer for it.</summary>
+    private static Step Same(Step step, string claimed) => claimed == step.Name ? step
+        : throw new UnprocessableEventException($"The topics of the step {step.Name} do not answer for {claimed}.");
+
     private async Task SucceededAsync(string orderId, Step step, Func<Order?, DecisionContext, Decision<Order>> decide, CancellationToken ct)
     {
-        OrderLog.Consumed(log, OrderDecisions.GetSuccessTopic(step), orderId);
+        OrderLog.Consumed(log, step.SuccessTopic, orderId);
         await orders.ApplyAsync(orderId, decide, ct);
     }
 
     private async Task FailedAsync(string orderId, Step step, FailureReason reason, CancellationToken ct)
     {
-        OrderLog.Consumed(log, OrderDecisions.GetFailureTopic(step), orderId);
+        OrderLog.Consumed(log, step.FailureTopic, orderId);
         await orders.ApplyAsync(orderId, (order, at) => OrderDecisions.StepFailed(order, step, reason, at), ct);
     }
 
     private async Task CompensatedAsync(string orderId, Step step, bool undone, CancellationToken ct)
     {
-        OrderLog.Consumed(log, OrderDecisions.GetCompensationTopic(step), orderId);
+        OrderLog.Consumed(log, step.CompensationTopic, orderId);
         await orders.ApplyAsync(orderId, (order, at) => OrderDecisions.StepCompensated(order, step, undone, at), ct);
+    }
+}
+
+/// <summary>Subscribes Orders to the participants that have no events of their own.</summary>
+internal static class StepSubscriptions
+{
+    public static Subscriptions OnSteps(this Subscriptions events, OrderHandlers orders)
+    {
+        foreach (var step in orders.StepsWithSharedEvents)
+        {
+            events
+                .On<StepSucceededEvent>(step.SuccessTopic, (e, ct) => orders.OnAsync(step, e, ct))
+                .On<StepFailedEvent>(step.FailureTopic, (e, ct) => orders.OnAsync(step, e, ct))
+                .On<StepCompensatedEvent>(step.CompensationTopic, (e, ct) => orders.OnAsync(step, e, ct));
+        }
+        return events;
     }
 }

@@ -111,7 +111,7 @@ internal sealed class OrderStore(DocumentStore documents, ISidecar sidecar, Time
                 break;
             case OrderStatus.Failed:
                 OrderLog.Failed(log, order.Id, order.Failure!.Reason,
-                    string.Join(", ", Order.Steps.Where(done => order[done].State == StepState.Done).Select(OrderDecisions.Name)));
+                    string.Join(", ", order.Steps.Where(done => done.State == StepState.Done).Select(done => done.Step.Participant)));
                 break;
             case OrderStatus.Abandoned:
                 OrderLog.Abandoned(log, order.Id);

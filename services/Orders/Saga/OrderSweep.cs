@@ -2,7 +2,7 @@ namespace Orders;
 
 /// <summary>Sweeps open orders: resends their last event, and fails them at their deadline.</summary>
 internal sealed class OrderSweep(
-    OrderStore orders, ISidecar sidecar, OpenOrderLog openOrders, OrderHistory history, SagaTimeouts timeouts,
+    OrderStore orders, ISidecar sidecar, OpenOrderLog openOrders, OrderHistory history, SagaSteps steps, SagaTimeouts timeouts,
     DeadLetters deadLetters, TimeProvider clock, ILoggerFactory logs)
     : ISweptEntries
 {
@@ -66,12 +66,12 @@ internal sealed class OrderSweep(
         }
         if (order.Value.IsClosed) return true;
 
-        var due = OrderDecisions.OnSweep(order.Value, timeouts, orders.Now());
-        if (due.Events.Count == 0) return false;
-        var isResend = due.State!.Status == order.Value.Status;
+        var due = OrderDecisions.OnSweep(order.Value, steps, timeouts, orders.Now());
+        var isResend = ReferenceEquals(due.State, order.Value);
+        if (due.Events.Count == 0 && isResend) return false;
         if (isResend && resends.IsDelayed(entry.OrderId)) return false;
         using var step = SagaTracing.StartLinkedRoot("resend order", entry.OrderId, order.Value.Timeline[0].TraceId);
-        var now = await orders.ApplyAsync(entry.OrderId, (stored, at) => OrderDecisions.OnSweep(stored, timeouts, at), ct);
+        var now = await orders.ApplyAsync(entry.OrderId, (stored, at) => OrderDecisions.OnSweep(stored, steps, timeouts, at), ct);
         if (isResend) resends.Delay(entry.OrderId);
         else resends.Reset(entry.OrderId);
         OrderLog.Resent(log, entry.OrderId);

@@ -80,8 +80,8 @@ internal sealed class FuzzedShop
         var now = orders.Clock.GetUtcNow();
         var order = new Order(
             new Guid(number, 0, 0, [0xAB, 0, 0, 0, 0, 0, 0, 0]).ToString(), user, OrderStatus.Pending, lines, new(total, discount, total - discount), coupon,
-            new Orders.Delivery("", "", ""), "content", StepRecord.Waiting, StepRecord.Waiting, coupon is null ? StepRecord.NotRequired(now) : StepRecord.Waiting, null, now,
-            [new(now, "order-created", "", OrderStatus.Pending, null)]);
+            new Orders.Delivery("", "", ""), "content", null, now,
+            [new(now, "order-created", "", OrderStatus.Pending, null)], SagaSteps.Default.For(coupon, now));
         return world.Run(() => orders.PlaceOrder!.StoreAsync(order, default));
     }
 

@@ -22,20 +22,20 @@ public sealed class EarlierBugs
         shop.Together(shop.Cancelling(order));
         shop.Deliver("stock", "order-created");
         shop.Deliver("orders", "stock-reserved");
-        Assert.All(Orders.Order.Steps, step => Assert.Equal(StepState.Done, shop[order][step].State));
+        Assert.All(shop[order].Steps, step => Assert.Equal(StepState.Done, step.State));
         Assert.Equal((OrderStatus.Failed, "stock-reserved"), (shop[order].Status, shop[order].Timeline[^1].Event));
 
         foreach (var app in (string[])["payments", "coupons"]) shop.Deliver(app, "order-failed");
         foreach (var answer in (string[])["payment-refunded", "coupon-restored"]) shop.Deliver("orders", answer);
         var failed = shop[order];
-        Assert.Equal((OrderStatus.Failed, StepState.Done, false), (failed.Status, failed.Stock.State, failed.IsClosed));
+        Assert.Equal((OrderStatus.Failed, StepState.Done, false), (failed.Status, failed[Orders.Step.Stock]!.State, failed.IsClosed));
         Assert.Equal("STOCK waiting, PAYMENT done, COUPON done", Explanation.GetCompensation(failed));
         Assert.Contains("stock-released (it has something to undo)",
             Assert.Single(Explanation.Of(failed, ScriptedShop.SagaTimeouts, failed.LastChange).WaitsFor));
 
         shop.Deliver("stock", "order-failed");
         shop.Deliver("orders", "stock-released");
-        Assert.Equal((StepState.Undone, true), (shop[order].Stock.State, shop[order].IsClosed));
+        Assert.Equal((StepState.Undone, true), (shop[order][Orders.Step.Stock]!.State, shop[order].IsClosed));
         Assert.Equal(new Level(Available: 10), shop.Pieces("a"));
         Assert.DoesNotContain(shop.Published, e => e.Topic == "order-confirmed");
         shop.CloseAll();
@@ -59,7 +59,7 @@ public sealed class EarlierBugs
         Assert.Equal(["order-created", "stock-reservation-failed"], shop.Published.Select(e => e.Topic));
 
         shop.CloseAll();
-        Assert.Equal((OrderStatus.Failed, StepState.Refused, true), (shop[order].Status, shop[order].Stock.State, shop[order].Stock.Compensated));
+        Assert.Equal((OrderStatus.Failed, StepState.Refused, true), (shop[order].Status, shop[order][Orders.Step.Stock]!.State, shop[order][Orders.Step.Stock]!.Compensated));
         Assert.Equal(new Level(Available: 10), shop.Pieces("a"));
         Assert.Equal(new Level(Available: 10), shop.Pieces("b"));
     }
@@ -81,7 +81,7 @@ public sealed class EarlierBugs
         var attempts = 0;
         do
         {
-            Assert.Equal((StepState.Done, false), (shop[order].Payment.State, shop[order].Payment.Compensated));
+            Assert.Equal((StepState.Done, false), (shop[order][Orders.Step.Payment]!.State, shop[order][Orders.Step.Payment]!.Compensated));
             // A first read that fails is repeated.
             shop.TroubleAhead("payments", troubles[attempts % 3], after: 1 + attempts / 3);
             shop.Deliver("payments", "order-failed");
@@ -93,7 +93,7 @@ public sealed class EarlierBugs
         Assert.All(shop.Published.Select(e => e.Message).OfType<PaymentRefundedEvent>(), refunded => Assert.True(refunded.Undone));
         shop.CloseAll();
         Assert.Equal([8_500, 10_000], balances);
-        Assert.Equal(StepState.Undone, shop[order].Payment.State);
+        Assert.Equal(StepState.Undone, shop[order][Orders.Step.Payment]!.State);
         Assert.Equal(new Level(Available: 10_000), shop.Won);
     }
 
@@ -120,7 +120,7 @@ public sealed class EarlierBugs
         Assert.Equal([first, "order-failed", second], shop[order].Timeline.Select(entry => entry.Event).Skip(2));
         shop.CloseAll();
         Assert.Equal((StepState.Refused, StepState.Refused, StepState.Undone),
-            (shop[order].Stock.State, shop[order].Payment.State, shop[order].Coupon.State));
+            (shop[order][Orders.Step.Stock]!.State, shop[order][Orders.Step.Payment]!.State, shop[order][Orders.Step.Coupon]!.State));
     }
 
     /// <summary>Pieces of the products a and b that are held at one moment.</summary>

@@ -60,7 +60,7 @@ public sealed class EventsLost
         Assert.False(shop[order].IsClosed);
 
         shop.CloseAll();
-        Assert.Equal(StepState.Undone, shop[order].Payment.State);
+        Assert.Equal(StepState.Undone, shop[order][Orders.Step.Payment]!.State);
         Assert.Equal(new Level(Available: 10_000), shop.Won);
     }
 

@@ -21,11 +21,11 @@ public sealed class EventsOutOfOrder
         shop.Deliver("payments", "order-created");
         Assert.Equal(new Level(Available: 8_500, Held: 1_500), shop.Won);
         shop.Deliver("orders", "payment-completed");
-        Assert.Equal((OrderStatus.Failed, StepState.Done, false), (shop[order].Status, shop[order].Payment.State, shop[order].IsClosed));
+        Assert.Equal((OrderStatus.Failed, StepState.Done, false), (shop[order].Status, shop[order][Orders.Step.Payment]!.State, shop[order].IsClosed));
 
         shop.CloseAll();
         Assert.Equal(new Level(Available: 10_000), shop.Won);
-        Assert.Equal((StepState.Undone, $"pay-{order}"), (shop[order].Payment.State, shop[order].Payment.Reference));
+        Assert.Equal((StepState.Undone, $"pay-{order}"), (shop[order][Orders.Step.Payment]!.State, shop[order][Orders.Step.Payment]!.Reference));
     }
 
     [Theory, InlineData("stock"), InlineData("payments"), InlineData("coupons"), Trait("Hazard", "H2")]
@@ -50,13 +50,13 @@ public sealed class EventsOutOfOrder
         shop.Deliver("payments", "order-created");
         shop.Lose("orders", "payment-completed");
         shop.Together(shop.Cancelling(order));
-        Assert.Null(shop[order].Payment.Reference);
+        Assert.Null(shop[order][Orders.Step.Payment]!.Reference);
         Assert.DoesNotContain("pay-", FailedEvent.ToString());
 
         shop.Deliver("payments", "order-failed");
         Assert.Equal(new Level(Available: 10_000), shop.Won);
         shop.CloseAll();
-        Assert.Equal(StepState.Undone, shop[order].Payment.State);
+        Assert.Equal(StepState.Undone, shop[order][Orders.Step.Payment]!.State);
     }
 
     [Fact, Trait("Hazard", "B13")]
@@ -76,7 +76,7 @@ public sealed class EventsOutOfOrder
         Assert.Equal(new Level(Available: 1), shop.Pieces("a"));
         Assert.Equal(new Level(Available: 10_000), shop.Won);
         Assert.Equal(new Level(Available: 1), shop.CouponUses);
-        Assert.Equal((StepState.Refused, StepState.Undone, StepState.Undone), (shop[order].Stock.State, shop[order].Payment.State, shop[order].Coupon.State));
+        Assert.Equal((StepState.Refused, StepState.Undone, StepState.Undone), (shop[order][Orders.Step.Stock]!.State, shop[order][Orders.Step.Payment]!.State, shop[order][Orders.Step.Coupon]!.State));
     }
 
     private OrderFailedEvent FailedEvent => (OrderFailedEvent)shop.Published.Last(e => e.Topic == "order-failed").Message;

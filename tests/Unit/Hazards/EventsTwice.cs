@@ -100,7 +100,7 @@ public sealed class EventsTwice
         shop.Replay(1);
         shop.CloseAll();
         Assert.Equal(fails ? OrderStatus.Failed : OrderStatus.Confirmed, shop[order].Status);
-        Assert.Equal(StepState.Done, shop[order].Coupon.State);
+        Assert.Equal(StepState.Done, shop[order][Orders.Step.Coupon]!.State);
         Assert.Null(shop.ReservationOf("coupons", order));
         Assert.Equal(new Level(Available: 1), shop.CouponUses);
         Assert.All(shop.Published.Select(e => e.Message).OfType<CouponRestoredEvent>(), restored => Assert.False(restored.Undone));

@@ -111,7 +111,7 @@ internal sealed class ScriptedShop
         return new(
             new Guid(number, 0, 0, new byte[8]).ToString(), "u", OrderStatus.Pending, lines,
             new(total, discount, total - discount), coupon, new("", "", ""), "",
-            StepRecord.Waiting, StepRecord.Waiting, coupon is null ? StepRecord.NotRequired(default) : StepRecord.Waiting, null, default, []);
+            null, default, [], SagaSteps.Default.For(coupon, default));
     }
 
     /// <returns>The id of the order.</returns>

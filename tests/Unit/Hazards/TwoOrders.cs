@@ -32,7 +32,7 @@ public sealed class TwoOrders
             Assert.Equal((ReservationStatus.Settled, ReservationStatus.Rejected),
                 (raced.ReservationOf("coupons", winner)!.Status, raced.ReservationOf("coupons", loser.Id)!.Status));
             Assert.Equal(("COUPON_ALREADY_USED", StepState.Undone, StepState.Undone),
-                (loser.Failure!.Reason, loser.Stock.State, loser.Payment.State));
+                (loser.Failure!.Reason, loser[Orders.Step.Stock]!.State, loser[Orders.Step.Payment]!.State));
             Assert.Equal(new Level(Available: 7_500, Consumed: 2_500), raced.Won);
             Assert.Equal(new Level(Available: 10), raced.Pieces(loser.Items[0].ProductId));
         }
@@ -80,7 +80,7 @@ public sealed class TwoOrders
         Assert.Equal((OrderStatus.Confirmed, OrderStatus.Failed, "BALANCE_TOO_LOW"),
             (shop[quicker].Status, shop[order].Status, shop[order].Failure!.Reason));
         Assert.Equal((StepState.Undone, StepState.Refused, StepState.Undone),
-            (shop[order].Stock.State, shop[order].Payment.State, shop[order].Coupon.State));
+            (shop[order][Orders.Step.Stock]!.State, shop[order][Orders.Step.Payment]!.State, shop[order][Orders.Step.Coupon]!.State));
         Assert.Equal(new Level(Available: 4_000, Consumed: 6_000), shop.Won);
         Assert.Equal(new Level(Available: 10), shop.Pieces("b"));
         Assert.Equal(new Level(Available: 1), shop.CouponUses);

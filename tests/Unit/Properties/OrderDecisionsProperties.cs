@@ -18,7 +18,7 @@ public sealed class OrderDecisionsProperties
     /// <summary>An event, or a call, and how long after the previous one it comes; negative when the clock jumps back.</summary>
     private static readonly Gen<(int Kind, Step Step, int Seconds)> Events =
         from kind in Gen.Choose(0, 7)
-        from step in Gen.Elements(Step.Stock, Step.Payment, Step.Coupon)
+        from step in Gen.Elements(Step.Stock, Step.Payment, Step.Coupon, Step.Of("points"))
         from seconds in Gen.OneOf(Gen.Choose(0, 3), Gen.Choose(-100, 100))
         select (kind, step, seconds);
 
@@ -33,8 +33,7 @@ public sealed class OrderDecisionsProperties
         from discount in Values.Between(0, coupon is null ? 0 : total)
         select new Order(
             id, "u", OrderStatus.Pending, items, new(total, discount, total - discount), coupon, new("", "", ""), "content",
-            StepRecord.Waiting, StepRecord.Waiting, coupon is null ? StepRecord.NotRequired(Start) : StepRecord.Waiting, null, Start,
-            [new(Start, "order-created", "", OrderStatus.Pending, null)]);
+            null, Start, [new(Start, "order-created", "", OrderStatus.Pending, null)], SagaSteps.Default.For(coupon, Start));
 
     [Fact]
     public void After_any_sequence_of_events_an_order_is_final_once() => Property.ForAll(
@@ -86,19 +85,19 @@ public sealed class OrderDecisionsProperties
         from status in Gen.Elements(OrderStatus.Pending, OrderStatus.Confirmed, OrderStatus.Failed)
         from states in Gen.Elements(StepState.Waiting, StepState.Done, StepState.Refused, StepState.Undone, StepState.Skipped).ArrayOf(3)
         from compensated in Gen.Elements(true, false).ArrayOf(3)
-        let steps = states.Select((state, at) => Record(status, state, compensated[at])).ToArray()
+        let steps = states.Select((state, at) => Record(status, state, compensated[at]) with { Name = placed.Steps[at].Name }).ToImmutableArray()
         let ended = status == OrderStatus.Pending ? placed : placed with
         {
             Status = status,
             Failure = status == OrderStatus.Failed ? new("CANCELLED", "It was cancelled.") : null,
             Timeline = placed.Timeline.Add(new(Start.AddSeconds(2), status == OrderStatus.Failed ? "order-failed" : "order-confirmed", "", status, null)),
         }
-        select ended with { Stock = steps[0], Payment = steps[1], Coupon = placed.UserCouponId is null && status == OrderStatus.Pending ? placed.Coupon : steps[2] };
+        select ended with { Steps = placed.UserCouponId is null && status == OrderStatus.Pending ? steps.SetItem(2, placed.Steps[2]) : steps };
 
     private static StepRecord Record(OrderStatus status, StepState state, bool compensated) => status switch
     {
         OrderStatus.Confirmed => new(StepState.Done, "ref", null, false, Start),
-        OrderStatus.Pending when state is not (StepState.Waiting or StepState.Done) => StepRecord.Waiting,
+        OrderStatus.Pending when state is not (StepState.Waiting or StepState.Done) => StepRecord.Waiting(Step.Stock),
         _ => new(
             state, state is StepState.Done or StepState.Undone ? "ref" : null, state == StepState.Refused ? new("NO", "No.") : null,
             status == OrderStatus.Failed && (compensated || state == StepState.Undone), state == StepState.Waiting ? null : Start),
@@ -118,7 +117,7 @@ public sealed class OrderDecisionsProperties
                 4 => OrderDecisions.StepCompensated(order, e.Step, true, at),
                 5 => OrderDecisions.StepCompensated(order, e.Step, false, at),
                 6 => OrderDecisions.Cancel(order, "", at),
-                _ => OrderDecisions.OnSweep(order, Timeouts, at),
+                _ => OrderDecisions.OnSweep(order, SagaSteps.Default, Timeouts, at),
             };
         }
         catch (UnprocessableEventException)
@@ -134,7 +133,7 @@ public sealed class OrderDecisionsProperties
         Assert.Equal((before.Id, before.Amounts, before.Items, before.UserCouponId), (after.Id, after.Amounts, after.Items, after.UserCouponId));
         Assert.True(after.Amounts.Final == after.Amounts.Total - after.Amounts.Discount);
         Assert.InRange(decision.Events.Count, 0, 1);
-        if (after.Status == OrderStatus.Confirmed) Assert.All(Order.Steps, step => Assert.Equal(StepState.Done, after[step].State));
+        if (after.Status == OrderStatus.Confirmed) Assert.All(after.Steps, step => Assert.Equal(StepState.Done, step.State));
         Assert.Equal(after.Status == OrderStatus.Failed, after.Failure is not null);
         foreach (var e in decision.Events)
         {

@@ -1,0 +1,82 @@
+using System.Collections.Immutable;
+using Google.Protobuf;
+using Saga.Dapr;
+using Saga.Messaging;
+using Saga.State;
+using Shop.V1;
+
+namespace Saga.Reservations;
+
+/// <summary>Handles the events of an order for a participant that has decisions only, and answers in its name.</summary>
+/// <param name="appId">The name of the step.</param>
+internal sealed class StepHandlers<T>(
+    Participant<T> participant, DocumentStore documents, ISidecar sidecar, Func<string, string> keyOf, OrderOutcomeQuery getOutcome, AppId appId,
+    StepDecisions<T> decisions)
+    where T : class, IHasHoldings<T>
+{
+    public Subscriptions SubscribeTo(Subscriptions events) => events
+        .On<OrderCreatedEvent>(ReserveAsync, $"reserve {appId.Name}", AbandonAsync)
+        .On<OrderConfirmedEvent>(SettleAsync, $"settle {appId.Name}")
+        .On<OrderFailedEvent>(ReleaseAsync, $"release {appId.Name}");
+
+    private async Task ReserveAsync(OrderCreatedEvent order, CancellationToken ct)
+    {
+        var lines = decisions.ToLines(order);
+        if (lines.IsEmpty)
+        {
+            await PublishAsync(order.OrderId, new StepSucceededEvent { OrderId = order.OrderId, Step = appId.Name }, ct);
+            return;
+        }
+        if (decisions.Create is { } create)
+        {
+            foreach (var line in lines)
+            {
+                await documents.UpdateAsync<T, bool>(
+                    keyOf(line.ResourceId), stored => new(stored is null ? create(line.ResourceId) : null, stored is null), ct);
+            }
+        }
+        var reservation = await participant.ReserveAsync(order.OrderId, lines, decisions.Refuse, ct);
+        await PublishAsync(order.OrderId, reservation.WasReserved
+            ? new StepSucceededEvent { OrderId = order.OrderId, Step = appId.Name, Reference = $"{appId.Name}-{order.OrderId}" }
+            : new StepFailedEvent { OrderId = order.OrderId, Step = appId.Name, Reason = reservation.Failure.Reason, Detail = reservation.Failure.Detail }, ct);
+    }
+
+    private async Task SettleAsync(OrderConfirmedEvent order, CancellationToken ct)
+    {
+        if (decisions.ToLines(Facts(order)) is { IsEmpty: false } lines) await participant.SettleAsync(order.OrderId, lines, ct);
+    }
+
+    private async Task ReleaseAsync(OrderFailedEvent order, CancellationToken ct)
+    {
+        var lines = decisions.ToLines(Facts(order));
+        var released = lines.IsEmpty ? null : await participant.ReleaseAsync(order.OrderId, lines, ct);
+        await PublishAsync(order.OrderId,
+            new StepCompensatedEvent { OrderId = order.OrderId, Step = appId.Name, Undone = released?.WasReserved ?? false }, ct);
+    }
+
+    /// <summary>The order-created has become a dead letter.</summary>
+    private async Task AbandonAsync(OrderCreatedEvent order, CancellationToken ct)
+    {
+        if (decisions.ToLines(order) is { IsEmpty: false } lines) await participant.AbandonAsync(order.OrderId, lines, getOutcome, ct);
+    }
+
+    private Task PublishAsync(string orderId, IMessage answer, CancellationToken ct) => sidecar.PublishAsync(new(orderId, answer), ct);
+
+    private static OrderCreatedEvent Facts(OrderConfirmedEvent order) => WithCoupon(new()
+    {
+        OrderId = order.OrderId, UserId = order.UserId, Items = { order.Items }, TotalAmount = order.TotalAmount, DiscountAmount = order.DiscountAmount,
+        FinalAmount = order.FinalAmount,
+    }, order.HasUserCouponId ? order.UserCouponId : null);
+
+    private static OrderCreatedEvent Facts(OrderFailedEvent order) => WithCoupon(new()
+    {
+        OrderId = order.OrderId, UserId = order.UserId, Items = { order.Items }, TotalAmount = order.TotalAmount, DiscountAmount = order.DiscountAmount,
+        FinalAmount = order.FinalAmount,
+    }, order.HasUserCouponId ? order.UserCouponId : null);
+
+    private static OrderCreatedEvent WithCoupon(OrderCreatedEvent facts, string? coupon)
+    {
+        if (coupon is not null) facts.UserCouponId = coupon;
+        return facts;
+    }
+}
