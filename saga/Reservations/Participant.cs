@@ -175,10 +175,12 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
     {
         var (released, wasReserved) = (lines, true);
         Reservation? archived = null;
+        List<ReservationLine> missing = [];
         for (var at = 0; at < lines.Length; at++) // mutant: lines-not-released
         {
             // Every handler stops at the rejected line, so those behind it need no tombstone.
-            var (mark, seen) = await CancelLineAsync(orderId, lines[at], isTombstoned: rejection is null, ct);
+            var (mark, seen, isMissing) = await CancelLineAsync(orderId, lines[at], isTombstoned: rejection is null, ct);
+            if (isMissing) missing.Add(lines[at]);
             if (mark is { State: MarkState.Settled }) throw SaysFailed(orderId);
             archived ??= seen;
             rejection ??= mark?.Rejection;
@@ -188,17 +190,37 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
         var ended = archived ?? await ArchiveAsync(
             new(orderId, rejection is null ? ReservationStatus.Released : ReservationStatus.Rejected, wasReserved, released, rejection,
                 clock.GetUtcNow(), SagaTracing.TraceId), ct);
+        foreach (var line in missing) await CancelMissingLineAsync(orderId, line, ct); // mutant: missing-line-not-cancelled
         return ended.Status == ReservationStatus.Settled ? throw SaysFailed(orderId) : ended;
     }
 
-    private Task<(ReservationMark? Mark, Reservation? Archived)> CancelLineAsync(string orderId, ReservationLine line, bool isTombstoned, CancellationToken ct) =>
-        UpdateAsync(orderId, line, (shared, archived) =>
+    /// <returns>IsMissing: there is no document, and so no place for a tombstone.</returns>
+    private async Task<(ReservationMark? Mark, Reservation? Archived, bool IsMissing)> CancelLineAsync(
+        string orderId, ReservationLine line, bool isTombstoned, CancellationToken ct)
+    {
+        var isMissing = false;
+        var (cancelled, found) = await UpdateAsync(orderId, line, (shared, archived) =>
         {
+            isMissing = shared is null;
             var mark = shared?.Holdings.MarkFor(orderId);
             var next = shared?.Holdings;
             if (mark is { State: MarkState.Reserved }) next = next!.Release(orderId, mark.Amount); // mutant: moved-twice
             else if (mark is null && archived is null && isTombstoned) next = next?.Void(orderId); // mutant: no-tombstone
             return new(ReferenceEquals(next, shared?.Holdings) ? null : shared!.With(next!), (next?.MarkFor(orderId), archived));
+        }, ct);
+        return (cancelled, found, isMissing);
+    }
+
+    /// <summary>
+    /// Cancels a line whose document was missing, once the reservation is archived: the document may have been created since, and a handler that has
+    /// read it, but not yet the archive, has reserved from it or is about to. The mark makes its compare-and-set fail.
+    /// </summary>
+    private Task CancelMissingLineAsync(string orderId, ReservationLine line, CancellationToken ct) =>
+        documents.UpdateAsync<T, bool>(keyOf(line.ResourceId), shared => (shared, shared?.Holdings.MarkFor(orderId)) switch
+        {
+            ({ } created, null) => new(created.With(created.Holdings.Void(orderId)), true),
+            ({ } created, { State: MarkState.Reserved, Amount: var amount }) => new(created.With(created.Holdings.Release(orderId, amount)), true),
+            _ => new(null, false),
         }, ct);
 
     /// <returns>The archived reservation of an order that holds not all of the lines. Null: it holds them, or has settled them.</returns>

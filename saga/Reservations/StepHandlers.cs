@@ -27,14 +27,7 @@ internal sealed class StepHandlers<T>(
             await PublishAsync(order.OrderId, new StepSucceededEvent { OrderId = order.OrderId, Step = appId.Name }, ct);
             return;
         }
-        if (decisions.Create is { } create)
-        {
-            foreach (var line in lines)
-            {
-                await documents.UpdateAsync<T, bool>(
-                    keyOf(line.ResourceId), stored => new(stored is null ? create(line.ResourceId) : null, stored is null), ct);
-            }
-        }
+        await CreateAsync(lines, ct);
         var reservation = await participant.ReserveAsync(order.OrderId, lines, decisions.Refuse, ct);
         await PublishAsync(order.OrderId, reservation.WasReserved
             ? new StepSucceededEvent { OrderId = order.OrderId, Step = appId.Name, Reference = $"{appId.Name}-{order.OrderId}" }
@@ -49,6 +42,8 @@ internal sealed class StepHandlers<T>(
     private async Task ReleaseAsync(OrderFailedEvent order, CancellationToken ct)
     {
         var lines = decisions.ToLines(Facts(order));
+        // There must be a place for the tombstone.
+        await CreateAsync(lines, ct);
         var released = lines.IsEmpty ? null : await participant.ReleaseAsync(order.OrderId, lines, ct);
         await PublishAsync(order.OrderId,
             new StepCompensatedEvent { OrderId = order.OrderId, Step = appId.Name, Undone = released?.WasReserved ?? false }, ct);
@@ -58,6 +53,17 @@ internal sealed class StepHandlers<T>(
     private async Task AbandonAsync(OrderCreatedEvent order, CancellationToken ct)
     {
         if (decisions.ToLines(order) is { IsEmpty: false } lines) await participant.AbandonAsync(order.OrderId, lines, getOutcome, ct);
+    }
+
+    /// <summary>Creates the documents that are missing, if they need no client for that.</summary>
+    private async Task CreateAsync(ImmutableArray<ReservationLine> lines, CancellationToken ct)
+    {
+        if (decisions.Create is not { } create) return;
+        foreach (var line in lines)
+        {
+            await documents.UpdateAsync<T, bool>(
+                keyOf(line.ResourceId), stored => new(stored is null ? create(line.ResourceId) : null, stored is null), ct);
+        }
     }
 
     private Task PublishAsync(string orderId, IMessage answer, CancellationToken ct) => sidecar.PublishAsync(new(orderId, answer), ct);

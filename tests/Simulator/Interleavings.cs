@@ -15,9 +15,11 @@ internal static class Interleavings
     private static readonly ImmutableArray<ReservationLine> Lines = [new("p", Quantity)];
 
     /// <param name="Before">Handled before by the same process, which has it cached.</param>
+    /// <param name="CreatedMeanwhile">The product is created while the first is suspended, which then does not crash.</param>
     private sealed record InterleavingCase(
         string Name, int Consumed, Func<Participant<Product>, Task>? Before,
-        Func<Participant<Product>, Task> Sleeper, Func<Participant<Product>, Task> Other, bool BySleeper = false);
+        Func<Participant<Product>, Task> Sleeper, Func<Participant<Product>, Task> Other, bool BySleeper = false,
+        bool CreatedMeanwhile = false);
 
     private static readonly InterleavingCase[] Cases =
     [
@@ -32,6 +34,8 @@ internal static class Interleavings
         new("reserved by who settles | settle", Quantity, Reserve, Settle, Settle, BySleeper: true),
         new("reserved by who reserves again | release", 0, Reserve, Reserve, Release, BySleeper: true),
         new("reserved by who reserves again | settle", Quantity, Reserve, Reserve, Settle, BySleeper: true),
+        new("release | product created, reserve", 0, null, Release, Reserve, CreatedMeanwhile: true),
+        new("reserve | product created, release", 0, null, Reserve, Release, CreatedMeanwhile: true),
     ];
 
     /// <returns>The number of interleavings, and the violations.</returns>
@@ -45,7 +49,7 @@ internal static class Interleavings
             {
                 for (var asleepAfter = 0; asleepAfter <= 12; asleepAfter++)
                 {
-                    for (var deadAfter = 0; deadAfter <= 12; deadAfter++)
+                    for (var deadAfter = one.CreatedMeanwhile ? 12 : 0; deadAfter <= 12; deadAfter++)
                     {
                         ways++;
                         if (Play(one, batching, caching, asleepAfter, deadAfter) is { } problem)
@@ -63,7 +67,7 @@ internal static class Interleavings
     {
         var world = new World(1);
         var store = new SimulatedStore();
-        store.TryWrite($"stock||{Product.KeyOf("p")}", new Product("p", "", 1, Holdings.Of(Initial), []), "");
+        if (!one.CreatedMeanwhile) Create();
         var sleeping = new Gate(int.MaxValue);
         var (sleeper, other) = (New(sleeping), New(new Gate(int.MaxValue)));
 
@@ -71,6 +75,7 @@ internal static class Interleavings
         sleeping.AllowOnly(asleepAfter);
         world.Post(_ => one.Sleeper(sleeper), null);
         world.Run(() => false);
+        if (one.CreatedMeanwhile) Create();
         world.Run(Done(() => one.Other(other)));
         sleeping.Allow(deadAfter);
         world.Run(() => false);
@@ -81,6 +86,8 @@ internal static class Interleavings
         return (holdings.Available, holdings.Held, holdings.Consumed) == expected
             ? null
             : $"{holdings.Available} available, {holdings.Held} held, {holdings.Consumed} consumed; the reservation is {reservation?.Status.ToString() ?? "not archived"}";
+
+        void Create() => store.TryWrite($"stock||{Product.KeyOf("p")}", new Product("p", "", 1, Holdings.Of(Initial), []), "");
 
         Participant<Product> New(Gate gate)
         {
