@@ -10,8 +10,6 @@ namespace Integration;
 /// <summary>The participant of the package's readme, built outside of the solution from the packed file alone.</summary>
 public sealed class PackagedParticipant : ShopWithParticipant
 {
-    private static readonly TimeSpan BuildTimeout = TimeSpan.FromMinutes(5);
-
     public PackagedParticipant() : base("slots") =>
         (ParticipantEnvironment["Saga__Deadline"], ParticipantEnvironment["Saga__SweepPeriod"]) = ("5s", "200ms");
 
@@ -22,47 +20,16 @@ public sealed class PackagedParticipant : ShopWithParticipant
 
     protected override async Task<string> BuildAsync()
     {
-        await RunAsync("pack", Path.Combine(Root, "saga"), "-c", Configuration, "--no-build", "-o", Packed);
-        WriteProject();
-        await RunAsync("build", Project, "-c", "Release", "-p:UseSharedCompilation=false");
-        return Path.Combine(Project, "bin/Release/net10.0/Slots.dll");
-    }
-
-    /// <summary>The files of the readme. The package comes from its file, what it depends on from the packages of this build: no feed is asked.</summary>
-    private void WriteProject()
-    {
+        await OutsideBuild.PackAsync(Configuration, Packed);
         Directory.CreateDirectory(Project);
-        var readme = File.ReadAllText(Path.Combine(Root, "saga/PACKAGE.md"));
+        var readme = await File.ReadAllTextAsync(Path.Combine(Root, "saga/PACKAGE.md"));
         foreach (Match file in Regex.Matches(readme, @"^`([\w.]+)`.*?^```\w+\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline))
         {
-            File.WriteAllText(Path.Combine(Project, file.Groups[1].Value), file.Groups[2].Value);
+            await File.WriteAllTextAsync(Path.Combine(Project, file.Groups[1].Value), file.Groups[2].Value);
         }
-        var packages = System.Environment.GetEnvironmentVariable("NUGET_PACKAGES")
-            ?? Path.Combine(System.Environment.GetFolderPath(System.Environment.SpecialFolder.UserProfile), ".nuget/packages");
-        File.WriteAllText(Path.Combine(Project, "nuget.config"), $"""
-            <configuration>
-              <packageSources>
-                <clear />
-                <add key="packed" value="{Packed}" />
-              </packageSources>
-              <fallbackPackageFolders>
-                <add key="built" value="{packages}" />
-              </fallbackPackageFolders>
-              <config>
-                <add key="globalPackagesFolder" value="{Path.Combine(Outside.FullName, "packages")}" />
-              </config>
-            </configuration>
-            """);
-    }
-
-    private static async Task RunAsync(params string[] arguments)
-    {
-        await using var dotnet = ChildProcess.Start("dotnet", [.. arguments, "--nologo", "-v", "q"], new Dictionary<string, string>
-        {
-            ["MSBUILDDISABLENODEREUSE"] = "1", ["DOTNET_CLI_USE_MSBUILD_SERVER"] = "0",
-        });
-        await dotnet.Ended.WaitAsync(BuildTimeout);
-        Assert.True(await dotnet.ExitAsync() == 0, $"dotnet {string.Join(' ', arguments)}\n{dotnet.Output}");
+        OutsideBuild.WriteNuGetConfig(Project, Packed);
+        await OutsideBuild.RunAsync("build", Project, "-c", "Release", "--nologo", "-v", "q", "-p:UseSharedCompilation=false");
+        return Path.Combine(Project, "bin/Release/net10.0/Slots.dll");
     }
 }
 

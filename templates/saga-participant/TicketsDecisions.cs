@@ -1,0 +1,17 @@
+using System.Collections.Immutable;
+using Saga.Commands;
+using Saga.Reservations;
+using Shop.V1;
+
+namespace Tickets;
+
+/// <summary>The decisions of Tickets. Pure: the same for every delivery of the same event.</summary>
+internal static class TicketsDecisions
+{
+    /// <summary>What an order needs. None: it succeeds and holds nothing.</summary>
+    public static ImmutableArray<ReservationLine> ToLines(OrderCreatedEvent order) => [new(TicketsPool.Id, 1)];
+
+    /// <summary>Why the order cannot have it, which fails the order. Null: it can.</summary>
+    public static FailureReason? Refuse(TicketsPool? pool, ReservationLine line) =>
+        pool is null || pool.Holdings.Available < line.Amount ? new("NONE_LEFT", "There is no ticket-noun left.") : null;
+}

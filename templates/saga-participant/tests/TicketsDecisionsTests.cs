@@ -1,0 +1,20 @@
+using Saga.Reservations;
+using Shop.V1;
+
+namespace Tickets;
+
+public sealed class TicketsDecisionsTests
+{
+    private static readonly ReservationLine One = Assert.Single(TicketsDecisions.ToLines(new OrderCreatedEvent { UserId = "u" }));
+
+    [Fact]
+    public void An_order_takes_one() => Assert.Equal(1, One.Amount);
+
+    [Fact]
+    public void It_is_taken_while_there_are_some()
+    {
+        Assert.Null(TicketsDecisions.Refuse(new(Holdings.Of(1)), One));
+        Assert.Equal("NONE_LEFT", TicketsDecisions.Refuse(new(Holdings.Of(0)), One)?.Reason);
+        Assert.Equal("NONE_LEFT", TicketsDecisions.Refuse(null, One)?.Reason);
+    }
+}
