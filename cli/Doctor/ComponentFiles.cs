@@ -81,7 +81,7 @@ internal sealed class ComponentFiles
         using var text = File.OpenText(file);
         try
         {
-            stream.Load(text);
+            stream.Load(new ShallowYamlParser(text));
         }
         catch (Exception broken) when (broken is InvalidOperationException or ArgumentException)
         {

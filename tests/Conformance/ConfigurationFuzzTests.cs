@@ -17,6 +17,14 @@ public sealed class ConfigurationFuzzTests : IDisposable
 
     public void Dispose() => folder.Delete(recursive: true);
 
+    [Theory, InlineData("{a: "), InlineData("["), InlineData("? ")]
+    public void Deep_nesting_is_refused(string level)
+    {
+        var deep = System.Text.Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat(level, 50_000)));
+        Assert.Contains("nested more than", Assert.Throws<ConfigurationException>(() => Read(deep, isRun: false)).Message);
+        Assert.Contains("nested more than", Assert.Throws<ConfigurationException>(() => Read(deep, isRun: true)).Message);
+    }
+
     [Fact]
     public void A_file_is_read_or_refused()
     {

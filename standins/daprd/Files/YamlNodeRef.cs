@@ -24,7 +24,7 @@ internal sealed class YamlNodeRef
         try
         {
             var stream = new YamlStream();
-            stream.Load(new StringReader(File.ReadAllText(file)));
+            stream.Load(new ShallowYamlParser(new StringReader(File.ReadAllText(file))));
             return [.. stream.Documents.Where(d => d.RootNode is YamlMappingNode).Select(d => new YamlNodeRef(file, "", d.RootNode))];
         }
         catch (YamlException broken)

@@ -13,6 +13,13 @@ public sealed class ComponentFileFuzzTests : IDisposable
 
     public void Dispose() => folder.Delete(recursive: true);
 
+    [Theory, InlineData("{a: "), InlineData("["), InlineData("? ")]
+    public void Deep_nesting_is_refused(string level)
+    {
+        File.WriteAllText(Path.Combine(folder.FullName, "component.yaml"), string.Concat(Enumerable.Repeat(level, 50_000)));
+        Assert.Contains("nested more than", Assert.Throws<YamlException>(() => ComponentFiles.Read(folder.FullName)).Message);
+    }
+
     [Fact]
     public void A_component_file_is_read_or_refused()
     {
