@@ -8,10 +8,10 @@ public sealed class TicketsDecisionsTests
     private static readonly ReservationLine One = Assert.Single(TicketsDecisions.ToLines(new OrderCreatedEvent { UserId = "u" }));
 
     [Fact]
-    public void An_order_takes_one() => Assert.Equal(1, One.Amount);
+    public void AnOrderTakesOne() => Assert.Equal(1, One.Amount);
 
     [Fact]
-    public void It_is_taken_while_there_are_some()
+    public void ItIsTakenWhileThereAreSome()
     {
         Assert.Null(TicketsDecisions.Refuse(new(Holdings.Of(1)), One));
         Assert.Equal("NONE_LEFT", TicketsDecisions.Refuse(new(Holdings.Of(0)), One)?.Reason);
