@@ -33,6 +33,10 @@ public sealed class TidyTests
         Sources("services", "saga"), file => Assert.DoesNotMatch("(?i)stackexchange|redisHost|6379", File.ReadAllText(file)));
 
     [Fact]
+    public void The_sidecars_listen_on_this_machine_only() => Assert.Contains(
+        "\n  apiListenAddresses: 127.0.0.1\n", File.ReadAllText(Path.Combine(Root, "dapr.yaml")));
+
+    [Fact]
     public void Pure_code_has_no_clock_no_randomness_and_no_await() => Assert.All(
         Sources("services", "saga").Where(file => file.EndsWith("Decisions.cs", StringComparison.Ordinal) || Pure.Contains(Path.GetFileName(file))),
         file => Assert.DoesNotMatch(@"TimeProvider|\.Get(Utc|Local)Now|Guid\.|Random\b|Task\b|await", File.ReadAllText(file)));

@@ -28,6 +28,8 @@ internal sealed record RunFile(List<RunApp> Apps)
 {
     private static readonly HashSet<string> Shared =
     [
+        // A sidecar of the stand-in never listens on more than this machine.
+        "apiListenAddresses",
         "resourcesPaths", "configFilePath", "appProtocol", "enableAppHealthCheck", "appHealthProbeInterval", "appHealthProbeTimeout", "appHealthThreshold", "env",
     ];
 
