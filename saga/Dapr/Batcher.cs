@@ -32,12 +32,11 @@ internal sealed class Batch<TItem> : IReadOnlyList<TItem>
 /// Batches items that are submitted before the first call begins, and those that queue behind the calls in flight. A busy process makes fewer
 /// calls; an idle one adds no delay.
 /// </summary>
-/// <param name="eventLoop">A call begins when it is idle. Null: as soon as the submitting code yields.</param>
 /// <param name="call">Makes one call for a batch and returns one task per item, in order. An exception of its own fails every item.</param>
 /// <param name="maxConcurrency">Calls in flight, at least 1.</param>
 /// <param name="maxBatchSize">Items per call, at least 1.</param>
 internal sealed class Batcher<TItem, TResult>(
-    EventLoop? eventLoop, Func<Batch<TItem>, Task<IReadOnlyList<Task<TResult>>>> call, int maxConcurrency, int maxBatchSize)
+    Func<Batch<TItem>, Task<IReadOnlyList<Task<TResult>>>> call, int maxConcurrency, int maxBatchSize)
 {
     private readonly Lock gate = new();
     private readonly Queue<Submission> waiting = new();
@@ -63,18 +62,13 @@ internal sealed class Batcher<TItem, TResult>(
     {
         if (scheduled || inFlight == maxConcurrency || waiting.Count == 0) return;
         scheduled = true;
-        if (eventLoop is not null) eventLoop.OnIdle(Begin);
-        else _ = YieldAsync();
-
-        async Task YieldAsync()
-        {
-            await Task.Yield();
-            Begin();
-        }
+        _ = BeginAsync();
     }
 
-    private void Begin()
+    private async Task BeginAsync()
     {
+        // The submitting code goes on first, and may submit more.
+        await Task.Yield();
         lock (gate) scheduled = false;
         while (true)
         {

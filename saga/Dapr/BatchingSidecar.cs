@@ -21,18 +21,15 @@ internal sealed class BatchingSidecar : DaprSidecar
     /// <summary>Items per call: daprd publishes at most 100 at a time.</summary>
     private const int MaxBatchSize = 100;
 
-    private readonly EventLoop? eventLoop;
     private readonly Batcher<string, GetStateResponse> reads;
     private readonly Batcher<StateItem, bool> writes;
     private readonly ConcurrentDictionary<string, Batcher<(BulkPublishRequestEntry Entry, string? Trace), bool>> publishers = new();
 
     /// <inheritdoc cref="DaprSidecar(DaprApi.DaprClient, AppId, JsonSerializerOptions)"/>
-    /// <param name="eventLoop">See <see cref="Batcher{TItem, TResult}"/>.</param>
-    public BatchingSidecar(DaprApi.DaprClient dapr, AppId appId, JsonSerializerOptions json, EventLoop? eventLoop) : base(dapr, appId, json)
+    public BatchingSidecar(DaprApi.DaprClient dapr, AppId appId, JsonSerializerOptions json) : base(dapr, appId, json)
     {
-        this.eventLoop = eventLoop;
-        reads = new(eventLoop, ReadBatchAsync, MaxConcurrency, MaxBatchSize);
-        writes = new(eventLoop, WriteBatchAsync, MaxConcurrency, MaxBatchSize);
+        reads = new(ReadBatchAsync, MaxConcurrency, MaxBatchSize);
+        writes = new(WriteBatchAsync, MaxConcurrency, MaxBatchSize);
     }
 
     protected override Task<GetStateResponse> GetAsync(string storeKey, CancellationToken ct) => reads.SubmitAsync(storeKey, ct);
@@ -42,7 +39,7 @@ internal sealed class BatchingSidecar : DaprSidecar
     protected override Task SendAsync(string topic, BulkPublishRequestEntry entry, CancellationToken ct)
     {
         var trace = Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } parent } ? parent : null;
-        return publishers.GetOrAdd(topic, _ => new(eventLoop, entries => PublishBatchAsync(topic, entries), MaxConcurrency, MaxBatchSize))
+        return publishers.GetOrAdd(topic, _ => new(entries => PublishBatchAsync(topic, entries), MaxConcurrency, MaxBatchSize))
             .SubmitAsync((entry, trace), ct);
     }
 

@@ -31,9 +31,8 @@ internal class DaprSidecar(DaprApi.DaprClient dapr, AppId appId, JsonSerializerO
 
     /// <summary>The sidecar that a process uses: the plain one, or with batching.</summary>
     /// <param name="batching">Concurrent operations share a call: <see cref="BatchingSidecar"/>.</param>
-    /// <param name="eventLoop">Null: see <see cref="Batcher{TItem, TResult}"/>.</param>
-    public static DaprSidecar Create(DaprApi.DaprClient dapr, AppId appId, JsonSerializerOptions json, EventLoop? eventLoop, bool batching) =>
-        batching ? new BatchingSidecar(dapr, appId, json, eventLoop) : new DaprSidecar(dapr, appId, json);
+    public static DaprSidecar Create(DaprApi.DaprClient dapr, AppId appId, JsonSerializerOptions json, bool batching) =>
+        batching ? new BatchingSidecar(dapr, appId, json) : new DaprSidecar(dapr, appId, json);
 
     /// <summary>The generated client of Dapr's gRPC API.</summary>
     protected DaprApi.DaprClient Dapr => dapr;

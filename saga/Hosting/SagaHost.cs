@@ -69,14 +69,12 @@ public static class SagaHost
             grpc.Interceptors.Add<AppTokenInterceptor>();
             grpc.Interceptors.Add<RequestLimitInterceptor>();
             grpc.Interceptors.Add<ExceptionInterceptor>();
-            grpc.Interceptors.Add<EventLoopInterceptor>();
         });
         builder.AddAuthentication(auth);
         services.AddSingleton<AppTokenInterceptor>();
         services.AddSingleton<RequestLimits>();
         services.AddSingleton<RequestLimitInterceptor>();
         services.AddSingleton<ExceptionInterceptor>();
-        services.AddSingleton<EventLoopInterceptor>();
         services.AddReflection();
         services.AddHealth();
         var json = CreateJsonOptions(documents);
@@ -87,8 +85,7 @@ public static class SagaHost
         services.AddSingleton(services => new SidecarChannel(services.GetRequiredService<TimeProvider>()));
         services.AddSingleton(services => new DaprApi.DaprClient(services.GetRequiredService<SidecarChannel>().Sidecar));
         services.AddSingleton<ISidecar>(services => DaprSidecar.Create(
-            services.GetRequiredService<DaprApi.DaprClient>(), new(appId), json, services.GetRequiredService<EventLoop>(), options.Batching));
-        services.AddSingleton<EventLoop>();
+            services.GetRequiredService<DaprApi.DaprClient>(), new(appId), json, options.Batching));
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton(Random.Shared);
         services.AddSingleton<ConflictBackoff>();

@@ -12,7 +12,7 @@ namespace Saga.Messaging;
 /// is serial per topic, so that one retried event delays its whole topic (docs/adr/0011-plain-subscriptions.md). Do not read
 /// ServerCallContext.RequestHeaders here: it throws on the repeated binary headers of a bulk call.
 /// </remarks>
-internal sealed class AppCallbackService(EventDispatcher dispatcher, EventLoop eventLoop, Subscriptions subscriptions, SubscriptionProbe probe, AppId appId)
+internal sealed class AppCallbackService(EventDispatcher dispatcher, Subscriptions subscriptions, SubscriptionProbe probe, AppId appId)
     : AppCallback.AppCallbackBase
 {
     /// <summary>Events per bulk delivery, at most: daprd's own default of maxMessagesCount.</summary>
@@ -40,31 +40,28 @@ internal sealed class AppCallbackService(EventDispatcher dispatcher, EventLoop e
 
     public override async Task<TopicEventResponse> OnTopicEvent(TopicEventRequest request, ServerCallContext context) => new()
     {
-        Status = await eventLoop.RunAsync(() => dispatcher.DispatchAsync(
-            new(request.Topic, request.Id, request.Data, TimeOf(request.Extensions)), context.CancellationToken)),
+        Status = await dispatcher.DispatchAsync(new(request.Topic, request.Id, request.Data, TimeOf(request.Extensions)), context.CancellationToken),
     };
 
     public override Task<TopicEventBulkResponse> OnBulkTopicEvent(TopicEventBulkRequest request, ServerCallContext context) =>
-        DispatchAsync(request, dispatcher, eventLoop, context.CancellationToken);
+        DispatchAsync(request, dispatcher, context.CancellationToken);
 
     public override Task<ListInputBindingsResponse> ListInputBindings(Empty request, ServerCallContext context) =>
         Task.FromResult(new ListInputBindingsResponse());
 
     /// <summary>Each entry has its own status, so that only the one that met a transient fault is redelivered.</summary>
-    internal static Task<TopicEventBulkResponse> DispatchAsync(
-        TopicEventBulkRequest request, EventDispatcher dispatcher, EventLoop eventLoop, CancellationToken ct) =>
-        eventLoop.RunAsync(async () =>
+    internal static async Task<TopicEventBulkResponse> DispatchAsync(TopicEventBulkRequest request, EventDispatcher dispatcher, CancellationToken ct)
+    {
+        var answers = await Task.WhenAll(request.Entries.Select(async entry => new TopicEventBulkResponseEntry
         {
-            var answers = await Task.WhenAll(request.Entries.Select(async entry => new TopicEventBulkResponseEntry
-            {
-                EntryId = entry.EntryId,
-                Status = await dispatcher.DispatchAsync(
-                    // The delivering call is not traced; each envelope has its own trace.
-                    new(request.Topic, entry.CloudEvent?.Id ?? "", entry.CloudEvent?.Data ?? entry.Bytes,
-                        TimeOf(entry.CloudEvent?.Extensions), TextOf(entry.CloudEvent?.Extensions, "traceparent")), ct),
-            }));
-            return new TopicEventBulkResponse { Statuses = { answers } };
-        });
+            EntryId = entry.EntryId,
+            Status = await dispatcher.DispatchAsync(
+                // The delivering call is not traced; each envelope has its own trace.
+                new(request.Topic, entry.CloudEvent?.Id ?? "", entry.CloudEvent?.Data ?? entry.Bytes,
+                    TimeOf(entry.CloudEvent?.Extensions), TextOf(entry.CloudEvent?.Extensions, "traceparent")), ct),
+        }));
+        return new TopicEventBulkResponse { Statuses = { answers } };
+    }
 
     private static DateTimeOffset? TimeOf(Struct? extensions) =>
         DateTimeOffset.TryParse(TextOf(extensions, "time"), null, System.Globalization.DateTimeStyles.AssumeUniversal, out var time) ? time : null;
@@ -74,11 +71,11 @@ internal sealed class AppCallbackService(EventDispatcher dispatcher, EventLoop e
 }
 
 /// <summary>The service by which a sidecar before 1.17 delivers batches. It would take an unanswered batch for handled.</summary>
-internal sealed class AppCallbackAlphaService(EventDispatcher dispatcher, EventLoop eventLoop) : AppCallbackAlpha.AppCallbackAlphaBase
+internal sealed class AppCallbackAlphaService(EventDispatcher dispatcher) : AppCallbackAlpha.AppCallbackAlphaBase
 {
 #pragma warning disable CS0672 // Obsolete in the package, in use by those sidecars.
     public override Task<TopicEventBulkResponse> OnBulkTopicEventAlpha1(TopicEventBulkRequest request, ServerCallContext context) =>
-        AppCallbackService.DispatchAsync(request, dispatcher, eventLoop, context.CancellationToken);
+        AppCallbackService.DispatchAsync(request, dispatcher, context.CancellationToken);
 #pragma warning restore CS0672
 }
 

@@ -91,7 +91,7 @@ internal sealed class OpenOrderLog
     {
         (this.sidecar, this.clock, this.newInstance, this.log) = (sidecar, clock, newInstance, log);
         // One segment at a time: a log has one end.
-        additions = new(null, WriteAsync, maxConcurrency: 1, maxBatchSize: SegmentMax);
+        additions = new(WriteAsync, maxConcurrency: 1, maxBatchSize: SegmentMax);
     }
 
     /// <summary>True for the key of one of this log's documents.</summary>

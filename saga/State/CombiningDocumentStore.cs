@@ -35,7 +35,7 @@ internal sealed class CombiningDocumentStore(ISidecar sidecar, ConflictBackoff b
         lock (gate)
         {
             var (batcher, callers) = batchers.GetValueOrDefault(key);
-            batcher ??= new Batcher<PendingUpdate<T>, bool>(null, updates => ApplyAsync(key, updates), maxConcurrency: 1, MaxBatchSize);
+            batcher ??= new Batcher<PendingUpdate<T>, bool>(updates => ApplyAsync(key, updates), maxConcurrency: 1, MaxBatchSize);
             batchers[key] = (batcher, callers + 1);
             return (Batcher<PendingUpdate<T>, bool>)batcher;
         }

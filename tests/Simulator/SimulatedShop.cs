@@ -371,7 +371,7 @@ internal sealed class SimulatedShop
             if (!throughDapr) return new SimulatedSidecar(world, Store, app, throughJson ? Json : null, Faults, () => instance.Dead, Publish);
             var calls = new SimulatedCalls(world, app, Faults, () => instance.Dead);
             var dapr = new SimulatedDapr(world, Store, app, throughJson ? Json : null, calls, Faults, Publish);
-            return DaprSidecar.Create(dapr, new(app), SimulatedDapr.Json, eventLoop: null, batching);
+            return DaprSidecar.Create(dapr, new(app), SimulatedDapr.Json, batching);
         }
     }
 

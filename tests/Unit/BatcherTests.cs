@@ -10,10 +10,9 @@ using DaprApi = Dapr.Client.Autogen.Grpc.v1.Dapr;
 
 namespace Saga.Tests;
 
-/// <summary>Requests of one turn of the event loop share a call.</summary>
+/// <summary>Requests that are submitted before a call begins share it.</summary>
 public sealed class BatcherTests
 {
-    private readonly EventLoop eventLoop = new();
 
     private sealed record Note(string Text);
 
@@ -21,7 +20,7 @@ public sealed class BatcherTests
     public async Task Concurrent_requests_of_one_step_share_one_call()
     {
         var calls = new ConcurrentQueue<(string Step, int Wanted)>();
-        Batcher<int, int> Step(string name) => new(eventLoop, async wanted =>
+        Batcher<int, int> Step(string name) => new(async wanted =>
         {
             calls.Enqueue((name, wanted.Count));
             await Task.Delay(1);
@@ -29,7 +28,7 @@ public sealed class BatcherTests
         }, maxConcurrency: 2, maxBatchSize: 100);
         var (first, second) = (Step("first"), Step("second"));
 
-        var results = await eventLoop.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 30).Select(async at =>
+        var results = await SingleThread.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 30).Select(async at =>
             await first.SubmitAsync(at, default) + await second.SubmitAsync(at, default) + await first.SubmitAsync(at, default))));
 
         Assert.Equal(Enumerable.Range(0, 30).Select(at => 3 * at), results);
@@ -40,7 +39,7 @@ public sealed class BatcherTests
     public async Task More_items_than_the_batch_size_take_several_calls_in_order()
     {
         var (underWay, most, counts) = (0, 0, new ConcurrentQueue<int>());
-        var together = new Batcher<int, int>(eventLoop, async wanted =>
+        var together = new Batcher<int, int>(async wanted =>
         {
             most = Math.Max(most, Interlocked.Increment(ref underWay));
             counts.Enqueue(wanted.Count);
@@ -50,7 +49,7 @@ public sealed class BatcherTests
         }, maxConcurrency: 2, maxBatchSize: 10);
         Assert.Equal(
             Enumerable.Range(0, 55),
-            await eventLoop.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 55).Select(at => together.SubmitAsync(at, default)))));
+            await SingleThread.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 55).Select(at => together.SubmitAsync(at, default)))));
         Assert.Equal(2, most);
         Assert.Equal(55, counts.Sum());
         Assert.Equal(6, counts.Count);
@@ -60,10 +59,10 @@ public sealed class BatcherTests
     public async Task A_failed_call_fails_its_own_items_only()
     {
         var calls = 0;
-        var together = new Batcher<int, int>(eventLoop, wanted => calls++ == 0
+        var together = new Batcher<int, int>(wanted => calls++ == 0
             ? throw new InvalidOperationException("away")
             : Task.FromResult<IReadOnlyList<Task<int>>>([.. wanted.Select(Task.FromResult)]), maxConcurrency: 1, maxBatchSize: 2);
-        var all = await eventLoop.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 4).Select(async at =>
+        var all = await SingleThread.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 4).Select(async at =>
         {
             try
             {
@@ -83,7 +82,7 @@ public sealed class BatcherTests
         var dapr = new CountingStore();
         var sidecar = Sidecar(dapr);
         foreach (var at in (int[])[3, 7]) dapr.Kept[$"app:k{at}"] = (ByteString.CopyFromUtf8("{\"text\":\"another writer's\"}"), 5);
-        var written = await eventLoop.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 20).Select(at =>
+        var written = await SingleThread.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 20).Select(at =>
             sidecar.TrySaveAsync(new Versioned<Note>($"k{at}", null, ""), new Note($"{at}"), null, default))));
         // Items that were written although the call failed count as conflicts too; their callers find their own effect.
         Assert.Equal((false, false), (written[3], written[7]));
@@ -108,12 +107,12 @@ public sealed class BatcherTests
         var dapr = new CountingStore();
         dapr.Kept["app:good"] = (ByteString.CopyFromUtf8("{\"text\":\"here\"}"), 1);
         var sidecar = Sidecar(dapr);
-        var reads = await eventLoop.RunAsync(() => sidecar.ReadEachAsync<Note>(["good", "evil||1", "absent"], default));
+        var reads = await SingleThread.RunAsync(() => sidecar.ReadEachAsync<Note>(["good", "evil||1", "absent"], default));
         Assert.Equal("here", (await reads[0]).Value?.Text);
         Assert.Null((await reads[2]).Value);
         Assert.False(Faults.IsTransient(await Assert.ThrowsAsync<DaprException>(() => reads[1])));
 
-        var writes = await eventLoop.RunAsync(async () =>
+        var writes = await SingleThread.RunAsync(async () =>
         {
             Task<bool> SaveAsync(string key) => sidecar.TrySaveAsync(new Versioned<Note>(key, null, ""), new Note("x"), null, default);
             Task<bool>[] all = [SaveAsync("new"), SaveAsync("evil||1"), SaveAsync("other")];
@@ -140,7 +139,7 @@ public sealed class BatcherTests
         Batcher<int, int>? batcher = null;
         Task<int>? late = null;
         var calls = 0;
-        batcher = new(null, async batch =>
+        batcher = new(async batch =>
         {
             calls++;
             late ??= batcher!.SubmitAsync(2, default);
@@ -158,11 +157,11 @@ public sealed class BatcherTests
         var dapr = new CountingStore();
         var sidecar = Sidecar(dapr, batching: false);
         dapr.Kept["app:k3"] = (ByteString.CopyFromUtf8("{\"text\":\"another writer's\"}"), 5);
-        var written = await eventLoop.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 10).Select(at =>
+        var written = await SingleThread.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 10).Select(at =>
             sidecar.TrySaveAsync(new Versioned<Note>($"k{at}", null, ""), new Note($"{at}"), null, default))));
         Assert.Equal(Enumerable.Range(0, 10).Select(at => at != 3), written);
         Assert.Equal(10, dapr.Calls);
-        var read = await eventLoop.RunAsync(() => sidecar.ReadManyAsync<Note>(["k3", "k4", "absent"], default));
+        var read = await SingleThread.RunAsync(() => sidecar.ReadManyAsync<Note>(["k3", "k4", "absent"], default));
         Assert.Equal(["another writer's", "4", null], read.Select(document => document.Value?.Text));
         Assert.Equal(13, dapr.Calls);
     }
@@ -176,7 +175,7 @@ public sealed class BatcherTests
     }
 
     private DaprSidecar Sidecar(CountingStore dapr, bool batching = true) =>
-        DaprSidecar.Create(dapr, new AppId("app"), SagaHost.CreateJsonOptions(new DefaultJsonTypeInfoResolver()), eventLoop, batching);
+        DaprSidecar.Create(dapr, new AppId("app"), SagaHost.CreateJsonOptions(new DefaultJsonTypeInfoResolver()), batching);
 
     /// <summary>A store behind Dapr's API with ETags as Redis has them: of many writes each is by itself, and the call fails when one does.</summary>
     private sealed class CountingStore : DaprApi.DaprClient
@@ -250,4 +249,23 @@ public sealed class BatcherTests
             return new(answering, Task.FromResult(Metadata.Empty), () => Status.DefaultSuccess, () => Metadata.Empty, () => { });
         }
     }
+}
+
+/// <summary>Runs work and its continuations one after the other, in the order in which they become ready, so that batches are the same in each run.</summary>
+internal sealed class SingleThread : SynchronizationContext
+{
+    private readonly BlockingCollection<(SendOrPostCallback Go, object? State)> ready = [];
+
+    public static Task<T> RunAsync<T>(Func<Task<T>> work) => Task.Run(() =>
+    {
+        var thread = new SingleThread();
+        SetSynchronizationContext(thread);
+        var result = work();
+        result.ContinueWith(_ => thread.ready.CompleteAdding(), default, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        foreach (var (go, state) in thread.ready.GetConsumingEnumerable()) go(state);
+        SetSynchronizationContext(null);
+        return result;
+    });
+
+    public override void Post(SendOrPostCallback d, object? state) => ready.Add((d, state));
 }

@@ -15,7 +15,7 @@ internal sealed class PrecheckClient
     private readonly Func<string, CancellationToken, Task<Wire.Coupon?>> findCoupon;
 
     public PrecheckClient(
-        SagaOptions options, EventLoop eventLoop, TimeProvider clock, Wire.StockService.StockServiceClient stock, Wire.PaymentService.PaymentServiceClient payments,
+        SagaOptions options, TimeProvider clock, Wire.StockService.StockServiceClient stock, Wire.PaymentService.PaymentServiceClient payments,
         Wire.CouponService.CouponServiceClient coupons)
     {
         this.clock = clock;
@@ -27,7 +27,7 @@ internal sealed class PrecheckClient
             (await coupons.BatchGetCouponsAsync(new() { UserCouponIds = { ids } }, WithDeadline)).Coupons.ToDictionary(coupon => coupon.UserCouponId));
 
         Func<string, CancellationToken, Task<T?>> By<T>(Func<IEnumerable<string>, Task<Dictionary<string, T>>> lookUp) where T : class => options.Batching
-            ? CreateBatcher(eventLoop, lookUp).SubmitAsync
+            ? CreateBatcher(lookUp).SubmitAsync
             : async (id, ct) => (await lookUp([id]).WaitAsync(ct)).GetValueOrDefault(id);
     }
 
@@ -43,8 +43,7 @@ internal sealed class PrecheckClient
     private CallOptions WithDeadline => new(deadline: clock.GetUtcNow().UtcDateTime + Timeout);
 
     private static Batcher<string, T?> CreateBatcher<T>(
-        EventLoop eventLoop, Func<IEnumerable<string>, Task<Dictionary<string, T>>> lookUp) where T : class => new(
-        eventLoop,
+        Func<IEnumerable<string>, Task<Dictionary<string, T>>> lookUp) where T : class => new(
         async ids =>
         {
             var found = await lookUp(ids.Distinct());
