@@ -14,7 +14,26 @@ internal static class OrderCommands
 
     private static readonly Argument<string> Id = new("order") { Description = "Order id or order number." };
 
-    public static Command Order() => new("order", "Place an order, look at it, cancel it.") { Place(), Show(), Timeline(), Cancel() };
+    private static readonly Argument<string> User = new("user") { Description = "The user who orders and pays." };
+
+    private static readonly Option<OrderItem[]> Items = new("--item")
+    {
+        Description = "product[:quantity], once for each product. The quantity is what follows the last colon, 1 to 1000; without a colon it is 1.",
+        Required = true,
+        CustomParser = ParseItems,
+        Arity = ArgumentArity.OneOrMore,
+    };
+
+    private static readonly Option<string> Coupon = new("--coupon") { Description = "A coupon of this user." };
+
+    private static readonly Option<string> Key = CommandLine.Key();
+
+    private static readonly Option<bool> SkipPrecheck = new("--skip-precheck")
+    {
+        Description = "Place the order without a precheck of stock, balance and coupon; the saga compensates it when it fails.",
+    };
+
+    public static Command Order() => new("order", "Place an order, look at it, cancel it.") { Place(), Pay(), Show(), Timeline(), Cancel() };
 
     public static Command Explain() => new Command("explain",
         "What an order waits for, since when, what happens next, how far it is compensated, and its dead letters.\n\n  shop explain ORD-...")
@@ -76,40 +95,45 @@ internal static class OrderCommands
 
     private static Command Place()
     {
-        var user = new Argument<string>("user") { Description = "The user who orders and pays." };
-        var items = new Option<OrderItem[]>("--item")
-        {
-            Description = "product[:quantity], once for each product. The quantity is what follows the last colon, 1 to 1000; without a colon it is 1.",
-            Required = true,
-            CustomParser = ParseItems,
-            Arity = ArgumentArity.OneOrMore,
-        };
-        var coupon = new Option<string>("--coupon") { Description = "A coupon of this user." };
-        var key = CommandLine.Key();
-        var skip = new Option<bool>("--skip-precheck")
-        {
-            Description = "Place the order without a precheck of stock, balance and coupon; the saga compensates it when it fails.",
-        };
         var watch = new Option<bool>("--watch") { Description = "Show each event until the order is closed. Exits with 1 when it fails." };
         var watchTimeout = Durations.Option("--watch-timeout", WatchTimeout, TimeSpan.FromHours(24),
             "How long to watch. Exits with 4 when the order is still open then.");
         return new Command("place", "Place an order.\n\n  shop order place mina --item mouse:2 --item lamp --coupon welcome-mina --watch\n"
             + "  shop order place jun --item keyboard --skip-precheck --watch")
-            { user, items, coupon, key, skip, watch, watchTimeout }.SetHandler(async context =>
+            { User, Items, Coupon, Key, SkipPrecheck, watch, watchTimeout }.SetHandler(async context =>
         {
-            var request = new PlaceOrderRequest
-            {
-                UserId = context.GetValue(user),
-                Items = { context.GetValue(items) },
-                IdempotencyKey = context.GetKey(key, "order may have been placed"),
-                SkipPrecheck = context.GetValue(skip),
-            };
-            if (context.GetValue(coupon) is { } with) request.UserCouponId = with;
-            var placed = await context.Shop.Orders.PlaceOrderAsync(request, cancellationToken: context.CancellationToken);
+            var placed = await context.Shop.Orders.PlaceOrderAsync(ReadRequest(context), cancellationToken: context.CancellationToken);
             context.PossibleEffect = "";
             context.Write(placed, () => OrderPrint.Whole(placed.Order));
             return context.GetValue(watch) ? await WatchAsync(context, placed.Order.OrderId, context.GetValue(watchTimeout) ?? WatchTimeout) : ExitCode.Done;
         });
+    }
+
+    private static Command Pay() => new Command("pay", "Place an order and carry it out before the answer (orchestration). Exits with 1 when it is refused.\n\n"
+        + "  shop order pay mina --item mouse:2 --coupon welcome-mina\n  shop order pay jun --item keyboard --skip-precheck")
+            { User, Items, Coupon, Key, SkipPrecheck }.SetHandler(async context =>
+    {
+        var paid = await context.Shop.Orders.PayOrderAsync(new() { Order = ReadRequest(context) }, cancellationToken: context.CancellationToken);
+        context.PossibleEffect = "";
+        context.Write(paid, () =>
+        {
+            OrderPrint.Whole(paid.Order);
+            OrderPrint.Outcome(paid.Order);
+        });
+        return paid.Result == PayResult.Paid ? ExitCode.Done : ExitCode.Refused;
+    });
+
+    private static PlaceOrderRequest ReadRequest(CommandContext context)
+    {
+        var request = new PlaceOrderRequest
+        {
+            UserId = context.GetValue(User),
+            Items = { context.GetValue(Items) },
+            IdempotencyKey = context.GetKey(Key, "order may have been placed"),
+            SkipPrecheck = context.GetValue(SkipPrecheck),
+        };
+        if (context.GetValue(Coupon) is { } coupon) request.UserCouponId = coupon;
+        return request;
     }
 
     private static async Task<int> WatchAsync(CommandContext context, string order, TimeSpan timeout)

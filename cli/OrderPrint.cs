@@ -14,6 +14,7 @@ internal static class OrderPrint
         void Row(string name, string value) => fields.Add((name, value));
         Row("order", $"{order.OrderNumber}  {order.OrderId}");
         Row("status", $"{GetStatus(order)}{(order.Reason.Length > 0 ? $", {order.Reason}: {order.Detail}" : "")}");
+        Row("pattern", order.Pattern.ToString().ToUpperInvariant());
         Row("user", order.UserId);
         foreach (var item in order.Items) Row("item", $"{item.Quantity} {item.ProductId} at {item.UnitPrice:N0} won");
         Row("amount", $"{order.TotalAmount:N0} - {order.DiscountAmount:N0} = {order.FinalAmount:N0} won");

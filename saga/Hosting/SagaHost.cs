@@ -162,7 +162,8 @@ public static class SagaHost
             services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<PeriodicSweep>>()));
 
     /// <summary>Subscribes the service to events.</summary>
-    /// <param name="subscribe">Maps each event to a method of <typeparamref name="THandlers"/>.</param>
+    /// <param name="subscribe">Maps each event to a method of <typeparamref name="THandlers"/>. Handlers that are an <see cref="IOrderStep"/> also answer
+    /// the calls of Orders for orchestrated orders.</param>
     public static void AddSubscriptions<THandlers>(this WebApplicationBuilder builder, Action<Subscriptions, THandlers> subscribe) where THandlers : class
     {
         Subscriptions CreateSubscriptions(IServiceProvider services)
@@ -173,6 +174,10 @@ public static class SagaHost
             return subscriptions;
         }
         builder.Services.TryAddSingleton<THandlers>();
+        if (typeof(THandlers).IsAssignableTo(typeof(IOrderStep)))
+        {
+            builder.Services.AddSingleton(services => (IOrderStep)services.GetRequiredService<THandlers>());
+        }
         builder.Services.AddSingleton(CreateSubscriptions);
         builder.Services.AddSingleton<EventDispatcher>();
         builder.Services.AddSingleton(services => new DryRun(
@@ -180,12 +185,13 @@ public static class SagaHost
             services.GetRequiredService<JsonSerializerOptions>()));
     }
 
-    /// <summary>Maps the app callbacks of the sidecar, dead letters, health, reflection and metrics. Call it last.</summary>
+    /// <summary>Maps the app callbacks of the sidecar, the calls of Orders, dead letters, health, reflection and metrics. Call it last.</summary>
     public static void MapSaga(this WebApplication app)
     {
         app.MapGrpcService<AppCallbackService>().AllowAnonymous();
         app.MapGrpcService<AppCallbackAlphaService>().AllowAnonymous();
         app.MapGrpcService<DeadLetterService>();
+        if (app.Services.GetRequiredService<IServiceProviderIsService>().IsService(typeof(IOrderStep))) app.MapGrpcService<ParticipantGrpcService>();
         app.MapHost();
     }
 

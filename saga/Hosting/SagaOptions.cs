@@ -9,6 +9,12 @@ internal sealed class SagaOptions
     /// <summary>An open order whose last change is older gets its last event resent. 100 ms to 1 h.</summary>
     public TimeSpan ResendAfter { get; private init; }
 
+    /// <summary>An orchestrated order that is PENDING for longer fails. 1 s to 10 min.</summary>
+    public TimeSpan PayDeadline { get; private init; }
+
+    /// <summary>Of each call to a participant of an orchestrated order. 100 ms to 1 min.</summary>
+    public TimeSpan CallTimeout { get; private init; }
+
     /// <summary>From the end of a sweep to the start of the next. 50 ms to 10 min.</summary>
     public TimeSpan SweepPeriod { get; private init; }
 
@@ -40,12 +46,14 @@ internal sealed class SagaOptions
 
     internal static SagaOptions Read(SettingReader settings)
     {
-        settings.OnlyKnown("Saga", nameof(Deadline), nameof(ResendAfter), nameof(SweepPeriod), nameof(Steps), nameof(BulkSubscribe),
+        settings.OnlyKnown("Saga", nameof(Deadline), nameof(ResendAfter), nameof(PayDeadline), nameof(CallTimeout), nameof(SweepPeriod), nameof(Steps), nameof(BulkSubscribe),
             nameof(Batching), nameof(Caching), nameof(RequestsMax), nameof(StreamsMax), nameof(OpenOrdersMax), nameof(OpenOrdersPerUserMax));
         return new()
         {
             Deadline = settings.Duration("Saga:Deadline", TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(1), TimeSpan.FromHours(24)),
             ResendAfter = settings.Duration("Saga:ResendAfter", TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1)),
+            PayDeadline = settings.Duration("Saga:PayDeadline", TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(10)),
+            CallTimeout = settings.Duration("Saga:CallTimeout", TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(1)),
             SweepPeriod = settings.Duration("Saga:SweepPeriod", TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(50), TimeSpan.FromMinutes(10)),
             Steps = settings.AppIds("Saga:Steps", "stock,payments,coupons"),
             BulkSubscribe = settings.Flag("Saga:BulkSubscribe", false),

@@ -7,9 +7,12 @@ namespace Saga.Reservations;
 /// <summary>Asks Orders for the outcome of an order, through the sidecars.</summary>
 internal sealed class OrderStatusClient(SidecarChannel sidecar, TimeProvider clock)
 {
+    /// <summary>The app id of Orders.</summary>
+    internal const string AppId = "orders";
+
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
 
-    private readonly OrderService.OrderServiceClient orders = new(sidecar.To("orders"));
+    private readonly OrderService.OrderServiceClient orders = new(sidecar.To(AppId));
 
     /// <exception cref="RpcException">Orders does not answer within 5 s.</exception>
     public async Task<OrderOutcome> GetOutcomeAsync(string orderId, CancellationToken ct)

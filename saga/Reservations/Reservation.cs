@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Text.Json.Serialization;
 using Saga.Commands;
 using Saga.Dapr;
+using Shop.V1;
 
 namespace Saga.Reservations;
 
@@ -39,6 +40,12 @@ public sealed record Reservation(
     /// <summary>Why nothing is reserved, for an answer to order-created.</summary>
     [JsonIgnore]
     public FailureReason Failure => RejectionReason ?? FailureReason.OrderAlreadyFailed;
+
+    /// <summary>The answer to a call of Orders that tries to reserve.</summary>
+    /// <param name="reference">The participant's own id of what it holds.</param>
+    public ReserveResponse ToResponse(string reference) => WasReserved
+        ? new() { Reference = reference }
+        : new() { Refusal = new() { Reason = Failure.Reason, Detail = Failure.Detail } };
 
     /// <summary>True: a line is of this shared document.</summary>
     internal bool Covers(string resourceId) => Lines.Any(line => line.ResourceId == resourceId);

@@ -11,7 +11,7 @@ namespace Saga.Reservations;
 /// <param name="appId">The name of the step.</param>
 internal sealed class StepHandlers<T>(
     Participant<T> participant, DocumentStore documents, ISidecar sidecar, Func<string, string> keyOf, OrderOutcomeQuery getOutcome, AppId appId,
-    StepDecisions<T> decisions)
+    StepDecisions<T> decisions) : IOrderStep
     where T : class, IHasHoldings<T>
 {
     public Subscriptions SubscribeTo(Subscriptions events) => events
@@ -19,19 +19,29 @@ internal sealed class StepHandlers<T>(
         .On<OrderConfirmedEvent>(SettleAsync, $"settle {appId.Name}")
         .On<OrderFailedEvent>(ReleaseAsync, $"release {appId.Name}");
 
-    private async Task ReserveAsync(OrderCreatedEvent order, CancellationToken ct)
+    public async Task<ReserveResponse> TryAsync(OrderCreatedEvent order, CancellationToken ct)
     {
         var lines = decisions.ToLines(order);
-        if (lines.IsEmpty)
-        {
-            await PublishAsync(order.OrderId, new StepSucceededEvent { OrderId = order.OrderId, Step = appId.Name }, ct);
-            return;
-        }
+        if (lines.IsEmpty) return new();
         await CreateAsync(lines, ct);
-        var reservation = await participant.ReserveAsync(order.OrderId, lines, decisions.Refuse, ct);
-        await PublishAsync(order.OrderId, reservation.WasReserved
-            ? new StepSucceededEvent { OrderId = order.OrderId, Step = appId.Name, Reference = $"{appId.Name}-{order.OrderId}" }
-            : new StepFailedEvent { OrderId = order.OrderId, Step = appId.Name, Reason = reservation.Failure.Reason, Detail = reservation.Failure.Detail }, ct);
+        return (await participant.ReserveAsync(order.OrderId, lines, decisions.Refuse, ct)).ToResponse($"{appId.Name}-{order.OrderId}");
+    }
+
+    public async Task<ReleaseResponse> CancelAsync(OrderFailedEvent order, CancellationToken ct)
+    {
+        var lines = decisions.ToLines(Facts(order));
+        if (lines.IsEmpty) return new();
+        // There must be a place for the tombstone.
+        await CreateAsync(lines, ct);
+        return new() { Undone = (await participant.ReleaseAsync(order.OrderId, lines, ct)).WasReserved };
+    }
+
+    private async Task ReserveAsync(OrderCreatedEvent order, CancellationToken ct)
+    {
+        var answer = await TryAsync(order, ct);
+        await PublishAsync(order.OrderId, answer.Refusal is { } why
+            ? new StepFailedEvent { OrderId = order.OrderId, Step = appId.Name, Reason = why.Reason, Detail = why.Detail }
+            : new StepSucceededEvent { OrderId = order.OrderId, Step = appId.Name, Reference = answer.Reference }, ct);
     }
 
     private async Task SettleAsync(OrderConfirmedEvent order, CancellationToken ct)
@@ -41,12 +51,8 @@ internal sealed class StepHandlers<T>(
 
     private async Task ReleaseAsync(OrderFailedEvent order, CancellationToken ct)
     {
-        var lines = decisions.ToLines(Facts(order));
-        // There must be a place for the tombstone.
-        await CreateAsync(lines, ct);
-        var released = lines.IsEmpty ? null : await participant.ReleaseAsync(order.OrderId, lines, ct);
-        await PublishAsync(order.OrderId,
-            new StepCompensatedEvent { OrderId = order.OrderId, Step = appId.Name, Undone = released?.WasReserved ?? false }, ct);
+        var answer = await CancelAsync(order, ct);
+        await PublishAsync(order.OrderId, new StepCompensatedEvent { OrderId = order.OrderId, Step = appId.Name, Undone = answer.Undone }, ct);
     }
 
     /// <summary>The order-created has become a dead letter.</summary>

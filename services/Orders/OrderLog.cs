@@ -26,4 +26,14 @@ internal static partial class OrderLog
     [LoggerMessage(106, LogLevel.Warning, "Order {OrderId} was open without a change for too long; its last event was resent, or its deadline had passed.",
         EventName = "Resent")]
     public static partial void Resent(ILogger log, string orderId);
+
+    [LoggerMessage(107, LogLevel.Information, "{Participant} has answered {Call} of order {OrderId}: {Answer}.", EventName = "Answered")]
+    public static partial void Answered(ILogger log, string participant, string call, string orderId, string answer);
+
+    [LoggerMessage(108, LogLevel.Warning, "{Participant} has not answered {Call} of order {OrderId}, which is called again: {Problem}", EventName = "NotAnswered")]
+    public static partial void NotAnswered(ILogger log, string participant, string call, string orderId, string problem);
+
+    [LoggerMessage(109, LogLevel.Warning, "The end of order {OrderId} could not be published; each participant will ask for it: {Problem}",
+        EventName = "EndNotPublished")]
+    public static partial void EndNotPublished(ILogger log, string orderId, string problem);
 }

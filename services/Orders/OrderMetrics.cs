@@ -24,18 +24,25 @@ internal sealed class OrderMetrics : IDisposable
             "Time since the oldest open order was placed; 0 when none is open.");
 
         // A counter without an increment would be absent instead of 0.
-        foreach (var counter in (Counter<long>[])[placed, confirmed, resends]) counter.Add(0);
+        resends.Add(0);
+        foreach (var counter in (Counter<long>[])[placed, confirmed])
+        {
+            foreach (var pattern in Enum.GetValues<SagaPattern>()) counter.Add(0, TagOf(pattern));
+        }
 
         sweep.Resent += _ => resends.Add(1);
         orders.Changed += (before, order) =>
         {
-            if (order.IsNewSince(before)) placed.Add(1);
+            var pattern = TagOf(order.Pattern);
+            if (order.IsNewSince(before)) placed.Add(1, pattern);
             if (!order.IsFinalSince(before)) return;
-            duration.Record((order.FinalAt!.Value - order.Placed).TotalSeconds);
-            if (order.Failure is { } failure) failed.Add(1, new KeyValuePair<string, object?>("reason", failure.Reason));
-            else confirmed.Add(1);
+            duration.Record((order.FinalAt!.Value - order.Placed).TotalSeconds, pattern);
+            if (order.Failure is { } failure) failed.Add(1, new("reason", failure.Reason), pattern);
+            else confirmed.Add(1, pattern);
         };
     }
 
     public void Dispose() => meter.Dispose();
+
+    private static KeyValuePair<string, object?> TagOf(SagaPattern pattern) => new("pattern", pattern.ToString().ToLowerInvariant());
 }

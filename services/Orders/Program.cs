@@ -13,8 +13,7 @@ return await SagaHost.RunToExitAsync(() =>
     builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict);
 
     builder.Services.AddSingleton(services => SagaSteps.Of(services.GetRequiredService<SagaOptions>().Steps));
-    builder.Services.AddSingleton(services =>
-        new SagaTimeouts(services.GetRequiredService<SagaOptions>().Deadline, services.GetRequiredService<SagaOptions>().ResendAfter));
+    builder.Services.AddSingleton(services => SagaTimeouts.Of(services.GetRequiredService<SagaOptions>()));
     builder.Services.AddSingleton<OrderHistory>();
     builder.Services.AddSingleton<OrderListing>();
     builder.Services.AddSingleton<OrderSweep>();
@@ -28,6 +27,9 @@ return await SagaHost.RunToExitAsync(() =>
     builder.Services.AddSingleton<OrderMetrics>();
     builder.Services.AddSingleton<PrecheckClient>();
     builder.Services.AddSingleton<PlaceOrderHandler>();
+    builder.Services.AddSingleton<IParticipantCalls, ParticipantClient>();
+    builder.Services.AddSingleton<Orchestrator>();
+    builder.Services.AddSingleton<PayOrderHandler>();
     builder.Services.AddSingleton(services => new Shop.V1.StockService.StockServiceClient(services.GetRequiredService<SidecarChannel>().To("stock")));
     builder.Services.AddSingleton(services => new PaymentService.PaymentServiceClient(services.GetRequiredService<SidecarChannel>().To("payments")));
     builder.Services.AddSingleton(services => new CouponService.CouponServiceClient(services.GetRequiredService<SidecarChannel>().To("coupons")));

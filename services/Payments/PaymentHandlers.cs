@@ -2,12 +2,21 @@ using Shop.V1;
 
 namespace Payments;
 
-/// <summary>Handles the events of an order for Payments.</summary>
-internal sealed class PaymentHandlers(Participant<Account> participant, ISidecar sidecar, OrderOutcomeQuery getOutcome, ILoggerFactory logs)
+/// <summary>Handles the events of an order for Payments, and the calls of an orchestrated one.</summary>
+internal sealed class PaymentHandlers(Participant<Account> participant, ISidecar sidecar, OrderOutcomeQuery getOutcome, ILoggerFactory logs) : IOrderStep
 {
     private readonly ILogger log = logs.CreateLogger("Payments");
 
     public async Task ChargeAsync(OrderCreatedEvent order, CancellationToken ct)
+    {
+        var reservation = await HoldAsync(order, ct);
+        await sidecar.PublishAsync(new(order.OrderId, PaymentDecisions.Answer(reservation)), ct);
+    }
+
+    public async Task<ReserveResponse> TryAsync(OrderCreatedEvent order, CancellationToken ct) =>
+        (await HoldAsync(order, ct)).ToResponse(PaymentDecisions.ToPaymentId(order.OrderId));
+
+    private async Task<Reservation> HoldAsync(OrderCreatedEvent order, CancellationToken ct)
     {
         PaymentLog.Charging(log, order.FinalAmount, order.OrderId);
         var reservation = await participant.ReserveAsync(
@@ -19,7 +28,7 @@ internal sealed class PaymentHandlers(Participant<Account> participant, ISidecar
             PaymentLog.Charged(log, order.OrderId);
         }
         else PaymentLog.Declined(log, order.OrderId, reservation.Failure.Detail);
-        await sidecar.PublishAsync(new(order.OrderId, PaymentDecisions.Answer(reservation)), ct);
+        return reservation;
     }
 
     /// <summary>The order-created has become a dead letter.</summary>
@@ -28,10 +37,19 @@ internal sealed class PaymentHandlers(Participant<Account> participant, ISidecar
 
     public async Task RefundAsync(OrderFailedEvent order, CancellationToken ct)
     {
+        var reservation = await GiveBackAsync(order, ct);
+        await sidecar.PublishAsync(new(order.OrderId, PaymentDecisions.ToCompensatedEvent(reservation)), ct);
+    }
+
+    public async Task<ReleaseResponse> CancelAsync(OrderFailedEvent order, CancellationToken ct) =>
+        new() { Undone = (await GiveBackAsync(order, ct)).WasReserved };
+
+    private async Task<Reservation> GiveBackAsync(OrderFailedEvent order, CancellationToken ct)
+    {
         PaymentLog.Refunding(log, order.OrderId, order.Reason);
         var reservation = await participant.ReleaseAsync(order.OrderId, PaymentDecisions.ToLines(order.UserId, order.FinalAmount), ct);
         PaymentLog.Refunded(log, order.OrderId, reservation.WasReserved);
-        await sidecar.PublishAsync(new(order.OrderId, PaymentDecisions.ToCompensatedEvent(reservation)), ct);
+        return reservation;
     }
 
     public async Task SettleAsync(OrderConfirmedEvent order, CancellationToken ct)

@@ -2,12 +2,21 @@ using Shop.V1;
 
 namespace Stock;
 
-/// <summary>Handles the events of an order for Stock.</summary>
-internal sealed class StockHandlers(Participant<Product> participant, ISidecar sidecar, OrderOutcomeQuery getOutcome, ILoggerFactory logs)
+/// <summary>Handles the events of an order for Stock, and the calls of an orchestrated one.</summary>
+internal sealed class StockHandlers(Participant<Product> participant, ISidecar sidecar, OrderOutcomeQuery getOutcome, ILoggerFactory logs) : IOrderStep
 {
     private readonly ILogger log = logs.CreateLogger("Stock");
 
     public async Task ReserveAsync(OrderCreatedEvent order, CancellationToken ct)
+    {
+        var reservation = await HoldAsync(order, ct);
+        await sidecar.PublishAsync(new(order.OrderId, StockDecisions.Answer(reservation)), ct); // mutant: acknowledged-before-answered
+    }
+
+    public async Task<ReserveResponse> TryAsync(OrderCreatedEvent order, CancellationToken ct) =>
+        (await HoldAsync(order, ct)).ToResponse(StockDecisions.ToReservationId(order.OrderId));
+
+    private async Task<Reservation> HoldAsync(OrderCreatedEvent order, CancellationToken ct)
     {
         StockLog.Reserving(log, order.OrderId, order.Items.Count);
         var reservation = await participant.ReserveAsync(order.OrderId, StockDecisions.ToLines(order.Items), StockDecisions.Refuse, ct);
@@ -17,7 +26,7 @@ internal sealed class StockHandlers(Participant<Product> participant, ISidecar s
             StockLog.Reserved(log, order.OrderId, StockDecisions.ToReservationId(order.OrderId));
         }
         else StockLog.Rejected(log, order.OrderId, reservation.Failure.Detail);
-        await sidecar.PublishAsync(new(order.OrderId, StockDecisions.Answer(reservation)), ct); // mutant: acknowledged-before-answered
+        return reservation;
     }
 
     /// <summary>The order-created has become a dead letter.</summary>
@@ -26,10 +35,19 @@ internal sealed class StockHandlers(Participant<Product> participant, ISidecar s
 
     public async Task ReleaseAsync(OrderFailedEvent order, CancellationToken ct)
     {
-        StockLog.Releasing(log, order.OrderId, order.Reason);
-        var reservation = await participant.ReleaseAsync(order.OrderId, StockDecisions.ToLines(order.Items), ct); // mutant: only-completed-steps-released
-        StockLog.Released(log, order.OrderId, reservation.WasReserved);
+        var reservation = await GiveBackAsync(order, ct); // mutant: only-completed-steps-released
         await sidecar.PublishAsync(new(order.OrderId, StockDecisions.ToCompensatedEvent(reservation)), ct);
+    }
+
+    public async Task<ReleaseResponse> CancelAsync(OrderFailedEvent order, CancellationToken ct) =>
+        new() { Undone = (await GiveBackAsync(order, ct)).WasReserved };
+
+    private async Task<Reservation> GiveBackAsync(OrderFailedEvent order, CancellationToken ct)
+    {
+        StockLog.Releasing(log, order.OrderId, order.Reason);
+        var reservation = await participant.ReleaseAsync(order.OrderId, StockDecisions.ToLines(order.Items), ct);
+        StockLog.Released(log, order.OrderId, reservation.WasReserved);
+        return reservation;
     }
 
     public async Task SettleAsync(OrderConfirmedEvent order, CancellationToken ct)

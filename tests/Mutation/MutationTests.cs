@@ -54,6 +54,13 @@ public sealed class MutationTests(ITestOutputHelper output)
             ["_ = PublishAsync(decision, ct);"], 5_000 },
         { "acknowledged-before-answered", "order-created is acknowledged before it is answered",
             ["_ = sidecar.PublishAsync(new(order.OrderId, StockDecisions.Answer(reservation)), ct);"], 5_000 },
+        { "orchestration-not-continued", "an orchestrated order is not continued after a crash", ["var isDue = due.Events.Count > 0;"], 1_000 },
+        { "unanswered-call-not-released", "an orchestrated order that fails takes a participant that has not answered for one that holds nothing",
+            [
+                "order = order[step]!.State != StepState.Waiting ? await ReleaseAsync(order, step, ct) "
+                + ": await orders.RecordAsync(order.Id, (stored, at) => OrderDecisions.StepCompensated(stored, step, false, at), ct);",
+            ], 2_000 },
+        { "orchestrated-order-published", "order-created of an orchestrated order is published", ["[new(order.Id, ToCreatedEvent(order))];"], 1_000 },
         { "dropped-before-history", "the open-order log drops an order before the history has it", ["{other}", "{other}"], 2_000 },
         { "clocks-compared", "a heartbeat timeout is measured by comparing two clocks",
             ["if (clock.GetUtcNow() - heartbeat.Value!.Heartbeat <= HeartbeatTimeout) continue;"], 10_000 },

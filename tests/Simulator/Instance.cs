@@ -21,9 +21,10 @@ internal sealed class Instance
     /// <param name="batching">As Saga:Batching.</param>
     /// <param name="caching">As Saga:Caching.</param>
     /// <param name="steps">As Saga:Steps.</param>
+    /// <param name="participants">Null: no order is orchestrated.</param>
     public Instance(
         World world, string app, SagaTimeouts timeouts, Func<string, Order?> find, Func<Instance, ISidecar> sidecarOf, ILoggerFactory? logs = null,
-        bool batching = true, bool caching = true, SagaSteps? steps = null)
+        bool batching = true, bool caching = true, SagaSteps? steps = null, Func<Instance, IParticipantCalls>? participants = null)
     {
         steps ??= SagaSteps.Default;
         logs ??= NullLoggerFactory.Instance;
@@ -42,8 +43,10 @@ internal sealed class Instance
             case "orders":
                 Steps = new OrderStore(documents, sidecar, Clock, logs);
                 PlaceOrder = new PlaceOrderHandler(Steps, sidecar, openOrders, null!, null!, null!, steps, Clock);
+                var orchestrator = new Orchestrator(Steps, participants?.Invoke(this)!, logs);
+                PayOrder = new PayOrderHandler(PlaceOrder, orchestrator, Steps, timeouts, Clock);
                 SweepAsync = new OrderSweep(
-                    Steps, sidecar, openOrders, new(documents, sidecar, Clock), steps, timeouts, deadLetters, Clock, logs).RunAsync;
+                    Steps, orchestrator, sidecar, openOrders, new(documents, sidecar, Clock), steps, timeouts, deadLetters, Clock, logs).RunAsync;
                 var orders = new OrderHandlers(Steps, steps, logs);
                 Subscriptions
                     .On<StockReservedEvent>(orders.OnAsync).On<StockReservationFailedEvent>(orders.OnAsync).On<StockReleasedEvent>(orders.OnAsync)
@@ -53,25 +56,29 @@ internal sealed class Instance
                 break;
             case "stock":
                 var stock = new StockHandlers(Holder<Product>(Product.KeyOf), sidecar, AskAsync, logs);
+                Step = stock;
                 Subscriptions
                     .On<OrderCreatedEvent>(stock.ReserveAsync, abandon: stock.AbandonAsync)
                     .On<OrderConfirmedEvent>(stock.SettleAsync).On<OrderFailedEvent>(stock.ReleaseAsync);
                 break;
             case "payments":
                 var payments = new PaymentHandlers(Holder<Account>(Account.KeyOf), sidecar, AskAsync, logs);
+                Step = payments;
                 Subscriptions
                     .On<OrderCreatedEvent>(payments.ChargeAsync, abandon: payments.AbandonAsync)
                     .On<OrderConfirmedEvent>(payments.SettleAsync).On<OrderFailedEvent>(payments.RefundAsync);
                 break;
             case "coupons":
                 var coupons = new CouponHandlers(Holder<Coupon>(Coupon.KeyOf), sidecar, AskAsync, Clock, logs);
+                Step = coupons;
                 Subscriptions
                     .On<OrderCreatedEvent>(coupons.UseAsync, abandon: coupons.AbandonAsync)
                     .On<OrderConfirmedEvent>(coupons.SettleAsync).On<OrderFailedEvent>(coupons.RestoreAsync);
                 break;
             case Member.App:
-                new StepHandlers<Member>(Holder<Member>(Member.KeyOf), documents, sidecar, Member.KeyOf, AskAsync, appId, Member.Decisions)
-                    .SubscribeTo(Subscriptions);
+                var member = new StepHandlers<Member>(Holder<Member>(Member.KeyOf), documents, sidecar, Member.KeyOf, AskAsync, appId, Member.Decisions);
+                Step = member;
+                member.SubscribeTo(Subscriptions);
                 break;
         }
 
@@ -110,6 +117,12 @@ internal sealed class Instance
 
     /// <summary>Null unless it is one of Orders.</summary>
     public OrderStore? Steps { get; }
+
+    /// <summary>Null unless it is one of Orders.</summary>
+    public PayOrderHandler? PayOrder { get; }
+
+    /// <summary>What Orders calls for an orchestrated order. Null unless it is a participant.</summary>
+    public IOrderStep? Step { get; }
 
     /// <summary>Looks up products or accounts, as Orders asks before an order is placed.</summary>
     public Func<IReadOnlyList<string>, CancellationToken, Task> ReadAndCacheAsync { get; }

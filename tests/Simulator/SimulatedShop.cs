@@ -44,7 +44,7 @@ internal sealed class SimulatedShop
     /// <summary>Longer than the calm part of a run: code that waits until a wrong clock is right fails the run.</summary>
     public static readonly TimeSpan ClockWrongMax = TimeSpan.FromMinutes(10);
 
-    private static readonly SagaTimeouts SagaTimeouts = new(TimeSpan.FromSeconds(15), TimeSpan.FromSeconds(4));
+    private static readonly SagaTimeouts SagaTimeouts = new(TimeSpan.FromSeconds(15), TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(10));
     private static readonly TimeSpan SweepPeriod = TimeSpan.FromSeconds(4);
 
     private static readonly JsonSerializerOptions Json = SagaHost.CreateJsonOptions(
@@ -130,9 +130,14 @@ internal sealed class SimulatedShop
             var isKeyed = faults.Unswept || world.Happens(0.5);
             var placed = isKeyed ? order : order with { Id = world.NewId().ToString() };
             var now = instance.Clock.GetUtcNow();
-            await instance.PlaceOrder!.StoreAsync(
+            var stored = await instance.PlaceOrder!.StoreAsync(
                 placed with { Placed = now, Timeline = [new(now, "order-created", "", OrderStatus.Pending, null)] }, default);
             accepted.Add(placed.Id);
+            if (order.Pattern == SagaPattern.Orchestration)
+            {
+                var paid = await instance.PayOrder!.CarryOutAsync(stored);
+                if (paid.Status is not (OrderStatus.Confirmed or OrderStatus.Failed)) throw new InvalidOperationException($"PayOrder has answered {paid.Status}.");
+            }
         }
         catch (Exception fault) when (IsFault(fault))
         {
@@ -361,19 +366,22 @@ internal sealed class SimulatedShop
 
     private Instance Start(string app)
     {
-        var started = new Instance(world, app, SagaTimeouts, Find, NewSidecar, batching: batching, caching: caching, steps: steps);
+        var started = new Instance(
+            world, app, SagaTimeouts, Find, NewSidecar, batching: batching, caching: caching, steps: steps,
+            participants: instance => new SimulatedParticipants(world, CurrentFaults, () => instance.Dead, Pick));
         if (world.Happens(faults.ClockJumps)) SetWrong(started);
         return started;
 
         ISidecar NewSidecar(Instance instance)
         {
-            SidecarFaults Faults() => calm ? SidecarFaults.None : faults.Sidecar;
-            if (!throughDapr) return new SimulatedSidecar(world, Store, app, throughJson ? Json : null, Faults, () => instance.Dead, Publish);
-            var calls = new SimulatedCalls(world, app, Faults, () => instance.Dead);
-            var dapr = new SimulatedDapr(world, Store, app, throughJson ? Json : null, calls, Faults, Publish);
+            if (!throughDapr) return new SimulatedSidecar(world, Store, app, throughJson ? Json : null, CurrentFaults, () => instance.Dead, Publish);
+            var calls = new SimulatedCalls(world, app, CurrentFaults, () => instance.Dead);
+            var dapr = new SimulatedDapr(world, Store, app, throughJson ? Json : null, calls, CurrentFaults, Publish);
             return DaprSidecar.Create(dapr, new(app), SimulatedDapr.Json, batching);
         }
     }
+
+    private SidecarFaults CurrentFaults() => calm ? SidecarFaults.None : faults.Sidecar;
 
     private Instance? Pick(string app) => apps[app] is { Count: > 0 } instances ? instances[world.Chance.Next(instances.Count)] : null;
 

@@ -22,7 +22,9 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
         var throughDapr = seed / 4 % 4 == 0;
         // A third of the runs have a fifth participant.
         var steps = seed % 3 == 0 ? SagaSteps.Of([.. SagaSteps.Default.All.Select(step => step.Name), Member.App]) : SagaSteps.Default;
-        world.Note(() => $"seed {seed}: {faults}, batching {batching}, caching {caching}, through Dapr {throughDapr}, {steps.All.Length} steps");
+        // Half of the runs mix both patterns. Without a sweep a crash leaves an orchestrated order where it is.
+        var isMixed = seed / 16 % 2 == 0 && !faults.Unswept;
+        world.Note(() => $"seed {seed}: {faults}, batching {batching}, caching {caching}, through Dapr {throughDapr}, {steps.All.Length} steps, mixed {isMixed}");
         var shop = new SimulatedShop(world, faults, throughJson: seed % 49 == 0, throughDapr, batching, caching, steps);
 
         var products = Enumerable.Range(0, world.Chance.Next(1, 4))
@@ -35,7 +37,7 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
 
         for (var at = 0; at < 4; at++)
         {
-            var order = OrderOf(world, at, products, steps);
+            var order = OrderOf(world, at, products, steps, isMixed);
             shop.PlaceLater(order, TimeSpan.FromMilliseconds(world.Chance.Next(10_000)));
             if (!faults.Unswept && world.Happens(0.15)) shop.CancelLater(order.Id, TimeSpan.FromMilliseconds(world.Chance.Next(10_100)));
         }
@@ -73,7 +75,8 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
             Poison: Sometimes(0.15), RefusesMissing: world.Happens(0.5));
     }
 
-    private static Order OrderOf(World world, int number, Product[] products, SagaSteps steps)
+    /// <param name="isMixed">Half of the orders are orchestrated.</param>
+    private static Order OrderOf(World world, int number, Product[] products, SagaSteps steps, bool isMixed)
     {
         var user = $"u{world.Chance.Next(2)}";
         var items = products.Where(_ => world.Happens(0.7)).DefaultIfEmpty(products[0])
@@ -81,11 +84,12 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
         var coupon = world.Happens(0.5) ? $"c{world.Chance.Next(2)}" : null;
         var total = items.Sum(item => item.Quantity * item.UnitPrice);
         var discount = coupon is null ? 0 : Math.Min(500, total);
+        var pattern = isMixed && world.Happens(0.5) ? SagaPattern.Orchestration : SagaPattern.Choreography;
         // The id has letters, so that capitals are another spelling.
         return new(
             new Guid(number + 1, 0, 0, [0xAB, 0, 0, 0, 0, 0, 0, 0]).ToString(), user, OrderStatus.Pending, items,
             new(total, discount, total - discount), coupon, new("", "", ""), "",
-            null, default, [], steps.For(coupon, default));
+            null, default, [], steps.For(coupon, default), pattern);
     }
 }
 

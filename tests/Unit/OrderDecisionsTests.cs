@@ -11,7 +11,7 @@ namespace Saga.Tests;
 public sealed class OrderDecisionsTests
 {
     private static readonly DateTimeOffset Start = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
-    private static readonly SagaTimeouts SagaTimeouts = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5));
+    private static readonly SagaTimeouts SagaTimeouts = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(10));
 
     /// <summary>The order is of a time before the fourth.</summary>
     private static readonly SagaSteps Steps = new(SagaSteps.Default.All.Add(Step.Of("points")));

@@ -99,7 +99,7 @@ public sealed class RequestLimitsTests : IDisposable
         Order[] placed = [.. Enumerable.Range(1, Max).Select(number => Hazards.ScriptedShop.OrderOf(number: number))];
         foreach (var order in placed) world.Run(() => placing.StoreAsync(order, default));
         var request = new PlaceOrderRequest { UserId = placed[0].UserId, Items = { new OrderItem { ProductId = "a", Quantity = 1 } } };
-        var rejected = Assert.Throws<RejectedException>(() => world.Run(() => placing.PlaceAsync(request, Caller.Anyone, default)));
+        var rejected = Assert.Throws<RejectedException>(() => world.Run(() => placing.PlaceAsync(request, Caller.Anyone, SagaPattern.Choreography, default)));
         Assert.Equal(StatusCode.ResourceExhausted, rejected.StatusCode);
         Assert.Contains("2 open orders", rejected.Status.Detail);
 
@@ -125,7 +125,7 @@ public sealed class RequestLimitsTests : IDisposable
             shop.World.Run(() => shop.Placing.StoreAsync(order, default));
         }
         var request = new PlaceOrderRequest { UserId = "another", Items = { new OrderItem { ProductId = "a", Quantity = 1 } } };
-        var rejected = Assert.Throws<RejectedException>(() => shop.World.Run(() => shop.Placing.PlaceAsync(request, Caller.Anyone, default)));
+        var rejected = Assert.Throws<RejectedException>(() => shop.World.Run(() => shop.Placing.PlaceAsync(request, Caller.Anyone, SagaPattern.Choreography, default)));
         Assert.Equal(StatusCode.ResourceExhausted, rejected.StatusCode);
         Assert.StartsWith("2 orders are open", rejected.Status.Detail);
     }
@@ -160,11 +160,11 @@ public sealed class RequestLimitsTests : IDisposable
             var sidecar = new SimulatedSidecar(World, Store, "orders", null, () => SidecarFaults.None, () => false, _ => { });
             var documents = DocumentStore.Create(sidecar, new(World.Clock, World.Chance));
             Orders = new(documents, sidecar, World.Clock, NullLoggerFactory.Instance);
-            var timeouts = new SagaTimeouts(Options.Deadline, Options.ResendAfter);
+            var timeouts = SagaTimeouts.Of(Options);
             var openOrders = new OpenOrderLog(sidecar, World.Clock, () => "i", NullLogger<OpenOrderLog>.Instance);
             var deadLetters = new DeadLetters(documents, sidecar, new(documents, sidecar), new("orders"), World.Clock);
             Sweep = new(
-                Orders, sidecar, openOrders, new(documents, sidecar, World.Clock), SagaSteps.Default, timeouts, deadLetters, World.Clock, NullLoggerFactory.Instance);
+                Orders, null!, sidecar, openOrders, new(documents, sidecar, World.Clock), SagaSteps.Default, timeouts, deadLetters, World.Clock, NullLoggerFactory.Instance);
             Sweep.Visited += _ => BeforeVisit();
             Gauge = new(Orders, Sweep, World.Clock);
             Placing = new(Orders, sidecar, openOrders, null!, Gauge, options ?? Options, SagaSteps.Default, World.Clock);

@@ -11,7 +11,7 @@ namespace Saga.Tests;
 public sealed class StepsTests
 {
     private static readonly DateTimeOffset Start = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
-    private static readonly SagaTimeouts Timeouts = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5));
+    private static readonly SagaTimeouts Timeouts = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(10));
     private static readonly Step Points = Step.Of("points");
     private static readonly SagaSteps Four = SagaSteps.Of(["stock", "payments", "coupons", "points"]);
 

@@ -1,5 +1,5 @@
 // The list of orders: newest first, filtered, searched, walked with the arrow keys.
-import { byId, clock, el, fill, get, mark, say, span, statusOf, won } from './page.js';
+import { byId, clock, el, fill, get, mark, patternOf, say, span, statusOf, won } from './page.js';
 
 const PAGE_SIZE = 50;
 const SHOWN_MAX = 500;
@@ -136,7 +136,7 @@ export class OrderList {
     const status = statusOf(order);
     fill(row.firstChild,
       el('span', { class: `badge ${status}` }, status),
-      el('span', { class: 'number' }, order.orderNumber),
+      el('span', { class: 'number' }, order.orderNumber, patternOf(order)),
       el('span', { class: 'amount' }, won(order.finalAmount)),
       el('span', { class: 'when' }, clock(order.placedTime)),
       el('span', { class: 'what' }, whatOf(order, status)),

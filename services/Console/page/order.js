@@ -1,5 +1,5 @@
 // One order: where it stands, what it waits for, and its timeline with a lane for each service.
-import { clock, el, fill, get, span, statusOf, won } from './page.js';
+import { clock, el, fill, get, patternOf, span, statusOf, won } from './page.js';
 import { follow } from './stream.js';
 
 // The steps whose answers are events of their own: the participant, how its events begin, and what is waited for while the order is pending and once it has failed.
@@ -106,7 +106,7 @@ export class OrderPane {
       back(),
       el('header', { class: 'order-head' },
         el('div', {},
-          el('h2', { class: 'number' }, order.orderNumber),
+          el('h2', { class: 'number' }, order.orderNumber, patternOf(order)),
           el('p', { class: 'hint' }, `${order.orderId} · placed ${clock(order.placedTime)} by ${order.userId}`)),
         el('span', { class: `badge big ${status}`, id: 'order-status' }, status)),
       order.reason ? el('p', { class: 'reason' }, el('strong', {}, order.reason), ` ${order.detail}`) : null,

@@ -59,6 +59,10 @@ async function answer(response) {
   throw Object.assign(new Error(problem.detail), { status: response.status });
 }
 
+/** Says that Orders carries the order out by calls; null: it is a choreography. */
+export const patternOf = order => order.pattern === 'SAGA_PATTERN_ORCHESTRATION'
+  ? el('span', { class: 'badge pattern', title: 'Orders calls the participants one after the other' }, 'orchestrated') : null;
+
 /** PENDING of ORDER_STATUS_PENDING. */
 export const statusOf = order => order.status.replace('ORDER_STATUS_', '');
 

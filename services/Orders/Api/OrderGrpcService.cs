@@ -5,12 +5,24 @@ namespace Orders;
 
 /// <summary>The gRPC API of Orders.</summary>
 internal sealed class OrderGrpcService(
-    PlaceOrderHandler placing, OrderStore orders, OrderListing listing, OrderQueries queries, OrderChanges changes, IHostApplicationLifetime lifetime)
+    PlaceOrderHandler placing, PayOrderHandler paying, OrderStore orders, OrderListing listing, OrderQueries queries, OrderChanges changes, IHostApplicationLifetime lifetime)
     : Wire.OrderService.OrderServiceBase
 {
     [Allow(Role.User)]
     public override async Task<Wire.PlaceOrderResponse> PlaceOrder(Wire.PlaceOrderRequest request, ServerCallContext context) =>
-        new() { Order = OrderMapping.From(await placing.PlaceAsync(request, Caller.Of(context), context.CancellationToken)) };
+        new() { Order = OrderMapping.From(await placing.PlaceAsync(request, Caller.Of(context), SagaPattern.Choreography, context.CancellationToken)) };
+
+    [Allow(Role.User)]
+    public override async Task<Wire.PayOrderResponse> PayOrder(Wire.PayOrderRequest request, ServerCallContext context)
+    {
+        new RequestCheck().Must(request.Order is not null, "order", "must be set.").ThrowIfInvalid();
+        var order = await paying.PayAsync(request.Order!, Caller.Of(context), context.CancellationToken);
+        return new()
+        {
+            Result = order.Status == OrderStatus.Confirmed ? Wire.PayResult.Paid : Wire.PayResult.Refused,
+            Order = OrderMapping.From(order),
+        };
+    }
 
     [Allow(Role.User, Role.App + "stock", Role.App + "payments", Role.App + "coupons")]
     public override async Task<Wire.GetOrderResponse> GetOrder(Wire.GetOrderRequest request, ServerCallContext context)

@@ -25,13 +25,37 @@ internal static class OrderHttp
         var api = app.MapGroup("/api/orders").AddEndpointFilter(SameOrigin.FilterAsync).AddEndpointFilter(RequestLimits.FilterRequestAsync)
             .RequireAuthorization(new AllowAttribute(Role.User)).WithTags("Orders");
         api.MapPost("/choreography/{publicId}", PlaceAsync).WithMetadata(new RequestSizeLimitAttribute(BodyMax)).DescribePlaceOrder(IdempotencyKeyHeader);
+        api.MapPost("/{publicId}", PayAsync).WithMetadata(new RequestSizeLimitAttribute(BodyMax)).DescribePayOrder(IdempotencyKeyHeader);
         api.MapGet("/{orderNumber}", GetAsync).DescribeGetOrder();
         api.MapMethods("/{orderNumber}", [HttpMethods.Head], GetAsync).ExcludeFromDescription();
     }
 
     /// <summary>Places an order, which is PENDING first. The saga confirms or fails it.</summary>
     /// <param name="publicId">The user who orders and pays.</param>
-    internal static async Task<IResult> PlaceAsync(string publicId, HttpRequest http, PlaceOrderHandler placing, CancellationToken ct)
+    internal static Task<IResult> PlaceAsync(string publicId, HttpRequest http, PlaceOrderHandler placing, CancellationToken ct) =>
+        AnswerAsync(publicId, http, async (request, caller) =>
+            Created(await placing.PlaceAsync(request, caller, SagaPattern.Choreography, ct)), ct);
+
+    /// <summary>Places an order and carries it out before the answer, participant by participant: orchestration.</summary>
+    /// <param name="publicId">The user who orders and pays.</param>
+    internal static Task<IResult> PayAsync(string publicId, HttpRequest http, PayOrderHandler paying, CancellationToken ct) =>
+        AnswerAsync(publicId, http, async (request, caller) =>
+        {
+            var order = await paying.PayAsync(request, caller, ct);
+            return order.Status == OrderStatus.Confirmed ? Created(order) : Refused(order);
+        }, ct);
+
+    private static IResult Created(Order order) =>
+        TypedResults.Json(OrderJson.From(order), OrderJsonContext.Readable.OrderJson, statusCode: StatusCodes.Status201Created);
+
+    /// <summary>Problem details with the order, which says what is undone.</summary>
+    private static IResult Refused(Order order) => TypedResults.Json(
+        new RefusedJson("about:blank", order.Failure!.Reason, StatusCodes.Status422UnprocessableEntity, order.Failure.Detail, OrderJson.From(order)),
+        OrderJsonContext.Readable.RefusedJson, "application/problem+json", StatusCodes.Status422UnprocessableEntity);
+
+    /// <summary>Reads the body of an order strictly, and answers.</summary>
+    private static async Task<IResult> AnswerAsync(
+        string publicId, HttpRequest http, Func<Wire.PlaceOrderRequest, Caller, Task<IResult>> answer, CancellationToken ct)
     {
         Wire.PlaceOrderRequest request;
         try
@@ -65,11 +89,7 @@ internal static class OrderHttp
             return ProblemDetails.Create(StatusCodes.Status400BadRequest, "INVALID_ARGUMENT", "userId in the body is not the user in the path.");
         }
         request.UserId = publicId;
-        return await ProblemDetails.AnswerAsync(async () =>
-        {
-            var order = OrderJson.From(await placing.PlaceAsync(request, Caller.Of(http.HttpContext.User), ct));
-            return TypedResults.Json(order, OrderJsonContext.Readable.OrderJson, statusCode: StatusCodes.Status201Created);
-        });
+        return await ProblemDetails.AnswerAsync(() => answer(request, Caller.Of(http.HttpContext.User)));
     }
 
     /// <exception cref="RejectedException">There are several keys, an empty one, or another one in the body.</exception>
@@ -115,10 +135,13 @@ internal sealed record StepJson(string Step, string State, string? Reason, strin
 /// <param name="FinalTime">When it was confirmed or failed. Absent: it is pending.</param>
 /// <param name="Revision">Changes of the order so far.</param>
 /// <param name="IsClosed">True: nothing more will happen. Confirmed, or failed and compensated by every participant.</param>
+/// <param name="Pattern">CHOREOGRAPHY or ORCHESTRATION.</param>
+/// <param name="Result">Of an orchestrated order: PAID, REFUSED, or PENDING while it is carried out. Absent: it is a choreography.</param>
+/// <param name="Compensation">How far a failed order is compensated, step by step. Absent unless it failed.</param>
 internal sealed record OrderJson(
     string OrderId, string OrderNumber, string UserId, string Status, ItemJson[] Items, long TotalAmount, long DiscountAmount, long FinalAmount,
     string? UserCouponId, string RecipientName, string ShippingAddress, string ShippingPhone, StepJson[] Steps, string? Reason, string? Detail,
-    DateTimeOffset PlacedTime, DateTimeOffset? FinalTime, long Revision, bool IsClosed)
+    DateTimeOffset PlacedTime, DateTimeOffset? FinalTime, long Revision, bool IsClosed, string Pattern, string? Result, string? Compensation)
 {
     public static OrderJson From(Order order) => new(
         order.Id, Orders.OrderNumber.FromId(Guid.Parse(order.Id)), order.UserId, order.Status.ToString().ToUpperInvariant(),
@@ -127,10 +150,24 @@ internal sealed record OrderJson(
         order.Delivery.RecipientName, order.Delivery.ShippingAddress, order.Delivery.ShippingPhone,
         [.. order.Steps.Select(step => new StepJson(step.Step.Code, step.State.ToString().ToUpperInvariant(),
             step.Rejection?.Reason, step.Reference, step.Compensated))],
-        order.Failure?.Reason, order.Failure?.Detail, order.Placed, order.FinalAt, order.Timeline.Length, order.IsClosed);
+        order.Failure?.Reason, order.Failure?.Detail, order.Placed, order.FinalAt, order.Timeline.Length, order.IsClosed,
+        order.Pattern.ToString().ToUpperInvariant(),
+        order.Pattern == SagaPattern.Choreography ? null : order.Status switch
+        {
+            OrderStatus.Confirmed => "PAID",
+            OrderStatus.Failed => "REFUSED",
+            OrderStatus.Pending or OrderStatus.Abandoned => "PENDING",
+        },
+        order.Status == OrderStatus.Failed ? Explanation.GetCompensation(order) : null);
 }
 
+/// <summary>Problem details (RFC 9457) of an order that was placed, and refused when it was carried out.</summary>
+/// <param name="Title">The reason, in UPPER_SNAKE_CASE.</param>
+/// <param name="Order">Its compensation says what is undone.</param>
+internal sealed record RefusedJson(string Type, string Title, int Status, string Detail, OrderJson Order);
+
 [JsonSerializable(typeof(OrderJson))]
+[JsonSerializable(typeof(RefusedJson))]
 internal sealed partial class OrderJsonContext : JsonSerializerContext
 {
     /// <summary>Without escapes that only HTML needs.</summary>

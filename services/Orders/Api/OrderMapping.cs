@@ -29,6 +29,7 @@ internal static class OrderMapping
             Revision = order.Timeline.Length,
             IsClosed = order.IsClosed,
             Compensation = Explanation.GetCompensation(order),
+            Pattern = From(order.Pattern),
         };
         if (order.UserCouponId is { } coupon) wire.UserCouponId = coupon;
         return wire;
@@ -64,6 +65,12 @@ internal static class OrderMapping
         OrderStatus.Confirmed => Wire.OrderStatus.Confirmed,
         OrderStatus.Failed => Wire.OrderStatus.Failed,
         OrderStatus.Abandoned => Wire.OrderStatus.Unspecified,
+    };
+
+    private static Wire.SagaPattern From(SagaPattern pattern) => pattern switch
+    {
+        SagaPattern.Choreography => Wire.SagaPattern.Choreography,
+        SagaPattern.Orchestration => Wire.SagaPattern.Orchestration,
     };
 
     private static Wire.StepProgress From(StepRecord record) => new()

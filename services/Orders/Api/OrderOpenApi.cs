@@ -52,13 +52,23 @@ internal static class OrderOpenApi
 
     public static void DescribePlaceOrder(this RouteHandlerBuilder place, string idempotencyKeyHeader) => place
         .WithName("PlaceOrder")
+        .DescribePlacing(idempotencyKeyHeader, "The order could not succeed now; errors has each reason. Nothing was placed.");
+
+    public static void DescribePayOrder(this RouteHandlerBuilder pay, string idempotencyKeyHeader) => pay
+        .WithName("PayOrder")
+        .DescribePlacing(idempotencyKeyHeader,
+            "The order could not succeed now; errors has each reason. Nothing was placed. Or it was refused when it was carried out: "
+            + "title is the reason, and order is the order, FAILED, whose compensation says what is undone.");
+
+    /// <param name="unprocessable">When the answer is 422.</param>
+    private static void DescribePlacing(this RouteHandlerBuilder place, string idempotencyKeyHeader, string unprocessable) => place
         .Produces<OrderJson>(StatusCodes.Status201Created)
         .WithMetadata(
             new ProblemOf(StatusCodes.Status404NotFound, "There is no such product, account or coupon."),
             new ProblemOf(StatusCodes.Status409Conflict, "The idempotency key was used with other content."),
             new ProblemOf(StatusCodes.Status413PayloadTooLarge, "The body has more than 256 KiB."),
             new ProblemOf(StatusCodes.Status415UnsupportedMediaType, "The body is not JSON in UTF-8, or its content type does not say so."),
-            new ProblemOf(StatusCodes.Status422UnprocessableEntity, "The order could not succeed now; errors has each reason. Nothing was placed."))
+            new ProblemOf(StatusCodes.Status422UnprocessableEntity, unprocessable))
         .AddOpenApiOperationTransformer((operation, _, _) =>
         {
             operation.RequestBody = new OpenApiRequestBody
@@ -90,7 +100,7 @@ internal static class OrderOpenApi
         {
             Title = "Orders",
             Version = "v1",
-            Description = "Places an order, which a saga then confirms or fails, and reads it. Amounts are in won, times in UTC.",
+            Description = "Places an order, which a saga then confirms or fails, or carries it out at once, and reads it. Amounts are in won, times in UTC.",
             License = new() { Name = "MIT", Identifier = "MIT" },
         };
         // Relative to where the document is read: the port is the operator's.

@@ -7,6 +7,18 @@ internal sealed record Explanation(IReadOnlyList<string> WaitsFor, string Next)
 {
     public static Explanation Of(Order order, SagaTimeouts timeouts, DateTimeOffset now) => order.Status switch
     {
+        OrderStatus.Pending when order.Pattern == SagaPattern.Orchestration => new(
+            [.. OrderDecisions.PendingSteps(order).Take(1).Select(step =>
+                $"{step.Participant} has not answered the call Reserve, since {Seconds(now - order.LastChange)}.")],
+            now - order.Placed >= timeouts.PayDeadline
+                ? "Its deadline has passed; the next sweep fails it, and completed steps are released."
+                : $"Orders calls again, after a crash once nothing has changed for {Seconds(timeouts.ResendAfter)}; "
+                + $"{Seconds(order.Placed + timeouts.PayDeadline - now)} from now the order fails with reason DEADLINE."),
+        OrderStatus.Failed when !order.IsClosed && order.Pattern == SagaPattern.Orchestration => new(
+            [.. OrderDecisions.PendingSteps(order).Reverse().Select(step =>
+                $"{step.Participant} has not answered the call Release ({Compensation(order[step]!)}), "
+                + $"{Seconds(now - order.FinalAt!.Value)} after the order failed.")],
+            $"Orders calls again, once nothing has changed for {Seconds(timeouts.ResendAfter)} and then with backoff, until every participant has released."),
         OrderStatus.Pending => new(
             [.. OrderDecisions.PendingSteps(order).Select(step =>
                 $"{step.Participant} has answered neither {step.SuccessTopic} nor {step.FailureTopic}, "

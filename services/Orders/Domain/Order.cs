@@ -15,6 +15,15 @@ internal enum OrderStatus
     Abandoned,
 }
 
+/// <summary>How an order is carried out.</summary>
+internal enum SagaPattern
+{
+    /// <summary>By events: each participant acts on order-created, and Orders collects their answers.</summary>
+    Choreography,
+    /// <summary>By calls: Orders asks one participant after the other, and releases in reverse.</summary>
+    Orchestration,
+}
+
 internal enum StepState
 {
     /// <summary>No answer yet.</summary>
@@ -76,9 +85,11 @@ internal sealed record Amounts(long Total, long Discount, long Final);
 /// <param name="Failure">Why it failed. Null unless failed.</param>
 /// <param name="Timeline">Oldest first. Its length is the revision of the order.</param>
 /// <param name="Steps">What it waits for, and answers of steps that it does not wait for.</param>
+/// <param name="Pattern">Choreography in documents of version 1, which lack it.</param>
 internal sealed record Order(
     string Id, string UserId, OrderStatus Status, ImmutableArray<Item> Items, Amounts Amounts, string? UserCouponId, Delivery Delivery,
-    string Content, FailureReason? Failure, DateTimeOffset Placed, ImmutableArray<TimelineEntry> Timeline, ImmutableArray<StepRecord> Steps = default)
+    string Content, FailureReason? Failure, DateTimeOffset Placed, ImmutableArray<TimelineEntry> Timeline, ImmutableArray<StepRecord> Steps = default,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] SagaPattern Pattern = SagaPattern.Choreography)
     : IHasInvariants
 {
     private ImmutableArray<StepRecord> steps = Steps.IsDefault ? [] : Steps;

@@ -15,11 +15,17 @@ internal static class OrderDecisions
     /// given the id up since, and would not find an order placed over it. Null: the caller has seen none.</param>
     public static Decision<Order> Place(Order? stored, Order placed, Order? seenTombstone) => stored switch
     {
-        null => new(placed, Created(placed)),
-        { Status: OrderStatus.Abandoned } => stored.Placed == seenTombstone?.Placed ? new(placed, Created(placed)) : new(stored),
-        { Status: OrderStatus.Pending } when stored.Content == placed.Content => new(stored, Created(stored)),
+        null => new(placed, CreatedEvent(placed)),
+        { Status: OrderStatus.Abandoned } => stored.Placed == seenTombstone?.Placed ? new(placed, CreatedEvent(placed)) : new(stored),
+        { Status: OrderStatus.Pending } when stored.Content == placed.Content => new(stored, CreatedEvent(stored)),
         { Status: OrderStatus.Pending or OrderStatus.Confirmed or OrderStatus.Failed } => new(stored),
     };
+
+    /// <summary>An order whose participants answer by events. Those of an orchestrated one answer calls, and publish nothing for it.</summary>
+    /// <exception cref="UnprocessableEventException">The order is orchestrated: the event is not a participant's.</exception>
+    public static Order? AnsweredByEvents(Order? stored) => stored is { Pattern: SagaPattern.Orchestration }
+        ? throw new UnprocessableEventException($"Order {stored.Id} is orchestrated: its participants answer calls, and publish no event for it.")
+        : stored;
 
     /// <summary>A participant has completed its step.</summary>
     public static Decision<Order> StepSucceeded(Order? stored, Step step, string reference, DecisionContext at)
@@ -133,24 +139,34 @@ internal static class OrderDecisions
             var left = Remove(order, removed, at);
             return left is { Status: OrderStatus.Pending, IsComplete: true } ? Confirm(left, at) : new(left);
         }
-        var isDue = at.GetAge(order.LastChange) >= timeouts.ResendAfter;
+        var isDue = IsDue(order, timeouts, at);
         return order.Status switch
         {
-            OrderStatus.Pending when at.GetAge(order.Placed) >= timeouts.Deadline => Fail(order, new("DEADLINE",
-                $"Not every participant had answered {timeouts.Deadline.TotalSeconds:0} s after placing: "
-                    + $"{string.Join(", ", PendingSteps(order).Select(step => step.Participant))}."), at),
-            OrderStatus.Pending => isDue ? new(order, Created(order)) : new(order),
+            OrderStatus.Pending when at.GetAge(order.Placed) >= timeouts.DeadlineOf(order.Pattern) => Expire(order, timeouts, at),
+            OrderStatus.Pending => isDue ? new(order, CreatedEvent(order)) : new(order),
             OrderStatus.Failed when !order.IsClosed => isDue ? new(order, FinalEvent(order)) : new(order), // mutant: order-failed-not-resent
             OrderStatus.Confirmed or OrderStatus.Failed or OrderStatus.Abandoned => new(order),
         };
     }
+
+    /// <summary>The deadline of an order has passed. One that is final stays as it is.</summary>
+    public static Decision<Order> Expire(Order? stored, SagaTimeouts timeouts, DecisionContext at)
+    {
+        var order = Require(stored);
+        return order.Status != OrderStatus.Pending ? new(order) : Fail(order, new("DEADLINE",
+            $"Not every participant had answered {timeouts.DeadlineOf(order.Pattern).TotalSeconds:0} s after placing: "
+                + $"{string.Join(", ", PendingSteps(order).Select(step => step.Participant))}."), at);
+    }
+
+    /// <summary>The order has not changed for so long that its last event is resent, or its last call made again.</summary>
+    public static bool IsDue(Order order, SagaTimeouts timeouts, DecisionContext at) => at.GetAge(order.LastChange) >= timeouts.ResendAfter;
 
     /// <summary>The steps that an open order waits for: their answer, or once it has failed their compensation.</summary>
     public static IEnumerable<Step> PendingSteps(Order order) => order.Steps
         .Where(step => order.Status == OrderStatus.Failed ? !step.Compensated : step.State == StepState.Waiting)
         .Select(step => step.Step);
 
-    public static OutgoingEvent Created(Order order)
+    public static OrderCreatedEvent ToCreatedEvent(Order order)
     {
         var created = new OrderCreatedEvent
         {
@@ -162,7 +178,27 @@ internal static class OrderDecisions
             FinalAmount = order.Amounts.Final,
         };
         if (order.UserCouponId is { } coupon) created.UserCouponId = coupon;
-        return new(order.Id, created);
+        return created;
+    }
+
+    public static OrderFailedEvent ToFailedEvent(Order order)
+    {
+        Step[] completed = [.. order.Steps.Where(step => step.State is StepState.Done or StepState.Undone).Select(step => step.Step)];
+        var failed = new OrderFailedEvent
+        {
+            OrderId = order.Id,
+            UserId = order.UserId,
+            Items = { order.Items.Select(ToLine) },
+            TotalAmount = order.Amounts.Total,
+            DiscountAmount = order.Amounts.Discount,
+            FinalAmount = order.Amounts.Final,
+            Reason = order.Failure!.Reason,
+            Detail = order.Failure.Detail,
+            CompletedSteps = { completed.Where(step => !step.HasSharedEvents).Select(step => step.Wire) },
+            CompletedStepNames = { completed.Select(step => step.Name) },
+        };
+        if (order.UserCouponId is { } coupon) failed.UserCouponId = coupon;
+        return failed;
     }
 
     public static OrderLine ToLine(Item item) => new() { ProductId = item.ProductId, Quantity = item.Quantity, UnitPrice = item.UnitPrice };
@@ -186,15 +222,19 @@ internal static class OrderDecisions
         return new(failed, FinalEvent(failed));
     }
 
+    /// <summary>What the participants of a placed order act on. None of an orchestrated one, which calls them.</summary>
+    private static OutgoingEvent[] CreatedEvent(Order order) =>
+        order.Pattern == SagaPattern.Orchestration ? [] : [new(order.Id, ToCreatedEvent(order))]; // mutant: orchestrated-order-published
+
     /// <summary>
     /// The event of a final order, to whose completed steps a late answer may have been added. None while it is pending, nor once every participant
-    /// has compensated.
+    /// has compensated, nor for the compensation of an orchestrated one, which calls them.
     /// </summary>
     private static OutgoingEvent[] FinalEvent(Order order) => order.Status switch
     {
         OrderStatus.Pending or OrderStatus.Abandoned => [],
         OrderStatus.Confirmed => [new(order.Id, ToConfirmedEvent(order))],
-        OrderStatus.Failed => order.IsClosed ? [] : [new(order.Id, ToFailedEvent(order))],
+        OrderStatus.Failed => order.IsClosed || order.Pattern == SagaPattern.Orchestration ? [] : [new(order.Id, ToFailedEvent(order))],
     };
 
     private static OrderConfirmedEvent ToConfirmedEvent(Order order)
@@ -221,26 +261,6 @@ internal static class OrderDecisions
         var status = new StepStatus { Name = record.Name, AfterMs = (long)(record.AnsweredAt!.Value - placed).TotalMilliseconds };
         if (!record.Step.HasSharedEvents) status.Step = record.Step.Wire;
         return status;
-    }
-
-    private static OrderFailedEvent ToFailedEvent(Order order)
-    {
-        Step[] completed = [.. order.Steps.Where(step => step.State is StepState.Done or StepState.Undone).Select(step => step.Step)];
-        var failed = new OrderFailedEvent
-        {
-            OrderId = order.Id,
-            UserId = order.UserId,
-            Items = { order.Items.Select(ToLine) },
-            TotalAmount = order.Amounts.Total,
-            DiscountAmount = order.Amounts.Discount,
-            FinalAmount = order.Amounts.Final,
-            Reason = order.Failure!.Reason,
-            Detail = order.Failure.Detail,
-            CompletedSteps = { completed.Where(step => !step.HasSharedEvents).Select(step => step.Wire) },
-            CompletedStepNames = { completed.Select(step => step.Name) },
-        };
-        if (order.UserCouponId is { } coupon) failed.UserCouponId = coupon;
-        return failed;
     }
 
     private static Order Append(Order order, DecisionContext at, string name, string detail, OrderStatus? status = null) => order with

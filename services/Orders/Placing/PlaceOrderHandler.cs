@@ -3,7 +3,7 @@ using Wire = Shop.V1;
 
 namespace Orders;
 
-/// <summary>Handles PlaceOrder: validates, prechecks, tracks the id, stores the PENDING order, publishes order-created.</summary>
+/// <summary>Places an order: validates, prechecks, tracks the id, stores the PENDING order, and publishes order-created unless it is orchestrated.</summary>
 internal sealed class PlaceOrderHandler(
     OrderStore orders, ISidecar sidecar, OpenOrderLog openOrders, PrecheckClient precheck, OpenOrderGauge openOrderGauge, SagaOptions options,
     SagaSteps steps, TimeProvider clock)
@@ -23,13 +23,13 @@ internal sealed class PlaceOrderHandler(
     /// <exception cref="RejectedException">
     /// The request is invalid or for somebody else, the precheck found that the order would fail, or too many orders are open.
     /// </exception>
-    public async Task<Order> PlaceAsync(Wire.PlaceOrderRequest request, Caller caller, CancellationToken ct)
+    public async Task<Order> PlaceAsync(Wire.PlaceOrderRequest request, Caller caller, SagaPattern pattern, CancellationToken ct)
     {
         using var step = SagaTracing.Start("place order", orderId: null);
         Check(request);
         caller.MustBe("user_id", request.UserId);
         var content = Fingerprint.Of(request.ToByteArray());
-        Guid? derived = request.IdempotencyKey.Length > 0 ? OrderNumber.Derive(request.UserId, caller.Scope(request.IdempotencyKey)) : null;
+        Guid? derived = request.IdempotencyKey.Length > 0 ? OrderNumber.Derive(request.UserId, KeyOf(request, caller, pattern)) : null;
         if (derived is { } known)
         {
             step?.SetOrder(known.ToString());
@@ -52,7 +52,7 @@ internal sealed class PlaceOrderHandler(
             id.ToString(), request.UserId, OrderStatus.Pending, quote.Items, quote.Amounts, coupon,
             new(request.RecipientName, request.ShippingAddress, request.ShippingPhone), content,
             null, at.Now, [new(at.Now, "order-created", $"Placed for {quote.Amounts.Final:N0} won.", OrderStatus.Pending, at.TraceId)],
-            steps.For(coupon, at.Now)), ct);
+            steps.For(coupon, at.Now), pattern), ct);
         return order.Content == content ? order : throw new RejectedException(Rejection.KeyReused(request.IdempotencyKey));
     }
 
@@ -72,6 +72,13 @@ internal sealed class PlaceOrderHandler(
             tombstone = order;
         }
     }
+
+    /// <summary>A key of PlaceOrder is another one for PayOrder. No key has a line break.</summary>
+    private static string KeyOf(Wire.PlaceOrderRequest request, Caller caller, SagaPattern pattern) => pattern switch
+    {
+        SagaPattern.Choreography => caller.Scope(request.IdempotencyKey),
+        SagaPattern.Orchestration => $"PayOrder\n{caller.Scope(request.IdempotencyKey)}",
+    };
 
     /// <exception cref="RejectedException">RESOURCE_EXHAUSTED.</exception>
     private void RejectOverLimit(string userId)

@@ -57,20 +57,23 @@ internal sealed class OrderHandlers(OrderStore orders, SagaSteps steps, ILoggerF
     private async Task SucceededAsync(string orderId, Step step, Func<Order?, DecisionContext, Decision<Order>> decide, CancellationToken ct)
     {
         OrderLog.Consumed(log, step.SuccessTopic, orderId);
-        await orders.ApplyAsync(orderId, decide, ct);
+        await ApplyAsync(orderId, decide, ct);
     }
 
     private async Task FailedAsync(string orderId, Step step, FailureReason reason, CancellationToken ct)
     {
         OrderLog.Consumed(log, step.FailureTopic, orderId);
-        await orders.ApplyAsync(orderId, (order, at) => OrderDecisions.StepFailed(order, step, reason, at), ct);
+        await ApplyAsync(orderId, (order, at) => OrderDecisions.StepFailed(order, step, reason, at), ct);
     }
 
     private async Task CompensatedAsync(string orderId, Step step, bool undone, CancellationToken ct)
     {
         OrderLog.Consumed(log, step.CompensationTopic, orderId);
-        await orders.ApplyAsync(orderId, (order, at) => OrderDecisions.StepCompensated(order, step, undone, at), ct);
+        await ApplyAsync(orderId, (order, at) => OrderDecisions.StepCompensated(order, step, undone, at), ct);
     }
+
+    private Task ApplyAsync(string orderId, Func<Order?, DecisionContext, Decision<Order>> decide, CancellationToken ct) =>
+        orders.ApplyAsync(orderId, (stored, at) => decide(OrderDecisions.AnsweredByEvents(stored), at), ct);
 }
 
 /// <summary>Subscribes Orders to the participants that have no events of their own.</summary>

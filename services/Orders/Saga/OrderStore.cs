@@ -32,6 +32,25 @@ internal sealed class OrderStore(DocumentStore documents, ISidecar sidecar, Time
         return decision.State!;
     }
 
+    /// <summary>
+    /// As <see cref="ApplyAsync"/>, for an orchestrated order, which goes on without a broker: a participant that does not hear of the end of an order
+    /// asks for it.
+    /// </summary>
+    public async Task<Order> RecordAsync(string orderId, Func<Order?, DecisionContext, Decision<Order>> decide, CancellationToken ct)
+    {
+        var (before, decision) = await SaveAsync(orderId, order => decide(order, Now()), ct);
+        using var step = StartFinalStep(decision.State!, before);
+        try
+        {
+            await PublishAsync(decision, ct);
+        }
+        catch (Dapr.DaprException fault)
+        {
+            OrderLog.EndNotPublished(log, orderId, fault.Message);
+        }
+        return decision.State!;
+    }
+
     /// <summary>Saves a new order and publishes order-created. The order is accepted even if that fails: the sweep publishes it.</summary>
     /// <returns>The order, or a tombstone in its place that is not <paramref name="seenTombstone"/>.</returns>
     public async Task<Order> PlaceAsync(Order placed, Order? seenTombstone, CancellationToken ct)

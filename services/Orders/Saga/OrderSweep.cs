@@ -1,8 +1,8 @@
 namespace Orders;
 
-/// <summary>Sweeps open orders: resends their last event, and fails them at their deadline.</summary>
+/// <summary>Sweeps open orders: resends their last event, or continues their orchestration, and fails them at their deadline.</summary>
 internal sealed class OrderSweep(
-    OrderStore orders, ISidecar sidecar, OpenOrderLog openOrders, OrderHistory history, SagaSteps steps, SagaTimeouts timeouts,
+    OrderStore orders, Orchestrator orchestrator, ISidecar sidecar, OpenOrderLog openOrders, OrderHistory history, SagaSteps steps, SagaTimeouts timeouts,
     DeadLetters deadLetters, TimeProvider clock, ILoggerFactory logs)
     : ISweptEntries
 {
@@ -21,7 +21,7 @@ internal sealed class OrderSweep(
     /// <summary>An order of this instance's log is closed, and leaves the log; raised at least once. Handlers must not block or throw.</summary>
     public event Action<string>? Closed;
 
-    /// <summary>The last event of an order was resent, or its deadline had passed. Handlers must not block or throw.</summary>
+    /// <summary>The last event or call of an order was repeated, or its deadline had passed. Handlers must not block or throw.</summary>
     public event Action<Order>? Resent;
 
     /// <summary>Visits every open order once. Each costs a read, and one that is due for a resend, with exponential backoff, also a publish.</summary>
@@ -66,16 +66,17 @@ internal sealed class OrderSweep(
         }
         if (order.Value.IsClosed) return true;
 
+        var isOrchestrated = order.Value.Pattern == SagaPattern.Orchestration;
         var due = OrderDecisions.OnSweep(order.Value, steps, timeouts, orders.Now());
         var isResend = ReferenceEquals(due.State, order.Value);
-        if (due.Events.Count == 0 && isResend) return false;
-        if (isResend && resends.IsDelayed(entry.OrderId)) return false;
+        var isDue = isOrchestrated ? OrderDecisions.IsDue(order.Value, timeouts, orders.Now()) : due.Events.Count > 0; // mutant: orchestration-not-continued
+        if (isResend && (!isDue || resends.IsDelayed(entry.OrderId))) return false;
         using var step = SagaTracing.StartLinkedRoot("resend order", entry.OrderId, order.Value.Timeline[0].TraceId);
         var now = await orders.ApplyAsync(entry.OrderId, (stored, at) => OrderDecisions.OnSweep(stored, steps, timeouts, at), ct);
         if (isResend) resends.Delay(entry.OrderId);
         else resends.Reset(entry.OrderId);
         OrderLog.Resent(log, entry.OrderId);
         Resent?.Invoke(now);
-        return now.IsClosed;
+        return isOrchestrated ? (await orchestrator.ContinueAsync(now, ct)).IsClosed : now.IsClosed;
     }
 }

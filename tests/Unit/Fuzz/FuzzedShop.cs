@@ -29,7 +29,7 @@ internal sealed class FuzzedShop
     public static readonly JsonSerializerOptions Json = SagaHost.CreateJsonOptions(
         JsonTypeInfoResolver.Combine(OrderStateJsonContext.Default, StockJsonContext.Default, PaymentJsonContext.Default, CouponJsonContext.Default));
 
-    private static readonly SagaTimeouts Timeouts = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5));
+    private static readonly SagaTimeouts Timeouts = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(10));
 
     private readonly World world;
     private readonly List<Exception> bugs = [];

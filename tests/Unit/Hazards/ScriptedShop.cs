@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using Grpc.Core;
 using Orders;
+using Shop.V1;
 using Account = Payments.Account;
 using Coupon = Coupons.Coupon;
 using Order = Orders.Order;
@@ -31,7 +33,7 @@ internal sealed class ScriptedShop
 {
     private static readonly string[] Apps = ["orders", "stock", "payments", "coupons"];
 
-    public static readonly SagaTimeouts SagaTimeouts = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5));
+    public static readonly SagaTimeouts SagaTimeouts = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(10));
 
     private readonly World world;
     private readonly Dictionary<string, Instance> running;
@@ -63,6 +65,15 @@ internal sealed class ScriptedShop
 
     /// <summary>Called after every operation of any service.</summary>
     public Action AfterEach { get; set; } = () => { };
+
+    /// <summary>The calls of Orders to participants, such as "stock Reserve", oldest first.</summary>
+    public List<string> Calls { get; } = [];
+
+    /// <summary>The fault of a call, by its name in <see cref="Calls"/>. Null: none.</summary>
+    public Func<string, Fault?> CallFault { get; set; } = _ => null;
+
+    /// <summary>Nothing can be published while it is true.</summary>
+    public bool IsBrokerDown { get; set; }
 
     /// <summary>True once the scripted fault has happened.</summary>
     public bool TroubleCame { get; private set; }
@@ -129,6 +140,29 @@ internal sealed class ScriptedShop
             order with { Placed = now, Timeline = [new(now, "order-created", "", OrderStatus.Pending, null)] }, default);
         accepted.Add(order.Id);
     };
+
+    /// <summary>Places an order and carries it out by calls.</summary>
+    /// <returns>What PayOrder answers. Null: Orders has crashed, or the call failed.</returns>
+    public Order? Pay(Order order)
+    {
+        Order? paid = null;
+        Run(async () =>
+        {
+            var at = running["orders"];
+            await Placing(order with { Pattern = SagaPattern.Orchestration })();
+            try
+            {
+                paid = await at.PayOrder!.CarryOutAsync(this[order.Id]);
+            }
+            catch (SidecarDownException)
+            {
+                // The client gets UNAVAILABLE.
+            }
+        });
+        return paid;
+    }
+
+    public Func<Task> Paying(string orderId) => () => running["orders"].PayOrder!.CarryOutAsync(this[orderId]);
 
     public Func<Task> Cancelling(string orderId) => () =>
         running["orders"].Steps!.ApplyAsync(orderId, (kept, at) => OrderDecisions.Cancel(kept, "", at), default);
@@ -199,7 +233,8 @@ internal sealed class ScriptedShop
     /// <summary>Starts a second instance of a service.</summary>
     public Instance Another(string app) =>
         new(world, app, SagaTimeouts, Find, instance => new FaultySidecar(
-            new SimulatedSidecar(world, Store, app, null, () => SidecarFaults.None, () => instance.Dead, e => Publish(e, instance)), instance, this));
+            new SimulatedSidecar(world, Store, app, null, () => SidecarFaults.None, () => instance.Dead, e => Publish(e, instance)), instance, this),
+            participants: _ => new ScriptedCalls(this));
 
     /// <summary>Crashes a service and starts it again.</summary>
     public void Kill(string app)
@@ -258,6 +293,7 @@ internal sealed class ScriptedShop
 
     private void Publish(OutgoingEvent e, Instance by)
     {
+        if (IsBrokerDown) throw new SidecarDownException();
         if (deathAhead is var (topic, afterwards) && topic == e.Topic)
         {
             (deathAhead, TroubleCame) = (null, true);
@@ -297,6 +333,47 @@ internal sealed class ScriptedShop
         else foreach (var dead in running.Values.Where(instance => instance.Dead).ToArray()) running[dead.App] = Another(dead.App);
     }
 
+
+    private sealed class ScriptedCalls(ScriptedShop shop) : IParticipantCalls
+    {
+        public Task<ReserveResponse> ReserveAsync(Step step, OrderCreatedEvent order, CancellationToken ct) =>
+            CallAsync(step, "Reserve", called => called.TryAsync(order, default));
+
+        public Task<ReleaseResponse> ReleaseAsync(Step step, OrderFailedEvent order, CancellationToken ct) =>
+            CallAsync(step, "Release", called => called.CancelAsync(order, default));
+
+        private async Task<T> CallAsync<T>(Step step, string method, Func<IOrderStep, Task<T>> make)
+        {
+            var call = $"{step.Name} {method}";
+            shop.Calls.Add(call);
+            var fault = shop.CallFault(call);
+            if (fault == Fault.Failure) throw NotAnswered(call);
+            if (shop.running[step.Name].Dead) shop.running[step.Name] = shop.Another(step.Name);
+            var called = shop.running[step.Name];
+            var answer = new TaskCompletionSource<T>();
+            called.OnCrash += Break;
+            _ = AnswerAsync();
+            var answered = await answer.Task;
+            called.OnCrash -= Break;
+            return fault == Fault.FalseFailure ? throw NotAnswered(call) : answered;
+
+            void Break() => answer.TrySetException(NotAnswered(call));
+
+            async Task AnswerAsync()
+            {
+                try
+                {
+                    answer.TrySetResult(await make(called.Step!));
+                }
+                catch (Exception problem)
+                {
+                    answer.TrySetException(Faults.IsTransient(problem) ? NotAnswered(call) : problem);
+                }
+            }
+        }
+
+        private static RpcException NotAnswered(string call) => new(new(StatusCode.Unavailable, $"{call} was not answered."));
+    }
 
     private sealed class FaultySidecar(ISidecar behind, Instance instance, ScriptedShop shop) : SidecarDecorator(behind)
     {

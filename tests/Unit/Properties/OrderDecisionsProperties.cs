@@ -13,7 +13,7 @@ namespace Saga.Tests.Properties;
 public sealed class OrderDecisionsProperties
 {
     private static readonly DateTimeOffset Start = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
-    private static readonly SagaTimeouts Timeouts = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5));
+    private static readonly SagaTimeouts Timeouts = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(10));
 
     /// <summary>An event, or a call, and how long after the previous one it comes; negative when the clock jumps back.</summary>
     private static readonly Gen<(int Kind, Step Step, int Seconds)> Events =
@@ -76,7 +76,8 @@ public sealed class OrderDecisionsProperties
         one =>
         {
             var events = Decide(one.order, one.e, Start.AddSeconds(20 + Math.Abs(one.e.Seconds)))?.Events ?? [];
-            Assert.All(events.Append(OrderDecisions.Created(one.order)), e => Assert.Equal("", EventRules.Violations(e.Message)));
+            Assert.All(
+                events.Select(e => e.Message).Append(OrderDecisions.ToCreatedEvent(one.order)), e => Assert.Equal("", EventRules.Violations(e)));
         }, 3_000);
 
     /// <summary>Any combination of step records under any status that an order may have.</summary>

@@ -23,7 +23,7 @@ namespace Traces;
 public sealed class SagaTracingTests : IDisposable
 {
     private const string OrderId = "0198c0de-0000-7000-8000-000000000001", First = "0af7651916cd43dd8448eb211c80319c";
-    private static readonly SagaTimeouts SagaTimeouts = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5));
+    private static readonly SagaTimeouts SagaTimeouts = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(10));
 
     private readonly World world = new(1);
     private readonly SimulatedStore store = new();
@@ -58,7 +58,7 @@ public sealed class SagaTracingTests : IDisposable
             Entries = { new TopicEventBulkRequestEntry { EntryId = "1", CloudEvent = envelope } },
         };
 
-        for (var delivery = 0; delivery < 4; delivery++) await AppCallbackService.DispatchAsync(batch, dispatcher, new(), default);
+        for (var delivery = 0; delivery < 4; delivery++) await AppCallbackService.DispatchAsync(batch, dispatcher, default);
 
         var consumed = steps.Where(step => step.OperationName == "settle stock").ToArray();
         Assert.Equal([1, 2, 3, 1], consumed.Select(step => step.GetTagItem("saga.attempt")));
@@ -90,7 +90,7 @@ public sealed class SagaTracingTests : IDisposable
             Topic = "order-confirmed",
             Entries = { new TopicEventBulkRequestEntry { EntryId = "1", CloudEvent = envelope } },
         };
-        await AppCallbackService.DispatchAsync(batch, dispatcher, new(), default);
+        await AppCallbackService.DispatchAsync(batch, dispatcher, default);
         Assert.NotEqual(call.TraceId.ToHexString(), Assert.Single(traces));
         Assert.Same(call, Activity.Current);
     }
@@ -108,7 +108,7 @@ public sealed class SagaTracingTests : IDisposable
         var documents = DocumentStore.Create(sidecar, ConflictBackoff());
         var orders = new OrderStore(documents, sidecar, world.Clock, NullLoggerFactory.Instance);
         var sweep = new OrderSweep(
-            orders, sidecar, openOrders, new(documents, sidecar, world.Clock),
+            orders, null!, sidecar, openOrders, new(documents, sidecar, world.Clock),
             SagaSteps.Default, SagaTimeouts, null!, world.Clock, NullLoggerFactory.Instance);
         Run(() => openOrders.AddAsync(OrderId, default));
         world.Clock.AdvanceTo(world.Clock.GetUtcNow() + SagaTimeouts.ResendAfter);

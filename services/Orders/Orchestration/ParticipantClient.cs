@@ -1,0 +1,30 @@
+using System.Collections.Concurrent;
+using Shop.V1;
+
+namespace Orders;
+
+/// <summary>The calls of an orchestrated order.</summary>
+internal interface IParticipantCalls
+{
+    /// <exception cref="Grpc.Core.RpcException">It did not answer. What it was asked for may be held.</exception>
+    Task<ReserveResponse> ReserveAsync(Step step, OrderCreatedEvent order, CancellationToken ct);
+
+    /// <exception cref="Grpc.Core.RpcException">It did not answer. What it was asked to release may be held still.</exception>
+    Task<ReleaseResponse> ReleaseAsync(Step step, OrderFailedEvent order, CancellationToken ct);
+}
+
+/// <summary>Calls the participants through the sidecars, each call with the timeout Saga:CallTimeout.</summary>
+internal sealed class ParticipantClient(SidecarChannel sidecar, SagaOptions options, TimeProvider clock) : IParticipantCalls
+{
+    private readonly ConcurrentDictionary<string, ParticipantService.ParticipantServiceClient> clients = new();
+
+    public async Task<ReserveResponse> ReserveAsync(Step step, OrderCreatedEvent order, CancellationToken ct) =>
+        await ClientOf(step).ReserveAsync(new() { Order = order }, deadline: Deadline, cancellationToken: ct);
+
+    public async Task<ReleaseResponse> ReleaseAsync(Step step, OrderFailedEvent order, CancellationToken ct) =>
+        await ClientOf(step).ReleaseAsync(new() { Order = order }, deadline: Deadline, cancellationToken: ct);
+
+    private DateTime Deadline => clock.GetUtcNow().UtcDateTime + options.CallTimeout;
+
+    private ParticipantService.ParticipantServiceClient ClientOf(Step step) => clients.GetOrAdd(step.Name, name => new(sidecar.To(name)));
+}

@@ -1,0 +1,158 @@
+using Orders;
+using Shop.V1;
+using OrderStatus = Orders.OrderStatus;
+using StepState = Orders.StepState;
+
+namespace Saga.Tests.Hazards;
+
+/// <summary>An order that Orders carries out by calls, with a fault at each call and each operation.</summary>
+public sealed class Orchestrated
+{
+    private static readonly string[] Reserves = ["stock Reserve", "payments Reserve", "coupons Reserve"];
+    private static readonly string[] Releases = ["coupons Release", "payments Release", "stock Release"];
+
+    [Fact]
+    public void Each_participant_is_called_in_turn_and_the_order_is_paid()
+    {
+        var shop = new ScriptedShop();
+        var paid = shop.Pay(ScriptedShop.OrderOf())!;
+        Assert.Equal(OrderStatus.Confirmed, paid.Status);
+        Assert.Equal(Reserves, shop.Calls);
+        Assert.Equal(["order-confirmed"], shop.Published.Select(e => e.Topic));
+        Assert.Equal(["order-created", "stock-reserved", "payment-completed", "coupon-used", "order-confirmed"], paid.Timeline.Select(entry => entry.Event));
+        shop.CloseAll();
+        Assert.Equal((8, 0, 2), (shop.Pieces("a").Available, shop.Pieces("a").Held, shop.Pieces("a").Consumed));
+    }
+
+    [Fact]
+    public void A_refusal_releases_in_reverse_and_the_steps_behind_it_are_never_begun()
+    {
+        var shop = new ScriptedShop();
+        shop.Poor(100);
+        var refused = shop.Pay(ScriptedShop.OrderOf())!;
+        Assert.Equal([Reserves[0], Reserves[1], .. Releases], shop.Calls);
+        Assert.Equal((OrderStatus.Failed, "BALANCE_TOO_LOW", true), (refused.Status, refused.Failure!.Reason, refused.IsClosed));
+        Assert.Equal([StepState.Undone, StepState.Refused, StepState.Skipped], refused.Steps.Select(step => step.State));
+        Assert.Empty(shop.Published);
+        shop.CloseAll();
+    }
+
+    [Theory, InlineData(0), InlineData(1), InlineData(2)]
+    public void A_lost_answer_is_asked_for_again_and_nothing_is_held_twice(int call)
+    {
+        var shop = new ScriptedShop();
+        shop.CallFault = made => made == Reserves[call] && shop.Calls.Count(one => one == made) < 3 ? Fault.FalseFailure : null;
+        Assert.Equal(OrderStatus.Confirmed, shop.Pay(ScriptedShop.OrderOf())!.Status);
+        Assert.Equal(3, shop.Calls.Count(made => made == Reserves[call]));
+        shop.CloseAll();
+        Assert.Equal(8, shop.Pieces("a").Available);
+    }
+
+    [Theory, InlineData(true), InlineData(false)]
+    public void A_participant_that_does_not_answer_fails_the_order_and_releases_once_it_does(bool holds)
+    {
+        var shop = new ScriptedShop();
+        var isSilent = true;
+        shop.CallFault = made => made.StartsWith("payments", StringComparison.Ordinal) && isSilent ? (holds ? Fault.FalseFailure : Fault.Failure) : null;
+        var failed = shop.Pay(ScriptedShop.OrderOf())!;
+        Assert.Equal((OrderStatus.Failed, "DEADLINE", false), (failed.Status, failed.Failure!.Reason, failed.IsClosed));
+        // One that does not answer keeps no other from releasing.
+        Assert.Equal([StepState.Undone, StepState.Waiting, StepState.Skipped], failed.Steps.Select(step => step.State));
+        Assert.Equal("STOCK done, PAYMENT waiting, COUPON nothing to undo", Explanation.GetCompensation(failed));
+        isSilent = false;
+        shop.CloseAll();
+        Assert.Equal(holds ? StepState.Undone : StepState.Skipped, shop[failed.Id].Steps[1].State);
+        Assert.Equal(10_000, shop.Won.Available);
+    }
+
+    [Fact, Trait("Hazard", "H5")]
+    public void A_crash_between_any_two_operations_of_any_service_leaves_an_order_that_closes_correctly() => Everywhere(Fault.Death);
+
+    [Fact, Trait("Hazard", "H5")]
+    public void A_sidecar_outage_during_any_one_operation_leaves_an_order_that_closes_correctly() => Everywhere(Fault.Failure);
+
+    [Fact, Trait("Hazard", "H23")]
+    public void A_write_that_succeeded_but_was_reported_as_failed_is_not_repeated() => Everywhere(Fault.FalseFailure);
+
+    /// <summary>The fault at each operation of each service in turn, for an order that is paid and one that is refused.</summary>
+    private static void Everywhere(Fault fault)
+    {
+        foreach (var balance in (long[])[10_000, 100])
+        {
+            foreach (var app in (string[])["orders", "stock", "payments", "coupons"])
+            {
+                var at = 0;
+                for (; ; at++)
+                {
+                    var shop = new ScriptedShop();
+                    shop.Poor(balance);
+                    shop.TroubleAhead(app, fault, at);
+                    var order = ScriptedShop.OrderOf();
+                    try
+                    {
+                        shop.Pay(order);
+                    }
+                    catch (SidecarDownException)
+                    {
+                        // Placing failed, and the client was told.
+                    }
+                    if (!shop.TroubleCame) break;
+                    shop.CloseAll();
+                }
+                Assert.InRange(at, 1, 60);
+            }
+        }
+    }
+
+    [Fact]
+    public void Two_runs_at_the_same_time_hold_once()
+    {
+        for (var seed = 1; seed < 200; seed++)
+        {
+            var shop = new ScriptedShop(seed);
+            var order = ScriptedShop.OrderOf() with { Pattern = SagaPattern.Orchestration };
+            shop.Place(order);
+            shop.Pass(ScriptedShop.SagaTimeouts.ResendAfter);
+            shop.Together(shop.Sweeping("orders"), shop.Sweeping("orders", shop.Another("orders")), shop.Paying(order.Id));
+            Assert.Equal(OrderStatus.Confirmed, shop[order.Id].Status);
+            shop.CloseAll();
+        }
+    }
+
+    [Fact]
+    public void Without_a_broker_the_order_is_paid_and_the_participants_ask_for_its_end()
+    {
+        var shop = new ScriptedShop { IsBrokerDown = true };
+        Assert.Equal(OrderStatus.Confirmed, shop.Pay(ScriptedShop.OrderOf())!.Status);
+        shop.IsBrokerDown = false;
+        shop.Pass(ScriptedShop.SagaTimeouts.Deadline);
+        foreach (var app in (string[])["stock", "payments", "coupons"]) shop.Sweep(app);
+        Assert.Equal((0, 2), (shop.Pieces("a").Held, shop.Pieces("a").Consumed));
+        shop.CloseAll();
+    }
+
+    [Fact]
+    public void An_event_answers_for_no_orchestrated_order()
+    {
+        var shop = new ScriptedShop { ExpectedDeadLetters = 1 };
+        var order = ScriptedShop.OrderOf() with { Pattern = SagaPattern.Orchestration };
+        shop.Place(order);
+        shop.Receive("orders", "forged", new StockReservedEvent { OrderId = order.Id, ReservationId = "forged" });
+        Assert.Equal(StepState.Waiting, shop[order.Id].Steps[0].State);
+        shop.CloseAll();
+    }
+
+    [Fact]
+    public void A_cancelled_order_is_released_by_the_sweep()
+    {
+        var shop = new ScriptedShop();
+        shop.TroubleAhead("orders", Fault.Death, 8);
+        var order = ScriptedShop.OrderOf();
+        shop.Pay(order);
+        Assert.Equal(OrderStatus.Pending, shop[order.Id].Status);
+        shop.Together(shop.Cancelling(order.Id));
+        Assert.False(shop[order.Id].IsClosed);
+        shop.CloseAll();
+        Assert.Equal(("CANCELLED", 10), (shop[order.Id].Failure!.Reason, shop.Pieces("a").Available));
+    }
+}
