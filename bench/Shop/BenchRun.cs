@@ -34,10 +34,11 @@ internal sealed class BenchRun : IAsyncDisposable
 
     /// <param name="traces">See <see cref="ShopUnderTest.StartAsync"/>.</param>
     /// <param name="overload">See there.</param>
-    public static async Task<BenchRun> StartAsync(TimeSpan measured, bool traces, bool overload)
+    /// <param name="slowPayments">See there.</param>
+    public static async Task<BenchRun> StartAsync(TimeSpan measured, bool traces, bool overload, bool slowPayments = false)
     {
         var load = double.Parse(File.ReadAllText("/proc/loadavg").Split(' ')[0]);
-        var shop = await ShopUnderTest.StartAsync(Directory.GetCurrentDirectory(), traces, overload);
+        var shop = await ShopUnderTest.StartAsync(Directory.GetCurrentDirectory(), traces, overload, slowPayments);
         Log($"started, and the first order answered, in {shop.FirstAnswer.TotalSeconds:N1} s");
         return new(shop, CompletionListener.Start(await shop.ConnectRedisAsync()), measured, load);
     }
@@ -50,6 +51,19 @@ internal sealed class BenchRun : IAsyncDisposable
         if (!alsoHotAndBurst) return;
         await ClosedLoopAsync("128 in flight, one hot product", BusyInFlight, hot: true);
         await BurstAsync(20_000);
+    }
+
+    /// <summary>Compares choreography and orchestration.</summary>
+    /// <returns>All invariants hold.</returns>
+    public async Task<bool> CompareAsync(bool json)
+    {
+        await FillAsync(1);
+        var results = await new PatternComparison(shop, new(shop, catalog, completions), catalog, measured).RunAsync();
+        await PatternComparison.ReportAsync(results, json);
+        Log("the audit");
+        var invariants = await AuditRunner.RunAsync(shop.Clients, TimeSpan.FromSeconds(60), _ => { }, default);
+        foreach (var wrong in invariants.Where(invariant => !invariant.Holds)) await Console.Error.WriteLineAsync($"BROKEN {wrong.Name}: {wrong.Sums}");
+        return invariants.All(invariant => invariant.Holds);
     }
 
     /// <summary>Repeats the load with ten times the products and accounts, and with ten times the orders in the store.</summary>

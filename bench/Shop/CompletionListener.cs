@@ -9,7 +9,7 @@ internal sealed class CompletionListener : IAsyncDisposable
 {
     private static readonly string[] Topics = ["order-confirmed", "order-failed"];
 
-    private readonly ConcurrentDictionary<string, TaskCompletionSource<long>> completed = new();
+    private readonly ConcurrentDictionary<string, TaskCompletionSource<(bool IsConfirmed, long At)>> completed = new();
     private readonly IConnectionMultiplexer redis;
     private readonly Task reading;
     private long confirmed;
@@ -30,12 +30,15 @@ internal sealed class CompletionListener : IAsyncDisposable
 
     /// <summary>Waits for the final status of an order.</summary>
     /// <returns>When it was observed, a <see cref="Stopwatch"/> timestamp.</returns>
-    public async Task<long> WaitAsync(string orderId)
+    public async Task<long> WaitAsync(string orderId) => (await WaitForEndAsync(orderId)).At;
+
+    /// <summary>Waits for the final status of an order.</summary>
+    /// <returns>Whether it was confirmed, and when that was observed, a <see cref="Stopwatch"/> timestamp.</returns>
+    public async Task<(bool IsConfirmed, long At)> WaitForEndAsync(string orderId)
     {
-        var end = GetCompletion(orderId);
-        var at = await end.Task;
+        var end = await GetCompletion(orderId).Task;
         completed.TryRemove(orderId, out _);
-        return at;
+        return end;
     }
 
     public async ValueTask DisposeAsync()
@@ -45,7 +48,7 @@ internal sealed class CompletionListener : IAsyncDisposable
         await redis.DisposeAsync();
     }
 
-    private TaskCompletionSource<long> GetCompletion(string orderId) =>
+    private TaskCompletionSource<(bool IsConfirmed, long At)> GetCompletion(string orderId) =>
         completed.GetOrAdd(orderId, _ => new(TaskCreationOptions.RunContinuationsAsynchronously));
 
     private async Task ReadAsync()
@@ -66,7 +69,7 @@ internal sealed class CompletionListener : IAsyncDisposable
                     foreach (var entry in (RedisResult[])stream[1]!)
                     {
                         after[topic] = (string)entry[0]!;
-                        if (!GetCompletion(ParseOrderId((RedisValue[])entry[1]!)).TrySetResult(now)) continue;
+                        if (!GetCompletion(ParseOrderId((RedisValue[])entry[1]!)).TrySetResult((topic == 0, now))) continue;
                         if (topic == 0) Interlocked.Increment(ref confirmed);
                         else Interlocked.Increment(ref failed);
                     }

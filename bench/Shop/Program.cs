@@ -33,4 +33,14 @@ bench.SetAction(async parsed =>
     else await run.RunLoadsAsync(customers, alsoHotAndBurst: !parsed.GetValue(quick));
     return await run.ReportAsync(parsed.GetValue(json)) ? 0 : 1;
 });
+var compare = new Command("compare", "Compares choreography and orchestration in one run: 1, 16 and 128 in flight, a slow participant, one that is down.")
+{
+    seconds, json,
+};
+compare.SetAction(async parsed =>
+{
+    await using var run = await BenchRun.StartAsync(TimeSpan.FromSeconds(parsed.GetValue(seconds) ?? 10), traces: false, overload: true, slowPayments: true);
+    return await run.CompareAsync(parsed.GetValue(json)) ? 0 : 1;
+});
+bench.Add(compare);
 return await bench.Parse(args).InvokeAsync();

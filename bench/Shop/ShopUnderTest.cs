@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using System.Text.RegularExpressions;
 using Shop;
 using Shared;
@@ -18,9 +20,15 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("bench-");
     private readonly Dictionary<string, int> ports = ProjectPorts.ToDictionary(port => port, _ => FreePort.Take());
     private readonly int redisPort = FreePort.Take();
+
+    /// <summary>Of Payments behind <see cref="PaymentsLink"/>.</summary>
+    private readonly int paymentsPort = FreePort.Take();
     private Process? redis;
     private Process? runner;
     private TraceSink? sink;
+
+    /// <summary>In front of Payments. Null: its sidecar calls it directly.</summary>
+    public SlowLink? PaymentsLink { get; private set; }
 
     private IConnectionMultiplexer? connection;
 
@@ -46,7 +54,8 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     /// <param name="root">The folder of the repository.</param>
     /// <param name="traces">Trace every order, and send the spans of services and sidecars.</param>
     /// <param name="overload">With the limits and timeouts that a shop has by default, also for a burst.</param>
-    public static async Task<ShopUnderTest> StartAsync(string root, bool traces, bool overload)
+    /// <param name="slowPayments">With a <see cref="PaymentsLink"/>.</param>
+    public static async Task<ShopUnderTest> StartAsync(string root, bool traces, bool overload, bool slowPayments)
     {
         var shop = new ShopUnderTest();
         if (traces) shop.sink = new(FreePort.Take());
@@ -56,7 +65,8 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         {
             await shop.StartRedisAsync();
             var begun = Stopwatch.GetTimestamp();
-            shop.StartRunner(root, overload);
+            shop.StartRunner(root, overload, slowPayments);
+            if (slowPayments) await shop.StartPaymentsLinkAsync();
             shop.Clients = new(shop.GetAddress("5001"), shop.GetAddress("5002"), shop.GetAddress("5003"), shop.GetAddress("5004"));
             await shop.Clients.WaitUntilReadyAsync(TimeSpan.FromSeconds(60), default);
             await shop.PlaceFirstAsync();
@@ -77,6 +87,7 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         Terminate();
         foreach (var process in Started) await process.WaitForExitAsync();
         sink?.Dispose();
+        PaymentsLink?.Dispose();
         folder.Delete(recursive: true);
     }
 
@@ -93,6 +104,25 @@ internal sealed class ShopUnderTest : IAsyncDisposable
             using var kill = Process.Start("kill", ["-TERM", $"{process.Id}"]);
             kill.WaitForExit();
         }
+    }
+
+    /// <summary>The runner refuses a port that is taken: the link takes its place once Payments has started.</summary>
+    private async Task StartPaymentsLinkAsync()
+    {
+        while (true)
+        {
+            using var probe = new TcpClient();
+            try
+            {
+                await probe.ConnectAsync(IPAddress.Loopback, paymentsPort);
+                break;
+            }
+            catch (SocketException) when (runner is { HasExited: false })
+            {
+                await Task.Delay(50);
+            }
+        }
+        PaymentsLink = new(ports["5003"], paymentsPort);
     }
 
     private async Task PlaceFirstAsync()
@@ -120,7 +150,7 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         throw new InvalidOperationException("redis-server did not start.");
     }
 
-    private void StartRunner(string root, bool overload)
+    private void StartRunner(string root, bool overload, bool slowPayments)
     {
         var components = folder.CreateSubdirectory("components").FullName;
         foreach (var file in Directory.EnumerateFiles(Path.Combine(root, "components")))
@@ -137,6 +167,10 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         foreach (var (port, free) in ports) run = Regex.Replace(run, $@"(?<=: ""?){port}\b", $"{free}");
         run = Regex.Replace(run, @"services/(\w+)", match => folder.CreateSubdirectory(match.Groups[1].Value).FullName);
         run = run.Replace("../../artifacts", Path.Combine(root, "artifacts")).Replace("/release/", $"/{Configuration}/");
+        if (slowPayments)
+        {
+            run = run.Replace("Payments.dll]", $"Payments.dll, --APP_PORT, \"{paymentsPort}\"]");
+        }
         var file2 = Path.Combine(folder.FullName, "dapr.yaml");
         File.WriteAllText(file2, run);
         var daprd = Path.Combine(root, $"artifacts/bin/daprd/{Configuration}/daprd.dll");
