@@ -77,7 +77,7 @@ internal sealed class PlaceOrderHandler(
     private void RejectOverLimit(string userId)
     {
         if (IsOverLimit) throw new RejectedException(OverLimit);
-        if (openOrderGauge.CountOf(userId) >= options.OpenOrdersPerUserMax)
+        if (openOrderGauge.GetCount(userId) >= options.OpenOrdersPerUserMax)
         {
             throw new RejectedException(Rejection.Exhausted(
                 $"User '{userId}' has {options.OpenOrdersPerUserMax} open orders, as many as one user may have", RetryAfter));
