@@ -47,7 +47,7 @@ internal sealed class SagaOptions
             Deadline = settings.Duration("Saga:Deadline", TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(1), TimeSpan.FromHours(24)),
             ResendAfter = settings.Duration("Saga:ResendAfter", TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1)),
             SweepPeriod = settings.Duration("Saga:SweepPeriod", TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(50), TimeSpan.FromMinutes(10)),
-            Steps = settings.AppIds("Saga:Steps", "stock,payments,coupons"),
+            Steps = settings.AppIds("Saga:Steps", "first,second"),
             BulkSubscribe = settings.Flag("Saga:BulkSubscribe", false),
             Batching = settings.Flag("Saga:Batching", true),
             Caching = settings.Flag("Saga:Caching", true),
