@@ -182,7 +182,7 @@ public sealed class RequestLimitsTests : IDisposable
 
         public PlaceOrderHandler Placing { get; }
 
-        /// <summary>Called when a sweep has read an order, before anybody else hears of it.</summary>
+        /// <summary>Called when a sweep has read an order, before any handler of <see cref="OrderSweep.Visited"/>.</summary>
         public Action BeforeVisit { get; set; } = () => { };
     }
 
