@@ -99,7 +99,7 @@ for part in "${parts[@]}"; do
   fi
 done
 
-# Nobody else on this machine may call the sidecars, or deliver events to the services. ./shop reads the tokens from this file.
+# Other users of this machine must not call the sidecars, or deliver events to the services. ./shop reads the tokens from this file.
 if [ -z "${DAPR_API_TOKEN:-}${APP_API_TOKEN:-}" ]; then
   token() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
   (umask 077 && printf 'DAPR_API_TOKEN=%s\nAPP_API_TOKEN=%s\n' "$(token)" "$(token)" >.data/tokens)

@@ -19,11 +19,11 @@ internal sealed class LoadPhases(ShopUnderTest shop, BenchCatalog catalog, Compl
         long accepted = 0;
         var customers = Enumerable.Range(0, inFlight).Select(async at =>
         {
-            var chance = new Random(at);
+            var random = new Random(at);
             while (!Volatile.Read(ref over))
             {
                 var begun = Stopwatch.GetTimestamp();
-                var placed = await shop.Clients.Orders.PlaceOrderAsync(catalog.CreateOrder(chance, hot));
+                var placed = await shop.Clients.Orders.PlaceOrderAsync(catalog.CreateOrder(random, hot));
                 if (Volatile.Read(ref measuring)) Interlocked.Increment(ref accepted);
                 var ended = await completions.WaitAsync(placed.Order.OrderId);
                 if (Volatile.Read(ref measuring)) latencies.Add(Stopwatch.GetElapsedTime(begun, ended).TotalMilliseconds);
@@ -69,7 +69,7 @@ internal sealed class LoadPhases(ShopUnderTest shop, BenchCatalog catalog, Compl
         {
             var begun = Stopwatch.GetTimestamp();
             var placed = await shop.Clients.Orders.PlaceOrderAsync(catalog.CreateOrder(new(at), hot: false), cancellationToken: ct);
-            ends.Add(EndAsync(placed.Order.OrderId, begun));
+            ends.Add(MeasureAsync(placed.Order.OrderId, begun));
         });
         var accepted = orders / watch.Elapsed.TotalSeconds;
         await Task.WhenAll(ends);
@@ -78,7 +78,7 @@ internal sealed class LoadPhases(ShopUnderTest shop, BenchCatalog catalog, Compl
             $"burst of {orders:N0}", accepted, seconds, completions.Confirmed - confirmed, completions.Failed - failed, latencies,
             await ResourceCounters.ReadAsync(shop) - before);
 
-        async Task EndAsync(string order, long begun) => latencies.Add(Stopwatch.GetElapsedTime(begun, await completions.WaitAsync(order)).TotalMilliseconds);
+        async Task MeasureAsync(string order, long begun) => latencies.Add(Stopwatch.GetElapsedTime(begun, await completions.WaitAsync(order)).TotalMilliseconds);
     }
 
     /// <summary>Open loop: places orders at a constant rate, whatever becomes of them, and waits until all that were accepted have ended.</summary>
@@ -86,7 +86,7 @@ internal sealed class LoadPhases(ShopUnderTest shop, BenchCatalog catalog, Compl
     {
         const int Sixths = 6;
         var latencies = new ConcurrentBag<double>();
-        var (chance, requests, ends, sixths) = (new Random(1), new List<Task>(), new ConcurrentBag<Task>(), new List<double>());
+        var (random, requests, ends, sixths) = (new Random(1), new List<Task>(), new ConcurrentBag<Task>(), new List<double>());
         long placed = 0, rejected = 0, failedRequests = 0;
         var (before, confirmed, failed, watch) = (await ResourceCounters.ReadAsync(shop), completions.Confirmed, completions.Failed, Stopwatch.StartNew());
         var counted = confirmed + failed;
@@ -94,7 +94,7 @@ internal sealed class LoadPhases(ShopUnderTest shop, BenchCatalog catalog, Compl
         {
             while (watch.Elapsed < duration)
             {
-                while (requests.Count < watch.Elapsed.TotalSeconds * perSecond) requests.Add(PlaceAsync(catalog.CreateOrder(chance, hot: false)));
+                while (requests.Count < watch.Elapsed.TotalSeconds * perSecond) requests.Add(PlaceAsync(catalog.CreateOrder(random, hot: false)));
                 if (watch.Elapsed >= duration * (sixths.Count + 1) / Sixths)
                 {
                     var now = completions.Confirmed + completions.Failed;
@@ -121,7 +121,7 @@ internal sealed class LoadPhases(ShopUnderTest shop, BenchCatalog catalog, Compl
             {
                 var order = (await shop.Clients.Orders.PlaceOrderAsync(request)).Order.OrderId;
                 Interlocked.Increment(ref placed);
-                ends.Add(EndAsync(order, begun));
+                ends.Add(MeasureAsync(order, begun));
             }
             catch (RpcException refused) when (refused.StatusCode == StatusCode.ResourceExhausted)
             {
@@ -133,7 +133,7 @@ internal sealed class LoadPhases(ShopUnderTest shop, BenchCatalog catalog, Compl
             }
         }
 
-        async Task EndAsync(string order, long begun) => latencies.Add(Stopwatch.GetElapsedTime(begun, await completions.WaitAsync(order)).TotalMilliseconds);
+        async Task MeasureAsync(string order, long begun) => latencies.Add(Stopwatch.GetElapsedTime(begun, await completions.WaitAsync(order)).TotalMilliseconds);
     }
 
     private static PhaseResult CreateResult(

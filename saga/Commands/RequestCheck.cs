@@ -43,7 +43,7 @@ public sealed class RequestCheck
     internal RequestCheck CanonicalOrderId(string field, string value) => Must(
         Guid.TryParseExact(value, "D", out var id) && id.ToString() == value, field, $"must be a UUID in 36 lower-case characters, {Seen(value)}.");
 
-    /// <summary>Text of a client. Its length counts code points, as people count characters; control characters and half surrogate pairs are refused.</summary>
+    /// <summary>Text of a client. Its length counts code points, not UTF-16 units; control characters and half surrogate pairs are refused.</summary>
     public RequestCheck Text(string field, string value, int min, int max)
     {
         Length(field, value, min, max);

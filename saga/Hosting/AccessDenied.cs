@@ -14,7 +14,7 @@ namespace Saga.Hosting;
 
 /// <summary>
 /// Answers a call that is not allowed: over gRPC UNAUTHENTICATED or PERMISSION_DENIED, over HTTP 401 or 403 with problem details. When the keys of the
-/// issuer cannot be read, nobody knows yet: UNAVAILABLE.
+/// issuer cannot be read, the token cannot be validated yet: UNAVAILABLE.
 /// </summary>
 internal sealed class AccessDenied(TimeProvider clock, ILogger<AccessDenied> log) : IAuthorizationMiddlewareResultHandler, IDisposable
 {

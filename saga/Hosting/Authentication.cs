@@ -105,7 +105,7 @@ internal static class Authentication
 
     /// <summary>
     /// Another app, through its sidecar and that of this service: daprd adds the caller's app id to a call between sidecars, and APP_API_TOKEN on the last
-    /// hop, which nobody else knows. An app that sends the header itself is named twice, and refused.
+    /// hop, which only the sidecar and its app know. An app that sends the header itself is named twice, and refused.
     /// </summary>
     private sealed class AppHandler(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder, AppToken token)
         : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)

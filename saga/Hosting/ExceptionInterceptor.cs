@@ -61,7 +61,7 @@ internal sealed class ExceptionInterceptor(TimeProvider clock, ILogger<Exception
                 SagaLog.UnhandledException(log, fault, context.Method, GetOrder(request));
                 return new Status(StatusCode.DataLoss, $"{fault.Message} Nothing was changed; an operator has to look at it (docs/debugging.md).");
             case DaprException or RpcException:
-                var cause = Faults.CauseOf(fault);
+                var cause = Faults.GetCause(fault);
                 if (faults.Begins(context.Method[(context.Method.LastIndexOf('/') + 1)..], cause))
                 {
                     SagaLog.DependencyFailed(log, context.Method, cause, GetOrder(request));

@@ -35,7 +35,7 @@ internal sealed class Readiness(
         }
         catch (Exception fault) when (Faults.IsTransient(fault))
         {
-            return $"The state store '{DaprSidecar.StateStore}' does not answer: {Faults.CauseOf(fault)}";
+            return $"The state store '{DaprSidecar.StateStore}' does not answer: {Faults.GetCause(fault)}";
         }
         return probe.IsRead || await IsSubscribedAsync(ct) ? null : "The sidecar has not asked for the subscriptions yet: no event would be delivered.";
     }

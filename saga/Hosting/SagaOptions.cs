@@ -55,7 +55,7 @@ internal sealed class SagaOptions
             PayDeadline = settings.Duration("Saga:PayDeadline", TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(10)),
             CallTimeout = settings.Duration("Saga:CallTimeout", TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(1)),
             SweepPeriod = settings.Duration("Saga:SweepPeriod", TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(50), TimeSpan.FromMinutes(10)),
-            Steps = settings.AppIds("Saga:Steps", "stock,payments,coupons"),
+            Steps = settings.AppIds("Saga:Steps", "first,second"),
             BulkSubscribe = settings.Flag("Saga:BulkSubscribe", false),
             Batching = settings.Flag("Saga:Batching", true),
             Caching = settings.Flag("Saga:Caching", true),

@@ -13,7 +13,7 @@ internal sealed partial class SettingReader(IConfiguration configuration)
     private readonly List<string> problems = [];
 
     /// <summary>A duration in the form 500ms, 60s, 2m, 1h or 1m30s, or as hours, minutes and seconds: 00:01:00.</summary>
-    /// <remarks>A bare number is refused: .NET would read 60 as 60 days, and people mean seconds.</remarks>
+    /// <remarks>A bare number is refused: .NET would read 60 as 60 days, where seconds are meant.</remarks>
     /// <param name="key">Such as Saga:Deadline.</param>
     public TimeSpan Duration(string key, TimeSpan byDefault, TimeSpan min, TimeSpan max)
     {

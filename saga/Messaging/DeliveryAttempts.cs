@@ -11,7 +11,7 @@ internal sealed class DeliveryAttempts
     private readonly ConcurrentDictionary<string, int> failed = new();
 
     /// <summary>The number of the next attempt, from 1.</summary>
-    public int NextOf(string eventId) => failed.TryGetValue(eventId, out var before) ? before + 1 : 1;
+    public int GetNext(string eventId) => failed.TryGetValue(eventId, out var before) ? before + 1 : 1;
 
     public void Failed(string eventId, int attempt)
     {

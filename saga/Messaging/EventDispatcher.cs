@@ -41,7 +41,7 @@ internal sealed class EventDispatcher(
     /// <param name="parse">Returns the event, or throws the reason to reject it.</param>
     internal async Task<Status> DispatchAsync(Delivery delivery, TopicHandler handler, Func<IMessage> parse, CancellationToken ct)
     {
-        var attempt = attempts.NextOf(delivery.EventId);
+        var attempt = attempts.GetNext(delivery.EventId);
         using var step = SagaTracing.StartConsume(handler.Step, delivery.Topic, delivery.EventId, attempt, delivery.TraceParent);
         try
         {
@@ -52,7 +52,7 @@ internal sealed class EventDispatcher(
         catch (Exception fault) when (Faults.IsTransient(fault))
         {
             attempts.Failed(delivery.EventId, attempt);
-            var cause = Faults.CauseOf(fault);
+            var cause = Faults.GetCause(fault);
             if (faults.Begins(delivery.Topic, cause)) SagaLog.HandlerFailed(log, delivery.EventId, delivery.Topic, attempt, cause);
             step.Fail("to be redelivered", fault.Message);
             return Status.Retry;
@@ -79,7 +79,7 @@ internal sealed class EventDispatcher(
         }
         catch (Exception fault)
         {
-            var cause = Faults.CauseOf(fault);
+            var cause = Faults.GetCause(fault);
             if (faults.Begins(delivery.Topic, cause)) SagaLog.DeadLetterNotStored(log, delivery.EventId, delivery.Topic, cause);
             return Status.Retry;
         }
@@ -100,7 +100,7 @@ internal sealed class EventDispatcher(
         }
         catch (Exception fault)
         {
-            var cause = Faults.CauseOf(fault);
+            var cause = Faults.GetCause(fault);
             if (faults.Begins(delivery.Topic, cause)) SagaLog.DeadLetterNotStored(log, delivery.EventId, delivery.Topic, cause);
             return Status.Retry;
         }

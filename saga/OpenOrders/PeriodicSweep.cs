@@ -58,7 +58,7 @@ internal sealed class PeriodicSweep(
         catch (Exception fault) when (!ct.IsCancellationRequested)
         {
             SagaMetrics.CountFailure(name);
-            var problem = Faults.CauseOf(fault);
+            var problem = Faults.GetCause(fault);
             if (Faults.IsTransient(fault))
             {
                 if (outages.Begins("no answer", problem)) SagaLog.SweepFailed(log, null, name, period, problem);

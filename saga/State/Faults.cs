@@ -25,9 +25,9 @@ internal static class Faults
     };
 
     /// <summary>The error as the sidecar reports it, in one line, with an explanation where it means something else.</summary>
-    public static string CauseOf(Exception fault)
+    public static string GetCause(Exception fault)
     {
-        if (fault is AggregateException { InnerExceptions: [var first, ..] }) return CauseOf(first);
+        if (fault is AggregateException { InnerExceptions: [var first, ..] }) return GetCause(first);
         var reported = (fault.InnerException as RpcException ?? fault as RpcException)?.Status is not { } status ? fault.Message
             : status.Detail.Length > 0 ? status.Detail : $"{status.StatusCode}";
         return reported.Contains(WrongType, StringComparison.Ordinal)

@@ -4,5 +4,5 @@ namespace Saga.Telemetry;
 internal static class EventIds
 {
     /// <summary>The order of an event. An id of another form is returned up to its first slash.</summary>
-    public static string OrderIdOf(string eventId) => eventId.Split('/')[0];
+    public static string GetOrderId(string eventId) => eventId.Split('/')[0];
 }

@@ -15,7 +15,7 @@ internal static partial class SagaLog
     private static partial void HandlerFailed(ILogger log, string eventId, string topic, int attempt, string problem, string orderId);
 
     public static void HandlerFailed(ILogger log, string eventId, string topic, int attempt, string problem) =>
-        HandlerFailed(log, eventId, topic, attempt, problem, EventIds.OrderIdOf(eventId));
+        HandlerFailed(log, eventId, topic, attempt, problem, EventIds.GetOrderId(eventId));
 
     [LoggerMessage(2, LogLevel.Error, "Event {EventId} on {Topic} can never be handled and is stored as dead letter {DeadLetterId}: {Reason}",
         EventName = "EventRejected")]
@@ -23,7 +23,7 @@ internal static partial class SagaLog
 
     /// <param name="bug">Null: the reason is expected and needs no stack trace.</param>
     public static void EventRejected(ILogger log, Exception? bug, string eventId, string topic, string deadLetterId, string reason) =>
-        EventRejected(log, bug, eventId, topic, deadLetterId, reason, EventIds.OrderIdOf(eventId));
+        EventRejected(log, bug, eventId, topic, deadLetterId, reason, EventIds.GetOrderId(eventId));
 
     [LoggerMessage(3, LogLevel.Error, "The sweep of {Kind} cannot handle order {OrderId}, which is now dead letter {DeadLetterId}: {Reason}",
         EventName = "EntryRejected")]
@@ -58,25 +58,25 @@ internal static partial class SagaLog
     private static partial void DeadLetterStored(ILogger log, string eventId, string topic, string deadLetterId, string orderId);
 
     public static void DeadLetterStored(ILogger log, string eventId, string topic, string deadLetterId) =>
-        DeadLetterStored(log, eventId, topic, deadLetterId, EventIds.OrderIdOf(eventId));
+        DeadLetterStored(log, eventId, topic, deadLetterId, EventIds.GetOrderId(eventId));
 
     [LoggerMessage(10, LogLevel.Information, "Event {EventId} was redriven from dead letter {DeadLetterId}.", EventName = "Redriven")]
     private static partial void Redriven(ILogger log, string eventId, string deadLetterId, string orderId);
 
     public static void Redriven(ILogger log, string eventId, string deadLetterId) =>
-        Redriven(log, eventId, deadLetterId, EventIds.OrderIdOf(eventId));
+        Redriven(log, eventId, deadLetterId, EventIds.GetOrderId(eventId));
 
     [LoggerMessage(11, LogLevel.Error, "Event {EventId} failed again when it was redriven from dead letter {DeadLetterId}.", EventName = "RedriveFailed")]
     private static partial void RedriveFailed(ILogger log, Exception fault, string eventId, string deadLetterId, string orderId);
 
     public static void RedriveFailed(ILogger log, Exception fault, string eventId, string deadLetterId) =>
-        RedriveFailed(log, fault, eventId, deadLetterId, EventIds.OrderIdOf(eventId));
+        RedriveFailed(log, fault, eventId, deadLetterId, EventIds.GetOrderId(eventId));
 
     [LoggerMessage(12, LogLevel.Information, "Event {EventId} in dead letter {DeadLetterId} was discarded.", EventName = "Discarded")]
     private static partial void Discarded(ILogger log, string eventId, string deadLetterId, string orderId);
 
     public static void Discarded(ILogger log, string eventId, string deadLetterId) =>
-        Discarded(log, eventId, deadLetterId, EventIds.OrderIdOf(eventId));
+        Discarded(log, eventId, deadLetterId, EventIds.GetOrderId(eventId));
 
     [LoggerMessage(13, LogLevel.Warning, "Traces or metrics cannot be exported and are dropped: {Problem}. The export is retried; an outage is logged once.",
         EventName = "TracesLost")]
@@ -94,7 +94,7 @@ internal static partial class SagaLog
     private static partial void DeadLetterNotStored(ILogger log, string eventId, string topic, string problem, string orderId);
 
     public static void DeadLetterNotStored(ILogger log, string eventId, string topic, string problem) =>
-        DeadLetterNotStored(log, eventId, topic, problem, EventIds.OrderIdOf(eventId));
+        DeadLetterNotStored(log, eventId, topic, problem, EventIds.GetOrderId(eventId));
 
     [LoggerMessage(17, LogLevel.Error,
         "What attempts at event {EventId} on {Topic} have done could not be undone. Redrive dead letter {DeadLetterId} after the cause is removed.",
@@ -102,7 +102,7 @@ internal static partial class SagaLog
     private static partial void AbandonFailed(ILogger log, Exception fault, string eventId, string topic, string deadLetterId, string orderId);
 
     public static void AbandonFailed(ILogger log, Exception fault, string eventId, string topic, string deadLetterId) =>
-        AbandonFailed(log, fault, eventId, topic, deadLetterId, EventIds.OrderIdOf(eventId));
+        AbandonFailed(log, fault, eventId, topic, deadLetterId, EventIds.GetOrderId(eventId));
 
     [LoggerMessage(30, LogLevel.Warning, "{What}: {Count} more failed within {Seconds} s ({Kinds}). The last: {Problem}", EventName = "FaultsGoOn")]
     public static partial void FaultsGoOn(ILogger log, string what, int count, double seconds, string kinds, string problem);

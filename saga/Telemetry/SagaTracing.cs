@@ -51,7 +51,7 @@ internal static class SagaTracing
         var span = parent is not null && ActivityContext.TryParse(parent, null, isRemote: true, out var publisher)
             ? Source.StartActivity(name, ActivityKind.Internal, publisher)
             : Source.StartActivity(name);
-        return span?.SetTag(StepTag, name).SetTag(TopicTag, topic).SetTag(AttemptTag, attempt).SetOrder(EventIds.OrderIdOf(eventId));
+        return span?.SetTag(StepTag, name).SetTag(TopicTag, topic).SetTag(AttemptTag, attempt).SetOrder(EventIds.GetOrderId(eventId));
     }
 
     /// <summary>Starts the root span of a step that no request or event caused, linked to the trace in which the order was placed.</summary>

@@ -16,7 +16,7 @@ internal static class SignIn
         builder.Services.AddSingleton<ShopChannel>();
         builder.Services.PostConfigure<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme, bearer => bearer.Events.OnMessageReceived = context =>
         {
-            context.Token = TokenOf(context.HttpContext);
+            context.Token = FindToken(context.HttpContext);
             return Task.CompletedTask;
         });
     }
@@ -28,7 +28,7 @@ internal static class SignIn
     }
 
     /// <summary>Null: the request has none.</summary>
-    public static string? TokenOf(HttpContext http)
+    public static string? FindToken(HttpContext http)
     {
         const string Scheme = "Bearer ";
         var header = http.Request.Headers.Authorization.ToString();
@@ -38,7 +38,7 @@ internal static class SignIn
     /// <summary>Keeps the token of the request, which is an operator's.</summary>
     private static async Task<IResult> OpenAsync(HttpContext http, AuthOptions auth)
     {
-        if (auth.IsJwt && TokenOf(http) is { } token)
+        if (auth.IsJwt && FindToken(http) is { } token)
         {
             http.Response.Cookies.Append(Cookie, token, new()
             {
@@ -61,7 +61,7 @@ internal sealed class ShopChannel(SidecarChannel sidecar, IHttpContextAccessor r
     /// <summary>For calls to an app, by its Dapr app id.</summary>
     public CallInvoker To(string appId) => sidecar.To(appId).Intercept(headers =>
     {
-        if (requests.HttpContext is { } http && SignIn.TokenOf(http) is { } token) headers.Add("authorization", $"Bearer {token}");
+        if (requests.HttpContext is { } http && SignIn.FindToken(http) is { } token) headers.Add("authorization", $"Bearer {token}");
         return headers;
     });
 }

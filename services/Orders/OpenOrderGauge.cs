@@ -41,7 +41,7 @@ internal sealed class OpenOrderGauge
         }
     }
 
-    public int CountOf(string userId) => countByUser.GetValueOrDefault(userId);
+    public int GetCount(string userId) => countByUser.GetValueOrDefault(userId);
 
     private void Add(Order order)
     {

@@ -15,7 +15,7 @@ public sealed class BenchTests(ITestOutputHelper output)
     /// <summary>Half of the share reached on a busy machine with processes that have just started.</summary>
     private const double ShareOfFloorMin = 0.08;
 
-    /// <summary>The mean is 57; an order with a coupon costs some eight more, and their share varies.</summary>
+    /// <summary>Above the mean in docs/performance.md, since an order with a coupon costs some eight more and their share varies.</summary>
     private const int CommandsMax = 62;
 
     /// <summary>36 for an order without a coupon, some eight more with one, and a few of sweeps and health checks.</summary>

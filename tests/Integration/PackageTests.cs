@@ -78,7 +78,7 @@ public sealed class PackageTests(PackagedParticipant slots) : IClassFixture<Pack
     }
 
     [Fact]
-    public async Task An_order_without_a_free_slot_fails_and_everybody_undoes_it()
+    public async Task An_order_without_a_free_slot_fails_and_each_participant_undoes_it()
     {
         await slots.Http.PostAsync($"/slots?more={-(await ReadAsync()).Free}", null);
         var user = $"u-{run}";
@@ -98,7 +98,7 @@ public sealed class PackageTests(PackagedParticipant slots) : IClassFixture<Pack
     }
 
     [Fact]
-    public async Task An_order_of_nobody_is_held_once_and_released_by_the_sweep()
+    public async Task An_order_unknown_to_Orders_is_held_once_and_released_by_the_sweep()
     {
         await slots.Http.PostAsync("/slots?more=3", null);
         var before = await ReadAsync();
@@ -135,7 +135,7 @@ public sealed class PackageTests(PackagedParticipant slots) : IClassFixture<Pack
 
     private static object Created(string order) => new { orderId = order, userId = "u", items = Items, totalAmount = "1000", finalAmount = "1000" };
 
-    /// <returns>The state of the step that nobody but Orders' configuration knows.</returns>
+    /// <returns>The state of the step that only the configuration of Orders names.</returns>
     private async Task<StepState> PlayAsync(string scenario)
     {
         var played = await Scenario.All.Single(one => one.Name == scenario).PlayAsync(slots.Clients, run, default);

@@ -44,7 +44,7 @@ public sealed class PointsTests(PointsShop shop) : IClassFixture<PointsShop>
     }
 
     [Fact]
-    public async Task A_user_with_too_many_points_is_refused_and_everybody_undoes_it()
+    public async Task A_user_with_too_many_points_is_refused_and_each_participant_undoes_it()
     {
         var order = await OrderAsync(price: 10_000_100);
         Assert.Equal((OrderStatus.Failed, "TOO_MANY_POINTS"), (order.Status, order.Reason));

@@ -81,7 +81,7 @@ public sealed class RunScriptTests : IDisposable
         await using var redis = ChildProcess.Start("redis-server", ["--port", $"{ports["6379"]}", "--bind", "127.0.0.1", "--dir", folder.FullName, "--save", ""]);
         await redis.LineAsync("Ready to accept connections");
         await using var run = Run("demo", "--json");
-        Assert.True(await EndAsync(run) == 0, run.Output);
+        Assert.True(await GetExitCodeAsync(run) == 0, run.Output);
         Assert.Contains("Running under Dapr: daprd 9.8.7, dapr 9.8.6.", run.Output);
         Assert.Equal(["run -f dapr.yaml"], Calls);
         // The folder in which 'dapr run' looks for it.
@@ -96,7 +96,7 @@ public sealed class RunScriptTests : IDisposable
     {
         InstallDapr("home/.dapr/bin/daprd");
         await using var run = Run("--embedded", "demo");
-        Assert.True(await EndAsync(run) == 0, run.Output);
+        Assert.True(await GetExitCodeAsync(run) == 0, run.Output);
         Assert.Contains("All 4 scenarios went as promised.", run.Output);
         Assert.Matches(@"Running with the stand-in for Dapr .*\d+\.\d+\.\d+", run.Output);
         Assert.Empty(Calls);
@@ -124,7 +124,7 @@ public sealed class RunScriptTests : IDisposable
         InstallDapr("home/.dapr/bin/daprd", run: "echo 'something is missing'; exit 7");
         var begun = Stopwatch.GetTimestamp();
         await using var run = Run("demo");
-        Assert.Equal(1, await EndAsync(run));
+        Assert.Equal(1, await GetExitCodeAsync(run));
         Assert.Contains("'dapr run' has ended with exit code 7", run.Output);
         Assert.Contains("./run.sh --standin", run.Output);
         Assert.Contains("something is missing", run.Output);
@@ -141,7 +141,7 @@ public sealed class RunScriptTests : IDisposable
         var tokens = File.ReadAllText(At(".data/tokens"));
         await using (var second = Run("--embedded"))
         {
-            Assert.Equal(1, await EndAsync(second));
+            Assert.Equal(1, await GetExitCodeAsync(second));
             Assert.Contains($"is running in this folder already, as process {first.Id}.", second.Output);
             Assert.Contains($"kill {first.Id}", second.Output);
         }
@@ -151,7 +151,7 @@ public sealed class RunScriptTests : IDisposable
         first.Signal("KILL");
         for (var until = DateTime.UtcNow + Timeout; HasOpenFiles(first.Id); await Task.Delay(20)) Assert.True(DateTime.UtcNow < until);
         await using var third = Run("--embedded");
-        Assert.Equal(1, await EndAsync(third));
+        Assert.Equal(1, await GetExitCodeAsync(third));
         Assert.Equal(tokens, File.ReadAllText(At(".data/tokens")));
         var left = Assert.Single(Regex.Matches(third.Output, @"and start again: kill (\d+)$", RegexOptions.Multiline)).Groups[1].Value;
         Assert.Matches($@"(?m)^  {left}  dotnet .*daprd\.dll run -f dapr\.yaml --embedded", third.Output);
@@ -183,10 +183,10 @@ public sealed class RunScriptTests : IDisposable
     public async Task An_unknown_argument_is_refused_with_the_known_ones()
     {
         await using var run = Run("--stand-in");
-        Assert.Equal(1, await EndAsync(run));
+        Assert.Equal(1, await GetExitCodeAsync(run));
         Assert.Contains("--standin", run.Output);
         await using var help = Run("--help");
-        Assert.Equal(0, await EndAsync(help));
+        Assert.Equal(0, await GetExitCodeAsync(help));
         Assert.All((string[])["demo", "--json", "--standin", "--embedded"], word => Assert.Contains(word, help.Output));
         Assert.DoesNotContain("set -euo", help.Output);
     }
@@ -256,7 +256,7 @@ public sealed class RunScriptTests : IDisposable
         if (daprd is not null) Write(daprd, "#!/bin/sh\n[ \"$1\" = --version ] && echo 9.8.7\n", executable: true);
     }
 
-    private static async Task<int> EndAsync(ChildProcess run)
+    private static async Task<int> GetExitCodeAsync(ChildProcess run)
     {
         await run.Ended.WaitAsync(Timeout);
         return await run.ExitAsync();

@@ -117,7 +117,7 @@ internal sealed class SimulatedDapr(
     private string ToKey(string storeKey) => $"{app}||{storeKey[(app.Length + 1)..]}";
 
     private static OutgoingEvent ToEvent(IDictionary<string, string> metadata, ByteString data) => new(
-        EventIds.OrderIdOf(metadata["cloudevent.id"]),
+        EventIds.GetOrderId(metadata["cloudevent.id"]),
         OrderCreatedEvent.Descriptor.File.MessageTypes.Single(type => type.FullName == metadata["cloudevent.type"]).Parser.ParseJson(data.ToStringUtf8()));
 
     private sealed class ByNumber : JsonConverterFactory

@@ -175,7 +175,7 @@ internal sealed class SimulatedShop
 
     /// <summary>Runs with faults for a while, then without until everything is closed.</summary>
     /// <returns>False: it is not closed within the time that the rules promise.</returns>
-    public bool RunToRest(TimeSpan stormy)
+    public bool RunUntilQuiescent(TimeSpan stormy)
     {
         var storm = world.Clock.GetUtcNow() + stormy;
         world.Later(stormy, Calm);
@@ -193,17 +193,17 @@ internal sealed class SimulatedShop
         {
             if (world.Clock.GetUtcNow() < look) return false;
             look = world.Clock.GetUtcNow() + TimeSpan.FromSeconds(1);
-            return AtRest() || world.Clock.GetUtcNow() > latest;
+            return IsQuiescent() || world.Clock.GetUtcNow() > latest;
         });
-        return AtRest();
+        return IsQuiescent();
     }
 
     /// <summary>Dead letters of events that are not poison and were rejected by a service: a bug, or a contradiction between services.</summary>
     public IEnumerable<DeadLetter> Unexpected() => topics.Keys.SelectMany(app => All<DeadLetter>(app, "dead-letter"))
         .Where(letter => letter.Problem is not null)
-        .Where(letter => !letter.EventId.StartsWith(PoisonPrefix, StringComparison.Ordinal) && !Forged.Contains(EventIds.OrderIdOf(letter.EventId)));
+        .Where(letter => !letter.EventId.StartsWith(PoisonPrefix, StringComparison.Ordinal) && !Forged.Contains(EventIds.GetOrderId(letter.EventId)));
 
-    private bool AtRest() =>
+    private bool IsQuiescent() =>
         Orders.All(order => order.IsClosed)
         && accepted.All(id => Find(id) is not null)
         && Orders.All(order => Audit.IsArchived(Store, order))

@@ -42,8 +42,8 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
             if (!faults.Unswept && world.Happens(0.15)) shop.CancelLater(order.Id, TimeSpan.FromMilliseconds(world.Chance.Next(10_100)));
         }
 
-        var rested = shop.RunToRest(Storm);
-        List<string> violations = rested ? [] : ["It does not come to rest in time."];
+        var isQuiescent = shop.RunUntilQuiescent(Storm);
+        List<string> violations = isQuiescent ? [] : ["It is not quiescent in time."];
         violations.AddRange(Audit.Of(shop.Store, shop.Accepted, products, accounts, coupons));
         violations.AddRange(shop.Unexpected().Select(letter => $"{letter.EventId} is a dead letter of {letter.Topic}: {letter.Problem}"));
         return new(seed, violations, world, shop);

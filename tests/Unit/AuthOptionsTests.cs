@@ -14,7 +14,7 @@ public sealed class AuthOptionsTests : IDisposable
     public void Dispose() => File.Delete(file);
 
     [Fact]
-    public void Without_a_setting_nobody_is_authenticated_on_this_machine() => Assert.False(Read(isReachable: false).IsJwt);
+    public void Without_a_setting_callers_on_this_machine_are_not_authenticated() => Assert.False(Read(isReachable: false).IsJwt);
 
     [Theory]
     [InlineData("none", false)]
@@ -22,7 +22,7 @@ public sealed class AuthOptionsTests : IDisposable
     public void None_can_be_chosen(string mode, bool isReachable) => Assert.False(Read(isReachable, ("Auth:Mode", mode)).IsJwt);
 
     [Fact]
-    public void A_service_that_other_machines_reach_must_say_whom_it_authenticates() =>
+    public void A_service_that_other_machines_reach_must_have_a_mode_of_authentication() =>
         Assert.Contains("Auth__Mode must be set", Assert.Single(ProblemsOf(isReachable: true)));
 
     [Fact]

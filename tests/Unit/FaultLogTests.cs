@@ -102,15 +102,15 @@ public sealed class FaultLogTests
         foreach (var fault in faults)
         {
             Assert.True(Faults.IsTransient(fault));
-            Assert.Contains(Reported, Faults.CauseOf(fault));
-            Assert.Contains("an outage, not corruption", Faults.CauseOf(fault));
+            Assert.Contains(Reported, Faults.GetCause(fault));
+            Assert.Contains("an outage, not corruption", Faults.GetCause(fault));
         }
         // Several failed take-overs in one sweep.
         var gone = new RpcException(new(StatusCode.Unavailable, "gone"));
         Assert.True(Faults.IsTransient(new AggregateException(gone, gone)));
         Assert.False(Faults.IsTransient(new AggregateException(gone, new CorruptDocumentException("bad"))));
-        Assert.Equal("gone", Faults.CauseOf(new AggregateException(gone, gone)));
-        Assert.Equal("gone", Faults.CauseOf(new RpcException(new(StatusCode.Unavailable, "gone"))));
+        Assert.Equal("gone", Faults.GetCause(new AggregateException(gone, gone)));
+        Assert.Equal("gone", Faults.GetCause(new RpcException(new(StatusCode.Unavailable, "gone"))));
     }
 
     private void Pass(double seconds) => clock.AdvanceTo(clock.GetUtcNow().AddSeconds(seconds));

@@ -37,11 +37,19 @@ public sealed partial class LayerTests
         source => Assert.DoesNotMatch($@"(?<!^using )(?<!^namespace )\bSaga\.({string.Join('|', Layers)})\.",
             Regex.Replace(source.Text, "(?m)^(using|namespace) .*$", "")));
 
-    /// <summary>Orders is the participants' counterpart: its events are their input, and it knows the outcome of an order.</summary>
+    /// <summary>Not in the middle of a text either. Comments may have examples.</summary>
     [Fact]
     public void Nothing_in_the_library_names_a_participant() => Assert.All(
         Sources(),
-        source => Assert.DoesNotMatch(@"\b(StockService|PaymentService|CouponService)\b|""(stock|payments|coupons)""", source.Text));
+        source => Assert.DoesNotMatch(@"(?i)\b(stock|payments|coupons|points|(stock|payment|coupon)service)\b", WithoutComments(source.Text)));
+
+    /// <summary>Orders is the participants' counterpart: its events are their input, and it knows the outcome of an order.</summary>
+    [Fact]
+    public void Only_the_query_for_outcomes_calls_Orders()
+    {
+        var callers = Sources().Where(source => Regex.IsMatch(WithoutComments(source.Text), @"""(\w+,)*orders(,\w+)*""|\bOrderServiceClient\b"));
+        Assert.Equal(["OrderStatusClient"], callers.Select(source => Regex.Match(source.Text, @"class (\w+)").Groups[1].Value));
+    }
 
     [Fact]
     public void State_knows_nothing_of_reservations() => Assert.All(
@@ -61,6 +69,8 @@ public sealed partial class LayerTests
 
     [GeneratedRegex(@"^  (\w+) --> (\w+(?: & \w+)*)$", RegexOptions.Multiline)]
     private static partial Regex Arrow();
+
+    private static string WithoutComments(string text) => Regex.Replace(text, @"(?m)^\s*//.*$", "");
 
     private static string ThisFile([CallerFilePath] string here = "") => here;
 }

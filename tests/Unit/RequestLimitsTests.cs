@@ -103,7 +103,7 @@ public sealed class RequestLimitsTests : IDisposable
         Assert.Equal(StatusCode.ResourceExhausted, rejected.StatusCode);
         Assert.Contains("2 open orders", rejected.Status.Detail);
 
-        Assert.Equal((Max, 0), (gauge.CountOf(placed[0].UserId), gauge.CountOf("another")));
+        Assert.Equal((Max, 0), (gauge.GetCount(placed[0].UserId), gauge.GetCount("another")));
         foreach (var order in placed)
         {
             world.Run(() => orders.ApplyAsync(order.Id, (kept, at) => OrderDecisions.Cancel(kept, "", at), default));
@@ -112,7 +112,7 @@ public sealed class RequestLimitsTests : IDisposable
                 world.Run(() => orders.ApplyAsync(order.Id, (kept, at) => OrderDecisions.StepCompensated(kept, step, undone: false, at), default));
             }
         }
-        Assert.Equal((0, 0), (gauge.CountOf(placed[0].UserId), gauge.Count));
+        Assert.Equal((0, 0), (gauge.GetCount(placed[0].UserId), gauge.Count));
     }
 
     [Fact]
@@ -145,7 +145,7 @@ public sealed class RequestLimitsTests : IDisposable
             await shop.Sweep.RunAsync(default);
             return true;
         });
-        Assert.Equal((0, 0), (shop.Gauge.CountOf(placed.UserId), shop.Gauge.Count));
+        Assert.Equal((0, 0), (shop.Gauge.GetCount(placed.UserId), shop.Gauge.Count));
         Assert.True(((Order)shop.Store.Read(key).Value!).IsClosed);
     }
 
@@ -182,7 +182,7 @@ public sealed class RequestLimitsTests : IDisposable
 
         public PlaceOrderHandler Placing { get; }
 
-        /// <summary>Called when a sweep has read an order, before anybody else hears of it.</summary>
+        /// <summary>Called when a sweep has read an order, before any handler of <see cref="OrderSweep.Visited"/>.</summary>
         public Action BeforeVisit { get; set; } = () => { };
     }
 

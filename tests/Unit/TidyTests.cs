@@ -79,6 +79,18 @@ public sealed class TidyTests
         Sources("services", "saga", "cli", "client", "standins", "tests"),
         file => Assert.DoesNotMatch(@"(class|record|interface) \w*(Manager|Helper|Helpers|Util|Utils)\b", File.ReadAllText(file)));
 
+    /// <summary>Counted as ADR 0017 says.</summary>
+    [Theory]
+    [InlineData("standins", 4_500)]
+    [InlineData("tests/Conformance", 3_500)]
+    public void The_stand_in_and_its_tests_stay_small(string folder, int linesMax)
+    {
+        var lines = Sources(folder)
+            .Where(file => file.EndsWith(".cs", StringComparison.Ordinal) && !Regex.IsMatch(Path.GetRelativePath(Root, file), @"(^|[/\\])(bin|obj)[/\\]"))
+            .Sum(file => File.ReadLines(file).Count());
+        Assert.InRange(lines, 1, linesMax);
+    }
+
     [Fact]
     public void Nothing_is_left_to_do()
     {

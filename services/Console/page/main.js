@@ -32,7 +32,7 @@ function route() {
 const SILENCE_MS = 5000;
 
 let lost = null;
-/** @param silent who does not answer; '' when all is well. */
+/** @param silent the services that do not answer; '' when all is well. */
 function linked(silent) {
   if (silent === lost) return;
   lost = silent;

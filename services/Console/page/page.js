@@ -77,7 +77,7 @@ export function span(ms) {
   return `${(ms / 3_600_000).toFixed(1)} h`;
 }
 
-/** A moment as people say it; the day only when it is not today. */
+/** A moment in local time; the day only when it is not today. */
 export function clock(time) {
   const date = new Date(time);
   const day = date.toDateString() === new Date().toDateString() ? '' : `${date.toLocaleDateString()} `;

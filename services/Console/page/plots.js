@@ -8,7 +8,7 @@ const SECONDS = 120, WIDTH = 240, HEIGHT = 56;
 const PLOTS = [
   { title: 'Throughput', unit: 'orders / s', lines: [['placed', 'placed'], ['confirmed', 'confirmed'], ['failed', 'failed']], text: String, least: 1 },
   { title: 'Latency', unit: 'placing to final', lines: [['p50', 'p50'], ['p99', 'p99']], text: span, least: 50 },
-  { title: 'Open orders', unit: 'not at rest', lines: [['open', 'open']], text: String, least: 1,
+  { title: 'Open orders', unit: 'not closed', lines: [['open', 'open']], text: String, least: 1,
     also: sample => sample.open > 0 ? `oldest ${span(sample.oldestOpen * 1000)}` : 'none waits' },
 ];
 

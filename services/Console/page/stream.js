@@ -5,7 +5,7 @@ const TRY_AGAIN_MS = 1000;
 /**
  * @param listeners by event name; each gets what the event says.
  * @param onLost called when the stream is lost.
- * @param silence after so many milliseconds without any event it counts as lost.
+ * @param silence milliseconds without any event after which it counts as lost.
  * @returns a function that closes it for good.
  */
 export function follow(path, listeners, onLost = () => {}, silence = Infinity) {

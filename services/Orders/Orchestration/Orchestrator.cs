@@ -77,8 +77,8 @@ internal sealed class Orchestrator(OrderStore orders, IParticipantCalls particip
 
     private string NotAnswered(string call, Order order, Step step, Exception fault)
     {
-        OrderLog.NotAnswered(log, step.Participant, call, order.Id, Faults.CauseOf(fault));
-        return $"{step.Participant} has not answered {call}: {Faults.CauseOf(fault)}";
+        OrderLog.NotAnswered(log, step.Participant, call, order.Id, Faults.GetCause(fault));
+        return $"{step.Participant} has not answered {call}: {Faults.GetCause(fault)}";
     }
 
     /// <summary>

@@ -18,10 +18,10 @@ internal sealed class PlaceOrderHandler(
     public Rejection OverLimit =>
         Rejection.Exhausted($"{options.OpenOrdersMax} orders are open, as many as this service takes at once", RetryAfter);
 
-    /// <param name="caller">Places it for itself; an operator for anybody.</param>
+    /// <param name="caller">A user places it for itself; an operator for any user.</param>
     /// <returns>The order, or with a used idempotency key the one that it placed.</returns>
     /// <exception cref="RejectedException">
-    /// The request is invalid or for somebody else, the precheck found that the order would fail, or too many orders are open.
+    /// The request is invalid or for another user, the precheck found that the order would fail, or too many orders are open.
     /// </exception>
     public async Task<Order> PlaceAsync(Wire.PlaceOrderRequest request, Caller caller, SagaPattern pattern, CancellationToken ct)
     {
@@ -84,7 +84,7 @@ internal sealed class PlaceOrderHandler(
     private void RejectOverLimit(string userId)
     {
         if (IsOverLimit) throw new RejectedException(OverLimit);
-        if (openOrderGauge.CountOf(userId) >= options.OpenOrdersPerUserMax)
+        if (openOrderGauge.GetCount(userId) >= options.OpenOrdersPerUserMax)
         {
             throw new RejectedException(Rejection.Exhausted(
                 $"User '{userId}' has {options.OpenOrdersPerUserMax} open orders, as many as one user may have", RetryAfter));

@@ -27,7 +27,7 @@ internal sealed class OrderQueries(OrderStore orders, ISidecar sidecar, SagaTime
     {
         while (true)
         {
-            using var watch = orders.WatchNext(orderId);
+            using var watch = orders.WatchChange(orderId);
             var order = await FindAsync(orderId, Caller.Anyone, ct);
             yield return order;
             if (order.IsClosed) yield break;

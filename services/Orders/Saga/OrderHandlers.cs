@@ -50,7 +50,7 @@ internal sealed class OrderHandlers(OrderStore orders, SagaSteps steps, ILoggerF
 
     public Task OnAsync(Step step, StepCompensatedEvent e, CancellationToken ct) => CompensatedAsync(e.OrderId, Same(step, e.Step), e.Undone, ct);
 
-    /// <summary>Who may publish on the topics of a step is who may answer for it.</summary>
+    /// <summary>An app that may publish on the topics of a step may answer for that step, and for no other.</summary>
     private static Step Same(Step step, string claimed) => claimed == step.Name ? step
         : throw new UnprocessableEventException($"The topics of the step {step.Name} do not answer for {claimed}.");
 

@@ -68,7 +68,7 @@ internal sealed class OrderStore(DocumentStore documents, ISidecar sidecar, Time
     }
 
     /// <summary>Watches an order from now on for its next change in this process. Dispose the watch after use.</summary>
-    public Watch WatchNext(string orderId) =>
+    public Watch WatchChange(string orderId) =>
         new(this, orderId, watched.GetOrAdd(orderId, _ => new(TaskCreationOptions.RunContinuationsAsynchronously)));
 
     internal readonly struct Watch(OrderStore orders, string orderId, TaskCompletionSource change) : IDisposable

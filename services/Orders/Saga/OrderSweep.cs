@@ -7,6 +7,7 @@ internal sealed class OrderSweep(
     : ISweptEntries
 {
     private readonly ILogger log = logs.CreateLogger("Orders");
+
     /// <summary>Between two resends, at most. A participant that is down must not find thousands of copies when it is back.</summary>
     private static readonly TimeSpan ResendDelayMax = TimeSpan.FromMinutes(1);
 

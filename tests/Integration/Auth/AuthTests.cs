@@ -67,11 +67,11 @@ public sealed class AuthTests(AuthShop shop)
     }
 
     [Theory, MemberData(nameof(Methods))]
-    public async Task A_method_can_be_called_by_those_who_may_and_nobody_else(string appId, string service, string method)
+    public async Task A_method_can_be_called_by_allowed_callers_only(string appId, string service, string method)
     {
         var allowed = Allowed.GetValueOrDefault($"{service}/{method}", []);
         var (_, port, _) = Apps.Single(app => app.AppId == appId);
-        await CheckAsync("nobody", port, [], isAllowed: false);
+        await CheckAsync("an unauthenticated client", port, [], isAllowed: false);
         await CheckAsync("a user", port, BearerOf("mina"), allowed.Contains("user"));
         await CheckAsync("an operator", port, BearerOf("ops", isOperator: true), isAllowed: true);
         await CheckAsync("a liar", port, new() { { "dapr-caller-app-id", allowed.LastOrDefault("orders") }, { "dapr-api-token", "guessed" } }, isAllowed: false);

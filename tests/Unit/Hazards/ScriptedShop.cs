@@ -268,7 +268,7 @@ internal sealed class ScriptedShop
     public void CloseAll()
     {
         ahead = null;
-        for (var turn = 0; turn < 30 && !IsAtRest; turn++)
+        for (var turn = 0; turn < 30 && !IsQuiescent; turn++)
         {
             DeliverAll();
             Pass(TimeSpan.FromSeconds(10));
@@ -278,7 +278,7 @@ internal sealed class ScriptedShop
         Assert.Equal(ExpectedDeadLetters, Apps.SelectMany(app => Store.All<DeadLetter>($"{app}||dead-letter:")).Count());
     }
 
-    private bool IsAtRest => waiting.Count == 0
+    private bool IsQuiescent => waiting.Count == 0
         && Store.All<Order>("orders||order:").All(order => order.IsClosed)
         && Store.All<Order>("orders||order:").Where(order => order.Status != OrderStatus.Abandoned).All(order => Audit.IsArchived(Store, order));
 

@@ -4,7 +4,7 @@ using Orders;
 
 namespace Saga.Tests.Properties;
 
-/// <summary>Order ids and order numbers: one canonical spelling, and check characters that find what people mistype.</summary>
+/// <summary>Order ids and order numbers: one canonical spelling, and check characters that find typing errors.</summary>
 public sealed class OrderIdProperties
 {
     private const string Digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
