@@ -3,7 +3,7 @@
 # with the stand-in for it (standins/daprd).
 #
 #   ./run.sh                   stays up until Ctrl-C
-#   ./run.sh demo [--json]     plays the four scenarios against the real services, and stops; exit code 1 if one differs
+#   ./run.sh demo [--json]     plays the four scenarios in both patterns against the real services, and stops; exit code 1 if one differs
 #   ./run.sh --standin ...     with the stand-in even where Dapr is installed
 #   ./run.sh --embedded ...    with the stand-in and without Redis: everything is in memory, and gone at the end
 set -euo pipefail

@@ -31,7 +31,7 @@ internal static class DemoCommands
     });
 
     public static Command Demo() => new Command("demo",
-        "Run the four scenarios against the running services, and check the outcome of each.\n\n  shop demo --json").SetHandler(async context =>
+        "Run the four scenarios in both patterns against the running services, and check the outcome of each.\n\n  shop demo --json").SetHandler(async context =>
     {
         context.PossibleEffect = "The products, accounts, coupons and orders of this demo remain; a repetition creates its own.";
         List<ScenarioResult> results = [];

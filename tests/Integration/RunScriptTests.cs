@@ -97,7 +97,7 @@ public sealed class RunScriptTests : IDisposable
         InstallDapr("home/.dapr/bin/daprd");
         await using var run = Run("--embedded", "demo");
         Assert.True(await GetExitCodeAsync(run) == 0, run.Output);
-        Assert.Contains("All 4 scenarios went as promised.", run.Output);
+        Assert.Contains("All 8 scenarios went as promised.", run.Output);
         Assert.Matches(@"Running with the stand-in for Dapr .*\d+\.\d+\.\d+", run.Output);
         Assert.Empty(Calls);
     }

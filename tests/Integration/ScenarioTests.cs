@@ -3,7 +3,7 @@ using Shop;
 
 namespace Integration;
 
-/// <summary>The four demo scenarios.</summary>
+/// <summary>The four demo scenarios, in both patterns.</summary>
 public abstract class ScenarioTests(RunningShop shop)
 {
     protected RunningShop Shop => shop;

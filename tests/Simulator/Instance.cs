@@ -43,7 +43,7 @@ internal sealed class Instance
             case "orders":
                 Steps = new OrderStore(documents, sidecar, Clock, logs);
                 PlaceOrder = new PlaceOrderHandler(Steps, sidecar, openOrders, null!, null!, null!, steps, Clock);
-                var orchestrator = new Orchestrator(Steps, participants?.Invoke(this)!, logs);
+                var orchestrator = new Orchestrator(Steps, participants?.Invoke(this)!, Clock, logs);
                 PayOrder = new PayOrderHandler(PlaceOrder, orchestrator, Steps, timeouts, Clock);
                 SweepAsync = new OrderSweep(
                     Steps, orchestrator, sidecar, openOrders, new(documents, sidecar, Clock), steps, timeouts, deadLetters, Clock, logs).RunAsync;

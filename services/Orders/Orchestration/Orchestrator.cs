@@ -9,9 +9,14 @@ namespace Orders;
 /// makes the next call again and gets the same answer. A participant that has not answered, or was never called, is released like one that holds its
 /// part, and refuses a Reserve that arrives later.
 /// </remarks>
-internal sealed class Orchestrator(OrderStore orders, IParticipantCalls participants, ILoggerFactory logs)
+internal sealed class Orchestrator(OrderStore orders, IParticipantCalls participants, TimeProvider clock, ILoggerFactory logs) : IDisposable
 {
     private readonly ILogger log = logs.CreateLogger("Orders");
+
+    /// <summary>An outage fails the calls of every order with the same message.</summary>
+    private readonly FaultLog faults = new("Calls to participants", clock, logs.CreateLogger("Orders"), overWhenQuiet: true);
+
+    public void Dispose() => faults.Dispose();
 
     /// <summary>Goes as far as the participants answer.</summary>
     /// <returns>
@@ -77,7 +82,7 @@ internal sealed class Orchestrator(OrderStore orders, IParticipantCalls particip
 
     private string NotAnswered(string call, Order order, Step step, Exception fault)
     {
-        OrderLog.NotAnswered(log, step.Participant, call, order.Id, Faults.GetCause(fault));
+        if (faults.Begins($"{step.Name} {call}", Faults.GetCause(fault))) OrderLog.NotAnswered(log, step.Participant, call, order.Id, Faults.GetCause(fault));
         return $"{step.Participant} has not answered {call}: {Faults.GetCause(fault)}";
     }
 
