@@ -12,6 +12,10 @@ namespace Shop;
 public sealed class ShopClients
 {
     private static readonly TimeSpan ReconnectBackoffMin = TimeSpan.FromMilliseconds(50), ReconnectBackoffMax = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>Notices a connection that is dead without being closed: a stream has no deadline.</summary>
+    private static readonly TimeSpan KeepAliveDelay = TimeSpan.FromSeconds(20), KeepAliveTimeout = TimeSpan.FromSeconds(10);
+
     private static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan HealthTimeout = TimeSpan.FromSeconds(2);
 
@@ -90,7 +94,19 @@ public sealed class ShopClients
 
     // The default maximum of 2 minutes would delay the first call to a service that is still starting.
     private static ServiceEndpoint Open(string name, string address) => new(name, address,
-        GrpcChannel.ForAddress(address, new() { InitialReconnectBackoff = ReconnectBackoffMin, MaxReconnectBackoff = ReconnectBackoffMax }));
+        GrpcChannel.ForAddress(address, new()
+        {
+            InitialReconnectBackoff = ReconnectBackoffMin,
+            MaxReconnectBackoff = ReconnectBackoffMax,
+            DisposeHttpClient = true,
+            HttpHandler = new SocketsHttpHandler
+            {
+                EnableMultipleHttp2Connections = true,
+                KeepAlivePingDelay = KeepAliveDelay,
+                KeepAlivePingTimeout = KeepAliveTimeout,
+                KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
+            },
+        }));
 
     /// <summary>A frozen process accepts connections and never answers: every unary call needs a deadline.</summary>
     private sealed class DefaultDeadline(TimeSpan timeout) : Interceptor

@@ -1,8 +1,18 @@
+using System.Net;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Options;
+
 namespace Saga.Hosting;
 
 /// <summary>Who may call: Auth:Mode and the like, as environment variables Auth__Mode.</summary>
 internal sealed class AuthOptions
 {
+    private const string MustBeSet =
+        "must be set, because this service can be reached from other machines: jwt, or none if every client that reaches it may call every method.";
+
+    /// <summary>False: Auth:Mode is not set, so that the service may listen on this machine only.</summary>
+    public bool IsChosen { get; private init; }
+
     /// <summary>False: callers are not authenticated, and every client may call every method.</summary>
     public bool IsJwt { get; private init; }
 
@@ -37,17 +47,17 @@ internal sealed class AuthOptions
         var token = settings.Text("APP_API_TOKEN");
         if (mode != "jwt")
         {
-            settings.Must(mode is not null || !isReachable, Mode,
-                "must be set, because this service can be reached from other machines: jwt, or none if every client that reaches it may call every method.");
+            settings.Must(mode is not null || !isReachable, Mode, MustBeSet);
             foreach (var key in onlyJwt.Select(name => $"Auth:{name}"))
             {
                 settings.Must(settings.Text(key) is null, key, "has no effect without Auth__Mode=jwt: set that too, or leave it out.");
             }
-            return new() { AppToken = token };
+            return new() { IsChosen = mode is not null, AppToken = token };
         }
 
         var options = new AuthOptions
         {
+            IsChosen = true,
             IsJwt = true,
             Audience = settings.Text("Auth:Audience") ?? "",
             Issuer = settings.Text("Auth:Issuer"),
@@ -66,5 +76,16 @@ internal sealed class AuthOptions
         settings.Must(token is not null, "APP_API_TOKEN",
             "must be set with Auth__Mode=jwt, for this service and for its sidecar: the sidecar shows by it which app calls. ./run.sh sets it.");
         return options;
+    }
+
+    /// <summary>
+    /// Refuses an endpoint that other machines can reach before it is bound. ASP.NET Core adds some of its own accord: those of Kestrel__Endpoints, and
+    /// those of ASPNETCORE_URLS with ASPNETCORE_PREFERHOSTINGURLS.
+    /// </summary>
+    /// <exception cref="OptionsValidationException">It is one.</exception>
+    internal static void RefuseReachable(ListenOptions endpoint)
+    {
+        if (endpoint.IPEndPoint is not { } reachable || IPAddress.IsLoopback(reachable.Address)) return;
+        throw new OptionsValidationException("settings", typeof(AuthOptions), [$"Auth__Mode {MustBeSet} It would listen on {reachable}."]);
     }
 }

@@ -18,6 +18,7 @@ internal static class HealthEndpoints
     {
         services.AddSingleton<SubscriptionProbe>();
         services.AddSingleton<StoreProbe>();
+        services.AddSingleton<ComponentProbe>();
         services.AddGrpcHealthChecks(health => health.Services.Map(Liveness, check => check.Name == Liveness))
             .AddCheck(Liveness, () => HealthCheckResult.Healthy()).AddCheck<Readiness>("sidecar");
     }

@@ -19,6 +19,10 @@ internal static class ProblemDetails
     public static IResult Create(Rejection rejection) => Create(
         ToHttpStatus(rejection.Code) ?? StatusCodes.Status500InternalServerError, rejection.Title, rejection.Message, rejection.Details.SelectMany(ToErrors));
 
+    /// <summary>The problem of a request whose body cannot be read.</summary>
+    public static IResult Create(BadHttpRequestException refused) => Create(refused.StatusCode,
+        refused.StatusCode == StatusCodes.Status413PayloadTooLarge ? "BODY_TOO_LARGE" : "MALFORMED_REQUEST", refused.Message);
+
     /// <summary>
     /// Gives every error over HTTP/1.1 a body, also that of an unknown path or method; an unhandled exception is a 500 that tells nothing of it.
     /// </summary>
@@ -41,7 +45,7 @@ internal static class ProblemDetails
         });
     }
 
-    /// <summary>Runs a request. A rejection has its own status; a transient fault is 503.</summary>
+    /// <summary>Runs a request. A rejection and an unreadable body have their own status; a transient fault is 503.</summary>
     public static async Task<IResult> AnswerAsync(Func<Task<IResult>> answer)
     {
         try
@@ -51,6 +55,10 @@ internal static class ProblemDetails
         catch (RejectedException rejected)
         {
             return Create(rejected.Rejection);
+        }
+        catch (BadHttpRequestException unreadable)
+        {
+            return Create(unreadable);
         }
         catch (RpcException refused)
             when (refused.StatusCode is not (StatusCode.Unauthenticated or StatusCode.PermissionDenied or StatusCode.Unavailable)

@@ -11,12 +11,15 @@ using DaprApi = Dapr.Client.Autogen.Grpc.v1.Dapr;
 namespace Saga.Hosting;
 
 /// <summary>
-/// Ready: the sidecar can be called and will deliver events, and its state store keeps ETags. Checks /v1.0/healthz/outbound and the subscriptions,
-/// not /v1.0/healthz, which also waits for the scheduler: the shop does not use it, and it is absent after `dapr init --slim`.
+/// Ready: the sidecar can be called and will deliver events, has the components, and its state store keeps ETags. Checks /v1.0/healthz/outbound and the
+/// subscriptions, not /v1.0/healthz, which also waits for the scheduler: the shop does not use it, and it is absent after `dapr init --slim`.
 /// </summary>
 internal sealed class Readiness(
-    DaprClient dapr, DaprApi.DaprClient api, Subscriptions subscriptions, SubscriptionProbe probe, StoreProbe store) : IHealthCheck
+    DaprClient dapr, DaprApi.DaprClient api, Subscriptions subscriptions, SubscriptionProbe probe, ComponentProbe components, StoreProbe store) : IHealthCheck
 {
+    /// <summary>A sidecar that takes longer counts as not answering.</summary>
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(2);
+
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
         using var untraced = SagaTracing.Suppress();
@@ -27,17 +30,31 @@ internal sealed class Readiness(
     /// <returns>A sentence. Null: ready.</returns>
     private async Task<string?> FindProblemAsync(CancellationToken ct)
     {
-        if (!await dapr.CheckOutboundHealthAsync(ct)) return "The sidecar does not answer, or is not ready.";
+        if (!await IsOutboundHealthyAsync(ct)) return "The sidecar does not answer, or is not ready.";
         try
         {
-            // An app without documents, such as the console, has no access to the store.
-            if (subscriptions.Topics.Count > 0 && await store.FindProblemAsync(ct) is { } problem) return problem;
+            // An app without subscriptions and documents, such as the console, has no access to the components.
+            if (subscriptions.Topics.Count > 0 && (await components.FindProblemAsync(ct) ?? await store.FindProblemAsync(ct)) is { } problem) return problem;
         }
         catch (Exception fault) when (Faults.IsTransient(fault))
         {
             return $"The state store '{DaprSidecar.StateStore}' does not answer: {Faults.GetCause(fault)}";
         }
         return probe.IsRead || await IsSubscribedAsync(ct) ? null : "The sidecar has not asked for the subscriptions yet: no event would be delivered.";
+    }
+
+    private async Task<bool> IsOutboundHealthyAsync(CancellationToken ct)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(Timeout);
+        try
+        {
+            return await dapr.CheckOutboundHealthAsync(limit.Token);
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            return false;
+        }
     }
 
     /// <summary>A sidecar that outlives the process delivers to its successor without asking for the subscriptions again.</summary>

@@ -58,6 +58,7 @@ public static class SagaHost
             // the default 100 headers.
             kestrel.Limits.MaxRequestHeaderCount = 100 + 2 * AppCallbackService.MaxBatchSize;
             kestrel.Limits.MaxRequestHeadersTotalSize = 32 * 1024 + 256 * AppCallbackService.MaxBatchSize;
+            if (!auth.IsChosen) kestrel.ConfigureEndpointDefaults(AuthOptions.RefuseReachable);
             Listen(kestrel, port, HttpProtocols.Http2);
         });
 

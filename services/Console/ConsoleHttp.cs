@@ -1,14 +1,24 @@
+using System.Globalization;
+using System.Net.ServerSentEvents;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Google.Protobuf;
+using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.FileProviders;
 using Shop.V1;
+using ProblemDetails = Saga.Hosting.ProblemDetails;
 
 namespace ShopConsole;
 
 /// <summary>The page and its API, whose answers are messages of the services in their JSON form.</summary>
 internal static class ConsoleHttp
 {
+    /// <summary>Bytes of a body, at most.</summary>
+    private const int BodyMax = 16 * 1024;
+
+    private const int DescriptionMax = 250;
+
     /// <summary>Everything is loaded from this origin, and no other site may frame the page.</summary>
     private const string ContentSecurity = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
@@ -21,16 +31,16 @@ internal static class ConsoleHttp
         app.UseAuthentication();
         app.UseAuthorization();
 
-        var api = app.MapGroup("/api/console").AddEndpointFilter(SameOrigin.FilterAsync);
+        var api = app.MapGroup("/api/console").AddEndpointFilter(SameOrigin.FilterAsync).WithMetadata(new RequestSizeLimitAttribute(BodyMax));
         api.MapSignIn();
-        api.MapGet("/settings", (Settings settings) => TypedResults.Json(settings, ConsoleJson.Default.Settings));
-        api.MapGet("/events", (ConsoleEvents events, CancellationToken aborted) => TypedResults.ServerSentEvents(events.StreamAll(aborted)))
-            .AddEndpointFilter(RequestLimits.FilterStreamAsync);
-        api.MapGet("/orders", ListAsync);
+        api.MapGet("/settings", (Settings settings) => TypedResults.Json(settings, ConsoleJson.Default.Settings)).WithHead();
+        api.MapGet("/events", (HttpRequest http, ConsoleEvents events, CancellationToken aborted) => Stream(http, events.StreamAll(aborted)))
+            .WithHead().AddEndpointFilter(RequestLimits.FilterStreamAsync);
+        api.MapGet("/orders", ListAsync).WithHead();
         api.MapPost("/orders", PlaceAsync);
-        api.MapGet("/orders/{order}", ExplainAsync);
-        api.MapGet("/orders/{order}/events", WatchAsync).AddEndpointFilter(RequestLimits.FilterStreamAsync);
-        api.MapGet("/dead-letters", DeadLettersAsync);
+        api.MapGet("/orders/{order}", ExplainAsync).WithHead();
+        api.MapGet("/orders/{order}/events", WatchAsync).WithHead().AddEndpointFilter(RequestLimits.FilterStreamAsync);
+        api.MapGet("/dead-letters", DeadLettersAsync).WithHead();
         api.MapPost("/dead-letters/{appId}/{id}/dry-run", (string appId, string id, DeadLetterClients clients, CancellationToken ct) =>
             AnswerAsync(async () => await clients.RedriveAsync(appId, id, dryRun: true, ct)));
         api.MapPost("/dead-letters/{appId}/{id}/redrive", (string appId, string id, DeadLetterClients clients, CancellationToken ct) =>
@@ -48,14 +58,18 @@ internal static class ConsoleHttp
     }
 
     /// <param name="status">Orders in one of these, such as PENDING. Empty: all.</param>
+    /// <param name="pageSize">As in ListOrdersRequest.</param>
     private static Task<IResult> ListAsync(
-        OrderService.OrderServiceClient orders, TimeProvider clock, string[] status, int pageSize = 0, string pageToken = "", CancellationToken ct = default) =>
+        OrderService.OrderServiceClient orders, TimeProvider clock, string[] status, string pageSize = "0", string pageToken = "", CancellationToken ct = default) =>
         AnswerAsync(async () =>
     {
         OrderStatus[] statuses =
             [.. status.Select(name => Enum.TryParse<OrderStatus>(name, ignoreCase: true, out var known) ? known : OrderStatus.Unspecified)];
-        new RequestCheck().Must(!statuses.Contains(OrderStatus.Unspecified), "status", "must be PENDING, CONFIRMED or FAILED.").ThrowIfInvalid();
-        return await orders.ListOrdersAsync(new() { PageSize = pageSize, PageToken = pageToken, Statuses = { statuses } }, Calls.Options(clock, ct));
+        new RequestCheck()
+            .Must(!statuses.Contains(OrderStatus.Unspecified), "status", "must be PENDING, CONFIRMED or FAILED.")
+            .Must(int.TryParse(pageSize, NumberStyles.None, CultureInfo.InvariantCulture, out var size), "pageSize", $"must be 0 to {RequestCheck.PageMax}.")
+            .ThrowIfInvalid();
+        return await orders.ListOrdersAsync(new() { PageSize = size, PageToken = pageToken, Statuses = { statuses } }, Calls.Options(clock, ct));
     });
 
     private static Task<IResult> PlaceAsync(HttpRequest http, DemoOrders demo, CancellationToken ct) =>
@@ -64,8 +78,12 @@ internal static class ConsoleHttp
     private static Task<IResult> ExplainAsync(string order, ConsoleEvents events, CancellationToken ct) =>
         AnswerAsync(async () => await events.ExplainAsync(order, ct));
 
-    private static Task<IResult> WatchAsync(string order, ConsoleEvents events, CancellationToken ct) => ProblemDetails.AnswerAsync(async () =>
-        TypedResults.ServerSentEvents(events.StreamOrder(await events.ExplainAsync(order, ct), ct)));
+    private static Task<IResult> WatchAsync(string order, HttpRequest http, ConsoleEvents events, CancellationToken ct) =>
+        ProblemDetails.AnswerAsync(async () => Stream(http, events.StreamOrder(await events.ExplainAsync(order, ct), ct)));
+
+    /// <summary>HEAD ends at once, and would otherwise at the end of the stream.</summary>
+    private static IResult Stream(HttpRequest http, IAsyncEnumerable<SseItem<string>> events) =>
+        TypedResults.ServerSentEvents(HttpMethods.IsHead(http.Method) ? AsyncEnumerable.Empty<SseItem<string>>() : events);
 
     private static Task<IResult> DeadLettersAsync(DeadLetterClients clients, CancellationToken ct) =>
         ProblemDetails.AnswerAsync(async () => Json((await clients.ListAsync(ct)).ToJsonString()));
@@ -74,11 +92,16 @@ internal static class ConsoleHttp
     {
         try
         {
-            return await http.ReadFromJsonAsync(ConsoleJson.Default.DemoOrderRequest, ct) ?? throw new JsonException("it is null.");
+            return JsonSerializer.Deserialize(await http.ReadTextAsync(ct), ConsoleJson.Default.DemoOrderRequest) ?? throw new JsonException("it is null.");
         }
         catch (JsonException unreadable)
         {
-            throw new RejectedException(Rejection.Invalid([("body", $"is not the JSON of a demo order: {unreadable.Message}")]));
+            throw new RejectedException(Rejection.Invalid(
+                [("body", Shortened.To(DescriptionMax, $"is not the JSON of a demo order: {unreadable.Message}"))]));
+        }
+        catch (DecoderFallbackException)
+        {
+            throw new RejectedException(Rejection.Invalid([("body", "is not UTF-8.")]));
         }
     }
 
@@ -91,7 +114,7 @@ internal static class ConsoleHttp
 /// <summary>Whether Orders answers.</summary>
 internal sealed record LinkState(bool Live);
 
-[JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, AllowDuplicateProperties = false, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
 [JsonSerializable(typeof(StatsSample[]))]
 [JsonSerializable(typeof(LinkState))]
 [JsonSerializable(typeof(DemoOrderRequest))]

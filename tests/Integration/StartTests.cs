@@ -85,6 +85,25 @@ public sealed class StartTests : IDisposable
         Assert.StartsWith($"{name} ", Assert.Single(orders.Output.Trim().Split('\n')));
     }
 
+    [Theory]
+    [InlineData("Kestrel__Endpoints__More__Url=http://0.0.0.0:PORT")]
+    [InlineData("Kestrel__Endpoints__More__Url=http://[::]:PORT")]
+    [InlineData("ASPNETCORE_PREFERHOSTINGURLS=true", "ASPNETCORE_URLS=http://0.0.0.0:PORT")]
+    [InlineData("PREFERHOSTINGURLS=true", "URLS=http://localhost:PORT;http://*:PORT")]
+    [InlineData("ASPNETCORE_PREFERHOSTINGURLS=true", "ASPNETCORE_HTTP_PORTS=PORT")]
+    public async Task A_service_that_does_not_say_whom_it_authenticates_listens_on_this_machine_only(params string[] settings)
+    {
+        var port = $"{FreePort.Take()}";
+        var environment = settings.Select(setting => setting.Split('=', 2)).ToDictionary(pair => pair[0], pair => pair[1].Replace("PORT", port));
+        foreach (var variable in (string[])["APP_PORT", "HTTP_PORT"]) environment[variable] = $"{FreePort.Take()}";
+        await using var stock = ChildProcess.Start("dotnet", [RunningShop.ProgramOf("Stock")], environment);
+        Assert.Equal(1, await stock.ExitAsync());
+        var sentence = Assert.Single(stock.Output.Split('\n'), line => line.StartsWith("Auth__Mode must be set", StringComparison.Ordinal));
+        Assert.Contains($":{port}", sentence);
+        Assert.DoesNotContain("   at ", stock.Output);
+        Assert.DoesNotContain("Now listening", stock.Output);
+    }
+
     private sealed class StoppedShop() : RunningShop(embedded: true);
 
     private static async Task AssertRefusedAsync(string runFile, params string[] names)

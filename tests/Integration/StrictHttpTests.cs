@@ -1,7 +1,6 @@
-using System.Net.Sockets;
 using System.Text;
-using System.Text.Json;
 using Shop.V1;
+using static Integration.RawHttp;
 
 namespace Integration;
 
@@ -84,43 +83,46 @@ public sealed class StrictHttpTests(RunningShop shop)
     {
         await shop.Clients.Stock.PutProductAsync(new() { ProductId = user, Name = "Lamp", Price = 1_000, InitialStock = 5 });
         var placed = await shop.Clients.Orders.PlaceOrderAsync(new() { UserId = user, Items = { new OrderItem { ProductId = user, Quantity = 1 } }, SkipPrecheck = true });
-        var head = await SendAsync("HEAD", $"/api/orders/{placed.Order.OrderId}", [], []);
-        Assert.StartsWith("HTTP/1.1 200", head);
-        Assert.Contains("application/json", head);
-        Assert.EndsWith("\r\n\r\n", head);
+        AssertHead(await SendAsync("HEAD", $"/api/orders/{placed.Order.OrderId}", [], []), "application/json");
+        AssertHead(await SendAsync("HEAD", "/openapi/v1.json", [], []), "application/json");
         Assert.StartsWith("HTTP/1.1 404", await SendAsync("HEAD", $"/api/orders/{Guid.CreateVersion7()}", [], []));
     }
 
-    private static void AssertProblem(string answer, int status, string detail, string what)
+    public static TheoryData<string, string, int> NoHttp => new()
     {
+        { "NUL in the path", "GET /api/orders/%00 HTTP/1.1\nHost: localhost", 400 },
+        { "a long request line", $"GET /api/orders/{new string('a', 10_000)} HTTP/1.1\nHost: localhost", 414 },
+        { "no host", "GET /api/orders/1 HTTP/1.1", 400 },
+        { "two hosts", "GET /api/orders/1 HTTP/1.1\nHost: localhost\nHost: localhost", 400 },
+        { "a malformed host", "GET /api/orders/1 HTTP/1.1\nHost: local host", 400 },
+        { "half a request line", "GET", 400 },
+        { "a header without a colon", "GET /api/orders/1 HTTP/1.1\nHost: localhost\nAccept", 400 },
+        { "large headers", $"GET /api/orders/1 HTTP/1.1\nHost: localhost\nAccept: {new string('a', 100_000)}", 431 },
+        { "a malformed length", "POST /api/orders/choreography/u HTTP/1.1\nHost: localhost\nContent-Length: ten", 400 },
+        { "an unknown version", "GET /api/orders/1 HTTP/4.0\nHost: localhost", 505 },
+        { "no path", "GET * HTTP/1.1\nHost: localhost", 405 },
+    };
+
+    /// <summary>It never reaches the service.</summary>
+    [Theory, MemberData(nameof(NoHttp))]
+    public async Task What_is_no_HTTP_request_is_answered_with_the_status_alone(string what, string request, int status)
+    {
+        var answer = await RawHttp.SendAsync(shop.Ports["8080"], Encoding.UTF8.GetBytes($"{request.Replace("\n", "\r\n")}\r\n\r\n"));
         Assert.True(answer.StartsWith($"HTTP/1.1 {status} ", StringComparison.Ordinal), $"{what}: {answer}");
-        Assert.Contains("application/problem+json", answer);
-        var problem = JsonDocument.Parse(answer[answer.IndexOf('{')..(answer.LastIndexOf('}') + 1)]).RootElement;
-        Assert.Equal(status, problem.GetProperty("status").GetInt32());
-        Assert.NotEmpty(problem.GetProperty("title").GetString()!);
-        Assert.Contains(detail, problem.ToString());
-        Assert.DoesNotContain("   at ", answer);
+        Assert.True(answer.EndsWith("\r\n\r\n", StringComparison.Ordinal), $"{what}: {answer}");
+        Assert.Contains("Connection: close", answer);
     }
 
-    /// <returns>The whole answer: status line, headers and body.</returns>
-    private async Task<string> SendAsync(string method, string path, string[] headers, byte[] body)
+    [Theory]
+    [InlineData("%01")]
+    [InlineData("%C3%28")]
+    [InlineData("%")]
+    [InlineData("..%2f..")]
+    public async Task A_path_that_is_HTTP_has_an_answer_with_a_body(string segment)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        using var client = new TcpClient();
-        await client.ConnectAsync("127.0.0.1", shop.Ports["8080"], limit.Token);
-        var stream = client.GetStream();
-        var host = headers.Any(header => header.StartsWith("Host:", StringComparison.Ordinal)) ? "" : "Host: localhost\r\n";
-        var head = $"{method} {path} HTTP/1.1\r\n{host}Connection: close\r\nContent-Length: {body.Length}\r\n{string.Concat(headers.Select(header => $"{header}\r\n"))}\r\n";
-        try
-        {
-            await stream.WriteAsync(Encoding.UTF8.GetBytes(head), limit.Token);
-            await stream.WriteAsync(body, limit.Token);
-        }
-        catch (IOException)
-        {
-            // A body that is too large is refused before it is read.
-        }
-        using var answer = new StreamReader(stream, Encoding.UTF8);
-        return await answer.ReadToEndAsync(limit.Token);
+        AssertProblem(await SendAsync("GET", $"/api/orders/{segment}", [], []), 400, "orderNumber", segment);
+        AssertProblem(await SendAsync("GET", $"/api/orders/{segment}{new string('a', 7_000)}", [], []), 400, "orderNumber", $"{segment} and more");
     }
+
+    private Task<string> SendAsync(string method, string path, string[] headers, byte[] body) => RawHttp.SendAsync(shop.Ports["8080"], method, path, headers, body);
 }

@@ -18,8 +18,10 @@ public sealed class ReadinessTests : IDisposable
     private readonly SubscriptionProbe probe = new();
     private readonly Metadata metadata = new();
     private readonly List<string> asked = [];
+    private ComponentProbe? components;
     private MemorySidecar store = new();
     private HttpStatusCode outbound = HttpStatusCode.NoContent;
+    private bool isFrozen;
 
     public ReadinessTests()
     {
@@ -56,6 +58,48 @@ public sealed class ReadinessTests : IDisposable
     }
 
     [Fact]
+    public async Task A_frozen_sidecar_is_not_waited_for()
+    {
+        probe.SetRead();
+        isFrozen = true;
+        var seen = await CheckAsync().WaitAsync(TimeSpan.FromSeconds(20));
+        Assert.Equal(HealthStatus.Unhealthy, seen.Status);
+        Assert.Contains("does not answer", seen.Description);
+    }
+
+    [Theory]
+    [InlineData("statestore", "", "no component 'statestore'", "components/statestore.yaml", "metadata.name", "scopes has 'stock'")]
+    [InlineData("pubsub", "", "no component 'pubsub'", "components/pubsub.yaml", "metadata.name", "scopes has 'stock'")]
+    [InlineData("statestore", "pubsub.redis", "'statestore' is a pubsub.redis", "spec.type in components/statestore.yaml", "state.*")]
+    [InlineData("pubsub", "state.redis", "'pubsub' is a state.redis", "spec.type in components/pubsub.yaml", "pubsub.*")]
+    [InlineData("statestore", "state.sftp", "'statestore' is a state.sftp, which cannot compare ETags", "spec.type in components/statestore.yaml")]
+    public async Task A_component_that_is_missing_or_unfit_is_named_with_its_file_and_field(string name, string type, params string[] sentence)
+    {
+        probe.SetRead();
+        // The store would also answer, in other words, that it is not there.
+        store = new() { Fault = StoreFault.IsAway };
+        var component = metadata.Components.Single(component => component.Name == name);
+        component.Capabilities.Clear();
+        if (type.Length > 0) component.Type = type;
+        else metadata.Components.Remove(component);
+        var seen = await CheckAsync();
+        Assert.Equal(HealthStatus.Unhealthy, seen.Status);
+        Assert.All(sentence, part => Assert.Contains(part, seen.Description));
+    }
+
+    [Fact]
+    public async Task A_sidecar_that_does_not_say_its_components_yet_is_asked_again_until_it_has()
+    {
+        probe.SetRead();
+        metadata.IsAway = true;
+        Assert.Contains("components it has: away", (await CheckAsync()).Description);
+        metadata.IsAway = false;
+        Assert.Equal(HealthStatus.Healthy, (await CheckAsync()).Status);
+        metadata.IsAway = true;
+        Assert.Equal(HealthStatus.Healthy, (await CheckAsync()).Status);
+    }
+
+    [Fact]
     public async Task The_subscriptions_of_a_sidecar_that_outlived_the_process_are_read_from_its_metadata()
     {
         metadata.Topics = ["order-created"];
@@ -86,7 +130,8 @@ public sealed class ReadinessTests : IDisposable
     private Task<HealthCheckResult> CheckAsync()
     {
         var subscriptions = new Subscriptions().On<OrderCreatedEvent>((_, _) => Task.CompletedTask).On<OrderFailedEvent>((_, _) => Task.CompletedTask);
-        return new Readiness(dapr, metadata, subscriptions, probe, new StoreProbe(store, NullLogger<StoreProbe>.Instance)).CheckHealthAsync(new());
+        components ??= new(metadata, new("stock"), NullLogger<ComponentProbe>.Instance);
+        return new Readiness(dapr, metadata, subscriptions, probe, components, new StoreProbe(store, NullLogger<StoreProbe>.Instance)).CheckHealthAsync(new());
     }
 
     private async Task ServeAsync()
@@ -97,6 +142,7 @@ public sealed class ReadinessTests : IDisposable
             {
                 var call = await sidecar.GetContextAsync();
                 asked.Add(call.Request.Url!.AbsolutePath);
+                if (isFrozen) continue;
                 // As a daprd without a scheduler answers.
                 call.Response.StatusCode = (int)(call.Request.Url.AbsolutePath == "/v1.0/healthz/outbound" ? outbound : HttpStatusCode.InternalServerError);
                 call.Response.Close();
@@ -158,6 +204,12 @@ public sealed class ReadinessTests : IDisposable
     {
         public string[] Topics { get; set; } = [];
 
+        public List<RegisteredComponents> Components { get; } =
+        [
+            new() { Name = "statestore", Type = "state.redis", Version = "v1", Capabilities = { "ETAG", "TRANSACTIONAL" } },
+            new() { Name = "pubsub", Type = "pubsub.redis", Version = "v1" },
+        ];
+
         public bool IsAway { get; set; }
 
         public override AsyncUnaryCall<GetMetadataResponse> GetMetadataAsync(
@@ -167,6 +219,7 @@ public sealed class ReadinessTests : IDisposable
                 ? Task.FromException<GetMetadataResponse>(new RpcException(new Status(StatusCode.Unavailable, "away")))
                 : Task.FromResult(new GetMetadataResponse
                 {
+                    RegisteredComponents = { Components },
                     Subscriptions = { Topics.Select(topic => new PubsubSubscription { PubsubName = "pubsub", Topic = topic }) },
                 });
             return new(answer, Task.FromResult(Grpc.Core.Metadata.Empty), () => Status.DefaultSuccess, () => Grpc.Core.Metadata.Empty, () => { });

@@ -18,8 +18,6 @@ internal static class OrderHttp
 
     private const string IdempotencyKeyHeader = "Idempotency-Key";
 
-    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
-
     public static void MapOrderHttp(this WebApplication app)
     {
         var api = app.MapGroup("/api/orders").AddEndpointFilter(SameOrigin.FilterAsync).AddEndpointFilter(RequestLimits.FilterRequestAsync)
@@ -60,10 +58,7 @@ internal static class OrderHttp
         Wire.PlaceOrderRequest request;
         try
         {
-            using var body = new MemoryStream();
-            await http.Body.CopyToAsync(body, ct);
-            var json = StrictUtf8.GetString(body.GetBuffer().AsSpan(0, (int)body.Length));
-            request = JsonParser.Default.Parse<Wire.PlaceOrderRequest>(JsonIds.QuoteNumbers(json, Wire.PlaceOrderRequest.Descriptor));
+            request = JsonParser.Default.Parse<Wire.PlaceOrderRequest>(JsonIds.QuoteNumbers(await http.ReadTextAsync(ct), Wire.PlaceOrderRequest.Descriptor));
             SetIdempotencyKey(request, http.Headers[IdempotencyKeyHeader]);
         }
         catch (RejectedException rejected)
@@ -80,9 +75,7 @@ internal static class OrderHttp
         }
         catch (BadHttpRequestException refused)
         {
-            return refused.StatusCode == StatusCodes.Status413PayloadTooLarge
-                ? ProblemDetails.Create(refused.StatusCode, "BODY_TOO_LARGE", $"The body has more than {BodyMax} bytes.")
-                : ProblemDetails.Create(refused.StatusCode, "MALFORMED_REQUEST", refused.Message);
+            return ProblemDetails.Create(refused);
         }
         if (request.UserId.Length > 0 && request.UserId != publicId)
         {

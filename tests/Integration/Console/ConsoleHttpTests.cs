@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using Shop.V1;
+using static Integration.RawHttp;
 
 namespace Integration.Console;
 
@@ -9,6 +10,8 @@ namespace Integration.Console;
 [Collection(nameof(OnRedis))]
 public sealed class ConsoleHttpTests(RunningShop shop, RunningConsole console) : IClassFixture<RunningConsole>, IDisposable
 {
+    private const string Json = "Content-Type: application/json";
+
     private const string OrderForm = """{"quantity":1,"balance":100000,"coupon":"NONE","skipPrecheck":false}""";
 
     private readonly HttpClient http = new() { BaseAddress = new(console.Address) };
@@ -70,10 +73,67 @@ public sealed class ConsoleHttpTests(RunningShop shop, RunningConsole console) :
     [InlineData("orders/01a00000-0000-7000-8000-000000000000/events", HttpStatusCode.NotFound)]
     [InlineData("orders?status=LOST", HttpStatusCode.BadRequest)]
     [InlineData("orders?pageToken=x", HttpStatusCode.BadRequest)]
+    [InlineData("orders?pageSize=x", HttpStatusCode.BadRequest)]
+    [InlineData("orders?pageSize=-1", HttpStatusCode.BadRequest)]
     public async Task Errors_of_queries_are_problem_details(string path, HttpStatusCode status)
     {
         var answer = await http.GetAsync($"/api/console/{path}");
         Assert.Equal((status, "application/problem+json"), (answer.StatusCode, answer.Content.Headers.ContentType?.MediaType));
+    }
+
+    public static TheoryData<string, string[], string, int, string> Refused => new()
+    {
+        { "a member twice", [Json], """{"quantity":1,"quantity":2,"balance":100000,"coupon":"NONE"}""", 400, "quantity" },
+        { "a member in two spellings", [Json], """{"quantity":1,"Quantity":2,"balance":100000,"coupon":"NONE"}""", 400, "uantity" },
+        { "an unknown member", [Json], """{"quantity":1,"balance":100000,"coupon":"NONE","price":1}""", 400, "price" },
+        { "trailing text", [Json], "ORDER x", 400, "JSON" },
+        { "a second document", [Json], "ORDERORDER", 400, "JSON" },
+        { "nothing", [Json], "", 400, "JSON" },
+        { "null", [Json], "null", 400, "JSON" },
+        { "an array", [Json], "[]", 400, "JSON" },
+        { "deep nesting", [Json], new string('[', 10_000), 400, "JSON" },
+        { "NUL in a text", [Json], """{"quantity":1,"balance":100000,"coupon":"NONE\u0000"}""", 400, "coupon" },
+        { "half a surrogate pair", [Json], """{"quantity":1,"balance":100000,"coupon":"\ud83d"}""", 400, "coupon" },
+        { "a raw NUL", [Json], "{\"quantity\":1,\"balance\":1,\"coupon\":\"\0\"}", 400, "JSON" },
+        { "a quantity beyond 32 bits", [Json], """{"quantity":9999999999,"balance":100000,"coupon":"NONE"}""", 400, "quantity" },
+        { "no content type", [], "ORDER", 415, "Content-Type: application/json" },
+        { "a form", ["Content-Type: application/x-www-form-urlencoded"], "ORDER", 415, "Content-Type: application/json" },
+        { "plain text", ["Content-Type: text/plain"], "ORDER", 415, "Content-Type: application/json" },
+        { "another charset", ["Content-Type: application/json; charset=utf-16"], "ORDER", 415, "UTF-8" },
+        { "no origin", [Json, "Origin: null"], "ORDER", 403, "null" },
+        { "two origins", [Json, "Origin: http://localhost", "Origin: http://evil.example"], "ORDER", 403, "evil.example" },
+        { "a cross-site fetch", [Json, "Sec-Fetch-Site: cross-site"], "ORDER", 403, "another site" },
+        { "a same-site fetch", [Json, "Sec-Fetch-Site: same-site"], "ORDER", 403, "another site" },
+        { "a foreign host", [Json, "Host: evil.example"], "ORDER", 403, "evil.example" },
+    };
+
+    [Theory, MemberData(nameof(Refused))]
+    public async Task A_request_is_refused_with_a_problem_that_says_why(string what, string[] headers, string body, int status, string detail) =>
+        AssertProblem(await SendAsync("POST", "orders", headers, Encoding.UTF8.GetBytes(body.Replace("ORDER", OrderForm))), status, detail, what);
+
+    [Fact]
+    public async Task A_body_that_is_not_UTF_8_or_too_large_is_refused()
+    {
+        AssertProblem(await SendAsync("POST", "orders", [Json], [.. "{\"quantity\":1,\"coupon\":\""u8, 0xC3, 0x28, .. "\"}"u8]), 400, "UTF-8", "no UTF-8");
+        AssertProblem(await SendAsync("POST", "orders", [Json], Encoding.UTF8.GetBytes(OrderForm.PadRight(20_000))), 413, "16384", "too large");
+        // Beyond the limit of Kestrel too, and refused before it is sent.
+        var head = $"POST /api/console/orders HTTP/1.1\r\nHost: localhost\r\n{Json}\r\nContent-Length: 40000000\r\n\r\n";
+        AssertProblem(await RawHttp.SendAsync(new Uri(console.Address).Port, Encoding.UTF8.GetBytes(head)), 413, "16384", "much too large");
+    }
+
+    [Fact]
+    public async Task HEAD_has_the_headers_of_GET_and_no_body()
+    {
+        await shop.Clients.Stock.PutProductAsync(new() { ProductId = "head", Name = "Lamp", Price = 1_000, InitialStock = 5 });
+        var placed = await shop.Clients.Orders.PlaceOrderAsync(
+            new() { UserId = "head", Items = { new OrderItem { ProductId = "head", Quantity = 1 } }, SkipPrecheck = true });
+        foreach (var path in (string[])["settings", "orders", $"orders/{placed.Order.OrderId}", "dead-letters"])
+        {
+            AssertHead(await SendAsync("HEAD", path, [], []), "application/json");
+        }
+        foreach (var stream in (string[])["events", $"orders/{placed.Order.OrderId}/events"]) AssertHead(await SendAsync("HEAD", stream, [], []), "text/event-stream");
+        Assert.StartsWith("HTTP/1.1 404", await SendAsync("HEAD", $"orders/{Guid.CreateVersion7()}", [], []));
+        AssertProblem(await SendAsync("DELETE", "orders", [Json], []), 405, "GET, HEAD", "an unknown method");
     }
 
     [Fact]
@@ -114,4 +174,7 @@ public sealed class ConsoleHttpTests(RunningShop shop, RunningConsole console) :
             Assert.DoesNotContain(secret[..20], text);
         }
     }
+
+    private Task<string> SendAsync(string method, string path, string[] headers, byte[] body) =>
+        RawHttp.SendAsync(new Uri(console.Address).Port, method, $"/api/console/{path}", headers, body);
 }

@@ -199,7 +199,7 @@ public sealed class ProcessFuzzTests(EmbeddedShop shop)
     }
 
     /// <summary>
-    /// A broken segment of a path. Without NUL and not long: such a request ends in Kestrel, which answers 400 or 414 without a body.
+    /// A broken segment of a path. Without NUL and not long: that is no HTTP request, and answered with the status alone (StrictHttpTests).
     /// </summary>
     private static string BreakSegment(string valid, Mutator mutator)
     {

@@ -234,7 +234,9 @@ public sealed class SagaTracingTests : IDisposable
         using var dapr = new DaprClientBuilder().UseHttpEndpoint(address).Build();
         var probe = new SubscriptionProbe();
         probe.SetRead();
-        var asking = new Readiness(dapr, null!, new(), probe, new StoreProbe(null!, NullLogger<StoreProbe>.Instance)).CheckHealthAsync(new());
+        var asking = new Readiness(
+            dapr, null!, new(), probe, new ComponentProbe(null!, new("console"), NullLogger<ComponentProbe>.Instance),
+            new StoreProbe(null!, NullLogger<StoreProbe>.Instance)).CheckHealthAsync(new());
         var asked = await sidecar.GetContextAsync().WaitAsync(TimeSpan.FromSeconds(30));
         asked.Response.StatusCode = 204;
         asked.Response.Close();

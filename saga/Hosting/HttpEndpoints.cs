@@ -1,0 +1,25 @@
+using System.Text;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+
+namespace Saga.Hosting;
+
+/// <summary>What the HTTP APIs of the services have in common.</summary>
+internal static class HttpEndpoints
+{
+    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    /// <summary>Lets an endpoint of GET answer HEAD too, with the same headers and no body.</summary>
+    public static T WithHead<T>(this T get) where T : IEndpointConventionBuilder => get.WithMetadata(new HttpMethodMetadata([HttpMethods.Get, HttpMethods.Head]));
+
+    /// <summary>The whole body as text.</summary>
+    /// <exception cref="DecoderFallbackException">It is not UTF-8.</exception>
+    /// <exception cref="BadHttpRequestException">It is larger than the endpoint allows, or broken off.</exception>
+    public static async Task<string> ReadTextAsync(this HttpRequest http, CancellationToken ct)
+    {
+        using var body = new MemoryStream();
+        await http.Body.CopyToAsync(body, ct);
+        return StrictUtf8.GetString(body.GetBuffer().AsSpan(0, (int)body.Length));
+    }
+}
