@@ -44,7 +44,11 @@ public sealed record Caller(string? UserId, bool IsOperator, string? AppId)
 
         private static IEnumerable<Claim> RolesOf(Caller caller)
         {
-            if (caller.AppId is not null) yield return new(Role.ClaimType, Role.App + caller.AppId);
+            if (caller.AppId is not null)
+            {
+                yield return new(Role.ClaimType, Role.App + caller.AppId);
+                yield return new(Role.ClaimType, Role.AnyApp);
+            }
             else yield return new(Role.ClaimType, Role.User);
             if (caller.IsOperator) yield return new(Role.ClaimType, Role.Operator);
         }

@@ -14,6 +14,9 @@ public static class Role
     /// <summary>Followed by a Dapr app id: an app that calls through its sidecar for itself, not for a user.</summary>
     public const string App = "app:";
 
+    /// <summary>Any app that calls through its sidecar for itself. The method decides which.</summary>
+    public const string AnyApp = "app";
+
     internal const string ClaimType = "role";
 }
 

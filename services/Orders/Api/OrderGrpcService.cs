@@ -5,7 +5,7 @@ namespace Orders;
 
 /// <summary>The gRPC API of Orders.</summary>
 internal sealed class OrderGrpcService(
-    PlaceOrderHandler placing, PayOrderHandler paying, OrderStore orders, OrderListing listing, OrderQueries queries, OrderChanges changes, IHostApplicationLifetime lifetime)
+    PlaceOrderHandler placing, PayOrderHandler paying, OrderStore orders, OrderListing listing, OrderQueries queries, OrderChanges changes, SagaSteps steps, IHostApplicationLifetime lifetime)
     : Wire.OrderService.OrderServiceBase
 {
     [Allow(Role.User)]
@@ -24,10 +24,14 @@ internal sealed class OrderGrpcService(
         };
     }
 
-    [Allow(Role.User, Role.App + "stock", Role.App + "payments", Role.App + "coupons")]
+    [Allow(Role.User, Role.AnyApp)]
     public override async Task<Wire.GetOrderResponse> GetOrder(Wire.GetOrderRequest request, ServerCallContext context)
     {
         var caller = Caller.Of(context);
+        if (caller.AppId is { } app && steps.All.All(step => step.Name != app))
+        {
+            throw new RejectedException(new(StatusCode.PermissionDenied, $"The app '{app}' is no participant (Saga__Steps) and may not do this."));
+        }
         var order = await queries.FindAsync(request.Order, caller, context.CancellationToken);
         return new() { Order = caller.AppId is null ? OrderMapping.From(order) : OrderMapping.WithoutRecipient(order) };
     }
