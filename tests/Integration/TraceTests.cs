@@ -177,6 +177,34 @@ public sealed class TraceTests(TracedShop shop, ITestOutputHelper output)
         Assert.Equal("order-failed", failed.Tags["saga.outcome"]);
     }
 
+    [Theory, InlineData(true), InlineData(false)]
+    public async Task An_orchestrated_order_is_one_trace(bool isPaid)
+    {
+        var key = $"{run}-{Guid.CreateVersion7():N}"[..30];
+        await shop.Clients.Stock.PutProductAsync(new() { ProductId = key, Name = "Traced", Price = 10_000, InitialStock = 10 });
+        await shop.Clients.Payments.OpenAccountAsync(new() { UserId = key, InitialDeposit = isPaid ? 100_000 : 5_000 });
+        var paid = await shop.Clients.Orders.PayOrderAsync(new()
+        {
+            Order = new() { UserId = key, SkipPrecheck = true, Items = { new OrderItem { ProductId = key, Quantity = 1 } } },
+        });
+        var tree = await TreeAsync(paid.Order.OrderId, isPaid ? ["settle stock", "settle payment", "settle coupon"] : ["release stock", "release payments", "release coupons"]);
+        output.WriteLine($"{tree.Count} spans");
+        string[] steps = isPaid
+            ?
+            [
+                "coupons: settle coupon after confirm order", "orders: confirm order after nothing", "orders: place order after nothing",
+                "payments: reserve payments after nothing", "payments: settle payment after confirm order",
+                "stock: reserve stock after nothing", "stock: settle stock after confirm order",
+            ]
+            :
+            [
+                "coupons: release coupons after nothing", "orders: fail order after nothing", "orders: place order after nothing",
+                "payments: release payments after nothing", "payments: reserve payments after nothing",
+                "stock: release stock after nothing", "stock: reserve stock after nothing",
+            ];
+        Assert.Equal(steps, GetSteps(tree));
+    }
+
     [Fact]
     public async Task Sweeps_and_health_checks_are_not_traced()
     {

@@ -40,7 +40,7 @@ internal sealed class ChaosAudit(ShopClients shop, ChaosCatalog catalog, Retryin
             Check(status == OrderStatus.Pending || (status, reason) == (order.Status, order.Reason), ViolationKind.Contradiction, order.OrderId,
                 $"its client knows it as {status} {reason}; it is {order.Status} {order.Reason}");
         }
-        var again = (await client.CallAsync(options => shop.Orders.PlaceOrderAsync(placedOrder.Request, options))).Order;
+        var again = await PlacedOrder.PlaceAsync(shop.Orders, client, placedOrder.Request, placedOrder.Pattern);
         Check(again.OrderId == order.OrderId, ViolationKind.Doubled, order.OrderId, $"its key now is order {again.OrderId}");
         Check(again.Equals(order), ViolationKind.Contradiction, order.OrderId, "placing it again returns another order");
         await ReservationAsync(order);

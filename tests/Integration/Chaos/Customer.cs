@@ -4,11 +4,11 @@ using Shop.V1;
 
 namespace Integration.Chaos;
 
-/// <summary>Places one order after the other, each with its own key and retried until it is answered, and cancels a few.</summary>
+/// <summary>Places one order after the other, each with its own key and retried until it is answered, half of them to be paid at once, and cancels a few.</summary>
 /// <param name="name">Prefix of its keys.</param>
 internal sealed class Customer(string name, ShopClients shop, ChaosCatalog catalog, RetryingClient client, Random random)
 {
-    private const double CancelledShare = 0.05, CouponShare = 0.3;
+    private const double CancelledShare = 0.05, CouponShare = 0.3, OrchestratedShare = 0.5;
     private const int QuantityMax = 3, PauseMaxMs = 400;
 
     private readonly List<PlacedOrder> placed = [];
@@ -28,11 +28,12 @@ internal sealed class Customer(string name, ShopClients shop, ChaosCatalog catal
     {
         var request = Request();
         var cancels = random.NextDouble() < CancelledShare;
-        var answer = (await client.CallAsync(options => shop.Orders.PlaceOrderAsync(request, options))).Order;
+        var pattern = random.NextDouble() < OrchestratedShare ? SagaPattern.Orchestration : SagaPattern.Choreography;
+        var answer = await PlacedOrder.PlaceAsync(shop.Orders, client, request, pattern);
         List<Outcome> outcomes = [];
         if (answer.Status != OrderStatus.Pending) outcomes.Add(new(answer.Status, answer.Reason));
         if (cancels) outcomes.Add(await CancelAsync(answer.OrderId));
-        return new(request, answer, outcomes);
+        return new(request, pattern, answer, outcomes);
     }
 
     private PlaceOrderRequest Request()
