@@ -99,14 +99,14 @@ for part in "${parts[@]}"; do
   fi
 done
 
-# Other users of this machine must not call the sidecars, or deliver events to the services. ./shop reads the tokens from this file.
-if [ -z "${DAPR_API_TOKEN:-}${APP_API_TOKEN:-}" ]; then
-  token() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
-  (umask 077 && printf 'DAPR_API_TOKEN=%s\nAPP_API_TOKEN=%s\n' "$(token)" "$(token)" >.data/tokens)
-  set -a
-  . ./.data/tokens
-  set +a
-fi
+# Other users of this machine may neither call the sidecars nor deliver events to the services. ./shop reads the tokens from this file.
+token() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
+DAPR_API_TOKEN=${DAPR_API_TOKEN:-$(token)}
+APP_API_TOKEN=${APP_API_TOKEN:-$(token)}
+export DAPR_API_TOKEN APP_API_TOKEN
+# An older file keeps its mode when it is written over.
+rm -f .data/tokens
+(umask 077 && printf 'DAPR_API_TOKEN=%q\nAPP_API_TOKEN=%q\n' "$DAPR_API_TOKEN" "$APP_API_TOKEN" >.data/tokens)
 
 program=artifacts/bin/daprd/release/daprd.dll
 shop=(dotnet artifacts/bin/Shop/release/Shop.dll)

@@ -65,8 +65,13 @@ internal static class AccountCommands
         var pages = Paging.ReadPagesAsync(
             token => context.Shop.Payments.ListAccountsAsync(new() { PageToken = token }, cancellationToken: context.CancellationToken),
             page => page.NextPageToken);
-        await foreach (var page in pages) all.Accounts.AddRange(page.Accounts);
+        await foreach (var page in pages)
+        {
+            all.Accounts.AddRange(page.Accounts);
+            all.UnreadableUserIds.AddRange(page.UnreadableUserIds);
+        }
         context.Write(all, () => Print([.. all.Accounts]));
+        Terminal.WriteUnreadable("account", all.UnreadableUserIds);
         return ExitCode.Done;
     });
 

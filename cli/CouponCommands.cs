@@ -71,8 +71,13 @@ internal static class CouponCommands
             var pages = Paging.ReadPagesAsync(
                 token => context.Shop.Coupons.ListCouponsAsync(Request(token), cancellationToken: context.CancellationToken),
                 page => page.NextPageToken);
-            await foreach (var page in pages) all.Coupons.AddRange(page.Coupons);
+            await foreach (var page in pages)
+            {
+                all.Coupons.AddRange(page.Coupons);
+                all.UnreadableUserCouponIds.AddRange(page.UnreadableUserCouponIds);
+            }
             context.Write(all, () => Print([.. all.Coupons]));
+            Terminal.WriteUnreadable("coupon", all.UnreadableUserCouponIds);
             return ExitCode.Done;
         });
     }

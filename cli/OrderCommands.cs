@@ -74,6 +74,7 @@ internal static class OrderCommands
                 var listed = await context.Shop.Orders.ListOpenOrdersAsync(
                     new() { PageSize = pageSize }, cancellationToken: context.CancellationToken);
                 context.Write(listed, () => OrderPrint.Open(listed));
+                Terminal.WriteUnreadable("order", listed.UnreadableOrderIds);
                 return ExitCode.Done;
             }
             var all = new ListOrdersResponse();
@@ -85,10 +86,12 @@ internal static class OrderCommands
             await foreach (var page in pages)
             {
                 all.CompleteSince ??= page.CompleteSince;
+                all.UnreadableOrderIds.AddRange(page.UnreadableOrderIds);
                 all.Orders.AddRange(page.Orders.Take(pageSize - all.Orders.Count));
                 if (all.Orders.Count == pageSize) break;
             }
             context.Write(all, () => OrderPrint.All(all.Orders));
+            Terminal.WriteUnreadable("order", all.UnreadableOrderIds);
             return ExitCode.Done;
         });
     }

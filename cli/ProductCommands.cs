@@ -48,8 +48,13 @@ internal static class ProductCommands
         var pages = Paging.ReadPagesAsync(
             token => context.Shop.Stock.ListProductsAsync(new() { PageToken = token }, cancellationToken: context.CancellationToken),
             page => page.NextPageToken);
-        await foreach (var page in pages) all.Products.AddRange(page.Products);
+        await foreach (var page in pages)
+        {
+            all.Products.AddRange(page.Products);
+            all.UnreadableProductIds.AddRange(page.UnreadableProductIds);
+        }
         context.Write(all, () => Print([.. all.Products]));
+        Terminal.WriteUnreadable("product", all.UnreadableProductIds);
         return ExitCode.Done;
     });
 

@@ -28,6 +28,13 @@ internal static class Terminal
     /// <summary>Writes one line to standard error.</summary>
     public static void WriteError(string text) => Console.Error.WriteLine(TerminalText.Escape(text));
 
+    /// <summary>Writes to standard error which documents a list lacks.</summary>
+    /// <param name="what">Such as "product".</param>
+    public static void WriteUnreadable(string what, IEnumerable<string> ids)
+    {
+        foreach (var id in ids) WriteError($"{what} {id} is not listed: its document cannot be read, and the log of its service says why.");
+    }
+
     /// <summary>Writes names and values, one pair below the other.</summary>
     public static void WriteFields(IEnumerable<(string Name, Cell Value)> fields)
     {

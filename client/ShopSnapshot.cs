@@ -21,9 +21,16 @@ public sealed record ShopSnapshot(DateTime StartTime, Catalog Before, IReadOnlyL
     /// <summary>Services that could not be read, by name such as "Stock", with the error.</summary>
     public IReadOnlyDictionary<string, string> Unavailable { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>Documents that a service left out because it cannot read them, by subject such as "product lamp", with the name of the service.</summary>
+    public IReadOnlyDictionary<string, string> Unreadable { get; init; } = new Dictionary<string, string>();
+
     /// <summary>Whether the service was read.</summary>
     /// <param name="service">Such as "Stock".</param>
     public bool Has(string service) => !Unavailable.ContainsKey(service);
+
+    /// <summary>Whether the document was read, or does not exist.</summary>
+    /// <param name="subject">Such as "product lamp".</param>
+    public bool CanRead(string subject) => !Unreadable.ContainsKey(subject);
 
     /// <summary>Reads the shop.</summary>
     /// <param name="previous">An earlier snapshot: records that were final in it are not read again. Null: none.</param>

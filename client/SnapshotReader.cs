@@ -10,6 +10,7 @@ internal sealed class SnapshotReader(ShopClients shop, ShopSnapshot? previous, A
     private const int PageSize = 500, ConcurrencyMax = 32;
 
     private readonly ConcurrentDictionary<string, RpcException> unavailable = new();
+    private readonly ConcurrentDictionary<string, string> unreadable = new();
     private readonly Dictionary<string, OrderRecords> orders = [];
     private DateTime? completeSince;
 
@@ -20,10 +21,16 @@ internal sealed class SnapshotReader(ShopClients shop, ShopSnapshot? previous, A
         await TryReadAsync("Orders", ReadOrdersAsync);
         var after = await ReadCatalogAsync();
         var letters = await DeadLetterList.ReadAsync(shop, cancellationToken);
+        foreach (var (service, fault) in letters.Unreachable)
+        {
+            if (fault.StatusCode == StatusCode.DataLoss) unreadable.TryAdd($"list of dead letters of {service.Name}", service.Name);
+            else unavailable.TryAdd(service.Name, fault);
+        }
         if (unavailable.Count == shop.Services.Count) throw unavailable.Values.First();
         return new(startTime, before, [.. orders.Values], completeSince, after)
         {
             DeadLetters = letters.Letters,
+            Unreadable = unreadable,
             Unavailable = unavailable.ToDictionary(service => service.Key, service => RpcErrorText.Describe(service.Value)),
         };
     }
@@ -51,6 +58,7 @@ internal sealed class SnapshotReader(ShopClients shop, ShopSnapshot? previous, A
         await foreach (var page in pages)
         {
             completeSince ??= page.CompleteSince?.ToDateTime();
+            foreach (var id in page.UnreadableOrderIds) unreadable.TryAdd($"order {id}", "Orders");
             var records = new OrderRecords[page.Orders.Count];
             var limit = new ParallelOptions { MaxDegreeOfParallelism = ConcurrencyMax, CancellationToken = cancellationToken };
             await Parallel.ForAsync(0, records.Length, limit, async (at, ct) =>
@@ -89,6 +97,7 @@ internal sealed class SnapshotReader(ShopClients shop, ShopSnapshot? previous, A
                 await foreach (var page in pages)
                 {
                     foreach (var product in page.Products) products[product.ProductId] = product;
+                    foreach (var id in page.UnreadableProductIds) unreadable.TryAdd($"product {id}", "Stock");
                 }
             }),
             TryReadAsync("Payments", async () =>
@@ -99,6 +108,7 @@ internal sealed class SnapshotReader(ShopClients shop, ShopSnapshot? previous, A
                 await foreach (var page in pages)
                 {
                     foreach (var account in page.Accounts) accounts[account.UserId] = account;
+                    foreach (var id in page.UnreadableUserIds) unreadable.TryAdd($"account {id}", "Payments");
                 }
             }),
             TryReadAsync("Coupons", async () =>
@@ -109,6 +119,7 @@ internal sealed class SnapshotReader(ShopClients shop, ShopSnapshot? previous, A
                 await foreach (var page in pages)
                 {
                     foreach (var coupon in page.Coupons) coupons[coupon.UserCouponId] = coupon;
+                    foreach (var id in page.UnreadableUserCouponIds) unreadable.TryAdd($"coupon {id}", "Coupons");
                 }
             }));
         return new(products, accounts, coupons);

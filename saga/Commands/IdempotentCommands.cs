@@ -39,11 +39,12 @@ public readonly record struct Outcome<T, TResponse>(T? State, TResponse? Respons
     public static implicit operator Outcome<T, TResponse>(Rejection rejection) => new(null, null, rejection);
 }
 
-/// <summary>Executes commands of clients on one document, each idempotency key of a command once.</summary>
+/// <summary>Executes commands of clients on one document, each idempotency key of a caller, a command and the document once.</summary>
 /// <remarks>
 /// The document stores its last commands, so that a command and the record of it are one write. An older one is moved to a record of its own, which
 /// expires: first its record is created, then the document is written without it. Who misses a command in the document reads its record, and decides
-/// only if no command has been moved since.
+/// only if no command has been moved since. The same key on another document is another command: a record per key beside the documents would be one
+/// more write for every command, and a crash between the two would lose the command or repeat it.
 /// </remarks>
 public sealed class IdempotentCommands
 {

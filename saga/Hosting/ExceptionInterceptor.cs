@@ -56,10 +56,13 @@ internal sealed class ExceptionInterceptor(TimeProvider clock, ILogger<Exception
             case OperationCanceledException when context.CancellationToken.IsCancellationRequested:
                 return new Status(StatusCode.Cancelled, "The caller cancelled the call.");
             case ContentionException:
-                return new Status(StatusCode.Aborted, fault.Message);
+                return new Status(StatusCode.Aborted, $"{fault.Message} {Faults.MayHaveHappened}");
             case CorruptDocumentException:
                 SagaLog.UnhandledException(log, fault, context.Method, GetOrder(request));
-                return new Status(StatusCode.DataLoss, $"{fault.Message} Nothing was changed; an operator has to look at it (docs/debugging.md).");
+                return new Status(StatusCode.DataLoss, DescribeCorrupt(fault));
+            // Another service has met a corrupt document, and has logged it.
+            case RpcException { StatusCode: StatusCode.DataLoss } corrupt:
+                return new Status(StatusCode.DataLoss, corrupt.Status.Detail);
             case DaprException or RpcException:
                 var cause = Faults.GetCause(fault);
                 if (faults.Begins(context.Method[(context.Method.LastIndexOf('/') + 1)..], cause))
@@ -67,12 +70,15 @@ internal sealed class ExceptionInterceptor(TimeProvider clock, ILogger<Exception
                     SagaLog.DependencyFailed(log, context.Method, cause, GetOrder(request));
                 }
                 return new Status(StatusCode.Unavailable,
-                    $"The sidecar, or the store or broker behind it, did not answer; nothing is lost, try again. It reported: {cause}");
+                    $"The sidecar, or the store or broker behind it, did not answer. {Faults.MayHaveHappened} It reported: {cause}");
             default:
                 SagaLog.UnhandledException(log, fault, context.Method, GetOrder(request));
                 return new Status(StatusCode.Internal, "This is a bug in the service; its log has the details under this method and time.");
         }
     }
+
+    /// <param name="corrupt">A <see cref="CorruptDocumentException"/>.</param>
+    internal static string DescribeCorrupt(Exception corrupt) => $"{corrupt.Message} It was not changed; an operator has to look at it (docs/debugging.md).";
 
     /// <summary>The order of a request. Empty: the request names none.</summary>
     private static string GetOrder(object request)

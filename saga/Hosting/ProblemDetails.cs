@@ -5,9 +5,12 @@ using Dapr;
 using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.WebUtilities;
 using Saga.Commands;
+using Saga.Dapr;
+using Saga.State;
 
 namespace Saga.Hosting;
 
@@ -24,12 +27,15 @@ internal static class ProblemDetails
         refused.StatusCode == StatusCodes.Status413PayloadTooLarge ? "BODY_TOO_LARGE" : "MALFORMED_REQUEST", refused.Message);
 
     /// <summary>
-    /// Gives every error over HTTP/1.1 a body, also that of an unknown path or method; an unhandled exception is a 500 that tells nothing of it.
+    /// Gives every error over HTTP/1.1 a body, also that of an unknown path or method; an unhandled exception is a 500 that tells nothing of it, unless a
+    /// document is corrupt.
     /// </summary>
     internal static void UseProblemDetails(this WebApplication app)
     {
-        app.UseExceptionHandler(handler => handler.Run(http => Create(StatusCodes.Status500InternalServerError, "INTERNAL",
-            "This is a bug in the service; its log has the details under this path and time.").ExecuteAsync(http)));
+        app.UseExceptionHandler(handler => handler.Run(http => (http.Features.Get<IExceptionHandlerFeature>()?.Error is CorruptDocumentException corrupt
+            ? Create(StatusCodes.Status500InternalServerError, "DATA_LOSS", ExceptionInterceptor.DescribeCorrupt(corrupt))
+            : Create(StatusCodes.Status500InternalServerError, "INTERNAL",
+                "This is a bug in the service; its log has the details under this path and time.")).ExecuteAsync(http)));
         app.UseStatusCodePages(async context =>
         {
             var http = context.HttpContext;
@@ -67,10 +73,10 @@ internal static class ProblemDetails
             // Another service rejected the call. That it does not know this service is a fault, and not the client's.
             return Create(code, new Rejection(refused.StatusCode, "").Title, refused.Status.Detail);
         }
-        catch (Exception fault) when (fault is DaprException or RpcException)
+        catch (Exception fault) when (fault is DaprException or RpcException or ContentionException)
         {
             return Create(StatusCodes.Status503ServiceUnavailable, "UNAVAILABLE",
-                "The sidecar, or what is behind it, did not answer; nothing is lost, try again.");
+                $"The sidecar, or what is behind it, did not answer. {Faults.MayHaveHappened}");
         }
     }
 
@@ -87,6 +93,7 @@ internal static class ProblemDetails
         StatusCode.AlreadyExists => StatusCodes.Status409Conflict,
         StatusCode.FailedPrecondition => StatusCodes.Status422UnprocessableEntity,
         StatusCode.ResourceExhausted => StatusCodes.Status429TooManyRequests,
+        StatusCode.DataLoss => StatusCodes.Status500InternalServerError,
         StatusCode.Unavailable => StatusCodes.Status503ServiceUnavailable,
         _ => null,
     };

@@ -94,6 +94,8 @@ public static class SagaHost
             services.GetRequiredService<ISidecar>(), services.GetRequiredService<ConflictBackoff>(), combine: options.Batching, cache: options.Caching));
         services.AddSingleton(services => new IdempotentCommands(services.GetRequiredService<DocumentStore>(), services.GetRequiredService<TimeProvider>()));
         services.AddSingleton(services => new IdIndex(services.GetRequiredService<DocumentStore>(), services.GetRequiredService<ISidecar>()));
+        services.AddSingleton(services => new DocumentList(
+            services.GetRequiredService<ISidecar>(), services.GetRequiredService<ILogger<DocumentList>>()));
         services.AddSingleton<DeadLetters>();
         services.AddSingleton(new Subscriptions());
         builder.AddMetrics(appId);

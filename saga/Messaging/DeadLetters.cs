@@ -85,17 +85,25 @@ internal sealed class DeadLetters(DocumentStore documents, ISidecar sidecar, IdI
     internal async Task<DeadLetter?> FindAsync(string id, CancellationToken ct) =>
         (await sidecar.ReadAsync<DeadLetter>(DeadLetter.KeyOf(id), ct)).Value;
 
-    /// <summary>The waiting dead letters, oldest first.</summary>
+    /// <summary>The waiting dead letters, oldest first. A corrupt one has nothing but its id and, as its problem, what is wrong with it.</summary>
     internal async Task<IReadOnlyList<DeadLetter>> ReadWaitingAsync(CancellationToken ct)
     {
         List<DeadLetter> letters = [];
         foreach (var ids in (await index.ReadAsync(Waiting, ct)).Chunk(MaxBatchSize))
         {
-            var read = await sidecar.ReadManyAsync<DeadLetter>([.. ids.Select(DeadLetter.KeyOf)], ct);
-            foreach (var (id, letter) in ids.Zip(read))
+            var reads = await sidecar.ReadEachAsync<DeadLetter>([.. ids.Select(DeadLetter.KeyOf)], ct);
+            foreach (var (id, read) in ids.Zip(reads))
             {
-                if (letter.Value is null) await index.RemoveAsync(Waiting, id, ct);
-                else if (letter.Value.State == DeadLetterState.Waiting) letters.Add(letter.Value);
+                try
+                {
+                    var letter = (await read).Value;
+                    if (letter is null) await index.RemoveAsync(Waiting, id, ct);
+                    else if (letter.State == DeadLetterState.Waiting) letters.Add(letter);
+                }
+                catch (CorruptDocumentException corrupt)
+                {
+                    letters.Add(new(id, "", "", [], null, clock.GetUtcNow(), null, DeadLetterState.Waiting, corrupt.Message));
+                }
             }
         }
         return [.. letters.OrderBy(letter => letter.DeadLetteredAt)];

@@ -22,4 +22,4 @@ internal sealed class ConflictBackoff(TimeProvider clock, Random random)
 
 /// <summary>Other writers of the same document won every compare-and-set.</summary>
 internal sealed class ContentionException() : Exception(
-    $"Another writer was first {ConflictBackoff.MaxRetries} times in a row. Nothing is lost; the same request can be sent again.");
+    $"Another writer was first {ConflictBackoff.MaxRetries} times in a row.");

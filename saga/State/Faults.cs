@@ -10,6 +10,11 @@ internal static class Faults
     /// <summary>What state.redis answers when Redis does not answer its first read (HGETALL) in time and the second (GET) meets a hash.</summary>
     private const string WrongType = "WRONGTYPE";
 
+    /// <summary>For a client whose call failed, while its effect may have taken place.</summary>
+    public const string MayHaveHappened =
+        "What was asked for may have happened: a query can be repeated, and a command with the same idempotency key; "
+        + "without a key, look first whether it has happened.";
+
     /// <summary>
     /// True: the sidecar, the store, the broker or another service did not answer, or contention outlasted the retries.
     /// False: a contradiction, a corrupt document, a refused argument or a bug; a retry would only delay the events behind it.

@@ -35,6 +35,10 @@ internal static partial class SagaLog
     [LoggerMessage(16, LogLevel.Error, "The service is not ready. {Problem}", EventName = "StoreUnfit")]
     public static partial void StoreUnfit(ILogger log, string problem);
 
+    /// <param name="bug">Null: the document is corrupt, which needs no stack trace.</param>
+    [LoggerMessage(23, LogLevel.Error, "A list leaves out document {Key}, which cannot be read: {Problem}", EventName = "DocumentLeftOut")]
+    public static partial void DocumentLeftOut(ILogger log, Exception? bug, string key, string problem);
+
     [LoggerMessage(4, LogLevel.Warning, "{Method}({OrderId}) failed: {Problem} Further failed calls are counted.", EventName = "DependencyFailed")]
     public static partial void DependencyFailed(ILogger log, string method, string problem, string orderId);
 

@@ -5,7 +5,7 @@ using Wire = Shop.V1;
 namespace Coupons;
 
 /// <summary>The gRPC API of Coupons.</summary>
-internal sealed class CouponService(ISidecar sidecar, DocumentStore documents, IdempotentCommands commands, IdIndex index)
+internal sealed class CouponService(ISidecar sidecar, DocumentStore documents, IdempotentCommands commands, IdIndex index, DocumentList list)
     : Wire.CouponService.CouponServiceBase
 {
     private static readonly IdGroup Index = new("coupons", Shards: 64);
@@ -77,11 +77,16 @@ internal sealed class CouponService(ISidecar sidecar, DocumentStore documents, I
         if (userId.Length > 0) check.Id("user_id", userId);
         check.ThrowIfInvalid();
         caller.MustBe("user_id", userId);
-        var list = userId.Length > 0 ? IndexOf(userId) : Index;
-        var (ids, next) = await index.ReadPageAsync(list, request.PageToken, RequestCheck.GetPageSize(request.PageSize), context.CancellationToken);
-        var found = await sidecar.ReadManyAsync<Coupon>([.. ids.Select(Coupon.KeyOf)], context.CancellationToken);
-        var coupons = found.Select(read => read.Value).OfType<Coupon>().Where(coupon => userId.Length == 0 || coupon.UserId == userId);
-        return new() { Coupons = { coupons.Select(ToWire) }, NextPageToken = next };
+        var group = userId.Length > 0 ? IndexOf(userId) : Index;
+        var (ids, next) = await index.ReadPageAsync(group, request.PageToken, RequestCheck.GetPageSize(request.PageSize), context.CancellationToken);
+        var (coupons, unreadable) = await list.ReadAsync<Coupon>(ids, Coupon.KeyOf, context.CancellationToken);
+        return new()
+        {
+            Coupons = { coupons.Where(coupon => userId.Length == 0 || coupon.UserId == userId).Select(ToWire) },
+            // Whose it is cannot be read either.
+            UnreadableUserCouponIds = { caller.IsOperator ? unreadable : [] },
+            NextPageToken = next,
+        };
     }
 
     private static IdGroup IndexOf(string userId) => new($"coupons-of:{userId}", Shards: 1);

@@ -5,7 +5,8 @@ using Wire = Shop.V1;
 namespace Payments;
 
 /// <summary>The gRPC API of Payments.</summary>
-internal sealed class PaymentService(ISidecar sidecar, DocumentStore documents, IdempotentCommands commands, IdIndex index, Participant<Account> participant)
+internal sealed class PaymentService(
+    ISidecar sidecar, DocumentStore documents, IdempotentCommands commands, IdIndex index, DocumentList list, Participant<Account> participant)
     : Wire.PaymentService.PaymentServiceBase
 {
     private static readonly IdGroup Index = new("accounts", Shards: 64);
@@ -70,8 +71,8 @@ internal sealed class PaymentService(ISidecar sidecar, DocumentStore documents, 
     {
         new RequestCheck().Page(request.PageSize, request.PageToken).ThrowIfInvalid();
         var (ids, next) = await index.ReadPageAsync(Index, request.PageToken, RequestCheck.GetPageSize(request.PageSize), context.CancellationToken);
-        var accounts = await sidecar.ReadManyAsync<Account>([.. ids.Select(Account.KeyOf)], context.CancellationToken);
-        return new() { Accounts = { accounts.Select(read => read.Value).OfType<Account>().Select(ToWire) }, NextPageToken = next };
+        var (accounts, unreadable) = await list.ReadAsync<Account>(ids, Account.KeyOf, context.CancellationToken);
+        return new() { Accounts = { accounts.Select(ToWire) }, UnreadableUserIds = { unreadable }, NextPageToken = next };
     }
 
     [Allow(Role.User)]

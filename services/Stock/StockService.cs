@@ -6,7 +6,8 @@ using Wire = Shop.V1;
 namespace Stock;
 
 /// <summary>The gRPC API of Stock.</summary>
-internal sealed class StockService(ISidecar sidecar, DocumentStore documents, IdempotentCommands commands, IdIndex index, Participant<Product> participant)
+internal sealed class StockService(
+    ISidecar sidecar, DocumentStore documents, IdempotentCommands commands, IdIndex index, DocumentList list, Participant<Product> participant)
     : Wire.StockService.StockServiceBase
 {
     private static readonly IdGroup Index = new("products", Shards: 64);
@@ -79,8 +80,8 @@ internal sealed class StockService(ISidecar sidecar, DocumentStore documents, Id
     {
         new RequestCheck().Page(request.PageSize, request.PageToken).ThrowIfInvalid();
         var (ids, next) = await index.ReadPageAsync(Index, request.PageToken, RequestCheck.GetPageSize(request.PageSize), context.CancellationToken);
-        var products = await sidecar.ReadManyAsync<Product>([.. ids.Select(Product.KeyOf)], context.CancellationToken);
-        return new() { Products = { products.Select(read => read.Value).OfType<Product>().Select(ToWire) }, NextPageToken = next };
+        var (products, unreadable) = await list.ReadAsync<Product>(ids, Product.KeyOf, context.CancellationToken);
+        return new() { Products = { products.Select(ToWire) }, UnreadableProductIds = { unreadable }, NextPageToken = next };
     }
 
     public override async Task<Wire.GetReservationResponse> GetReservation(Wire.GetReservationRequest request, ServerCallContext context)

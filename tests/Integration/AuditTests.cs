@@ -17,6 +17,7 @@ public sealed class AuditTests
     private readonly List<OrderRecords> orders;
     private readonly List<DeadLetter> letters = [];
     private readonly Dictionary<string, string> unavailable = [];
+    private readonly Dictionary<string, string> unreadable = [];
     private DateTime? completeSince;
 
     public AuditTests() => orders =
@@ -206,6 +207,28 @@ public sealed class AuditTests
         Assert.Contains("look again", suspected.What);
     }
 
+    [Fact]
+    public void A_document_that_cannot_be_read_is_broken_also_when_a_service_does_not_answer()
+    {
+        unreadable["product lamp"] = "Stock";
+        var invariant = Invariants().Single(one => !one.Holds);
+        Assert.Equal("every document can be read", invariant.Name);
+        Assert.Equal("product lamp: Stock cannot read it, and its log says why", Assert.Single(invariant.Breaches));
+        Assert.Equal(1, AuditCommand.GetExitCode(Invariants()));
+        unavailable["Payments"] = "UNAVAILABLE";
+        Assert.Equal(1, AuditCommand.GetExitCode(Invariants()));
+    }
+
+    [Fact]
+    public void Nothing_else_is_said_of_a_product_and_a_coupon_that_cannot_be_read()
+    {
+        (unreadable["product q"], unreadable["coupon d"]) = ("Stock", "Coupons");
+        var confirmed = CreateOrder("of q", OrderStatus.Confirmed, 2, 0, ReservationStatus.Settled, PaymentStatus.Settled, "d");
+        confirmed.Order.Items[0].ProductId = confirmed.Reservation!.Items[0].ProductId = "q";
+        orders.Add(confirmed);
+        Assert.Equal("every document can be read", Invariants().Single(one => !one.Holds).Name);
+    }
+
     private void Breaks(string name, Action corrupt)
     {
         corrupt();
@@ -220,7 +243,7 @@ public sealed class AuditTests
             new Dictionary<string, Product> { ["p"] = product },
             new Dictionary<string, Account> { ["u"] = account },
             new Dictionary<string, Coupon> { ["c"] = coupon });
-        return new(now, catalog, orders, completeSince, catalog) { DeadLetters = letters, Unavailable = unavailable };
+        return new(now, catalog, orders, completeSince, catalog) { DeadLetters = letters, Unavailable = unavailable, Unreadable = unreadable };
     }
 
     private OrderRecords CreateOrder(

@@ -158,6 +158,39 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime, IDisposable
     }
 
     [Fact]
+    public async Task A_key_belongs_to_its_product_account_or_coupon()
+    {
+        var (stock, payments, coupons) = (shop.Clients.Stock, shop.Clients.Payments, shop.Clients.Coupons);
+        var (key, until) = ($"k-{run}", Timestamp.FromDateTime(DateTime.UtcNow.AddDays(1)));
+        foreach (var id in (string[])[$"1-{run}", $"2-{run}"])
+        {
+            var put = new PutProductRequest { ProductId = id, Name = "Lamp", Price = 1_000, InitialStock = 5, IdempotencyKey = key };
+            await BothWaysAsync(id, put, async one => (await stock.PutProductAsync(one)).Product.ProductId, one => one.Price++);
+            var adjust = new AdjustStockRequest { ProductId = id, Delta = 2, IdempotencyKey = key };
+            await BothWaysAsync(id, adjust, async one => (await stock.AdjustStockAsync(one)).Product.ProductId, one => one.Delta++);
+            Assert.Equal(7, (await stock.GetProductAsync(new() { ProductId = id })).Product.Available);
+
+            var open = new OpenAccountRequest { UserId = id, InitialDeposit = 10, IdempotencyKey = key };
+            await BothWaysAsync(id, open, async one => (await payments.OpenAccountAsync(one)).Account.UserId, one => one.InitialDeposit++);
+            var deposit = new DepositRequest { UserId = id, Amount = 5, IdempotencyKey = key };
+            await BothWaysAsync(id, deposit, async one => (await payments.DepositAsync(one)).Account.UserId, one => one.Amount++);
+            Assert.Equal(15, (await payments.GetAccountAsync(new() { UserId = id })).Account.Balance);
+
+            var issue = new IssueCouponRequest { UserCouponId = id, UserId = User, AmountOff = 5, ValidUntil = until, IdempotencyKey = key };
+            await BothWaysAsync(id, issue, async one => (await coupons.IssueCouponAsync(one)).Coupon.UserCouponId, one => one.AmountOff++);
+        }
+
+        // The same content again is the same command, and other content is rejected.
+        async Task BothWaysAsync<T>(string id, T request, Func<T, Task<string>> runAsync, Action<T> change) where T : Google.Protobuf.IDeepCloneable<T>
+        {
+            Assert.Equal((id, id), (await runAsync(request), await runAsync(request)));
+            var other = request.Clone();
+            change(other);
+            Assert.Equal(StatusCode.AlreadyExists, (await Assert.ThrowsAsync<RpcException>(() => runAsync(other))).StatusCode);
+        }
+    }
+
+    [Fact]
     public async Task Stock_cannot_become_negative_and_an_account_cannot_be_opened_twice()
     {
         var refused = await Assert.ThrowsAsync<RpcException>(async () => await shop.Clients.Stock.AdjustStockAsync(new() { ProductId = Product, Delta = -6 }));

@@ -4,6 +4,9 @@ using System.Net.Sockets;
 using System.Runtime.Versioning;
 using System.Text;
 using System.Text.RegularExpressions;
+using Dapr.AppCallback.Autogen.Grpc.v1;
+using Grpc.Core;
+using Grpc.Net.Client;
 using Integration.Cli;
 
 namespace Integration;
@@ -133,6 +136,41 @@ public sealed class RunScriptTests : IDisposable
         Assert.False(await IsOpenAsync("6379"));
     }
 
+    [Theory]
+    [InlineData("DAPR_API_TOKEN", "APP_API_TOKEN")]
+    [InlineData("APP_API_TOKEN", "DAPR_API_TOKEN")]
+    public async Task A_missing_token_is_generated_alone_and_the_file_is_its_owners(string given, string missing)
+    {
+        const UnixFileMode OwnersOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        // As an older start may have left it.
+        Write(".data/tokens", "", executable: false);
+        File.SetUnixFileMode(At(".data/tokens"), OwnersOnly | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+        await using var run = RunWith(new() { [given] = "it's $given" }, "--embedded");
+        await run.LineAsync("Ctrl-C stops everything.");
+
+        Assert.Equal(OwnersOnly, File.GetUnixFileMode(At(".data/tokens")));
+        var sourced = await CliRun.RunAsync("bash", ["-c", $". '{At(".data/tokens").Replace("'", @"'\''")}'; echo \"$DAPR_API_TOKEN\"; echo \"$APP_API_TOKEN\""]);
+        var tokens = ((string[])["DAPR_API_TOKEN", "APP_API_TOKEN"]).Zip(sourced.Output.Trim().Split('\n')).ToDictionary(one => one.First, one => one.Second);
+        Assert.Equal("it's $given", tokens[given]);
+        Assert.Matches("^[0-9a-f]{48}$", tokens[missing]);
+
+        using var http = new HttpClient();
+        Assert.Equal(HttpStatusCode.Unauthorized, await AskSidecarAsync(null));
+        Assert.Equal(HttpStatusCode.OK, await AskSidecarAsync(tokens["DAPR_API_TOKEN"]));
+        using var channel = GrpcChannel.ForAddress($"http://localhost:{ports["5002"]}");
+        var refused = await Assert.ThrowsAsync<RpcException>(
+            async () => await new AppCallback.AppCallbackClient(channel).OnTopicEventAsync(new() { Topic = "order-created" }));
+        Assert.Equal(StatusCode.Unauthenticated, refused.StatusCode);
+
+        async Task<HttpStatusCode> AskSidecarAsync(string? token)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, $"http://localhost:{ports["3502"]}/v1.0/metadata");
+            if (token is not null) request.Headers.Add("dapr-api-token", token);
+            using var answer = await http.SendAsync(request);
+            return answer.StatusCode;
+        }
+    }
+
     [Fact]
     public async Task A_second_run_in_the_folder_names_the_first_and_does_not_disturb_it_also_when_that_was_killed()
     {
@@ -236,13 +274,16 @@ public sealed class RunScriptTests : IDisposable
 
     private string At(string path) => Path.Combine(folder.FullName, path);
 
-    private ChildProcess Run(params IEnumerable<string> words) => ChildProcess.Start(At("run.sh"), words, new Dictionary<string, string>
+    private ChildProcess Run(params IEnumerable<string> words) => RunWith([], words);
+
+    private ChildProcess RunWith(Dictionary<string, string> environment, params IEnumerable<string> words)
     {
         // Without the Dapr of this machine.
-        ["PATH"] = string.Join(':', [At("bin"), .. Environment.GetEnvironmentVariable("PATH")!.Split(':').Where(path => !File.Exists(Path.Combine(path, "daprd")))]),
-        ["HOME"] = At("home"),
-        ["OTEL_TRACES_EXPORTER"] = "none",
-    });
+        environment["PATH"] = string.Join(':', [At("bin"), .. Environment.GetEnvironmentVariable("PATH")!.Split(':').Where(path => !File.Exists(Path.Combine(path, "daprd")))]);
+        environment["HOME"] = At("home");
+        environment["OTEL_TRACES_EXPORTER"] = "none";
+        return ChildProcess.Start(At("run.sh"), words, environment);
+    }
 
     /// <param name="daprd">Path of a daprd to create. Null: none.</param>
     private void InstallDapr(string? daprd, string run = "exec dotnet artifacts/bin/daprd/release/daprd.dll \"$@\"")

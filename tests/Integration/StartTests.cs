@@ -104,6 +104,43 @@ public sealed class StartTests : IDisposable
         Assert.DoesNotContain("Now listening", stock.Output);
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData("none")]
+    public async Task A_service_that_authenticates_no_callers_says_so_once(string? mode)
+    {
+        var port = FreePort.Take();
+        var settings = new Dictionary<string, string>
+        {
+            ["APP_PORT"] = $"{port}",
+            ["HTTP_PORT"] = $"{FreePort.Take()}",
+            ["DAPR_GRPC_PORT"] = $"{FreePort.Take()}",
+            ["DAPR_HTTP_PORT"] = $"{FreePort.Take()}",
+            ["OTEL_TRACES_EXPORTER"] = "none",
+        };
+        if (mode is not null) settings["Auth__Mode"] = mode;
+        await using var stock = ChildProcess.Start("dotnet", [RunningShop.ProgramOf("Stock")], settings);
+        var warning = await stock.LineAsync("Callers are not authenticated (Auth__Mode=none)");
+        Assert.Contains(" warn: ", warning);
+        // It listens, and has started.
+        for (var until = DateTime.UtcNow.AddSeconds(30); !await IsOpenAsync(port); await Task.Delay(20)) Assert.True(DateTime.UtcNow < until, stock.Output);
+        Assert.Equal(1, stock.Output.Split('\n').Count(line => line.Contains("Callers are not authenticated", StringComparison.Ordinal)));
+    }
+
+    private static async Task<bool> IsOpenAsync(int port)
+    {
+        using var client = new TcpClient();
+        try
+        {
+            await client.ConnectAsync(IPAddress.Loopback, port);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
     private sealed class StoppedShop() : RunningShop(embedded: true);
 
     private static async Task AssertRefusedAsync(string runFile, params string[] names)

@@ -93,7 +93,8 @@ public sealed class SimulatedSidecar(
         // An order of the tests may lack its history.
         return value is not Orders.Order && (value as IHasInvariants)?.FindProblem(key) is { } problem
             ? throw new CorruptDocumentException($"{key} is corrupt: {problem}.")
-            : new(key, (T?)value, etag);
+            : value is T or null ? new(key, (T?)value, etag)
+            : throw new CorruptDocumentException($"{key} is corrupt, no {typeof(T).Name}: it is a {value.GetType().Name}.");
     }
 
     private T ThroughJson<T>(T value) where T : class

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Google.Protobuf;
 using Grpc.Core;
+using Microsoft.Extensions.Logging.Abstractions;
 using Shop.V1;
 using Account = Payments.Account;
 
@@ -155,19 +156,64 @@ public sealed class IdempotentCommandsTests
         Assert.Equal(3 + IdempotentCommands.MaxHistory, Kept.Holdings.Available);
     }
 
+    [Fact]
+    public void The_same_key_of_another_account_is_another_command_and_each_is_executed_once_with_one_content()
+    {
+        var commands = NewProcess(world, store);
+        string[] users = ["u", "v"];
+        foreach (var user in users) Run(() => OpenAsync(commands, "key", user));
+        foreach (var user in users) Run(() => DepositAsync(commands, "key", user: user));
+        foreach (var user in users)
+        {
+            Assert.Equal(1, Run(() => DepositAsync(commands, "key", user: user)).Account.Balance);
+            var rejected = Assert.Throws<RejectedException>(() => Run(() => DepositAsync(commands, "key", amount: 2, user: user)));
+            Assert.Equal(StatusCode.AlreadyExists, rejected.StatusCode);
+            Assert.Equal(1, KeptIn(store, user).Holdings.Available);
+        }
+    }
+
+    [Fact]
+    public void After_a_fault_behind_the_write_the_client_is_told_that_it_may_have_happened_and_the_same_key_repeats_nothing()
+    {
+        var faults = SidecarFaults.None;
+        var commands = NewProcess(world, store, () => faults);
+        using var interceptor = new ExceptionInterceptor(world.Clock, NullLogger<ExceptionInterceptor>.Instance);
+        Run(() => OpenAsync(commands, ""));
+        var failed = Assert.Throws<RpcException>(() => Run(() => CallAsync(() => DepositAsync(
+            commands, "key", beforeWrite: () => faults = new(Fails: 0, FailsAfter: 1, Pauses: 0)))));
+        Assert.Equal(StatusCode.Unavailable, failed.StatusCode);
+        Assert.Contains("may have happened", failed.Status.Detail);
+        Assert.Contains("same idempotency key", failed.Status.Detail);
+        Assert.DoesNotContain("nothing is lost", failed.Status.Detail, StringComparison.OrdinalIgnoreCase);
+        Assert.Equal(1, Kept.Holdings.Available);
+
+        faults = SidecarFaults.None;
+        Assert.Equal(1, Run(() => CallAsync(() => DepositAsync(commands, "key"))).Account.Balance);
+        Assert.Equal(1, Kept.Holdings.Available);
+
+        Task<DepositResponse> CallAsync(Func<Task<DepositResponse>> deposit) => interceptor.UnaryServerHandler<DepositRequest, DepositResponse>(
+            new(), new Call("/shop.v1.PaymentService/Deposit"), (_, _) => deposit());
+    }
+
     private Account Kept => KeptIn(store);
 
-    private static Account KeptIn(SimulatedStore store) => (Account)store.Read($"app||{Account.KeyOf("u")}").Value!;
+    private static Account KeptIn(SimulatedStore store, string user = "u") => (Account)store.Read($"app||{Account.KeyOf(user)}").Value!;
 
     private T Run<T>(Func<Task<T>> work) => world.Run(work);
 
-    private static Task<OpenAccountResponse> OpenAsync(IdempotentCommands commands, string key) => commands.RunAsync<Account, OpenAccountResponse>(
-        Account.KeyOf("u"), key, new OpenAccountRequest { UserId = "u", IdempotencyKey = key }, Caller.Anyone,
-        kept => kept is null ? Changed<OpenAccountResponse>(new("u", Holdings.Of(0), []), wire => new() { Account = wire }) : Rejection.AlreadyExists("account", "u"), default);
+    private static Task<OpenAccountResponse> OpenAsync(IdempotentCommands commands, string key, string user = "u") => commands.RunAsync<Account, OpenAccountResponse>(
+        Account.KeyOf(user), key, new OpenAccountRequest { UserId = user, IdempotencyKey = key }, Caller.Anyone,
+        kept => kept is null ? Changed<OpenAccountResponse>(new(user, Holdings.Of(0), []), wire => new() { Account = wire }) : Rejection.AlreadyExists("account", user), default);
 
-    private static Task<DepositResponse> DepositAsync(IdempotentCommands commands, string key, int amount = 1, Caller? caller = null) => commands.RunAsync<Account, DepositResponse>(
-        Account.KeyOf("u"), key, new DepositRequest { UserId = "u", Amount = amount, IdempotencyKey = key }, caller ?? Caller.Anyone,
-        kept => Changed<DepositResponse>(kept!.With(kept.Holdings.Add(amount)), wire => new() { Account = wire }), default);
+    private static Task<DepositResponse> DepositAsync(
+        IdempotentCommands commands, string key, int amount = 1, Caller? caller = null, string user = "u", Action? beforeWrite = null) =>
+        commands.RunAsync<Account, DepositResponse>(
+            Account.KeyOf(user), key, new DepositRequest { UserId = user, Amount = amount, IdempotencyKey = key }, caller ?? Caller.Anyone,
+            kept =>
+            {
+                beforeWrite?.Invoke();
+                return Changed<DepositResponse>(kept!.With(kept.Holdings.Add(amount)), wire => new() { Account = wire });
+            }, default);
 
     private static Outcome<Account, TResponse> Changed<TResponse>(Account account, Func<Shop.V1.Account, TResponse> answer) where TResponse : class, IMessage =>
         new(account, answer(new() { UserId = account.UserId, Balance = account.Holdings.Available }), null);

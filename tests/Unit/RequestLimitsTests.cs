@@ -185,31 +185,4 @@ public sealed class RequestLimitsTests : IDisposable
         /// <summary>Called when a sweep has read an order, before any handler of <see cref="OrderSweep.Visited"/>.</summary>
         public Action BeforeVisit { get; set; } = () => { };
     }
-
-    private sealed class Call(string method) : ServerCallContext
-    {
-        protected override string MethodCore => method;
-
-        protected override string HostCore => "localhost";
-
-        protected override string PeerCore => "ipv4:127.0.0.1:1";
-
-        protected override DateTime DeadlineCore => DateTime.MaxValue;
-
-        protected override Metadata RequestHeadersCore => [];
-
-        protected override CancellationToken CancellationTokenCore => default;
-
-        protected override Metadata ResponseTrailersCore => [];
-
-        protected override Grpc.Core.Status StatusCore { get; set; }
-
-        protected override WriteOptions? WriteOptionsCore { get; set; }
-
-        protected override AuthContext AuthContextCore => new(null, []);
-
-        protected override ContextPropagationToken CreatePropagationTokenCore(ContextPropagationOptions? options) => throw new NotSupportedException();
-
-        protected override Task WriteResponseHeadersAsyncCore(Metadata responseHeaders) => Task.CompletedTask;
-    }
 }

@@ -19,7 +19,7 @@ internal static class OrderOpenApi
         new(StatusCodes.Status401Unauthorized, "The bearer token is missing or not valid. Only with Auth__Mode=jwt."),
         new(StatusCodes.Status403Forbidden, "The order is another user's, or a page of another site asks."),
         new(StatusCodes.Status429TooManyRequests, "Over a limit; the request did nothing. Retry-After says when to try again."),
-        new(StatusCodes.Status503ServiceUnavailable, "The sidecar, or what is behind it, did not answer. Nothing is lost; try again."),
+        new(StatusCodes.Status503ServiceUnavailable, "The sidecar, or what is behind it, did not answer. The order may have been placed; repeat the request with the same Idempotency-Key."),
     ];
 
     public static void Configure(OpenApiOptions options)

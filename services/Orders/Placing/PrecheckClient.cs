@@ -46,8 +46,17 @@ internal sealed class PrecheckClient
         Func<IEnumerable<string>, Task<Dictionary<string, T>>> lookUp) where T : class => new(
         async ids =>
         {
-            var found = await lookUp(ids.Distinct());
-            return [.. ids.Select(id => Task.FromResult(found.GetValueOrDefault(id)))];
+            try
+            {
+                var found = await lookUp(ids.Distinct());
+                return [.. ids.Select(id => Task.FromResult(found.GetValueOrDefault(id)))];
+            }
+            catch (RpcException fault) when (fault.StatusCode is StatusCode.DataLoss or StatusCode.Internal)
+            {
+                // One id that cannot be looked up fails the whole call. Single look-ups fail separately.
+                var alone = ids.Distinct().ToDictionary(id => id, async id => (await lookUp([id])).GetValueOrDefault(id));
+                return [.. ids.Select(id => alone[id])];
+            }
         },
         maxConcurrency: 2, maxBatchSize: RequestCheck.IdsMax);
 }

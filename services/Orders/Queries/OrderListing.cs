@@ -38,23 +38,24 @@ internal readonly record struct PageCursor(string? OpenAfter, HistoryCursor? His
 }
 
 /// <summary>Lists orders: those in the open-order log, then the history.</summary>
-internal sealed class OrderListing(ISidecar sidecar, OpenOrderLog openOrders, OrderHistory history, SagaTimeouts timeouts, TimeProvider clock)
+internal sealed class OrderListing(DocumentList list, OpenOrderLog openOrders, OrderHistory history, SagaTimeouts timeouts, TimeProvider clock)
 {
     private const int MaxBatchSize = 200;
 
     /// <summary>Bytes of an answer: gRPC clients refuse more than 4 MiB by default.</summary>
-    private const int MaxResponseSize = 3 * 1024 * 1024;
+    internal const int MaxResponseSize = 3 * 1024 * 1024;
 
     /// <summary>Lists open orders, oldest first.</summary>
     public async Task<Wire.ListOpenOrdersResponse> ListOpenAsync(int size, CancellationToken ct)
     {
-        var logged = await ReadAsync([.. (await openOrders.ReadAllAsync(ct)).Select(entry => entry.OrderId).Distinct()], ct);
+        var (logged, unreadable) = await ReadAsync([.. (await openOrders.ReadAllAsync(ct)).Select(entry => entry.OrderId).Distinct()], ct);
         var open = logged.Where(order => !order.IsClosed).ToArray();
         var now = clock.GetUtcNow();
         return new()
         {
             Orders = { open.OrderBy(order => order.Placed).Take(size).Select(order => ToOpen(order, now)) },
             More = Math.Max(0, open.Length - size),
+            UnreadableOrderIds = { unreadable },
         };
     }
 
@@ -76,11 +77,14 @@ internal sealed class OrderListing(ISidecar sidecar, OpenOrderLog openOrders, Or
         PageCursor cursor, int size, IReadOnlyList<Wire.OrderStatus> statuses, Caller caller, CancellationToken ct)
     {
         var (ids, next) = cursor.History is null ? await ReadLogAsync(cursor.OpenAfter, size, ct) : await ReadHistoryAsync(cursor.History, size, ct);
-        var orders = (await ReadAsync(ids, ct)).Where(order =>
+        var (read, unreadable) = await ReadAsync(ids, ct);
+        var orders = read.Where(order =>
             caller.MaySee(order.UserId) && (statuses.Count == 0 || statuses.Contains(OrderMapping.From(order.Status))));
         return new()
         {
             Orders = { orders.Select(OrderMapping.WithoutRecipient) },
+            // Whose it is cannot be read either.
+            UnreadableOrderIds = { caller.IsOperator ? unreadable : [] },
             NextPageToken = next?.ToToken() ?? "",
             CompleteSince = await history.GetCompleteSinceAsync(ct) is { } since ? Timestamp.FromDateTimeOffset(since) : null,
         };
@@ -102,15 +106,17 @@ internal sealed class OrderListing(ISidecar sidecar, OpenOrderLog openOrders, Or
         return (ids, next is null ? null : new(null, next));
     }
 
-    private async Task<IReadOnlyList<Order>> ReadAsync(IReadOnlyList<string> ids, CancellationToken ct)
+    private async Task<(IReadOnlyList<Order> Orders, IReadOnlyList<string> UnreadableIds)> ReadAsync(IReadOnlyList<string> ids, CancellationToken ct)
     {
         List<Order> orders = [];
+        List<string> unreadable = [];
         foreach (var batch in ids.Chunk(MaxBatchSize))
         {
-            var read = await sidecar.ReadManyAsync<Order>([.. batch.Select(Order.KeyOf)], ct);
-            orders.AddRange(read.Select(order => order.Value).OfType<Order>().Where(order => order.Status != OrderStatus.Abandoned));
+            var (documents, corrupt) = await list.ReadAsync<Order>(batch, Order.KeyOf, ct);
+            orders.AddRange(documents.Where(order => order.Status != OrderStatus.Abandoned));
+            unreadable.AddRange(corrupt);
         }
-        return orders;
+        return (orders, unreadable);
     }
 
     private Wire.OpenOrder ToOpen(Order order, DateTimeOffset now)

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Grpc.Core;
 using Shop;
 using Shop.V1;
 
@@ -43,6 +44,47 @@ public sealed class AuditCommandTests(TracedShop shop)
             audit["sold is what settled orders took"].GetProperty("breaches")[0].GetString());
         await EditAsync($"stock||stock:product:{product}", "\"consumed\":3", "\"consumed\":2");
         await AuditAsync(0);
+    }
+
+    [Fact]
+    public async Task A_corrupt_product_is_reported_and_makes_no_other_fail()
+    {
+        var (_, product) = await PlaceConfirmedAsync();
+        var (bad, user) = ($"bad-{run}", $"u-{run}");
+        await shop.Clients.Stock.PutProductAsync(new() { ProductId = bad, Name = "Lamp", Price = 1_000, InitialStock = 5 });
+        await AuditAsync(0);
+
+        var key = $"stock||stock:product:{bad}";
+        await EditAsync(key, "\"available\":5", "\"available\":-5");
+        var audit = await AuditAsync(1);
+        Assert.Equal("every document can be read", Assert.Single(audit.Values, one => !one.GetProperty("holds").GetBoolean()).GetProperty("name").GetString());
+        Assert.StartsWith($"product {bad}: Stock cannot read it", audit["every document can be read"].GetProperty("breaches")[0].GetString());
+        var listed = await CliRun.AgainstAsync(shop, "product", "list");
+        Assert.True(listed.Exit == 0, $"{listed}");
+        Assert.Contains(product, listed.Output);
+        Assert.DoesNotContain(bad, listed.Output);
+        Assert.StartsWith($"product {bad} is not listed", listed.Error);
+
+        // Concurrent look-ups share a call.
+        var orders = Enumerable.Range(0, 40).Select(at => (Product: at % 2 == 0 ? product : bad, Call: shop.Clients.Orders.PlaceOrderAsync(
+            new() { UserId = user, Items = { new OrderItem { ProductId = at % 2 == 0 ? product : bad, Quantity = 1 } }, SkipPrecheck = true }))).ToArray();
+        foreach (var order in orders)
+        {
+            if (order.Product == product)
+            {
+                await order.Call;
+                continue;
+            }
+            var refused = await Assert.ThrowsAsync<RpcException>(async () => await order.Call);
+            Assert.True(refused.StatusCode == StatusCode.DataLoss && refused.Status.Detail.Contains($"product:{bad} is corrupt"), $"{refused}");
+        }
+
+        await EditAsync(key, "\"available\":-5", "\"available\":5");
+        // The orders that the stock does not suffice for fail.
+        for (var until = DateTime.UtcNow.AddSeconds(30); (await CliRun.AgainstAsync(shop, "audit")).Exit != 0; await Task.Delay(100))
+        {
+            Assert.True(DateTime.UtcNow < until, "The audit does not hold.");
+        }
     }
 
     [Fact]

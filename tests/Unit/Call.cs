@@ -1,0 +1,31 @@
+using Grpc.Core;
+
+namespace Saga.Tests;
+
+/// <summary>A call of a gRPC method by a client on this machine.</summary>
+internal sealed class Call(string method) : ServerCallContext
+{
+    protected override string MethodCore => method;
+
+    protected override string HostCore => "localhost";
+
+    protected override string PeerCore => "ipv4:127.0.0.1:1";
+
+    protected override DateTime DeadlineCore => DateTime.MaxValue;
+
+    protected override Metadata RequestHeadersCore => [];
+
+    protected override CancellationToken CancellationTokenCore => default;
+
+    protected override Metadata ResponseTrailersCore => [];
+
+    protected override Status StatusCore { get; set; }
+
+    protected override WriteOptions? WriteOptionsCore { get; set; }
+
+    protected override AuthContext AuthContextCore => new(null, []);
+
+    protected override ContextPropagationToken CreatePropagationTokenCore(ContextPropagationOptions? options) => throw new NotSupportedException();
+
+    protected override Task WriteResponseHeadersAsyncCore(Metadata responseHeaders) => Task.CompletedTask;
+}

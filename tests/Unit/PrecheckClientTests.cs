@@ -1,0 +1,67 @@
+using Grpc.Core;
+using Microsoft.Extensions.Configuration;
+using Orders;
+using Wire = Shop.V1;
+
+namespace Saga.Tests;
+
+/// <summary>Look-ups of concurrent orders share a call, and no failure but that of their service.</summary>
+public sealed class PrecheckClientTests
+{
+    private static readonly string[] Ids = ["good", "corrupt", "absent", "good", "other"];
+
+    [Theory]
+    [InlineData(StatusCode.DataLoss)]
+    [InlineData(StatusCode.Internal)]
+    public async Task A_product_that_cannot_be_read_fails_only_the_order_that_names_it(StatusCode status)
+    {
+        var stock = new Stock(ids => ids.Contains("corrupt") ? status : StatusCode.OK);
+        var found = await LookUpAsync(stock);
+        string[] others = await Task.WhenAll(found.Where((_, at) => at != 1).Select(async one => (await one)?.ProductId ?? "none"));
+        Assert.Equal(["good", "none", "good", "other"], others);
+        Assert.Equal(status, (await Assert.ThrowsAsync<RpcException>(() => found[1])).StatusCode);
+        // One for all, then one for each id.
+        Assert.Equal([4, 1, 1, 1, 1], stock.Calls);
+    }
+
+    [Theory]
+    [InlineData(StatusCode.Unavailable)]
+    [InlineData(StatusCode.DeadlineExceeded)]
+    [InlineData(StatusCode.ResourceExhausted)]
+    public async Task A_service_that_cannot_answer_now_is_not_asked_for_each_product_alone(StatusCode status)
+    {
+        var stock = new Stock(_ => status);
+        foreach (var one in await LookUpAsync(stock)) Assert.Equal(status, (await Assert.ThrowsAsync<RpcException>(() => one)).StatusCode);
+        Assert.Equal([4], stock.Calls);
+    }
+
+    private static Task<Task<Wire.Product?>[]> LookUpAsync(Stock stock)
+    {
+        var client = new PrecheckClient(SagaOptions.Read(new(new ConfigurationBuilder().Build())), TimeProvider.System, stock, null!, null!);
+        return SingleThread.RunAsync(async () =>
+        {
+            Task<Wire.Product?>[] all = [.. Ids.Select(id => client.ProductAsync(id, default))];
+            await Task.WhenAny(Task.WhenAll(all));
+            return all;
+        });
+    }
+
+    /// <summary>Knows every product but "absent".</summary>
+    private sealed class Stock(Func<IReadOnlyList<string>, StatusCode> answer) : Wire.StockService.StockServiceClient
+    {
+        /// <summary>The number of ids of each call.</summary>
+        public List<int> Calls { get; } = [];
+
+        public override AsyncUnaryCall<Wire.BatchGetProductsResponse> BatchGetProductsAsync(Wire.BatchGetProductsRequest request, CallOptions options)
+        {
+            Calls.Add(request.ProductIds.Count);
+            var response = answer(request.ProductIds) is not StatusCode.OK and var status
+                ? Task.FromException<Wire.BatchGetProductsResponse>(new RpcException(new(status, "")))
+                : Task.FromResult(new Wire.BatchGetProductsResponse
+                {
+                    Products = { request.ProductIds.Where(id => id != "absent").Select(id => new Wire.Product { ProductId = id }) },
+                });
+            return new(response, Task.FromResult(Metadata.Empty), () => Status.DefaultSuccess, () => Metadata.Empty, () => { });
+        }
+    }
+}
