@@ -174,7 +174,7 @@ public sealed class BatcherTests
         await Assert.ThrowsAsync<OperationCanceledException>(() => sidecar.ReadAsync<Note>("k", new(canceled: true)));
     }
 
-    private DaprSidecar Sidecar(CountingStore dapr, bool batching = true) =>
+    private static DaprSidecar Sidecar(CountingStore dapr, bool batching = true) =>
         DaprSidecar.Create(dapr, new AppId("app"), SagaHost.CreateJsonOptions(new DefaultJsonTypeInfoResolver()), batching);
 
     /// <summary>A store behind Dapr's API with ETags as Redis has them: of many writes each is by itself, and the call fails when one does.</summary>

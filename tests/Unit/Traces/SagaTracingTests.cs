@@ -58,7 +58,7 @@ public sealed class SagaTracingTests : IDisposable
             Entries = { new TopicEventBulkRequestEntry { EntryId = "1", CloudEvent = envelope } },
         };
 
-        for (var delivery = 0; delivery < 4; delivery++) await AppCallbackService.DispatchAsync(batch, dispatcher, new(), default);
+        for (var delivery = 0; delivery < 4; delivery++) await AppCallbackService.DispatchAsync(batch, dispatcher, default);
 
         var consumed = steps.Where(step => step.OperationName == "settle stock").ToArray();
         Assert.Equal([1, 2, 3, 1], consumed.Select(step => step.GetTagItem("saga.attempt")));
@@ -90,7 +90,7 @@ public sealed class SagaTracingTests : IDisposable
             Topic = "order-confirmed",
             Entries = { new TopicEventBulkRequestEntry { EntryId = "1", CloudEvent = envelope } },
         };
-        await AppCallbackService.DispatchAsync(batch, dispatcher, new(), default);
+        await AppCallbackService.DispatchAsync(batch, dispatcher, default);
         Assert.NotEqual(call.TraceId.ToHexString(), Assert.Single(traces));
         Assert.Same(call, Activity.Current);
     }
