@@ -91,11 +91,20 @@ internal sealed class DeadLetters(DocumentStore documents, ISidecar sidecar, IdI
         List<DeadLetter> letters = [];
         foreach (var ids in (await index.ReadAsync(Waiting, ct)).Chunk(MaxBatchSize))
         {
-            var read = await sidecar.ReadManyAsync<DeadLetter>([.. ids.Select(DeadLetter.KeyOf)], ct);
-            foreach (var (id, letter) in ids.Zip(read))
+            var reads = await sidecar.ReadEachAsync<DeadLetter>([.. ids.Select(DeadLetter.KeyOf)], ct);
+            foreach (var (id, read) in ids.Zip(reads))
             {
-                if (letter.Value is null) await index.RemoveAsync(Waiting, id, ct);
-                else if (letter.Value.State == DeadLetterState.Waiting) letters.Add(letter.Value);
+                try
+                {
+                    var letter = (await read).Value;
+                    if (letter is null) await index.RemoveAsync(Waiting, id, ct);
+                    else if (letter.State == DeadLetterState.Waiting) letters.Add(letter);
+                }
+                // It waits too, and hides no other.
+                catch (CorruptDocumentException corrupt)
+                {
+                    letters.Add(new(id, "", "", [], null, clock.GetUtcNow(), null, DeadLetterState.Waiting, corrupt.Message));
+                }
             }
         }
         return [.. letters.OrderBy(letter => letter.DeadLetteredAt)];

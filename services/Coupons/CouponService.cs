@@ -21,11 +21,11 @@ internal sealed class CouponService(ISidecar sidecar, DocumentStore documents, I
         switch (request.DiscountCase)
         {
             case Wire.IssueCouponRequest.DiscountOneofCase.AmountOff:
-                check.Range("amount_off", request.AmountOff, 1, 1_000_000_000);
+                check.Range("amount_off", request.AmountOff, 1, Coupon.AmountMax);
                 break;
             case Wire.IssueCouponRequest.DiscountOneofCase.PercentOff:
                 check.Range("percent_off.percent", request.PercentOff.Percent, 1, 100)
-                    .Range("percent_off.max_amount", request.PercentOff.MaxAmount, 0, 1_000_000_000);
+                    .Range("percent_off.max_amount", request.PercentOff.MaxAmount, 0, Coupon.AmountMax);
                 break;
             case Wire.IssueCouponRequest.DiscountOneofCase.None:
                 break;
@@ -79,8 +79,8 @@ internal sealed class CouponService(ISidecar sidecar, DocumentStore documents, I
         caller.MustBe("user_id", userId);
         var list = userId.Length > 0 ? IndexOf(userId) : Index;
         var (ids, next) = await index.ReadPageAsync(list, request.PageToken, RequestCheck.GetPageSize(request.PageSize), context.CancellationToken);
-        var found = await sidecar.ReadManyAsync<Coupon>([.. ids.Select(Coupon.KeyOf)], context.CancellationToken);
-        var coupons = found.Select(read => read.Value).OfType<Coupon>().Where(coupon => userId.Length == 0 || coupon.UserId == userId);
+        var found = await index.ReadDocumentsAsync<Coupon>(ids.Select(Coupon.KeyOf), context.CancellationToken);
+        var coupons = found.Where(coupon => userId.Length == 0 || coupon.UserId == userId);
         return new() { Coupons = { coupons.Select(ToWire) }, NextPageToken = next };
     }
 

@@ -70,8 +70,8 @@ internal sealed class PaymentService(ISidecar sidecar, DocumentStore documents, 
     {
         new RequestCheck().Page(request.PageSize, request.PageToken).ThrowIfInvalid();
         var (ids, next) = await index.ReadPageAsync(Index, request.PageToken, RequestCheck.GetPageSize(request.PageSize), context.CancellationToken);
-        var accounts = await sidecar.ReadManyAsync<Account>([.. ids.Select(Account.KeyOf)], context.CancellationToken);
-        return new() { Accounts = { accounts.Select(read => read.Value).OfType<Account>().Select(ToWire) }, NextPageToken = next };
+        var accounts = await index.ReadDocumentsAsync<Account>(ids.Select(Account.KeyOf), context.CancellationToken);
+        return new() { Accounts = { accounts.Select(ToWire) }, NextPageToken = next };
     }
 
     [Allow(Role.User)]

@@ -16,7 +16,7 @@ internal sealed class StockService(ISidecar sidecar, DocumentStore documents, Id
         new RequestCheck()
             .Id("product_id", request.ProductId)
             .Text("name", request.Name, 1, 200)
-            .Range("price", request.Price, 0, 1_000_000_000)
+            .Range("price", request.Price, 0, Product.PriceMax)
             .Range("initial_stock", request.InitialStock, 0, 1_000_000_000)
             .IdempotencyKey(request.IdempotencyKey)
             .ThrowIfInvalid();
@@ -79,8 +79,8 @@ internal sealed class StockService(ISidecar sidecar, DocumentStore documents, Id
     {
         new RequestCheck().Page(request.PageSize, request.PageToken).ThrowIfInvalid();
         var (ids, next) = await index.ReadPageAsync(Index, request.PageToken, RequestCheck.GetPageSize(request.PageSize), context.CancellationToken);
-        var products = await sidecar.ReadManyAsync<Product>([.. ids.Select(Product.KeyOf)], context.CancellationToken);
-        return new() { Products = { products.Select(read => read.Value).OfType<Product>().Select(ToWire) }, NextPageToken = next };
+        var products = await index.ReadDocumentsAsync<Product>(ids.Select(Product.KeyOf), context.CancellationToken);
+        return new() { Products = { products.Select(ToWire) }, NextPageToken = next };
     }
 
     public override async Task<Wire.GetReservationResponse> GetReservation(Wire.GetReservationRequest request, ServerCallContext context)

@@ -38,7 +38,8 @@ internal readonly record struct PageCursor(string? OpenAfter, HistoryCursor? His
 }
 
 /// <summary>Lists orders: those in the open-order log, then the history.</summary>
-internal sealed class OrderListing(ISidecar sidecar, OpenOrderLog openOrders, OrderHistory history, SagaTimeouts timeouts, TimeProvider clock)
+internal sealed class OrderListing(
+    ISidecar sidecar, OpenOrderLog openOrders, OrderHistory history, SagaTimeouts timeouts, TimeProvider clock, ILogger<OrderListing> log)
 {
     private const int MaxBatchSize = 200;
 
@@ -90,7 +91,7 @@ internal sealed class OrderListing(ISidecar sidecar, OpenOrderLog openOrders, Or
     {
         // A generated id sorts by time. One derived from an idempotency key does not, and is somewhere in between.
         var ids = (await openOrders.ReadAllAsync(ct)).Select(entry => entry.OrderId).Distinct().OrderDescending(StringComparer.Ordinal)
-            .Where(id => after is null || string.CompareOrdinal(id, after) < 0).Take(size).ToArray();
+            .Where(id => DocumentId.IsOfOrder(id) && (after is null || string.CompareOrdinal(id, after) < 0)).Take(size).ToArray();
         if (ids.Length == size) return (ids, new(ids[^1], null));
         var (older, next) = await ReadHistoryAsync(null, size - ids.Length, ct);
         return ([.. ids, .. older.Except(ids)], next);
@@ -105,10 +106,10 @@ internal sealed class OrderListing(ISidecar sidecar, OpenOrderLog openOrders, Or
     private async Task<IReadOnlyList<Order>> ReadAsync(IReadOnlyList<string> ids, CancellationToken ct)
     {
         List<Order> orders = [];
-        foreach (var batch in ids.Chunk(MaxBatchSize))
+        foreach (var batch in ids.Where(DocumentId.IsOfOrder).Chunk(MaxBatchSize))
         {
-            var read = await sidecar.ReadManyAsync<Order>([.. batch.Select(Order.KeyOf)], ct);
-            orders.AddRange(read.Select(order => order.Value).OfType<Order>().Where(order => order.Status != OrderStatus.Abandoned));
+            var read = await sidecar.ReadForListAsync<Order>([.. batch.Select(Order.KeyOf)], log, ct);
+            orders.AddRange(read.OfType<Order>().Where(order => order.Status != OrderStatus.Abandoned));
         }
         return orders;
     }
