@@ -1,5 +1,6 @@
 using System.Globalization;
 using Google.Protobuf.WellKnownTypes;
+using Saga.State;
 using Enum = System.Enum;
 
 namespace Saga.Commands;
@@ -25,8 +26,10 @@ public sealed class RequestCheck
 
     /// <summary>Ids are part of state keys and events: 1 to 64 letters, digits and - _ . : @.</summary>
     public RequestCheck Id(string field, string value) => Must(
-        value.Length is >= 1 and <= 64 && value.All(letter => char.IsAsciiLetterOrDigit(letter) || "-_.:@".Contains(letter)),
-        field, $"must be 1 to 64 characters of A-Z a-z 0-9 - _ . : @, {Seen(value)}.");
+        IsId(value), field, $"must be 1 to 64 characters of A-Z a-z 0-9 - _ . : @, {Seen(value)}.");
+
+    /// <summary>True: <see cref="Id"/> accepts it.</summary>
+    public static bool IsId(string? value) => DocumentId.IsValid(value);
 
     /// <summary>1 to <see cref="IdsMax"/> ids.</summary>
     public RequestCheck Ids(string field, IReadOnlyList<string> values)
@@ -41,7 +44,7 @@ public sealed class RequestCheck
 
     /// <summary>The canonical spelling of an order id: lower case, with hyphens. Another spelling would be another state key, and so another order.</summary>
     internal RequestCheck CanonicalOrderId(string field, string value) => Must(
-        Guid.TryParseExact(value, "D", out var id) && id.ToString() == value, field, $"must be a UUID in 36 lower-case characters, {Seen(value)}.");
+        DocumentId.IsOfOrder(value), field, $"must be a UUID in 36 lower-case characters, {Seen(value)}.");
 
     /// <summary>Text of a client. Its length counts code points, not UTF-16 units; control characters and half surrogate pairs are refused.</summary>
     public RequestCheck Text(string field, string value, int min, int max)

@@ -93,9 +93,10 @@ public static class SagaHost
         services.AddSingleton(services => DocumentStore.Create(
             services.GetRequiredService<ISidecar>(), services.GetRequiredService<ConflictBackoff>(), combine: options.Batching, cache: options.Caching));
         services.AddSingleton(services => new IdempotentCommands(services.GetRequiredService<DocumentStore>(), services.GetRequiredService<TimeProvider>()));
-        services.AddSingleton(services => new IdIndex(services.GetRequiredService<DocumentStore>(), services.GetRequiredService<ISidecar>()));
         services.AddSingleton(services => new DocumentList(
             services.GetRequiredService<ISidecar>(), services.GetRequiredService<ILogger<DocumentList>>()));
+        services.AddSingleton(services => new IdIndex(
+            services.GetRequiredService<DocumentStore>(), services.GetRequiredService<ISidecar>(), services.GetRequiredService<ILogger<IdIndex>>()));
         services.AddSingleton<DeadLetters>();
         services.AddSingleton(new Subscriptions());
         builder.AddMetrics(appId);
@@ -156,7 +157,7 @@ public static class SagaHost
     /// <summary>Adds the log of open orders.</summary>
     internal static void AddOpenOrderLog(this WebApplicationBuilder builder) => builder.Services.AddSingleton(services => new OpenOrderLog(
         services.GetRequiredService<ISidecar>(), services.GetRequiredService<TimeProvider>(),
-        () => Guid.CreateVersion7().ToString("N"), services.GetRequiredService<ILogger<OpenOrderLog>>()));
+        () => Guid.CreateVersion7().ToString("N"), services.GetRequiredService<ILogger<OpenOrderLog>>(), services.GetRequiredService<DeadLetters>()));
 
     /// <summary>Runs a sweep every Saga:SweepPeriod.</summary>
     internal static void AddSweep<T>(this WebApplicationBuilder builder, Func<T, CancellationToken, Task> run) where T : class =>

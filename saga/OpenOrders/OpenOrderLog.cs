@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using Google.Protobuf;
 using Microsoft.Extensions.Logging;
 using Saga.Dapr;
+using Saga.Messaging;
 using Saga.State;
 using Saga.Telemetry;
 
@@ -17,7 +19,14 @@ internal sealed record OpenInstances(ImmutableSortedSet<string> Ids)
 /// <param name="Heartbeat">By the writer's clock, which may be wrong: only a change shows that the instance is alive.</param>
 internal sealed record OpenHead(DateTimeOffset Heartbeat, long First, long Next) : IHasInvariants
 {
-    public string? FindProblem(string key) => First < 0 || Next < 0 ? $"its log goes from {First} to {Next}" : null;
+    /// <summary>Numbers from First to Next, at most: a take-over reads each. A writer keeps far below it.</summary>
+    private const long SpanMax = 1_000_000;
+
+    /// <summary>Far above what a writer reaches, and far below an overflow.</summary>
+    private const long NextMax = 1_000_000_000_000_000;
+
+    public string? FindProblem(string key) =>
+        First < 0 || Next < First || Next > NextMax || Next - First > SpanMax ? $"its log goes from {First} to {Next}" : null;
 
     public static string KeyOf(string instance) => $"open:{instance}";
 }
@@ -28,8 +37,9 @@ internal sealed record OpenHead(DateTimeOffset Heartbeat, long First, long Next)
 internal sealed record OpenSegment(ImmutableArray<string> Orders, DateTimeOffset Written, bool Sealed, ImmutableArray<JsonElement>? Details = null)
     : IHasInvariants
 {
+    /// <remarks>Each order is checked when it is visited, so that a wrong one does not hide the others.</remarks>
     public string? FindProblem(string key) =>
-        Orders.IsDefault || Orders.Any(string.IsNullOrEmpty) ? "an order lacks its id"
+        Orders.IsDefault ? "it has no orders"
         : Details is { } details && details.Length != Orders.Length ? "an order lacks its details"
         : null;
 
@@ -56,6 +66,8 @@ internal sealed record OpenEntry(string OrderId, DateTimeOffset Since, JsonEleme
 /// Concurrent additions are batched into one write, a segment. A log has one writer. When its heartbeat times out, another instance seals the log
 /// (a fence: it writes the end where the next segment would be) and takes over its entries. A writer that was only suspended finds the seal and
 /// starts a new log. Clocks may be wrong and jump: durations are measured by this process, never by comparing the times of two clocks.
+/// A document that is corrupt stops no other: it is skipped, reported and left as it is, and its orders are visited again once it is repaired. The
+/// writer of a log with a corrupt head starts a new one and tracks there what is open, because no instance could take over the old one.
 /// </remarks>
 internal sealed class OpenOrderLog
 {
@@ -65,6 +77,18 @@ internal sealed class OpenOrderLog
     /// <summary>Segments and orders that one sweep visits, at most: it must end long before <see cref="HeartbeatTimeout"/>.</summary>
     private const int VisitedMax = 1_000, VisitedOrdersMax = 5_000;
 
+    /// <summary>An own segment is tracked again behind this many others, so that an order that stays open for days does not stretch the log.</summary>
+    private const int TrackedAgainAfter = 100_000;
+
+    /// <summary>Segments of another log that are read at once.</summary>
+    private const int ReadMax = 100;
+
+    /// <summary>Takes the place of the topic in the dead letter that reports a corrupt document of the log.</summary>
+    internal const string DeadLetterKind = "open-orders";
+
+    /// <summary>Between two reports of one corrupt document.</summary>
+    private static readonly TimeSpan ReportDelayMin = TimeSpan.FromMinutes(1), ReportDelayMax = TimeSpan.FromHours(1);
+
     /// <summary>An instance whose heartbeat another instance has not seen change for this long is taken for dead.</summary>
     public static readonly TimeSpan HeartbeatTimeout = TimeSpan.FromSeconds(20);
 
@@ -72,9 +96,12 @@ internal sealed class OpenOrderLog
     private readonly TimeProvider clock;
     private readonly Func<string> newInstance;
     private readonly ILogger<OpenOrderLog> log;
+    private readonly DeadLetters? deadLetters;
+    private readonly EntryBackoff reported;
     private readonly Batcher<(string Id, JsonElement? Detail), bool> additions;
 
     private readonly Lock ownGate = new();
+    /// <summary>The segments whose orders this instance visits. Their numbers go on when it starts a new log.</summary>
     private readonly SortedDictionary<long, Own> own = [];
     private string? instance;
     private Versioned<OpenHead> head;
@@ -83,13 +110,17 @@ internal sealed class OpenOrderLog
 
     private Dictionary<string, (DateTimeOffset Heartbeat, long SeenFirst)> heartbeats = [];
 
+    /// <param name="Instance">The log that it is in.</param>
     /// <param name="Written">A timestamp of this process.</param>
-    private sealed record Own(OpenSegment Segment, long Written);
+    private sealed record Own(string Instance, OpenSegment Segment, long Written);
 
     /// <param name="newInstance">Returns a unique name for a log.</param>
-    public OpenOrderLog(ISidecar sidecar, TimeProvider clock, Func<string> newInstance, ILogger<OpenOrderLog> log)
+    /// <param name="deadLetters">Report corrupt documents of the log to an operator. Null: they are only logged.</param>
+    public OpenOrderLog(
+        ISidecar sidecar, TimeProvider clock, Func<string> newInstance, ILogger<OpenOrderLog> log, DeadLetters? deadLetters = null)
     {
-        (this.sidecar, this.clock, this.newInstance, this.log) = (sidecar, clock, newInstance, log);
+        (this.sidecar, this.clock, this.newInstance, this.log, this.deadLetters) = (sidecar, clock, newInstance, log, deadLetters);
+        reported = new(ReportDelayMin, ReportDelayMax, clock);
         // One segment at a time: a log has one end.
         additions = new(WriteAsync, maxConcurrency: 1, maxBatchSize: SegmentMax);
     }
@@ -109,13 +140,14 @@ internal sealed class OpenOrderLog
     public async Task SweepAsync(TimeSpan minAge, SweepCallbacks callbacks, CancellationToken ct)
     {
         await SendHeartbeatAsync(ct);
+        await TrackAgainAsync(ct);
         string? writer;
         List<(long, OpenSegment)> due = [];
         lock (ownGate)
         {
             writer = instance;
             // A gap behind Next of the head would look like the end to other instances.
-            var old = own.TakeWhile(mine => mine.Key < head.Value?.Next && clock.GetElapsedTime(mine.Value.Written) >= minAge).ToArray();
+            var old = OfWriter().TakeWhile(mine => mine.Key < head.Value?.Next && clock.GetElapsedTime(mine.Value.Written) >= minAge).ToArray();
             var from = visited;
             (visited, var orders) = (0, 0);
             foreach (var (sequence, mine) in old.SkipWhile(mine => mine.Key < from))
@@ -129,19 +161,23 @@ internal sealed class OpenOrderLog
                 orders += mine.Segment.Orders.Length;
             }
         }
+        List<Exception> faults = [];
         if (writer is not null)
         {
-            var dropped = await CompactAsync(writer, due, callbacks, ct);
-            lock (ownGate)
+            try
             {
-                // A new log may have been started meanwhile, with segments of the same numbers.
-                if (instance == writer) foreach (var sequence in dropped) own.Remove(sequence);
+                var dropped = await CompactAsync(writer, due, callbacks, ct);
+                lock (ownGate) foreach (var sequence in dropped) own.Remove(sequence);
+            }
+            // What fails at every retry does not stop the take-overs.
+            catch (Exception fault) when (!Faults.IsTransient(fault))
+            {
+                faults.Add(fault);
             }
         }
 
         var others = await ReadOtherLogsAsync(ct);
         heartbeats = others.ToDictionary(other => other.Instance, other => SeenFirst(other.Instance, other.Head.Value!.Heartbeat));
-        List<Exception> faults = [];
         foreach (var (other, heartbeat) in others)
         {
             if (clock.GetElapsedTime(heartbeats[other].SeenFirst) <= HeartbeatTimeout) continue; // mutant: clocks-compared
@@ -155,7 +191,7 @@ internal sealed class OpenOrderLog
                 faults.Add(fault);
             }
         }
-        if (faults.Count > 0) throw new AggregateException($"{faults.Count} logs of dead instances could not be taken over: {faults[0].Message}", faults);
+        if (faults.Count > 0) throw new AggregateException($"{faults.Count} logs of open orders could not be swept: {faults[0].Message}", faults);
     }
 
     /// <summary>The newest entry of an order, in the log of any instance. Null: there is none.</summary>
@@ -175,7 +211,10 @@ internal sealed class OpenOrderLog
         lock (ownGate) all.AddRange(own.Values.SelectMany(mine => EntriesOf(mine.Segment)));
         foreach (var (other, heartbeat) in await ReadOtherLogsAsync(ct))
         {
-            await foreach (var (_, segment) in ReadSegmentsAsync(other, heartbeat.Value!, seal: false, ct)) all.AddRange(EntriesOf(segment));
+            await foreach (var (_, segment) in ReadSegmentsAsync(other, heartbeat.Value!, seal: false, ct))
+            {
+                if (segment is not null) all.AddRange(EntriesOf(segment));
+            }
         }
         return all;
     }
@@ -193,45 +232,53 @@ internal sealed class OpenOrderLog
     {
         while (true)
         {
-            if (instance is null) await StartAsync();
+            var mine = instance ?? await StartAsync();
             var segment = new OpenSegment(
                 [.. orders.Select(order => order.Id)], clock.GetUtcNow(), Sealed: false,
                 orders[0].Detail is null ? null : [.. orders.Select(order => order.Detail!.Value)]);
-            var mine = instance!;
             var key = OpenSegment.KeyOf(mine, next);
             if (await sidecar.TrySaveAsync(new(key, null, ""), segment, null, default))
             {
-                lock (ownGate) own.Add(next++, new(segment, clock.GetTimestamp()));
+                lock (ownGate) own.Add(next++, new(mine, segment, clock.GetTimestamp()));
                 return;
             }
-            var there = (await sidecar.ReadAsync<OpenSegment>(key, default)).Value;
+            var there = (await ReadOrReportAsync(sidecar.ReadAsync<OpenSegment>(key, default), key, default))?.Value;
             if (there is { Sealed: false })
             {
                 // An earlier write that was reported as failed had succeeded. Its orders are open like all others.
-                lock (ownGate) own.Add(next++, new(there, clock.GetTimestamp()));
+                lock (ownGate) own.Add(next++, new(mine, there, clock.GetTimestamp()));
             }
             else
             {
-                int open;
+                // A seal, which may be corrupt. Without a heartbeat the log is taken over in any case.
+                var open = 0;
                 lock (ownGate)
                 {
-                    open = own.Values.Sum(mine => mine.Segment.Orders.Length);
-                    own.Clear();
-                    instance = null;
+                    foreach (var (sequence, lost) in own.Where(one => one.Value.Instance == mine).ToArray())
+                    {
+                        open += lost.Segment.Orders.Length;
+                        own.Remove(sequence);
+                    }
+                    if (instance == mine) instance = null;
                 }
                 SagaLog.LeaseLost(log, mine, open);
             }
         }
     }
 
-    private async Task StartAsync()
+    /// <returns>The name of the new log.</returns>
+    private async Task<string> StartAsync()
     {
-        var started = newInstance();
-        var none = new Versioned<OpenHead>(OpenHead.KeyOf(started), null, "");
-        await sidecar.TrySaveAsync(none, new(clock.GetUtcNow(), 0, 0), null, default);
-        await ChangeInstancesAsync(ids => ids.Add(started), default);
-        var read = await sidecar.ReadAsync<OpenHead>(none.Key, default);
-        lock (ownGate) (instance, head, next, visited) = (started, read, 0, 0);
+        while (true)
+        {
+            var started = newInstance();
+            var none = new Versioned<OpenHead>(OpenHead.KeyOf(started), null, "");
+            await sidecar.TrySaveAsync(none, new(clock.GetUtcNow(), next, next), null, default);
+            await ChangeInstancesAsync(ids => ids.Add(started), default);
+            if (await ReadOrReportAsync(sidecar.ReadAsync<OpenHead>(none.Key, default), none.Key, default) is not { } read) continue;
+            lock (ownGate) (instance, head, visited) = (started, read, 0);
+            return started;
+        }
     }
 
     private async Task SendHeartbeatAsync(CancellationToken ct)
@@ -242,51 +289,97 @@ internal sealed class OpenOrderLog
         {
             if (instance is null || head.Value is null) return;
             before = head;
-            heartbeat = new(clock.GetUtcNow(), own.Count > 0 ? own.Keys.First() : next, Math.Max(next, head.Value.Next));
+            heartbeat = new(clock.GetUtcNow(), OfWriter().Select(mine => mine.Key).FirstOrDefault(next), Math.Max(next, head.Value.Next));
         }
         await sidecar.TrySaveAsync(before, heartbeat, null, ct);
-        var after = await sidecar.ReadAsync<OpenHead>(before.Key, ct);
+        var after = await ReadOrReportAsync(sidecar.ReadAsync<OpenHead>(before.Key, ct), before.Key, ct);
         lock (ownGate)
         {
             // A new log may have been started meanwhile.
-            if (head.Key == before.Key) head = after;
+            if (head.Key != before.Key) return;
+            if (after is { Value: not null } read) head = read;
+            else instance = null;
         }
     }
+
+    /// <summary>
+    /// Tracks once more, at the end of the log, what is in a log that this instance has left, or far behind. A log that was left stays as it is, so
+    /// that it can be taken over once its head is repaired.
+    /// </summary>
+    private async Task TrackAgainAsync(CancellationToken ct)
+    {
+        string? writer;
+        KeyValuePair<long, Own>[] again;
+        lock (ownGate)
+        {
+            writer = instance;
+            again = [.. own.Where(mine => mine.Value.Instance != writer || mine.Key < next - TrackedAgainAfter)];
+        }
+        foreach (var (sequence, mine) in again)
+        {
+            Task[] tracked = [.. EntriesOf(mine.Segment).Select(entry => additions.SubmitAsync((entry.OrderId, entry.Detail), ct))];
+            foreach (var one in tracked) await one;
+            lock (ownGate) own.Remove(sequence);
+            if (mine.Instance == writer) await sidecar.DeleteAsync(OpenSegment.KeyOf(writer, sequence), ct);
+        }
+    }
+
+    /// <summary>The own segments of the current log.</summary>
+    private IEnumerable<KeyValuePair<long, Own>> OfWriter() => own.Where(mine => mine.Value.Instance == instance);
 
     private async Task TakeOverAsync(string other, Versioned<OpenHead> heartbeat, SweepCallbacks callbacks, CancellationToken ct)
     {
         List<(long Sequence, OpenSegment Segment)> segments = [];
-        await foreach (var segment in ReadSegmentsAsync(other, heartbeat.Value!, seal: true, ct)) segments.Add(segment);
+        var (end, isReadable) = (heartbeat.Value!.Next, true);
+        await foreach (var (sequence, segment) in ReadSegmentsAsync(other, heartbeat.Value, seal: true, ct))
+        {
+            end = Math.Max(end, sequence + 1);
+            if (segment is null) isReadable = false;
+            else segments.Add((sequence, segment));
+        }
 
         // The end is published first, because compaction leaves gaps that would look like an end.
-        var end = Math.Max(heartbeat.Value!.Next, segments.Count > 0 ? segments[^1].Sequence + 1 : 0);
         if (end > heartbeat.Value.Next)
         {
             SagaLog.TookOver(log, other, heartbeat.Value.Heartbeat);
             if (!await sidecar.TrySaveAsync(heartbeat, heartbeat.Value with { Next = end }, null, ct)) return;
         }
 
-        if ((await CompactAsync(other, segments, callbacks, ct)).Count < segments.Count) return;
+        var closed = await CompactAsync(other, segments, callbacks, ct);
+        if (!isReadable || closed.Count < segments.Count) return;
         await ChangeInstancesAsync(ids => ids.Remove(other), ct);
         await sidecar.DeleteAsync(OpenHead.KeyOf(other), ct);
     }
 
     /// <summary>The remaining segments of another instance's log.</summary>
     /// <param name="seal">Seals the log at its end, so that its writer can append nothing.</param>
-    private async IAsyncEnumerable<(long Sequence, OpenSegment Segment)> ReadSegmentsAsync(
+    /// <returns>In order. Segment null: it is corrupt, and reported.</returns>
+    private async IAsyncEnumerable<(long Sequence, OpenSegment? Segment)> ReadSegmentsAsync(
         string other, OpenHead heartbeat, bool seal, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
     {
-        for (var sequence = heartbeat.First; ; sequence++)
+        for (var from = heartbeat.First; from < heartbeat.Next; from += ReadMax)
         {
-            var read = await sidecar.ReadAsync<OpenSegment>(OpenSegment.KeyOf(other, sequence), ct);
-            if (read.Value is null && sequence >= heartbeat.Next)
+            string[] keys = [.. Enumerable.Range(0, (int)Math.Min(ReadMax, heartbeat.Next - from)).Select(at => OpenSegment.KeyOf(other, from + at))];
+            var reads = await sidecar.ReadEachAsync<OpenSegment>(keys, ct);
+            for (var at = 0; at < keys.Length; at++)
+            {
+                var read = await ReadOrReportAsync(reads[at], keys[at], ct);
+                // Compaction leaves gaps before the end.
+                if (read is null or { Value.Sealed: false }) yield return (from + at, read?.Value);
+            }
+        }
+        for (var sequence = heartbeat.Next; ; sequence++)
+        {
+            var key = OpenSegment.KeyOf(other, sequence);
+            var read = await ReadOrReportAsync(sidecar.ReadAsync<OpenSegment>(key, ct), key, ct);
+            if (read is { Value: null } end)
             {
                 if (!seal) yield break;
-                if (await sidecar.TrySaveAsync(read, new([], clock.GetUtcNow(), Sealed: true), Retention.OfFinished, ct)) yield break;
-                read = await sidecar.ReadAsync<OpenSegment>(read.Key, ct);
+                if (await sidecar.TrySaveAsync(end, new([], clock.GetUtcNow(), Sealed: true), Retention.OfFinished, ct)) yield break;
+                read = await ReadOrReportAsync(sidecar.ReadAsync<OpenSegment>(key, ct), key, ct);
             }
-            if (read.Value is { Sealed: true } && sequence >= heartbeat.Next) yield break;
-            if (read.Value is { Sealed: false } segment) yield return (sequence, segment);
+            if (read is { Value.Sealed: true }) yield break;
+            if (read is null or { Value: not null }) yield return (sequence, read?.Value);
         }
     }
 
@@ -321,14 +414,57 @@ internal sealed class OpenOrderLog
     }
 
     private static IEnumerable<OpenEntry> EntriesOf(OpenSegment segment) =>
-        segment.Orders.Select((id, at) => new OpenEntry(id, segment.Written, segment.Details?[at]));
+        // A stored id may be null, which no order has.
+        segment.Orders.Select((id, at) => new OpenEntry(id ?? "", segment.Written, segment.Details?[at]));
 
     private async Task<IReadOnlyList<(string Instance, Versioned<OpenHead> Head)>> ReadOtherLogsAsync(CancellationToken ct)
     {
-        var ids = (await sidecar.ReadAsync<OpenInstances>(OpenInstances.Key, ct)).Value?.Ids ?? [];
-        var others = ids.Where(id => id != instance).ToArray();
-        var heads = await sidecar.ReadManyAsync<OpenHead>([.. others.Select(OpenHead.KeyOf)], ct);
-        return [.. others.Zip(heads).Where(pair => pair.Second.Value is not null).Select(pair => (pair.First, pair.Second))];
+        var instances = await ReadOrReportAsync(sidecar.ReadAsync<OpenInstances>(OpenInstances.Key, ct), OpenInstances.Key, ct);
+        var ids = instances?.Value?.Ids ?? [];
+        foreach (var wrong in ids.Where(id => !DocumentId.IsValid(id)))
+        {
+            await ReportAsync(OpenInstances.Key, $"'{wrong}' in {OpenInstances.Key} is no instance.", ct);
+        }
+        string[] others = [.. ids.Where(id => DocumentId.IsValid(id) && id != instance)];
+        List<(string, Versioned<OpenHead>)> logs = [];
+        foreach (var (other, read) in others.Zip(await sidecar.ReadEachAsync<OpenHead>([.. others.Select(OpenHead.KeyOf)], ct)))
+        {
+            if (await ReadOrReportAsync(read, OpenHead.KeyOf(other), ct) is { Value: not null } heartbeat) logs.Add((other, heartbeat));
+        }
+        return logs;
+    }
+
+    /// <returns>Null: the document is corrupt, and reported.</returns>
+    private async Task<Versioned<T>?> ReadOrReportAsync<T>(Task<Versioned<T>> read, string key, CancellationToken ct) where T : class
+    {
+        try
+        {
+            return await read;
+        }
+        catch (CorruptDocumentException corrupt)
+        {
+            await ReportAsync(key, corrupt.Message, ct);
+            return null;
+        }
+    }
+
+    /// <summary>Reports a corrupt document of the log in a dead letter, now and as long as it stays corrupt.</summary>
+    private async Task ReportAsync(string key, string problem, CancellationToken ct)
+    {
+        if (reported.IsDelayed(key)) return;
+        reported.Delay(key);
+        SagaLog.OpenOrdersUnreadable(log, key, problem);
+        if (deadLetters is null) return;
+        try
+        {
+            await deadLetters.StoreAsync(new(DeadLetterKind, key, ByteString.CopyFromUtf8(key)),
+                $"{problem} Orders that only it tracks are not visited until it is repaired (docs/debugging.md).", ct);
+        }
+        // The log says it, and the next report stores it.
+        catch (Exception fault) when (!ct.IsCancellationRequested)
+        {
+            SagaLog.ReportNotStored(log, key, fault.Message);
+        }
     }
 
     private async Task ChangeInstancesAsync(Func<ImmutableSortedSet<string>, ImmutableSortedSet<string>> change, CancellationToken ct)

@@ -54,6 +54,10 @@ internal sealed class IsolatedVisits(string kind, string suffix, DeadLetters dea
             }
             try
             {
+                if (!DocumentId.IsOfOrder(entry.OrderId))
+                {
+                    throw new CorruptDocumentException($"'{entry.OrderId}' is tracked, and is no order id: a UUID in 36 lower-case characters.");
+                }
                 if (!await isClosedAsync(entry, await read)) open.Add(entry.OrderId);
                 postponed.Reset(entry.OrderId);
                 consecutiveFaults = 0;
@@ -66,14 +70,29 @@ internal sealed class IsolatedVisits(string kind, string suffix, DeadLetters dea
             }
             catch (Exception fault)
             {
-                var letter = await deadLetters.StoreAsync(
-                    new(kind, $"{entry.OrderId}/{suffix}", Google.Protobuf.ByteString.CopyFromUtf8(entry.Detail?.GetRawText() ?? entry.OrderId)), fault.Message, ct);
-                SagaLog.EntryRejected(log,
-                    fault is UnprocessableEventException or CorruptDocumentException ? null : fault,
-                    kind, entry.OrderId, letter.Id, fault.Message);
-                postponed.Reset(entry.OrderId);
+                await RejectAsync(entry, fault, open, ct);
             }
         }
         return open;
+    }
+
+    /// <summary>Makes an entry a dead letter. One that cannot be stored stays open, and stops no other.</summary>
+    private async Task RejectAsync(OpenEntry entry, Exception fault, HashSet<string> open, CancellationToken ct)
+    {
+        try
+        {
+            var letter = await deadLetters.StoreAsync(
+                new(kind, $"{entry.OrderId}/{suffix}", Google.Protobuf.ByteString.CopyFromUtf8(entry.Detail?.GetRawText() ?? entry.OrderId)), fault.Message, ct);
+            SagaLog.EntryRejected(log,
+                fault is UnprocessableEventException or CorruptDocumentException ? null : fault,
+                kind, entry.OrderId, letter.Id, fault.Message);
+            postponed.Reset(entry.OrderId);
+        }
+        catch (Exception notStored) when (!Faults.IsTransient(notStored))
+        {
+            open.Add(entry.OrderId);
+            SagaLog.EntryPostponed(log, kind, entry.OrderId, postponed.Delay(entry.OrderId),
+                $"{fault.Message} It could not be made a dead letter: {notStored.Message}");
+        }
     }
 }

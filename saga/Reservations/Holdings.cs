@@ -75,8 +75,9 @@ public sealed record Holdings(long Available, long Held, long Consumed, Immutabl
         return ReferenceEquals(pruned, Marks) ? this : this with { Marks = pruned };
     }
 
-    /// <returns>What is wrong with stored holdings, as the rest of a sentence. Null: nothing.</returns>
-    internal string? FindProblem()
+    /// <summary>What is wrong with stored holdings. A document that has more to check than its holdings ends its own FindProblem with this.</summary>
+    /// <returns>The rest of a sentence. Null: nothing.</returns>
+    public string? FindProblem()
     {
         if (FindWrongSum() is { } wrong) return wrong;
         if (Marks is null || Marks.Values.Any(mark => mark is null or { Amount: < 0 })) return "a mark is null or has a negative amount";

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Saga.Dapr;
-using Saga.OpenOrders;
+using Saga.State;
 
 namespace Saga.Reservations;
 
@@ -11,21 +11,30 @@ namespace Saga.Reservations;
 /// <param name="TraceId">The trace of its order, 32 hex digits. Null: it was not traced.</param>
 internal sealed record OpenReservation(string OrderId, ImmutableArray<ReservationLine> Lines, DateTimeOffset Since, string? TraceId = null)
 {
-    /// <exception cref="CorruptDocumentException">It is not an open reservation.</exception>
-    public static OpenReservation Parse(JsonElement? detail)
+    /// <param name="orderId">The order of the entry that has the detail. Null: the detail alone says which order it is of.</param>
+    /// <exception cref="CorruptDocumentException">It is not an open reservation of that order.</exception>
+    public static OpenReservation Parse(JsonElement? detail, string? orderId = null)
     {
+        OpenReservation? open;
         try
         {
-            var open = detail?.Deserialize(OpenReservationJsonContext.Default.OpenReservation);
-            return open is { OrderId: not null } && Reservation.FindProblem(open.Lines) is null
-                ? open
-                : throw new CorruptDocumentException($"The tracked reservation is corrupt: {detail}");
+            open = detail?.Deserialize(OpenReservationJsonContext.Default.OpenReservation);
         }
-        catch (JsonException unreadable)
+        catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException or FormatException)
         {
-            throw new CorruptDocumentException($"The tracked reservation is corrupt, {unreadable.Message}: {detail}");
+            throw Corrupt(unreadable.Message);
         }
+        if (open is null) throw Corrupt("it is missing");
+        return open.FindProblem(orderId) is { } problem ? throw Corrupt(problem) : open;
+
+        CorruptDocumentException Corrupt(string why) => new($"The tracked reservation is corrupt: {why}: {detail}");
     }
+
+    private string? FindProblem(string? orderId) =>
+        orderId is not null && OrderId != orderId ? $"it is of order '{OrderId}', and its entry of order '{orderId}'"
+        : !DocumentId.IsOfOrder(OrderId) ? $"'{OrderId}' is no order id"
+        : Since == default ? "it lacks its time"
+        : Reservation.FindProblem(Lines);
 
     internal JsonElement ToDetail() => JsonSerializer.SerializeToElement(this, OpenReservationJsonContext.Default.OpenReservation);
 }

@@ -49,11 +49,13 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
     /// <summary>Try: reserves all lines for the order, or none.</summary>
     /// <param name="refuse">Why a line cannot be taken from its document (null: there is no document). Null: it can.</param>
     /// <returns>The one reservation of the order, now or from an earlier delivery: reserved, rejected, or released before it was made.</returns>
-    /// <exception cref="UnprocessableEventException">There are no lines, so there would be nothing to release or settle.</exception>
+    /// <exception cref="UnprocessableEventException">
+    /// There are no lines, or a line has no valid id, a negative amount, or the id of another, so that they could not be released or settled.
+    /// </exception>
     public async Task<Reservation> ReserveAsync(
         string orderId, ImmutableArray<ReservationLine> lines, Func<T?, ReservationLine, FailureReason?> refuse, CancellationToken ct)
     {
-        if (lines.IsDefaultOrEmpty) throw new UnprocessableEventException($"Order {orderId} asks for nothing.");
+        if (Reservation.FindProblem(lines) is { } problem) throw new UnprocessableEventException($"Order {orderId} cannot reserve: {problem}.");
         // It must be tracked before it is answered, and costs no time beside the lines.
         var tracked = TrackAsync(orderId, lines, ct); // mutant: not-tracked
         var held = lines;
@@ -112,7 +114,7 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
     public async Task<Reservation?> FindAsync(string orderId, CancellationToken ct)
     {
         if (await FindArchivedAsync(orderId, ct) is { } archived) return archived;
-        return await openOrders.FindAsync(orderId, ct) is { } entry && await FindHeldAsync(OpenReservation.Parse(entry.Detail), ct) is { } held
+        return await openOrders.FindAsync(orderId, ct) is { } entry && await FindHeldAsync(OpenReservation.Parse(entry.Detail, orderId), ct) is { } held
             ? held
             // It may have been archived meanwhile.
             : await FindArchivedAsync(orderId, ct);

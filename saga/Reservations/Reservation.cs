@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Text.Json.Serialization;
 using Saga.Commands;
 using Saga.Dapr;
+using Saga.State;
 using Shop.V1;
 
 namespace Saga.Reservations;
@@ -20,8 +21,8 @@ public enum ReservationStatus
 }
 
 /// <summary>What an order reserves from one shared document.</summary>
-/// <param name="ResourceId">The document's id: a product, a user's account, a coupon.</param>
-/// <param name="Amount">Pieces, won, or one use.</param>
+/// <param name="ResourceId">The document's id, as <see cref="RequestCheck.IsId"/> says: a product, a user's account, a coupon. Once per order.</param>
+/// <param name="Amount">Pieces, won, or one use. Not negative.</param>
 public sealed record ReservationLine(string ResourceId, long Amount);
 
 /// <summary>
@@ -62,6 +63,7 @@ public sealed record Reservation(
     /// <returns>What is wrong, as the rest of a sentence. Null: nothing.</returns>
     internal static string? FindProblem(ImmutableArray<ReservationLine> lines) =>
         lines.IsDefaultOrEmpty ? "it has no lines"
-        : lines.Any(line => line is null || string.IsNullOrEmpty(line.ResourceId) || line.Amount < 0) ? "a line lacks its id or has a negative amount"
+        : lines.Any(line => line is null || !DocumentId.IsValid(line.ResourceId) || line.Amount < 0) ? "a line lacks a valid id or has a negative amount"
+        : lines.DistinctBy(line => line.ResourceId).Count() < lines.Length ? "two lines have the same id"
         : null;
 }

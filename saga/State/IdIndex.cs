@@ -1,13 +1,14 @@
 using System.Collections.Immutable;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Saga.Dapr;
+using Saga.Telemetry;
 
 namespace Saga.State;
 
 /// <summary>One shard of an index: a state store cannot list its keys.</summary>
-internal sealed record IdShard(ImmutableSortedSet<string> Ids) : IHasInvariants
-{
-    public string? FindProblem(string key) => Ids.Any(string.IsNullOrEmpty) ? "it has an empty id" : null;
-}
+/// <remarks>Each id is checked when it is listed, so that a wrong one does not hide the others.</remarks>
+internal sealed record IdShard(ImmutableSortedSet<string> Ids);
 
 /// <summary>The name of an index, and its size.</summary>
 /// <param name="Shards">Documents it is spread over: 1 for a few hundred ids, 64 for a hundred thousand.</param>
@@ -24,8 +25,11 @@ public sealed class IdIndex
 {
     private readonly DocumentStore documents;
     private readonly ISidecar sidecar;
+    private readonly ILogger log;
 
-    internal IdIndex(DocumentStore documents, ISidecar sidecar) => (this.documents, this.sidecar) = (documents, sidecar);
+    /// <param name="log">Says what a list leaves out. Null: it is not logged.</param>
+    internal IdIndex(DocumentStore documents, ISidecar sidecar, ILogger<IdIndex>? log = null) =>
+        (this.documents, this.sidecar, this.log) = (documents, sidecar, log ?? NullLogger<IdIndex>.Instance);
 
     /// <summary>Adds an id. Call it before the document is created: an id without a document is harmless, a document without an id is lost.</summary>
     public Task AddAsync(IdGroup group, string id, CancellationToken ct) => documents.UpdateAsync<IdShard, bool>(group.KeyOf(id), kept =>
@@ -38,11 +42,20 @@ public sealed class IdIndex
     public Task RemoveAsync(IdGroup group, string id, CancellationToken ct) => documents.UpdateAsync<IdShard, bool>(group.KeyOf(id), kept =>
         kept?.Ids.Contains(id) == true ? new(new(kept.Ids.Remove(id)), true) : new(null, true), ct);
 
-    /// <summary>All ids of an index, sorted.</summary>
+    /// <summary>All ids of an index, sorted. What is corrupt is logged and left out.</summary>
     public async Task<IReadOnlyList<string>> ReadAsync(IdGroup group, CancellationToken ct)
     {
-        var read = await sidecar.ReadManyAsync<IdShard>([.. Enumerable.Range(0, group.Shards).Select(group.KeyOf)], ct);
-        return [.. read.SelectMany(shard => shard.Value?.Ids ?? []).Order(StringComparer.Ordinal)];
+        List<string> ids = [];
+        foreach (var shard in await sidecar.ReadForListAsync<IdShard>([.. Enumerable.Range(0, group.Shards).Select(group.KeyOf)], log, ct))
+        {
+            foreach (var id in shard?.Ids ?? [])
+            {
+                if (DocumentId.IsValid(id)) ids.Add(id);
+                else SagaLog.LeftOutOfList(log, $"'{id}' in {group.Name} is no id.");
+            }
+        }
+        ids.Sort(StringComparer.Ordinal);
+        return ids;
     }
 
     /// <summary>One page of an index, sorted.</summary>

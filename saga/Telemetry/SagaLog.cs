@@ -32,6 +32,17 @@ internal static partial class SagaLog
     [LoggerMessage(15, LogLevel.Warning, "The sweep of {Kind} could not visit order {OrderId} and retries in {Delay}: {Problem}", EventName = "EntryPostponed")]
     public static partial void EntryPostponed(ILogger log, string kind, string orderId, TimeSpan delay, string problem);
 
+    [LoggerMessage(18, LogLevel.Warning, "{Key} cannot be read, and orders that only it tracks are not visited until it is repaired: {Problem}",
+        EventName = "OpenOrdersUnreadable")]
+    public static partial void OpenOrdersUnreadable(ILogger log, string key, string problem);
+
+    [LoggerMessage(19, LogLevel.Error, "{Key} cannot be read, and could not be made a dead letter, which is tried again: {Problem}",
+        EventName = "ReportNotStored")]
+    public static partial void ReportNotStored(ILogger log, string key, string problem);
+
+    [LoggerMessage(21, LogLevel.Warning, "A list leaves out what is corrupt: {Problem}", EventName = "LeftOutOfList")]
+    public static partial void LeftOutOfList(ILogger log, string problem);
+
     [LoggerMessage(16, LogLevel.Error, "The service is not ready. {Problem}", EventName = "StoreUnfit")]
     public static partial void StoreUnfit(ILogger log, string problem);
 

@@ -9,6 +9,8 @@ internal sealed record Member(string UserId, Holdings Holdings) : IHasHoldings<M
 {
     public static string KeyOf(string userId) => $"member:{userId}";
 
+    public string? FindProblem(string key) => key != KeyOf(UserId) ? $"it is of user '{UserId}'" : Holdings.FindProblem();
+
     public Member With(Holdings holdings) => this with { Holdings = holdings };
 }
 

@@ -21,11 +21,11 @@ internal sealed class CouponService(ISidecar sidecar, DocumentStore documents, I
         switch (request.DiscountCase)
         {
             case Wire.IssueCouponRequest.DiscountOneofCase.AmountOff:
-                check.Range("amount_off", request.AmountOff, 1, 1_000_000_000);
+                check.Range("amount_off", request.AmountOff, 1, Coupon.AmountMax);
                 break;
             case Wire.IssueCouponRequest.DiscountOneofCase.PercentOff:
                 check.Range("percent_off.percent", request.PercentOff.Percent, 1, 100)
-                    .Range("percent_off.max_amount", request.PercentOff.MaxAmount, 0, 1_000_000_000);
+                    .Range("percent_off.max_amount", request.PercentOff.MaxAmount, 0, Coupon.AmountMax);
                 break;
             case Wire.IssueCouponRequest.DiscountOneofCase.None:
                 break;

@@ -10,6 +10,8 @@ internal sealed record Account(string UserId, Holdings Holdings, ImmutableArray<
 {
     public static string KeyOf(string userId) => $"account:{userId}";
 
+    public string? FindProblem(string key) => key != KeyOf(UserId) ? $"it is of user '{UserId}'" : Holdings.FindProblem();
+
     public Account With(Holdings holdings) => this with { Holdings = holdings };
 
     public Account WithCommands(ImmutableArray<CompletedCommand> commands, int archived) => this with { Commands = commands, ArchivedCommands = archived };

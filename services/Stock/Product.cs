@@ -9,7 +9,15 @@ namespace Stock;
 internal sealed record Product(string Id, string Name, long Price, Holdings Holdings, ImmutableArray<CompletedCommand> Commands, int ArchivedCommands = 0)
     : IHasHoldings<Product>, IHasCommandHistory<Product>
 {
+    /// <summary>Won per piece, at most.</summary>
+    public const long PriceMax = 1_000_000_000;
+
     public static string KeyOf(string productId) => $"product:{productId}";
+
+    public string? FindProblem(string key) =>
+        key != KeyOf(Id) ? $"it is of product '{Id}'"
+        : Price is < 0 or > PriceMax ? $"its price is {Price}"
+        : Holdings.FindProblem();
 
     public Product With(Holdings holdings) => this with { Holdings = holdings };
 

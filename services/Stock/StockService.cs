@@ -17,7 +17,7 @@ internal sealed class StockService(
         new RequestCheck()
             .Id("product_id", request.ProductId)
             .Text("name", request.Name, 1, 200)
-            .Range("price", request.Price, 0, 1_000_000_000)
+            .Range("price", request.Price, 0, Product.PriceMax)
             .Range("initial_stock", request.InitialStock, 0, 1_000_000_000)
             .IdempotencyKey(request.IdempotencyKey)
             .ThrowIfInvalid();

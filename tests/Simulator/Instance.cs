@@ -33,9 +33,9 @@ internal sealed class Instance
         var sidecar = sidecarOf(this);
         var backoff = new ConflictBackoff(Clock, world.Chance);
         var documents = DocumentStore.Create(sidecar, backoff, combine: batching, cache: caching, suspendAfterMiss: 2);
-        var openOrders = new OpenOrderLog(sidecar, Clock, () => world.Chance.Next().ToString("x"), logs.CreateLogger<OpenOrderLog>());
         var appId = new AppId(app);
         var deadLetters = new DeadLetters(documents, sidecar, new(documents, sidecar), appId, Clock);
+        var openOrders = new OpenOrderLog(sidecar, Clock, () => world.Chance.Next().ToString("x"), logs.CreateLogger<OpenOrderLog>(), deadLetters);
         Dispatcher = new(Subscriptions, deadLetters, appId, Clock, logs.CreateLogger<EventDispatcher>());
         ReadAndCacheAsync = (keys, ct) => app == "stock" ? documents.ReadAndCacheAsync<Product>(keys, ct) : documents.ReadAndCacheAsync<Account>(keys, ct);
         switch (app)

@@ -22,6 +22,8 @@ internal sealed record Member(string UserId, Holdings Holdings) : IHasHoldings<M
     /// <param name="amount">Won.</param>
     public static long PointsOf(long amount) => amount / 100;
 
+    public string? FindProblem(string key) => key != KeyOf(UserId) ? $"it is of user '{UserId}'" : Holdings.FindProblem();
+
     public Member With(Holdings holdings) => this with { Holdings = holdings };
 }
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
@@ -24,8 +25,10 @@ namespace Saga.Tests;
 /// <param name="Unswept">There is no sweep, and clients retry until they succeed: redelivery must be enough.</param>
 /// <param name="Poison">An event that no service would publish is published; see <see cref="Saga.Tests.Poison"/>.</param>
 /// <param name="RefusesMissing">See <see cref="SimulatedStore"/>.</param>
+/// <param name="Corrupt">A document of an open-order log becomes corrupt until the faults stop, or a log with corrupt entries appears.</param>
 internal sealed record WorldFaults(
-    SidecarFaults Sidecar, double Lost, double Doubled, double Crash, double ClockJumps, bool Replay, double Poison, bool RefusesMissing, bool Unswept = false);
+    SidecarFaults Sidecar, double Lost, double Doubled, double Crash, double ClockJumps, bool Replay, double Poison, bool RefusesMissing, bool Unswept = false,
+    double Corrupt = 0);
 
 /// <summary>The real decisions, handlers and sweeps of all four services in a simulated world, in two instances each.</summary>
 internal sealed class SimulatedShop
@@ -57,6 +60,10 @@ internal sealed class SimulatedShop
     private readonly Dictionary<string, List<Instance>> apps = [];
     private readonly Dictionary<string, IReadOnlyCollection<string>> topics = [];
     private readonly List<string> accepted = [];
+    /// <summary>Corrupt documents by key: as they were, and as they are.</summary>
+    private readonly Dictionary<string, (object Whole, object Corrupt)> corrupt = [];
+    /// <summary>The data of the dead letters that corrupt entries become.</summary>
+    private readonly HashSet<string> corruptEntries = [];
     private readonly bool throughJson, throughDapr, batching, caching;
     private readonly SagaSteps steps;
     private bool calm;
@@ -92,6 +99,8 @@ internal sealed class SimulatedShop
     public int Deliveries { get; private set; }
 
     public int Poisoned { get; private set; }
+
+    public int Corrupted { get; private set; }
 
     /// <summary>Orders that were published although Orders does not know them.</summary>
     public HashSet<string> Forged { get; } = [];
@@ -180,6 +189,8 @@ internal sealed class SimulatedShop
         var storm = world.Clock.GetUtcNow() + stormy;
         world.Later(stormy, Calm);
         PoisonLater();
+        // Without a sweep nothing reads the logs.
+        if (faults is { Corrupt: > 0, Unswept: false }) CorruptLater();
         foreach (var instance in apps.Values.SelectMany(instances => instances))
         {
             SweepLater(instance);
@@ -201,6 +212,7 @@ internal sealed class SimulatedShop
     /// <summary>Dead letters of events that are not poison and were rejected by a service: a bug, or a contradiction between services.</summary>
     public IEnumerable<DeadLetter> Unexpected() => topics.Keys.SelectMany(app => All<DeadLetter>(app, "dead-letter"))
         .Where(letter => letter.Problem is not null)
+        .Where(letter => letter.Topic != OpenOrderLog.DeadLetterKind && !corruptEntries.Contains(Encoding.UTF8.GetString(letter.Data)))
         .Where(letter => !letter.EventId.StartsWith(PoisonPrefix, StringComparison.Ordinal) && !Forged.Contains(EventIds.GetOrderId(letter.EventId)));
 
     private bool IsQuiescent() =>
@@ -216,6 +228,11 @@ internal sealed class SimulatedShop
     {
         calm = true;
         world.Note(() => "--- the faults stop ---");
+        // An operator repairs what is reported.
+        foreach (var (key, (whole, broken)) in corrupt)
+        {
+            if (Store.Read(key) is { Value: { } there, ETag: var etag } && ReferenceEquals(there, broken)) Store.TryWrite(key, whole, etag);
+        }
         // A broker that recovers redelivers what is pending.
         if (faults.Replay) foreach (var (app, e) in published.OrderBy(_ => world.Chance.Next()).ToArray()) DeliverLater(app, e, 1, Jitter(2_000));
     }
@@ -313,6 +330,64 @@ internal sealed class SimulatedShop
         }
         PoisonLater();
     });
+
+    private void CorruptLater() => world.Later(TimeSpan.FromSeconds(1), () =>
+    {
+        if (calm) return;
+        if (world.Happens(faults.Corrupt))
+        {
+            string[] services = [.. topics.Keys];
+            var app = services[world.Chance.Next(services.Length)];
+            Corrupted++;
+            if (world.Happens(0.5)) CorruptLogOf(app);
+            else LeaveCorruptEntries(app);
+        }
+        CorruptLater();
+    });
+
+    private void CorruptLogOf(string app)
+    {
+        string[] keys =
+        [
+            .. Store.Versions.Keys.Where(key => key.StartsWith($"{app}||open:", StringComparison.Ordinal) && !corrupt.ContainsKey(key))
+                .Order(StringComparer.Ordinal),
+        ];
+        if (keys.Length == 0) return;
+        var key = keys[world.Chance.Next(keys.Length)];
+        var (whole, etag) = Store.Read(key);
+        if (Corruption.Of(whole!, world.Chance) is not { } broken) return;
+        world.Note(() => $"--- {key} becomes corrupt ---");
+        Store.TryWrite(key, broken, etag);
+        corrupt[key] = (whole!, broken);
+    }
+
+    /// <summary>Leaves a log as of an instance that has died.</summary>
+    private void LeaveCorruptEntries(string app)
+    {
+        var orders = Orders;
+        if (orders.Count < 2) return;
+        var at = world.Chance.Next(orders.Count);
+        var entries = Corruption.Entries(
+            orders[at], orders[(at + 1) % orders.Count], app == "orders" ? null : order => LinesOf(app, order), world.Clock.GetUtcNow());
+        foreach (var entry in entries) corruptEntries.Add(entry.Detail?.GetRawText() ?? entry.OrderId);
+        var instance = world.NewId().ToString("N");
+        world.Note(() => $"--- {app} has a log {instance} with corrupt entries ---");
+        Put(app, OpenSegment.KeyOf(instance, 0), new OpenSegment(
+            [.. entries.Select(entry => entry.OrderId)], world.Clock.GetUtcNow(), Sealed: false,
+            app == "orders" ? null : [.. entries.Select(entry => entry.Detail!.Value)]));
+        Put(app, OpenHead.KeyOf(instance), new OpenHead(world.Clock.GetUtcNow(), 0, 0));
+        var (listed, etag) = Store.Read($"{app}||{OpenInstances.Key}");
+        Store.TryWrite($"{app}||{OpenInstances.Key}", new OpenInstances(((OpenInstances?)listed)?.Ids.Add(instance) ?? [instance]), etag);
+    }
+
+    /// <summary>What an order reserves from a participant; at least one line, so that it is the rest of an entry that is wrong.</summary>
+    private static ImmutableArray<ReservationLine> LinesOf(string app, Order order) => app switch
+    {
+        "stock" => [.. order.Items.Select(item => new ReservationLine(item.ProductId, item.Quantity))],
+        "payments" => [new(order.UserId, order.Amounts.Final)],
+        "coupons" => [new(order.UserCouponId ?? "c0", 1)],
+        _ => [new(order.UserId, Member.PointsOf(order.Amounts.Final))],
+    };
 
     private void SweepLater(Instance instance) => world.Later(SweepPeriod, async () =>
     {

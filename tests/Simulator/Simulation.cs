@@ -16,7 +16,8 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
     public static Simulation Run(int seed, bool traced = false)
     {
         var world = new World(seed, traced);
-        var faults = FaultsOf(world);
+        // In a fifth of the runs logs of open orders become corrupt.
+        var faults = FaultsOf(world) with { Corrupt = seed % 5 == 2 ? 0.15 : 0 };
         // Four consecutive seeds have the plain path alone, each of its decorators, and both.
         var (batching, caching) = (seed % 2 == 1, seed / 2 % 2 == 1);
         var throughDapr = seed / 4 % 4 == 0;

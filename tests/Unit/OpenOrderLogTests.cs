@@ -148,12 +148,185 @@ public sealed class OpenOrderLogTests
         Assert.Equal(2_500, visited.Distinct().Count());
     }
 
+    [Fact]
+    public void A_corrupt_head_stops_no_other_log()
+    {
+        Add(New(), "a");
+        Add(New(), "b");
+        var heir = New();
+        Add(heir, "c");
+        var repair = Break<OpenHead>("app||open:i1", head => head with { First = 1, Next = 0 });
+        TakeOver(heir);
+        Assert.Equal(["b", "c"], visited.Distinct().Order());
+        Assert.Equal(["b", "c"], Read(heir).Order());
+        Assert.Equal("open:i1", Assert.Single(Letters).EventId);
+        Assert.StartsWith("open:i1 is corrupt: its log goes from 1 to 0.", Letters[0].Problem);
+
+        repair();
+        TakeOver(heir);
+        Assert.Equal(["a", "b", "c"], visited.Distinct().Order());
+    }
+
+    [Fact]
+    public void A_head_that_spans_more_than_a_log_can_is_refused_at_once()
+    {
+        Add(New(), "a");
+        Break<OpenHead>("app||open:i1", head => head with { Next = 1_000_000_000_000_000_000 });
+        var heir = New();
+        Add(heir, "b");
+        TakeOver(heir);
+        Assert.Equal(["b"], visited.Distinct());
+        Assert.Single(Letters);
+    }
+
+    [Fact]
+    public void A_corrupt_segment_hides_no_other_and_its_orders_are_visited_once_it_is_repaired()
+    {
+        Add(New(), "a", "b", "c");
+        over.UnionWith(["a", "c"]);
+        var repair = Break<OpenSegment>("app||open:i1:1", segment => segment with { Details = [] });
+        var heir = New();
+        TakeOver(heir);
+        Assert.Equal(["a", "c"], visited.Distinct().Order());
+        Assert.Equal("open:i1:1", Assert.Single(Letters).EventId);
+        // The log is not given up while an order in it may be open.
+        Assert.NotNull(store.Read("app||open:i1").Value);
+        Assert.Empty(Read(heir));
+
+        repair();
+        Sweep(heir);
+        Assert.Contains("b", visited);
+        Assert.Equal(["b"], Read(heir));
+        over.Add("b");
+        Sweep(heir);
+        Assert.Null(store.Read("app||open:i1").Value);
+        Assert.Equal(["a", "b", "c"], ended.Distinct().Order());
+    }
+
+    [Fact]
+    public void A_corrupt_segment_at_the_end_of_a_log_does_not_look_like_its_end()
+    {
+        Add(New(), "a", "b");
+        // Since the last heartbeat: the head does not say that they are there.
+        var repair = Break<OpenSegment>("app||open:i1:0", segment => segment with { Details = [] });
+        var heir = New();
+        TakeOver(heir);
+        Assert.Equal(["b"], visited.Distinct());
+        repair();
+        Sweep(heir);
+        Assert.Contains("a", visited);
+    }
+
+    [Fact]
+    public void The_writer_of_a_log_with_a_corrupt_head_tracks_its_orders_in_a_new_one()
+    {
+        var log = New();
+        Add(log, "a", "b");
+        Sweep(log);
+        visited.Clear();
+        var repair = Break<OpenHead>("app||open:i1", head => head with { First = -1 });
+        Sweep(log);
+        Sweep(log);
+        Assert.Equal(["a", "b"], visited.Distinct().Order());
+        Add(log, "c");
+        Assert.Equal(["a", "b", "c"], Read(log).Order());
+
+        // It crashes: what it tracked is found in the new log, and after a repair in the old one too.
+        var heir = New();
+        visited.Clear();
+        TakeOver(heir);
+        Assert.Equal(["a", "b", "c"], visited.Distinct().Order());
+        over.UnionWith(["a", "b", "c"]);
+        repair();
+        TakeOver(heir);
+        Assert.Empty(store.Find<OpenHead>("app||open:"));
+        Assert.Empty(Read(heir));
+    }
+
+    [Fact]
+    public void Orders_are_added_past_a_corrupt_end_of_the_own_log()
+    {
+        var log = New();
+        Add(log, "a");
+        store.TryWrite("app||open:i1:1", new OpenSegment(["x"], default, false, []), "");
+        Add(log, "b");
+        TakeOver(log);
+        Assert.Equal(["a", "b"], visited.Distinct().Order());
+    }
+
+    [Fact]
+    public void A_corrupt_list_of_instances_stops_no_own_order()
+    {
+        var log = New();
+        Add(log, "a");
+        store.Delete("app||open:instances");
+        store.TryWrite("app||open:instances", new OpenInstances(["", "evil||1"]), "");
+        Sweep(log);
+        Sweep(log);
+        Assert.Contains("a", visited);
+        Assert.Equal(["a"], Read(log));
+        Assert.Equal("open:instances", Assert.Single(Letters).EventId);
+    }
+
+    [Fact]
+    public void A_corrupt_document_is_reported_again_as_long_as_it_is_corrupt()
+    {
+        Add(New(), "a");
+        Break<OpenHead>("app||open:i1", head => head with { First = -1 });
+        var log = New();
+        Sweep(log);
+        var first = Assert.Single(Letters);
+        Sweep(log);
+        Assert.Equal(first.DeadLetteredAt, Assert.Single(Letters).DeadLetteredAt);
+        Pass(TimeSpan.FromHours(1));
+        Sweep(log);
+        Assert.True(Assert.Single(Letters).DeadLetteredAt > first.DeadLetteredAt);
+    }
+
+    [Fact]
+    public void What_can_never_be_visited_in_the_own_log_does_not_stop_a_take_over()
+    {
+        Add(New(), "a");
+        var log = New();
+        Add(log, "b");
+        Sweep(log);
+        visited.Clear();
+        Pass(OpenOrderLog.HeartbeatTimeout + TimeSpan.FromSeconds(1));
+        var callbacks = new SweepCallbacks(
+            (entries, ct) => entries.Any(entry => entry.OrderId == "b") ? throw new InvalidOperationException("a bug") : VisitAsync(entries, ct), EndedAsync);
+        var fault = Assert.Throws<AggregateException>(() => Do(() => log.SweepAsync(TimeSpan.Zero, callbacks, default)));
+        Assert.Equal("a bug", Assert.Single(fault.InnerExceptions).Message);
+        Assert.Equal(["a"], visited.Distinct());
+    }
+
+    private DeadLetter[] Letters => [.. store.All<DeadLetter>("app||dead-letter:")];
+
+    /// <returns>Restores it.</returns>
+    private Action Break<T>(string key, Func<T, T> change) where T : class
+    {
+        var (whole, etag) = store.Read(key);
+        store.TryWrite(key, change((T)whole!), etag);
+        return () => store.TryWrite(key, whole!, store.Read(key).ETag);
+    }
+
+    /// <summary>Sweeps until the logs of dead instances are taken over.</summary>
+    private void TakeOver(OpenOrderLog heir)
+    {
+        Sweep(heir);
+        Pass(OpenOrderLog.HeartbeatTimeout + TimeSpan.FromSeconds(1));
+        Sweep(heir);
+        Sweep(heir);
+    }
+
     private OpenOrderLog New() => New(world.Clock);
 
     private OpenOrderLog New(TimeProvider clock)
     {
         var sidecar = new SimulatedSidecar(world, store, "app", null, () => SidecarFaults.None, () => false, _ => { });
-        return new(sidecar, clock, () => $"i{++instances}", NullLogger<OpenOrderLog>.Instance);
+        var documents = DocumentStore.Create(sidecar, new(world.Clock, world.Chance));
+        return new(
+            sidecar, clock, () => $"i{++instances}", NullLogger<OpenOrderLog>.Instance,
+            new DeadLetters(documents, sidecar, new(documents, sidecar), new("app"), world.Clock));
     }
 
     /// <summary>Each in a segment of its own.</summary>

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Grpc.Core;
 using Microsoft.Extensions.Logging.Abstractions;
 using Stock;
@@ -79,6 +80,79 @@ public sealed class SweepIsolationTests
         Assert.Equal(versions[$"stock||{Product.KeyOf("p")}"], store.Versions[$"stock||{Product.KeyOf("p")}"]);
     }
 
+    public static TheoryData<string> WrongEntries =>
+    [
+        "of another order", "of another spelling", "a negative amount", "the same product twice", "an id that is no product's", "without a time", "unreadable",
+    ];
+
+    [Theory, MemberData(nameof(WrongEntries)), Trait("Hazard", "H27")]
+    public void A_tracked_entry_that_is_not_of_its_order_becomes_a_dead_letter_and_moves_nothing(string wrong)
+    {
+        var (sold, other, good) = (IdOf(1), new Guid(2, 0, 0, [0xAB, 0, 0, 0, 0, 0, 0, 0]).ToString(), IdOf(3));
+        store.TryWrite($"stock||{Product.KeyOf("q")}", new Product("q", "", 1, Holdings.Of(60), []), "");
+        // Both have ended alike, and the mark of the other is not pruned.
+        Hold(sold, OrderOutcome.Confirmed);
+        Hold(other, OrderOutcome.Confirmed, "q");
+        Run(() => participant.SettleAsync(sold, [new("p", 1)], default));
+        Run(() => participant.SettleAsync(other, [new("q", 1)], default));
+        Sweep();
+        Hold(good, OrderOutcome.Confirmed);
+        var entry = wrong == "of another spelling" ? other.ToUpperInvariant() : sold;
+        var open = new OpenReservation(wrong switch { "of another order" => other, "of another spelling" => entry, _ => sold }, wrong switch
+        {
+            "a negative amount" => [new("q", -1)],
+            "the same product twice" => [new("q", 1), new("q", 1)],
+            "an id that is no product's" => [new("q||1", 1)],
+            _ => [new("q", 1)],
+        }, wrong == "without a time" ? default : world.Clock.GetUtcNow());
+        var detail = wrong == "unreadable" ? JsonElement.Parse("""{"orderId":7}""") : open.ToDetail();
+        Run(() => openOrders.AddAsync(entry, detail, default));
+        var before = store.Read($"stock||{Product.KeyOf("q")}");
+
+        Sweep();
+        Assert.Equal(before, store.Read($"stock||{Product.KeyOf("q")}"));
+        Assert.Equal(new Level(Available: 58, Consumed: 2), Pieces);
+        var letter = Assert.Single(Letters);
+        Assert.Equal(("reservations", $"{entry}/Reservation"), (letter.Topic, letter.EventId));
+        Assert.DoesNotContain(store.Find<OpenSegment>("stock||open:"), segment => segment.Orders.Contains(entry));
+        // A redrive has the detail alone.
+        if (wrong != "of another order")
+        {
+            Assert.Throws<CorruptDocumentException>(() => Run(() => sweep.VisitAsync(Encoding.UTF8.GetString(letter.Data), default)));
+        }
+    }
+
+    [Theory, InlineData(""), InlineData("evil||1"), InlineData("order-7"), InlineData("0000000A-0000-0000-0000-000000000000")]
+    public void An_entry_with_an_id_of_no_order_becomes_a_dead_letter_and_the_others_are_settled(string id)
+    {
+        var good = IdOf(2);
+        Hold(good, OrderOutcome.Confirmed);
+        Run(() => openOrders.AddAsync(id, new OpenReservation(id, [new("p", 1)], world.Clock.GetUtcNow()).ToDetail(), default));
+        Sweep();
+        Assert.Equal(new Level(Available: 59, Consumed: 1), Pieces);
+        Assert.Equal($"{id}/Reservation", Assert.Single(Letters).EventId);
+        Assert.DoesNotContain(id, asked);
+        Assert.Empty(store.Find<OpenSegment>("stock||open:"));
+    }
+
+    [Fact]
+    public void An_entry_that_cannot_be_made_a_dead_letter_stays_tracked_and_stops_no_other()
+    {
+        var (bad, good) = (IdOf(1), IdOf(2));
+        Run(() => openOrders.AddAsync(bad, new OpenReservation(bad, [], world.Clock.GetUtcNow()).ToDetail(), default));
+        Hold(good, OrderOutcome.Confirmed);
+        // The index is no index: the dead letter cannot be listed.
+        for (var shard = 0; shard < 16; shard++) store.TryWrite($"stock||dead-letters:{shard}", new OpenHead(default, 0, 0), "");
+        Sweep();
+        Assert.Equal(new Level(Available: 59, Consumed: 1), Pieces);
+        Assert.Contains(store.Find<OpenSegment>("stock||open:"), segment => segment.Orders.Contains(bad));
+
+        for (var shard = 0; shard < 16; shard++) store.Delete($"stock||dead-letters:{shard}");
+        Sweep();
+        Assert.Equal(bad, Assert.Single(Letters).OrderId);
+        Assert.Empty(store.Find<OpenSegment>("stock||open:"));
+    }
+
     [Theory]
     [InlineData(1, true)]
     [InlineData(6.9, true)]
@@ -155,15 +229,15 @@ public sealed class SweepIsolationTests
         Assert.Equal(new Level(Available: 59, Consumed: 1), Pieces);
     }
 
-    private void Hold(string order, OrderOutcome outcome) => Hold(order, () => outcome);
+    private void Hold(string order, OrderOutcome outcome, string product = "p") => Hold(order, () => outcome, product: product);
 
-    private void Hold(string order, Func<OrderOutcome> outcome, bool isLogged = true)
+    private void Hold(string order, Func<OrderOutcome> outcome, bool isLogged = true, string product = "p")
     {
         orders[order] = outcome;
         var made = isLogged ? participant : new Participant<Product>(
             new(Sidecar(store), new(world.Clock, world.Chance)), Sidecar(store), Product.KeyOf,
             new(Sidecar(new()), world.Clock, () => "lost", NullLogger<OpenOrderLog>.Instance), world.Clock);
-        Run(() => made.ReserveAsync(order, [new("p", 1)], StockDecisions.Refuse, default));
+        Run(() => made.ReserveAsync(order, [new(product, 1)], StockDecisions.Refuse, default));
 
         SimulatedSidecar Sidecar(SimulatedStore at) => new(world, at, "stock", null, () => SidecarFaults.None, () => false, _ => { });
     }

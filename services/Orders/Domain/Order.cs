@@ -92,6 +92,9 @@ internal sealed record Order(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] SagaPattern Pattern = SagaPattern.Choreography)
     : IHasInvariants
 {
+    private const int QuantityMax = 1_000;
+    private const long UnitPriceMax = 1_000_000_000;
+
     private ImmutableArray<StepRecord> steps = Steps.IsDefault ? [] : Steps;
 
     public ImmutableArray<StepRecord> Steps { get => steps; init => steps = value; }
@@ -133,8 +136,13 @@ internal sealed record Order(
         : Items.IsDefault || Items.Any(item => item is null) || Timeline.IsDefault || Timeline.Any(entry => entry is null) ? "an item or a change is null"
         : Status == OrderStatus.Abandoned ? null
         : Items.IsEmpty || Timeline.IsEmpty ? "it has no items, or no history"
+        : FindWrongId() is { } id ? $"'{id}' in it is no id"
+        : Items.Any(item => item is not { Quantity: >= 1 and <= QuantityMax, UnitPrice: >= 0 and <= UnitPriceMax })
+            ? "an item has a quantity or price out of range"
+        : Items.DistinctBy(item => item.ProductId).Count() < Items.Length ? "it has a product twice"
         // Not negative, so that the difference does not overflow.
         : Amounts is not { Total: >= 0, Discount: >= 0, Final: >= 0 } || Amounts.Final != Amounts.Total - Amounts.Discount ? "its amounts do not add up"
+        : Amounts.Total != Items.Sum(item => item.Quantity * item.UnitPrice) ? "its total is not the sum of its items"
         : Status != OrderStatus.Pending && FinalAt is null ? "its end is not in its history"
         : (Status == OrderStatus.Failed) != Failure is not null ? "its failure contradicts its status"
         : Steps.IsEmpty || Steps.Any(step => step is null || step.Name.Length == 0) ? "it has no steps, or one without a name"
@@ -142,6 +150,11 @@ internal sealed record Order(
         : Steps.Any(step => step is { State: StepState.Done, AnsweredAt: null }) ? "a step is done without an answer"
         : Status == OrderStatus.Confirmed && !IsComplete ? "it is confirmed, and a step is not done"
         : null;
+
+    /// <returns>An id in it that no service would have written. Null: there is none.</returns>
+    private string? FindWrongId() =>
+        !DocumentId.IsOfOrder(Id) ? Id
+        : Items.Select(item => item.ProductId).Append(UserId).Append(UserCouponId ?? UserId).FirstOrDefault(id => !DocumentId.IsValid(id));
 
     /// <summary>No step is left that it has to wait for, and none was refused.</summary>
     [JsonIgnore]

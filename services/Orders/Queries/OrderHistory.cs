@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Orders;
 
@@ -11,15 +12,21 @@ internal sealed record HistoryStart(long Hour)
 
 /// <summary>The orders that were closed in one hour.</summary>
 /// <param name="Pages">Their pages are numbered from 1 to this.</param>
-internal sealed record HistoryHour(int Pages)
+internal sealed record HistoryHour(int Pages) : IHasInvariants
 {
+    /// <summary>50 million orders in one hour.</summary>
+    private const int PagesMax = 100_000;
+
+    public string? FindProblem(string key) => Pages is < 1 or > PagesMax ? $"it has {Pages} pages" : null;
+
     public static string KeyOf(long hour) => $"past:{hour}";
 }
 
 /// <summary>A page of an hour, latest last.</summary>
 internal sealed record HistoryPage(ImmutableArray<string> OrderIds) : IHasInvariants
 {
-    public string? FindProblem(string key) => OrderIds.IsDefault || OrderIds.Any(string.IsNullOrEmpty) ? "an order lacks its id" : null;
+    /// <remarks>Each id is checked when it is listed, so that a wrong one does not hide the others.</remarks>
+    public string? FindProblem(string key) => OrderIds.IsDefault ? "it has no orders" : null;
 
     public static string KeyOf(long hour, int page) => $"past:{hour}:{page}";
 }
@@ -32,8 +39,11 @@ internal readonly record struct HistoryCursor(long Hour, int Page, int Seen);
 /// <summary>
 /// Index of closed orders by hour: the open-order log drops a closed order, and the history keeps its id as long as its document lives.
 /// </summary>
-internal sealed class OrderHistory(DocumentStore documents, ISidecar sidecar, TimeProvider clock)
+/// <param name="log">Says what a list leaves out. Null: it is not logged.</param>
+internal sealed class OrderHistory(DocumentStore documents, ISidecar sidecar, TimeProvider clock, ILogger<OrderHistory>? log = null)
 {
+    private readonly ILogger log = log ?? NullLogger<OrderHistory>.Instance;
+
     private const int PageMax = 500;
 
     private static readonly long HoursKept = (long)Retention.OfFinished.TotalHours;
@@ -71,14 +81,14 @@ internal sealed class OrderHistory(DocumentStore documents, ISidecar sidecar, Ti
         {
             var hours = Enumerable.Range(0, (int)Math.Clamp(cursor.Hour - (now - HoursKept) + 1, 0, HoursKept + 2))
                 .Select(back => cursor.Hour - back).ToArray();
-            var read = await sidecar.ReadManyAsync<HistoryHour>([.. hours.Select(HistoryHour.KeyOf)], ct);
-            if (hours.Zip(read).FirstOrDefault(pair => pair.Second.Value is not null) is not { Second.Value.Pages: var pages, First: var hour })
+            var read = await sidecar.ReadForListAsync<HistoryHour>([.. hours.Select(HistoryHour.KeyOf)], log, ct);
+            if (hours.Zip(read).FirstOrDefault(pair => pair.Second is not null) is not { Second.Pages: var pages, First: var hour })
             {
                 return ([], null);
             }
             cursor = new(hour, pages, 0);
         }
-        var ids = (await sidecar.ReadAsync<HistoryPage>(HistoryPage.KeyOf(cursor.Hour, cursor.Page), ct)).Value?.OrderIds ?? [];
+        var ids = (await sidecar.ReadForListAsync<HistoryPage>([HistoryPage.KeyOf(cursor.Hour, cursor.Page)], log, ct))[0]?.OrderIds ?? [];
         string[] listed = [.. ids.Reverse().Skip(cursor.Seen).Take(size)];
         if (cursor.Seen + listed.Length < ids.Length) return (listed, cursor with { Seen = cursor.Seen + listed.Length });
         return (listed, cursor.Page > 1 ? new(cursor.Hour, cursor.Page - 1, 0) : new(cursor.Hour - 1, 0, 0));
@@ -88,7 +98,7 @@ internal sealed class OrderHistory(DocumentStore documents, ISidecar sidecar, Ti
     public async Task<DateTimeOffset?> GetCompleteSinceAsync(CancellationToken ct)
     {
         var oldest = ToHour(clock.GetUtcNow()) - HoursKept + 1;
-        var begin = (await sidecar.ReadAsync<HistoryStart>(HistoryStart.Key, ct)).Value;
+        var begin = (await sidecar.ReadForListAsync<HistoryStart>([HistoryStart.Key], log, ct))[0];
         return begin is null || begin.Hour >= oldest ? null : DateTimeOffset.FromUnixTimeSeconds(oldest * 3600);
     }
 

@@ -94,7 +94,7 @@ internal sealed class OrderListing(DocumentList list, OpenOrderLog openOrders, O
     {
         // A generated id sorts by time. One derived from an idempotency key does not, and is somewhere in between.
         var ids = (await openOrders.ReadAllAsync(ct)).Select(entry => entry.OrderId).Distinct().OrderDescending(StringComparer.Ordinal)
-            .Where(id => after is null || string.CompareOrdinal(id, after) < 0).Take(size).ToArray();
+            .Where(id => DocumentId.IsOfOrder(id) && (after is null || string.CompareOrdinal(id, after) < 0)).Take(size).ToArray();
         if (ids.Length == size) return (ids, new(ids[^1], null));
         var (older, next) = await ReadHistoryAsync(null, size - ids.Length, ct);
         return ([.. ids, .. older.Except(ids)], next);
@@ -110,7 +110,7 @@ internal sealed class OrderListing(DocumentList list, OpenOrderLog openOrders, O
     {
         List<Order> orders = [];
         List<string> unreadable = [];
-        foreach (var batch in ids.Chunk(MaxBatchSize))
+        foreach (var batch in ids.Where(DocumentId.IsOfOrder).Chunk(MaxBatchSize))
         {
             var (documents, corrupt) = await list.ReadAsync<Order>(batch, Order.KeyOf, ct);
             orders.AddRange(documents.Where(order => order.Status != OrderStatus.Abandoned));

@@ -67,7 +67,7 @@ public sealed class ParticipantProperties
             var holdings = product.Holdings;
             Assert.Equal(12, holdings.Total);
             Assert.True(holdings is { Available: >= 0, Held: >= 0, Consumed: >= 0 }, $"{holdings}");
-            Assert.Null(((IHasInvariants)product).FindProblem(""));
+            Assert.Null(product.FindProblem(Product.KeyOf(product.Id)));
             Assert.Equal(
                 reservations.Where(one => one.Status == ReservationStatus.Settled)
                     .SelectMany(one => one.Lines).Where(line => line.ResourceId == product.Id).Sum(line => line.Amount),
