@@ -18,7 +18,7 @@ internal sealed class Readiness(
     DaprClient dapr, DaprApi.DaprClient api, Subscriptions subscriptions, SubscriptionProbe probe, ComponentProbe components, StoreProbe store) : IHealthCheck
 {
     /// <summary>A sidecar that takes longer counts as not answering.</summary>
-    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
 
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
