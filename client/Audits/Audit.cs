@@ -36,6 +36,7 @@ public static class Audit
             Exact(snapshot),
             Settled(snapshot, lateness),
             Failed(snapshot),
+            Steps(snapshot),
             Open(snapshot, lateness),
             Held(snapshot, lateness, pieces, won),
             Letters(snapshot),
@@ -186,6 +187,24 @@ public static class Audit
                 .Select(order => Broken(GetSubject(order), $"failed, and its reservation is {Describe(order.Reservation)}"))),
             (Payments, failed.Where(order => order.Payment is { Status: PaymentStatus.Charged or PaymentStatus.Settled })
                 .Select(order => Broken(GetSubject(order), $"failed, and its payment is {Describe(order.Payment)}"))));
+    }
+
+    /// <summary>Of all participants, also of those whose records are not read here.</summary>
+    private static Invariant Steps(ShopSnapshot snapshot)
+    {
+        var closed = snapshot.Orders.Where(order => order.Order.IsClosed).ToArray();
+        var others = closed.SelectMany(order => order.Order.Steps).Where(step => step.Step == Step.Unspecified).Select(step => step.Name).Distinct().Order().ToArray();
+        static bool Agrees(StepProgress step, OrderStatus end) => end == OrderStatus.Confirmed
+            ? step.State is StepState.Done or StepState.Skipped
+            // One with a reference held something.
+            : step.Compensated && (step.State != StepState.Done || step.Reference.Length == 0);
+
+        return Check(snapshot, "each step of a closed order ended as the order did",
+            $"{closed.Length:N0} orders{(others.Length > 0 ? $", with steps of {string.Join(", ", others)}" : "")}", [Orders],
+            closed.SelectMany(order => order.Order.Steps.Where(step => !Agrees(step, order.Order.Status)).Select(step => Broken(
+                $"{GetSubject(order)} at {step.Name}",
+                $"{order.Order.Status.ToString().ToUpperInvariant()}, and the step is {step.State.ToString().ToUpperInvariant()}"
+                    + $"{(step.Compensated ? ", and said to have nothing to undo" : "")}"))));
     }
 
     private static Invariant Open(ShopSnapshot snapshot, Lateness lateness)

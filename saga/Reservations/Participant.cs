@@ -48,7 +48,7 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
 
     /// <summary>Try: reserves all lines for the order, or none.</summary>
     /// <param name="refuse">Why a line cannot be taken from its document (null: there is no document). Null: it can.</param>
-    /// <returns>The one reservation of the order, now or from an earlier delivery: reserved, rejected, or released before it was made.</returns>
+    /// <returns>The one reservation of the order, now or from an earlier delivery: reserved, rejected, settled, or released, perhaps before it was made.</returns>
     /// <exception cref="UnprocessableEventException">
     /// There are no lines, or a line has no valid id, a negative amount, or the id of another, so that they could not be released or settled.
     /// </exception>
@@ -182,7 +182,8 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
         {
             // Every handler stops at the rejected line, so those behind it need no tombstone.
             var (mark, seen, isMissing) = await CancelLineAsync(orderId, lines[at], isTombstoned: rejection is null, ct);
-            if (isMissing) missing.Add(lines[at]);
+            // With an archive and without a mark: an earlier delivery may have crashed before it looked again.
+            if (isMissing || mark is null && seen is { Status: not ReservationStatus.Settled }) missing.Add(lines[at]);
             if (mark is { State: MarkState.Settled }) throw SaysFailed(orderId);
             archived ??= seen;
             rejection ??= mark?.Rejection;
@@ -215,15 +216,18 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
 
     /// <summary>
     /// Cancels a line whose document was missing, once the reservation is archived: the document may have been created since, and a handler that has
-    /// read it, but not yet the archive, has reserved from it or is about to. The mark makes its compare-and-set fail.
+    /// read it, but not yet the archive, has reserved from it or is about to. The mark makes its compare-and-set fail. It is pruned like any other.
     /// </summary>
-    private Task CancelMissingLineAsync(string orderId, ReservationLine line, CancellationToken ct) =>
-        documents.UpdateAsync<T, bool>(keyOf(line.ResourceId), shared => (shared, shared?.Holdings.MarkFor(orderId)) switch
+    private async Task CancelMissingLineAsync(string orderId, ReservationLine line, CancellationToken ct)
+    {
+        await documents.UpdateAsync<T, bool>(keyOf(line.ResourceId), shared => (shared, shared?.Holdings.MarkFor(orderId)) switch
         {
             ({ } created, null) => new(created.With(created.Holdings.Void(orderId)), true),
             ({ } created, { State: MarkState.Reserved, Amount: var amount }) => new(created.With(created.Holdings.Release(orderId, amount)), true),
             _ => new(null, false),
         }, ct);
+        archivedMarks.Add(keyOf(line.ResourceId), orderId);
+    }
 
     /// <returns>The archived reservation of an order that holds not all of the lines. Null: it holds them, or has settled them.</returns>
     private async Task<Reservation?> FindUnsettledAsync(string orderId, ImmutableArray<ReservationLine> lines, CancellationToken ct)

@@ -91,6 +91,14 @@ public sealed class AuditTests
     public void A_failed_order_that_was_paid() => Breaks("a failed order holds nothing", () => orders[1].Payment!.Status = PaymentStatus.Settled);
 
     [Fact]
+    public void A_confirmed_order_that_a_participant_has_not_done() => Breaks("each step of a closed order ended as the order did",
+        () => orders[0].Order.Steps.Add(new StepProgress { Name = "points", State = StepState.Waiting }));
+
+    [Fact]
+    public void A_failed_order_that_a_participant_has_done_and_not_undone() => Breaks("each step of a closed order ended as the order did",
+        () => orders[1].Order.Steps.Add(new StepProgress { Name = "points", State = StepState.Done, Reference = "points-1", Compensated = true }));
+
+    [Fact]
     public void An_order_that_is_never_closed() => Breaks("no order waits for ever", () => orders[2].Order.PlacedTime = At(-200));
 
     [Fact]

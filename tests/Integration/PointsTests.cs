@@ -95,3 +95,49 @@ public sealed class PointsTests(PointsShop shop) : IClassFixture<PointsShop>
         return (points.Points, points.PendingPoints);
     }
 }
+
+/// <summary>The shop with samples/Points. An order waits as long as it does by default, and the participant soon asks for its outcome.</summary>
+public sealed class PatientPointsShop : ShopWithParticipant
+{
+    public PatientPointsShop() : base("points") =>
+        (ParticipantEnvironment["Saga__Deadline"], ParticipantEnvironment["Saga__SweepPeriod"]) = ("3s", "200ms");
+
+    protected override Task<string> BuildAsync() => Task.FromResult(ProgramOf("Points"));
+
+    /// <summary>Takes the step out of the configuration of Orders, and restarts the shop.</summary>
+    public Task RemoveStepAsync()
+    {
+        EnvironmentByApp["orders"]["Saga__Steps"] = "stock,payments,coupons";
+        return RestartAsync();
+    }
+}
+
+/// <summary>The step of a participant is removed while orders wait for it.</summary>
+public sealed class RemovedStepTests(PatientPointsShop shop) : IClassFixture<PatientPointsShop>
+{
+    [Fact]
+    public async Task An_open_order_does_not_wait_for_it_any_more_and_nothing_stays_held()
+    {
+        await shop.StopParticipantAsync("KILL");
+        var user = $"u-{Guid.CreateVersion7()}";
+        await shop.Clients.Stock.PutProductAsync(new() { ProductId = user, Name = "Lamp", Price = 10_000, InitialStock = 1 });
+        await shop.Clients.Payments.OpenAccountAsync(new() { UserId = user, InitialDeposit = 10_000 });
+        var placed = await shop.Clients.Orders.PlaceOrderAsync(new() { UserId = user, Items = { new OrderItem { ProductId = user, Quantity = 1 } } });
+        await shop.RemoveStepAsync();
+
+        // The log of the instance that was stopped is taken over when its heartbeat has not changed for 20 s.
+        Order? order = null;
+        await Poll.UntilAsync(
+            async () => (order = (await shop.Clients.Orders.GetOrderAsync(new() { Order = placed.Order.OrderId })).Order).IsClosed, () => $"{order}");
+        Assert.Equal((OrderStatus.Confirmed, StepState.Skipped), (order!.Status, Assert.Single(order.Steps, step => step.Name == "points").State));
+        var explained = await shop.Clients.Orders.ExplainOrderAsync(new() { Order = order.OrderId });
+        Assert.Contains(explained.Timeline, entry => entry.Event == "step-removed");
+
+        // It gets what was published meanwhile, order-created and order-confirmed, in any order; its sweep settles what the second could not.
+        await shop.StartParticipantAsync();
+        var points = new PointsService.PointsServiceClient(shop.Grpc);
+        await Poll.UntilAsync(async () => (await points.GetPointsAsync(new() { UserId = user })) is { Points: 100, PendingPoints: 0 });
+        var audit = await Cli.CliRun.AgainstAsync(shop, "audit");
+        Assert.True(audit.Exit == 0, $"{audit}");
+    }
+}

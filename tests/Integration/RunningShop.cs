@@ -88,6 +88,20 @@ public class RunningShop : IAsyncLifetime
     public virtual async Task InitializeAsync()
     {
         redis = embedded ? null : await RedisServer.StartAsync();
+        await StartRunnerAsync();
+    }
+
+    /// <summary>Stops all services and sidecars, and starts them with the settings that are set now. Redis goes on.</summary>
+    public async Task RestartAsync()
+    {
+        runner!.Signal("TERM");
+        await runner.ExitAsync();
+        await runner.DisposeAsync();
+        await StartRunnerAsync();
+    }
+
+    private async Task StartRunnerAsync()
+    {
         var runFile = WriteFiles();
         Dictionary<string, string> environment = new() { ["OTEL_EXPORTER_ZIPKIN_ENDPOINT"] = $"{Zipkin}", ["OTEL_BSP_SCHEDULE_DELAY"] = "100" };
         foreach (var (name, value) in Environment) environment[name] = value;

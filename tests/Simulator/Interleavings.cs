@@ -60,22 +60,60 @@ internal static class Interleavings
                 }
             }
         }
+        foreach (var isFast in (ReadOnlySpan<bool>)[false, true])
+        {
+            foreach (var (releases, reserves, then) in
+                from releases in Enumerable.Range(0, 9) from reserves in Enumerable.Range(0, 9) from then in Enumerable.Range(0, 9) select (releases, reserves, then))
+            {
+                ways++;
+                if (PlayCrashedRelease(isFast, releases, reserves, then) is { } problem)
+                {
+                    wrong.Add($"release of a missing product, batching and caching {isFast}, asleep after {releases}; product created, reserve, asleep after {reserves}; "
+                        + $"release dead after {then} more, and repeated: {problem}");
+                }
+            }
+        }
         return (ways, wrong);
+    }
+
+    /// <summary>
+    /// A release finds no product. The product is created; another process begins to reserve; the release crashes and is repeated by a third process; and
+    /// the second goes on.
+    /// </summary>
+    private static string? PlayCrashedRelease(bool isFast, int releases, int reserves, int then)
+    {
+        var world = new World(1);
+        var store = new SimulatedStore();
+        var (releasing, reserving) = (new Gate(releases), new Gate(reserves));
+        var (first, second, third) = (New(world, store, releasing, isFast, isFast), New(world, store, reserving, isFast, isFast),
+            New(world, store, new Gate(int.MaxValue), isFast, isFast));
+        world.Post(_ => Release(first), null);
+        world.Run(() => false);
+        Create(store);
+        world.Post(_ => Reserve(second), null);
+        world.Run(() => false);
+        releasing.Allow(then);
+        world.Run(() => false);
+        world.Run(Done(() => Release(third)));
+        reserving.Allow(20);
+        world.Run(() => false);
+        var holdings = ((Product)store.Read($"stock||{Product.KeyOf("p")}").Value!).Holdings;
+        return holdings.Held == 0 ? null : $"{holdings.Held} held";
     }
 
     private static string? Play(InterleavingCase one, bool batching, bool caching, int asleepAfter, int deadAfter)
     {
         var world = new World(1);
         var store = new SimulatedStore();
-        if (!one.CreatedMeanwhile) Create();
+        if (!one.CreatedMeanwhile) Create(store);
         var sleeping = new Gate(int.MaxValue);
-        var (sleeper, other) = (New(sleeping), New(new Gate(int.MaxValue)));
+        var (sleeper, other) = (New(world, store, sleeping, batching, caching), New(world, store, new Gate(int.MaxValue), batching, caching));
 
         if (one.Before is { } before) world.Run(Done(() => before(one.BySleeper ? sleeper : other)));
         sleeping.AllowOnly(asleepAfter);
         world.Post(_ => one.Sleeper(sleeper), null);
         world.Run(() => false);
-        if (one.CreatedMeanwhile) Create();
+        if (one.CreatedMeanwhile) Create(store);
         world.Run(Done(() => one.Other(other)));
         sleeping.Allow(deadAfter);
         world.Run(() => false);
@@ -86,18 +124,19 @@ internal static class Interleavings
         return (holdings.Available, holdings.Held, holdings.Consumed) == expected
             ? null
             : $"{holdings.Available} available, {holdings.Held} held, {holdings.Consumed} consumed; the reservation is {reservation?.Status.ToString() ?? "not archived"}";
+    }
 
-        void Create() => store.TryWrite($"stock||{Product.KeyOf("p")}", new Product("p", "", 1, Holdings.Of(Initial), []), "");
+    private static void Create(SimulatedStore store) =>
+        store.TryWrite($"stock||{Product.KeyOf("p")}", new Product("p", "", 1, Holdings.Of(Initial), []), "");
 
-        Participant<Product> New(Gate gate)
-        {
-            var behind = new SimulatedSidecar(world, store, "stock", null, () => SidecarFaults.None, () => false, _ => { });
-            var sidecar = new GatedSidecar(behind, gate);
-            var backoff = new ConflictBackoff(world.Clock, world.Chance);
-            var documents = DocumentStore.Create(sidecar, backoff, combine: batching, cache: caching);
-            var openOrders = new OpenOrderLog(behind, world.Clock, () => world.NewId().ToString("N"), NullLogger<OpenOrderLog>.Instance);
-            return new(documents, sidecar, Product.KeyOf, openOrders, world.Clock);
-        }
+    private static Participant<Product> New(World world, SimulatedStore store, Gate gate, bool batching, bool caching)
+    {
+        var behind = new SimulatedSidecar(world, store, "stock", null, () => SidecarFaults.None, () => false, _ => { });
+        var sidecar = new GatedSidecar(behind, gate);
+        var backoff = new ConflictBackoff(world.Clock, world.Chance);
+        var documents = DocumentStore.Create(sidecar, backoff, combine: batching, cache: caching);
+        var openOrders = new OpenOrderLog(behind, world.Clock, () => world.NewId().ToString("N"), NullLogger<OpenOrderLog>.Instance);
+        return new(documents, sidecar, Product.KeyOf, openOrders, world.Clock);
     }
 
     private static Func<Task<bool>> Done(Func<Task> work) => async () =>

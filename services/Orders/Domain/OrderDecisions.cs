@@ -31,7 +31,7 @@ internal static class OrderDecisions
     public static Decision<Order> StepSucceeded(Order? stored, Step step, string reference, DecisionContext at)
     {
         var order = Require(stored);
-        // A step that was not part of the saga when the order was placed is undone like any other, and not waited for.
+        // A step that was not part of the saga when the order was placed: it is recorded, and undone with a failed order, and no confirmation waits for it.
         if (order[step] is null && (order.Status == OrderStatus.Confirmed || order.IsClosed)) return new(order, FinalEvent(order));
         var before = order[step] ?? StepRecord.Waiting(step);
         switch (before.State)

@@ -55,7 +55,7 @@ public sealed class UsageTests
 
     [Theory]
     [InlineData("shop or", "order orders")]
-    [InlineData("shop order p", "place")]
+    [InlineData("shop order pl", "place")]
     [InlineData("shop orders --status ", "confirmed failed pending")]
     [InlineData("shop dead-letters redrive --dry", "--dry-run")]
     [InlineData("shop load --in", "--in-flight")]

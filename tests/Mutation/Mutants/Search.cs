@@ -2,16 +2,24 @@ using System.Collections.Concurrent;
 
 namespace Saga.Tests;
 
-/// <summary>Looks for a violation: walks the interleavings, then runs simulations.</summary>
+/// <summary>Looks for a violation: runs a few simulations, which find most, walks the interleavings, then runs the other simulations.</summary>
 public static class Search
 {
+    private const int FirstSeeds = 50;
+
     /// <param name="seeds">Simulations to run, at most.</param>
     /// <returns>The first violation, in a sentence. Null: there was none.</returns>
     public static string? Run(int seeds)
     {
+        if (Simulate(0, FirstSeeds) is { } early) return early;
         if (Try(() => Interleavings.Walk().Wrong.FirstOrDefault()) is { } wrong) return $"caught by an interleaving: {wrong}";
+        return Simulate(FirstSeeds, seeds);
+    }
+
+    private static string? Simulate(int from, int to)
+    {
         var found = new ConcurrentDictionary<int, string>();
-        Parallel.For(0, seeds, (seed, loop) =>
+        Parallel.For(from, to, (seed, loop) =>
         {
             if (loop.ShouldExitCurrentIteration || Try(() => Simulation.Run(seed).Violations.FirstOrDefault()) is not { } violation) return;
             found[seed] = violation;
