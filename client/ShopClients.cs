@@ -30,20 +30,26 @@ public sealed class ShopClients
     public ShopClients(string orders, string stock, string payments, string coupons, TimeSpan? timeout = null, string? token = null)
     {
         Services = [Open("Orders", orders), Open("Stock", stock), Open("Payments", payments), Open("Coupons", coupons)];
-        CallInvoker[] invokers = [.. Services.Select(service => service.Channel.Intercept(new DefaultDeadline(timeout ?? DefaultTimeout)).Intercept(headers =>
+        (Orders, Stock, Payments, Coupons, DeadLetters) = CreateClients([.. Services.Select(service => service.Channel.Intercept(new DefaultDeadline(timeout ?? DefaultTimeout)).Intercept(headers =>
         {
             // A call can have another one.
             if (token is not null && headers.Get("authorization") is null) headers.Add("authorization", $"Bearer {token}");
             return headers;
-        }))];
-        Orders = new(invokers[0]);
-        Stock = new(invokers[1]);
-        Payments = new(invokers[2]);
-        Coupons = new(invokers[3]);
-        DeadLetters = [.. invokers.Select(invoker => new DeadLetterService.DeadLetterServiceClient(invoker))];
+        }))]);
     }
 
-    /// <summary>Orders, Stock, Payments, Coupons, in this order.</summary>
+    /// <summary>Calls the services through a sidecar.</summary>
+    /// <param name="to">Returns the invoker of calls to an app, by its Dapr app id. It has to give them a deadline.</param>
+    public ShopClients(Func<string, CallInvoker> to)
+    {
+        Services = [];
+        (Orders, Stock, Payments, Coupons, DeadLetters) = CreateClients([.. AppIds.Select(to)]);
+    }
+
+    /// <summary>The Dapr app ids, in the order of <see cref="DeadLetters"/>.</summary>
+    public static IReadOnlyList<string> AppIds { get; } = ["orders", "stock", "payments", "coupons"];
+
+    /// <summary>Orders, Stock, Payments, Coupons, in this order. Empty: they are called through a sidecar.</summary>
     public IReadOnlyList<ServiceEndpoint> Services { get; }
 
     /// <summary>Places, reads, watches and cancels orders.</summary>
@@ -91,6 +97,10 @@ public sealed class ShopClients
             }
         }
     }
+
+    private static (OrderService.OrderServiceClient, StockService.StockServiceClient, PaymentService.PaymentServiceClient, CouponService.CouponServiceClient,
+        DeadLetterService.DeadLetterServiceClient[]) CreateClients(CallInvoker[] to) =>
+        (new(to[0]), new(to[1]), new(to[2]), new(to[3]), [.. to.Select(invoker => new DeadLetterService.DeadLetterServiceClient(invoker))]);
 
     // The default maximum of 2 minutes would delay the first call to a service that is still starting.
     private static ServiceEndpoint Open(string name, string address) => new(name, address,

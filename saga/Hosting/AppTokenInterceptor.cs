@@ -1,10 +1,11 @@
 using Grpc.Core;
 using Grpc.Core.Interceptors;
+using Saga.Reservations;
 
 namespace Saga.Hosting;
 
 /// <summary>
-/// Refuses events that do not come from the sidecar: with APP_API_TOKEN set, daprd sends it with each delivery as dapr-api-token (since 1.15.13 and
+/// Refuses events, and calls that hold or release, that do not come from the sidecar: with APP_API_TOKEN set, daprd sends it with each delivery and call as dapr-api-token (since 1.15.13 and
 /// 1.16.2). It sends none when it asks for the subscriptions or for health.
 /// </summary>
 /// <remarks>Reads HTTP headers: ServerCallContext.RequestHeaders throws on the repeated binary headers of a bulk delivery.</remarks>
@@ -16,11 +17,12 @@ internal sealed class AppTokenInterceptor(AppToken token) : Interceptor
         if (token.IsSet && IsDelivery(context.Method) && !token.IsSentWith(context.GetHttpContext().Request))
         {
             throw new RpcException(new Status(StatusCode.Unauthenticated,
-                $"Only the sidecar may deliver events: {AppToken.Header} must be the APP_API_TOKEN of this service, which the sidecar has to be started with too."));
+                $"Only the sidecar may deliver events and orders: {AppToken.Header} must be the APP_API_TOKEN of this service, which the sidecar has to be started with too."));
         }
         return continuation(request, context);
     }
 
     private static bool IsDelivery(string method) =>
-        method.EndsWith("/OnTopicEvent", StringComparison.Ordinal) || method.Contains("/OnBulkTopicEvent", StringComparison.Ordinal);
+        method.EndsWith("/OnTopicEvent", StringComparison.Ordinal) || method.Contains("/OnBulkTopicEvent", StringComparison.Ordinal)
+        || method.StartsWith(ParticipantGrpcService.Path, StringComparison.Ordinal);
 }

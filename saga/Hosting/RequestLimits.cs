@@ -5,6 +5,7 @@ using Grpc.Core.Interceptors;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Saga.Commands;
+using Saga.Reservations;
 
 namespace Saga.Hosting;
 
@@ -69,7 +70,10 @@ internal sealed class RequestLimits(SagaOptions options) : IDisposable
     }
 }
 
-/// <summary>Applies <see cref="RequestLimits"/> to the calls of clients: to all but those of the sidecar and of gRPC's own services.</summary>
+/// <summary>
+/// Applies <see cref="RequestLimits"/> to the calls of clients: to all but those of the sidecar, of gRPC's own services, and those that carry an accepted
+/// order on.
+/// </summary>
 internal sealed class RequestLimitInterceptor(RequestLimits limits) : Interceptor
 {
     public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
@@ -94,5 +98,6 @@ internal sealed class RequestLimitInterceptor(RequestLimits limits) : Intercepto
     }
 
     private static bool IsLimited(string method) =>
-        !method.StartsWith("/dapr.", StringComparison.Ordinal) && !method.StartsWith("/grpc.", StringComparison.Ordinal);
+        !method.StartsWith("/dapr.", StringComparison.Ordinal) && !method.StartsWith("/grpc.", StringComparison.Ordinal)
+        && !method.StartsWith(ParticipantGrpcService.Path, StringComparison.Ordinal);
 }

@@ -11,6 +11,9 @@ namespace Saga.Reservations;
 /// <summary>Serves the calls of Orders for orchestrated orders. A request is checked like the event with the same content.</summary>
 internal sealed class ParticipantGrpcService(IOrderStep step, AppId appId) : ParticipantService.ParticipantServiceBase
 {
+    /// <summary>With what the paths of its methods begin.</summary>
+    internal static readonly string Path = $"/{ParticipantService.Descriptor.FullName}/";
+
     [Allow(Role.Operator, Role.App + OrderStatusClient.AppId)]
     public override async Task<ReserveResponse> Reserve(ReserveRequest request, ServerCallContext context)
     {

@@ -6,14 +6,11 @@ using DeadLetterService = Shop.V1.DeadLetterService;
 namespace ShopConsole;
 
 /// <summary>The dead letters of the four services. Each service keeps its own.</summary>
-internal sealed class DeadLetterClients(ShopChannel shop, TimeProvider clock)
+internal sealed class DeadLetterClients(Shop.ShopClients shop, TimeProvider clock)
 {
     private const int PageSize = 200;
 
-    private readonly (string AppId, DeadLetterService.DeadLetterServiceClient Client)[] services =
-    [
-        .. new[] { "orders", "stock", "payments", "coupons" }.Select(appId => (appId, new DeadLetterService.DeadLetterServiceClient(shop.To(appId)))),
-    ];
+    private readonly (string AppId, DeadLetterService.DeadLetterServiceClient Client)[] services = [.. Shop.ShopClients.AppIds.Zip(shop.DeadLetters)];
 
     /// <summary>For each service its answer to ListDeadLetters and its app id; or its app id and why it did not answer.</summary>
     public async Task<JsonArray> ListAsync(CancellationToken ct) => new(await Task.WhenAll(services.Select(async service =>

@@ -1,5 +1,4 @@
 using OpenTelemetry.Instrumentation.AspNetCore;
-using Shop.V1;
 using ShopConsole;
 
 return await SagaHost.RunToExitAsync(() =>
@@ -15,10 +14,11 @@ return await SagaHost.RunToExitAsync(() =>
     });
 
     builder.AddSignIn();
-    builder.Services.AddSingleton(services => new OrderService.OrderServiceClient(services.GetRequiredService<ShopChannel>().To("orders")));
-    builder.Services.AddSingleton(services => new StockService.StockServiceClient(services.GetRequiredService<ShopChannel>().To("stock")));
-    builder.Services.AddSingleton(services => new PaymentService.PaymentServiceClient(services.GetRequiredService<ShopChannel>().To("payments")));
-    builder.Services.AddSingleton(services => new CouponService.CouponServiceClient(services.GetRequiredService<ShopChannel>().To("coupons")));
+    builder.Services.AddSingleton(services => new Shop.ShopClients(services.GetRequiredService<ShopChannel>().To));
+    builder.Services.AddSingleton(services => services.GetRequiredService<Shop.ShopClients>().Orders);
+    builder.Services.AddSingleton(services => services.GetRequiredService<Shop.ShopClients>().Stock);
+    builder.Services.AddSingleton(services => services.GetRequiredService<Shop.ShopClients>().Payments);
+    builder.Services.AddSingleton(services => services.GetRequiredService<Shop.ShopClients>().Coupons);
 
     builder.Services.AddSingleton<OrderFeed>();
     builder.Services.AddHostedService(services => services.GetRequiredService<OrderFeed>());

@@ -57,7 +57,7 @@ public sealed class MutationTests(ITestOutputHelper output)
         { "orchestration-not-continued", "an orchestrated order is not continued after a crash", ["var isDue = due.Events.Count > 0;"], 1_000 },
         { "unanswered-call-not-released", "an orchestrated order that fails takes a participant that has not answered for one that holds nothing",
             [
-                "order = order[step]!.State != StepState.Waiting ? await ReleaseAsync(order, step, ct) "
+                "order = order[step]!.State != StepState.Waiting ? await ReleaseAsync(order, step, ct) ?? order "
                 + ": await orders.RecordAsync(order.Id, (stored, at) => OrderDecisions.StepCompensated(stored, step, false, at), ct);",
             ], 2_000 },
         { "orchestrated-order-published", "order-created of an orchestrated order is published", ["[new(order.Id, ToCreatedEvent(order))];"], 1_000 },

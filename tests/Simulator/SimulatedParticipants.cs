@@ -14,13 +14,15 @@ internal sealed class SimulatedParticipants(World world, Func<SidecarFaults> fau
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(2);
 
     public Task<ReserveResponse> ReserveAsync(Step step, OrderCreatedEvent order, CancellationToken ct) =>
-        CallAsync(step, $"Reserve {order.OrderId}", called => called.TryAsync(order, default));
+        CallAsync(step, $"Reserve {order.OrderId}", order, called => called.TryAsync(order, default));
 
     public Task<ReleaseResponse> ReleaseAsync(Step step, OrderFailedEvent order, CancellationToken ct) =>
-        CallAsync(step, $"Release {order.OrderId}", called => called.CancelAsync(order, default));
+        CallAsync(step, $"Release {order.OrderId}", order, called => called.CancelAsync(order, default));
 
-    private async Task<T> CallAsync<T>(Step step, string call, Func<IOrderStep, Task<T>> make)
+    private async Task<T> CallAsync<T>(Step step, string call, Google.Protobuf.IMessage order, Func<IOrderStep, Task<T>> make)
     {
+        // As ParticipantGrpcService checks it.
+        if (EventRules.Violations(order) is { Length: > 0 } violations) throw new InvalidOperationException($"{call} breaks the contract: {violations}");
         // Suspended before the call, as before an operation of the sidecar.
         await world.TurnAsync(dead, world.Happens(faults().Pauses) ? TimeSpan.FromSeconds(world.Chance.Next(1, 120)) : default);
         if (world.Happens(faults().Fails) || pick(step.Name) is not { } instance) throw NotAnswered(call);

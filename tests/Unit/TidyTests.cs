@@ -21,7 +21,7 @@ public sealed class TidyTests
 
     [Fact]
     public void The_console_references_no_service() => Assert.DoesNotMatch(
-        @"ProjectReference Include=""\.\./(?!\.\./saga/)", File.ReadAllText(Path.Combine(Root, "services/Console/Console.csproj")));
+        @"ProjectReference Include=""\.\./(?!\.\./(saga|client)/)", File.ReadAllText(Path.Combine(Root, "services/Console/Console.csproj")));
 
     [Fact]
     public void Nothing_in_the_product_knows_of_a_stand_in() => Assert.All(

@@ -28,7 +28,7 @@ internal sealed class OrderGrpcService(
     public override async Task<Wire.GetOrderResponse> GetOrder(Wire.GetOrderRequest request, ServerCallContext context)
     {
         var caller = Caller.Of(context);
-        if (caller.AppId is { } app && steps.All.All(step => step.Name != app))
+        if (caller.AppId is { } app && steps.All.All(step => step.Name != app) && !await queries.HasStepAsync(request.Order, app, context.CancellationToken))
         {
             throw new RejectedException(new(StatusCode.PermissionDenied, $"The app '{app}' is no participant (Saga__Steps) and may not do this."));
         }

@@ -48,7 +48,7 @@ internal static class OrderHttp
 
     /// <summary>Problem details with the order, which says what is undone.</summary>
     private static IResult Refused(Order order) => TypedResults.Json(
-        new RefusedJson("about:blank", order.Failure!.Reason, StatusCodes.Status422UnprocessableEntity, order.Failure.Detail, OrderJson.From(order)),
+        new RefusedJson("about:blank", order.Failure!.Reason, StatusCodes.Status422UnprocessableEntity, order.Failure.Detail, [], OrderJson.WithoutRecipient(order)),
         OrderJsonContext.Readable.RefusedJson, "application/problem+json", StatusCodes.Status422UnprocessableEntity);
 
     /// <summary>Reads the body of an order strictly, and answers.</summary>
@@ -136,6 +136,8 @@ internal sealed record OrderJson(
     string? UserCouponId, string RecipientName, string ShippingAddress, string ShippingPhone, StepJson[] Steps, string? Reason, string? Detail,
     DateTimeOffset PlacedTime, DateTimeOffset? FinalTime, long Revision, bool IsClosed, string Pattern, string? Result, string? Compensation)
 {
+    public static OrderJson WithoutRecipient(Order order) => From(order) with { RecipientName = "", ShippingAddress = "", ShippingPhone = "" };
+
     public static OrderJson From(Order order) => new(
         order.Id, Orders.OrderNumber.FromId(Guid.Parse(order.Id)), order.UserId, order.Status.ToString().ToUpperInvariant(),
         [.. order.Items.Select(item => new ItemJson(item.ProductId, item.Quantity, item.UnitPrice))],
@@ -156,8 +158,9 @@ internal sealed record OrderJson(
 
 /// <summary>Problem details (RFC 9457) of an order that was placed, and refused when it was carried out.</summary>
 /// <param name="Title">The reason, in UPPER_SNAKE_CASE.</param>
-/// <param name="Order">Its compensation says what is undone.</param>
-internal sealed record RefusedJson(string Type, string Title, int Status, string Detail, OrderJson Order);
+/// <param name="Errors">Empty: title and detail have the one reason.</param>
+/// <param name="Order">Without the recipient, since proxies and clients log errors. Its compensation says what is undone.</param>
+internal sealed record RefusedJson(string Type, string Title, int Status, string Detail, ErrorJson[] Errors, OrderJson Order);
 
 [JsonSerializable(typeof(OrderJson))]
 [JsonSerializable(typeof(RefusedJson))]

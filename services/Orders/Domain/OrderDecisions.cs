@@ -134,9 +134,9 @@ internal static class OrderDecisions
     public static Decision<Order> OnSweep(Order? stored, SagaSteps steps, SagaTimeouts timeouts, DecisionContext at)
     {
         var order = Require(stored);
-        if (PendingSteps(order).FirstOrDefault(step => !steps.All.Contains(step)) is { } removed)
+        if (PendingSteps(order).Where(step => !steps.All.Contains(step)).ToArray() is { Length: > 0 } removed)
         {
-            var left = Remove(order, removed, at);
+            var left = removed.Aggregate(order, (before, step) => Remove(before, step, at));
             return left is { Status: OrderStatus.Pending, IsComplete: true } ? Confirm(left, at) : new(left);
         }
         var isDue = IsDue(order, timeouts, at);

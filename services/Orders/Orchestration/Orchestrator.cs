@@ -1,5 +1,6 @@
-using Dapr;
+using Google.Protobuf;
 using Grpc.Core;
+using Shop.V1;
 
 namespace Orders;
 
@@ -19,76 +20,81 @@ internal sealed class Orchestrator(OrderStore orders, IParticipantCalls particip
     public void Dispose() => faults.Dispose();
 
     /// <summary>Goes as far as the participants answer.</summary>
-    /// <returns>
-    /// The order as it is now. Unanswered: a sentence for each call that was not answered; empty: nothing more is to be called.
-    /// </returns>
-    public async Task<(Order Order, IReadOnlyList<string> Unanswered)> RunAsync(Order order, CancellationToken ct)
+    /// <param name="isLate">Asked before each Reserve. True: no further participant is called.</param>
+    /// <returns>The order as it is now. PENDING, or FAILED and not closed: a participant has not answered, or it is late.</returns>
+    /// <exception cref="Dapr.DaprException">An answer could not be saved.</exception>
+    public async Task<Order> RunAsync(Order order, Func<bool> isLate, CancellationToken ct)
     {
-        while (order.Status == OrderStatus.Pending && OrderDecisions.PendingSteps(order).FirstOrDefault() is { } step)
+        while (order.Status == OrderStatus.Pending && OrderDecisions.PendingSteps(order).FirstOrDefault() is { } step && !isLate())
         {
-            try
-            {
-                order = await ReserveAsync(order, step, ct);
-            }
-            catch (Exception fault) when (IsFault(fault))
-            {
-                return (order, [NotAnswered("Reserve", order, step, fault)]);
-            }
+            if (await ReserveAsync(order, step, ct) is not { } answered) return order;
+            order = answered;
         }
-        return order.Status == OrderStatus.Failed ? await ReleaseAllAsync(order, ct) : (order, []);
-    }
-
-    /// <summary>As <see cref="RunAsync"/>.</summary>
-    /// <exception cref="DaprException">A call was not answered.</exception>
-    public async Task<Order> ContinueAsync(Order order, CancellationToken ct)
-    {
-        var (now, unanswered) = await RunAsync(order, ct);
-        return unanswered.Count == 0 ? now : throw new DaprException(string.Join(' ', unanswered));
-    }
-
-    /// <summary>One that does not answer does not keep the others from releasing.</summary>
-    private async Task<(Order, IReadOnlyList<string>)> ReleaseAllAsync(Order order, CancellationToken ct)
-    {
-        List<string> unanswered = [];
+        if (order.Status != OrderStatus.Failed) return order;
+        // One that does not answer does not keep the others from releasing.
         foreach (var step in OrderDecisions.PendingSteps(order).Reverse().ToArray())
         {
-            try
-            {
-                order = await ReleaseAsync(order, step, ct); // mutant: unanswered-call-not-released
-            }
-            catch (Exception fault) when (IsFault(fault))
-            {
-                unanswered.Add(NotAnswered("Release", order, step, fault));
-            }
+            order = await ReleaseAsync(order, step, ct) ?? order; // mutant: unanswered-call-not-released
         }
-        return (order, unanswered);
+        return order;
     }
 
-    private async Task<Order> ReserveAsync(Order order, Step step, CancellationToken ct)
+    /// <returns>Null: it has not answered.</returns>
+    private async Task<Order?> ReserveAsync(Order order, Step step, CancellationToken ct)
     {
-        var answer = await participants.ReserveAsync(step, OrderDecisions.ToCreatedEvent(order), ct);
+        if (await TryCallAsync("Reserve", order, step, () => participants.ReserveAsync(step, OrderDecisions.ToCreatedEvent(order), ct)) is not { } answer) return null;
         OrderLog.Answered(log, step.Participant, "Reserve", order.Id, answer.Refusal?.Reason ?? "held");
-        return await orders.RecordAsync(order.Id, (stored, at) => answer.Refusal is { } why
+        return await TryRecordAsync("Reserve", order, step, EventOf(order, step, answer), (stored, at) => answer.Refusal is { } why
             ? OrderDecisions.StepFailed(stored, step, new(why.Reason, why.Detail), at)
             : OrderDecisions.StepSucceeded(stored, step, answer.Reference, at), ct);
     }
 
-    private async Task<Order> ReleaseAsync(Order order, Step step, CancellationToken ct)
+    /// <returns>Null: it has not answered.</returns>
+    private async Task<Order?> ReleaseAsync(Order order, Step step, CancellationToken ct)
     {
-        var answer = await participants.ReleaseAsync(step, OrderDecisions.ToFailedEvent(order), ct);
+        if (await TryCallAsync("Release", order, step, () => participants.ReleaseAsync(step, OrderDecisions.ToFailedEvent(order), ct)) is not { } answer) return null;
         OrderLog.Answered(log, step.Participant, "Release", order.Id, answer.Undone ? "released" : "nothing was held");
-        return await orders.RecordAsync(order.Id, (stored, at) => OrderDecisions.StepCompensated(stored, step, answer.Undone, at), ct);
+        return await TryRecordAsync("Release", order, step, answer, (stored, at) => OrderDecisions.StepCompensated(stored, step, answer.Undone, at), ct);
     }
 
-    private string NotAnswered(string call, Order order, Step step, Exception fault)
+    /// <returns>Null: an error, whatever its status, is no refusal. What it was asked for may be held.</returns>
+    private async Task<T?> TryCallAsync<T>(string call, Order order, Step step, Func<Task<T>> make) where T : class
     {
-        if (faults.Begins($"{step.Name} {call}", Faults.GetCause(fault))) OrderLog.NotAnswered(log, step.Participant, call, order.Id, Faults.GetCause(fault));
-        return $"{step.Participant} has not answered {call}: {Faults.GetCause(fault)}";
+        try
+        {
+            return await make();
+        }
+        catch (RpcException fault)
+        {
+            NotAnswered(call, order, step, Faults.GetCause(fault));
+            return null;
+        }
     }
 
-    /// <summary>
-    /// An error of a participant is no refusal, whatever its status: its part may be held. Nor is an answer that contradicts an earlier one; the order fails
-    /// at its deadline then.
-    /// </summary>
-    private static bool IsFault(Exception fault) => fault is RpcException or UnprocessableEventException || Faults.IsTransient(fault);
+    /// <summary>An answer that breaks the contract, or contradicts an earlier one, counts as none: the order fails at its deadline, and is released.</summary>
+    private async Task<Order?> TryRecordAsync(
+        string call, Order order, Step step, IMessage answer, Func<Order?, DecisionContext, Decision<Order>> decide, CancellationToken ct)
+    {
+        try
+        {
+            return EventRules.Violations(answer) is { Length: > 0 } violations
+                ? throw new UnprocessableEventException($"The answer breaks the contract: {violations}")
+                : await orders.RecordAsync(order.Id, decide, ct);
+        }
+        catch (UnprocessableEventException contradiction)
+        {
+            NotAnswered(call, order, step, contradiction.Message);
+            return null;
+        }
+    }
+
+    /// <summary>The event that would say the same, whose rules an answer has to keep.</summary>
+    private static IMessage EventOf(Order order, Step step, ReserveResponse answer) => answer.Refusal is { } why
+        ? new StepFailedEvent { OrderId = order.Id, Step = step.Name, Reason = why.Reason, Detail = why.Detail }
+        : new StepSucceededEvent { OrderId = order.Id, Step = step.Name, Reference = answer.Reference };
+
+    private void NotAnswered(string call, Order order, Step step, string problem)
+    {
+        if (faults.Begins($"{step.Name} {call}", problem)) OrderLog.NotAnswered(log, step.Participant, call, order.Id, problem);
+    }
 }

@@ -8,15 +8,23 @@ namespace Orders;
 /// A crash between saving and publishing loses nothing: the redelivered event meets its own effect, and the decision, which depends on the stored
 /// order alone, publishes the same events again.
 /// </remarks>
-internal sealed class OrderStore(DocumentStore documents, ISidecar sidecar, TimeProvider clock, ILoggerFactory logs)
+internal sealed class OrderStore(DocumentStore documents, ISidecar sidecar, TimeProvider clock, ILoggerFactory logs) : IDisposable
 {
+    /// <summary>A broker that takes longer counts as not answering, and the caller of PayOrder does not wait for it.</summary>
+    private static readonly TimeSpan PublishTimeout = TimeSpan.FromSeconds(2);
+
     private readonly TimeProvider clock = clock;
     private readonly ILogger log = logs.CreateLogger("Orders");
     private readonly ConcurrentDictionary<string, TaskCompletionSource> watched = new();
 
+    /// <summary>An outage of the broker fails every order with the same message.</summary>
+    private readonly FaultLog unpublished = new("Publications of the end of an orchestrated order", clock, logs.CreateLogger("Orders"), overWhenQuiet: true);
+
     /// <summary>This process has changed an order, from the first (null: it did not exist) to the second.</summary>
     /// <remarks>Two changes may be raised out of order. Handlers must not block or throw.</remarks>
     public event Action<Order?, Order>? Changed;
+
+    public void Dispose() => unpublished.Dispose();
 
     public DecisionContext Now() => new(clock.GetUtcNow(), SagaTracing.TraceId);
 
@@ -42,11 +50,11 @@ internal sealed class OrderStore(DocumentStore documents, ISidecar sidecar, Time
         using var step = StartFinalStep(decision.State!, before);
         try
         {
-            await PublishAsync(decision, ct);
+            await PublishAsync(decision, ct).WaitAsync(PublishTimeout, clock, ct);
         }
-        catch (Dapr.DaprException fault)
+        catch (Exception fault) when (fault is Dapr.DaprException or TimeoutException)
         {
-            OrderLog.EndNotPublished(log, orderId, fault.Message);
+            if (unpublished.Begins("order-confirmed", fault.Message)) OrderLog.EndNotPublished(log, orderId, fault.Message);
         }
         return decision.State!;
     }

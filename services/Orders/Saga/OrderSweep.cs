@@ -11,7 +11,17 @@ internal sealed class OrderSweep(
     /// <summary>Between two resends, at most. A participant that is down must not find thousands of copies when it is back.</summary>
     private static readonly TimeSpan ResendDelayMax = TimeSpan.FromMinutes(1);
 
+    /// <summary>
+    /// After a call that was not answered, until the sweep calls a participant again: one that waited for the timeout of each would not get to the other
+    /// orders in time.
+    /// </summary>
+    private static readonly TimeSpan CallPause = TimeSpan.FromSeconds(5);
+
+    /// <summary>The key of a pause of all calls.</summary>
+    private const string AllOrders = "";
+
     private readonly EntryBackoff resends = new(timeouts.ResendAfter, ResendDelayMax, clock);
+    private readonly EntryBackoff calls = new(CallPause, CallPause, clock);
     private readonly IsolatedVisits visits = new("orders", "Order", deadLetters, clock, logs.CreateLogger("Orders"));
 
     public string Kind => "orders";
@@ -70,7 +80,7 @@ internal sealed class OrderSweep(
         var isOrchestrated = order.Value.Pattern == SagaPattern.Orchestration;
         var due = OrderDecisions.OnSweep(order.Value, steps, timeouts, orders.Now());
         var isResend = ReferenceEquals(due.State, order.Value);
-        var isDue = isOrchestrated ? OrderDecisions.IsDue(order.Value, timeouts, orders.Now()) : due.Events.Count > 0; // mutant: orchestration-not-continued
+        var isDue = isOrchestrated ? !calls.IsDelayed(AllOrders) && OrderDecisions.IsDue(order.Value, timeouts, orders.Now()) : due.Events.Count > 0; // mutant: orchestration-not-continued
         if (isResend && (!isDue || resends.IsDelayed(entry.OrderId))) return false;
         using var step = SagaTracing.StartLinkedRoot("resend order", entry.OrderId, order.Value.Timeline[0].TraceId);
         var now = await orders.ApplyAsync(entry.OrderId, (stored, at) => OrderDecisions.OnSweep(stored, steps, timeouts, at), ct);
@@ -78,6 +88,11 @@ internal sealed class OrderSweep(
         else resends.Reset(entry.OrderId);
         OrderLog.Resent(log, entry.OrderId);
         Resent?.Invoke(now);
-        return isOrchestrated ? (await orchestrator.ContinueAsync(now, ct)).IsClosed : now.IsClosed;
+        if (isOrchestrated && !now.IsClosed && !calls.IsDelayed(AllOrders))
+        {
+            now = await orchestrator.RunAsync(now, () => false, ct);
+            if (!now.IsClosed) calls.Delay(AllOrders);
+        }
+        return now.IsClosed;
     }
 }

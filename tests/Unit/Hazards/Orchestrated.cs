@@ -131,6 +131,37 @@ public sealed class Orchestrated
         shop.CloseAll();
     }
 
+    [Theory, InlineData("not a code", "x"), InlineData("", "x"), InlineData("NO", null)]
+    public void An_answer_that_breaks_the_contract_counts_as_none(string reason, string? detail)
+    {
+        var shop = new ScriptedShop
+        {
+            FakeAnswer = call => call == Reserves[2] ? new() { Refusal = new() { Reason = reason, Detail = detail ?? new string('x', 2_000) } } : null,
+        };
+        var failed = shop.Pay(ScriptedShop.OrderOf())!;
+        Assert.Equal((OrderStatus.Failed, "DEADLINE", true), (failed.Status, failed.Failure!.Reason, failed.IsClosed));
+        shop.CloseAll();
+        Assert.Equal(10, shop.Pieces("a").Available);
+    }
+
+    [Fact]
+    public void A_participant_that_does_not_answer_stops_no_other_order_of_the_sweep()
+    {
+        var shop = new ScriptedShop { CallFault = call => call.StartsWith("payments", StringComparison.Ordinal) ? Fault.Failure : null };
+        for (var number = 1; number <= 6; number++) shop.Pay(ScriptedShop.OrderOf(coupon: null, number));
+        var waiting = ScriptedShop.OrderOf(coupon: null, number: 9);
+        shop.Place(waiting);
+        shop.LoseAll();
+        shop.Calls.Clear();
+        shop.Pass(ScriptedShop.SagaTimeouts.Deadline);
+        shop.Sweep("orders");
+        Assert.Equal(OrderStatus.Failed, shop[waiting.Id].Status);
+        // Of the orders that wait for Payments one is tried.
+        Assert.Equal(["payments Release"], shop.Calls);
+        shop.CallFault = _ => null;
+        shop.CloseAll();
+    }
+
     [Fact]
     public void An_event_answers_for_no_orchestrated_order()
     {

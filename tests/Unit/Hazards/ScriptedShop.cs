@@ -72,6 +72,9 @@ internal sealed class ScriptedShop
     /// <summary>The fault of a call, by its name in <see cref="Calls"/>. Null: none.</summary>
     public Func<string, Fault?> CallFault { get; set; } = _ => null;
 
+    /// <summary>What a participant answers instead, by the name of the call. Null: what it decides.</summary>
+    public Func<string, ReserveResponse?> FakeAnswer { get; set; } = _ => null;
+
     /// <summary>Nothing can be published while it is true.</summary>
     public bool IsBrokerDown { get; set; }
 
@@ -337,13 +340,15 @@ internal sealed class ScriptedShop
     private sealed class ScriptedCalls(ScriptedShop shop) : IParticipantCalls
     {
         public Task<ReserveResponse> ReserveAsync(Step step, OrderCreatedEvent order, CancellationToken ct) =>
-            CallAsync(step, "Reserve", called => called.TryAsync(order, default));
+            CallAsync(step, "Reserve", order, async called => shop.FakeAnswer($"{step.Name} Reserve") ?? await called.TryAsync(order, default));
 
         public Task<ReleaseResponse> ReleaseAsync(Step step, OrderFailedEvent order, CancellationToken ct) =>
-            CallAsync(step, "Release", called => called.CancelAsync(order, default));
+            CallAsync(step, "Release", order, called => called.CancelAsync(order, default));
 
-        private async Task<T> CallAsync<T>(Step step, string method, Func<IOrderStep, Task<T>> make)
+        private async Task<T> CallAsync<T>(Step step, string method, Google.Protobuf.IMessage order, Func<IOrderStep, Task<T>> make)
         {
+            // As ParticipantGrpcService checks it.
+            Assert.Equal("", EventRules.Violations(order));
             var call = $"{step.Name} {method}";
             shop.Calls.Add(call);
             var fault = shop.CallFault(call);
