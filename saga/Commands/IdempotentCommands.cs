@@ -19,6 +19,9 @@ public sealed record CompletedCommand(
     string? Command, string Key, string Content, string Response, DateTimeOffset At,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool IsKeyGenerated = false, string? Caller = null);
 
+/// <summary>The document for which a caller has first used an idempotency key with a command.</summary>
+internal sealed record UsedKey(string Document);
+
 /// <summary>A document that stores the last commands that changed it, for deduplication.</summary>
 public interface IHasCommandHistory<TSelf> where TSelf : class, IHasCommandHistory<TSelf>
 {
@@ -39,12 +42,12 @@ public readonly record struct Outcome<T, TResponse>(T? State, TResponse? Respons
     public static implicit operator Outcome<T, TResponse>(Rejection rejection) => new(null, null, rejection);
 }
 
-/// <summary>Executes commands of clients on one document, each idempotency key of a caller, a command and the document once.</summary>
+/// <summary>Executes commands of clients on one document, each idempotency key of a caller and a command once.</summary>
 /// <remarks>
 /// The document stores its last commands, so that a command and the record of it are one write. An older one is moved to a record of its own, which
 /// expires: first its record is created, then the document is written without it. Who misses a command in the document reads its record, and decides
-/// only if no command has been moved since. The same key on another document is another command: a record per key beside the documents would be one
-/// more write for every command, and a crash between the two would lose the command or repeat it.
+/// only if no command has been moved since. A key belongs to the document with which it was first used: that is written before the command is executed, so
+/// that a crash in between leaves a key that only the same command can use.
 /// </remarks>
 public sealed class IdempotentCommands
 {
@@ -74,6 +77,7 @@ public sealed class IdempotentCommands
         // Known about the records outside of the document: which were written, and after how many moves the one of this key was missing.
         HashSet<CompletedCommand> archived = [];
         var missingAfter = 0;
+        if (!command.IsKeyGenerated && await UseKeyAsync(key, command, ct) != key) throw new RejectedException(Rejection.KeyReused(idempotencyKey));
         while (true)
         {
             var step = await documents.UpdateAsync<T, Step<TResponse>>(key, kept => Execute(kept, command, decide, archived, missingAfter), ct);
@@ -133,11 +137,18 @@ public sealed class IdempotentCommands
     private Task<bool> ArchiveAsync(string key, CompletedCommand command, CancellationToken ct) => documents.UpdateAsync<CompletedCommand, bool>(
         ToArchiveKey(key, command), kept => kept is null ? new(command, true, Retention) : new(null, true), ct, expectMissing: true);
 
+    /// <returns>The document that the key belongs to.</returns>
+    private async Task<string> UseKeyAsync(string key, CompletedCommand command, CancellationToken ct) => (await documents.UpdateAsync<UsedKey, UsedKey>(
+        $"used-key:{command.Command}:{ToKeyFingerprint(command)}", used => used is null ? new(new(key), new(key), Retention) : new(null, used), ct)).Document;
+
     private Task<CompletedCommand?> FindArchivedAsync(string key, CompletedCommand command, CancellationToken ct) =>
         documents.UpdateAsync<CompletedCommand, CompletedCommand?>(ToArchiveKey(key, command), kept => new(null, kept), ct);
 
     /// <summary>The client's key can have any characters, so that only its fingerprint is part of a state key.</summary>
-    private static string ToArchiveKey(string key, CompletedCommand command) => $"command:{command.Command}:{Fingerprint.Of(command.Caller is null ? command.Key : $"{command.Caller}\n{command.Key}")}:{key}";
+    private static string ToArchiveKey(string key, CompletedCommand command) => $"command:{command.Command}:{ToKeyFingerprint(command)}:{key}";
+
+    private static string ToKeyFingerprint(CompletedCommand command) =>
+        Fingerprint.Of(command.Caller is null ? command.Key : $"{command.Caller}\n{command.Key}");
 
     /// <exception cref="RejectedException">The key was used with other content.</exception>
     private static TResponse Replay<TResponse>(CompletedCommand completed, CompletedCommand command) where TResponse : class, IMessage<TResponse>, new() =>

@@ -15,5 +15,6 @@ namespace Saga.Hosting;
 [JsonSerializable(typeof(OpenSegment))]
 [JsonSerializable(typeof(DeadLetter))]
 [JsonSerializable(typeof(CompletedCommand))]
+[JsonSerializable(typeof(UsedKey))]
 [JsonSerializable(typeof(ProbeDocument))]
 internal sealed partial class SagaJsonContext : JsonSerializerContext;

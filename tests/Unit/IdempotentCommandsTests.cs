@@ -157,19 +157,34 @@ public sealed class IdempotentCommandsTests
     }
 
     [Fact]
-    public void The_same_key_of_another_account_is_another_command_and_each_is_executed_once_with_one_content()
+    public void A_key_is_used_for_one_account_only_and_another_process_knows_that()
     {
         var commands = NewProcess(world, store);
-        string[] users = ["u", "v"];
-        foreach (var user in users) Run(() => OpenAsync(commands, "key", user));
-        foreach (var user in users) Run(() => DepositAsync(commands, "key", user: user));
-        foreach (var user in users)
+        foreach (var user in (string[])["u", "v"]) Run(() => OpenAsync(commands, $"open {user}", user));
+        Run(() => DepositAsync(commands, "key", user: "u"));
+        foreach (var process in (IdempotentCommands[])[commands, NewProcess(world, store)])
         {
-            Assert.Equal(1, Run(() => DepositAsync(commands, "key", user: user)).Account.Balance);
-            var rejected = Assert.Throws<RejectedException>(() => Run(() => DepositAsync(commands, "key", amount: 2, user: user)));
+            Assert.Equal(1, Run(() => DepositAsync(process, "key", user: "u")).Account.Balance);
+            var rejected = Assert.Throws<RejectedException>(() => Run(() => DepositAsync(process, "key", user: "v")));
             Assert.Equal(StatusCode.AlreadyExists, rejected.StatusCode);
-            Assert.Equal(1, KeptIn(store, user).Holdings.Available);
         }
+        Assert.Equal(0, KeptIn(store, "v").Holdings.Available);
+        // Another key, and another command with the same key.
+        Run(() => DepositAsync(commands, "another key", user: "v"));
+        Run(() => OpenAsync(commands, "key", "w"));
+        Assert.Equal(1, KeptIn(store, "v").Holdings.Available);
+    }
+
+    [Fact]
+    public void A_crash_between_the_key_and_the_command_leaves_a_key_that_the_same_command_can_use()
+    {
+        var faults = SidecarFaults.None;
+        Run(() => OpenAsync(NewProcess(world, store), ""));
+        var crashing = NewProcess(world, store, () => faults);
+        Assert.ThrowsAny<global::Dapr.DaprException>(() => Run(() => DepositAsync(
+            crashing, "key", beforeWrite: () => faults = new(Fails: 1, FailsAfter: 0, Pauses: 0))));
+        Assert.Equal(0, Kept.Holdings.Available);
+        Assert.Equal(1, Run(() => DepositAsync(NewProcess(world, store), "key")).Account.Balance);
     }
 
     [Fact]

@@ -38,13 +38,13 @@ internal sealed class ChaosCatalog(ShopClients shop, RetryingClient client)
         foreach (var product in Products)
         {
             await client.CallAsync(options => shop.Stock.PutProductAsync(
-                new() { ProductId = product, Name = product, Price = Price, InitialStock = PiecesInitial, IdempotencyKey = "open" }, options));
+                new() { ProductId = product, Name = product, Price = Price, InitialStock = PiecesInitial, IdempotencyKey = $"open {product}" }, options));
             stocked[product] = PiecesInitial;
         }
         foreach (var user in Users)
         {
             await client.CallAsync(options => shop.Payments.OpenAccountAsync(
-                new() { UserId = user, InitialDeposit = WonInitial, IdempotencyKey = "open" }, options));
+                new() { UserId = user, InitialDeposit = WonInitial, IdempotencyKey = $"open {user}" }, options));
             deposited[user] = WonInitial;
         }
     }
