@@ -10,7 +10,7 @@ public sealed class PointsShop : ShopWithParticipant
     {
         foreach (var settings in (Dictionary<string, string>[])[Environment, ParticipantEnvironment])
         {
-            (settings["Saga__Deadline"], settings["Saga__ResendAfter"], settings["Saga__SweepPeriod"]) = ("4s", "500ms", "200ms");
+            (settings["Saga__Deadline"], settings["Saga__ResendAfter"], settings["Saga__SweepPeriod"]) = ("12s", "500ms", "200ms");
         }
     }
 
@@ -60,7 +60,7 @@ public sealed class PointsTests(PointsShop shop) : IClassFixture<PointsShop>
         await shop.StopParticipantAsync("KILL");
         var order = await OrderAsync(price: 12_300, isClosed: false);
         Assert.Equal((OrderStatus.Failed, "DEADLINE"), (order.Status, order.Reason));
-        Assert.Equal("Not every participant had answered 4 s after placing: Points.", order.Detail);
+        Assert.Equal("Not every participant had answered 12 s after placing: Points.", order.Detail);
         await UntilAsync(order.OrderId, seen => seen.Steps.Where(step => step.Name != "points").All(step => step.Compensated));
         Assert.Contains("Points", Assert.Single((await shop.Clients.Orders.ExplainOrderAsync(new() { Order = order.OrderId })).WaitsFor));
         await shop.StartParticipantAsync();
