@@ -204,7 +204,7 @@ public static class Audit
             closed.SelectMany(order => order.Order.Steps.Where(step => !Agrees(step, order.Order.Status)).Select(step => Broken(
                 $"{GetSubject(order)} at {step.Name}",
                 $"{order.Order.Status.ToString().ToUpperInvariant()}, and the step is {step.State.ToString().ToUpperInvariant()}"
-                    + $"{(step.Compensated ? ", and said to have nothing to undo" : "")}"))));
+                    + $"{(step.Compensated ? ", without anything to undo" : "")}"))));
     }
 
     private static Invariant Open(ShopSnapshot snapshot, Lateness lateness)

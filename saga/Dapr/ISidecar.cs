@@ -1,6 +1,3 @@
-using Microsoft.Extensions.Logging;
-using Saga.Telemetry;
-
 namespace Saga.Dapr;
 
 /// <summary>A document as it was read. Value null: it does not exist.</summary>
@@ -49,26 +46,5 @@ internal static class SeparateReads
         Task<Versioned<T>>[] reads = [.. keys.Select(key => sidecar.ReadAsync<T>(key, ct))];
         if (reads.Length > 0) await Task.WhenAny(Task.WhenAll(reads));
         return reads;
-    }
-
-    /// <summary>Reads documents for a list: a corrupt one is logged and left out, so that it hides no other.</summary>
-    /// <returns>In the order of the keys. Null: the document does not exist, or is left out.</returns>
-    public static async Task<IReadOnlyList<T?>> ReadForListAsync<T>(
-        this ISidecar sidecar, IReadOnlyList<string> keys, ILogger log, CancellationToken ct) where T : class
-    {
-        List<T?> documents = [];
-        foreach (var read in await sidecar.ReadEachAsync<T>(keys, ct))
-        {
-            try
-            {
-                documents.Add((await read).Value);
-            }
-            catch (CorruptDocumentException corrupt)
-            {
-                SagaLog.LeftOutOfList(log, corrupt.Message);
-                documents.Add(null);
-            }
-        }
-        return documents;
     }
 }

@@ -42,13 +42,13 @@ public sealed class IdIndex
     public Task RemoveAsync(IdGroup group, string id, CancellationToken ct) => documents.UpdateAsync<IdShard, bool>(group.KeyOf(id), kept =>
         kept?.Ids.Contains(id) == true ? new(new(kept.Ids.Remove(id)), true) : new(null, true), ct);
 
-    /// <summary>All ids of an index, sorted. What is corrupt is logged and left out.</summary>
+    /// <summary>All ids of an index, sorted. What is no id is logged and left out. A corrupt shard fails the list: which ids it had is not known.</summary>
     public async Task<IReadOnlyList<string>> ReadAsync(IdGroup group, CancellationToken ct)
     {
         List<string> ids = [];
-        foreach (var shard in await sidecar.ReadForListAsync<IdShard>([.. Enumerable.Range(0, group.Shards).Select(group.KeyOf)], log, ct))
+        foreach (var shard in await sidecar.ReadManyAsync<IdShard>([.. Enumerable.Range(0, group.Shards).Select(group.KeyOf)], ct))
         {
-            foreach (var id in shard?.Ids ?? [])
+            foreach (var id in shard.Value?.Ids ?? [])
             {
                 if (DocumentId.IsValid(id)) ids.Add(id);
                 else SagaLog.LeftOutOfList(log, $"'{id}' in {group.Name} is no id.");

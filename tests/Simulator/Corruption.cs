@@ -3,7 +3,7 @@ using Order = Orders.Order;
 
 namespace Saga.Tests;
 
-/// <summary>Documents and entries of an open-order log that no instance writes, but that whoever reaches the store can.</summary>
+/// <summary>Documents and entries of an open-order log that no instance writes, but that anything with access to the store can.</summary>
 internal static class Corruption
 {
     /// <summary>A head or segment that is refused when it is read. Null: it is neither.</summary>

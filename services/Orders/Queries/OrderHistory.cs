@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Orders;
 
@@ -39,11 +38,8 @@ internal readonly record struct HistoryCursor(long Hour, int Page, int Seen);
 /// <summary>
 /// Index of closed orders by hour: the open-order log drops a closed order, and the history keeps its id as long as its document lives.
 /// </summary>
-/// <param name="log">Says what a list leaves out. Null: it is not logged.</param>
-internal sealed class OrderHistory(DocumentStore documents, ISidecar sidecar, TimeProvider clock, ILogger<OrderHistory>? log = null)
+internal sealed class OrderHistory(DocumentStore documents, ISidecar sidecar, TimeProvider clock)
 {
-    private readonly ILogger log = log ?? NullLogger<OrderHistory>.Instance;
-
     private const int PageMax = 500;
 
     private static readonly long HoursKept = (long)Retention.OfFinished.TotalHours;
@@ -81,14 +77,14 @@ internal sealed class OrderHistory(DocumentStore documents, ISidecar sidecar, Ti
         {
             var hours = Enumerable.Range(0, (int)Math.Clamp(cursor.Hour - (now - HoursKept) + 1, 0, HoursKept + 2))
                 .Select(back => cursor.Hour - back).ToArray();
-            var read = await sidecar.ReadForListAsync<HistoryHour>([.. hours.Select(HistoryHour.KeyOf)], log, ct);
-            if (hours.Zip(read).FirstOrDefault(pair => pair.Second is not null) is not { Second.Pages: var pages, First: var hour })
+            var read = await sidecar.ReadManyAsync<HistoryHour>([.. hours.Select(HistoryHour.KeyOf)], ct);
+            if (hours.Zip(read).FirstOrDefault(pair => pair.Second.Value is not null) is not { Second.Value.Pages: var pages, First: var hour })
             {
                 return ([], null);
             }
             cursor = new(hour, pages, 0);
         }
-        var ids = (await sidecar.ReadForListAsync<HistoryPage>([HistoryPage.KeyOf(cursor.Hour, cursor.Page)], log, ct))[0]?.OrderIds ?? [];
+        var ids = (await sidecar.ReadAsync<HistoryPage>(HistoryPage.KeyOf(cursor.Hour, cursor.Page), ct)).Value?.OrderIds ?? [];
         string[] listed = [.. ids.Reverse().Skip(cursor.Seen).Take(size)];
         if (cursor.Seen + listed.Length < ids.Length) return (listed, cursor with { Seen = cursor.Seen + listed.Length });
         return (listed, cursor.Page > 1 ? new(cursor.Hour, cursor.Page - 1, 0) : new(cursor.Hour - 1, 0, 0));
@@ -98,7 +94,7 @@ internal sealed class OrderHistory(DocumentStore documents, ISidecar sidecar, Ti
     public async Task<DateTimeOffset?> GetCompleteSinceAsync(CancellationToken ct)
     {
         var oldest = ToHour(clock.GetUtcNow()) - HoursKept + 1;
-        var begin = (await sidecar.ReadForListAsync<HistoryStart>([HistoryStart.Key], log, ct))[0];
+        var begin = (await sidecar.ReadAsync<HistoryStart>(HistoryStart.Key, ct)).Value;
         return begin is null || begin.Hour >= oldest ? null : DateTimeOffset.FromUnixTimeSeconds(oldest * 3600);
     }
 
