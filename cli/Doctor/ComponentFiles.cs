@@ -6,6 +6,9 @@ namespace Shop.Doctor;
 /// <summary>Facts from Dapr's component files that the sidecars' metadata lacks.</summary>
 internal sealed class ComponentFiles
 {
+    /// <summary>Connections that are enough for the subscriptions of Orders, those of a few more participants, and as many that have just ended.</summary>
+    private const int PoolMin = 50;
+
     private readonly YamlMappingNode[] documents;
 
     private ComponentFiles(YamlMappingNode[] documents) => this.documents = documents;
@@ -59,6 +62,13 @@ internal sealed class ComponentFiles
                     yield return CheckResult.Problem(name, "consumerID",
                         "Every start has a new consumer group, so that events are lost that came while a service was down.",
                         "Remove consumerID from the component, or make it {appID}.");
+                }
+                if (type.EndsWith(".redis", StringComparison.Ordinal) && (!int.TryParse(Find("poolSize"), out var pool) || pool < PoolMin))
+                {
+                    yield return CheckResult.Warning(name, "poolSize",
+                        $"It is {Find("poolSize") ?? "not set, and so 10 for each processor"}: every subscription keeps a connection, and with none left the sidecar "
+                            + "neither publishes nor acknowledges.",
+                        "Set poolSize in the component, as in components/pubsub.yaml.");
                 }
                 foreach (var setting in (string[])["processingTimeout", "redeliverInterval"])
                 {

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json.Serialization;
 using Google.Protobuf;
+using Saga.Dapr;
 using Saga.State;
 
 namespace Saga.Commands;
@@ -17,10 +18,20 @@ namespace Saga.Commands;
 /// <param name="Caller">The user who called: each has idempotency keys of its own. Null: callers were not authenticated.</param>
 public sealed record CompletedCommand(
     string? Command, string Key, string Content, string Response, DateTimeOffset At,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool IsKeyGenerated = false, string? Caller = null);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool IsKeyGenerated = false, string? Caller = null)
+{
+    /// <summary>What is wrong with the commands of a document that was read, as the rest of a sentence. Null: nothing.</summary>
+    public static string? FindProblem(ImmutableArray<CompletedCommand> commands) =>
+        // A stored one may be null.
+        commands.IsDefault ? "it lacks its commands" : commands.Any(command => command is not { Key.Length: > 0 }) ? "one of its commands has no key" : null;
+}
 
 /// <summary>The document for which a caller has first used an idempotency key with a command.</summary>
-internal sealed record UsedKey(string Document);
+/// <param name="At">When it was last written: with the key's first use, and again while it is used. Null in documents of an older version.</param>
+internal sealed record UsedKey(string Document, DateTimeOffset? At = null) : IHasInvariants
+{
+    public string? FindProblem(string key) => Document.Length == 0 ? "it names no document" : null;
+}
 
 /// <summary>A document that stores the last commands that changed it, for deduplication.</summary>
 public interface IHasCommandHistory<TSelf> where TSelf : class, IHasCommandHistory<TSelf>
@@ -56,6 +67,9 @@ public sealed class IdempotentCommands
 
     /// <summary>How long a key is remembered, at least. It counts as new after that.</summary>
     public static readonly TimeSpan Retention = TimeSpan.FromHours(24);
+
+    /// <summary>A key that is used again after this is written again, and with it lives for <see cref="Retention"/> after the command.</summary>
+    private static readonly TimeSpan RenewAfter = TimeSpan.FromHours(1);
 
     private readonly DocumentStore documents;
     private readonly TimeProvider clock;
@@ -139,7 +153,11 @@ public sealed class IdempotentCommands
 
     /// <returns>The document that the key belongs to.</returns>
     private async Task<string> UseKeyAsync(string key, CompletedCommand command, CancellationToken ct) => (await documents.UpdateAsync<UsedKey, UsedKey>(
-        $"used-key:{command.Command}:{ToKeyFingerprint(command)}", used => used is null ? new(new(key), new(key), Retention) : new(null, used), ct)).Document;
+        $"used-key:{command.Command}:{ToKeyFingerprint(command)}", used =>
+        {
+            var now = new UsedKey(key, command.At);
+            return used is null || used.Document == key && !(command.At - used.At < RenewAfter) ? new(now, now, Retention + RenewAfter) : new(null, used);
+        }, ct)).Document;
 
     private Task<CompletedCommand?> FindArchivedAsync(string key, CompletedCommand command, CancellationToken ct) =>
         documents.UpdateAsync<CompletedCommand, CompletedCommand?>(ToArchiveKey(key, command), kept => new(null, kept), ct);
@@ -156,9 +174,16 @@ public sealed class IdempotentCommands
 
     private static TResponse Parse<TResponse>(CompletedCommand completed) where TResponse : class, IMessage<TResponse>, new()
     {
-        var response = new TResponse();
-        response.MergeFrom(Convert.FromBase64String(completed.Response));
-        return response;
+        try
+        {
+            var response = new TResponse();
+            response.MergeFrom(Convert.FromBase64String(completed.Response));
+            return response;
+        }
+        catch (Exception unreadable) when (unreadable is FormatException or InvalidProtocolBufferException)
+        {
+            throw new CorruptDocumentException($"The stored response to {completed.Command} with key '{completed.Key}' is corrupt: {unreadable.Message}");
+        }
     }
 
     /// <summary>What one look at the document gave. All null: the record of the command has to be looked for.</summary>

@@ -13,6 +13,9 @@ public sealed record Rejection(StatusCode Code, string Message, params IReadOnly
 {
     internal const string Domain = "shop.v1";
 
+    /// <summary>Violations that one rejection names, and characters of each, at most: all are in a header, of which clients take some 16 KiB.</summary>
+    private const int ViolationsMax = 20, DescriptionMax = 250;
+
     /// <summary>The code as gRPC writes it, such as INVALID_ARGUMENT.</summary>
     internal string Title => string.Concat(Code.ToString().Select((letter, at) =>
         at > 0 && char.IsUpper(letter) ? $"_{letter}" : $"{char.ToUpperInvariant(letter)}"));
@@ -31,13 +34,14 @@ public sealed record Rejection(StatusCode Code, string Message, params IReadOnly
     public static Rejection Precondition(params IReadOnlyList<(string Subject, FailureReason Reason)> violations)
     {
         var failure = new PreconditionFailure();
-        failure.Violations.AddRange(violations.Select(violation => new PreconditionFailure.Types.Violation
+        failure.Violations.AddRange(violations.Take(ViolationsMax).Select(violation => new PreconditionFailure.Types.Violation
         {
             Type = violation.Reason.Reason,
             Subject = violation.Subject,
-            Description = violation.Reason.Detail,
+            Description = Shortened.To(DescriptionMax, violation.Reason.Detail),
         }));
-        return new(StatusCode.FailedPrecondition, string.Join(' ', violations.Select(violation => violation.Reason.Detail)), failure);
+        var more = violations.Count > ViolationsMax ? $" And {violations.Count - ViolationsMax} more." : "";
+        return new(StatusCode.FailedPrecondition, $"{string.Join(' ', failure.Violations.Select(violation => violation.Description))}{more}", failure);
     }
 
     /// <param name="problem">Which limit is reached, as the beginning of a sentence.</param>

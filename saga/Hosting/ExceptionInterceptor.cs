@@ -1,3 +1,4 @@
+using System.Security.Claims;
 using Dapr;
 using Google.Protobuf;
 using Grpc.Core;
@@ -59,10 +60,10 @@ internal sealed class ExceptionInterceptor(TimeProvider clock, ILogger<Exception
                 return new Status(StatusCode.Aborted, $"{fault.Message} {Faults.MayHaveHappened}");
             case CorruptDocumentException:
                 SagaLog.UnhandledException(log, fault, context.Method, GetOrder(request));
-                return new Status(StatusCode.DataLoss, DescribeCorrupt(fault));
+                return new Status(StatusCode.DataLoss, DescribeCorrupt(fault, context.GetHttpContext().User));
             // Another service has met a corrupt document, and has logged it.
             case RpcException { StatusCode: StatusCode.DataLoss } corrupt:
-                return new Status(StatusCode.DataLoss, corrupt.Status.Detail);
+                return new Status(StatusCode.DataLoss, DescribeCorrupt(corrupt, context.GetHttpContext().User));
             case DaprException or RpcException:
                 var cause = Faults.GetCause(fault);
                 if (faults.Begins(context.Method[(context.Method.LastIndexOf('/') + 1)..], cause))
@@ -77,8 +78,12 @@ internal sealed class ExceptionInterceptor(TimeProvider clock, ILogger<Exception
         }
     }
 
-    /// <param name="corrupt">A <see cref="CorruptDocumentException"/>.</param>
-    internal static string DescribeCorrupt(Exception corrupt) => $"{corrupt.Message} It was not changed; an operator has to look at it (docs/debugging.md).";
+    /// <param name="corrupt">A <see cref="CorruptDocumentException"/>, or DATA_LOSS of another service.</param>
+    /// <param name="caller">A user is not told what is in the document: whose it is has not been checked.</param>
+    internal static string DescribeCorrupt(Exception corrupt, ClaimsPrincipal caller) =>
+        !Caller.MaySeeDocuments(caller) ? "A document that this needs is corrupt, and was not changed. An operator finds it in the log of the service."
+        : corrupt is RpcException remote ? remote.Status.Detail
+        : $"{corrupt.Message} It was not changed; an operator has to look at it (docs/debugging.md).";
 
     /// <summary>The order of a request. Empty: the request names none.</summary>
     private static string GetOrder(object request)

@@ -11,11 +11,11 @@ namespace Saga.Hosting;
 /// </summary>
 internal static class LoadShedding
 {
-    /// <summary>Adds it for one method, and authentication after it. Call it once, before endpoints are mapped.</summary>
-    /// <param name="method">Its path: /package.Service/Method.</param>
+    /// <summary>Adds it for some methods, and authentication after it. Call it once, before endpoints are mapped.</summary>
+    /// <param name="methods">Their paths: /package.Service/Method.</param>
     /// <param name="isOverloaded">Called for each call, so it must be fast.</param>
     /// <param name="rejection">Its message is ASCII.</param>
-    public static void UseLoadShedding(this WebApplication app, string method, Func<bool> isOverloaded, Rejection rejection)
+    public static void UseLoadShedding(this WebApplication app, string[] methods, Func<bool> isOverloaded, Rejection rejection)
     {
         var headers = new HeaderDictionary
         {
@@ -25,7 +25,7 @@ internal static class LoadShedding
         foreach (var trailer in new RejectedException(rejection).Trailers) headers[trailer.Key] = Convert.ToBase64String(trailer.ValueBytes);
         app.Use(next => http =>
         {
-            if (!http.Request.Path.Equals(method, StringComparison.Ordinal) || !isOverloaded()) return next(http);
+            if (!methods.Contains(http.Request.Path.Value, StringComparer.Ordinal) || !isOverloaded()) return next(http);
             // Trailers-Only in gRPC's protocol over HTTP/2: the status is in the headers, and there is no message.
             http.Response.ContentType = "application/grpc";
             foreach (var header in headers) http.Response.Headers[header.Key] = header.Value;

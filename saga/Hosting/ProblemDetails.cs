@@ -27,19 +27,19 @@ internal static class ProblemDetails
         refused.StatusCode == StatusCodes.Status413PayloadTooLarge ? "BODY_TOO_LARGE" : "MALFORMED_REQUEST", refused.Message);
 
     /// <summary>
-    /// Gives every error over HTTP/1.1 a body, also that of an unknown path or method; an unhandled exception is a 500 that tells nothing of it, unless a
+    /// Gives every error over HTTP/1 a body, also that of an unknown path or method; an unhandled exception is a 500 that tells nothing of it, unless a
     /// document is corrupt.
     /// </summary>
     internal static void UseProblemDetails(this WebApplication app)
     {
-        app.UseExceptionHandler(handler => handler.Run(http => (http.Features.Get<IExceptionHandlerFeature>()?.Error is CorruptDocumentException corrupt
-            ? Create(StatusCodes.Status500InternalServerError, "DATA_LOSS", ExceptionInterceptor.DescribeCorrupt(corrupt))
+        app.UseExceptionHandler(handler => handler.Run(http => (http.Features.Get<IExceptionHandlerFeature>()?.Error is { } fault && IsCorrupt(fault)
+            ? Create(StatusCodes.Status500InternalServerError, "DATA_LOSS", ExceptionInterceptor.DescribeCorrupt(fault, http.User))
             : Create(StatusCodes.Status500InternalServerError, "INTERNAL",
                 "This is a bug in the service; its log has the details under this path and time.")).ExecuteAsync(http)));
         app.UseStatusCodePages(async context =>
         {
             var http = context.HttpContext;
-            if (!HttpProtocol.IsHttp11(http.Request.Protocol)) return;
+            if (!HttpProtocol.IsHttp11(http.Request.Protocol) && !HttpProtocol.IsHttp10(http.Request.Protocol)) return;
             var status = http.Response.StatusCode;
             var title = ReasonPhrases.GetReasonPhrase(status).ToUpperInvariant().Replace(' ', '_');
             await Create(status, title, status switch
@@ -66,6 +66,11 @@ internal static class ProblemDetails
         {
             return Create(unreadable);
         }
+        catch (Exception corrupt) when (IsCorrupt(corrupt))
+        {
+            // UseProblemDetails knows who asks.
+            throw;
+        }
         catch (RpcException refused)
             when (refused.StatusCode is not (StatusCode.Unauthenticated or StatusCode.PermissionDenied or StatusCode.Unavailable)
                 && ToHttpStatus(refused.StatusCode) is { } code)
@@ -82,6 +87,9 @@ internal static class ProblemDetails
 
     private static IResult Create(int status, string title, string detail, IEnumerable<ErrorJson> errors) => TypedResults.Json(
         new ProblemJson("about:blank", title, status, detail, [.. errors]), ProblemJsonContext.Readable.ProblemJson, "application/problem+json", status);
+
+    /// <summary>A document is corrupt, here or at another service.</summary>
+    private static bool IsCorrupt(Exception fault) => fault is CorruptDocumentException or RpcException { StatusCode: StatusCode.DataLoss };
 
     /// <summary>Null: it is not a rejection.</summary>
     private static int? ToHttpStatus(StatusCode code) => code switch

@@ -203,6 +203,7 @@ public static class SagaHost
     internal static void MapHost(this WebApplication app)
     {
         app.UseProblemDetails();
+        app.UseLoopbackHosts();
         app.UseUnreadableRequests();
         app.MapGrpcService<AppHealthService>().AllowAnonymous();
         app.MapGrpcReflectionService().AllowAnonymous();

@@ -12,7 +12,7 @@ internal sealed class SagaOptions
     /// <summary>An orchestrated order that is PENDING for longer fails. 1 s to 10 min.</summary>
     public TimeSpan PayDeadline { get; private init; }
 
-    /// <summary>Of each call to a participant of an orchestrated order. 100 ms to 1 min.</summary>
+    /// <summary>Of each call to a participant of an orchestrated order. 100 ms to 1 min, and at most <see cref="PayDeadline"/>.</summary>
     public TimeSpan CallTimeout { get; private init; }
 
     /// <summary>From the end of a sweep to the start of the next. 50 ms to 10 min.</summary>
@@ -48,7 +48,7 @@ internal sealed class SagaOptions
     {
         settings.OnlyKnown("Saga", nameof(Deadline), nameof(ResendAfter), nameof(PayDeadline), nameof(CallTimeout), nameof(SweepPeriod), nameof(Steps), nameof(BulkSubscribe),
             nameof(Batching), nameof(Caching), nameof(RequestsMax), nameof(StreamsMax), nameof(OpenOrdersMax), nameof(OpenOrdersPerUserMax));
-        return new()
+        var options = new SagaOptions
         {
             Deadline = settings.Duration("Saga:Deadline", TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(1), TimeSpan.FromHours(24)),
             ResendAfter = settings.Duration("Saga:ResendAfter", TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1)),
@@ -64,5 +64,8 @@ internal sealed class SagaOptions
             OpenOrdersMax = settings.Number("Saga:OpenOrdersMax", 500, 1, 1_000_000),
             OpenOrdersPerUserMax = settings.Number("Saga:OpenOrdersPerUserMax", 250, 1, 1_000_000),
         };
+        settings.Must(options.CallTimeout <= options.PayDeadline, "Saga:CallTimeout",
+            "must not be longer than Saga__PayDeadline, such as 2s for a deadline of 10s: an order would fail while its first call is still waited for.");
+        return options;
     }
 }

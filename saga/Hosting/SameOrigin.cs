@@ -1,4 +1,5 @@
 using System.Net;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 
 namespace Saga.Hosting;
@@ -16,13 +17,14 @@ internal static class SameOrigin
     public static ValueTask<object?> FilterAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next) =>
         Reject(context.HttpContext.Request) is { } rejection ? ValueTask.FromResult<object?>(rejection) : next(context);
 
+    /// <summary>Rejects a foreign host for all other paths over HTTP/1: health, metrics, the files of the console.</summary>
+    public static void UseLoopbackHosts(this WebApplication app) => app.Use((http, next) =>
+        !HttpProtocol.IsHttp2(http.Request.Protocol) && RejectHost(http.Request) is { } rejection ? rejection.ExecuteAsync(http) : next(http));
+
     /// <summary>Null: it is not rejected.</summary>
     private static IResult? Reject(HttpRequest http)
     {
-        if (http.HttpContext.Connection.LocalIpAddress is { } local && IPAddress.IsLoopback(local) && !LoopbackHosts.Contains(http.Host.Host))
-        {
-            return ProblemDetails.Create(StatusCodes.Status403Forbidden, "FOREIGN_HOST", $"'{http.Host}' is not this machine; use localhost.");
-        }
+        if (RejectHost(http) is { } foreign) return foreign;
         if (HttpMethods.IsGet(http.Method) || HttpMethods.IsHead(http.Method)) return null;
         if (http.Headers.Origin is { Count: > 0 } origin && origin != $"{http.Scheme}://{http.Host}")
         {
@@ -35,6 +37,12 @@ internal static class SameOrigin
         return IsUtf8Json(http) ? null : ProblemDetails.Create(StatusCodes.Status415UnsupportedMediaType, "NOT_JSON",
             "The body must be JSON in UTF-8, and its content type say so: Content-Type: application/json.");
     }
+
+    /// <summary>Null: it is not rejected.</summary>
+    private static IResult? RejectHost(HttpRequest http) =>
+        http.HttpContext.Connection.LocalIpAddress is { } local && IPAddress.IsLoopback(local) && !LoopbackHosts.Contains(http.Host.Host)
+            ? ProblemDetails.Create(StatusCodes.Status403Forbidden, "FOREIGN_HOST", $"'{http.Host}' is not this machine; use localhost.")
+            : null;
 
     private static bool IsUtf8Json(HttpRequest http) => http.HasJsonContentType()
         && (http.GetTypedHeaders().ContentType!.Charset is not { HasValue: true } charset || charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase));

@@ -111,7 +111,8 @@ internal sealed partial class SettingReader(IConfiguration configuration)
 
     private static TimeSpan? TryParse(string text)
     {
-        if (text.Contains(':') && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var clock)) return clock;
+        // With one colon it could be minutes and seconds, and .NET would read hours and minutes.
+        if (text.Count(letter => letter == ':') == 2 && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var clock)) return clock;
         var match = Units().Match(text);
         if (!match.Success) return null;
         var milliseconds = 0m;
@@ -134,7 +135,8 @@ internal sealed partial class SettingReader(IConfiguration configuration)
     /// <summary>The name of the environment variable.</summary>
     private static string NameOf(string key) => key.Replace(":", "__", StringComparison.Ordinal);
 
-    private string? TextOf(string key) => configuration[key] is { Length: > 0 } text ? text.Trim() : null;
+    /// <summary>Null: it is not set, or blank.</summary>
+    private string? TextOf(string key) => configuration[key]?.Trim() is { Length: > 0 } text ? text : null;
 
     [GeneratedRegex(@"^[a-z][a-z0-9-]{0,31}\z")]
     private static partial Regex AppId();

@@ -25,8 +25,10 @@ internal enum DeadLetterState
 /// <param name="Problem">Why it could not be handled. Null: the sidecar used up its retries and does not say why.</param>
 internal sealed record DeadLetter(
     string Id, string Topic, string EventId, byte[] Data, DateTimeOffset? PublishedAt, DateTimeOffset DeadLetteredAt, string? TraceId,
-    DeadLetterState State, string? Problem = null)
+    DeadLetterState State, string? Problem = null) : IHasInvariants
 {
+    public string? FindProblem(string key) => key == KeyOf(Id) ? null : $"it is dead letter '{Id}'";
+
     public static string KeyOf(string id) => $"dead-letter:{id}";
 
     /// <summary>Null: the event id does not name an order.</summary>
@@ -43,6 +45,9 @@ internal sealed class DeadLetters(DocumentStore documents, ISidecar sidecar, IdI
 
     /// <summary>Characters of a stored reason, at most.</summary>
     internal const int ReasonMax = 2_000;
+
+    /// <summary>Bytes of a stored payload, at most: a document must be small enough for a call to the sidecar, and a third larger in base64.</summary>
+    private const int DataMax = 1024 * 1024;
 
     private static readonly IdGroup Waiting = new("dead-letters", Shards: 16);
 
@@ -75,6 +80,11 @@ internal sealed class DeadLetters(DocumentStore documents, ISidecar sidecar, IdI
 
     private async Task<DeadLetter> AddAsync(DeadLetter letter, CancellationToken ct)
     {
+        if (letter.Data.Length > DataMax)
+        {
+            var left = $"Only the first {DataMax} of its {letter.Data.Length} bytes are kept.";
+            letter = letter with { Data = letter.Data[..DataMax], Problem = letter.Problem is null ? left : $"{left} {letter.Problem}" };
+        }
         await documents.UpdateAsync<DeadLetter, bool>(DeadLetter.KeyOf(letter.Id), _ => new(letter, true, Retention.OfDeadLetters), ct);
         await index.AddAsync(Waiting, letter.Id, ct);
         SagaMetrics.DeadLettersStored.Add(1);

@@ -1,3 +1,4 @@
+using Grpc.Core;
 using Microsoft.Extensions.Logging;
 using Saga.Dapr;
 using Saga.Messaging;
@@ -66,7 +67,7 @@ internal sealed class IsolatedVisits(string kind, string suffix, DeadLetters dea
             {
                 open.Add(entry.OrderId);
                 SagaLog.EntryPostponed(log, kind, entry.OrderId, postponed.Delay(entry.OrderId), fault.Message);
-                if (ct.IsCancellationRequested || ++consecutiveFaults == MaxConsecutiveFaults) throw;
+                if (ct.IsCancellationRequested || !IsOfOneEntry(fault) && ++consecutiveFaults == MaxConsecutiveFaults) throw;
             }
             catch (Exception fault)
             {
@@ -75,6 +76,9 @@ internal sealed class IsolatedVisits(string kind, string suffix, DeadLetters dea
         }
         return open;
     }
+
+    /// <summary>True: another service answered that its document of the order is corrupt, and will answer for the next.</summary>
+    private static bool IsOfOneEntry(Exception fault) => fault is RpcException { StatusCode: StatusCode.DataLoss };
 
     /// <summary>Makes an entry a dead letter. One that cannot be stored stays open, and stops no other.</summary>
     private async Task RejectAsync(OpenEntry entry, Exception fault, HashSet<string> open, CancellationToken ct)

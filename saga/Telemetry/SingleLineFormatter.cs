@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Configuration.Memory;
@@ -41,7 +42,13 @@ internal sealed class SingleLineFormatter(TimeProvider clock) : ConsoleFormatter
         ((IConfigurationBuilder)builder.Configuration).Sources.Insert(0, new MemoryConfigurationSource { InitialData = Defaults });
         builder.Logging.AddConsole().AddConsoleFormatter<SingleLineFormatter, ConsoleFormatterOptions>();
         // The slim builder sets its formatter in code, over any setting.
-        builder.Services.PostConfigure<ConsoleLoggerOptions>(console => console.FormatterName = builder.Configuration[FormatterSetting]);
+        builder.Services.PostConfigure<ConsoleLoggerOptions>(console =>
+        {
+            console.FormatterName = builder.Configuration[FormatterSetting];
+            // A reader of the output that stalls would otherwise stop every handler that logs, and then the probes of the sidecar. .NET says how many
+            // lines were dropped.
+            (console.QueueFullMode, console.MaxQueueLength) = (ConsoleLoggerQueueFullMode.DropWrite, 10_000);
+        });
     }
 
     public override void Write<TState>(in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider, TextWriter textWriter)
@@ -62,7 +69,8 @@ internal sealed class SingleLineFormatter(TimeProvider clock) : ConsoleFormatter
         return text.Any(IsUnsafe) ? string.Concat(text.Select(letter => IsUnsafe(letter) ? $"\\u{(int)letter:x4}" : $"{letter}")) : text;
     }
 
-    private static bool IsUnsafe(char letter) => char.IsControl(letter) || letter is '\u2028' or '\u2029';
+    private static bool IsUnsafe(char letter) => char.GetUnicodeCategory(letter)
+        is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
 
     private static string Short(LogLevel level) => level switch
     {

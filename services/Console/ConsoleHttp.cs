@@ -64,7 +64,7 @@ internal static class ConsoleHttp
         AnswerAsync(async () =>
     {
         OrderStatus[] statuses =
-            [.. status.Select(name => Enum.TryParse<OrderStatus>(name, ignoreCase: true, out var known) ? known : OrderStatus.Unspecified)];
+            [.. status.Select(name => Enum.GetValues<OrderStatus>().FirstOrDefault(one => $"{one}".Equals(name, StringComparison.OrdinalIgnoreCase)))];
         new RequestCheck()
             .Must(!statuses.Contains(OrderStatus.Unspecified), "status", "must be PENDING, CONFIRMED or FAILED.")
             .Must(int.TryParse(pageSize, NumberStyles.None, CultureInfo.InvariantCulture, out var size), "pageSize", $"must be 0 to {RequestCheck.PageMax}.")

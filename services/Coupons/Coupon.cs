@@ -21,7 +21,7 @@ internal sealed record Coupon(
         : !RequestCheck.IsId(UserId) ? $"it is of user '{UserId}'"
         : (Percent, AmountOff) is not (0, >= 1 and <= AmountMax) and not (>= 1 and <= 100, 0) || MaxAmount is < 0 or > AmountMax
             ? $"its discount is {AmountOff} won and {Percent} percent, at most {MaxAmount} won"
-        : Holdings.FindProblem() ?? (Holdings.Total == 1 ? null : $"it has {Holdings.Total} uses");
+        : Holdings.FindProblem() ?? (Holdings.Total == 1 ? CompletedCommand.FindProblem(Commands) : $"it has {Holdings.Total} uses");
 
     public Coupon With(Holdings holdings) => this with { Holdings = holdings };
 

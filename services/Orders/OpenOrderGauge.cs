@@ -1,15 +1,13 @@
-using System.Collections.Concurrent;
-
 namespace Orders;
 
-/// <summary>The open orders of this instance: those it placed, and those its sweep found.</summary>
+/// <summary>The open orders of this instance: those it is placing, those it placed, and those its sweep found.</summary>
 /// <remarks>An order that is closed by another instance leaves once the sweep has seen it.</remarks>
 internal sealed class OpenOrderGauge
 {
-    private readonly ConcurrentDictionary<string, (string UserId, DateTimeOffset Placed)> open = new();
-    private readonly ConcurrentDictionary<string, int> countByUser = new();
+    private readonly Lock gate = new();
+    private readonly Dictionary<string, (string UserId, DateTimeOffset Placed)> open = [];
+    private readonly Dictionary<string, int> countByUser = [];
     private readonly TimeProvider clock;
-    // ConcurrentDictionary.Count takes all of its locks.
     private int count;
 
     public OpenOrderGauge(OrderStore orders, OrderSweep sweep, TimeProvider clock)
@@ -37,24 +35,58 @@ internal sealed class OpenOrderGauge
         get
         {
             var now = clock.GetUtcNow();
-            return open.Values.Select(order => now - order.Placed).DefaultIfEmpty(TimeSpan.Zero).Max();
+            lock (gate) return open.Values.Select(order => now - order.Placed).DefaultIfEmpty(TimeSpan.Zero).Max();
         }
     }
 
-    public int GetCount(string userId) => countByUser.GetValueOrDefault(userId);
+    public int GetCount(string userId)
+    {
+        lock (gate) return countByUser.GetValueOrDefault(userId);
+    }
+
+    /// <summary>Counts an order that is about to be placed, so that requests at the same time do not exceed a limit together.</summary>
+    /// <param name="max">Orders of all users, at most.</param>
+    /// <param name="userMax">Orders of the user, at most.</param>
+    /// <returns>Dispose it when the order is stored, and so counted by itself, or is not placed. Null: a limit is reached.</returns>
+    public IDisposable? TryEnter(string userId, int max, int userMax)
+    {
+        lock (gate)
+        {
+            if (count >= max || countByUser.GetValueOrDefault(userId) >= userMax) return null;
+            ChangeCount(userId, 1);
+            return new Entry(this, userId);
+        }
+    }
 
     private void Add(Order order)
     {
-        if (!open.TryAdd(order.Id, (order.UserId, order.Placed))) return;
-        Interlocked.Increment(ref count);
-        countByUser.AddOrUpdate(order.UserId, 1, (_, own) => own + 1);
+        lock (gate)
+        {
+            if (open.TryAdd(order.Id, (order.UserId, order.Placed))) ChangeCount(order.UserId, 1);
+        }
     }
 
     private void Remove(string orderId)
     {
-        if (!open.TryRemove(orderId, out var order)) return;
-        Interlocked.Decrement(ref count);
+        lock (gate)
+        {
+            if (open.Remove(orderId, out var order)) ChangeCount(order.UserId, -1);
+        }
+    }
+
+    private void ChangeCount(string userId, int change)
+    {
+        count += change;
         // A user without open orders is not remembered.
-        if (countByUser.AddOrUpdate(order.UserId, 0, (_, own) => own - 1) <= 0) countByUser.TryRemove(new(order.UserId, 0));
+        if (countByUser.GetValueOrDefault(userId) + change is var own and > 0) countByUser[userId] = own;
+        else countByUser.Remove(userId);
+    }
+
+    private sealed class Entry(OpenOrderGauge gauge, string userId) : IDisposable
+    {
+        public void Dispose()
+        {
+            lock (gauge.gate) gauge.ChangeCount(userId, -1);
+        }
     }
 }

@@ -49,7 +49,8 @@ return await SagaHost.RunToExitAsync(() =>
     var app = builder.Build();
 
     var placing = app.Services.GetRequiredService<PlaceOrderHandler>();
-    app.UseLoadShedding("/shop.v1.OrderService/PlaceOrder", () => placing.IsOverLimit, placing.OverLimit);
+    app.UseLoadShedding(
+        ["/shop.v1.OrderService/PlaceOrder", "/shop.v1.OrderService/PayOrder"], () => placing.IsOverLimit, placing.OverLimit);
 
     // Calls of clients.
     app.MapGrpcService<OrderGrpcService>();

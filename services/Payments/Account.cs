@@ -10,7 +10,8 @@ internal sealed record Account(string UserId, Holdings Holdings, ImmutableArray<
 {
     public static string KeyOf(string userId) => $"account:{userId}";
 
-    public string? FindProblem(string key) => key != KeyOf(UserId) ? $"it is of user '{UserId}'" : Holdings.FindProblem();
+    public string? FindProblem(string key) =>
+        key != KeyOf(UserId) ? $"it is of user '{UserId}'" : Holdings.FindProblem() ?? CompletedCommand.FindProblem(Commands);
 
     public Account With(Holdings holdings) => this with { Holdings = holdings };
 

@@ -17,7 +17,7 @@ internal sealed record Product(string Id, string Name, long Price, Holdings Hold
     public string? FindProblem(string key) =>
         key != KeyOf(Id) ? $"it is of product '{Id}'"
         : Price is < 0 or > PriceMax ? $"its price is {Price}"
-        : Holdings.FindProblem();
+        : Holdings.FindProblem() ?? CompletedCommand.FindProblem(Commands);
 
     public Product With(Holdings holdings) => this with { Holdings = holdings };
 

@@ -76,7 +76,13 @@ public sealed class StrictHttpTests(RunningShop shop)
         AssertProblem(await SendAsync("DELETE", $"/api/orders/choreography/{user}", [Json], []), 405, "POST", "an unknown method");
         AssertProblem(await SendAsync("GET", "/api/orders/ORD-1", [], []), 400, "ORD-1", "no order number");
         AssertProblem(await SendAsync("GET", $"/api/orders/{Guid.CreateVersion7()}", [], []), 404, "There is no order", "an unknown order");
+        var old = await RawHttp.SendAsync(shop.Ports["8080"], "GET /api/nothing HTTP/1.0\r\nHost: localhost\r\n\r\n"u8.ToArray());
+        AssertProblem(old, 404, "/api/nothing", "HTTP/1.0");
     }
+
+    [Theory, InlineData("/healthz/ready"), InlineData("/metrics"), InlineData("/openapi/v1.json"), InlineData("/api/nothing")]
+    public async Task A_foreign_name_for_this_machine_reads_nothing(string path) =>
+        AssertProblem(await SendAsync("GET", path, ["Host: evil.example"], []), 403, "is not this machine", path);
 
     [Fact]
     public async Task HEAD_has_the_headers_of_GET_and_no_body()

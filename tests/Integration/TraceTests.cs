@@ -10,8 +10,11 @@ namespace Integration;
 [Collection(nameof(OnTraced))]
 public sealed class TraceTests(TracedShop shop, ITestOutputHelper output)
 {
-    /// <summary>Calls of one order when none is shared with another event or order.</summary>
-    private const int CallsMax = 37;
+    /// <summary>
+    /// Calls of one order when none is shared with another event or order. Without the cache, which the environment of the tests can switch off,
+    /// more reads precede a write.
+    /// </summary>
+    private static readonly int CallsMax = Environment.GetEnvironmentVariable("Saga__Caching") == "false" ? 41 : 37;
 
     /// <summary>Below this number the count itself is wrong: at most half of the calls are shared.</summary>
     private const int CallsMin = 17;

@@ -1,10 +1,16 @@
 using Grpc.Core;
+using Microsoft.AspNetCore.Http;
 
 namespace Saga.Tests;
 
 /// <summary>A call of a gRPC method by a client on this machine.</summary>
-internal sealed class Call(string method) : ServerCallContext
+/// <param name="caller">Null: callers are not authenticated.</param>
+internal sealed class Call(string method, Caller? caller = null) : ServerCallContext
 {
+    /// <summary>Where GetHttpContext finds the request.</summary>
+    protected override IDictionary<object, object> UserStateCore { get; } =
+        new Dictionary<object, object> { ["__HttpContext"] = new DefaultHttpContext { User = (caller ?? Caller.Anyone).ToPrincipal("test") } };
+
     protected override string MethodCore => method;
 
     protected override string HostCore => "localhost";

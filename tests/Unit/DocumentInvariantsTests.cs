@@ -26,12 +26,14 @@ public sealed class DocumentInvariantsTests
     [InlineData("price", "-5", "its price is -5")]
     [InlineData("price", "1000000001", "its price is 1000000001")]
     [InlineData("holdings.available", "-1", "a holding is negative: available -1, held 0, consumed 0")]
+    [InlineData("commands", "[null]", "one of its commands has no key")]
     public void A_product(string member, string value, string problem) =>
         AssertRefused("product:a", new Product("a", "A", 5, Holdings.Of(3), []), member, value, problem);
 
     [Theory]
     [InlineData("userId", "\"v\"", "it is of user 'v'")]
     [InlineData("holdings.consumed", "-1", "a holding is negative: available 3, held 0, consumed -1")]
+    [InlineData("commands", "[null]", "one of its commands has no key")]
     public void An_account(string member, string value, string problem) =>
         AssertRefused("account:u", new Account("u", Holdings.Of(3), []), member, value, problem);
 
@@ -43,6 +45,7 @@ public sealed class DocumentInvariantsTests
     [InlineData("amountOff", "5", "its discount is 5 won and 10 percent, at most 7 won")]
     [InlineData("maxAmount", "-1", "its discount is 0 won and 10 percent, at most -1 won")]
     [InlineData("holdings.available", "2", "it has 2 uses")]
+    [InlineData("commands", "[null]", "one of its commands has no key")]
     public void A_coupon(string member, string value, string problem) =>
         AssertRefused("coupon:c", new Coupon("c", "u", 0, 10, 7, DateTimeOffset.UnixEpoch, Holdings.Of(1), []), member, value, problem);
 

@@ -1,4 +1,5 @@
 using Dapr;
+using Google.Protobuf;
 using Microsoft.Extensions.Logging;
 using Shop.V1;
 using Account = Payments.Account;
@@ -49,6 +50,22 @@ public sealed class DocumentListTests
     }
 
     [Fact]
+    public void A_corrupt_shard_of_the_index_fails_the_list_which_does_not_know_what_it_lacks()
+    {
+        var (sidecar, documents) = Open("stock");
+        var index = new IdIndex(documents, sidecar);
+        var products = new IdGroup("products", Shards: 64);
+        foreach (var id in (string[])["a", "b"]) world.Run(() => AddAsync(index, products.Name, id));
+        var stock = new Stock.StockService(sidecar, documents, null!, index, new(sidecar, lines), null!);
+        store.Delete($"stock||{products.KeyOf("a")}");
+        Write("stock", products.KeyOf("a"), new Product("a", "", 1, Holdings.Of(5), []));
+
+        var refused = Assert.Throws<CorruptDocumentException>(() =>
+            world.Run(() => stock.ListProducts(new(), new Call("/shop.v1.StockService/ListProducts"))));
+        Assert.Contains(products.KeyOf("a"), refused.Message);
+    }
+
+    [Fact]
     public void An_outage_is_no_shorter_list()
     {
         var (sidecar, _) = Open("stock");
@@ -72,6 +89,29 @@ public sealed class DocumentListTests
         Assert.Equal(2, waiting.Count);
         Assert.Null(waiting[good.Id].Problem);
         Assert.Contains("is corrupt", waiting[bad.Id].Problem);
+    }
+
+    [Fact]
+    public void A_dead_letter_under_the_id_of_another_is_corrupt()
+    {
+        var (sidecar, documents) = Open("stock");
+        var letters = new DeadLetters(documents, sidecar, new(documents, sidecar), new("stock"), world.Clock);
+        var letter = world.Run(() => letters.StoreAsync([1], default));
+        Write("stock", DeadLetter.KeyOf("another"), letter);
+        Assert.Throws<CorruptDocumentException>(() => world.Run(() => letters.FindAsync("another", default)));
+    }
+
+    [Fact]
+    public void Of_an_event_that_is_too_large_for_a_document_the_beginning_is_kept()
+    {
+        var (sidecar, documents) = Open("stock");
+        var letters = new DeadLetters(documents, sidecar, new(documents, sidecar), new("stock"), world.Clock);
+        var large = new byte[3_500_000];
+        var letter = world.Run(() => letters.StoreAsync(new Delivery("order-created", "e", ByteString.CopyFrom(large)), "It is no event.", default));
+        var kept = world.Run(() => letters.FindAsync(letter.Id, default))!;
+        Assert.Equal(1024 * 1024, kept.Data.Length);
+        Assert.Equal("Only the first 1048576 of its 3500000 bytes are kept. It is no event.", kept.Problem);
+        Assert.Equal(letter.Id, world.Run(() => letters.StoreAsync(new Delivery("order-created", "e", ByteString.CopyFrom(large)), "", default)).Id);
     }
 
     private (SimulatedSidecar Sidecar, DocumentStore Documents) Open(string app)

@@ -28,16 +28,28 @@ public sealed class FailedCallTests
     [Fact]
     public async Task A_corrupt_document_of_another_service_is_no_outage()
     {
-        var fault = new RpcException(new(StatusCode.DataLoss, "product:p is corrupt"));
-        Assert.Equal((StatusCode.DataLoss, true), await OverGrpcAsync(fault, "product:p is corrupt"));
-        Assert.Equal((500, "DATA_LOSS", true), await OverHttpAsync(fault, "product:p is corrupt"));
+        Assert.Equal((StatusCode.DataLoss, true), await OverGrpcAsync(CorruptElsewhere, "account:mina is corrupt"));
+        // The handler of unhandled exceptions answers it, for it knows who asks.
+        Assert.Same(CorruptElsewhere, await Assert.ThrowsAsync<RpcException>(() => OverHttpAsync(CorruptElsewhere, "")));
     }
 
-    private static async Task<(StatusCode, bool)> OverGrpcAsync(Exception fault, string text)
+    public static TheoryData<Exception> Corrupt => new() { CorruptElsewhere, new CorruptDocumentException("account:mina is corrupt: it has -5 won.") };
+
+    [Theory, MemberData(nameof(Corrupt))]
+    public async Task A_user_is_not_told_what_is_in_a_corrupt_document_whoever_it_belongs_to(Exception fault)
+    {
+        Assert.Equal((StatusCode.DataLoss, false), await OverGrpcAsync(fault, "mina", new Caller("jun", IsOperator: false, null)));
+        Assert.Equal((StatusCode.DataLoss, true), await OverGrpcAsync(fault, "mina", new Caller("ops", IsOperator: true, null)));
+        Assert.Equal((StatusCode.DataLoss, true), await OverGrpcAsync(fault, "mina", new Caller(null, IsOperator: false, "orders")));
+    }
+
+    private static RpcException CorruptElsewhere { get; } = new(new(StatusCode.DataLoss, "account:mina is corrupt"));
+
+    private static async Task<(StatusCode, bool)> OverGrpcAsync(Exception fault, string text, Caller? caller = null)
     {
         using var interceptor = new ExceptionInterceptor(TimeProvider.System, NullLogger<ExceptionInterceptor>.Instance);
         var failed = await Assert.ThrowsAsync<RpcException>(() => interceptor.UnaryServerHandler<string, string>(
-            "", new Call("/shop.v1.PaymentService/Deposit"), (_, _) => Task.FromException<string>(fault)));
+            "", new Call("/shop.v1.PaymentService/Deposit", caller), (_, _) => Task.FromException<string>(fault)));
         return (failed.StatusCode, failed.Status.Detail.Contains(text));
     }
 

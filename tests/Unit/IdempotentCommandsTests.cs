@@ -176,6 +176,31 @@ public sealed class IdempotentCommandsTests
     }
 
     [Fact]
+    public void A_key_that_was_first_used_for_a_rejected_command_is_remembered_from_the_command_that_was_executed()
+    {
+        var commands = NewProcess(world, store);
+        Run(() => OpenAsync(commands, ""));
+        Assert.Throws<RejectedException>(() => Run(() => OpenAsync(commands, "key")));
+        world.Clock.AdvanceTo(world.Clock.GetUtcNow() + IdempotentCommands.Retention - TimeSpan.FromMinutes(1));
+        store.Delete($"app||{Account.KeyOf("u")}");
+        Run(() => OpenAsync(NewProcess(world, store), "key"));
+        Assert.InRange(world.Clock.GetUtcNow() - Assert.Single(store.All<UsedKey>("app||used-key:")).At!.Value, TimeSpan.Zero, TimeSpan.FromMinutes(1));
+    }
+
+    [Theory]
+    [InlineData("no base64!"), InlineData("////")]
+    public void A_stored_response_that_cannot_be_read_is_corrupt_and_no_bug(string response)
+    {
+        var commands = NewProcess(world, store);
+        Run(() => OpenAsync(commands, ""));
+        Run(() => DepositAsync(commands, "key"));
+        var changed = Kept with { Commands = [.. Kept.Commands.Select(command => command with { Response = response })] };
+        store.Delete($"app||{Account.KeyOf("u")}");
+        Assert.True(store.TryWrite($"app||{Account.KeyOf("u")}", changed, ""));
+        Assert.Throws<CorruptDocumentException>(() => Run(() => DepositAsync(NewProcess(world, store), "key")));
+    }
+
+    [Fact]
     public void A_crash_between_the_key_and_the_command_leaves_a_key_that_the_same_command_can_use()
     {
         var faults = SidecarFaults.None;

@@ -11,7 +11,7 @@ namespace Saga.Tests;
 public sealed class LoadSheddingTests
 {
     [Fact]
-    public async Task An_overloaded_service_rejects_one_method_before_it_authenticates_and_takes_it_again_afterwards()
+    public async Task An_overloaded_service_rejects_some_methods_before_it_authenticates_and_takes_it_again_afterwards()
     {
         var port = FreePort.Take();
         var builder = SagaHost.CreateBuilder(
@@ -19,7 +19,7 @@ public sealed class LoadSheddingTests
         await using var app = builder.Build();
         var isOverloaded = true;
         app.UseLoadShedding(
-            "/shop.v1.StockService/PutProduct", () => isOverloaded, Rejection.Exhausted("7 products are 100 % of them", TimeSpan.FromSeconds(3)));
+            ["/shop.v1.StockService/PutProduct", "/shop.v1.StockService/AdjustStock"], () => isOverloaded, Rejection.Exhausted("7 products are 100 % of them", TimeSpan.FromSeconds(3)));
         app.MapGrpcService<NoStock>();
         await app.StartAsync();
 
@@ -30,6 +30,9 @@ public sealed class LoadSheddingTests
         Assert.Equal("7 products are 100 % of them. This call did nothing; retry after 3 s.", rejected.Status.Detail);
         var details = Google.Rpc.Status.Parser.ParseFrom(rejected.Trailers.GetValueBytes("grpc-status-details-bin"));
         Assert.Equal(3, Assert.Single(details.Details).Unpack<RetryInfo>().RetryDelay.Seconds);
+
+        var alsoRejected = await Assert.ThrowsAsync<RpcException>(async () => await stock.AdjustStockAsync(new() { ProductId = "a" }));
+        Assert.Equal(StatusCode.ResourceExhausted, alsoRejected.StatusCode);
 
         var another = await Assert.ThrowsAsync<RpcException>(async () => await stock.GetProductAsync(new() { ProductId = "a" }));
         Assert.Equal(StatusCode.Unauthenticated, another.StatusCode);

@@ -71,8 +71,8 @@ public sealed class LogTests
     [Fact]
     public void Hostile_text_can_neither_begin_a_line_nor_command_a_terminal()
     {
-        var line = LineOf("a\rb\u001b[2Jc\u0085d\u2028e\u009bf\0g", new InvalidOperationException("h\u0007"));
-        Assert.Contains(@"a\u000db\u001b[2Jc\u0085d\u2028e\u009bf\u0000g System.InvalidOperationException: h\u0007", line);
+        var line = LineOf("a\rb\u001b[2Jc\u0085d\u2028e\u009bf\0g\u202eh", new InvalidOperationException("h\u0007"));
+        Assert.Contains(@"a\u000db\u001b[2Jc\u0085d\u2028e\u009bf\u0000g\u202eh System.InvalidOperationException: h\u0007", line);
         Assert.DoesNotContain(line, letter => char.IsControl(letter) || letter is '\u2028' or '\u2029');
     }
 

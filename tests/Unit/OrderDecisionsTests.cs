@@ -181,8 +181,8 @@ public sealed class OrderDecisionsTests
     public void Placing_again_publishes_again_and_placing_another_under_the_id_publishes_nothing()
     {
         var placed = Placed();
-        Assert.Equal("order-created", Assert.Single(OrderDecisions.Place(placed, placed, null).Events).Topic);
-        var other = OrderDecisions.Place(placed, placed with { Content = "other" }, null);
+        Assert.Equal("order-created", Assert.Single(PlacingDecisions.Place(placed, placed, null).Events).Topic);
+        var other = PlacingDecisions.Place(placed, placed with { Content = "other" }, null);
         Assert.Same(placed, other.State);
         Assert.Empty(other.Events);
     }
@@ -191,9 +191,9 @@ public sealed class OrderDecisionsTests
     public void Only_a_caller_that_tracked_the_id_since_replaces_a_tombstone()
     {
         var given = Placed() with { Status = OrderStatus.Abandoned, Placed = Start.AddSeconds(60) };
-        Assert.Same(given, OrderDecisions.Place(given, Placed(), null).State);
-        Assert.Same(given, OrderDecisions.Place(given, Placed(), given with { Placed = Start }).State);
-        Assert.Equal(OrderStatus.Pending, OrderDecisions.Place(given, Placed(), given).State!.Status);
+        Assert.Same(given, PlacingDecisions.Place(given, Placed(), null).State);
+        Assert.Same(given, PlacingDecisions.Place(given, Placed(), given with { Placed = Start }).State);
+        Assert.Equal(OrderStatus.Pending, PlacingDecisions.Place(given, Placed(), given).State!.Status);
     }
 
     [Fact]

@@ -54,6 +54,20 @@ public sealed class OrderHistoryTests
         Assert.InRange(since!.Value, world.Clock.GetUtcNow() - Retention.OfFinished, world.Clock.GetUtcNow() - Retention.OfFinished + TimeSpan.FromHours(1));
     }
 
+    [Fact]
+    public void A_corrupt_page_or_hour_fails_the_list_which_does_not_know_what_it_lacks()
+    {
+        var past = New();
+        Add(past, "a");
+        var hour = world.Clock.GetUtcNow().ToUnixTimeSeconds() / 3600;
+        foreach (var key in (string[])[HistoryPage.KeyOf(hour, 1), HistoryHour.KeyOf(hour)])
+        {
+            store.Delete($"orders||{key}");
+            Assert.True(store.TryWrite($"orders||{key}", new HistoryStart(hour), ""));
+            Assert.Contains(key, Assert.Throws<CorruptDocumentException>(() => Read(past, 10)).Message);
+        }
+    }
+
     [Theory]
     [InlineData("", true), InlineData("01a20abc-8b99-79b5-a05b-883694978b70", true), InlineData("495000.0.17", true)]
     [InlineData("x", false), InlineData("1.2", false), InlineData("1.-2.3", false), InlineData("1.2.3.4", false), InlineData("1.99999999999.3", false)]

@@ -116,6 +116,24 @@ public sealed class RequestLimitsTests : IDisposable
     }
 
     [Fact]
+    public void Orders_that_are_being_placed_at_the_same_time_count_too()
+    {
+        var gauge = new OrdersAlone().Gauge;
+        using var first = gauge.TryEnter("u1", max: 3, userMax: 2);
+        using (var second = gauge.TryEnter("u1", max: 3, userMax: 2))
+        {
+            Assert.True(first is not null && second is not null);
+            Assert.Null(gauge.TryEnter("u1", max: 3, userMax: 2));
+            using var other = gauge.TryEnter("u2", max: 3, userMax: 2);
+            Assert.NotNull(other);
+            Assert.Null(gauge.TryEnter("u3", max: 3, userMax: 2));
+        }
+        Assert.Equal((1, 1), (gauge.Count, gauge.GetCount("u1")));
+        using var third = gauge.TryEnter("u1", max: 3, userMax: 2);
+        Assert.NotNull(third);
+    }
+
+    [Fact]
     public void All_users_together_have_at_most_so_many_open_orders()
     {
         var shop = new OrdersAlone(Read("OpenOrdersMax"));

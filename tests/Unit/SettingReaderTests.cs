@@ -36,10 +36,23 @@ public sealed class SettingReaderTests
     [InlineData("9999d9999999h")]
     [InlineData("6١s")]
     [InlineData("soon")]
+    [InlineData("1:30")]
     public void Another_deadline_is_refused_with_name_value_range_and_example(string text)
     {
         var problem = Assert.Single(Assert.Throws<OptionsValidationException>(() => Read(("Saga:Deadline", text))).Failures);
         Assert.Equal($"Saga__Deadline must be a duration with a unit, 1s to 24h, such as 60s or 00:01:00, not '{text}'.", problem);
+    }
+
+    [Theory, InlineData(""), InlineData(" "), InlineData("\t")]
+    public void A_blank_setting_is_not_set(string blank) =>
+        Assert.Null(new SettingReader(new ConfigurationBuilder().AddInMemoryCollection([new("APP_API_TOKEN", blank)]).Build()).Text("APP_API_TOKEN"));
+
+    [Fact]
+    public void A_call_must_not_outlive_the_order_that_it_is_made_for()
+    {
+        var problem = Assert.Single(Assert.Throws<OptionsValidationException>(() => Read(("Saga:PayDeadline", "1s"))).Failures);
+        Assert.StartsWith("Saga__CallTimeout must not be longer than Saga__PayDeadline", problem, StringComparison.Ordinal);
+        Read(("Saga:PayDeadline", "1s"), ("Saga:CallTimeout", "1s"));
     }
 
     [Fact]

@@ -9,18 +9,6 @@ namespace Orders;
 /// <remarks>A line with "mutant: name" is broken on purpose by the mutation test of that name (tests/README.md).</remarks>
 internal static class OrderDecisions
 {
-    /// <summary>Places an order, once.</summary>
-    /// <param name="stored">The document under its id. One placed by another request stays, and nothing is published.</param>
-    /// <param name="seenTombstone">The tombstone that the caller read before it tracked the id again. Any other tombstone is younger: a sweep has
-    /// given the id up since, and would not find an order placed over it. Null: the caller has seen none.</param>
-    public static Decision<Order> Place(Order? stored, Order placed, Order? seenTombstone) => stored switch
-    {
-        null => new(placed, CreatedEvent(placed)),
-        { Status: OrderStatus.Abandoned } => stored.Placed == seenTombstone?.Placed ? new(placed, CreatedEvent(placed)) : new(stored),
-        { Status: OrderStatus.Pending } when stored.Content == placed.Content => new(stored, CreatedEvent(stored)),
-        { Status: OrderStatus.Pending or OrderStatus.Confirmed or OrderStatus.Failed } => new(stored),
-    };
-
     /// <summary>An order whose participants answer by events. Those of an orchestrated one answer calls, and publish nothing for it.</summary>
     /// <exception cref="UnprocessableEventException">The order is orchestrated: the event is not a participant's.</exception>
     public static Order? AnsweredByEvents(Order? stored) => stored is { Pattern: SagaPattern.Orchestration }
@@ -143,7 +131,7 @@ internal static class OrderDecisions
         return order.Status switch
         {
             OrderStatus.Pending when at.GetAge(order.Placed) >= timeouts.DeadlineOf(order.Pattern) => Expire(order, timeouts, at),
-            OrderStatus.Pending => isDue ? new(order, CreatedEvent(order)) : new(order),
+            OrderStatus.Pending => isDue ? new(order, PlacingDecisions.CreatedEvent(order)) : new(order),
             OrderStatus.Failed when !order.IsClosed => isDue ? new(order, FinalEvent(order)) : new(order), // mutant: order-failed-not-resent
             OrderStatus.Confirmed or OrderStatus.Failed or OrderStatus.Abandoned => new(order),
         };
@@ -165,21 +153,6 @@ internal static class OrderDecisions
     public static IEnumerable<Step> PendingSteps(Order order) => order.Steps
         .Where(step => order.Status == OrderStatus.Failed ? !step.Compensated : step.State == StepState.Waiting)
         .Select(step => step.Step);
-
-    public static OrderCreatedEvent ToCreatedEvent(Order order)
-    {
-        var created = new OrderCreatedEvent
-        {
-            OrderId = order.Id,
-            UserId = order.UserId,
-            Items = { order.Items.Select(ToLine) },
-            TotalAmount = order.Amounts.Total,
-            DiscountAmount = order.Amounts.Discount,
-            FinalAmount = order.Amounts.Final,
-        };
-        if (order.UserCouponId is { } coupon) created.UserCouponId = coupon;
-        return created;
-    }
 
     public static OrderFailedEvent ToFailedEvent(Order order)
     {
@@ -221,10 +194,6 @@ internal static class OrderDecisions
         var failed = Append(order with { Failure = reason }, at, "order-failed", reason.Detail, OrderStatus.Failed);
         return new(failed, FinalEvent(failed));
     }
-
-    /// <summary>What the participants of a placed order act on. None of an orchestrated one, which calls them.</summary>
-    private static OutgoingEvent[] CreatedEvent(Order order) =>
-        order.Pattern == SagaPattern.Orchestration ? [] : [new(order.Id, ToCreatedEvent(order))]; // mutant: orchestrated-order-published
 
     /// <summary>
     /// The event of a final order, to whose completed steps a late answer may have been added. None while it is pending, nor once every participant

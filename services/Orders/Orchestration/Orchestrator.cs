@@ -20,12 +20,12 @@ internal sealed class Orchestrator(OrderStore orders, IParticipantCalls particip
     public void Dispose() => faults.Dispose();
 
     /// <summary>Goes as far as the participants answer.</summary>
-    /// <param name="isLate">Asked before each Reserve. True: no further participant is called.</param>
-    /// <returns>The order as it is now. PENDING, or FAILED and not closed: a participant has not answered, or it is late.</returns>
+    /// <param name="mayCall">Asked before each call, with the order as it is. False: the call is not made.</param>
+    /// <returns>The order as it is now. PENDING, or FAILED and not closed: a participant has not answered, or was not called.</returns>
     /// <exception cref="Dapr.DaprException">An answer could not be saved.</exception>
-    public async Task<Order> RunAsync(Order order, Func<bool> isLate, CancellationToken ct)
+    public async Task<Order> RunAsync(Order order, Func<Order, Step, bool> mayCall, CancellationToken ct)
     {
-        while (order.Status == OrderStatus.Pending && OrderDecisions.PendingSteps(order).FirstOrDefault() is { } step && !isLate())
+        while (order.Status == OrderStatus.Pending && OrderDecisions.PendingSteps(order).FirstOrDefault() is { } step && mayCall(order, step))
         {
             if (await ReserveAsync(order, step, ct) is not { } answered) return order;
             order = answered;
@@ -34,6 +34,7 @@ internal sealed class Orchestrator(OrderStore orders, IParticipantCalls particip
         // One that does not answer does not keep the others from releasing.
         foreach (var step in OrderDecisions.PendingSteps(order).Reverse().ToArray())
         {
+            if (!mayCall(order, step)) continue;
             order = await ReleaseAsync(order, step, ct) ?? order; // mutant: unanswered-call-not-released
         }
         return order;
@@ -42,7 +43,7 @@ internal sealed class Orchestrator(OrderStore orders, IParticipantCalls particip
     /// <returns>Null: it has not answered.</returns>
     private async Task<Order?> ReserveAsync(Order order, Step step, CancellationToken ct)
     {
-        if (await TryCallAsync("Reserve", order, step, () => participants.ReserveAsync(step, OrderDecisions.ToCreatedEvent(order), ct)) is not { } answer) return null;
+        if (await TryCallAsync("Reserve", order, step, () => participants.ReserveAsync(step, PlacingDecisions.ToCreatedEvent(order), ct)) is not { } answer) return null;
         OrderLog.Answered(log, step.Participant, "Reserve", order.Id, answer.Refusal?.Reason ?? "held");
         return await TryRecordAsync("Reserve", order, step, EventOf(order, step, answer), (stored, at) => answer.Refusal is { } why
             ? OrderDecisions.StepFailed(stored, step, new(why.Reason, why.Detail), at)

@@ -43,7 +43,7 @@ internal sealed class PayOrderHandler(PlaceOrderHandler placing, Orchestrator or
         {
             try
             {
-                order = await orchestrator.RunAsync(order, IsLate, default);
+                order = await orchestrator.RunAsync(order, MayCall, default);
                 if (order.Status != OrderStatus.Pending) return order;
             }
             catch (Exception fault) when (Faults.IsTransient(fault))
@@ -53,7 +53,9 @@ internal sealed class PayOrderHandler(PlaceOrderHandler placing, Orchestrator or
             await Task.Delay(delay, clock);
         }
         order = await orders.RecordAsync(order.Id, (stored, at) => OrderDecisions.Expire(stored, timeouts, at), default);
-        return await orchestrator.RunAsync(order, IsLate, default);
+        return await orchestrator.RunAsync(order, MayCall, default);
+
+        bool MayCall(Order now, Step step) => now.Status == OrderStatus.Failed || !IsLate();
 
         bool IsLate() => clock.GetElapsedTime(started) >= timeouts.PayDeadline || orders.Now().GetAge(placed.Placed) >= timeouts.PayDeadline;
     }

@@ -40,7 +40,9 @@ internal sealed class PlaceOrderHandler(
             }
         }
 
-        RejectOverLimit(request.UserId);
+        using var entry = openOrderGauge.TryEnter(request.UserId, options.OpenOrdersMax, options.OpenOrdersPerUserMax)
+            ?? throw new RejectedException(IsOverLimit ? OverLimit : Rejection.Exhausted(
+                $"User '{request.UserId}' has {options.OpenOrdersPerUserMax} open orders, as many as one user may have", RetryAfter));
         var quote = await QuoteAsync(request, ct);
         if (!request.SkipPrecheck && !quote.Problems.IsEmpty) throw new RejectedException(Rejection.Precondition(quote.Problems));
 
@@ -79,17 +81,6 @@ internal sealed class PlaceOrderHandler(
         SagaPattern.Choreography => caller.Scope(request.IdempotencyKey),
         SagaPattern.Orchestration => $"PayOrder\n{caller.Scope(request.IdempotencyKey)}",
     };
-
-    /// <exception cref="RejectedException">RESOURCE_EXHAUSTED.</exception>
-    private void RejectOverLimit(string userId)
-    {
-        if (IsOverLimit) throw new RejectedException(OverLimit);
-        if (openOrderGauge.GetCount(userId) >= options.OpenOrdersPerUserMax)
-        {
-            throw new RejectedException(Rejection.Exhausted(
-                $"User '{userId}' has {options.OpenOrdersPerUserMax} open orders, as many as one user may have", RetryAfter));
-        }
-    }
 
     private static void Check(Wire.PlaceOrderRequest request)
     {
@@ -132,6 +123,6 @@ internal sealed class PlaceOrderHandler(
         {
             throw new RejectedException(Rejection.NotFound("coupon", request.UserCouponId));
         }
-        return Quote.For(request, products.ToDictionary(product => product!.ProductId, product => product!), account, coupon, clock.GetUtcNow());
+        return PlacingDecisions.GetQuote(request, products.ToDictionary(product => product!.ProductId, product => product!), account, coupon, clock.GetUtcNow());
     }
 }

@@ -63,7 +63,7 @@ internal sealed class OrderStore(DocumentStore documents, ISidecar sidecar, Time
     /// <returns>The order, or a tombstone in its place that is not <paramref name="seenTombstone"/>.</returns>
     public async Task<Order> PlaceAsync(Order placed, Order? seenTombstone, CancellationToken ct)
     {
-        var (_, decision) = await SaveAsync(placed.Id, stored => OrderDecisions.Place(stored, placed, seenTombstone), ct, expectMissing: seenTombstone is null);
+        var (_, decision) = await SaveAsync(placed.Id, stored => PlacingDecisions.Place(stored, placed, seenTombstone), ct, expectMissing: seenTombstone is null);
         try
         {
             await PublishAsync(decision, ct);

@@ -12,16 +12,17 @@ internal sealed class OrderSweep(
     private static readonly TimeSpan ResendDelayMax = TimeSpan.FromMinutes(1);
 
     /// <summary>
-    /// After a call that was not answered, until the sweep calls a participant again: one that waited for the timeout of each would not get to the other
-    /// orders in time.
+    /// After a call that was not answered, until the sweep calls the participant again: one that waited for the timeout of each would not get to the
+    /// other orders in time.
     /// </summary>
     private static readonly TimeSpan CallPause = TimeSpan.FromSeconds(5);
 
-    /// <summary>The key of a pause of all calls.</summary>
-    private const string AllOrders = "";
+    /// <summary>Time for calls in one sweep: with slow participants it must still end long before another instance takes this one for dead.</summary>
+    private static readonly TimeSpan CallTimeMax = TimeSpan.FromSeconds(5);
 
     private readonly EntryBackoff resends = new(timeouts.ResendAfter, ResendDelayMax, clock);
     private readonly EntryBackoff calls = new(CallPause, CallPause, clock);
+    private long begun = clock.GetTimestamp();
     private readonly IsolatedVisits visits = new("orders", "Order", deadLetters, clock, logs.CreateLogger("Orders"));
 
     public string Kind => "orders";
@@ -36,7 +37,30 @@ internal sealed class OrderSweep(
     public event Action<Order>? Resent;
 
     /// <summary>Visits every open order once. Each costs a read, and one that is due for a resend, with exponential backoff, also a publish.</summary>
-    public Task RunAsync(CancellationToken ct) => openOrders.SweepAsync(timeouts.ResendAfter, new(VisitAsync, OnClosedAsync), ct);
+    public Task RunAsync(CancellationToken ct)
+    {
+        begun = clock.GetTimestamp();
+        return openOrders.SweepAsync(timeouts.ResendAfter, new(VisitAsync, OnClosedAsync), ct);
+    }
+
+    private bool MayCall(Step step) => !calls.IsDelayed(step.Name) && clock.GetElapsedTime(begun) < CallTimeMax;
+
+    /// <summary>The participants that an orchestrated order can be continued with now: a pending one has them in turn, a failed one all.</summary>
+    private bool CanContinue(Order order) =>
+        OrderDecisions.PendingSteps(order).Take(order.Status == OrderStatus.Pending ? 1 : int.MaxValue).Any(MayCall);
+
+    private async Task<Order> ContinueAsync(Order order, CancellationToken ct)
+    {
+        HashSet<Step> called = [];
+        var now = await orchestrator.RunAsync(order, (_, step) =>
+        {
+            if (!MayCall(step)) return false;
+            called.Add(step);
+            return true;
+        }, ct);
+        foreach (var step in OrderDecisions.PendingSteps(now).Where(called.Contains)) calls.Delay(step.Name);
+        return now;
+    }
 
     private async Task<IReadOnlySet<string>> VisitAsync(IReadOnlyList<OpenEntry> entries, CancellationToken ct)
     {
@@ -80,7 +104,7 @@ internal sealed class OrderSweep(
         var isOrchestrated = order.Value.Pattern == SagaPattern.Orchestration;
         var due = OrderDecisions.OnSweep(order.Value, steps, timeouts, orders.Now());
         var isResend = ReferenceEquals(due.State, order.Value);
-        var isDue = isOrchestrated ? !calls.IsDelayed(AllOrders) && OrderDecisions.IsDue(order.Value, timeouts, orders.Now()) : due.Events.Count > 0; // mutant: orchestration-not-continued
+        var isDue = isOrchestrated ? CanContinue(order.Value) && OrderDecisions.IsDue(order.Value, timeouts, orders.Now()) : due.Events.Count > 0; // mutant: orchestration-not-continued
         if (isResend && (!isDue || resends.IsDelayed(entry.OrderId))) return false;
         using var step = SagaTracing.StartLinkedRoot("resend order", entry.OrderId, order.Value.Timeline[0].TraceId);
         var now = await orders.ApplyAsync(entry.OrderId, (stored, at) => OrderDecisions.OnSweep(stored, steps, timeouts, at), ct);
@@ -88,11 +112,7 @@ internal sealed class OrderSweep(
         else resends.Reset(entry.OrderId);
         OrderLog.Resent(log, entry.OrderId);
         Resent?.Invoke(now);
-        if (isOrchestrated && !now.IsClosed && !calls.IsDelayed(AllOrders))
-        {
-            now = await orchestrator.RunAsync(now, () => false, ct);
-            if (!now.IsClosed) calls.Delay(AllOrders);
-        }
+        if (isOrchestrated && !now.IsClosed && CanContinue(now)) now = await ContinueAsync(now, ct);
         return now.IsClosed;
     }
 }

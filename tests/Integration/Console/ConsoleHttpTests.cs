@@ -136,6 +136,10 @@ public sealed class ConsoleHttpTests(RunningShop shop, RunningConsole console) :
         AssertProblem(await SendAsync("DELETE", "orders", [Json], []), 405, "GET, HEAD", "an unknown method");
     }
 
+    [Theory, InlineData("PENDING,CONFIRMED"), InlineData("3"), InlineData("UNSPECIFIED"), InlineData("")]
+    public async Task An_unknown_status_is_refused(string status) =>
+        AssertProblem(await SendAsync("GET", $"orders?status={status}", [], []), 400, "must be PENDING, CONFIRMED or FAILED", status);
+
     [Fact]
     public async Task It_serves_health_and_metrics_as_the_services_do()
     {

@@ -76,7 +76,7 @@ public sealed class Isolation
     }
 
     /// <summary>The precheck: ten pieces, 10,000 won.</summary>
-    private static Quote Checked(int quantity, long price) => Quote.For(
+    private static Quote Checked(int quantity, long price) => PlacingDecisions.GetQuote(
         new PlaceOrderRequest { UserId = "u", Items = { new OrderItem { ProductId = "a", Quantity = quantity } } },
         new Dictionary<string, Product> { ["a"] = new() { ProductId = "a", Price = price, Available = 10 } },
         new() { UserId = "u", Balance = 10_000 }, null, default);

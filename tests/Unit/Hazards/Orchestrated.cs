@@ -149,15 +149,34 @@ public sealed class Orchestrated
     {
         var shop = new ScriptedShop { CallFault = call => call.StartsWith("payments", StringComparison.Ordinal) ? Fault.Failure : null };
         for (var number = 1; number <= 6; number++) shop.Pay(ScriptedShop.OrderOf(coupon: null, number));
-        var waiting = ScriptedShop.OrderOf(coupon: null, number: 9);
+        var waiting = ScriptedShop.OrderOf(coupon: null, number: 9) with { Pattern = SagaPattern.Orchestration };
         shop.Place(waiting);
         shop.LoseAll();
         shop.Calls.Clear();
         shop.Pass(ScriptedShop.SagaTimeouts.Deadline);
         shop.Sweep("orders");
         Assert.Equal(OrderStatus.Failed, shop[waiting.Id].Status);
-        // Of the orders that wait for Payments one is tried.
-        Assert.Equal(["payments Release"], shop.Calls);
+        // Of the orders that wait for Payments one is tried, and the others do without it.
+        Assert.Equal(["payments Release", "coupons Release", "stock Release"], shop.Calls);
+        Assert.Equal("payments", Assert.Single(OrderDecisions.PendingSteps(shop[waiting.Id])).Name);
+        shop.CallFault = _ => null;
+        shop.CloseAll();
+    }
+
+    [Fact]
+    public void Slow_participants_keep_a_sweep_no_longer_than_until_its_time_for_calls_is_up()
+    {
+        var shop = new ScriptedShop();
+        for (var number = 1; number <= 6; number++) shop.Place(ScriptedShop.OrderOf(coupon: null, number) with { Pattern = SagaPattern.Orchestration });
+        shop.Pass(ScriptedShop.SagaTimeouts.ResendAfter);
+        shop.CallFault = _ =>
+        {
+            shop.Pass(TimeSpan.FromSeconds(1.9));
+            return null;
+        };
+        shop.Sweep("orders");
+        // The second order is begun after 3.8 s, and left after 5.7.
+        Assert.Equal([Reserves[0], Reserves[1], Reserves[0]], shop.Calls);
         shop.CallFault = _ => null;
         shop.CloseAll();
     }

@@ -87,7 +87,7 @@ public sealed class TwoOrders
     }
 
     /// <summary>The precheck.</summary>
-    private Quote Checked(string product, int quantity, string? coupon) => Quote.For(
+    private Quote Checked(string product, int quantity, string? coupon) => PlacingDecisions.GetQuote(
         new() { UserId = "u", Items = { new OrderItem { ProductId = product, Quantity = quantity } } },
         new Dictionary<string, Product> { [product] = new() { ProductId = product, Price = 1_000, Available = 10 } },
         new() { UserId = "u", Balance = shop.Won.Available },

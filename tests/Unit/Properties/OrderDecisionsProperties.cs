@@ -77,7 +77,7 @@ public sealed class OrderDecisionsProperties
         {
             var events = Decide(one.order, one.e, Start.AddSeconds(20 + Math.Abs(one.e.Seconds)))?.Events ?? [];
             Assert.All(
-                events.Select(e => e.Message).Append(OrderDecisions.ToCreatedEvent(one.order)), e => Assert.Equal("", EventRules.Violations(e)));
+                events.Select(e => e.Message).Append(PlacingDecisions.ToCreatedEvent(one.order)), e => Assert.Equal("", EventRules.Violations(e)));
         }, 3_000);
 
     /// <summary>Any combination of step records under any status that an order may have.</summary>

@@ -3,13 +3,18 @@ using Wire = Shop.V1;
 
 namespace Orders;
 
-/// <summary>The price of an order, and the problems that would fail it now. Pure.</summary>
+/// <summary>The price of an order, and the problems that would fail it now.</summary>
 /// <param name="Problems">Why the saga would fail if nothing changed. The subject has the form product/p-1.</param>
-internal sealed record Quote(ImmutableArray<Item> Items, Amounts Amounts, ImmutableArray<(string Subject, FailureReason Reason)> Problems)
+internal sealed record Quote(ImmutableArray<Item> Items, Amounts Amounts, ImmutableArray<(string Subject, FailureReason Reason)> Problems);
+
+/// <summary>The decisions of placing an order: what it costs, whether it is new, and what its participants are told. Pure.</summary>
+/// <remarks>A line with "mutant: name" is broken on purpose by the mutation test of that name (tests/README.md).</remarks>
+internal static class PlacingDecisions
 {
+    /// <summary>Prices an order.</summary>
     /// <param name="account">Null: there is none, or the precheck is skipped.</param>
     /// <param name="coupon">Null: there is none, or the order has none.</param>
-    public static Quote For(
+    public static Quote GetQuote(
         Wire.PlaceOrderRequest request, IReadOnlyDictionary<string, Wire.Product> products, Wire.Account? account, Wire.Coupon? coupon, DateTimeOffset now)
     {
         var items = request.Items.Select(item => new Item(item.ProductId, item.Quantity, products[item.ProductId].Price)).ToImmutableArray();
@@ -34,6 +39,37 @@ internal sealed record Quote(ImmutableArray<Item> Items, Amounts Amounts, Immuta
         }
         if (coupon is not null && CheckCoupon(coupon, request.UserId, now) is { } reason) problems.Add(($"coupon/{coupon.UserCouponId}", reason));
         return new(items, amounts, [.. problems]);
+    }
+
+    /// <summary>Places an order, once.</summary>
+    /// <param name="stored">The document under its id. One placed by another request stays, and nothing is published.</param>
+    /// <param name="seenTombstone">The tombstone that the caller read before it tracked the id again. Any other tombstone is younger: a sweep has
+    /// given the id up since, and would not find an order placed over it. Null: the caller has seen none.</param>
+    public static Decision<Order> Place(Order? stored, Order placed, Order? seenTombstone) => stored switch
+    {
+        null => new(placed, CreatedEvent(placed)),
+        { Status: OrderStatus.Abandoned } => stored.Placed == seenTombstone?.Placed ? new(placed, CreatedEvent(placed)) : new(stored),
+        { Status: OrderStatus.Pending } when stored.Content == placed.Content => new(stored, CreatedEvent(stored)),
+        { Status: OrderStatus.Pending or OrderStatus.Confirmed or OrderStatus.Failed } => new(stored),
+    };
+
+    /// <summary>What the participants of a placed order act on. None of an orchestrated one, which calls them.</summary>
+    public static OutgoingEvent[] CreatedEvent(Order order) =>
+        order.Pattern == SagaPattern.Orchestration ? [] : [new(order.Id, ToCreatedEvent(order))]; // mutant: orchestrated-order-published
+
+    public static Wire.OrderCreatedEvent ToCreatedEvent(Order order)
+    {
+        var created = new Wire.OrderCreatedEvent
+        {
+            OrderId = order.Id,
+            UserId = order.UserId,
+            Items = { order.Items.Select(OrderDecisions.ToLine) },
+            TotalAmount = order.Amounts.Total,
+            DiscountAmount = order.Amounts.Discount,
+            FinalAmount = order.Amounts.Final,
+        };
+        if (order.UserCouponId is { } coupon) created.UserCouponId = coupon;
+        return created;
     }
 
     private static long GetDiscount(Wire.Coupon coupon, long total) => coupon.DiscountCase switch
