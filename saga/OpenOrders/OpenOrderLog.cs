@@ -9,10 +9,12 @@ using Saga.Telemetry;
 
 namespace Saga.OpenOrders;
 
-/// <summary>The instances that have a log. One document for all of them.</summary>
+/// <summary>The instances that have a log. One document for all of them, and a spare one for those that start while that is corrupt.</summary>
 internal sealed record OpenInstances(ImmutableSortedSet<string> Ids)
 {
-    public const string Key = "open:instances";
+    public const string Key = "open:instances", SpareKey = "open:instances-spare";
+
+    public static readonly string[] Keys = [Key, SpareKey];
 }
 
 /// <summary>The head of one instance's log. Its segments start at <paramref name="First"/>; all before Next are written.</summary>
@@ -49,9 +51,13 @@ internal sealed record OpenSegment(ImmutableArray<string> Orders, DateTimeOffset
 /// <summary>What a sweep does with the entries of a log.</summary>
 /// <param name="FindOpenAsync">Visits entries and returns the ids of those that are still open.</param>
 /// <param name="OnClosedAsync">Receives closed entries before the log drops them, some of them more than once.</param>
+/// <param name="OnLeft">
+/// Receives the id of an order that this instance no longer visits: another one does, or has dropped it. It must not throw. Null: nobody asks.
+/// </param>
 internal sealed record SweepCallbacks(
     Func<IReadOnlyList<OpenEntry>, CancellationToken, Task<IReadOnlySet<string>>> FindOpenAsync,
-    Func<IReadOnlyList<OpenEntry>, CancellationToken, Task> OnClosedAsync);
+    Func<IReadOnlyList<OpenEntry>, CancellationToken, Task> OnClosedAsync,
+    Action<string>? OnLeft = null);
 
 /// <summary>An order in the log of some instance.</summary>
 /// <param name="Since">When it was added.</param>
@@ -93,6 +99,7 @@ internal sealed class OpenOrderLog
     public static readonly TimeSpan HeartbeatTimeout = TimeSpan.FromSeconds(20);
 
     private readonly ISidecar sidecar;
+    private readonly DocumentStore documents;
     private readonly TimeProvider clock;
     private readonly Func<string> newInstance;
     private readonly ILogger<OpenOrderLog> log;
@@ -103,6 +110,8 @@ internal sealed class OpenOrderLog
     private readonly Lock ownGate = new();
     /// <summary>The segments whose orders this instance visits. Their numbers go on when it starts a new log.</summary>
     private readonly SortedDictionary<long, Own> own = [];
+    /// <summary>The orders that have left this instance, until the next sweep says so.</summary>
+    private readonly List<string> left = [];
     private string? instance;
     private Versioned<OpenHead> head;
     private long next;
@@ -120,6 +129,8 @@ internal sealed class OpenOrderLog
         ISidecar sidecar, TimeProvider clock, Func<string> newInstance, ILogger<OpenOrderLog> log, DeadLetters? deadLetters = null)
     {
         (this.sidecar, this.clock, this.newInstance, this.log, this.deadLetters) = (sidecar, clock, newInstance, log, deadLetters);
+        // Few instances start at once: their delays after a conflict need not differ.
+        documents = new(sidecar, new(clock, new Random(Seed: 0)));
         reported = new(ReportDelayMin, ReportDelayMax, clock);
         // One segment at a time: a log has one end.
         additions = new(WriteAsync, maxConcurrency: 1, maxBatchSize: SegmentMax);
@@ -139,6 +150,13 @@ internal sealed class OpenOrderLog
     /// <remarks>The next sweep continues a long log where this one stopped.</remarks>
     public async Task SweepAsync(TimeSpan minAge, SweepCallbacks callbacks, CancellationToken ct)
     {
+        string[] gone;
+        lock (ownGate)
+        {
+            gone = [.. left];
+            left.Clear();
+        }
+        foreach (var id in gone) callbacks.OnLeft?.Invoke(id);
         await SendHeartbeatAsync(ct);
         await TrackAgainAsync(ct);
         string? writer;
@@ -257,6 +275,7 @@ internal sealed class OpenOrderLog
                     foreach (var (sequence, lost) in own.Where(one => one.Value.Instance == mine).ToArray())
                     {
                         open += lost.Segment.Orders.Length;
+                        left.AddRange(EntriesOf(lost.Segment).Select(entry => entry.OrderId));
                         own.Remove(sequence);
                     }
                     if (instance == mine) instance = null;
@@ -273,8 +292,9 @@ internal sealed class OpenOrderLog
         {
             var started = newInstance();
             var none = new Versioned<OpenHead>(OpenHead.KeyOf(started), null, "");
+            // First, so that no head is left that nobody finds. An instance without a head is skipped.
+            await EnterAsync(started);
             await sidecar.TrySaveAsync(none, new(clock.GetUtcNow(), next, next), null, default);
-            await ChangeInstancesAsync(ids => ids.Add(started), default);
             if (await ReadOrReportAsync(sidecar.ReadAsync<OpenHead>(none.Key, default), none.Key, default) is not { } read) continue;
             lock (ownGate) (instance, head, visited) = (started, read, 0);
             return started;
@@ -347,7 +367,13 @@ internal sealed class OpenOrderLog
 
         var closed = await CompactAsync(other, segments, callbacks, ct);
         if (!isReadable || closed.Count < segments.Count) return;
-        await ChangeInstancesAsync(ids => ids.Remove(other), ct);
+        foreach (var list in OpenInstances.Keys)
+        {
+            if (await ReadOrReportAsync(sidecar.ReadAsync<OpenInstances>(list, ct), list, ct) is { Value: { } listed } && listed.Ids.Contains(other))
+            {
+                await ChangeInstancesAsync(list, ids => ids.Remove(other), ct);
+            }
+        }
         await sidecar.DeleteAsync(OpenHead.KeyOf(other), ct);
     }
 
@@ -419,13 +445,15 @@ internal sealed class OpenOrderLog
 
     private async Task<IReadOnlyList<(string Instance, Versioned<OpenHead> Head)>> ReadOtherLogsAsync(CancellationToken ct)
     {
-        var instances = await ReadOrReportAsync(sidecar.ReadAsync<OpenInstances>(OpenInstances.Key, ct), OpenInstances.Key, ct);
-        var ids = instances?.Value?.Ids ?? [];
-        foreach (var wrong in ids.Where(id => !DocumentId.IsValid(id)))
+        SortedSet<string> others = new(StringComparer.Ordinal);
+        foreach (var (list, read) in OpenInstances.Keys.Zip(await sidecar.ReadEachAsync<OpenInstances>(OpenInstances.Keys, ct)))
         {
-            await ReportAsync(OpenInstances.Key, $"'{wrong}' in {OpenInstances.Key} is no instance.", ct);
+            foreach (var id in (await ReadOrReportAsync(read, list, ct))?.Value?.Ids ?? [])
+            {
+                if (!DocumentId.IsValid(id)) await ReportAsync(list, $"'{id}' in {list} is no instance.", ct);
+                else if (id != instance) others.Add(id);
+            }
         }
-        string[] others = [.. ids.Where(id => DocumentId.IsValid(id) && id != instance)];
         List<(string, Versioned<OpenHead>)> logs = [];
         foreach (var (other, read) in others.Zip(await sidecar.ReadEachAsync<OpenHead>([.. others.Select(OpenHead.KeyOf)], ct)))
         {
@@ -467,14 +495,25 @@ internal sealed class OpenOrderLog
         }
     }
 
-    private async Task ChangeInstancesAsync(Func<ImmutableSortedSet<string>, ImmutableSortedSet<string>> change, CancellationToken ct)
+    /// <summary>Enters an instance into the first list that can be read.</summary>
+    private async Task EnterAsync(string started)
     {
-        while (true)
+        try
         {
-            var read = await sidecar.ReadAsync<OpenInstances>(OpenInstances.Key, ct);
-            var before = read.Value?.Ids ?? [];
-            var after = change(before);
-            if (after == before || await sidecar.TrySaveAsync(read, new(after), null, ct)) return;
+            await ChangeInstancesAsync(OpenInstances.Key, ids => ids.Add(started), default);
+        }
+        catch (CorruptDocumentException corrupt)
+        {
+            await ReportAsync(OpenInstances.Key, corrupt.Message, default);
+            await ChangeInstancesAsync(OpenInstances.SpareKey, ids => ids.Add(started), default);
         }
     }
+
+    private Task ChangeInstancesAsync(string list, Func<ImmutableSortedSet<string>, ImmutableSortedSet<string>> change, CancellationToken ct) =>
+        documents.UpdateAsync<OpenInstances, bool>(list, stored =>
+        {
+            var before = stored?.Ids ?? [];
+            var after = change(before);
+            return new(after == before ? null : new(after), true);
+        }, ct);
 }

@@ -15,11 +15,14 @@ public sealed class BenchTests(ITestOutputHelper output)
     /// <summary>Half of the share reached on a busy machine with processes that have just started.</summary>
     private const double ShareOfFloorMin = 0.08;
 
-    /// <summary>Above the mean in docs/performance.md, since an order with a coupon costs some eight more and their share varies.</summary>
-    private const int CommandsMax = 62;
+    /// <summary>
+    /// Above the mean in docs/performance.md, since an order with a coupon costs some eight more and their share varies. Without the cache more reads
+    /// precede a write, here and below.
+    /// </summary>
+    private static readonly int CommandsMax = RunningShop.IsCaching ? 62 : 70;
 
     /// <summary>36 for an order without a coupon, some eight more with one, and a few of sweeps and health checks.</summary>
-    private const int CallsMax = 42;
+    private static readonly int CallsMax = RunningShop.IsCaching ? 42 : 50;
 
     [Fact]
     public async Task An_order_stays_cheap_and_the_throughput_keeps_its_share_of_the_floor()
@@ -39,7 +42,7 @@ public sealed class BenchTests(ITestOutputHelper output)
         var (single, busy) = (report.RootElement.GetProperty("results")[0], report.RootElement.GetProperty("results")[1]);
         Assert.InRange(single.GetProperty("commands").GetDouble(), 30, CommandsMax);
         Assert.InRange(single.GetProperty("calls").GetDouble(), 30, CallsMax);
-        Assert.InRange(busy.GetProperty("calls").GetDouble(), 1, single.GetProperty("calls").GetDouble() / 2);
+        Assert.InRange(busy.GetProperty("calls").GetDouble(), 1, single.GetProperty("calls").GetDouble() / (RunningShop.IsBatching ? 2 : 1));
         Assert.InRange(busy.GetProperty("commands").GetDouble(), 20, single.GetProperty("commands").GetDouble());
         Assert.InRange(busy.GetProperty("sagasPerSecond").GetDouble() / floor, ShareOfFloorMin, 1);
         Assert.InRange(report.RootElement.GetProperty("redisSize").GetProperty("bytesPerOrder").GetDouble(), 500, 3_000);

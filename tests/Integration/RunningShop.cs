@@ -18,6 +18,12 @@ public class RunningShop : IAsyncLifetime
 
     protected static readonly string Configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
 
+    /// <summary>False: the environment of the tests, which the services inherit, switches the setting off.</summary>
+    public static bool IsBatching => IsOn("Saga__Batching");
+
+    /// <inheritdoc cref="IsBatching"/>
+    public static bool IsCaching => IsOn("Saga__Caching");
+
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("shop-");
     private readonly ConcurrentDictionary<string, GrpcChannel> channels = new();
     private readonly bool embedded;
@@ -177,6 +183,8 @@ public class RunningShop : IAsyncLifetime
         File.WriteAllText(path, run);
         return path;
     }
+
+    private static bool IsOn(string setting) => !"false".Equals(System.Environment.GetEnvironmentVariable(setting), StringComparison.OrdinalIgnoreCase);
 
     private static string RootOf([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../.."));
 }

@@ -11,10 +11,9 @@ namespace Integration;
 public sealed class TraceTests(TracedShop shop, ITestOutputHelper output)
 {
     /// <summary>
-    /// Calls of one order when none is shared with another event or order. Without the cache, which the environment of the tests can switch off,
-    /// more reads precede a write.
+    /// Calls of one order when none is shared with another event or order. Without the cache more reads precede a write.
     /// </summary>
-    private static readonly int CallsMax = Environment.GetEnvironmentVariable("Saga__Caching") == "false" ? 41 : 37;
+    private static readonly int CallsMax = RunningShop.IsCaching ? 37 : 41;
 
     /// <summary>Below this number the count itself is wrong: at most half of the calls are shared.</summary>
     private const int CallsMin = 17;

@@ -10,6 +10,7 @@ public sealed class OpenOrderLogTests
     private readonly HashSet<string> over = [];
     private readonly List<string> visited = [];
     private readonly List<string> ended = [];
+    private readonly List<string> left = [];
     private int instances;
 
     [Fact]
@@ -91,6 +92,21 @@ public sealed class OpenOrderLogTests
         Pass(OpenOrderLog.HeartbeatTimeout + TimeSpan.FromSeconds(1));
         Sweep(heir);
         Assert.Equal(["a", "b"], visited.Distinct().Order());
+    }
+
+    [Fact]
+    public void Orders_of_a_lost_lease_leave_the_instance_that_lost_it()
+    {
+        var sleeper = New();
+        Add(sleeper, "a", "b");
+        var heir = New();
+        TakeOver(heir);
+        Assert.Empty(left);
+        Add(sleeper, "c");
+        Sweep(sleeper);
+        Assert.Equal(["a", "b"], left);
+        Sweep(sleeper);
+        Assert.Equal(2, left.Count);
     }
 
     /// <summary>By years, ahead or behind: what a machine shows before it has asked for the time.</summary>
@@ -269,6 +285,62 @@ public sealed class OpenOrderLogTests
     }
 
     [Fact]
+    public void An_instance_that_starts_while_the_list_of_instances_is_corrupt_is_found_by_the_others_and_taken_over()
+    {
+        Add(New(), "a");
+        var repair = Corrupt("app||open:instances");
+        Add(New(), "b");
+        Assert.Equal("open:instances", Assert.Single(Letters).EventId);
+        var heir = New();
+        Add(heir, "c");
+        TakeOver(heir);
+        Assert.Equal(["b", "c"], visited.Distinct().Order());
+        Assert.Equal(["b", "c"], Read(heir).Order());
+
+        repair();
+        TakeOver(heir);
+        Assert.Equal(["a", "b", "c"], visited.Distinct().Order());
+        over.UnionWith(["a", "b"]);
+        Sweep(heir);
+        Sweep(heir);
+        Assert.Equal(["app||open:i3"], store.Versions.Keys.Where(key => key.StartsWith("app||open:i", StringComparison.Ordinal) && store.Read(key).Value is OpenHead));
+        Assert.Equal([[], ["i3"]], store.All<OpenInstances>("app||open:instances").Select(list => list.Ids.ToArray()));
+    }
+
+    [Fact]
+    public void With_both_lists_of_instances_corrupt_no_log_is_started_and_nothing_is_left_of_the_attempts()
+    {
+        foreach (var key in OpenInstances.Keys) store.TryWrite($"app||{key}", new OpenHead(default, 0, 0), "");
+        var log = New();
+        for (var turn = 0; turn < 3; turn++) Assert.Throws<CorruptDocumentException>(() => Add(log, "a"));
+        Assert.DoesNotContain(store.Versions.Keys, key => key.StartsWith("app||open:i1", StringComparison.Ordinal));
+        Assert.Equal(2, store.All<OpenHead>("app||open:").Count());
+    }
+
+    [Fact]
+    public void A_list_of_instances_that_cannot_be_written_fails_the_start_of_a_log_with_the_text_of_Redis()
+    {
+        Add(New(), "a");
+        var faults = SidecarFaults.None;
+        var dapr = new SimulatedDapr(world, store, "app", null, new(world, "app", () => faults, () => false), () => faults, _ => { });
+        var log = New(world.Clock, DaprSidecar.Create(dapr, new("app"), SimulatedDapr.Json, batching: true));
+        faults = faults with { Refuses = 1 };
+        var fault = Assert.ThrowsAny<global::Dapr.DaprException>(() => Add(log, "b"));
+        Assert.Equal(SimulatedDapr.Refusal, Faults.GetCause(fault));
+        faults = SidecarFaults.None;
+        Add(log, "b");
+        Assert.Equal(["a", "b"], Read(log).Order());
+    }
+
+    [Fact]
+    public void A_list_of_instances_that_others_write_all_the_time_fails_the_start_of_a_log_in_the_end()
+    {
+        var sidecar = new Contended(Sidecar(), () => Break<OpenInstances>("app||open:instances", list => list));
+        Add(New(), "a");
+        Assert.Throws<ContentionException>(() => Add(New(world.Clock, sidecar), "b"));
+    }
+
+    [Fact]
     public void A_corrupt_document_is_reported_again_as_long_as_it_is_corrupt()
     {
         Add(New(), "a");
@@ -302,10 +374,15 @@ public sealed class OpenOrderLogTests
     private DeadLetter[] Letters => [.. store.All<DeadLetter>("app||dead-letter:")];
 
     /// <returns>Restores it.</returns>
-    private Action Break<T>(string key, Func<T, T> change) where T : class
+    private Action Break<T>(string key, Func<T, T> change) where T : class => Replace(key, whole => change((T)whole));
+
+    /// <returns>Restores it.</returns>
+    private Action Corrupt(string key) => Replace(key, _ => "{}");
+
+    private Action Replace(string key, Func<object, object> change)
     {
         var (whole, etag) = store.Read(key);
-        store.TryWrite(key, change((T)whole!), etag);
+        store.TryWrite(key, change(whole!), etag);
         return () => store.TryWrite(key, whole!, store.Read(key).ETag);
     }
 
@@ -320,9 +397,11 @@ public sealed class OpenOrderLogTests
 
     private OpenOrderLog New() => New(world.Clock);
 
-    private OpenOrderLog New(TimeProvider clock)
+    private SimulatedSidecar Sidecar() => new(world, store, "app", null, () => SidecarFaults.None, () => false, _ => { });
+
+    private OpenOrderLog New(TimeProvider clock, ISidecar? sidecar = null)
     {
-        var sidecar = new SimulatedSidecar(world, store, "app", null, () => SidecarFaults.None, () => false, _ => { });
+        sidecar ??= Sidecar();
         var documents = DocumentStore.Create(sidecar, new(world.Clock, world.Chance));
         return new(
             sidecar, clock, () => $"i{++instances}", NullLogger<OpenOrderLog>.Instance,
@@ -335,7 +414,7 @@ public sealed class OpenOrderLogTests
         foreach (var order in orders) Do(() => log.AddAsync(order, default));
     }
 
-    private void Sweep(OpenOrderLog log) => Do(() => log.SweepAsync(TimeSpan.Zero, new(VisitAsync, EndedAsync), default));
+    private void Sweep(OpenOrderLog log) => Do(() => log.SweepAsync(TimeSpan.Zero, new(VisitAsync, EndedAsync, left.Add), default));
 
     private List<string> Read(OpenOrderLog log) => [.. world.Run(() => log.ReadAllAsync(default)).Select(entry => entry.OrderId)];
 
@@ -352,6 +431,17 @@ public sealed class OpenOrderLogTests
     }
 
     private LocalClock Wrong(int years) => new(world.Clock) { Wrong = years * TimeSpan.FromDays(365) };
+
+    /// <summary>Another process writes after each operation.</summary>
+    private sealed class Contended(ISidecar behind, Action write) : SidecarDecorator(behind)
+    {
+        protected override async Task<T> InterceptAsync<T>(Func<Task<T>> operation)
+        {
+            var result = await operation();
+            write();
+            return result;
+        }
+    }
 
     private void Pass(TimeSpan time) => world.Clock.AdvanceTo(world.Clock.GetUtcNow() + time);
 

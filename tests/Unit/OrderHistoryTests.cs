@@ -1,3 +1,4 @@
+using System.Globalization;
 using Orders;
 
 namespace Saga.Tests;
@@ -54,18 +55,45 @@ public sealed class OrderHistoryTests
         Assert.InRange(since!.Value, world.Clock.GetUtcNow() - Retention.OfFinished, world.Clock.GetUtcNow() - Retention.OfFinished + TimeSpan.FromHours(1));
     }
 
+    public static TheoryData<string> Corruptions => ["past:begin", "past:{0}", "past:{0}:1"];
+
+    [Theory, MemberData(nameof(Corruptions)), Trait("Hazard", "H27")]
+    public void A_corrupt_document_stops_no_closed_order_and_fails_the_list_until_it_is_repaired(string document)
+    {
+        var key = $"orders||{string.Format(CultureInfo.InvariantCulture, document, Hour)}";
+        Add(New(), "a");
+        var repair = Break(key);
+        var past = New();
+        Add(past, "b");
+        Add(past, [.. Enumerable.Range(0, 1_000).Select(at => $"o{at}")]);
+        Assert.Throws<CorruptDocumentException>(() => (Read(past, 100), world.Run(() => past.GetCompleteSinceAsync(default))));
+
+        repair();
+        Assert.Equal(1_002, Read(past, 100).Distinct().Count());
+        Assert.Equal(1_002, Read(past, 100).Count);
+        Pass(TimeSpan.FromHours(1));
+        Add(past, "c");
+        Assert.Equal("c", Read(past, 100)[0]);
+    }
+
     [Fact]
-    public void A_corrupt_page_or_hour_fails_the_list_which_does_not_know_what_it_lacks()
+    public void A_page_that_becomes_corrupt_while_orders_are_added_lists_none_twice()
     {
         var past = New();
-        Add(past, "a");
-        var hour = world.Clock.GetUtcNow().ToUnixTimeSeconds() / 3600;
-        foreach (var key in (string[])[HistoryPage.KeyOf(hour, 1), HistoryHour.KeyOf(hour)])
-        {
-            store.Delete($"orders||{key}");
-            Assert.True(store.TryWrite($"orders||{key}", new HistoryStart(hour), ""));
-            Assert.Contains(key, Assert.Throws<CorruptDocumentException>(() => Read(past, 10)).Message);
-        }
+        Add(past, [.. Enumerable.Range(0, 400).Select(at => $"a{at}")]);
+        store.TryWrite($"orders||past:{Hour}:2", new HistoryStart(0), "");
+        Add(past, [.. Enumerable.Range(0, 400).Select(at => $"b{at}")]);
+        store.Delete($"orders||past:{Hour}:2");
+        Assert.Equal(800, Read(past, 100).Count);
+        Assert.Equal(800, Read(past, 100).Distinct().Count());
+    }
+
+    [Fact]
+    public void Two_corrupt_hours_are_reported()
+    {
+        var past = New();
+        foreach (var hour in (long[])[Hour, Hour + 1]) store.TryWrite($"orders||past:{hour}", new HistoryHour(-1), "");
+        Assert.Equal($"past:{Hour + 1} is corrupt: it has -1 pages.", Assert.Throws<CorruptDocumentException>(() => Add(past, "a")).Message);
     }
 
     [Theory]
@@ -76,6 +104,18 @@ public sealed class OrderHistoryTests
         Assert.Equal(right, PageCursor.TryParse(token, out var place));
         if (right) Assert.Equal(token, place.ToToken());
     }
+
+    private long Hour => world.Clock.GetUtcNow().ToUnixTimeSeconds() / 3600;
+
+    /// <returns>Restores it.</returns>
+    private Action Break(string key)
+    {
+        var (whole, etag) = store.Read(key);
+        store.TryWrite(key, new StoredNothing(), etag);
+        return () => store.TryWrite(key, whole!, store.Read(key).ETag);
+    }
+
+    private sealed record StoredNothing;
 
     private OrderHistory New()
     {

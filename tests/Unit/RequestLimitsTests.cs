@@ -167,19 +167,46 @@ public sealed class RequestLimitsTests : IDisposable
         Assert.True(((Order)shop.Store.Read(key).Value!).IsClosed);
     }
 
+    [Fact, Trait("Hazard", "H29")]
+    public void An_order_that_another_instance_has_taken_over_is_counted_there_and_not_here()
+    {
+        var sleeper = new OrdersAlone();
+        var heir = new OrdersAlone(beside: sleeper);
+        var (world, placed) = (sleeper.World, Hazards.ScriptedShop.OrderOf(number: 1));
+        world.Run(() => sleeper.Placing.StoreAsync(placed, default));
+        SweepOnce(heir);
+        world.Clock.AdvanceTo(world.Clock.GetUtcNow() + OpenOrderLog.HeartbeatTimeout + TimeSpan.FromSeconds(1));
+        SweepOnce(heir);
+        Assert.Equal((1, 1), (sleeper.Gauge.Count, heir.Gauge.Count));
+
+        // Its log is sealed, which it finds when it appends.
+        var next = Hazards.ScriptedShop.OrderOf(number: 2);
+        world.Run(() => sleeper.Placing.StoreAsync(next, default));
+        SweepOnce(sleeper);
+        Assert.Equal((1, 1), (sleeper.Gauge.GetCount(placed.UserId), heir.Gauge.GetCount(placed.UserId)));
+
+        void SweepOnce(OrdersAlone at) => world.Run(async () =>
+        {
+            await at.Sweep.RunAsync(default);
+            return true;
+        });
+    }
+
     private static SagaOptions Read(params IEnumerable<string> limits) => SagaOptions.Read(new(new ConfigurationBuilder().AddInMemoryCollection(
         limits.Select(name => KeyValuePair.Create($"Saga:{name}", (string?)$"{Max}"))).Build()));
 
     /// <summary>Orders without the other services.</summary>
     private sealed class OrdersAlone
     {
-        public OrdersAlone(SagaOptions? options = null)
+        /// <param name="beside">Another instance, with the same store. Null: there is none.</param>
+        public OrdersAlone(SagaOptions? options = null, OrdersAlone? beside = null)
         {
+            (World, Store) = (beside?.World ?? new(1), beside?.Store ?? new());
             var sidecar = new SimulatedSidecar(World, Store, "orders", null, () => SidecarFaults.None, () => false, _ => { });
             var documents = DocumentStore.Create(sidecar, new(World.Clock, World.Chance));
             Orders = new(documents, sidecar, World.Clock, NullLoggerFactory.Instance);
             var timeouts = SagaTimeouts.Of(Options);
-            var openOrders = new OpenOrderLog(sidecar, World.Clock, () => "i", NullLogger<OpenOrderLog>.Instance);
+            var openOrders = new OpenOrderLog(sidecar, World.Clock, () => World.NewId().ToString("N"), NullLogger<OpenOrderLog>.Instance);
             var deadLetters = new DeadLetters(documents, sidecar, new(documents, sidecar), new("orders"), World.Clock);
             Sweep = new(
                 Orders, null!, sidecar, openOrders, new(documents, sidecar, World.Clock), SagaSteps.Default, timeouts, deadLetters, World.Clock, NullLoggerFactory.Instance);
@@ -188,9 +215,9 @@ public sealed class RequestLimitsTests : IDisposable
             Placing = new(Orders, sidecar, openOrders, null!, Gauge, options ?? Options, SagaSteps.Default, World.Clock);
         }
 
-        public World World { get; } = new(1);
+        public World World { get; }
 
-        public SimulatedStore Store { get; } = new();
+        public SimulatedStore Store { get; }
 
         public OrderStore Orders { get; }
 
