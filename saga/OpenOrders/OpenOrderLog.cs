@@ -49,9 +49,13 @@ internal sealed record OpenSegment(ImmutableArray<string> Orders, DateTimeOffset
 /// <summary>What a sweep does with the entries of a log.</summary>
 /// <param name="FindOpenAsync">Visits entries and returns the ids of those that are still open.</param>
 /// <param name="OnClosedAsync">Receives closed entries before the log drops them, some of them more than once.</param>
+/// <param name="OnLeft">
+/// Receives the id of an order that this instance no longer visits: another one does, or has dropped it. It must not throw. Null: nobody asks.
+/// </param>
 internal sealed record SweepCallbacks(
     Func<IReadOnlyList<OpenEntry>, CancellationToken, Task<IReadOnlySet<string>>> FindOpenAsync,
-    Func<IReadOnlyList<OpenEntry>, CancellationToken, Task> OnClosedAsync);
+    Func<IReadOnlyList<OpenEntry>, CancellationToken, Task> OnClosedAsync,
+    Action<string>? OnLeft = null);
 
 /// <summary>An order in the log of some instance.</summary>
 /// <param name="Since">When it was added.</param>
@@ -103,6 +107,8 @@ internal sealed class OpenOrderLog
     private readonly Lock ownGate = new();
     /// <summary>The segments whose orders this instance visits. Their numbers go on when it starts a new log.</summary>
     private readonly SortedDictionary<long, Own> own = [];
+    /// <summary>The orders that have left this instance, until the next sweep says so.</summary>
+    private readonly List<string> left = [];
     private string? instance;
     private Versioned<OpenHead> head;
     private long next;
@@ -139,6 +145,13 @@ internal sealed class OpenOrderLog
     /// <remarks>The next sweep continues a long log where this one stopped.</remarks>
     public async Task SweepAsync(TimeSpan minAge, SweepCallbacks callbacks, CancellationToken ct)
     {
+        string[] gone;
+        lock (ownGate)
+        {
+            gone = [.. left];
+            left.Clear();
+        }
+        foreach (var id in gone) callbacks.OnLeft?.Invoke(id);
         await SendHeartbeatAsync(ct);
         await TrackAgainAsync(ct);
         string? writer;
@@ -257,6 +270,7 @@ internal sealed class OpenOrderLog
                     foreach (var (sequence, lost) in own.Where(one => one.Value.Instance == mine).ToArray())
                     {
                         open += lost.Segment.Orders.Length;
+                        left.AddRange(EntriesOf(lost.Segment).Select(entry => entry.OrderId));
                         own.Remove(sequence);
                     }
                     if (instance == mine) instance = null;

@@ -35,6 +35,9 @@ internal sealed class IsolatedVisits(string kind, string suffix, DeadLetters dea
 
     private readonly EntryBackoff postponed = new(DelayMin, DelayMax, clock);
 
+    /// <summary>Forgets the delays of an order that this instance no longer visits.</summary>
+    public void Forget(string orderId) => postponed.Reset(orderId);
+
     /// <param name="reads">The document of each entry, as <see cref="SeparateReads.ReadEachAsync"/> has read it.</param>
     /// <param name="isClosedAsync">Handles an entry. True: it needs no further visit.</param>
     /// <returns>The ids of the entries that are still open.</returns>

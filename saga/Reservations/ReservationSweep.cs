@@ -25,7 +25,7 @@ internal sealed class ReservationSweep<T>(
     public string Kind => "reservations";
 
     /// <summary>Visits every open reservation once. Each costs a read, and one that is not archived at the deadline a call to Orders.</summary>
-    public Task RunAsync(CancellationToken ct) => openOrders.SweepAsync(deadline, new(VisitAsync, (_, _) => Task.CompletedTask), ct);
+    public Task RunAsync(CancellationToken ct) => openOrders.SweepAsync(deadline, new(VisitAsync, (_, _) => Task.CompletedTask, visits.Forget), ct);
 
     public async Task VisitAsync(string entry, CancellationToken ct)
     {

@@ -10,6 +10,7 @@ public sealed class OpenOrderLogTests
     private readonly HashSet<string> over = [];
     private readonly List<string> visited = [];
     private readonly List<string> ended = [];
+    private readonly List<string> left = [];
     private int instances;
 
     [Fact]
@@ -91,6 +92,21 @@ public sealed class OpenOrderLogTests
         Pass(OpenOrderLog.HeartbeatTimeout + TimeSpan.FromSeconds(1));
         Sweep(heir);
         Assert.Equal(["a", "b"], visited.Distinct().Order());
+    }
+
+    [Fact]
+    public void Orders_of_a_lost_lease_leave_the_instance_that_lost_it()
+    {
+        var sleeper = New();
+        Add(sleeper, "a", "b");
+        var heir = New();
+        TakeOver(heir);
+        Assert.Empty(left);
+        Add(sleeper, "c");
+        Sweep(sleeper);
+        Assert.Equal(["a", "b"], left);
+        Sweep(sleeper);
+        Assert.Equal(2, left.Count);
     }
 
     /// <summary>By years, ahead or behind: what a machine shows before it has asked for the time.</summary>
@@ -335,7 +351,7 @@ public sealed class OpenOrderLogTests
         foreach (var order in orders) Do(() => log.AddAsync(order, default));
     }
 
-    private void Sweep(OpenOrderLog log) => Do(() => log.SweepAsync(TimeSpan.Zero, new(VisitAsync, EndedAsync), default));
+    private void Sweep(OpenOrderLog log) => Do(() => log.SweepAsync(TimeSpan.Zero, new(VisitAsync, EndedAsync, left.Add), default));
 
     private List<string> Read(OpenOrderLog log) => [.. world.Run(() => log.ReadAllAsync(default)).Select(entry => entry.OrderId)];
 

@@ -149,19 +149,50 @@ public sealed class RequestLimitsTests : IDisposable
         Assert.True(((Order)shop.Store.Read(key).Value!).IsClosed);
     }
 
+    [Fact, Trait("Hazard", "H29")]
+    public void An_order_that_another_instance_has_taken_over_is_counted_there_and_not_here()
+    {
+        var sleeper = new OrdersAlone();
+        var heir = new OrdersAlone(beside: sleeper);
+        var world = sleeper.World;
+        Place(1);
+        SweepOnce(heir);
+        world.Clock.AdvanceTo(world.Clock.GetUtcNow() + OpenOrderLog.HeartbeatTimeout + TimeSpan.FromSeconds(1));
+        SweepOnce(heir);
+        Assert.Equal((1, 1), (sleeper.Gauge.Count, heir.Gauge.Count));
+
+        // Its log is sealed, which it finds when it appends.
+        Place(2);
+        SweepOnce(sleeper);
+        Assert.Equal((1, 1), (sleeper.Gauge.Count, heir.Gauge.Count));
+
+        void Place(int number) => world.Run(() => sleeper.Placing.StoreAsync(Hazards.ScriptedShop.OrderOf(number: number) with
+        {
+            Placed = world.Clock.GetUtcNow(), Timeline = [new(world.Clock.GetUtcNow(), "order-created", "", Orders.OrderStatus.Pending, null)],
+        }, default));
+
+        void SweepOnce(OrdersAlone at) => world.Run(async () =>
+        {
+            await at.Sweep.RunAsync(default);
+            return true;
+        });
+    }
+
     private static SagaOptions Read(params IEnumerable<string> limits) => SagaOptions.Read(new(new ConfigurationBuilder().AddInMemoryCollection(
         limits.Select(name => KeyValuePair.Create($"Saga:{name}", (string?)$"{Max}"))).Build()));
 
     /// <summary>Orders without the other services.</summary>
     private sealed class OrdersAlone
     {
-        public OrdersAlone(SagaOptions? options = null)
+        /// <param name="beside">Another instance, with the same store. Null: there is none.</param>
+        public OrdersAlone(SagaOptions? options = null, OrdersAlone? beside = null)
         {
+            (World, Store) = (beside?.World ?? new(1), beside?.Store ?? new());
             var sidecar = new SimulatedSidecar(World, Store, "orders", null, () => SidecarFaults.None, () => false, _ => { });
             var documents = DocumentStore.Create(sidecar, new(World.Clock, World.Chance));
             Orders = new(documents, sidecar, World.Clock, NullLoggerFactory.Instance);
             var timeouts = SagaTimeouts.Of(Options);
-            var openOrders = new OpenOrderLog(sidecar, World.Clock, () => "i", NullLogger<OpenOrderLog>.Instance);
+            var openOrders = new OpenOrderLog(sidecar, World.Clock, () => World.NewId().ToString("N"), NullLogger<OpenOrderLog>.Instance);
             var deadLetters = new DeadLetters(documents, sidecar, new(documents, sidecar), new("orders"), World.Clock);
             Sweep = new(
                 Orders, null!, sidecar, openOrders, new(documents, sidecar, World.Clock), SagaSteps.Default, timeouts, deadLetters, World.Clock, NullLoggerFactory.Instance);
@@ -170,9 +201,9 @@ public sealed class RequestLimitsTests : IDisposable
             Placing = new(Orders, sidecar, openOrders, null!, Gauge, options ?? Options, SagaSteps.Default, World.Clock);
         }
 
-        public World World { get; } = new(1);
+        public World World { get; }
 
-        public SimulatedStore Store { get; } = new();
+        public SimulatedStore Store { get; }
 
         public OrderStore Orders { get; }
 

@@ -29,14 +29,17 @@ internal sealed class OrderSweep(
     /// <summary>A sweep has read an order of this instance's log. Handlers must not block or throw.</summary>
     public event Action<Order>? Visited;
 
-    /// <summary>An order of this instance's log is closed, and leaves the log; raised at least once. Handlers must not block or throw.</summary>
+    /// <summary>
+    /// An order leaves this instance's log, because it is closed or another instance visits it from now on; raised at least once. Handlers must not
+    /// block or throw.
+    /// </summary>
     public event Action<string>? Closed;
 
     /// <summary>The last event or call of an order was repeated, or its deadline had passed. Handlers must not block or throw.</summary>
     public event Action<Order>? Resent;
 
     /// <summary>Visits every open order once. Each costs a read, and one that is due for a resend, with exponential backoff, also a publish.</summary>
-    public Task RunAsync(CancellationToken ct) => openOrders.SweepAsync(timeouts.ResendAfter, new(VisitAsync, OnClosedAsync), ct);
+    public Task RunAsync(CancellationToken ct) => openOrders.SweepAsync(timeouts.ResendAfter, new(VisitAsync, OnClosedAsync, OnLeft), ct);
 
     private async Task<IReadOnlySet<string>> VisitAsync(IReadOnlyList<OpenEntry> entries, CancellationToken ct)
     {
@@ -58,11 +61,14 @@ internal sealed class OrderSweep(
     {
         string[] ids = [.. entries.Select(entry => entry.OrderId).Distinct()];
         await history.AddAsync(ids, ct);
-        foreach (var id in ids)
-        {
-            resends.Reset(id);
-            Closed?.Invoke(id);
-        }
+        foreach (var id in ids) OnLeft(id);
+    }
+
+    private void OnLeft(string orderId)
+    {
+        resends.Reset(orderId);
+        visits.Forget(orderId);
+        Closed?.Invoke(orderId);
     }
 
     private async Task<bool> IsClosedAsync(OpenEntry entry, Versioned<Order> order, CancellationToken ct)
