@@ -107,15 +107,13 @@ internal class DaprSidecar(DaprApi.DaprClient dapr, AppId appId, JsonSerializerO
             await dapr.SaveStateAsync(new() { StoreName = StateStore, States = { item } }, cancellationToken: ct);
             return true;
         }
-        catch (RpcException conflict) when (conflict.StatusCode == StatusCode.Aborted)
+        catch (RpcException refused)
         {
-            return false;
-        }
-        catch (RpcException fault)
-        {
-            // Redis reports a conflict on create as an internal error. Only a read tells it from a fault.
-            if (item.Etag.Value.Length == 0 && await ExistsAsync(item.Key, ct)) return false;
-            throw Failed($"{item.Key} could not be written", fault, ct);
+            // Redis reports a conflict on create as an internal error, and every fault of an update as a conflict. Only a read tells them apart: each
+            // write changes the ETag, so that one refusal over the current ETag shows a fault, and a retry is left to the caller as after other faults.
+            var mayBeConflict = refused.StatusCode == StatusCode.Aborted || item.Etag.Value.Length == 0;
+            if (mayBeConflict && await HasChangedAsync(item, ct)) return false;
+            throw Failed($"{item.Key} could not be written", refused, ct);
         }
     }
 
@@ -134,11 +132,12 @@ internal class DaprSidecar(DaprApi.DaprClient dapr, AppId appId, JsonSerializerO
         }
     }
 
-    private async Task<bool> ExistsAsync(string storeKey, CancellationToken ct)
+    /// <returns>False also when it cannot be read.</returns>
+    private async Task<bool> HasChangedAsync(StateItem item, CancellationToken ct)
     {
         try
         {
-            return !(await dapr.GetStateAsync(new() { StoreName = StateStore, Key = storeKey }, cancellationToken: ct)).Data.IsEmpty;
+            return (await dapr.GetStateAsync(new() { StoreName = StateStore, Key = item.Key }, cancellationToken: ct)).Etag != item.Etag.Value;
         }
         catch (RpcException)
         {

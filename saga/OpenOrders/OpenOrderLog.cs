@@ -97,6 +97,7 @@ internal sealed class OpenOrderLog
     public static readonly TimeSpan HeartbeatTimeout = TimeSpan.FromSeconds(20);
 
     private readonly ISidecar sidecar;
+    private readonly DocumentStore documents;
     private readonly TimeProvider clock;
     private readonly Func<string> newInstance;
     private readonly ILogger<OpenOrderLog> log;
@@ -126,6 +127,8 @@ internal sealed class OpenOrderLog
         ISidecar sidecar, TimeProvider clock, Func<string> newInstance, ILogger<OpenOrderLog> log, DeadLetters? deadLetters = null)
     {
         (this.sidecar, this.clock, this.newInstance, this.log, this.deadLetters) = (sidecar, clock, newInstance, log, deadLetters);
+        // Few instances start at once: their delays after a conflict need not differ.
+        documents = new(sidecar, new(clock, new Random(Seed: 0)));
         reported = new(ReportDelayMin, ReportDelayMax, clock);
         // One segment at a time: a log has one end.
         additions = new(WriteAsync, maxConcurrency: 1, maxBatchSize: SegmentMax);
@@ -481,14 +484,11 @@ internal sealed class OpenOrderLog
         }
     }
 
-    private async Task ChangeInstancesAsync(Func<ImmutableSortedSet<string>, ImmutableSortedSet<string>> change, CancellationToken ct)
-    {
-        while (true)
+    private Task ChangeInstancesAsync(Func<ImmutableSortedSet<string>, ImmutableSortedSet<string>> change, CancellationToken ct) =>
+        documents.UpdateAsync<OpenInstances, bool>(OpenInstances.Key, stored =>
         {
-            var read = await sidecar.ReadAsync<OpenInstances>(OpenInstances.Key, ct);
-            var before = read.Value?.Ids ?? [];
+            var before = stored?.Ids ?? [];
             var after = change(before);
-            if (after == before || await sidecar.TrySaveAsync(read, new(after), null, ct)) return;
-        }
-    }
+            return new(after == before ? null : new(after), true);
+        }, ct);
 }

@@ -20,6 +20,9 @@ internal sealed class SimulatedDapr(
     World world, SimulatedStore store, string app, JsonSerializerOptions? json, SimulatedCalls calls, Func<SidecarFaults> faults,
     Action<OutgoingEvent> publish) : DaprApi.DaprClient
 {
+    /// <summary>What Redis says when it refuses a write.</summary>
+    public const string Refusal = "possible etag mismatch: OOM command not allowed when used memory > 'maxmemory'.";
+
     /// <summary>Serializes a document as its number in <see cref="World.Documents"/>.</summary>
     public static readonly JsonSerializerOptions Json = new() { Converters = { new ByNumber() }, TypeInfoResolver = new DefaultJsonTypeInfoResolver() };
 
@@ -58,11 +61,13 @@ internal sealed class SimulatedDapr(
                     failure = SimulatedCalls.Down;
                     continue;
                 }
-                var isWritten = store.TryWrite(ToKey(item.Key), ThroughJson(world.Documents[int.Parse(item.Value.Span)]), item.Etag.Value);
+                var isRefused = world.Happens(faults().Refuses);
+                var isWritten = !isRefused && store.TryWrite(ToKey(item.Key), ThroughJson(world.Documents[int.Parse(item.Value.Span)]), item.Etag.Value);
                 // Redis errors are reported as conflicts too, and a conflict on create as an internal error.
                 if (!isWritten || world.Happens(faults().FailsAfter))
                 {
-                    failure = new(new Status(item.Etag.Value.Length == 0 ? StatusCode.Internal : StatusCode.Aborted, "possible etag mismatch"));
+                    failure = new(new Status(
+                        item.Etag.Value.Length == 0 ? StatusCode.Internal : StatusCode.Aborted, isRefused ? Refusal : "possible etag mismatch"));
                 }
             }
             return failure is null ? new Empty() : throw failure;

@@ -8,7 +8,8 @@ namespace Saga.Tests;
 /// <param name="Fails">The operation fails without effect.</param>
 /// <param name="FailsAfter">The operation fails after it took effect.</param>
 /// <param name="Pauses">The caller is suspended for up to two minutes before the operation.</param>
-public sealed record SidecarFaults(double Fails, double FailsAfter, double Pauses)
+/// <param name="Refuses">Redis refuses the write, and daprd reports that as a conflict.</param>
+public sealed record SidecarFaults(double Fails, double FailsAfter, double Pauses, double Refuses = 0)
 {
     public static readonly SidecarFaults None = new(0, 0, 0);
 }

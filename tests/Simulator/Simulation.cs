@@ -71,7 +71,7 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
 
         double Sometimes(double most) => world.Happens(0.5) ? world.Chance.NextDouble() * most : 0;
         return new(
-            new(Fails: Sometimes(0.1), FailsAfter: Sometimes(0.1), Pauses: Sometimes(0.04)),
+            new(Fails: Sometimes(0.1), FailsAfter: Sometimes(0.1), Pauses: Sometimes(0.04), Refuses: Sometimes(0.1)),
             Lost: Sometimes(0.2), Doubled: Sometimes(0.5), Crash: Sometimes(0.05), ClockJumps: Sometimes(0.1), Replay: world.Happens(0.25),
             Poison: Sometimes(0.15), RefusesMissing: world.Happens(0.5));
     }

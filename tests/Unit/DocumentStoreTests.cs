@@ -175,6 +175,29 @@ public sealed class DocumentStoreTests
             counter => counter is { Seen.Count: 2 } ? new(null, 2) : throw new InvalidOperationException("unknown"), default)));
     }
 
+    /// <summary>For example, when its memory is used up.</summary>
+    [Theory, InlineData(false, false, false), InlineData(true, false, false), InlineData(false, true, true), InlineData(true, true, true)]
+    public void A_write_that_Redis_refuses_is_a_fault_with_its_text_and_not_a_conflict(bool batching, bool combine, bool cache)
+    {
+        var faults = SidecarFaults.None;
+        var dapr = new SimulatedDapr(world, store, "app", null, new(world, "app", () => faults, () => false), () => faults, _ => { });
+        var documents = New(DaprSidecar.Create(dapr, new("app"), SimulatedDapr.Json, batching), combine, cache);
+        foreach (var at in (int[])[1, 2]) Concurrently(1, _ => documents.UpdateAsync<Counter, bool>("c", Adding(at), default));
+
+        faults = faults with { Refuses = 1 };
+        var before = world.Operations;
+        var fault = Assert.ThrowsAny<global::Dapr.DaprException>(
+            () => Concurrently(1, _ => documents.UpdateAsync<Counter, bool>("c", Adding(3), default)));
+        Assert.True(Faults.IsTransient(fault));
+        Assert.Equal(SimulatedDapr.Refusal, Faults.GetCause(fault));
+        Assert.InRange(world.Operations - before, 1, 10);
+        Assert.ThrowsAny<global::Dapr.DaprException>(() => Concurrently(2, at => documents.UpdateAsync<Counter, bool>($"d{at}", Adding(3), default)));
+
+        faults = SidecarFaults.None;
+        Concurrently(1, _ => documents.UpdateAsync<Counter, bool>("c", Adding(4), default));
+        Assert.Equal([1, 2, 4], Kept.Seen);
+    }
+
     [Fact]
     public void A_late_arrival_that_writes_nothing_is_answered_from_a_read_of_its_own()
     {

@@ -285,6 +285,29 @@ public sealed class OpenOrderLogTests
     }
 
     [Fact]
+    public void A_list_of_instances_that_cannot_be_written_fails_the_start_of_a_log_with_the_text_of_Redis()
+    {
+        Add(New(), "a");
+        var faults = SidecarFaults.None;
+        var dapr = new SimulatedDapr(world, store, "app", null, new(world, "app", () => faults, () => false), () => faults, _ => { });
+        var log = New(world.Clock, DaprSidecar.Create(dapr, new("app"), SimulatedDapr.Json, batching: true));
+        faults = faults with { Refuses = 1 };
+        var fault = Assert.ThrowsAny<global::Dapr.DaprException>(() => Add(log, "b"));
+        Assert.Equal(SimulatedDapr.Refusal, Faults.GetCause(fault));
+        faults = SidecarFaults.None;
+        Add(log, "b");
+        Assert.Equal(["a", "b"], Read(log).Order());
+    }
+
+    [Fact]
+    public void A_list_of_instances_that_others_write_all_the_time_fails_the_start_of_a_log_in_the_end()
+    {
+        var sidecar = new Contended(Sidecar(), () => Break<OpenInstances>("app||open:instances", list => list));
+        Add(New(), "a");
+        Assert.Throws<ContentionException>(() => Add(New(world.Clock, sidecar), "b"));
+    }
+
+    [Fact]
     public void A_corrupt_document_is_reported_again_as_long_as_it_is_corrupt()
     {
         Add(New(), "a");
@@ -336,9 +359,11 @@ public sealed class OpenOrderLogTests
 
     private OpenOrderLog New() => New(world.Clock);
 
-    private OpenOrderLog New(TimeProvider clock)
+    private SimulatedSidecar Sidecar() => new(world, store, "app", null, () => SidecarFaults.None, () => false, _ => { });
+
+    private OpenOrderLog New(TimeProvider clock, ISidecar? sidecar = null)
     {
-        var sidecar = new SimulatedSidecar(world, store, "app", null, () => SidecarFaults.None, () => false, _ => { });
+        sidecar ??= Sidecar();
         var documents = DocumentStore.Create(sidecar, new(world.Clock, world.Chance));
         return new(
             sidecar, clock, () => $"i{++instances}", NullLogger<OpenOrderLog>.Instance,
@@ -368,6 +393,17 @@ public sealed class OpenOrderLogTests
     }
 
     private LocalClock Wrong(int years) => new(world.Clock) { Wrong = years * TimeSpan.FromDays(365) };
+
+    /// <summary>Another process writes after each operation.</summary>
+    private sealed class Contended(ISidecar behind, Action write) : SidecarDecorator(behind)
+    {
+        protected override async Task<T> InterceptAsync<T>(Func<Task<T>> operation)
+        {
+            var result = await operation();
+            write();
+            return result;
+        }
+    }
 
     private void Pass(TimeSpan time) => world.Clock.AdvanceTo(world.Clock.GetUtcNow() + time);
 
