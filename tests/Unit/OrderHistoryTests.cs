@@ -1,3 +1,4 @@
+using System.Globalization;
 using Orders;
 
 namespace Saga.Tests;
@@ -54,6 +55,47 @@ public sealed class OrderHistoryTests
         Assert.InRange(since!.Value, world.Clock.GetUtcNow() - Retention.OfFinished, world.Clock.GetUtcNow() - Retention.OfFinished + TimeSpan.FromHours(1));
     }
 
+    public static TheoryData<string> Corruptions => ["past:begin", "past:{0}", "past:{0}:1"];
+
+    [Theory, MemberData(nameof(Corruptions)), Trait("Hazard", "H27")]
+    public void A_corrupt_document_stops_no_closed_order_and_fails_the_list_until_it_is_repaired(string document)
+    {
+        var key = $"orders||{string.Format(CultureInfo.InvariantCulture, document, Hour)}";
+        Add(New(), "a");
+        var repair = Break(key);
+        var past = New();
+        Add(past, "b");
+        Add(past, [.. Enumerable.Range(0, 1_000).Select(at => $"o{at}")]);
+        Assert.Throws<CorruptDocumentException>(() => (Read(past, 100), world.Run(() => past.GetCompleteSinceAsync(default))));
+
+        repair();
+        Assert.Equal(1_002, Read(past, 100).Distinct().Count());
+        Assert.Equal(1_002, Read(past, 100).Count);
+        Pass(TimeSpan.FromHours(1));
+        Add(past, "c");
+        Assert.Equal("c", Read(past, 100)[0]);
+    }
+
+    [Fact]
+    public void A_page_that_becomes_corrupt_while_orders_are_added_lists_none_twice()
+    {
+        var past = New();
+        Add(past, [.. Enumerable.Range(0, 400).Select(at => $"a{at}")]);
+        store.TryWrite($"orders||past:{Hour}:2", new HistoryStart(0), "");
+        Add(past, [.. Enumerable.Range(0, 400).Select(at => $"b{at}")]);
+        store.Delete($"orders||past:{Hour}:2");
+        Assert.Equal(800, Read(past, 100).Count);
+        Assert.Equal(800, Read(past, 100).Distinct().Count());
+    }
+
+    [Fact]
+    public void Two_corrupt_hours_are_reported()
+    {
+        var past = New();
+        foreach (var hour in (long[])[Hour, Hour + 1]) store.TryWrite($"orders||past:{hour}", new HistoryHour(-1), "");
+        Assert.Equal($"past:{Hour + 1} is corrupt: it has -1 pages.", Assert.Throws<CorruptDocumentException>(() => Add(past, "a")).Message);
+    }
+
     [Theory]
     [InlineData("", true), InlineData("01a20abc-8b99-79b5-a05b-883694978b70", true), InlineData("495000.0.17", true)]
     [InlineData("x", false), InlineData("1.2", false), InlineData("1.-2.3", false), InlineData("1.2.3.4", false), InlineData("1.99999999999.3", false)]
@@ -62,6 +104,18 @@ public sealed class OrderHistoryTests
         Assert.Equal(right, PageCursor.TryParse(token, out var place));
         if (right) Assert.Equal(token, place.ToToken());
     }
+
+    private long Hour => world.Clock.GetUtcNow().ToUnixTimeSeconds() / 3600;
+
+    /// <returns>Restores it.</returns>
+    private Action Break(string key)
+    {
+        var (whole, etag) = store.Read(key);
+        store.TryWrite(key, new StoredNothing(), etag);
+        return () => store.TryWrite(key, whole!, store.Read(key).ETag);
+    }
+
+    private sealed record StoredNothing;
 
     private OrderHistory New()
     {

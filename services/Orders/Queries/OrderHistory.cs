@@ -47,20 +47,25 @@ internal sealed class OrderHistory(DocumentStore documents, ISidecar sidecar, Ti
     private bool begun;
 
     /// <summary>Adds closed orders, some of which may be in the history already. Costs a few writes, whatever their number.</summary>
+    /// <remarks>
+    /// Where a document of this hour is corrupt they go to the next: an order that is not in the history stays in the log of open orders.
+    /// </remarks>
     public async Task AddAsync(IReadOnlyList<string> orderIds, CancellationToken ct)
     {
-        var hour = ToHour(clock.GetUtcNow());
-        if (!begun)
-        {
-            await documents.UpdateAsync<HistoryStart, bool>(HistoryStart.Key, stored => stored is null ? new(new(hour), true) : new(null, true), ct);
-            begun = true;
-        }
+        var now = ToHour(clock.GetUtcNow());
+        await BeginAsync(now, ct);
         var left = orderIds;
-        var full = 0;
-        while (left.Count > 0)
+        for (var (hour, full) = (now, 0); left.Count > 0;)
         {
-            full = await GetPageAfterAsync(hour, full, ct);
-            left = await FillAsync(hour, full, left, ct);
+            try
+            {
+                full = await GetPageAfterAsync(hour, full, ct);
+                left = await FillAsync(hour, full, left, ct);
+            }
+            catch (CorruptDocumentException) when (hour == now)
+            {
+                (hour, full) = (now + 1, 0);
+            }
         }
     }
 
@@ -96,6 +101,20 @@ internal sealed class OrderHistory(DocumentStore documents, ISidecar sidecar, Ti
         var oldest = ToHour(clock.GetUtcNow()) - HoursKept + 1;
         var begin = (await sidecar.ReadAsync<HistoryStart>(HistoryStart.Key, ct)).Value;
         return begin is null || begin.Hour >= oldest ? null : DateTimeOffset.FromUnixTimeSeconds(oldest * 3600);
+    }
+
+    private async Task BeginAsync(long hour, CancellationToken ct)
+    {
+        if (begun) return;
+        try
+        {
+            await documents.UpdateAsync<HistoryStart, bool>(HistoryStart.Key, stored => stored is null ? new(new(hour), true) : new(null, true), ct);
+            begun = true;
+        }
+        catch (CorruptDocumentException)
+        {
+            // Only lists need it, and say that it is corrupt.
+        }
     }
 
     /// <summary>The hour's last page, or a new one when that is <paramref name="full"/>.</summary>
