@@ -9,10 +9,12 @@ using Saga.Telemetry;
 
 namespace Saga.OpenOrders;
 
-/// <summary>The instances that have a log. One document for all of them.</summary>
+/// <summary>The instances that have a log. One document for all of them, and a spare one for those that start while that is corrupt.</summary>
 internal sealed record OpenInstances(ImmutableSortedSet<string> Ids)
 {
-    public const string Key = "open:instances";
+    public const string Key = "open:instances", SpareKey = "open:instances-spare";
+
+    public static readonly string[] Keys = [Key, SpareKey];
 }
 
 /// <summary>The head of one instance's log. Its segments start at <paramref name="First"/>; all before Next are written.</summary>
@@ -290,8 +292,9 @@ internal sealed class OpenOrderLog
         {
             var started = newInstance();
             var none = new Versioned<OpenHead>(OpenHead.KeyOf(started), null, "");
+            // First, so that no head is left that nobody finds. An instance without a head is skipped.
+            await EnterAsync(started);
             await sidecar.TrySaveAsync(none, new(clock.GetUtcNow(), next, next), null, default);
-            await ChangeInstancesAsync(ids => ids.Add(started), default);
             if (await ReadOrReportAsync(sidecar.ReadAsync<OpenHead>(none.Key, default), none.Key, default) is not { } read) continue;
             lock (ownGate) (instance, head, visited) = (started, read, 0);
             return started;
@@ -364,7 +367,13 @@ internal sealed class OpenOrderLog
 
         var closed = await CompactAsync(other, segments, callbacks, ct);
         if (!isReadable || closed.Count < segments.Count) return;
-        await ChangeInstancesAsync(ids => ids.Remove(other), ct);
+        foreach (var list in OpenInstances.Keys)
+        {
+            if (await ReadOrReportAsync(sidecar.ReadAsync<OpenInstances>(list, ct), list, ct) is { Value: { } listed } && listed.Ids.Contains(other))
+            {
+                await ChangeInstancesAsync(list, ids => ids.Remove(other), ct);
+            }
+        }
         await sidecar.DeleteAsync(OpenHead.KeyOf(other), ct);
     }
 
@@ -436,13 +445,15 @@ internal sealed class OpenOrderLog
 
     private async Task<IReadOnlyList<(string Instance, Versioned<OpenHead> Head)>> ReadOtherLogsAsync(CancellationToken ct)
     {
-        var instances = await ReadOrReportAsync(sidecar.ReadAsync<OpenInstances>(OpenInstances.Key, ct), OpenInstances.Key, ct);
-        var ids = instances?.Value?.Ids ?? [];
-        foreach (var wrong in ids.Where(id => !DocumentId.IsValid(id)))
+        SortedSet<string> others = new(StringComparer.Ordinal);
+        foreach (var (list, read) in OpenInstances.Keys.Zip(await sidecar.ReadEachAsync<OpenInstances>(OpenInstances.Keys, ct)))
         {
-            await ReportAsync(OpenInstances.Key, $"'{wrong}' in {OpenInstances.Key} is no instance.", ct);
+            foreach (var id in (await ReadOrReportAsync(read, list, ct))?.Value?.Ids ?? [])
+            {
+                if (!DocumentId.IsValid(id)) await ReportAsync(list, $"'{id}' in {list} is no instance.", ct);
+                else if (id != instance) others.Add(id);
+            }
         }
-        string[] others = [.. ids.Where(id => DocumentId.IsValid(id) && id != instance)];
         List<(string, Versioned<OpenHead>)> logs = [];
         foreach (var (other, read) in others.Zip(await sidecar.ReadEachAsync<OpenHead>([.. others.Select(OpenHead.KeyOf)], ct)))
         {
@@ -484,8 +495,22 @@ internal sealed class OpenOrderLog
         }
     }
 
-    private Task ChangeInstancesAsync(Func<ImmutableSortedSet<string>, ImmutableSortedSet<string>> change, CancellationToken ct) =>
-        documents.UpdateAsync<OpenInstances, bool>(OpenInstances.Key, stored =>
+    /// <summary>Enters an instance into the first list that can be read.</summary>
+    private async Task EnterAsync(string started)
+    {
+        try
+        {
+            await ChangeInstancesAsync(OpenInstances.Key, ids => ids.Add(started), default);
+        }
+        catch (CorruptDocumentException corrupt)
+        {
+            await ReportAsync(OpenInstances.Key, corrupt.Message, default);
+            await ChangeInstancesAsync(OpenInstances.SpareKey, ids => ids.Add(started), default);
+        }
+    }
+
+    private Task ChangeInstancesAsync(string list, Func<ImmutableSortedSet<string>, ImmutableSortedSet<string>> change, CancellationToken ct) =>
+        documents.UpdateAsync<OpenInstances, bool>(list, stored =>
         {
             var before = stored?.Ids ?? [];
             var after = change(before);

@@ -285,6 +285,39 @@ public sealed class OpenOrderLogTests
     }
 
     [Fact]
+    public void An_instance_that_starts_while_the_list_of_instances_is_corrupt_is_found_by_the_others_and_taken_over()
+    {
+        Add(New(), "a");
+        var repair = Corrupt("app||open:instances");
+        Add(New(), "b");
+        Assert.Equal("open:instances", Assert.Single(Letters).EventId);
+        var heir = New();
+        Add(heir, "c");
+        TakeOver(heir);
+        Assert.Equal(["b", "c"], visited.Distinct().Order());
+        Assert.Equal(["b", "c"], Read(heir).Order());
+
+        repair();
+        TakeOver(heir);
+        Assert.Equal(["a", "b", "c"], visited.Distinct().Order());
+        over.UnionWith(["a", "b"]);
+        Sweep(heir);
+        Sweep(heir);
+        Assert.Equal(["app||open:i3"], store.Versions.Keys.Where(key => key.StartsWith("app||open:i", StringComparison.Ordinal) && store.Read(key).Value is OpenHead));
+        Assert.Equal([[], ["i3"]], store.All<OpenInstances>("app||open:instances").Select(list => list.Ids.ToArray()));
+    }
+
+    [Fact]
+    public void With_both_lists_of_instances_corrupt_no_log_is_started_and_nothing_is_left_of_the_attempts()
+    {
+        foreach (var key in OpenInstances.Keys) store.TryWrite($"app||{key}", new OpenHead(default, 0, 0), "");
+        var log = New();
+        for (var turn = 0; turn < 3; turn++) Assert.Throws<CorruptDocumentException>(() => Add(log, "a"));
+        Assert.DoesNotContain(store.Versions.Keys, key => key.StartsWith("app||open:i1", StringComparison.Ordinal));
+        Assert.Equal(2, store.All<OpenHead>("app||open:").Count());
+    }
+
+    [Fact]
     public void A_list_of_instances_that_cannot_be_written_fails_the_start_of_a_log_with_the_text_of_Redis()
     {
         Add(New(), "a");
@@ -341,10 +374,15 @@ public sealed class OpenOrderLogTests
     private DeadLetter[] Letters => [.. store.All<DeadLetter>("app||dead-letter:")];
 
     /// <returns>Restores it.</returns>
-    private Action Break<T>(string key, Func<T, T> change) where T : class
+    private Action Break<T>(string key, Func<T, T> change) where T : class => Replace(key, whole => change((T)whole));
+
+    /// <returns>Restores it.</returns>
+    private Action Corrupt(string key) => Replace(key, _ => "{}");
+
+    private Action Replace(string key, Func<object, object> change)
     {
         var (whole, etag) = store.Read(key);
-        store.TryWrite(key, change((T)whole!), etag);
+        store.TryWrite(key, change(whole!), etag);
         return () => store.TryWrite(key, whole!, store.Read(key).ETag);
     }
 
