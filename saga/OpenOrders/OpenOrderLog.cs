@@ -80,8 +80,11 @@ internal sealed class OpenOrderLog
     /// <summary>Orders per segment, at most.</summary>
     private const int SegmentMax = 500;
 
-    /// <summary>Segments and orders that one sweep visits, at most: it must end long before <see cref="HeartbeatTimeout"/>.</summary>
+    /// <summary>Segments and orders of one log that one sweep visits, at most.</summary>
     private const int VisitedMax = 1_000, VisitedOrdersMax = 5_000;
+
+    /// <summary>Orders that are visited between two looks at the clock: these must end long before <see cref="HeartbeatTimeout"/>.</summary>
+    private const int VisitMax = 100;
 
     /// <summary>An own segment is tracked again behind this many others, so that an order that stays open for days does not stretch the log.</summary>
     private const int TrackedAgainAfter = 100_000;
@@ -97,6 +100,9 @@ internal sealed class OpenOrderLog
 
     /// <summary>An instance whose heartbeat another instance has not seen change for this long is taken for dead.</summary>
     public static readonly TimeSpan HeartbeatTimeout = TimeSpan.FromSeconds(20);
+
+    /// <summary>After this time a sweep that goes on sends another heartbeat.</summary>
+    private static readonly TimeSpan HeartbeatPeriod = TimeSpan.FromSeconds(5);
 
     private readonly ISidecar sidecar;
     private readonly DocumentStore documents;
@@ -116,12 +122,28 @@ internal sealed class OpenOrderLog
     private Versioned<OpenHead> head;
     private long next;
     private long visited;
+    private long heartbeatSent;
 
-    private Dictionary<string, (DateTimeOffset Heartbeat, long SeenFirst)> heartbeats = [];
+    private Dictionary<string, OtherLog> otherLogs = [];
 
     /// <param name="Instance">The log that it is in.</param>
     /// <param name="Written">A timestamp of this process.</param>
     private sealed record Own(string Instance, OpenSegment Segment, long Written);
+
+    /// <summary>The log of another instance since its heartbeat has last changed.</summary>
+    /// <param name="seenFirst">When this process saw that, as a timestamp.</param>
+    private sealed class OtherLog(DateTimeOffset heartbeat, long seenFirst)
+    {
+        public DateTimeOffset Heartbeat => heartbeat;
+
+        public long SeenFirst => seenFirst;
+
+        /// <summary>The segment that the next sweep begins with.</summary>
+        public long From { get; set; }
+
+        /// <summary>The orders that were in it when this instance took it over or last visited it.</summary>
+        public IReadOnlyList<string> Orders { get; set; } = [];
+    }
 
     /// <param name="newInstance">Returns a unique name for a log.</param>
     /// <param name="deadLetters">Report corrupt documents of the log to an operator. Null: they are only logged.</param>
@@ -160,24 +182,13 @@ internal sealed class OpenOrderLog
         await SendHeartbeatAsync(ct);
         await TrackAgainAsync(ct);
         string? writer;
-        List<(long, OpenSegment)> due = [];
+        IReadOnlyList<(long, OpenSegment)> due;
         lock (ownGate)
         {
             writer = instance;
             // A gap behind Next of the head would look like the end to other instances.
-            var old = OfWriter().TakeWhile(mine => mine.Key < head.Value?.Next && clock.GetElapsedTime(mine.Value.Written) >= minAge).ToArray();
-            var from = visited;
-            (visited, var orders) = (0, 0);
-            foreach (var (sequence, mine) in old.SkipWhile(mine => mine.Key < from))
-            {
-                if (due.Count == VisitedMax || orders >= VisitedOrdersMax)
-                {
-                    visited = sequence;
-                    break;
-                }
-                due.Add((sequence, mine.Segment));
-                orders += mine.Segment.Orders.Length;
-            }
+            var old = OfWriter().TakeWhile(mine => mine.Key < head.Value?.Next && clock.GetElapsedTime(mine.Value.Written) >= minAge);
+            (due, visited) = TakePart(old.Select(mine => (mine.Key, mine.Value.Segment)), visited);
         }
         List<Exception> faults = [];
         if (writer is not null)
@@ -195,10 +206,14 @@ internal sealed class OpenOrderLog
         }
 
         var others = await ReadOtherLogsAsync(ct);
-        heartbeats = others.ToDictionary(other => other.Instance, other => SeenFirst(other.Instance, other.Head.Value!.Heartbeat));
+        var (before, seen) = (otherLogs, clock.GetTimestamp());
+        otherLogs = others.ToDictionary(other => other.Instance, other => See(other.Instance, other.Head.Value!.Heartbeat));
+        // Their writers live after all, or another instance has finished the take-over.
+        Leave(before.Values.Except(otherLogs.Values).SelectMany(log => log.Orders));
         foreach (var (other, heartbeat) in others)
         {
-            if (clock.GetElapsedTime(heartbeats[other].SeenFirst) <= HeartbeatTimeout) continue; // mutant: clocks-compared
+            // At the time of the read: the take-overs before this one may have lasted long.
+            if (clock.GetElapsedTime(otherLogs[other].SeenFirst, seen) <= HeartbeatTimeout) continue; // mutant: clocks-compared
             try
             {
                 await TakeOverAsync(other, heartbeat, callbacks, ct);
@@ -237,8 +252,28 @@ internal sealed class OpenOrderLog
         return all;
     }
 
-    private (DateTimeOffset Heartbeat, long SeenFirst) SeenFirst(string other, DateTimeOffset heartbeat) =>
-        heartbeats.TryGetValue(other, out var before) && before.Heartbeat == heartbeat ? before : (heartbeat, clock.GetTimestamp());
+    private OtherLog See(string other, DateTimeOffset heartbeat) =>
+        otherLogs.TryGetValue(other, out var before) && before.Heartbeat == heartbeat ? before : new(heartbeat, clock.GetTimestamp());
+
+    private void Leave(IEnumerable<string> orders)
+    {
+        lock (ownGate) left.AddRange(orders);
+    }
+
+    /// <returns>The segments that one sweep visits, beginning at <paramref name="from"/>, and where the next begins. 0: at the first.</returns>
+    private static (IReadOnlyList<(long Sequence, OpenSegment Segment)> Due, long Next) TakePart(
+        IEnumerable<(long Sequence, OpenSegment Segment)> segments, long from)
+    {
+        List<(long, OpenSegment)> due = [];
+        var orders = 0;
+        foreach (var (sequence, segment) in segments.SkipWhile(one => one.Sequence < from))
+        {
+            if (due.Count == VisitedMax || orders >= VisitedOrdersMax) return (due, sequence);
+            due.Add((sequence, segment));
+            orders += segment.Orders.Length;
+        }
+        return (due, 0);
+    }
 
     private async Task<IReadOnlyList<Task<bool>>> WriteAsync(IReadOnlyList<(string Id, JsonElement? Detail)> orders)
     {
@@ -275,7 +310,7 @@ internal sealed class OpenOrderLog
                     foreach (var (sequence, lost) in own.Where(one => one.Value.Instance == mine).ToArray())
                     {
                         open += lost.Segment.Orders.Length;
-                        left.AddRange(EntriesOf(lost.Segment).Select(entry => entry.OrderId));
+                        Leave(IdsOf(lost.Segment));
                         own.Remove(sequence);
                     }
                     if (instance == mine) instance = null;
@@ -309,6 +344,7 @@ internal sealed class OpenOrderLog
         {
             if (instance is null || head.Value is null) return;
             before = head;
+            heartbeatSent = clock.GetTimestamp();
             heartbeat = new(clock.GetUtcNow(), OfWriter().Select(mine => mine.Key).FirstOrDefault(next), Math.Max(next, head.Value.Next));
         }
         await sidecar.TrySaveAsync(before, heartbeat, null, ct);
@@ -365,7 +401,13 @@ internal sealed class OpenOrderLog
             if (!await sidecar.TrySaveAsync(heartbeat, heartbeat.Value with { Next = end }, null, ct)) return;
         }
 
-        var closed = await CompactAsync(other, segments, callbacks, ct);
+        var taken = otherLogs[other];
+        string[] orders = [.. segments.SelectMany(one => IdsOf(one.Segment))];
+        // Another instance that takes it over too has dropped them.
+        Leave(taken.Orders.Except(orders));
+        taken.Orders = orders;
+        (var due, taken.From) = TakePart(segments, taken.From);
+        var closed = await CompactAsync(other, due, callbacks, ct);
         if (!isReadable || closed.Count < segments.Count) return;
         foreach (var list in OpenInstances.Keys)
         {
@@ -425,7 +467,12 @@ internal sealed class OpenOrderLog
             {
                 entries.AddRange(EntriesOf(segments[end].Segment));
             }
-            var open = await callbacks.FindOpenAsync(entries, ct);
+            HashSet<string> open = [];
+            foreach (var visit in entries.Chunk(VisitMax))
+            {
+                if (clock.GetElapsedTime(heartbeatSent) >= HeartbeatPeriod) await SendHeartbeatAsync(ct);
+                open.UnionWith(await callbacks.FindOpenAsync(visit, ct));
+            }
             foreach (var (sequence, segment) in segments.Skip(from).Take(end - from))
             {
                 if (segment.Orders.Any(open.Contains)) continue;
@@ -442,6 +489,8 @@ internal sealed class OpenOrderLog
     private static IEnumerable<OpenEntry> EntriesOf(OpenSegment segment) =>
         // A stored id may be null, which no order has.
         segment.Orders.Select((id, at) => new OpenEntry(id ?? "", segment.Written, segment.Details?[at]));
+
+    private static IEnumerable<string> IdsOf(OpenSegment segment) => EntriesOf(segment).Select(entry => entry.OrderId);
 
     private async Task<IReadOnlyList<(string Instance, Versioned<OpenHead> Head)>> ReadOtherLogsAsync(CancellationToken ct)
     {

@@ -160,7 +160,7 @@ public sealed class BatcherTests
         var written = await SingleThread.RunAsync(() => Task.WhenAll(Enumerable.Range(0, 10).Select(at =>
             sidecar.TrySaveAsync(new Versioned<Note>($"k{at}", null, ""), new Note($"{at}"), null, default))));
         Assert.Equal(Enumerable.Range(0, 10).Select(at => at != 3), written);
-        // And one that tells the conflict from an outage.
+        // One of them tells the conflict from a fault.
         Assert.Equal(11, dapr.Calls);
         var read = await SingleThread.RunAsync(() => sidecar.ReadManyAsync<Note>(["k3", "k4", "absent"], default));
         Assert.Equal(["another writer's", "4", null], read.Select(document => document.Value?.Text));

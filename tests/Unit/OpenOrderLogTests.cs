@@ -165,6 +165,101 @@ public sealed class OpenOrderLogTests
     }
 
     [Fact]
+    public void A_writer_whose_sweep_lasts_long_is_not_taken_over()
+    {
+        var (writer, other) = (New(), New());
+        Do(async () =>
+        {
+            var added = Enumerable.Range(0, 2_000).Select(at => writer.AddAsync($"o{at}", default)).ToArray();
+            foreach (var one in added) await one;
+        });
+        Sweep(writer);
+        Sweep(other);
+        visited.Clear();
+        HashSet<string> asked = [];
+        Do(() => writer.SweepAsync(TimeSpan.Zero, new(async (entries, ct) =>
+        {
+            asked.UnionWith(entries.Select(entry => entry.OrderId));
+            Pass(TimeSpan.FromSeconds(6));
+            await other.SweepAsync(TimeSpan.Zero, new(VisitAsync, EndedAsync), ct);
+            return entries.Select(entry => entry.OrderId).ToHashSet();
+        }, EndedAsync), default));
+        Assert.Equal(2_000, asked.Count);
+        Assert.Empty(visited);
+        Add(writer, "next");
+        Assert.Equal(2_001, Read(other).Count);
+    }
+
+    [Fact]
+    public void A_long_take_over_goes_on_in_the_next_sweep_and_is_finished()
+    {
+        var dead = New();
+        Do(async () =>
+        {
+            var added = Enumerable.Range(0, 12_000).Select(at => dead.AddAsync($"o{at}", default)).ToArray();
+            foreach (var one in added) await one;
+        });
+        over.UnionWith(Enumerable.Range(0, 12_000).Where(at => at != 7).Select(at => $"o{at}"));
+        var heir = New();
+        Sweep(heir);
+        Pass(OpenOrderLog.HeartbeatTimeout + TimeSpan.FromSeconds(1));
+        for (var turn = 0; turn < 6; turn++)
+        {
+            visited.Clear();
+            Sweep(heir);
+            Assert.InRange(visited.Count, 1, 6_000);
+        }
+        // All but those of one segment.
+        Assert.Equal(11_500, ended.Distinct().Count());
+        over.Add("o7");
+        for (var turn = 0; turn < 3; turn++) Sweep(heir);
+        Assert.Equal(12_000, ended.Distinct().Count());
+        Assert.DoesNotContain(store.Find<OpenSegment>("app||open:i1:"), segment => !segment.Sealed);
+        Assert.Null(store.Read("app||open:i1").Value);
+        Assert.Empty(Read(heir));
+    }
+
+    [Fact]
+    public void A_long_take_over_does_not_make_another_log_look_dead()
+    {
+        Add(New(), "a");
+        var (alive, heir) = (New(), New());
+        Add(alive, "b");
+        Sweep(heir);
+        Pass(OpenOrderLog.HeartbeatTimeout + TimeSpan.FromSeconds(1));
+        Sweep(alive);
+        Do(() => heir.SweepAsync(TimeSpan.Zero, new((entries, ct) =>
+        {
+            Pass(OpenOrderLog.HeartbeatTimeout + TimeSpan.FromSeconds(1));
+            return VisitAsync(entries, ct);
+        }, EndedAsync), default));
+        Assert.Contains("a", visited);
+        Add(alive, "c");
+        Assert.Equal("c", Assert.Single(((OpenSegment)store.Read("app||open:i2:1").Value!).Orders));
+    }
+
+    [Fact]
+    public void Orders_that_another_instance_has_finished_leave_all_that_took_them_over()
+    {
+        Add(New(), "a", "b");
+        OpenOrderLog[] heirs = [New(), New()];
+        foreach (var heir in heirs) Sweep(heir);
+        Pass(OpenOrderLog.HeartbeatTimeout + TimeSpan.FromSeconds(1));
+        foreach (var heir in heirs) Sweep(heir);
+        Assert.Equal(["a", "b"], visited.Distinct().Order());
+        over.Add("a");
+        Sweep(heirs[0]);
+        left.Clear();
+        foreach (var _ in (int[])[1, 2]) Sweep(heirs[1]);
+        Assert.Equal(["a"], left);
+        over.Add("b");
+        Sweep(heirs[0]);
+        left.Clear();
+        foreach (var _ in (int[])[1, 2]) Sweep(heirs[1]);
+        Assert.Equal(["b"], left);
+    }
+
+    [Fact]
     public void A_corrupt_head_stops_no_other_log()
     {
         Add(New(), "a");

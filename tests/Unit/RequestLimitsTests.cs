@@ -172,18 +172,22 @@ public sealed class RequestLimitsTests : IDisposable
     {
         var sleeper = new OrdersAlone();
         var heir = new OrdersAlone(beside: sleeper);
-        var (world, placed) = (sleeper.World, Hazards.ScriptedShop.OrderOf(number: 1));
-        world.Run(() => sleeper.Placing.StoreAsync(placed, default));
+        var world = sleeper.World;
+        Place(1);
         SweepOnce(heir);
         world.Clock.AdvanceTo(world.Clock.GetUtcNow() + OpenOrderLog.HeartbeatTimeout + TimeSpan.FromSeconds(1));
         SweepOnce(heir);
         Assert.Equal((1, 1), (sleeper.Gauge.Count, heir.Gauge.Count));
 
         // Its log is sealed, which it finds when it appends.
-        var next = Hazards.ScriptedShop.OrderOf(number: 2);
-        world.Run(() => sleeper.Placing.StoreAsync(next, default));
+        Place(2);
         SweepOnce(sleeper);
-        Assert.Equal((1, 1), (sleeper.Gauge.GetCount(placed.UserId), heir.Gauge.GetCount(placed.UserId)));
+        Assert.Equal((1, 1), (sleeper.Gauge.Count, heir.Gauge.Count));
+
+        void Place(int number) => world.Run(() => sleeper.Placing.StoreAsync(Hazards.ScriptedShop.OrderOf(number: number) with
+        {
+            Placed = world.Clock.GetUtcNow(), Timeline = [new(world.Clock.GetUtcNow(), "order-created", "", Orders.OrderStatus.Pending, null)],
+        }, default));
 
         void SweepOnce(OrdersAlone at) => world.Run(async () =>
         {
