@@ -25,6 +25,25 @@ need_chromium() {
   command -v chromium >/dev/null
 }
 
+# need_prometheus: prints the folder with prometheus and promtool: one of PATH, or that of Debian's package, which is unpacked into a cache and not
+# installed. False when there is none.
+need_prometheus() {
+  local found cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/daprsaga/prometheus unpacked
+  found=$(command -v promtool) && [ -x "${found%/*}/prometheus" ] && { echo "${found%/*}"; return; }
+  if [ ! -x "$cache/usr/bin/promtool" ]; then
+    command -v apt-get >/dev/null && command -v dpkg >/dev/null && mkdir -p "${cache%/*}" && unpacked=$(mktemp -d "$cache.XXXXXX") || return 1
+    echo "Downloading prometheus with apt-get (it is not on this machine) into $cache." >&2
+    if ! (cd "$unpacked" && { apt-get download prometheus || { apt-get update && apt-get download prometheus; }; } && dpkg -x prometheus_*.deb .) >/dev/null 2>&1; then
+      rm -rf "$unpacked"
+      return 1
+    fi
+    rm -f "$unpacked"/*.deb
+    # Another process may have been faster.
+    mv -T "$unpacked" "$cache" 2>/dev/null || rm -rf "$unpacked"
+  fi
+  [ -x "$cache/usr/bin/promtool" ] && echo "$cache/usr/bin"
+}
+
 # daprd_path: prints where daprd is: where 'dapr init' puts it, or else in PATH. False when there is none.
 daprd_path() {
   local initialized="${DAPR_RUNTIME_PATH:-${HOME:-}}/.dapr/bin/daprd"

@@ -6,6 +6,8 @@
 #   ./run.sh demo [--json]     plays the four scenarios in both patterns against the real services, and stops; exit code 1 if one differs
 #   ./run.sh --standin ...     with the stand-in even where Dapr is installed
 #   ./run.sh --embedded ...    with the stand-in and without Redis: everything is in memory, and gone at the end
+#
+#   ENGINE=rabbitmq-postgresql ./run.sh ...    under Dapr, with the component files of deploy/engines/rabbitmq-postgresql instead of components/
 set -euo pipefail
 cd "$(dirname "$0")"
 . ./needs.sh
@@ -17,10 +19,32 @@ for word in "$@"; do
     --standin) standin=1 ;;
     demo) demo=1 ;;
     --json) json=--json ;;
-    -h | --help) sed -n '2,9s/^# \{0,1\}//p' run.sh; exit 0 ;;
+    -h | --help) sed -n '2,11s/^# \{0,1\}//p' run.sh; exit 0 ;;
     *) echo "I do not know '$word'. Try: ./run.sh [--standin | --embedded] [demo [--json]]" >&2; exit 1 ;;
   esac
 done
+
+daprd=""
+if [ -z "$standin$embedded" ] && command -v dapr >/dev/null; then
+  daprd=$(daprd_path) || echo "'dapr' is here, but daprd is not: 'dapr init' installs it. Going on with the stand-in; ./run.sh --standin does so without this line." >&2
+fi
+
+# The folder of the component files.
+components=components
+if [ -n "${ENGINE:-}" ]; then
+  engines=(deploy/engines/*/)
+  engines=("${engines[@]%/}")
+  engines=("${engines[@]#deploy/engines/}")
+  if [[ " ${engines[*]} " != *" $ENGINE "* ]]; then
+    echo "ENGINE is '$ENGINE', and deploy/engines has: ${engines[*]}." >&2
+    exit 1
+  fi
+  if [ -z "$daprd" ]; then
+    echo "ENGINE=$ENGINE needs Dapr: the stand-in for it has only Redis and memory." >&2
+    exit 1
+  fi
+  components=deploy/engines/$ENGINE
+fi
 
 # lock_run: one run at a time in this folder, or a sentence and exit 1. All processes of a run inherit descriptor 9, so that the lock lasts until the last
 # of them has ended, even when this script was killed.
@@ -67,7 +91,7 @@ trap stop EXIT
 trap 'stop; exit 130' INT
 trap 'stop; exit 143' TERM
 
-if [ -z "$embedded" ] && ! redis_answers 6379; then
+if [ -z "$embedded" ] && grep -q '^  type: .*\.redis$' "$components"/*.yaml && ! redis_answers 6379; then
   if need_redis 9>&-; then
     # Its own session: Ctrl-C is for the services first.
     if ! redis_answers 6379; then
@@ -79,14 +103,13 @@ if [ -z "$embedded" ] && ! redis_answers 6379; then
       done
     fi
   else
+    if [ -n "${ENGINE:-}" ]; then
+      echo "ENGINE=$ENGINE needs a Redis on localhost:6379, and there is neither one nor the right to install one." >&2
+      exit 1
+    fi
     echo "There is no Redis on localhost:6379 and no right to install one: running with everything in memory (--embedded)." >&2
-    embedded=--embedded
+    embedded=--embedded daprd=""
   fi
-fi
-
-daprd=""
-if [ -z "$standin$embedded" ] && command -v dapr >/dev/null; then
-  daprd=$(daprd_path) || echo "'dapr' is here, but daprd is not: 'dapr init' installs it. Going on with the stand-in; ./run.sh --standin does so without this line." >&2
 fi
 
 echo "Building (the first time this takes a minute or two)." >&2
@@ -113,13 +136,22 @@ export DAPR_API_TOKEN APP_API_TOKEN
 # An older file keeps its mode when it is written over.
 rm -f .data/tokens
 (umask 077 && printf 'DAPR_API_TOKEN=%q\nAPP_API_TOKEN=%q\n' "$DAPR_API_TOKEN" "$APP_API_TOKEN" >.data/tokens)
+# ./shop doctor reads the component files.
+echo "$components" >.data/components
+
+run_file=dapr.yaml
+if [ "$components" != components ]; then
+  run_file=.data/dapr.yaml
+  # Its paths are relative to its folder.
+  sed -e "s#: \[components\]#: [../$components]#" -e 's#: components/#: ../components/#' -e 's#: services/#: ../services/#' dapr.yaml >"$run_file"
+fi
 
 program=artifacts/bin/daprd/release/daprd.dll
 shop=(dotnet artifacts/bin/Shop/release/Shop.dll)
 
 if [ -n "$daprd" ]; then
-  runner=(dapr run -f dapr.yaml)
-  echo "Running under Dapr: daprd $("$daprd" --version), dapr $(dapr --version | awk '/^CLI version:/ { print $3 }')." >&2
+  runner=(dapr run -f "$run_file")
+  echo "Running under Dapr: daprd $("$daprd" --version), dapr $(dapr --version | awk '/^CLI version:/ { print $3 }')${ENGINE:+, on $components}." >&2
   if [ "$daprd" != "${DAPR_RUNTIME_PATH:-${HOME:-}}/.dapr/bin/daprd" ]; then
     # 'dapr run' looks for it in no other place.
     mkdir -p .data/.dapr/bin
@@ -127,7 +159,7 @@ if [ -n "$daprd" ]; then
     export DAPR_RUNTIME_PATH="$PWD/.data"
   fi
 else
-  runner=(dotnet "$program" run -f dapr.yaml $embedded)
+  runner=(dotnet "$program" run -f "$run_file" $embedded)
   echo "Running with the stand-in for Dapr (standins/daprd), which behaves as daprd $(dotnet "$program" --version)." >&2
 fi
 

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 namespace Shop.Doctor;
 
 /// <summary>The result of one check.</summary>
-/// <param name="Subject">A service, its sidecar, or Redis.</param>
+/// <param name="Subject">A service, its sidecar, a component, or Redis.</param>
 /// <param name="Check">Such as "health", "clock", "dead-letter topics".</param>
 /// <param name="Observed">What was found.</param>
 /// <param name="Advice">What to do. Empty: nothing.</param>

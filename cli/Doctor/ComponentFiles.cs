@@ -6,9 +6,6 @@ namespace Shop.Doctor;
 /// <summary>Facts from Dapr's component files that the sidecars' metadata lacks.</summary>
 internal sealed class ComponentFiles
 {
-    /// <summary>Connections that are enough for the subscriptions of Orders, those of a few more participants, and as many that have just ended.</summary>
-    private const int PoolMin = 50;
-
     private readonly YamlMappingNode[] documents;
 
     private ComponentFiles(YamlMappingNode[] documents) => this.documents = documents;
@@ -34,54 +31,13 @@ internal sealed class ComponentFiles
         && GetNode(policies, "spec", "policies", "retries", retry) is not null);
 
     /// <summary>Settings that lose orders or money, in the state stores and brokers of these files.</summary>
-    public IEnumerable<CheckResult> FindHazards()
+    public IEnumerable<CheckResult> FindHazards() => GetDocuments("Component").SelectMany(component =>
     {
-        foreach (var component in GetDocuments("Component"))
-        {
-            var (name, type, settings) = (GetText(component, "metadata", "name"), GetText(component, "spec", "type"), GetSettings(component));
-            string? Find(string setting) => settings.GetValueOrDefault(setting) is { Length: > 0 } value ? value : null;
-            if (type.StartsWith("state.", StringComparison.Ordinal))
-            {
-                if (Find("ttlInSeconds") is { } ttl && !ttl.StartsWith('-'))
-                {
-                    yield return CheckResult.Warning(name, "ttlInSeconds",
-                        $"Documents expire after {ttl} s by default. The services override it with every write; other writers may not.",
-                        "Remove ttlInSeconds from the component.");
-                }
-            }
-            else if (type.StartsWith("pubsub.", StringComparison.Ordinal))
-            {
-                if (Find("consumerID") is { } consumer && !consumer.Contains("{appID}", StringComparison.OrdinalIgnoreCase))
-                {
-                    yield return CheckResult.Problem(name, "consumerID",
-                        $"All services share the consumer group '{consumer}', so that each event reaches only one of them.",
-                        "Remove consumerID from the component, or make it {appID}.");
-                }
-                if (Find("consumerID") is { } changing && changing.Contains("{uuid}", StringComparison.OrdinalIgnoreCase))
-                {
-                    yield return CheckResult.Problem(name, "consumerID",
-                        "Every start has a new consumer group, so that events are lost that came while a service was down.",
-                        "Remove consumerID from the component, or make it {appID}.");
-                }
-                if (type.EndsWith(".redis", StringComparison.Ordinal) && (!int.TryParse(Find("poolSize"), out var pool) || pool < PoolMin))
-                {
-                    yield return CheckResult.Warning(name, "poolSize",
-                        $"It is {Find("poolSize") ?? "not set, and so 10 for each processor"}: every subscription keeps a connection, and with none left the sidecar "
-                            + "neither publishes nor acknowledges.",
-                        "Set poolSize in the component, as in components/pubsub.yaml.");
-                }
-                foreach (var setting in (string[])["processingTimeout", "redeliverInterval"])
-                {
-                    if (type.EndsWith(".redis", StringComparison.Ordinal) && Find(setting) is { } value && value.TrimEnd('m', 's', 'h') == "0")
-                    {
-                        yield return CheckResult.Problem(name, setting,
-                            $"It is {value}: an event that a crashed service had read is never delivered again.",
-                            $"Set {setting} in the component, as in components/pubsub.yaml.");
-                    }
-                }
-            }
-        }
-    }
+        var settings = GetSettings(component);
+        return ComponentHazards.Find(
+            GetText(component, "metadata", "name"), GetText(component, "spec", "type"),
+            setting => settings.GetValueOrDefault(setting) is { Length: > 0 } value ? value : null);
+    });
 
     private IEnumerable<YamlMappingNode> GetDocuments(string kind) => documents.Where(document => GetText(document, "kind") == kind);
 

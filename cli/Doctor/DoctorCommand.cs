@@ -8,7 +8,7 @@ using YamlDotNet.Core;
 
 namespace Shop.Doctor;
 
-/// <summary>Checks services, sidecars and Redis, and prints what is wrong and what to do.</summary>
+/// <summary>Checks services, sidecars, store and broker, and prints what is wrong and what to do.</summary>
 internal static class DoctorCommand
 {
     private static readonly JsonSerializerOptions AsJson = new(JsonSerializerDefaults.Web)
@@ -35,12 +35,14 @@ internal static class DoctorCommand
         ];
         var components = new Option<string>("--components")
         {
-            Description = "The folder of Dapr's component files, which name the Redis.",
-            DefaultValueFactory = _ => "components",
+            Description = "The folder of Dapr's component files.",
+            // ./shop sets it to the folder that ./run.sh has used last.
+            DefaultValueFactory = _ => Environment.GetEnvironmentVariable("SHOP_COMPONENTS") is { Length: > 0 } folder ? folder : "components",
         };
         var doctor = new Command("doctor", """
-            Check services, their sweeps and dead letters, sidecars and Redis, and print what is wrong and what to do. Exits with 1 when orders
-            fail, wait or are lost because of it, with 3 when no service answers.
+            Check services, their sweeps and dead letters, sidecars, state store and broker, and print what is wrong and what to do. The store is
+            tried through each sidecar, with a document of its own; a Redis is also asked directly. Exits with 1 when orders fail, wait or are lost
+            because of it, with 3 when no service answers.
 
               shop doctor
               shop doctor --json | jq '.[] | select(.verdict != "ok")'
@@ -88,6 +90,7 @@ internal static class DoctorCommand
         List<CheckResult> all = [.. results];
         if (await SidecarCheck.ReadAsync(service, sidecar.Grpc, all, ct) is not { } metadata) return new(service.Name, all, null, null, version);
         all.AddRange(SidecarCheck.Evaluate(service, metadata, wanted));
+        if (await SidecarCheck.ProbeStoreAsync(service, sidecar.Grpc, metadata, ct) is { } probed) all.Add(probed);
         return new(service.Name, all, metadata, await ReadinessCheck.ReadAsync(service.AppId, sidecar.Http, ct), version);
     }
 
@@ -106,7 +109,7 @@ internal static class DoctorCommand
                         "Give targets.components.pubsub.inbound a retry in resiliency.yaml."),
                 .. files.FindHazards(),
                 .. redis.SelectMany(result => result),
-                .. stores.GetUnchecked(endpoints.Count),
+                .. stores.Describe(endpoints.Count),
             ];
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or YamlException)
@@ -114,8 +117,8 @@ internal static class DoctorCommand
             return
             [
                 CheckResult.Warning(folder, "files", $"They cannot be read: {fault.Message}",
-                    "Give the folder of Dapr's component files as --components: they name the Redis."),
-                .. (stores with { Types = [.. stores.Types.Where(component => !component.Type.EndsWith(".redis", StringComparison.Ordinal))] }).GetUnchecked(0),
+                    "Give the folder of Dapr's component files as --components: settings that lose orders are in them, and the address of a Redis."),
+                .. (stores with { Types = [.. stores.Types.Where(component => !component.Type.EndsWith(".redis", StringComparison.Ordinal))] }).Describe(0),
             ];
         }
     }

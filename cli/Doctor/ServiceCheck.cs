@@ -32,9 +32,11 @@ internal static class ServiceCheck
             using var call = new HealthService.HealthClient(service.Channel).CheckAsync(new(), deadline: Now + Timeout, cancellationToken: ct);
             var headers = await call.ResponseHeadersAsync;
             var status = (await call).Status;
-            List<CheckResult> results = [CheckHealth(service, status, Stopwatch.GetElapsedTime(begun))];
+            var took = Stopwatch.GetElapsedTime(begun);
+            var readiness = status == Status.Serving ? "" : await ServicePage.ReadAsync(service, ServicePage.Readiness, ct);
+            List<CheckResult> results = [CheckHealth(service, status, took, readiness)];
             if (ClockCheck.GetOffset(headers.GetValue("date"), Now) is { } offset) results.Add(ClockCheck.Evaluate(service.Name, offset));
-            var metrics = await MetricsPage.ReadAsync(service, ct);
+            var metrics = await ServicePage.ReadAsync(service, ServicePage.Metrics, ct);
             if (metrics.Length > 0) results.AddRange(SweepCheck.Evaluate(service.Name, metrics));
             results.AddRange(await DeadLettersCheck.RunAsync(service.Name, letters, ct));
             return (results, await ReadSubscriptionsAsync(service, ct), VersionCheck.GetVersion(metrics));
@@ -68,10 +70,12 @@ internal static class ServiceCheck
                     : $"It is {owner}: end it (kill {owner.ProcessId}) and start the shop, or say where {subject} is with {option}.");
     }
 
-    private static CheckResult CheckHealth(ServiceEndpoint service, Status status, TimeSpan took) => status == Status.Serving
+    /// <param name="readiness">What the service says about it: the status, and a line for each thing that is wrong. Empty: unknown.</param>
+    public static CheckResult CheckHealth(ServiceEndpoint service, Status status, TimeSpan took, string readiness) => status == Status.Serving
         ? CheckResult.Ok(service.Name, Health, $"serves at {service.Address}, answered in {took.TotalMilliseconds:0} ms")
-        : CheckResult.Problem(service.Name, Health, $"{service.Address} answers, but is {status}",
-            "Its sidecar does not answer or is not ready: see below why. The service becomes ready by itself once the sidecar is.");
+        : CheckResult.Problem(service.Name, Health,
+            string.Join(" ", [$"{service.Address} answers, but is {status}.", .. readiness.Split('\n').Skip(1).Where(line => line.Length > 0)]),
+            "See below what its sidecar says. The service becomes ready by itself once the sidecar, its components and the state store are.");
 
     /// <summary>Makes the call that a sidecar makes at its start.</summary>
     private static async Task<IReadOnlyList<TopicSubscription>?> ReadSubscriptionsAsync(ServiceEndpoint service, CancellationToken ct)

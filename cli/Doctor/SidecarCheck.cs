@@ -14,6 +14,8 @@ internal static class SidecarCheck
 
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(3);
 
+    private const string StateStore = "statestore";
+
     /// <returns>Null: no answer; the reason is added to <paramref name="results"/>.</returns>
     public static async Task<GetMetadataResponse?> ReadAsync(
         ServiceEndpoint service, string address, List<CheckResult> results, CancellationToken ct)
@@ -21,9 +23,7 @@ internal static class SidecarCheck
         using var channel = GrpcChannel.ForAddress(address);
         try
         {
-            Metadata headers = [];
-            if (Environment.GetEnvironmentVariable("DAPR_API_TOKEN") is { Length: > 0 } token) headers.Add("dapr-api-token", token);
-            return await new DaprClient(channel).GetMetadataAsync(new(), headers, TimeProvider.System.GetUtcNow().UtcDateTime + Timeout, ct);
+            return await new DaprClient(channel).GetMetadataAsync(new(), CreateHeaders(), TimeProvider.System.GetUtcNow().UtcDateTime + Timeout, ct);
         }
         catch (RpcException fault) when (fault.StatusCode == StatusCode.Unauthenticated)
         {
@@ -39,6 +39,15 @@ internal static class SidecarCheck
         return null;
     }
 
+    /// <summary>Tries the state store through the sidecar.</summary>
+    /// <returns>Null: the sidecar has none, or is that of another service.</returns>
+    public static async Task<CheckResult?> ProbeStoreAsync(ServiceEndpoint service, string address, GetMetadataResponse metadata, CancellationToken ct)
+    {
+        if (metadata.Id != service.AppId || FindComponent(metadata, StateStore, "state.") is null) return null;
+        using var channel = GrpcChannel.ForAddress(address);
+        return await new StoreProbe(new(channel), CreateHeaders(), service.AppId, ct).RunAsync(GetName(service));
+    }
+
     /// <param name="wanted">The topics that the service subscribes to. Null: unknown.</param>
     public static IEnumerable<CheckResult> Evaluate(ServiceEndpoint service, GetMetadataResponse metadata, IReadOnlyList<TopicSubscription>? wanted)
     {
@@ -50,7 +59,7 @@ internal static class SidecarCheck
             yield break;
         }
         yield return CheckApp(subject, service, metadata);
-        yield return CheckComponent(subject, metadata, "statestore", "state.");
+        yield return CheckComponent(subject, metadata, StateStore, "state.");
         yield return CheckComponent(subject, metadata, "pubsub", "pubsub.");
         yield return CheckPolicies(subject, metadata);
         foreach (var result in CheckSubscriptions(subject, metadata, wanted)) yield return result;
@@ -87,9 +96,7 @@ internal static class SidecarCheck
 
     private static CheckResult CheckComponent(string subject, GetMetadataResponse metadata, string name, string kind)
     {
-        var component = metadata.RegisteredComponents.FirstOrDefault(
-            component => component.Name == name && component.Type.StartsWith(kind, StringComparison.Ordinal));
-        if (component is null)
+        if (FindComponent(metadata, name, kind) is not { } component)
         {
             return CheckResult.Problem(subject, name, $"It has no {kind}* component of this name.",
                 $"See that it is started with --resources-path components, and that components/{name}.yaml has it in its scopes.");
@@ -98,6 +105,11 @@ internal static class SidecarCheck
         {
             return CheckResult.Problem(subject, name, $"{component.Type} cannot compare ETags.",
                 "Use a state store that can, such as state.redis: every change of the saga is a compare-and-set.");
+        }
+        if (kind == "state." && !component.Capabilities.Contains("TTL"))
+        {
+            return CheckResult.Warning(subject, name, $"{component.Type} does not expire documents: closed orders and their records stay for ever.",
+                "Use a state store that can, such as state.redis or state.postgresql, or delete what is older than 7 days yourself.");
         }
         return component.Type.EndsWith("in-memory", StringComparison.Ordinal)
             ? CheckResult.Warning(subject, name, $"{component.Type}: lost when it stops", "Start the shop without --embedded to keep the data.")
@@ -146,6 +158,17 @@ internal static class SidecarCheck
                 ? CheckResult.Problem(subject, "dead-letter topics", $"Not consumed: {string.Join(", ", unconsumed)}.",
                     "Start the sidecar again: it reads the subscriptions of the service only once.")
                 : CheckResult.Ok(subject, "dead-letter topics", $"{string.Join(", ", letters)}, consumed by the service itself");
+    }
+
+    private static RegisteredComponents? FindComponent(GetMetadataResponse metadata, string name, string kind) =>
+        metadata.RegisteredComponents.FirstOrDefault(
+            component => component.Name == name && component.Type.StartsWith(kind, StringComparison.Ordinal));
+
+    private static Metadata CreateHeaders()
+    {
+        Metadata headers = [];
+        if (Environment.GetEnvironmentVariable("DAPR_API_TOKEN") is { Length: > 0 } token) headers.Add("dapr-api-token", token);
+        return headers;
     }
 
     private static string GetName(ServiceEndpoint service) => $"{service.AppId} sidecar";

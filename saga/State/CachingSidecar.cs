@@ -17,7 +17,7 @@ internal sealed class CachingSidecar(ISidecar behind, int suspendAfterMiss = 1_0
     public async Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken ct) where T : class
     {
         var read = await behind.ReadAsync<T>(key, ct);
-        cache.Learn(read.ETag);
+        cache.Learn(read);
         return read;
     }
 

@@ -10,6 +10,8 @@ namespace Saga.State;
 /// <remarks>
 /// An entry is a prediction. A write by another process makes it stale and costs one failed compare-and-set, after which the document is
 /// read; a stale entry is never trusted for an answer that writes nothing. An evicted entry costs a read.
+/// An ETag of an own write is predicted only where the store was seen to count: Dapr promises nothing about ETags. Redis counts the versions of a
+/// document; PostgreSQL has UUIDs, or the numbers of its transactions.
 /// </remarks>
 /// <param name="suspendAfterMiss">
 /// Updates that read before they write after a stale entry was met, at least 0: where several processes write the same documents, most
@@ -23,8 +25,10 @@ internal sealed class VersionCache(int suspendAfterMiss)
     private readonly Lock gate = new();
     private Dictionary<string, object> current = [];
     private Dictionary<string, object> previous = [];
-    /// <summary>The store counts its versions from 1. False until its first ETag has shown that.</summary>
-    private bool isCounter;
+    /// <summary>A document was read with the ETag that had been predicted for it. False again after a stale entry.</summary>
+    private bool counts;
+    /// <summary>An ETag that is no number was read: it is neither predicted nor compared.</summary>
+    private bool isOpaque;
     private int readsLeft;
 
     public bool TryGet<T>(string key, out Versioned<T> document) where T : class
@@ -37,34 +41,41 @@ internal sealed class VersionCache(int suspendAfterMiss)
                 readsLeft--;
                 return false;
             }
-            if (!current.TryGetValue(key, out var known) && !previous.TryGetValue(key, out known)) return false;
-            document = (Versioned<T>)known;
+            if (Find<T>(key) is not { } known || known.IsPredicted && !counts) return false;
+            document = known;
             return true;
         }
     }
 
-    /// <summary>Learns from an ETag that the store has returned. A store with other ETags refuses a predicted one, and not as a conflict.</summary>
-    public void Learn(string etag)
+    /// <summary>Learns from what the store has returned how it makes ETags.</summary>
+    public void Learn<T>(Versioned<T> read) where T : class
     {
-        if (etag.Length > 0) Volatile.Write(ref isCounter, TryParseCounter(etag, out _));
+        if (read.ETag.Length == 0) return;
+        lock (gate)
+        {
+            if (TryParseNumber(read.ETag) is null) (isOpaque, counts) = (true, false);
+            else if (Find<T>(read.Key) is { IsPredicted: true } written && written.ETag == read.ETag) counts = true;
+        }
     }
 
     /// <summary>Caches what this process wrote over <paramref name="read"/>.</summary>
     public void OnWritten<T>(Versioned<T> read, T value) where T : class
     {
-        if (PredictETagAfter(read.ETag) is not { } version) return;
-        lock (gate) Add(new Versioned<T>(read.Key, value, version));
+        lock (gate)
+        {
+            if (PredictETagAfter(read.ETag) is { } version) Add(new Versioned<T>(read.Key, value, version, IsPredicted: true));
+        }
     }
 
     /// <summary>Caches what was read, unless this process has written a newer version meanwhile.</summary>
     public void OnRead<T>(Versioned<T> read) where T : class
     {
-        Learn(read.ETag);
-        if (!TryParseCounter(read.ETag, out var version)) return;
+        Learn(read);
+        if (TryParseNumber(read.ETag) is not { } version) return;
         lock (gate)
         {
-            var isKnown = current.TryGetValue(read.Key, out var known) || previous.TryGetValue(read.Key, out known);
-            if (isKnown && TryParseCounter(((Versioned<T>)known!).ETag, out var written) && written >= version) return;
+            // Versions of a store that does not count say nothing about which is newer.
+            if (Find<T>(read.Key) is { } known && (TryParseNumber(known.ETag) >= version || known.IsPredicted && !counts)) return;
             Add(read);
         }
     }
@@ -80,8 +91,11 @@ internal sealed class VersionCache(int suspendAfterMiss)
 
     public void Suspend()
     {
-        lock (gate) readsLeft = suspendAfterMiss;
+        lock (gate) (readsLeft, counts) = (suspendAfterMiss, false);
     }
+
+    private Versioned<T>? Find<T>(string key) where T : class =>
+        (current.TryGetValue(key, out var known) || previous.TryGetValue(key, out known)) && known is Versioned<T> document ? document : null;
 
     private void Add<T>(Versioned<T> document) where T : class
     {
@@ -89,11 +103,12 @@ internal sealed class VersionCache(int suspendAfterMiss)
         current[document.Key] = document;
     }
 
-    /// <summary>Null: ETags of this store cannot be predicted. Dapr promises nothing about them; Redis and some other stores count.</summary>
+    /// <returns>Null: ETags of this store cannot be predicted.</returns>
     private string? PredictETagAfter(string etag) =>
-        etag.Length == 0 ? (Volatile.Read(ref isCounter) ? "1" : null)
-        : TryParseCounter(etag, out var version) ? (version + 1).ToString(CultureInfo.InvariantCulture)
-        : null;
+        isOpaque ? null
+        : etag.Length == 0 ? "1"
+        : (TryParseNumber(etag) + 1)?.ToString(CultureInfo.InvariantCulture);
 
-    private static bool TryParseCounter(string etag, out long version) => long.TryParse(etag, NumberStyles.None, CultureInfo.InvariantCulture, out version);
+    private static long? TryParseNumber(string etag) =>
+        long.TryParse(etag, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number < long.MaxValue ? number : null;
 }

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Net;
-using System.Text.Json;
 using System.Text.RegularExpressions;
 using Shop;
 
@@ -46,16 +45,18 @@ public sealed class MetricsTests(RunningShop shop) : IDisposable
         double GetIncrease(string family, string? sample = null) => Sum(after, family, sample ?? family) - Sum(before, family, sample ?? family);
     }
 
-    [Fact]
-    public async Task Every_metric_of_the_dashboard_exists()
+    [Theory]
+    [InlineData("grafana-dashboard.json", 9)]
+    [InlineData("prometheus-rules.yaml", 9)]
+    public async Task Every_metric_of_the_dashboard_and_of_the_alerts_exists(string file, int least)
     {
         await RunScenarioAsync("success");
         await RunScenarioAsync("balance too low");
-        using var dashboard = JsonDocument.Parse(File.ReadAllText(Path.Combine(RunningShop.Root, "deploy/grafana-dashboard.json")));
-        var used = dashboard.RootElement.GetProperty("panels").EnumerateArray()
-            .SelectMany(panel => panel.GetProperty("targets").EnumerateArray()).Select(target => target.GetProperty("expr").GetString()!)
-            .SelectMany(expression => Regex.Matches(expression, "saga_[a-z_]+").Select(name => name.Value)).Distinct().ToArray();
-        Assert.True(used.Length >= 9, $"The dashboard uses only {string.Join(", ", used)}.");
+        var used = Regex.Matches(File.ReadAllText(Path.Combine(RunningShop.Root, "deploy", file)), @"\bsaga_[a-z_]+|\btarget_info\b")
+            .Select(name => name.Value).Distinct().ToArray();
+        Assert.True(used.Length >= least, $"{file} uses only {string.Join(", ", used)}.");
+        var documented = File.ReadAllText(Path.Combine(RunningShop.Root, "docs/reference/metrics.md"));
+        Assert.All(used, name => Assert.Contains($"`{Regex.Replace(name, "_bucket$", "")}`", documented));
 
         HashSet<string> served = [];
         for (var until = DateTime.UtcNow.AddSeconds(20); !used.All(served.Contains) && DateTime.UtcNow < until; await Task.Delay(50))

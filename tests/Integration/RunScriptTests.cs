@@ -28,7 +28,10 @@ public sealed class RunScriptTests : IDisposable
 
     public RunScriptTests()
     {
-        foreach (var file in (string[])["run.sh", "needs.sh", "dapr.yaml", .. Directory.EnumerateFiles(Path.Combine(RunningShop.Root, "components")).Select(path => $"components/{Path.GetFileName(path)}")])
+        var components = ((string[])["components", "deploy/engines"])
+            .SelectMany(files => Directory.EnumerateFiles(Path.Combine(RunningShop.Root, files), "*", SearchOption.AllDirectories))
+            .Select(path => Path.GetRelativePath(RunningShop.Root, path));
+        foreach (var file in (string[])["run.sh", "needs.sh", "dapr.yaml", .. components])
         {
             var text = Regex.Replace(File.ReadAllText(Path.Combine(RunningShop.Root, file)), $@"(?<![\d.])({string.Join('|', ProjectPorts)})(?!\d)", match => $"{ports[match.Value]}");
             Write(file, text.Replace("localhost:9411", "localhost:1"), executable: file.EndsWith(".sh", StringComparison.Ordinal));
@@ -137,6 +140,46 @@ public sealed class RunScriptTests : IDisposable
     }
 
     [Theory]
+    [InlineData("rabbitmq-postgresql", false)]
+    [InlineData("rabbitmq-redis", true)]
+    public async Task With_an_engine_Dapr_gets_its_component_files_and_Redis_is_started_only_for_those_that_name_it(string engine, bool needsRedis)
+    {
+        // Takes the place of the shop, which no broker here could serve.
+        InstallDapr("home/.dapr/bin/daprd", run: "exit 7");
+        await using var run = RunWith(new() { ["ENGINE"] = engine });
+        Assert.Equal(1, await GetExitCodeAsync(run));
+        Assert.Contains($"Running under Dapr: daprd 9.8.7, dapr 9.8.6, on deploy/engines/{engine}.", run.Output);
+        Assert.Equal(["run -f .data/dapr.yaml"], Calls);
+        Assert.Equal(needsRedis, File.Exists(At(".data/redis.log")));
+        Assert.Equal($"deploy/engines/{engine}", File.ReadAllText(At(".data/components")).Trim());
+
+        var runFile = File.ReadAllText(At(".data/dapr.yaml"));
+        var folder = Regex.Match(runFile, @"resourcesPaths: \[(.*)\]").Groups[1].Value;
+        Assert.Equal(At($"deploy/engines/{engine}"), Path.GetFullPath(folder, At(".data")));
+        Assert.All(Regex.Matches(runFile, "(?:configFilePath|appDirPath): (.*)"),
+            path => Assert.True(Path.Exists(Path.GetFullPath(path.Groups[1].Value, At(".data"))), path.Value));
+        Assert.Equal(File.ReadAllText(At("dapr.yaml")).Replace("[components]", $"[deploy/engines/{engine}]"), runFile.Replace("../components/", "components/")
+            .Replace("../services/", "services/").Replace("../deploy/", "deploy/"));
+    }
+
+    [Theory]
+    [InlineData("rabbitmq", true, null, "ENGINE is 'rabbitmq', and deploy/engines has: kafka-postgresql rabbitmq-postgresql rabbitmq-redis redis-postgresql.")]
+    [InlineData("../../components", true, null, "ENGINE is '../../components', and deploy/engines has: ")]
+    [InlineData("rabbitmq-redis", true, "--standin", "ENGINE=rabbitmq-redis needs Dapr: the stand-in for it has only Redis and memory.")]
+    [InlineData("rabbitmq-redis", true, "--embedded", "ENGINE=rabbitmq-redis needs Dapr: the stand-in for it has only Redis and memory.")]
+    [InlineData("rabbitmq-redis", false, null, "ENGINE=rabbitmq-redis needs Dapr: the stand-in for it has only Redis and memory.")]
+    public async Task An_engine_that_cannot_be_had_is_refused_in_a_sentence(string engine, bool hasDapr, string? flag, string sentence)
+    {
+        if (hasDapr) InstallDapr("home/.dapr/bin/daprd");
+        await using var run = RunWith(new() { ["ENGINE"] = engine }, [.. flag is null ? [] : (string[])[flag]]);
+        Assert.Equal(1, await GetExitCodeAsync(run));
+        Assert.StartsWith(sentence, run.Output);
+        Assert.Single(run.Output.Trim().Split('\n'));
+        Assert.Empty(Calls);
+        Assert.False(await IsOpenAsync("6379"));
+    }
+
+    [Theory]
     [InlineData("DAPR_API_TOKEN", "APP_API_TOKEN")]
     [InlineData("APP_API_TOKEN", "DAPR_API_TOKEN")]
     public async Task A_missing_token_is_generated_alone_and_the_file_is_its_owners(string given, string missing)
@@ -225,7 +268,7 @@ public sealed class RunScriptTests : IDisposable
         Assert.Contains("--standin", run.Output);
         await using var help = Run("--help");
         Assert.Equal(0, await GetExitCodeAsync(help));
-        Assert.All((string[])["demo", "--json", "--standin", "--embedded"], word => Assert.Contains(word, help.Output));
+        Assert.All((string[])["demo", "--json", "--standin", "--embedded", "ENGINE=rabbitmq-postgresql"], word => Assert.Contains(word, help.Output));
         Assert.DoesNotContain("set -euo", help.Output);
     }
 

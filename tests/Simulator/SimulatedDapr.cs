@@ -62,7 +62,8 @@ internal sealed class SimulatedDapr(
                     continue;
                 }
                 var isRefused = world.Happens(faults().Refuses);
-                var isWritten = !isRefused && store.TryWrite(ToKey(item.Key), ThroughJson(world.Documents[int.Parse(item.Value.Span)]), item.Etag.Value);
+                var isWritten = !isRefused && store.TryWrite(
+                    ToKey(item.Key), ThroughJson(world.Documents[int.Parse(item.Value.Span)]), item.Etag.Value, ToTimeToLive(item.Metadata["ttlInSeconds"]));
                 // Redis errors are reported as conflicts too, and a conflict on create as an internal error.
                 if (!isWritten || world.Happens(faults().FailsAfter))
                 {
@@ -117,6 +118,8 @@ internal sealed class SimulatedDapr(
         var type = json.GetTypeInfo(document.GetType());
         return JsonSerializer.Deserialize(JsonSerializer.Serialize(document, type), type)!;
     }
+
+    private static TimeSpan? ToTimeToLive(string seconds) => int.Parse(seconds) is var time and not -1 ? TimeSpan.FromSeconds(time) : null;
 
     /// <summary>The key in the store, after the prefix that Dapr puts before it, of a key that begins with the app id.</summary>
     private string ToKey(string storeKey) => $"{app}||{storeKey[(app.Length + 1)..]}";

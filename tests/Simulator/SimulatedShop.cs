@@ -73,11 +73,13 @@ internal sealed class SimulatedShop
     /// <param name="batching">As Saga:Batching.</param>
     /// <param name="caching">As Saga:Caching.</param>
     /// <param name="steps">As Saga:Steps.</param>
-    public SimulatedShop(World world, WorldFaults faults, bool throughJson, bool throughDapr, bool batching, bool caching, SagaSteps steps)
+    public SimulatedShop(
+        World world, WorldFaults faults, bool throughJson, bool throughDapr, bool batching, bool caching, SagaSteps steps,
+        ETagForm etags = ETagForm.Version)
     {
         this.steps = steps;
         (this.throughDapr, this.batching, this.caching) = (throughDapr, batching, caching);
-        Store = new(faults.RefusesMissing);
+        Store = new(faults.RefusesMissing, etags);
         this.throughJson = throughJson;
         this.world = world;
         this.faults = faults;
@@ -231,7 +233,10 @@ internal sealed class SimulatedShop
         // An operator repairs what is reported.
         foreach (var (key, (whole, broken)) in corrupt)
         {
-            if (Store.Read(key) is { Value: { } there, ETag: var etag } && ReferenceEquals(there, broken)) Store.TryWrite(key, whole, etag);
+            if (Store.Read(key) is { Value: { } there, ETag: var etag } && ReferenceEquals(there, broken))
+            {
+                Store.TryWrite(key, whole, etag, Store.GetTimeToLive(key));
+            }
         }
         // A broker that recovers redelivers what is pending.
         if (faults.Replay) foreach (var (app, e) in published.OrderBy(_ => world.Chance.Next()).ToArray()) DeliverLater(app, e, 1, Jitter(2_000));
@@ -357,7 +362,7 @@ internal sealed class SimulatedShop
         var (whole, etag) = Store.Read(key);
         if (Corruption.Of(whole!, world.Chance) is not { } broken) return;
         world.Note(() => $"--- {key} becomes corrupt ---");
-        Store.TryWrite(key, broken, etag);
+        Store.TryWrite(key, broken, etag, Store.GetTimeToLive(key));
         corrupt[key] = (whole!, broken);
     }
 

@@ -17,26 +17,65 @@ public sealed record SidecarFaults(double Fails, double FailsAfter, double Pause
 /// <summary>The sidecar, the store or the broker did not answer.</summary>
 public sealed class SidecarDownException() : global::Dapr.DaprException("The sidecar did not answer.");
 
-/// <summary>The documents of all services, with ETags as Redis keeps them under first-write concurrency.</summary>
-/// <param name="refusesMissing">A write with an ETag to a key that is gone is refused, as by Dapr 1.19.0 and 1.19.1; otherwise it succeeds.</param>
-public sealed class SimulatedStore(bool refusesMissing = false)
+/// <summary>The form of the ETags of a store.</summary>
+public enum ETagForm
 {
-    private readonly Dictionary<string, (object Value, long Version)> documents = [];
+    /// <summary>Counts the versions of a document from 1, as Redis.</summary>
+    Version,
+    /// <summary>A UUID for each write, as PostgreSQL.</summary>
+    Uuid,
+    /// <summary>The number of the write in the whole store, as the transaction ids of state.postgresql v1.</summary>
+    Write,
+}
 
-    public (object? Value, string ETag) Read(string key) => documents.TryGetValue(key, out var kept) ? (kept.Value, kept.Version.ToString()) : (null, "");
+/// <summary>The documents of all services under first-write concurrency.</summary>
+/// <param name="refusesMissing">A write with an ETag to a key that is gone is refused, as by Dapr 1.19.0 and 1.19.1; otherwise it succeeds.</param>
+public sealed class SimulatedStore(bool refusesMissing = false, ETagForm etags = ETagForm.Version)
+{
+    private readonly Dictionary<string, Kept> documents = [];
+    private readonly HashSet<(string Key, string ETag)> issued = [];
+    /// <summary>Transactions have long been counted when the first document is written.</summary>
+    private long writes = 1_000;
 
-    public bool TryWrite(string key, object value, string etag)
+    private sealed record Kept(object Value, long Version, string ETag, TimeSpan? TimeToLive);
+
+    /// <summary>Refused writes with an ETag that the document never had: predictions that were wrong, not stale.</summary>
+    public int Mispredicted { get; private set; }
+
+    public (object? Value, string ETag) Read(string key) => documents.TryGetValue(key, out var kept) ? (kept.Value, kept.ETag) : (null, "");
+
+    /// <param name="timeToLive">
+    /// Of this write alone, as in PostgreSQL: a write without one clears that of an earlier write. Null: the document does not expire.
+    /// </param>
+    /// <returns>False: a conflict.</returns>
+    /// <exception cref="ArgumentException">This is no ETag of the store.</exception>
+    public bool TryWrite(string key, object value, string etag, TimeSpan? timeToLive = null)
     {
+        if (etags == ETagForm.Uuid && etag.Length > 0 && !Guid.TryParseExact(etag, "D", out _)) throw new ArgumentException($"'{etag}' is no UUID.");
         if (!documents.TryGetValue(key, out var kept))
         {
             if (refusesMissing && etag.Length > 0) return false;
-            documents[key] = (value, 1);
-            return true;
         }
-        if (etag != kept.Version.ToString()) return false;
-        documents[key] = (value, kept.Version + 1);
+        else if (etag != kept.ETag)
+        {
+            if (etag.Length > 0 && !issued.Contains((key, etag))) Mispredicted++;
+            return false;
+        }
+        writes++;
+        var version = (kept?.Version ?? 0) + 1;
+        var written = etags switch
+        {
+            ETagForm.Version => $"{version}",
+            ETagForm.Uuid => $"{new Guid(0, 0, 0, BitConverter.GetBytes(writes))}",
+            ETagForm.Write => $"{writes}",
+        };
+        issued.Add((key, written));
+        documents[key] = new(value, version, written, timeToLive);
         return true;
     }
+
+    /// <summary>Null: the document does not expire.</summary>
+    public TimeSpan? GetTimeToLive(string key) => documents[key].TimeToLive;
 
     /// <summary>The documents, each with its version.</summary>
     public IReadOnlyDictionary<string, long> Versions => documents.ToDictionary(document => document.Key, document => document.Value.Version);
@@ -71,7 +110,7 @@ public sealed class SimulatedSidecar(
     public Task<bool> TrySaveAsync<T>(Versioned<T> read, T value, TimeSpan? timeToLive, CancellationToken ct) where T : class =>
         InterceptAsync(() => $"write {read.Key} {read.ETag} {value}", () =>
         {
-            var written = store.TryWrite($"{prefix}||{read.Key}", ThroughJson(value), read.ETag);
+            var written = store.TryWrite($"{prefix}||{read.Key}", ThroughJson(value), read.ETag, timeToLive);
             // Redis errors are reported as conflicts too.
             return written && !world.Happens(faults().FailsAfter);
         });

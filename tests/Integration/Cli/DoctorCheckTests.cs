@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Dapr.AppCallback.Autogen.Grpc.v1;
 using Dapr.Client.Autogen.Grpc.v1;
 using Google.Protobuf.WellKnownTypes;
@@ -26,7 +27,7 @@ public sealed class DoctorCheckTests : IDisposable
         AppConnectionProperties = new() { Port = 5002, Protocol = "grpc", Health = new() { HealthThreshold = 3 } },
         RegisteredComponents =
         {
-            new RegisteredComponents { Name = "statestore", Type = "state.redis", Version = "v1", Capabilities = { "ETAG", "TRANSACTIONAL" } },
+            new RegisteredComponents { Name = "statestore", Type = "state.redis", Version = "v1", Capabilities = { "ETAG", "TRANSACTIONAL", "TTL" } },
             new RegisteredComponents { Name = "pubsub", Type = "pubsub.redis", Version = "v1" },
         },
         Subscriptions =
@@ -68,6 +69,10 @@ public sealed class DoctorCheckTests : IDisposable
     [Fact]
     public void A_state_store_without_ETags() =>
         AssertFinds(Severity.Problem, "statestore", "compare-and-set", () => metadata.RegisteredComponents[0].Capabilities.Remove("ETAG"));
+
+    [Fact]
+    public void A_state_store_that_expires_nothing() =>
+        AssertFinds(Severity.Warning, "statestore", "7 days", () => metadata.RegisteredComponents[0].Capabilities.Remove("TTL"), "stay for ever");
 
     [Fact]
     public void A_broker_in_memory() =>
@@ -123,6 +128,17 @@ public sealed class DoctorCheckTests : IDisposable
     [InlineData("pubsub.redis", "poolSize", "20", "every subscription keeps a connection")]
     [InlineData("pubsub.redis", "poolSize", "200", null)]
     [InlineData("pubsub.kafka", "consumerID", "shop", "consumer group 'shop'")]
+    [InlineData("pubsub.kafka", "consumerGroup", "{namespace}", "consumer group '{namespace}'")]
+    [InlineData("pubsub.kafka", "initialOffset", "newest", "skips the events")]
+    [InlineData("pubsub.kafka", "consumeRetryEnabled", "False", "is skipped")]
+    [InlineData("pubsub.rabbitmq", "consumerID", "shop", "consumer group 'shop'")]
+    [InlineData("pubsub.rabbitmq", "autoAck", "true", "a crash loses it")]
+    [InlineData("pubsub.rabbitmq", "deletedWhenUnused", "on", "whenever its service is unhealthy")]
+    [InlineData("pubsub.rabbitmq", "durable", "no", "gone when the broker restarts, with the events in them")]
+    [InlineData("pubsub.rabbitmq", "deliveryMode", "1", "transient")]
+    [InlineData("pubsub.rabbitmq", "requeueInFailure", "false", "is dropped")]
+    [InlineData("pubsub.rabbitmq", "prefetchCount", "0", "keeps all of them")]
+    [InlineData("pubsub.rabbitmq", "prefetchCount", "300", "keeps all of them")]
     public void Settings_of_a_component_that_lose_orders(string type, string setting, string value, string? observed)
     {
         File.WriteAllText(Path.Combine(folder.FullName, "component.yaml"), $$"""
@@ -142,9 +158,36 @@ public sealed class DoctorCheckTests : IDisposable
         else Assert.Contains(found, result => result.Observed.Contains(observed, StringComparison.Ordinal) && result.Subject == "some" && result.Advice.Length > 0);
     }
 
-    [Fact]
-    public void The_components_of_this_repository_lose_nothing() =>
-        Assert.Empty(ComponentFiles.Read(Path.Combine(RunningShop.Root, "components")).FindHazards());
+    /// <summary>The folders of component files of the repository.</summary>
+    public static TheoryData<string> Folders => ["components", .. Directory.EnumerateDirectories(Path.Combine(RunningShop.Root, "deploy/engines"))
+        .Select(folder => $"deploy/engines/{Path.GetFileName(folder)}").Order(StringComparer.Ordinal)];
+
+    [Theory, MemberData(nameof(Folders))]
+    public void The_components_of_this_repository_lose_nothing(string components)
+    {
+        var files = ComponentFiles.Read(Path.Combine(RunningShop.Root, components));
+        Assert.Empty(files.FindHazards());
+        Assert.True(files.RetriesDeliveries);
+    }
+
+    /// <summary>The settings of deploy/engines that may not be left at their defaults.</summary>
+    [Theory]
+    [InlineData("rabbitmq-postgresql", "deletedWhenUnused", nameof(Severity.Problem))]
+    [InlineData("rabbitmq-postgresql", "durable", nameof(Severity.Problem))]
+    [InlineData("rabbitmq-postgresql", "deliveryMode", nameof(Severity.Problem))]
+    [InlineData("rabbitmq-postgresql", "requeueInFailure", nameof(Severity.Problem))]
+    [InlineData("rabbitmq-redis", "prefetchCount", nameof(Severity.Warning))]
+    [InlineData("kafka-postgresql", "initialOffset", nameof(Severity.Problem))]
+    public void A_default_that_loses_orders(string engine, string setting, string severity)
+    {
+        var whole = File.ReadAllText(Path.Combine(RunningShop.Root, $"deploy/engines/{engine}/pubsub.yaml"));
+        var without = Regex.Replace(whole, $@"    - name: {setting}\n      value: .*\n", "");
+        Assert.NotEqual(whole, without);
+        File.WriteAllText(Path.Combine(folder.FullName, "pubsub.yaml"), without);
+        var found = Assert.Single(ComponentFiles.Read(folder.FullName).FindHazards());
+        Assert.Equal((setting, severity), (found.Check, $"{found.Severity}"));
+        Assert.Contains(setting, found.Advice);
+    }
 
     [Fact]
     public void Sidecars_of_different_versions()
@@ -319,8 +362,8 @@ public sealed class DoctorCheckTests : IDisposable
         var redis = CreateCheck("state.redis", "pubsub.redis");
         Assert.False(redis.IsEmbedded);
         Assert.True(redis.HasRedis);
-        Assert.Empty(redis.GetUnchecked(1));
-        Assert.Contains("--components", Assert.Single(redis.GetUnchecked(0)).Advice);
+        Assert.Empty(redis.Describe(1));
+        Assert.Contains("--components", Assert.Single(redis.Describe(0)).Advice);
 
         var embedded = CreateCheck("state.in-memory", "pubsub.in-memory");
         Assert.True(embedded.IsEmbedded);
@@ -331,18 +374,47 @@ public sealed class DoctorCheckTests : IDisposable
         Assert.False(others.HasRedis);
         Assert.Equal(
             [("pubsub", "pubsub.rabbitmq"), ("statestore", "state.postgresql")],
-            others.GetUnchecked(0).Select(about => (about.Subject, about.Observed.Split(':')[0])));
-        Assert.All(others.GetUnchecked(0), about => Assert.Equal((Severity.Warning, "not checked"), (about.Severity, about.Check)));
+            others.Describe(0).Select(about => (about.Subject, about.Observed.Split(',')[0])));
+        Assert.All(others.Describe(0), about => Assert.Equal(Severity.Ok, about.Severity));
 
         var mixed = CreateCheck("state.redis", "pubsub.rabbitmq");
         Assert.False(mixed.IsEmbedded);
         Assert.True(mixed.HasRedis);
-        Assert.Equal("pubsub", Assert.Single(mixed.GetUnchecked(1)).Subject);
+        Assert.Equal("pubsub", Assert.Single(mixed.Describe(1)).Subject);
 
         var unknown = StoreCheck.Create([]);
         Assert.False(unknown.IsEmbedded);
         Assert.True(unknown.HasRedis);
-        Assert.Empty(unknown.GetUnchecked(0));
+        Assert.Empty(unknown.Describe(0));
+    }
+
+    [Theory]
+    [InlineData(Flaw.None, nameof(Severity.Ok), "written, read, compared and deleted")]
+    [InlineData(Flaw.RefusesNew, nameof(Severity.Problem), "refuses a new document")]
+    [InlineData(Flaw.CreatesTwice, nameof(Severity.Problem), "lets two writers create")]
+    [InlineData(Flaw.NoETag, nameof(Severity.Problem), "returns no ETag")]
+    [InlineData(Flaw.RefusesCurrent, nameof(Severity.Problem), "refuses a write with the current ETag")]
+    [InlineData(Flaw.AcceptsOld, nameof(Severity.Problem), "accepts a write with an old ETag")]
+    [InlineData(Flaw.Down, nameof(Severity.Problem), "does not answer: INTERNAL: no connection")]
+    public async Task A_store_is_tried_with_a_document_that_is_deleted_and_would_expire(Flaw flaw, string severity, string observed)
+    {
+        var store = new FakeStore(flaw);
+        var result = await new StoreProbe(store, [], "stock", default).RunAsync("stock sidecar");
+        Assert.Equal((severity, "stock sidecar"), ($"{result.Severity}", result.Subject));
+        Assert.Contains(observed, result.Observed);
+        Assert.Equal(result.Severity == Severity.Ok, result.Advice.Length == 0);
+        if (flaw == Flaw.None) Assert.Empty(store.Documents);
+        Assert.All(store.Keys, key => Assert.StartsWith("stock:probe:doctor:", key));
+        Assert.All(store.TimesToLive, seconds => Assert.Equal("60", seconds));
+    }
+
+    [Fact]
+    public void A_service_that_is_not_ready_says_why()
+    {
+        var found = ServiceCheck.CheckHealth(
+            Stock, Grpc.Health.V1.HealthCheckResponse.Types.ServingStatus.NotServing, TimeSpan.FromMilliseconds(3), "Unhealthy\nThe state store refuses a new document.");
+        Assert.Equal(Severity.Problem, found.Severity);
+        Assert.Equal("http://localhost:5002 answers, but is NotServing. The state store refuses a new document.", found.Observed);
     }
 
     /// <summary>Changes the input, and expects one result with this severity and advice.</summary>

@@ -389,6 +389,7 @@ internal sealed class ScriptedShop
             if (trouble == Fault.Failure) throw new SidecarDownException();
             if (trouble == Fault.Sleep) await shop.SleepAsync();
             var result = await operation();
+            Assert.Empty(Audit.OfExpiry(shop.Store));
             shop.AfterEach();
             return trouble == Fault.FalseFailure ? throw new SidecarDownException() : result;
         }
