@@ -43,10 +43,12 @@ internal static class EventRules
         {
             case OrderCreatedEvent order:
                 CheckAmounts(check, order.Items, order.TotalAmount, order.DiscountAmount, order.FinalAmount);
+                NoneTwice(check, "steps", order.Steps);
                 break;
             case OrderFailedEvent order:
                 CheckAmounts(check, order.Items, order.TotalAmount, order.DiscountAmount, order.FinalAmount);
                 NoneTwice(check, "completed_steps", order.CompletedSteps);
+                NoneTwice(check, "steps", order.Steps);
                 break;
             case OrderConfirmedEvent order:
                 CheckAmounts(check, order.Items, order.TotalAmount, order.DiscountAmount, order.FinalAmount);

@@ -36,8 +36,15 @@ internal sealed class StepHandlers<T>(
         return new() { Undone = (await participant.ReleaseAsync(order.OrderId, lines, ct)).WasReserved };
     }
 
+    /// <summary>
+    /// True: the order waits for this participant. The topics also have the orders of before it joined, as far back as the broker keeps events.
+    /// </summary>
+    /// <param name="steps">Empty: an older version of Orders does not say.</param>
+    private bool TakesPart(IEnumerable<string> steps) => !steps.Any() || steps.Contains(appId.Name);
+
     private async Task ReserveAsync(OrderCreatedEvent order, CancellationToken ct)
     {
+        if (!TakesPart(order.Steps)) return;
         var answer = await TryAsync(order, ct);
         await PublishAsync(order.OrderId, answer.Refusal is { } why
             ? new StepFailedEvent { OrderId = order.OrderId, Step = appId.Name, Reason = why.Reason, Detail = why.Detail }
@@ -46,11 +53,13 @@ internal sealed class StepHandlers<T>(
 
     private async Task SettleAsync(OrderConfirmedEvent order, CancellationToken ct)
     {
+        if (!TakesPart(order.Steps.Select(step => step.Name).Where(name => name.Length > 0))) return;
         if (decisions.ToLines(Facts(order)) is { IsEmpty: false } lines) await participant.SettleAsync(order.OrderId, lines, ct);
     }
 
     private async Task ReleaseAsync(OrderFailedEvent order, CancellationToken ct)
     {
+        if (!TakesPart(order.Steps)) return;
         var answer = await CancelAsync(order, ct);
         await PublishAsync(order.OrderId, new StepCompensatedEvent { OrderId = order.OrderId, Step = appId.Name, Undone = answer.Undone }, ct);
     }
@@ -58,7 +67,7 @@ internal sealed class StepHandlers<T>(
     /// <summary>The order-created has become a dead letter.</summary>
     private async Task AbandonAsync(OrderCreatedEvent order, CancellationToken ct)
     {
-        if (decisions.ToLines(order) is { IsEmpty: false } lines) await participant.AbandonAsync(order.OrderId, lines, getOutcome, ct);
+        if (TakesPart(order.Steps) && decisions.ToLines(order) is { IsEmpty: false } lines) await participant.AbandonAsync(order.OrderId, lines, getOutcome, ct);
     }
 
     /// <summary>Creates the documents that are missing, if they need no client for that.</summary>

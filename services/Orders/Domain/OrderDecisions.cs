@@ -169,6 +169,7 @@ internal static class OrderDecisions
             Detail = order.Failure.Detail,
             CompletedSteps = { completed.Where(step => !step.HasSharedEvents).Select(step => step.Wire) },
             CompletedStepNames = { completed.Select(step => step.Name) },
+            Steps = { order.Steps.Select(step => step.Step.Name) },
         };
         if (order.UserCouponId is { } coupon) failed.UserCouponId = coupon;
         return failed;

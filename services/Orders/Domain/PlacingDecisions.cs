@@ -67,6 +67,7 @@ internal static class PlacingDecisions
             TotalAmount = order.Amounts.Total,
             DiscountAmount = order.Amounts.Discount,
             FinalAmount = order.Amounts.Final,
+            Steps = { order.Steps.Select(step => step.Step.Name) },
         };
         if (order.UserCouponId is { } coupon) created.UserCouponId = coupon;
         return created;
