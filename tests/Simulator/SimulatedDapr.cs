@@ -59,7 +59,8 @@ internal sealed class SimulatedDapr(
                     continue;
                 }
                 var isWritten = store.TryWrite(
-                    ToKey(item.Key), ThroughJson(world.Documents[int.Parse(item.Value.Span)]), item.Etag.Value, ToTimeToLive(item.Metadata["ttlInSeconds"]));
+                    ToKey(item.Key), ThroughJson(world.Documents[int.Parse(item.Value.Span)]), item.Etag.Value,
+                    ToTimeToLive(item.Metadata["ttlInSeconds"]));
                 // Redis errors are reported as conflicts too, and a conflict on create as an internal error.
                 if (!isWritten || world.Happens(faults().FailsAfter))
                 {
