@@ -33,7 +33,9 @@ need_prometheus() {
   if [ ! -x "$cache/usr/bin/promtool" ]; then
     command -v apt-get >/dev/null && command -v dpkg >/dev/null && mkdir -p "${cache%/*}" && unpacked=$(mktemp -d "$cache.XXXXXX") || return 1
     echo "Downloading prometheus with apt-get (it is not on this machine) into $cache." >&2
-    if ! (cd "$unpacked" && { apt-get download prometheus || { apt-get update && apt-get download prometheus; }; } && dpkg -x prometheus_*.deb .) >/dev/null 2>&1; then
+    if ! (
+      cd "$unpacked" && { apt-get download prometheus || { apt-get update && apt-get download prometheus; }; } && dpkg -x prometheus_*.deb .
+    ) >/dev/null 2>&1; then
       rm -rf "$unpacked"
       return 1
     fi

@@ -82,7 +82,8 @@ internal static class ComponentHazards
 
         if (IsTrue(find("deletedWhenUnused") ?? "true"))
         {
-            yield return Lost("deletedWhenUnused", "A queue is deleted with its last consumer, with the events in it: whenever its service is unhealthy.", "false");
+            yield return Lost("deletedWhenUnused",
+                "A queue is deleted with its last consumer, with the events in it: whenever its service is unhealthy.", "false");
         }
         if (!IsTrue(find("durable"))) yield return Lost("durable", "Queues are gone when the broker restarts, with the events in them.", "true");
         if (find("deliveryMode") != "2") yield return Lost("deliveryMode", "Events are transient: they are gone when the broker restarts.", "2");
@@ -105,12 +106,14 @@ internal static class ComponentHazards
         if (find("initialOffset") is not "oldest")
         {
             yield return CheckResult.Problem(name, "initialOffset",
-                "A service that starts for the first time skips the events that were published before.", $"Set initialOffset to \"oldest\", {Example}.");
+                "A service that starts for the first time skips the events that were published before.",
+                $"Set initialOffset to \"oldest\", {Example}.");
         }
         if (!IsTrue(find("consumeRetryEnabled") ?? "true"))
         {
             yield return CheckResult.Problem(name, "consumeRetryEnabled",
-                "An event that could be neither handled nor moved to the dead-letter topic is skipped.", $"Set consumeRetryEnabled to \"true\", {Example}.");
+                "An event that could be neither handled nor moved to the dead-letter topic is skipped.",
+                $"Set consumeRetryEnabled to \"true\", {Example}.");
         }
     }
 

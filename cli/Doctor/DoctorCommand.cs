@@ -118,7 +118,7 @@ internal static class DoctorCommand
             [
                 CheckResult.Warning(folder, "files", $"They cannot be read: {fault.Message}",
                     "Give the folder of Dapr's component files as --components: settings that lose orders are in them, and the address of a Redis."),
-                .. (stores with { Types = [.. stores.Types.Where(component => !component.Type.EndsWith(".redis", StringComparison.Ordinal))] }).Describe(0),
+                .. stores.WithoutRedis.Describe(0),
             ];
         }
     }

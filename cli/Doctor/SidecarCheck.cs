@@ -41,7 +41,8 @@ internal static class SidecarCheck
 
     /// <summary>Tries the state store through the sidecar.</summary>
     /// <returns>Null: the sidecar has none, or is that of another service.</returns>
-    public static async Task<CheckResult?> ProbeStoreAsync(ServiceEndpoint service, string address, GetMetadataResponse metadata, CancellationToken ct)
+    public static async Task<CheckResult?> ProbeStoreAsync(
+        ServiceEndpoint service, string address, GetMetadataResponse metadata, CancellationToken ct)
     {
         if (metadata.Id != service.AppId || FindComponent(metadata, StateStore, "state.") is null) return null;
         using var channel = GrpcChannel.ForAddress(address);

@@ -22,6 +22,8 @@ internal sealed record StoreCheck(IReadOnlyList<(string Name, string Type)> Type
     /// <summary>True as well when no sidecar answers: the component files may name a Redis.</summary>
     public bool HasRedis => Types.Count == 0 || Types.Any(component => component.Type.EndsWith(".redis", StringComparison.Ordinal));
 
+    public StoreCheck WithoutRedis => new([.. Types.Where(component => !component.Type.EndsWith(".redis", StringComparison.Ordinal))]);
+
     /// <summary>Says of each component what was not looked at.</summary>
     /// <param name="redisCount">Number of Redis servers in the component files.</param>
     public IEnumerable<CheckResult> Describe(int redisCount)

@@ -7,8 +7,8 @@ using DaprClient = Dapr.Client.Autogen.Grpc.v1.Dapr.DaprClient;
 namespace Shop.Doctor;
 
 /// <summary>
-/// Writes, reads and deletes a document of its own through a sidecar, as the services do before they are ready: whatever the store is, a write must fail
-/// when another writer has written since.
+/// Writes, reads and deletes a document of its own through a sidecar, as the services do before they are ready: whatever the store is, a write must
+/// fail when another writer has written since.
 /// </summary>
 /// <param name="headers">With the token of the sidecar's API.</param>
 internal sealed class StoreProbe(DaprClient sidecar, Metadata headers, string appId, CancellationToken ct)

@@ -37,7 +37,8 @@ public sealed class PrometheusTests(RunningShop shop) : IDisposable
         var port = FreePort.Take();
         await using var prometheus = ChildProcess.Start(await FindAsync("prometheus"),
         [
-            "--config.file", WriteConfiguration(), "--storage.tsdb.path", Path.Combine(folder.FullName, "data"), "--web.listen-address", $"127.0.0.1:{port}",
+            "--config.file", WriteConfiguration(), "--storage.tsdb.path", Path.Combine(folder.FullName, "data"),
+            "--web.listen-address", $"127.0.0.1:{port}",
         ]);
         http.BaseAddress = new($"http://127.0.0.1:{port}/api/v1/");
         await prometheus.LineAsync("Server is ready to receive web requests.");
@@ -66,7 +67,8 @@ public sealed class PrometheusTests(RunningShop shop) : IDisposable
         }
         Assert.Equal(4, (await AskAsync("query?query=up == 1")).GetProperty("result").GetArrayLength());
 
-        var alerts = (await AskAsync("rules")).GetProperty("groups").EnumerateArray().SelectMany(group => group.GetProperty("rules").EnumerateArray()).ToArray();
+        var alerts = (await AskAsync("rules")).GetProperty("groups").EnumerateArray()
+            .SelectMany(group => group.GetProperty("rules").EnumerateArray()).ToArray();
         Assert.NotEmpty(alerts);
         Assert.All(alerts, alert => Assert.Equal(("ok", false),
             (alert.GetProperty("health").GetString(), alert.GetProperty("state").GetString() == "firing")));

@@ -158,12 +158,14 @@ public sealed class RunScriptTests : IDisposable
         Assert.Equal(At($"deploy/engines/{engine}"), Path.GetFullPath(folder, At(".data")));
         Assert.All(Regex.Matches(runFile, "(?:configFilePath|appDirPath): (.*)"),
             path => Assert.True(Path.Exists(Path.GetFullPath(path.Groups[1].Value, At(".data"))), path.Value));
-        Assert.Equal(File.ReadAllText(At("dapr.yaml")).Replace("[components]", $"[deploy/engines/{engine}]"), runFile.Replace("../components/", "components/")
-            .Replace("../services/", "services/").Replace("../deploy/", "deploy/"));
+        Assert.Equal(
+            File.ReadAllText(At("dapr.yaml")).Replace("[components]", $"[deploy/engines/{engine}]"),
+            runFile.Replace("../components/", "components/").Replace("../services/", "services/").Replace("../deploy/", "deploy/"));
     }
 
     [Theory]
-    [InlineData("rabbitmq", true, null, "ENGINE is 'rabbitmq', and deploy/engines has: kafka-postgresql rabbitmq-postgresql rabbitmq-redis redis-postgresql.")]
+    [InlineData("rabbitmq", true, null,
+        "ENGINE is 'rabbitmq', and deploy/engines has: kafka-postgresql rabbitmq-postgresql rabbitmq-redis redis-postgresql.")]
     [InlineData("../../components", true, null, "ENGINE is '../../components', and deploy/engines has: ")]
     [InlineData("rabbitmq-redis", true, "--standin", "ENGINE=rabbitmq-redis needs Dapr: the stand-in for it has only Redis and memory.")]
     [InlineData("rabbitmq-redis", true, "--embedded", "ENGINE=rabbitmq-redis needs Dapr: the stand-in for it has only Redis and memory.")]

@@ -63,7 +63,8 @@ internal sealed class SimulatedDapr(
                 }
                 var isRefused = world.Happens(faults().Refuses);
                 var isWritten = !isRefused && store.TryWrite(
-                    ToKey(item.Key), ThroughJson(world.Documents[int.Parse(item.Value.Span)]), item.Etag.Value, ToTimeToLive(item.Metadata["ttlInSeconds"]));
+                    ToKey(item.Key), ThroughJson(world.Documents[int.Parse(item.Value.Span)]), item.Etag.Value,
+                    ToTimeToLive(item.Metadata["ttlInSeconds"]));
                 // Redis errors are reported as conflicts too, and a conflict on create as an internal error.
                 if (!isWritten || world.Happens(faults().FailsAfter))
                 {

@@ -27,8 +27,8 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
         var isMixed = seed / 16 % 2 == 0 && !faults.Unswept;
         // Half of the runs have a store that does not count the versions of a document.
         var etags = (seed / 32 % 4) switch { 2 => ETagForm.Uuid, 3 => ETagForm.Write, _ => ETagForm.Version };
-        world.Note(() => $"seed {seed}: {faults}, batching {batching}, caching {caching}, through Dapr {throughDapr}, {steps.All.Length} steps, mixed {isMixed}, "
-            + $"ETags {etags}");
+        world.Note(() => $"seed {seed}: {faults}, batching {batching}, caching {caching}, through Dapr {throughDapr}, {steps.All.Length} steps, "
+            + $"mixed {isMixed}, ETags {etags}");
         var shop = new SimulatedShop(world, faults, throughJson: seed % 49 == 0, throughDapr, batching, caching, steps, etags);
 
         var products = Enumerable.Range(0, world.Chance.Next(1, 4))

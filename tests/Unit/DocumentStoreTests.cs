@@ -319,5 +319,6 @@ public sealed class DocumentStoreTests
     private DocumentStore New(ISidecar? sidecar = null, bool combine = true, bool cache = true, int suspendAfterMiss = 1_000) =>
         DocumentStore.Create(sidecar ?? Sidecar(), new ConflictBackoff(world.Clock, world.Chance), combine, cache, suspendAfterMiss);
 
-    private SimulatedSidecar Sidecar(SimulatedStore? other = null) => new(world, other ?? store, "app", null, () => SidecarFaults.None, () => false, _ => { });
+    private SimulatedSidecar Sidecar(SimulatedStore? other = null) =>
+        new(world, other ?? store, "app", null, () => SidecarFaults.None, () => false, _ => { });
 }

@@ -9,13 +9,17 @@ public sealed class EngineFilesTests
     private static readonly string Root = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(Here())!, "../.."));
 
     public static TheoryData<string> Engines =>
-        [.. Directory.EnumerateDirectories(Path.Combine(Root, "deploy/engines")).Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal)];
+    [
+        .. Directory.EnumerateDirectories(Path.Combine(Root, "deploy/engines")).Select(folder => Path.GetFileName(folder)!)
+            .Order(StringComparer.Ordinal),
+    ];
 
     [Theory, MemberData(nameof(Engines))]
     public void An_engine_has_a_broker_a_store_and_the_resiliency_of_the_default(string engine)
     {
         string[] files = ["pubsub.yaml", "resiliency.yaml", "statestore.yaml"];
-        Assert.Equal(files, Directory.EnumerateFiles(Path.Combine(Root, "deploy/engines", engine)).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            files, Directory.EnumerateFiles(Path.Combine(Root, "deploy/engines", engine)).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         Assert.Equal(Read("components/resiliency.yaml"), Read($"deploy/engines/{engine}/resiliency.yaml"));
     }
 

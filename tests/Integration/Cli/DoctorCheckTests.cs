@@ -412,7 +412,8 @@ public sealed class DoctorCheckTests : IDisposable
     public void A_service_that_is_not_ready_says_why()
     {
         var found = ServiceCheck.CheckHealth(
-            Stock, Grpc.Health.V1.HealthCheckResponse.Types.ServingStatus.NotServing, TimeSpan.FromMilliseconds(3), "Unhealthy\nThe state store refuses a new document.");
+            Stock, Grpc.Health.V1.HealthCheckResponse.Types.ServingStatus.NotServing, TimeSpan.FromMilliseconds(3),
+            "Unhealthy\nThe state store refuses a new document.");
         Assert.Equal(Severity.Problem, found.Severity);
         Assert.Equal("http://localhost:5002 answers, but is NotServing. The state store refuses a new document.", found.Observed);
     }

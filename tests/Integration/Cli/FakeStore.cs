@@ -52,11 +52,12 @@ internal sealed class FakeStore(Flaw flaw) : DaprClient
         Documents.TryGetValue(request.Key, out var there) ? new GetStateResponse { Data = there.Value, Etag = there.ETag } : new GetStateResponse());
 
     public override AsyncUnaryCall<Empty> DeleteStateAsync(
-        DeleteStateRequest request, Metadata headers = null!, DateTime? deadline = null, CancellationToken cancellationToken = default) => Answer(() =>
-    {
-        Documents.Remove(request.Key);
-        return new Empty();
-    });
+        DeleteStateRequest request, Metadata headers = null!, DateTime? deadline = null, CancellationToken cancellationToken = default) =>
+        Answer(() =>
+        {
+            Documents.Remove(request.Key);
+            return new Empty();
+        });
 
     private AsyncUnaryCall<T> Answer<T>(Func<T> operation) => new(
         AnswerAsync(operation), Task.FromResult(Metadata.Empty), () => Status.DefaultSuccess, () => Metadata.Empty, () => { });
