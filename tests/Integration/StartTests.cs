@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 
 namespace Integration;
 
@@ -125,6 +126,34 @@ public sealed class StartTests : IDisposable
         // It listens, and has started.
         for (var until = DateTime.UtcNow.AddSeconds(30); !await IsOpenAsync(port); await Task.Delay(20)) Assert.True(DateTime.UtcNow < until, stock.Output);
         Assert.Equal(1, stock.Output.Split('\n').Count(line => line.Contains("Callers are not authenticated", StringComparison.Ordinal)));
+    }
+
+    /// <summary>The page is at https, and the proxy asks the console over http.</summary>
+    [Theory]
+    [InlineData("true", HttpStatusCode.BadRequest)]
+    [InlineData("false", HttpStatusCode.Forbidden)]
+    public async Task A_console_behind_a_proxy_that_ends_TLS_knows_its_own_page(string forwardedHeaders, HttpStatusCode status)
+    {
+        var port = FreePort.Take();
+        await using var console = ChildProcess.Start("dotnet", [RunningShop.ProgramOf("Console")], new Dictionary<string, string>
+        {
+            ["APP_PORT"] = $"{FreePort.Take()}",
+            ["HTTP_PORT"] = $"{port}",
+            ["DAPR_GRPC_PORT"] = $"{FreePort.Take()}",
+            ["DAPR_HTTP_PORT"] = $"{FreePort.Take()}",
+            ["OTEL_TRACES_EXPORTER"] = "none",
+            ["ASPNETCORE_FORWARDEDHEADERS_ENABLED"] = forwardedHeaders,
+        });
+        await console.LineAsync("Application started");
+        using var http = new HttpClient();
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"http://localhost:{port}/api/console/orders")
+        {
+            // An order form with nothing in it, which is looked at only when the page may send it.
+            Content = new StringContent("{}", Encoding.UTF8, "application/json"),
+            Headers = { { "Origin", $"https://localhost:{port}" }, { "X-Forwarded-Proto", "https" } },
+        };
+        using var answer = await http.SendAsync(request);
+        Assert.Equal(status, answer.StatusCode);
     }
 
     private static async Task<bool> IsOpenAsync(int port)
