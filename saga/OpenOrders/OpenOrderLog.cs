@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Google.Protobuf;
 using Microsoft.Extensions.Logging;
 using Saga.Dapr;
@@ -17,7 +18,10 @@ internal sealed record OpenInstances(ImmutableSortedSet<string> Ids)
 
 /// <summary>The head of one instance's log. Its segments start at <paramref name="First"/>; all before Next are written.</summary>
 /// <param name="Heartbeat">By the writer's clock, which may be wrong: only a change shows that the instance is alive.</param>
-internal sealed record OpenHead(DateTimeOffset Heartbeat, long First, long Next) : IHasInvariants
+/// <param name="HasLeft">The writer has ended, and appends nothing more. It does not say so when it crashes.</param>
+internal sealed record OpenHead(
+    DateTimeOffset Heartbeat, long First, long Next, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool HasLeft = false)
+    : IHasInvariants
 {
     /// <summary>Numbers from First to Next, at most: a take-over reads each. A writer keeps far below it.</summary>
     private const long SpanMax = 1_000_000;
@@ -180,7 +184,8 @@ internal sealed class OpenOrderLog
         heartbeats = others.ToDictionary(other => other.Instance, other => SeenFirst(other.Instance, other.Head.Value!.Heartbeat));
         foreach (var (other, heartbeat) in others)
         {
-            if (clock.GetElapsedTime(heartbeats[other].SeenFirst) <= HeartbeatTimeout) continue; // mutant: clocks-compared
+            var isAlive = clock.GetElapsedTime(heartbeats[other].SeenFirst) <= HeartbeatTimeout; // mutant: clocks-compared
+            if (isAlive && !heartbeat.Value!.HasLeft) continue;
             try
             {
                 await TakeOverAsync(other, heartbeat, callbacks, ct);
@@ -192,6 +197,19 @@ internal sealed class OpenOrderLog
             }
         }
         if (faults.Count > 0) throw new AggregateException($"{faults.Count} logs of open orders could not be swept: {faults[0].Message}", faults);
+    }
+
+    /// <summary>Leaves the own log to other instances, which need not wait for <see cref="HeartbeatTimeout"/>. An addition afterwards starts a new one.</summary>
+    public async Task LeaveAsync(CancellationToken ct)
+    {
+        Versioned<OpenHead> last;
+        lock (ownGate)
+        {
+            if (instance is null || head.Value is null) return;
+            (last, instance) = (head, null);
+        }
+        // After a conflict another instance has taken it over.
+        await sidecar.TrySaveAsync(last, last.Value! with { Heartbeat = clock.GetUtcNow(), HasLeft = true }, null, ct);
     }
 
     /// <summary>The newest entry of an order, in the log of any instance. Null: there is none.</summary>
