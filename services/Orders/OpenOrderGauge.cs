@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace Orders;
 
 /// <summary>The open orders of this instance: those it placed, and those its sweep found.</summary>
-/// <remarks>An order that is closed by another instance leaves once the sweep has seen it.</remarks>
+/// <remarks>An order that is closed by another instance leaves once the observer or the sweep has seen it.</remarks>
 internal sealed class OpenOrderGauge
 {
     private readonly ConcurrentDictionary<string, (string UserId, DateTimeOffset Placed)> open = new();
@@ -41,6 +41,13 @@ internal sealed class OpenOrderGauge
         }
     }
 
+    /// <summary>The ids of orders that were placed longer ago than this.</summary>
+    public IEnumerable<string> GetOlderThan(TimeSpan age)
+    {
+        var before = clock.GetUtcNow() - age;
+        return open.Where(order => order.Value.Placed < before).Select(order => order.Key);
+    }
+
     public int GetCount(string userId) => countByUser.GetValueOrDefault(userId);
 
     private void Add(Order order)
@@ -50,7 +57,8 @@ internal sealed class OpenOrderGauge
         countByUser.AddOrUpdate(order.UserId, 1, (_, own) => own + 1);
     }
 
-    private void Remove(string orderId)
+    /// <summary>The order is closed.</summary>
+    public void Remove(string orderId)
     {
         if (!open.TryRemove(orderId, out var order)) return;
         Interlocked.Decrement(ref count);
