@@ -2,6 +2,7 @@ using Dapr.Client;
 using Dapr.Client.Autogen.Grpc.v1;
 using Grpc.Core;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
 using Saga.Dapr;
 using Saga.Messaging;
 using Saga.State;
@@ -11,11 +12,12 @@ using DaprApi = Dapr.Client.Autogen.Grpc.v1.Dapr;
 namespace Saga.Hosting;
 
 /// <summary>
-/// Ready: the sidecar can be called and will deliver events, has the components, and its state store keeps ETags. Checks /v1.0/healthz/outbound and the
+/// Ready: the sidecar can be called and will deliver events, has the components, its state store keeps ETags, and the process is not stopping. Checks /v1.0/healthz/outbound and the
 /// subscriptions, not /v1.0/healthz, which also waits for the scheduler: the shop does not use it, and it is absent after `dapr init --slim`.
 /// </summary>
 internal sealed class Readiness(
-    DaprClient dapr, DaprApi.DaprClient api, Subscriptions subscriptions, SubscriptionProbe probe, ComponentProbe components, StoreProbe store) : IHealthCheck
+    DaprClient dapr, DaprApi.DaprClient api, Subscriptions subscriptions, SubscriptionProbe probe, ComponentProbe components, StoreProbe store,
+    IHostApplicationLifetime lifetime) : IHealthCheck
 {
     /// <summary>A sidecar that takes longer counts as not answering.</summary>
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
@@ -30,6 +32,7 @@ internal sealed class Readiness(
     /// <returns>A sentence. Null: ready.</returns>
     private async Task<string?> FindProblemAsync(CancellationToken ct)
     {
+        if (lifetime.ApplicationStopping.IsCancellationRequested) return "The service is stopping.";
         if (!await IsOutboundHealthyAsync(ct)) return "The sidecar does not answer, or is not ready.";
         try
         {

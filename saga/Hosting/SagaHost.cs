@@ -82,6 +82,9 @@ public static class SagaHost
         services.AddSingleton(json);
         services.AddDaprClient(dapr => dapr.UseJsonSerializationOptions(json));
         services.AddSingleton(options);
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainDelay + Drain.FinishTimeout);
+        services.AddHostedService(services => new Drain(
+            options, services.GetService<OpenOrderLog>(), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<Drain>>()));
         services.AddSingleton(new AppId(appId));
         services.AddSingleton(services => new SidecarChannel(services.GetRequiredService<TimeProvider>()));
         services.AddSingleton(services => new DaprApi.DaprClient(services.GetRequiredService<SidecarChannel>().Sidecar));
@@ -217,7 +220,7 @@ public static class SagaHost
         app.MapMetrics();
     }
 
-    /// <summary>Builds the app and runs it until the process is stopped.</summary>
+    /// <summary>Builds the app and runs it until the process is stopped (<see cref="Drain"/>).</summary>
     /// <returns>The exit code: 1 when a setting is wrong or a port is taken, with sentences on standard error.</returns>
     public static async Task<int> RunToExitAsync(Func<WebApplication> build)
     {

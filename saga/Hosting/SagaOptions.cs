@@ -18,6 +18,9 @@ internal sealed class SagaOptions
     /// <summary>From the end of a sweep to the start of the next. 50 ms to 10 min.</summary>
     public TimeSpan SweepPeriod { get; private init; }
 
+    /// <summary>After SIGTERM the service is not ready, and serves on for this time before it stops listening. 0 to 1 min.</summary>
+    public TimeSpan DrainDelay { get; private init; }
+
     /// <summary>The app ids of the participants that a new order waits for: 1 to 20, each once. Null: those of the shop.</summary>
     public IReadOnlyList<string>? Steps { get; private init; }
 
@@ -46,8 +49,8 @@ internal sealed class SagaOptions
 
     internal static SagaOptions Read(SettingReader settings)
     {
-        settings.OnlyKnown("Saga", nameof(Deadline), nameof(ResendAfter), nameof(PayDeadline), nameof(CallTimeout), nameof(SweepPeriod), nameof(Steps), nameof(BulkSubscribe),
-            nameof(Batching), nameof(Caching), nameof(RequestsMax), nameof(StreamsMax), nameof(OpenOrdersMax), nameof(OpenOrdersPerUserMax));
+        settings.OnlyKnown("Saga", nameof(Deadline), nameof(ResendAfter), nameof(PayDeadline), nameof(CallTimeout), nameof(SweepPeriod), nameof(DrainDelay), nameof(Steps),
+            nameof(BulkSubscribe), nameof(Batching), nameof(Caching), nameof(RequestsMax), nameof(StreamsMax), nameof(OpenOrdersMax), nameof(OpenOrdersPerUserMax));
         var options = new SagaOptions
         {
             Deadline = settings.Duration("Saga:Deadline", TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(1), TimeSpan.FromHours(24)),
@@ -55,6 +58,7 @@ internal sealed class SagaOptions
             PayDeadline = settings.Duration("Saga:PayDeadline", TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(10)),
             CallTimeout = settings.Duration("Saga:CallTimeout", TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(1)),
             SweepPeriod = settings.Duration("Saga:SweepPeriod", TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(50), TimeSpan.FromMinutes(10)),
+            DrainDelay = settings.Duration("Saga:DrainDelay", TimeSpan.FromSeconds(1), TimeSpan.Zero, TimeSpan.FromMinutes(1)),
             Steps = settings.AppIds("Saga:Steps", "first,second"),
             BulkSubscribe = settings.Flag("Saga:BulkSubscribe", false),
             Batching = settings.Flag("Saga:Batching", true),

@@ -2,6 +2,8 @@ using Dapr.AppCallback.Autogen.Grpc.v1;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
+using Microsoft.Extensions.Hosting;
+using Saga.Commands;
 using Saga.Dapr;
 
 namespace Saga.Messaging;
@@ -79,8 +81,11 @@ internal sealed class AppCallbackAlphaService(EventDispatcher dispatcher) : AppC
 #pragma warning restore CS0672
 }
 
-/// <summary>App health checks: the sidecar pauses deliveries while this process does not answer.</summary>
-internal sealed class AppHealthService : AppCallbackHealthCheck.AppCallbackHealthCheckBase
+/// <summary>App health checks: the sidecar pauses deliveries while this process does not answer, or is stopping.</summary>
+internal sealed class AppHealthService(IHostApplicationLifetime lifetime) : AppCallbackHealthCheck.AppCallbackHealthCheckBase
 {
-    public override Task<HealthCheckResponse> HealthCheck(Empty request, ServerCallContext context) => Task.FromResult(new HealthCheckResponse());
+    public override Task<HealthCheckResponse> HealthCheck(Empty request, ServerCallContext context) =>
+        lifetime.ApplicationStopping.IsCancellationRequested
+            ? throw new RejectedException(new(StatusCode.Unavailable, "The service is stopping."))
+            : Task.FromResult(new HealthCheckResponse());
 }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Google.Protobuf;
 using Microsoft.Extensions.Logging;
 using Saga.Dapr;
@@ -19,7 +20,10 @@ internal sealed record OpenInstances(ImmutableSortedSet<string> Ids)
 
 /// <summary>The head of one instance's log. Its segments start at <paramref name="First"/>; all before Next are written.</summary>
 /// <param name="Heartbeat">By the writer's clock, which may be wrong: only a change shows that the instance is alive.</param>
-internal sealed record OpenHead(DateTimeOffset Heartbeat, long First, long Next) : IHasInvariants
+/// <param name="HasLeft">The writer has ended, and appends nothing more. It does not say so when it crashes.</param>
+internal sealed record OpenHead(
+    DateTimeOffset Heartbeat, long First, long Next, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool HasLeft = false)
+    : IHasInvariants
 {
     /// <summary>Numbers from First to Next, at most: a take-over reads each. A writer keeps far below it.</summary>
     private const long SpanMax = 1_000_000;
@@ -213,7 +217,8 @@ internal sealed class OpenOrderLog
         foreach (var (other, heartbeat) in others)
         {
             // At the time of the read: the take-overs before this one may have lasted long.
-            if (clock.GetElapsedTime(otherLogs[other].SeenFirst, seen) <= HeartbeatTimeout) continue; // mutant: clocks-compared
+            var isAlive = clock.GetElapsedTime(otherLogs[other].SeenFirst, seen) <= HeartbeatTimeout; // mutant: clocks-compared
+            if (isAlive && !heartbeat.Value!.HasLeft) continue;
             try
             {
                 await TakeOverAsync(other, heartbeat, callbacks, ct);
@@ -225,6 +230,19 @@ internal sealed class OpenOrderLog
             }
         }
         if (faults.Count > 0) throw new AggregateException($"{faults.Count} logs of open orders could not be swept: {faults[0].Message}", faults);
+    }
+
+    /// <summary>Leaves the own log to other instances, which need not wait for <see cref="HeartbeatTimeout"/>. An addition afterwards starts a new one.</summary>
+    public async Task LeaveAsync(CancellationToken ct)
+    {
+        Versioned<OpenHead> last;
+        lock (ownGate)
+        {
+            if (instance is null || head.Value is null) return;
+            (last, instance) = (head, null);
+        }
+        // After a conflict another instance has taken it over.
+        await sidecar.TrySaveAsync(last, last.Value! with { Heartbeat = clock.GetUtcNow(), HasLeft = true }, null, ct);
     }
 
     /// <summary>The newest entry of an order, in the log of any instance. Null: there is none.</summary>

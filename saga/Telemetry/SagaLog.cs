@@ -101,6 +101,13 @@ internal static partial class SagaLog
         EventName = "CallersNotAuthenticated")]
     public static partial void CallersNotAuthenticated(ILogger log);
 
+    [LoggerMessage(24, LogLevel.Information, "Stopping: not ready any more. Serves on for {Delay} s, and then finishes what is in progress.", EventName = "Draining")]
+    public static partial void Draining(ILogger log, double delay);
+
+    [LoggerMessage(25, LogLevel.Warning, "The log of open orders could not be left; another instance takes it over {Timeout} s after the last heartbeat: {Problem}",
+        EventName = "LogNotLeft")]
+    public static partial void LogNotLeft(ILogger log, double timeout, string problem);
+
     [LoggerMessage(20, LogLevel.Warning, "Traces or metrics: {Problem}", EventName = "TelemetryWarning")]
     public static partial void TelemetryWarning(ILogger log, string problem);
 

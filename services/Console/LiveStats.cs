@@ -3,7 +3,7 @@ using Shop.V1;
 
 namespace ShopConsole;
 
-/// <summary>What the followed instance of Orders did within one second.</summary>
+/// <summary>What Orders did within one second; what another instance than the followed one did is counted when it is seen.</summary>
 /// <param name="At">The end of the second, in seconds since 1970.</param>
 /// <param name="P50">Median time from placing to CONFIRMED or FAILED, in milliseconds, over the last 10 s. Null: no order became final.</param>
 /// <param name="P99">The 99th percentile of the same.</param>

@@ -1,7 +1,7 @@
 namespace Orders;
 
 /// <summary>The open orders of this instance: those it is placing, those it placed, and those its sweep found.</summary>
-/// <remarks>An order that is closed by another instance leaves once the sweep has seen it.</remarks>
+/// <remarks>An order that is closed by another instance leaves once the observer or the sweep has seen it.</remarks>
 internal sealed class OpenOrderGauge
 {
     private readonly Lock gate = new();
@@ -58,6 +58,13 @@ internal sealed class OpenOrderGauge
         }
     }
 
+    /// <summary>The ids of orders that were placed longer ago than this.</summary>
+    public IReadOnlyList<string> GetOlderThan(TimeSpan age)
+    {
+        var before = clock.GetUtcNow() - age;
+        lock (gate) return [.. open.Where(order => order.Value.Placed < before).Select(order => order.Key)];
+    }
+
     private void Add(Order order)
     {
         lock (gate)
@@ -66,7 +73,8 @@ internal sealed class OpenOrderGauge
         }
     }
 
-    private void Remove(string orderId)
+    /// <summary>The order is closed.</summary>
+    public void Remove(string orderId)
     {
         lock (gate)
         {

@@ -36,4 +36,8 @@ internal static partial class OrderLog
     [LoggerMessage(109, LogLevel.Warning, "The end of order {OrderId} could not be published; each participant will ask for it: {Problem}",
         EventName = "EndNotPublished")]
     public static partial void EndNotPublished(ILogger log, string orderId, string problem);
+
+    [LoggerMessage(110, LogLevel.Warning, "What other instances do with orders cannot be read; open orders are counted and watched without it: {Problem}",
+        EventName = "OthersNotSeen")]
+    public static partial void OthersNotSeen(ILogger log, string problem);
 }

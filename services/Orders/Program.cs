@@ -23,6 +23,8 @@ return await SagaHost.RunToExitAsync(() =>
     builder.Services.AddSingleton<OrderStore>();
     builder.Services.AddSingleton<OrderQueries>();
     builder.Services.AddSingleton<OpenOrderGauge>();
+    builder.Services.AddSingleton<OrderObserver>();
+    builder.Services.AddHostedService(services => services.GetRequiredService<OrderObserver>());
     builder.Services.AddSingleton<OrderChanges>();
     builder.Services.AddSingleton<OrderMetrics>();
     builder.Services.AddSingleton<PrecheckClient>();

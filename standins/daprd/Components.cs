@@ -36,7 +36,7 @@ internal sealed class Components : IAsyncDisposable
                     AddPubSub(component, pubSub);
                     break;
                 case "pubsub.in-memory":
-                    AddPubSub(component, memory.Broker(component.Name, warn));
+                    AddPubSub(component, memory.Broker(component.Name, warn).For(options.AppId));
                     break;
                 default:
                     throw component.Source.Error(

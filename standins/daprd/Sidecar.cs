@@ -38,6 +38,7 @@ internal sealed class Sidecar : IAsyncDisposable
         server = new SidecarServer(this);
         if (options.AppPort == 0) return;
         app = new AppChannel(options.AppPort);
+        LocalApp = new LocalApp(app, options.AppApiToken, Spans);
         subscriptions = new Subscriptions(app, options.AppApiToken, Publisher, resources, Spans, log.Warn);
     }
 
@@ -48,6 +49,9 @@ internal sealed class Sidecar : IAsyncDisposable
     public Publisher Publisher { get; }
 
     public LocalApps LocalApps { get; }
+
+    /// <summary>The app of this sidecar; null if it has none.</summary>
+    public LocalApp? LocalApp { get; }
 
     public NameResolver NameResolver { get; }
 
@@ -69,7 +73,7 @@ internal sealed class Sidecar : IAsyncDisposable
     public async Task StartAsync()
     {
         await components.OpenAsync(resources.Components, Options, memory, State, Publisher, log.Warn);
-        if (app is not null) LocalApps.Add(Options.AppId, new LocalApp(app, Options.AppApiToken, Spans));
+        if (LocalApp is not null) LocalApps.Add(Options.AppId, LocalApp);
         await server.StartAsync();
         NameResolver.Register(Options.AppId, Options.GrpcPort);
         log.Info($"gRPC API on port {Options.GrpcPort}, HTTP API on port {Options.HttpPort}");
@@ -139,7 +143,7 @@ internal sealed class Sidecar : IAsyncDisposable
         await watch;
         if (subscriptions is not null) await subscriptions.DisposeAsync();
         NameResolver.Forget(Options.AppId, Options.GrpcPort);
-        LocalApps.Remove(Options.AppId);
+        if (LocalApp is not null) LocalApps.Remove(Options.AppId, LocalApp);
         await server.DisposeAsync();
         await components.DisposeAsync();
         app?.Dispose();

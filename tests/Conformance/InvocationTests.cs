@@ -105,18 +105,11 @@ public sealed class NearInvocationTests : InvocationTests
         : base(shared.Sidecar, shared.Sidecar, shared.App) => shared.App.Reset();
 
     [Fact]
-    public async Task A_call_to_the_own_app_has_only_the_trace_context_of_the_caller()
+    public async Task A_call_to_the_own_app_has_only_the_trace_context_of_the_caller_and_no_caller_app_id()
     {
         var call = Echo.SayAsync(new EchoMessage { Text = "hello" }, [.. ToCallee, new("traceparent", Parent)]);
         await call;
         Assert.Equal(Parent, call.GetTrailers().GetValue("saw-traceparent"));
-    }
-
-    [Fact]
-    public async Task A_call_to_the_own_app_has_no_caller_app_id()
-    {
-        var call = Echo.SayAsync(new EchoMessage { Text = "hello" }, ToCallee);
-        await call;
         Assert.Null(call.GetTrailers().GetValue("saw-dapr-caller-app-id"));
     }
 }

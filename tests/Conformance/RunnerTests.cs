@@ -155,6 +155,28 @@ public sealed class RunnerTests : IDisposable
     }
 
     [Fact]
+    public async Task Apps_of_one_id_take_turns_with_events_and_calls()
+    {
+        Write("pubsub.yaml", Yaml.Component("pubsub", "pubsub.in-memory"));
+        var (grpc, one, two) = (FreePort.Take(), FreePort.Take(), FreePort.Take());
+        Write("dapr.yaml", $$"""
+            {version: 1, common: {resourcesPaths: [.], appProtocol: grpc}, apps: [{appID: caller, appDirPath: ., daprGRPCPort: {{grpc}}},
+            {appID: twin, appDirPath: ., appPort: {{one}}}, {appID: twin, appDirPath: ., appPort: {{two}}}]}
+            """);
+        await using var run = Run();
+        await run.LineAsync("is started elsewhere");
+        await using var first = await TestApp.StartAsync(one, TestApp.Subscription("pubsub", "work"));
+        await using var second = await AppOnAsync(run, two, TestApp.Subscription("pubsub", "work"));
+        using var channel = GrpcChannel.ForAddress($"http://localhost:{grpc}");
+        for (var at = 0; at < 2; at++) await new DaprService.DaprClient(channel).PublishAsync("work", "1");
+        await Task.WhenAll(first.NextAsync("work"), second.NextAsync("work"));
+        await first.StopAsync();
+        async Task SayAsync() => await new Echo.EchoClient(channel).SayAsync(new EchoMessage(), new Metadata { { "dapr-app-id", "twin" } });
+        bool[] failed = [await Record.ExceptionAsync(SayAsync) is RpcException, await Record.ExceptionAsync(SayAsync) is RpcException];
+        Assert.NotEqual(failed[0], failed[1]);
+    }
+
+    [Fact]
     public async Task A_taken_port_prevents_the_start_of_a_run()
     {
         using var other = new TcpListener(IPAddress.Loopback, 0);
@@ -202,7 +224,6 @@ public sealed class RunnerTests : IDisposable
     [InlineData("{version: 1, apps: [{appID: one}]}", "line 1, apps[0]: appDirPath is missing")]
     [InlineData("{version: 1, apps: [{appDirPath: nowhere}]}", "apps[0].appDirPath: there is no ")]
     [InlineData("{version: 1,\napps: [{appDirPath: .,\nappPort: many}]}", "line 3, apps[0].appPort: 'many' is not a whole number")]
-    [InlineData("{version: 1, apps: [{appDirPath: ., appID: a}, {appDirPath: ., appID: a}]}", "there is already an app named a")]
     [InlineData("{version: 1, apps: [{appDirPath: ., appID: a, appPort: 65000}]}", "set appProtocol (--app-protocol) to grpc")]
     [InlineData("version: [", "this is not valid YAML")]
     [InlineData("apps: []", "version is missing")]

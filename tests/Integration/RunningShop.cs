@@ -109,7 +109,10 @@ public class RunningShop : IAsyncLifetime
     private async Task StartRunnerAsync()
     {
         var runFile = WriteFiles();
-        Dictionary<string, string> environment = new() { ["OTEL_EXPORTER_ZIPKIN_ENDPOINT"] = $"{Zipkin}", ["OTEL_BSP_SCHEDULE_DELAY"] = "100" };
+        Dictionary<string, string> environment = new()
+        {
+            ["OTEL_EXPORTER_ZIPKIN_ENDPOINT"] = $"{Zipkin}", ["OTEL_BSP_SCHEDULE_DELAY"] = "100", ["Saga__DrainDelay"] = "0s",
+        };
         foreach (var (name, value) in Environment) environment[name] = value;
         runner = ChildProcess.Start("dotnet", [ProgramOf("daprd"), "run", "-f", runFile, "--names-folder", NamesFolder, .. embedded ? ["--embedded"] : Array.Empty<string>()], environment);
         Clients = new(AddressOf("5001"), AddressOf("5002"), AddressOf("5003"), AddressOf("5004"), token: Token);

@@ -19,7 +19,7 @@ public abstract class ShopWithParticipant(string appId) : RunningShop
     public GrpcChannel Grpc { get; private set; } = null!;
 
     /// <summary>The settings of the participant.</summary>
-    protected Dictionary<string, string> ParticipantEnvironment { get; } = new() { ["OTEL_SDK_DISABLED"] = "true" };
+    protected Dictionary<string, string> ParticipantEnvironment { get; } = new() { ["OTEL_SDK_DISABLED"] = "true", ["Saga__DrainDelay"] = "0s" };
 
     /// <summary>Makes the program, if it is not built yet.</summary>
     /// <returns>The path of its dll.</returns>

@@ -21,7 +21,7 @@ public sealed class SupervisedShop : IAsyncLifetime
 
     internal Supervised SidecarOf(Supervised service) => processes.Sidecars[processes.Services.IndexOf(service)];
 
-    public async Task InitializeAsync() => processes = await ChaosShop.OpenAsync([1, 1, 1, 1], Deadline);
+    public async Task InitializeAsync() => processes = await ChaosShop.OpenAsync([1, 1, 1, 1], Deadline, drainDelay: TimeSpan.FromSeconds(3));
 
     public async Task DisposeAsync() => await processes.DisposeAsync();
 

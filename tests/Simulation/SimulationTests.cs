@@ -26,7 +26,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
         var fresh = GetSetting("SIMULATION_FRESH") ?? count;
         var most = GetSetting("SIMULATION_SECONDS") is { } seconds ? TimeSpan.FromSeconds(seconds) : TimeSpan.MaxValue;
         var watch = Stopwatch.StartNew();
-        var totals = new ConcurrentBag<(long Operations, long Deliveries, long Crashes, long ClockJumps, long Corrupted, long Dead, long Confirmed, long Failed, long Paid, long Refused)>();
+        var totals = new ConcurrentBag<(long Operations, long Deliveries, long Crashes, long Stops, long ClockJumps, long Corrupted, long Dead, long Confirmed, long Failed, long Paid, long Refused)>();
         var broken = new ConcurrentBag<string>();
         Parallel.ForEach(Seeds(count, fresh, most < TimeSpan.MaxValue).TakeWhile(_ => watch.Elapsed < most && broken.IsEmpty), seed =>
         {
@@ -34,7 +34,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
             {
                 var run = Simulation.Run(seed);
                 if (run.Violations.Count > 0) broken.Add(Describe(seed, string.Join(" ", run.Violations)));
-                totals.Add((run.World.Operations, run.Shop.Deliveries, run.Shop.Crashes, run.Shop.ClockJumps, run.Shop.Corrupted, run.Shop.DeadLetters,
+                totals.Add((run.World.Operations, run.Shop.Deliveries, run.Shop.Crashes, run.Shop.Stops, run.Shop.ClockJumps, run.Shop.Corrupted, run.Shop.DeadLetters,
                     run.Shop.Orders.Count(order => order.Status == Orders.OrderStatus.Confirmed),
                     run.Shop.Orders.Count(order => order.Status == Orders.OrderStatus.Failed),
                     run.Shop.Orders.Count(order => order is { Pattern: SagaPattern.Orchestration, Status: Orders.OrderStatus.Confirmed }),
@@ -48,14 +48,14 @@ public sealed class SimulationTests(ITestOutputHelper output)
         Assert.True(broken.IsEmpty, string.Join("\n", broken));
         output.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{totals.Count:N0} seeds (fresh from {fresh}) in {watch.Elapsed.TotalSeconds:0} s: {totals.Sum(run => run.Operations):N0} operations, "
-            + $"{totals.Sum(run => run.Deliveries):N0} deliveries, {totals.Sum(run => run.Crashes):N0} crashes, "
+            + $"{totals.Sum(run => run.Deliveries):N0} deliveries, {totals.Sum(run => run.Crashes):N0} crashes, {totals.Sum(run => run.Stops):N0} stops, "
             + $"{totals.Sum(run => run.ClockJumps):N0} clock jumps, {totals.Sum(run => run.Corrupted):N0} corruptions, {totals.Sum(run => run.Dead):N0} dead letters; "
             + $"{totals.Sum(run => run.Confirmed):N0} orders confirmed, {totals.Sum(run => run.Failed):N0} failed, "
             + $"of them {totals.Sum(run => run.Paid):N0} and {totals.Sum(run => run.Refused):N0} orchestrated; lost 0, doubled 0, stuck 0."));
         Assert.True(
             totals.Sum(run => run.Paid) > totals.Count / 10 && totals.Sum(run => run.Refused) > totals.Count / 4
                 && totals.Sum(run => run.Confirmed) > totals.Count / 2 && totals.Sum(run => run.Failed) > totals.Count / 2
-                && totals.Sum(run => run.Crashes) > totals.Count / 10 && totals.Sum(run => run.ClockJumps) > totals.Count / 10
+                && totals.Sum(run => run.Crashes) > totals.Count / 10 && totals.Sum(run => run.Stops) > totals.Count / 10 && totals.Sum(run => run.ClockJumps) > totals.Count / 10
                 && totals.Sum(run => run.Corrupted) > totals.Count / 10,
             "The runs have too few faults to show anything.");
     }

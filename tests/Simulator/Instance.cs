@@ -36,6 +36,7 @@ internal sealed class Instance
         var appId = new AppId(app);
         var deadLetters = new DeadLetters(documents, sidecar, new(documents, sidecar), appId, Clock);
         var openOrders = new OpenOrderLog(sidecar, Clock, () => world.Chance.Next().ToString("x"), logs.CreateLogger<OpenOrderLog>(), deadLetters);
+        LeaveAsync = openOrders.LeaveAsync;
         Dispatcher = new(Subscriptions, deadLetters, appId, Clock, logs.CreateLogger<EventDispatcher>());
         ReadAndCacheAsync = (keys, ct) => app == "stock" ? documents.ReadAndCacheAsync<Product>(keys, ct) : documents.ReadAndCacheAsync<Account>(keys, ct);
         switch (app)
@@ -43,7 +44,7 @@ internal sealed class Instance
             case "orders":
                 Steps = new OrderStore(documents, sidecar, Clock, logs);
                 PlaceOrder = new PlaceOrderHandler(Steps, sidecar, openOrders, null!, null!, null!, steps, Clock);
-                var orchestrator = new Orchestrator(Steps, participants?.Invoke(this)!, Clock, logs);
+                var orchestrator = Orchestrator = new Orchestrator(Steps, participants?.Invoke(this)!, Clock, logs);
                 PayOrder = new PayOrderHandler(PlaceOrder, orchestrator, Steps, timeouts, Clock);
                 SweepAsync = new OrderSweep(
                     Steps, orchestrator, sidecar, openOrders, new(documents, sidecar, Clock), steps, timeouts, deadLetters, Clock, logs).RunAsync;
@@ -121,6 +122,9 @@ internal sealed class Instance
     /// <summary>Null unless it is one of Orders.</summary>
     public PayOrderHandler? PayOrder { get; }
 
+    /// <summary>Null unless it is one of Orders.</summary>
+    public Orchestrator? Orchestrator { get; }
+
     /// <summary>What Orders calls for an orchestrated order. Null unless it is a participant.</summary>
     public IOrderStep? Step { get; }
 
@@ -128,6 +132,9 @@ internal sealed class Instance
     public Func<IReadOnlyList<string>, CancellationToken, Task> ReadAndCacheAsync { get; }
 
     public Func<CancellationToken, Task>? SweepAsync { get; private set; }
+
+    /// <summary>The last thing that a process does that is stopped.</summary>
+    public Func<CancellationToken, Task> LeaveAsync { get; }
 
     public bool Dead { get; private set; }
 

@@ -26,9 +26,10 @@ namespace Saga.Tests;
 /// <param name="Poison">An event that no service would publish is published; see <see cref="Saga.Tests.Poison"/>.</param>
 /// <param name="RefusesMissing">See <see cref="SimulatedStore"/>.</param>
 /// <param name="Corrupt">A document of an open-order log becomes corrupt until the faults stop, or a log with corrupt entries appears.</param>
+/// <param name="Stop">An instance is stopped as by SIGTERM, and its successor started, as in a rolling upgrade.</param>
 internal sealed record WorldFaults(
     SidecarFaults Sidecar, double Lost, double Doubled, double Crash, double ClockJumps, bool Replay, double Poison, bool RefusesMissing, bool Unswept = false,
-    double Corrupt = 0);
+    double Corrupt = 0, double Stop = 0);
 
 /// <summary>The real decisions, handlers and sweeps of all four services in a simulated world, in two instances each.</summary>
 internal sealed class SimulatedShop
@@ -93,6 +94,8 @@ internal sealed class SimulatedShop
     public SimulatedStore Store { get; }
 
     public int Crashes { get; private set; }
+
+    public int Stops { get; private set; }
 
     public int ClockJumps { get; private set; }
 
@@ -197,6 +200,7 @@ internal sealed class SimulatedShop
         {
             SweepLater(instance);
             CrashLater(instance);
+            StopLater(instance);
             ClockJumpsLater(instance);
         }
         // The deadline and a resend, the take-over of a log, a reservation older than the deadline, and sweeps in between.
@@ -418,16 +422,43 @@ internal sealed class SimulatedShop
         Crashes++;
         world.Note(() => $"--- an instance of {instance.App} crashes ---");
         instance.Crash();
-        apps[instance.App].Remove(instance);
-        world.Later(TimeSpan.FromSeconds(world.Chance.Next(1, 30)), () =>
-        {
-            var restarted = Start(instance.App);
-            apps[instance.App].Add(restarted);
-            SweepLater(restarted);
-            CrashLater(restarted);
-            ClockJumpsLater(restarted);
-        });
+        // One that was being stopped has a successor already.
+        if (apps[instance.App].Remove(instance)) world.Later(TimeSpan.FromSeconds(world.Chance.Next(1, 30)), () => Succeed(instance.App));
     });
+
+    private void StopLater(Instance instance) => world.Later(TimeSpan.FromSeconds(1), async () =>
+    {
+        if (calm || instance.Dead || faults.Stop == 0) return;
+        if (!world.Happens(faults.Stop))
+        {
+            StopLater(instance);
+            return;
+        }
+        Stops++;
+        world.Note(() => $"--- an instance of {instance.App} is stopped ---");
+        apps[instance.App].Remove(instance);
+        Succeed(instance.App);
+        // What is in progress may be finished until then.
+        await world.TurnAsync(() => instance.Dead, Timeout);
+        try
+        {
+            await instance.LeaveAsync(default);
+        }
+        catch (Exception fault) when (IsFault(fault))
+        {
+        }
+        instance.Crash();
+    });
+
+    private void Succeed(string app)
+    {
+        var successor = Start(app);
+        apps[app].Add(successor);
+        SweepLater(successor);
+        CrashLater(successor);
+        StopLater(successor);
+        ClockJumpsLater(successor);
+    }
 
     private void ClockJumpsLater(Instance instance) => world.Later(TimeSpan.FromSeconds(1), () =>
     {

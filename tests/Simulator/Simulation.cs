@@ -17,7 +17,8 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
     {
         var world = new World(seed, traced);
         // In a fifth of the runs logs of open orders become corrupt.
-        var faults = FaultsOf(world) with { Corrupt = seed % 5 == 2 ? 0.15 : 0 };
+        // In a seventh instances are stopped one after the other, each with a successor beside it.
+        var faults = FaultsOf(world) with { Corrupt = seed % 5 == 2 ? 0.15 : 0, Stop = seed % 7 == 3 ? 0.1 : 0 };
         // Four consecutive seeds have the plain path alone, each of its decorators, and both.
         var (batching, caching) = (seed % 2 == 1, seed / 2 % 2 == 1);
         var throughDapr = seed / 4 % 4 == 0;

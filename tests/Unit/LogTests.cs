@@ -17,7 +17,7 @@ public sealed class LogTests
     /// <summary>Lines that are about no order.</summary>
     private static readonly string[] AboutTheService =
         ["SweepFailed", "LeaseLost", "TookOver", "TracesLost", "TelemetryWarning", "FaultsGoOn", "FaultsOver", "FeedOpened", "FeedLost", "StoreUnfit",
-            "CallersNotAuthenticated", "DocumentLeftOut", "OpenOrdersUnreadable", "ReportNotStored", "LeftOutOfList"];
+            "CallersNotAuthenticated", "DocumentLeftOut", "OpenOrdersUnreadable", "ReportNotStored", "LeftOutOfList", "OthersNotSeen", "Draining", "LogNotLeft"];
 
     [Theory]
     [InlineData(typeof(SagaHost), 1, 99)]

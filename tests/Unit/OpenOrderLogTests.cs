@@ -59,6 +59,47 @@ public sealed class OpenOrderLogTests
     }
 
     [Fact]
+    public void A_log_that_its_writer_has_left_is_taken_over_by_the_next_sweep()
+    {
+        var leaver = New();
+        Add(leaver, "a", "b");
+        Do(() => leaver.LeaveAsync(default));
+        var heir = New();
+        over.Add("a");
+        Sweep(heir);
+        Assert.Equal(["a", "b"], visited);
+        Assert.Equal(["b"], Read(heir));
+        over.Add("b");
+        Sweep(heir);
+        Assert.Empty(store.Find<OpenHead>("app||open:"));
+    }
+
+    [Fact]
+    public void What_is_added_after_the_writer_has_left_is_in_another_log()
+    {
+        var leaver = New();
+        Add(leaver, "a");
+        Do(() => leaver.LeaveAsync(default));
+        Sweep(New());
+        Add(leaver, "b");
+        Assert.Equal(["a", "b"], Read(New()).Order());
+        Pass(OpenOrderLog.HeartbeatTimeout / 2);
+        visited.Clear();
+        Sweep(New());
+        Assert.Equal(["a"], visited);
+    }
+
+    [Fact]
+    public void A_log_that_was_taken_over_meanwhile_is_not_left_again()
+    {
+        var sleeper = New();
+        Add(sleeper, "a");
+        TakeOver(New());
+        Do(() => sleeper.LeaveAsync(default));
+        Assert.Equal(["a"], Read(New()));
+    }
+
+    [Fact]
     public void Two_concurrent_take_overs_lose_nothing()
     {
         Add(New(), "a", "b", "c");

@@ -4,6 +4,7 @@ using Dapr.Client;
 using Dapr.Client.Autogen.Grpc.v1;
 using Grpc.Core;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
 using Shop.V1;
 using DaprApi = Dapr.Client.Autogen.Grpc.v1.Dapr;
@@ -18,6 +19,7 @@ public sealed class ReadinessTests : IDisposable
     private readonly SubscriptionProbe probe = new();
     private readonly Metadata metadata = new();
     private readonly List<string> asked = [];
+    private readonly ApplicationLifetime lifetime = new(NullLogger<ApplicationLifetime>.Instance);
     private ComponentProbe? components;
     private MemorySidecar store = new();
     private HttpStatusCode outbound = HttpStatusCode.NoContent;
@@ -55,6 +57,15 @@ public sealed class ReadinessTests : IDisposable
         var seen = await CheckAsync();
         Assert.Equal(HealthStatus.Unhealthy, seen.Status);
         Assert.Contains("sidecar", seen.Description);
+    }
+
+    [Fact]
+    public async Task A_service_that_is_stopping_is_not_ready()
+    {
+        probe.SetRead();
+        lifetime.StopApplication();
+        var seen = await CheckAsync();
+        Assert.Equal((HealthStatus.Unhealthy, "The service is stopping."), (seen.Status, seen.Description));
     }
 
     [Fact]
@@ -131,7 +142,8 @@ public sealed class ReadinessTests : IDisposable
     {
         var subscriptions = new Subscriptions().On<OrderCreatedEvent>((_, _) => Task.CompletedTask).On<OrderFailedEvent>((_, _) => Task.CompletedTask);
         components ??= new(metadata, new("stock"), NullLogger<ComponentProbe>.Instance);
-        return new Readiness(dapr, metadata, subscriptions, probe, components, new StoreProbe(store, NullLogger<StoreProbe>.Instance)).CheckHealthAsync(new());
+        return new Readiness(dapr, metadata, subscriptions, probe, components, new StoreProbe(store, NullLogger<StoreProbe>.Instance), lifetime)
+            .CheckHealthAsync(new());
     }
 
     private async Task ServeAsync()

@@ -94,7 +94,7 @@ public sealed class RequestLimitsTests : IDisposable
     [Fact]
     public void A_user_has_at_most_so_many_open_orders_and_may_place_again_when_one_is_closed()
     {
-        var shop = new OrdersAlone();
+        var shop = new OrdersAlone(Options);
         var (world, orders, gauge, placing) = (shop.World, shop.Orders, shop.Gauge, shop.Placing);
         Order[] placed = [.. Enumerable.Range(1, Max).Select(number => Hazards.ScriptedShop.OrderOf(number: number))];
         foreach (var order in placed) world.Run(() => placing.StoreAsync(order, default));
@@ -151,7 +151,7 @@ public sealed class RequestLimitsTests : IDisposable
     [Fact, Trait("Hazard", "H29")]
     public void An_order_that_is_closed_while_a_sweep_looks_at_it_is_not_counted_as_open()
     {
-        var shop = new OrdersAlone();
+        var shop = new OrdersAlone(Options);
         var placed = Hazards.ScriptedShop.OrderOf(number: 1);
         shop.World.Run(() => shop.Placing.StoreAsync(placed, default));
         shop.World.Clock.AdvanceTo(shop.World.Clock.GetUtcNow() + 2 * Options.ResendAfter);
@@ -198,40 +198,4 @@ public sealed class RequestLimitsTests : IDisposable
 
     private static SagaOptions Read(params IEnumerable<string> limits) => SagaOptions.Read(new(new ConfigurationBuilder().AddInMemoryCollection(
         limits.Select(name => KeyValuePair.Create($"Saga:{name}", (string?)$"{Max}"))).Build()));
-
-    /// <summary>Orders without the other services.</summary>
-    private sealed class OrdersAlone
-    {
-        /// <param name="beside">Another instance, with the same store. Null: there is none.</param>
-        public OrdersAlone(SagaOptions? options = null, OrdersAlone? beside = null)
-        {
-            (World, Store) = (beside?.World ?? new(1), beside?.Store ?? new());
-            var sidecar = new SimulatedSidecar(World, Store, "orders", null, () => SidecarFaults.None, () => false, _ => { });
-            var documents = DocumentStore.Create(sidecar, new(World.Clock, World.Chance));
-            Orders = new(documents, sidecar, World.Clock, NullLoggerFactory.Instance);
-            var timeouts = SagaTimeouts.Of(Options);
-            var openOrders = new OpenOrderLog(sidecar, World.Clock, () => World.NewId().ToString("N"), NullLogger<OpenOrderLog>.Instance);
-            var deadLetters = new DeadLetters(documents, sidecar, new(documents, sidecar), new("orders"), World.Clock);
-            Sweep = new(
-                Orders, null!, sidecar, openOrders, new(documents, sidecar, World.Clock), SagaSteps.Default, timeouts, deadLetters, World.Clock, NullLoggerFactory.Instance);
-            Sweep.Visited += _ => BeforeVisit();
-            Gauge = new(Orders, Sweep, World.Clock);
-            Placing = new(Orders, sidecar, openOrders, null!, Gauge, options ?? Options, SagaSteps.Default, World.Clock);
-        }
-
-        public World World { get; }
-
-        public SimulatedStore Store { get; }
-
-        public OrderStore Orders { get; }
-
-        public OrderSweep Sweep { get; }
-
-        public OpenOrderGauge Gauge { get; }
-
-        public PlaceOrderHandler Placing { get; }
-
-        /// <summary>Called when a sweep has read an order, before any handler of <see cref="OrderSweep.Visited"/>.</summary>
-        public Action BeforeVisit { get; set; } = () => { };
-    }
 }

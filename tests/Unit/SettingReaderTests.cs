@@ -62,7 +62,7 @@ public sealed class SettingReaderTests
             ("Saga:Deadline", "60"), ("Saga:ResendAfter", "0s"), ("Saga:SweepPeriod", "00:00:00"), ("Saga:BulkSubscribe", "yes"),
             ("Saga:Batching", "on"), ("Saga:Caching", "off"), ("Saga:RequestsMax", "0"), ("Saga:StreamsMax", "1e3"), ("Saga:OpenOrdersPerUserMax", "-1"), ("Saga:Steps", "stock,stock"), ("Saga:Resend", "5s"))).Failures.ToArray();
         Assert.Equal(11, problems.Length);
-        Assert.Equal("Saga__Resend is not a setting; Saga has Saga__Deadline, Saga__ResendAfter, Saga__PayDeadline, Saga__CallTimeout, Saga__SweepPeriod, Saga__Steps, Saga__BulkSubscribe, "
+        Assert.Equal("Saga__Resend is not a setting; Saga has Saga__Deadline, Saga__ResendAfter, Saga__PayDeadline, Saga__CallTimeout, Saga__SweepPeriod, Saga__DrainDelay, Saga__Steps, Saga__BulkSubscribe, "
             + "Saga__Batching, Saga__Caching, Saga__RequestsMax, Saga__StreamsMax, Saga__OpenOrdersMax, Saga__OpenOrdersPerUserMax.", problems[0]);
         Assert.Contains("Saga__SweepPeriod must be a duration with a unit, 50ms to 600s", problems[3]);
         Assert.Equal("Saga__Steps must be 1 to 20 app ids of participants with commas between them, each once and 1 to 32 characters of a-z 0-9 -, and none "

@@ -5,7 +5,7 @@ const PAGE_SIZE = 50;
 const SHOWN_MAX = 500;
 // A page may have none of the status that is asked for, and the next one may.
 const PAGES_MAX = 10;
-// What other instances of Orders did is seen after this time.
+// What the stream has left out is seen after this time.
 const LOOK_AGAIN_MS = 10_000;
 
 export class OrderList {

@@ -5,11 +5,12 @@ namespace Orders;
 /// <summary>What an order waits for and what happens next, in sentences. Pure.</summary>
 internal sealed record Explanation(IReadOnlyList<string> WaitsFor, string Next)
 {
-    public static Explanation Of(Order order, SagaTimeouts timeouts, DateTimeOffset now) => order.Status switch
+    /// <param name="getProblem">Why the last call of a participant was not answered. Null: it was, or another instance of Orders has made it.</param>
+    public static Explanation Of(Order order, SagaTimeouts timeouts, DateTimeOffset now, Func<Step, string?> getProblem) => order.Status switch
     {
         OrderStatus.Pending when order.Pattern == SagaPattern.Orchestration => new(
             [.. OrderDecisions.PendingSteps(order).Take(1).Select(step =>
-                $"{step.Participant} has not answered the call Reserve, since {Seconds(now - order.LastChange)}.")],
+                $"{step.Participant} has not answered the call Reserve, since {Seconds(now - order.LastChange)}{Because(getProblem(step))}.")],
             now - order.Placed >= timeouts.PayDeadline
                 ? "Its deadline has passed; the next sweep fails it, and completed steps are released."
                 : $"Orders calls again, after a crash once nothing has changed for {Seconds(timeouts.ResendAfter)}; "
@@ -17,7 +18,7 @@ internal sealed record Explanation(IReadOnlyList<string> WaitsFor, string Next)
         OrderStatus.Failed when !order.IsClosed && order.Pattern == SagaPattern.Orchestration => new(
             [.. OrderDecisions.PendingSteps(order).Reverse().Select(step =>
                 $"{step.Participant} has not answered the call Release ({Compensation(order[step]!)}), "
-                + $"{Seconds(now - order.FinalAt!.Value)} after the order failed.")],
+                + $"{Seconds(now - order.FinalAt!.Value)} after the order failed{Because(getProblem(step))}.")],
             $"Orders calls again, once nothing has changed for {Seconds(timeouts.ResendAfter)} and then with backoff, until every participant has released."),
         OrderStatus.Pending => new(
             [.. OrderDecisions.PendingSteps(order).Select(step =>
@@ -48,6 +49,8 @@ internal sealed record Explanation(IReadOnlyList<string> WaitsFor, string Next)
         StepState.Refused => "it had rejected its step, so there should be nothing to undo",
         StepState.Undone or StepState.Skipped => "it has undone",
     };
+
+    private static string Because(string? problem) => problem is null ? "" : $": {problem.TrimEnd('.')}";
 
     private static string Seconds(TimeSpan time) => $"{Math.Max(0, time.TotalSeconds).ToString("0.0", CultureInfo.InvariantCulture)} s";
 }

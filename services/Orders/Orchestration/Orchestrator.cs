@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Google.Protobuf;
 using Grpc.Core;
 using Shop.V1;
@@ -17,7 +18,13 @@ internal sealed class Orchestrator(OrderStore orders, IParticipantCalls particip
     /// <summary>An outage fails the calls of every order with the same message.</summary>
     private readonly FaultLog faults = new("Calls to participants", clock, logs.CreateLogger("Orders"), overWhenQuiet: true);
 
+    /// <summary>By the name of the step.</summary>
+    private readonly ConcurrentDictionary<string, string> problems = new();
+
     public void Dispose() => faults.Dispose();
+
+    /// <summary>Why the last call of a participant by this process was not answered. Null: it was.</summary>
+    public string? GetProblem(Step step) => problems.GetValueOrDefault(step.Name);
 
     /// <summary>Goes as far as the participants answer.</summary>
     /// <param name="mayCall">Asked before each call, with the order as it is. False: the call is not made.</param>
@@ -63,11 +70,16 @@ internal sealed class Orchestrator(OrderStore orders, IParticipantCalls particip
     {
         try
         {
-            return await make();
+            var answer = await make();
+            problems.TryRemove(step.Name, out _);
+            return answer;
         }
+        // Another instance of it may be newer.
         catch (RpcException fault)
         {
-            NotAnswered(call, order, step, Faults.GetCause(fault));
+            NotAnswered(call, order, step, fault.StatusCode == StatusCode.Unimplemented
+                ? $"it has no {ParticipantService.Descriptor.FullName}, as before orchestrated orders; a newer version has to be installed (docs/upgrading.md)"
+                : Faults.GetCause(fault));
             return null;
         }
     }
@@ -96,6 +108,7 @@ internal sealed class Orchestrator(OrderStore orders, IParticipantCalls particip
 
     private void NotAnswered(string call, Order order, Step step, string problem)
     {
+        problems[step.Name] = problem;
         if (faults.Begins($"{step.Name} {call}", problem)) OrderLog.NotAnswered(log, step.Participant, call, order.Id, problem);
     }
 }

@@ -4,36 +4,30 @@ using Wire = Shop.V1;
 
 namespace Orders;
 
-/// <summary>Streams what this instance does with all orders.</summary>
-internal sealed class OrderChanges(OrderStore orders, OpenOrderGauge open, TimeProvider clock)
+/// <summary>Streams what all instances do with all orders.</summary>
+internal sealed class OrderChanges(OrderObserver orders, TimeProvider clock)
 {
     private const int MaxOrders = 100, MaxLatencies = 1000;
 
     private static readonly TimeSpan MinInterval = TimeSpan.FromMilliseconds(150), MaxInterval = TimeSpan.FromSeconds(1);
 
-    /// <summary>Streams batches of changes from now on, the first at once, until it is cancelled.</summary>
+    /// <summary>Streams batches of changes from now on until it is cancelled.</summary>
     public async IAsyncEnumerable<Wire.WatchOrdersResponse> WatchAsync([EnumeratorCancellation] CancellationToken ct)
     {
         var batch = new Batch();
-        orders.Changed += batch.Add;
-        try
+        using var watch = await orders.WatchAsync(batch.Add, ct);
+        using var timer = new PeriodicTimer(MinInterval, clock);
+        long? sent = null;
+        do
         {
-            using var timer = new PeriodicTimer(MinInterval, clock);
-            long? sent = null;
-            do
-            {
-                if (batch.IsEmpty && sent is { } last && clock.GetElapsedTime(last) < MaxInterval) continue;
-                sent = clock.GetTimestamp();
-                var taken = batch.Take();
-                (taken.Open, taken.OldestOpenAge) = (open.Count, Duration.FromTimeSpan(open.AgeOfOldest));
-                yield return taken;
-            }
-            while (await timer.WaitForNextTickAsync(ct));
+            if (batch.IsEmpty && sent is { } last && clock.GetElapsedTime(last) < MaxInterval) continue;
+            sent = clock.GetTimestamp();
+            var taken = batch.Take();
+            var (open, oldestAge) = orders.Open;
+            (taken.Open, taken.OldestOpenAge) = (open, Duration.FromTimeSpan(oldestAge));
+            yield return taken;
         }
-        finally
-        {
-            orders.Changed -= batch.Add;
-        }
+        while (await timer.WaitForNextTickAsync(ct));
     }
 
     private sealed class Batch
@@ -52,7 +46,6 @@ internal sealed class OrderChanges(OrderStore orders, OpenOrderGauge open, TimeP
 
         public void Add(Order? before, Order order)
         {
-            if (order.Status == OrderStatus.Abandoned) return;
             lock (gate)
             {
                 if (order.IsNewSince(before)) counted.Placed++;
@@ -62,11 +55,7 @@ internal sealed class OrderChanges(OrderStore orders, OpenOrderGauge open, TimeP
                     else counted.Failed++;
                     if (counted.Latencies.Count < MaxLatencies) counted.Latencies.Add(Duration.FromTimeSpan(order.FinalAt!.Value - order.Placed));
                 }
-                // Two changes of an order may arrive out of order.
-                if (changed.TryGetValue(order.Id, out var known) ? known.Timeline.Length < order.Timeline.Length : changed.Count < MaxOrders)
-                {
-                    changed[order.Id] = order;
-                }
+                if (changed.ContainsKey(order.Id) || changed.Count < MaxOrders) changed[order.Id] = order;
             }
         }
 

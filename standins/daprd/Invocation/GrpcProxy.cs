@@ -63,8 +63,10 @@ internal sealed class GrpcProxy(Sidecar sidecar, IHttpForwarder forwarder) : IDi
 
     private Target? Find(string appId)
     {
-        if (sidecar.LocalApps.TryFind(appId, out var callee)) return new Target(callee.App.Invoker, callee.App.Address, callee);
-        return appId != sidecar.Options.AppId && sidecar.NameResolver.Find(appId) is { } other ? new Target(toSidecars, other, null) : null;
+        // As in daprd, a call to the own app id never goes to another instance.
+        var isOwn = appId == sidecar.Options.AppId;
+        if ((isOwn ? sidecar.LocalApp : sidecar.LocalApps.Find(appId)) is { } callee) return new Target(callee.App.Invoker, callee.App.Address, callee);
+        return !isOwn && sidecar.NameResolver.Find(appId) is { } other ? new Target(toSidecars, other, null) : null;
     }
 
     private async Task ForwardAsync(HttpContext context, Target target, string appId, TraceContext? trace)

@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using System.Diagnostics.CodeAnalysis;
+using System.Collections.Immutable;
 using Daprd.App;
 using Daprd.Tracing;
 
@@ -10,14 +10,17 @@ namespace Daprd.Invocation;
 /// <param name="Spans">The spans of its sidecar.</param>
 internal sealed record LocalApp(AppChannel App, string AppApiToken, Spans Spans);
 
-/// <summary>The apps whose sidecars run in this process, by app id.</summary>
+/// <summary>The apps whose sidecars run in this process. Several of one app id are called in turn.</summary>
 internal sealed class LocalApps
 {
-    private readonly ConcurrentDictionary<string, LocalApp> apps = new();
+    private readonly ConcurrentDictionary<string, ImmutableArray<LocalApp>> apps = new();
+    private uint turn;
 
-    public void Add(string appId, LocalApp app) => apps[appId] = app;
+    public void Add(string appId, LocalApp app) => apps.AddOrUpdate(appId, [app], (_, others) => others.Add(app));
 
-    public void Remove(string appId) => apps.TryRemove(appId, out _);
+    public void Remove(string appId, LocalApp app) => apps.AddOrUpdate(appId, [], (_, all) => all.Remove(app));
 
-    public bool TryFind(string appId, [NotNullWhen(true)] out LocalApp? app) => apps.TryGetValue(appId, out app);
+    /// <summary>Null: there is none.</summary>
+    public LocalApp? Find(string appId) =>
+        apps.GetValueOrDefault(appId) is { IsDefaultOrEmpty: false } all ? all[(int)(Interlocked.Increment(ref turn) % all.Length)] : null;
 }

@@ -3,27 +3,32 @@ using System.Collections.Immutable;
 namespace Daprd.PubSub;
 
 /// <summary>
-/// pubsub.in-memory: every subscription gets every event, one at a time and in order. An event without subscriber is lost, and a failed one
-/// is not redelivered. Publishing blocks until the subscriber has handled the previous event.
+/// pubsub.in-memory: every subscription gets every event, one at a time and in order; instances of one app take turns. An event without subscriber is
+/// lost, and a failed one is not redelivered. Publishing blocks until the subscriber has handled the previous event.
 /// </summary>
-internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
+internal sealed class InMemoryPubSub(Action<string> warn)
 {
     private readonly Lock gate = new();
     private ImmutableList<Subscriber> subscribers = [];
+    private uint turn;
 
-    public async Task PublishAsync(Message message)
+    /// <summary>The broker as an instance of an app uses it.</summary>
+    public IPubSub For(string appId) => new Instance(this, appId);
+
+    private async Task PublishAsync(Message message)
     {
-        foreach (var subscriber in subscribers)
+        foreach (var app in subscribers.Where(subscriber => subscriber.Topic == message.Topic).GroupBy(subscriber => subscriber.Instance.AppId))
         {
-            if (subscriber.Topic == message.Topic) await subscriber.TakeAsync(message, warn);
+            IGrouping<Instance, Subscriber>[] instances = [.. app.GroupBy(subscriber => subscriber.Instance)];
+            foreach (var subscriber in instances[Interlocked.Increment(ref turn) % instances.Length]) await subscriber.TakeAsync(message, warn);
         }
     }
 
-    public Task<IAsyncDisposable> SubscribeAsync(Subscription subscription, MessageHandler handler, CancellationToken ct)
+    private Subscriber Subscribe(Instance instance, Subscription subscription, MessageHandler handler)
     {
-        var subscriber = new Subscriber(subscription.Topic, handler, Forget);
+        var subscriber = new Subscriber(instance, subscription.Topic, handler, Forget);
         lock (gate) subscribers = subscribers.Add(subscriber);
-        return Task.FromResult<IAsyncDisposable>(subscriber);
+        return subscriber;
     }
 
     private void Forget(Subscriber subscriber)
@@ -31,10 +36,22 @@ internal sealed class InMemoryPubSub(Action<string> warn) : IPubSub
         lock (gate) subscribers = subscribers.Remove(subscriber);
     }
 
-    private sealed class Subscriber(string topic, MessageHandler handler, Action<Subscriber> forget) : IAsyncDisposable
+    private sealed class Instance(InMemoryPubSub broker, string appId) : IPubSub
+    {
+        public string AppId => appId;
+
+        public Task PublishAsync(Message message) => broker.PublishAsync(message);
+
+        public Task<IAsyncDisposable> SubscribeAsync(Subscription subscription, MessageHandler handler, CancellationToken ct) =>
+            Task.FromResult<IAsyncDisposable>(broker.Subscribe(this, subscription, handler));
+    }
+
+    private sealed class Subscriber(Instance instance, string topic, MessageHandler handler, Action<Subscriber> forget) : IAsyncDisposable
     {
         private readonly SemaphoreSlim turn = new(1, 1);
         private readonly CancellationTokenSource stopping = new();
+
+        public Instance Instance => instance;
 
         public string Topic => topic;
 

@@ -48,9 +48,8 @@ internal sealed record RunFile(List<RunApp> Apps)
         foreach (var node in root.Required("apps").Items())
         {
             WarnOfUnknown(node, OfApp, warn);
-            var app = new Layers(node, common, Path.GetDirectoryName(file)!).Read(resources);
-            if (apps.Any(a => a.AppId == app.AppId)) throw node.Error($"there is already an app named {app.AppId}");
-            apps.Add(app);
+            // Several of one app id are instances of one app.
+            apps.Add(new Layers(node, common, Path.GetDirectoryName(file)!).Read(resources));
         }
 
         return apps.Count > 0 ? new RunFile(apps) : throw root.Required("apps").Error("there is no app to run");

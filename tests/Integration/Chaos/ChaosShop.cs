@@ -22,10 +22,12 @@ internal sealed class ChaosShop : IAsyncDisposable
     private readonly Dictionary<Supervised, string> appIds = [];
     private readonly Dictionary<Supervised, string> addresses = [];
     private readonly TimeSpan deadline;
+    private readonly TimeSpan? drainDelay;
+    private string? bin;
 
-    private ChaosShop(TimeSpan deadline)
+    private ChaosShop(TimeSpan deadline, TimeSpan? drainDelay, string? bin)
     {
-        this.deadline = deadline;
+        (this.deadline, this.drainDelay, this.bin) = (deadline, drainDelay, bin);
         Redis = new("redis", StartRedis);
         WriteComponents();
     }
@@ -56,9 +58,11 @@ internal sealed class ChaosShop : IAsyncDisposable
 
     /// <param name="instances">Number of instances of Orders, Stock, Payments and Coupons.</param>
     /// <param name="deadline">Of an order.</param>
-    public static async Task<ChaosShop> OpenAsync(IReadOnlyList<int> instances, TimeSpan deadline)
+    /// <param name="drainDelay">As Saga:DrainDelay. Null: its default.</param>
+    /// <param name="bin">The folder artifacts/bin of another build, whose services are started. Null: this one.</param>
+    public static async Task<ChaosShop> OpenAsync(IReadOnlyList<int> instances, TimeSpan deadline, TimeSpan? drainDelay = null, string? bin = null)
     {
-        var shop = new ChaosShop(deadline);
+        var shop = new ChaosShop(deadline, drainDelay, bin);
         try
         {
             await shop.Redis.Now.LineAsync("Ready to accept connections");
@@ -93,6 +97,9 @@ internal sealed class ChaosShop : IAsyncDisposable
 
     public string GetAddress(Supervised service) => addresses[service];
 
+    /// <summary>Services that are restarted from now on are of this build.</summary>
+    public void Upgrade() => bin = null;
+
     public async ValueTask DisposeAsync()
     {
         foreach (var process in All.Reverse()) await process.DisposeAsync();
@@ -120,8 +127,10 @@ internal sealed class ChaosShop : IAsyncDisposable
             ["Saga__ResendAfter"] = $"{ResendAfter:c}",
             ["Saga__SweepPeriod"] = $"{SweepPeriod:c}",
         };
+        if (drainDelay is { } delay) environment["Saga__DrainDelay"] = $"{delay:c}";
         var components = Path.Combine(folder.FullName, "components");
-        Services.Add(new($"{project} {number}", () => ChildProcess.Start("dotnet", [RunningShop.ProgramOf(project)], environment)));
+        Services.Add(new($"{project} {number}", () => ChildProcess.Start(
+            "dotnet", [bin is null ? RunningShop.ProgramOf(project) : Path.Combine(bin, project, "release", $"{project}.dll")], environment)));
         Sidecars.Add(new($"daprd of {appId} {number}", () => RunningShop.Daprd([
             "--app-id", appId, "--app-port", $"{appPort}", "--app-protocol", "grpc",
             "--dapr-grpc-port", $"{daprGrpcPort}", "--dapr-http-port", $"{daprHttpPort}",

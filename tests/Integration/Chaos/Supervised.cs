@@ -1,3 +1,4 @@
+using System.Diagnostics;
 
 namespace Integration.Chaos;
 
@@ -67,6 +68,21 @@ internal sealed class Supervised : IAsyncDisposable
         {
             restart.SetResult();
         }
+    }
+
+    /// <summary>Stops it with SIGTERM; it is restarted as after any exit.</summary>
+    /// <returns>The exit code, and how long it took.</returns>
+    public async Task<(int ExitCode, TimeSpan Time)> StopAsync()
+    {
+        ChildProcess stopped;
+        lock (gate)
+        {
+            mayRestart = Task.Delay(RestartDelay, stopping.Token);
+            stopped = processes[^1];
+        }
+        var since = Stopwatch.GetTimestamp();
+        stopped.Signal("TERM");
+        return (await stopped.ExitAsync(), Stopwatch.GetElapsedTime(since));
     }
 
     /// <summary>Stops it with SIGSTOP, and continues it after <paramref name="time"/>.</summary>

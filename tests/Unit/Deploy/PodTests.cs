@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using k8s.Models;
 using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.Hosting;
 
 namespace Saga.Tests.Deploy;
 
@@ -97,10 +96,10 @@ public sealed class PodTests
     [MemberData(nameof(Overlays))]
     public void A_pod_has_the_time_to_finish_what_is_in_progress(string overlay)
     {
-        Assert.DoesNotContain(nameof(HostOptions.ShutdownTimeout), Sources);
+        var drain = OrdersAlone.Options.DrainDelay + Drain.FinishTimeout;
         Assert.All(Overlay.Get(overlay).Apps.Values.Select(app => app.Spec.Template), template =>
         {
-            var app = TimeSpan.FromSeconds(template.Spec.Containers.Single().Lifecycle.PreStop.Sleep.Seconds) + new HostOptions().ShutdownTimeout;
+            var app = TimeSpan.FromSeconds(template.Spec.Containers.Single().Lifecycle.PreStop.Sleep.Seconds) + drain;
             var block = TimeSpan.FromSeconds(int.Parse(Annotation(template, "block-shutdown-duration").TrimEnd('s'), null));
             var sidecar = block + TimeSpan.FromSeconds(int.Parse(Annotation(template, "graceful-shutdown-seconds"), null));
             Assert.InRange(block, app, app * 1.5);

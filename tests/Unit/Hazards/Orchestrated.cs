@@ -65,6 +65,27 @@ public sealed class Orchestrated
         Assert.Equal(10_000, shop.Won.Available);
     }
 
+    [Theory, InlineData("stock"), InlineData("payments"), InlineData("coupons")]
+    public void A_participant_of_an_older_version_fails_the_order_which_says_so_and_closes_once_it_is_replaced(string app)
+    {
+        var shop = new ScriptedShop { Older = { app } };
+        var failed = shop.Pay(ScriptedShop.OrderOf())!;
+        Assert.Equal((OrderStatus.Failed, "DEADLINE", false), (failed.Status, failed.Failure!.Reason, failed.IsClosed));
+        var step = Orders.Step.Of(app);
+        Assert.Contains(step.Participant, failed.Failure.Detail);
+        var waits = Assert.Single(shop.Explain(failed.Id).WaitsFor);
+        Assert.StartsWith($"{step.Participant} has not answered the call Release", waits);
+        Assert.EndsWith("it has no shop.v1.ParticipantService, as before orchestrated orders; a newer version has to be installed (docs/upgrading.md).", waits);
+        // It can still be reached by events, and the others have released.
+        var placed = shop.Place(ScriptedShop.OrderOf(coupon: null, number: 2));
+        shop.DeliverAll();
+        Assert.Equal(OrderStatus.Confirmed, shop[placed].Status);
+        shop.Older.Clear();
+        shop.CloseAll();
+        Assert.True(shop[failed.Id].IsClosed);
+        Assert.Empty(shop.Explain(failed.Id).WaitsFor);
+    }
+
     [Fact, Trait("Hazard", "H5")]
     public void A_crash_between_any_two_operations_of_any_service_leaves_an_order_that_closes_correctly() => Everywhere(Fault.Death);
 

@@ -75,6 +75,9 @@ internal sealed class ScriptedShop
     /// <summary>What a participant answers instead, by the name of the call. Null: what it decides.</summary>
     public Func<string, ReserveResponse?> FakeAnswer { get; set; } = _ => null;
 
+    /// <summary>The services of a version that does not know the calls of an orchestrated order.</summary>
+    public HashSet<string> Older { get; } = [];
+
     /// <summary>Nothing can be published while it is true.</summary>
     public bool IsBrokerDown { get; set; }
 
@@ -164,6 +167,9 @@ internal sealed class ScriptedShop
         });
         return paid;
     }
+
+    public Explanation Explain(string orderId) =>
+        Explanation.Of(this[orderId], SagaTimeouts, world.Clock.GetUtcNow(), running["orders"].Orchestrator!.GetProblem);
 
     public Func<Task> Paying(string orderId) => () => running["orders"].PayOrder!.CarryOutAsync(this[orderId]);
 
@@ -351,6 +357,7 @@ internal sealed class ScriptedShop
             Assert.Equal("", EventRules.Violations(order));
             var call = $"{step.Name} {method}";
             shop.Calls.Add(call);
+            if (shop.Older.Contains(step.Name)) throw new RpcException(new(StatusCode.Unimplemented, "Service is unimplemented."));
             var fault = shop.CallFault(call);
             if (fault == Fault.Failure) throw NotAnswered(call);
             if (shop.running[step.Name].Dead) shop.running[step.Name] = shop.Another(step.Name);

@@ -7,6 +7,7 @@ using Dapr.Client;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
 using Orders;
 using Saga;
@@ -236,7 +237,7 @@ public sealed class SagaTracingTests : IDisposable
         probe.SetRead();
         var asking = new Readiness(
             dapr, null!, new(), probe, new ComponentProbe(null!, new("console"), NullLogger<ComponentProbe>.Instance),
-            new StoreProbe(null!, NullLogger<StoreProbe>.Instance)).CheckHealthAsync(new());
+            new StoreProbe(null!, NullLogger<StoreProbe>.Instance), new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance)).CheckHealthAsync(new());
         var asked = await sidecar.GetContextAsync().WaitAsync(TimeSpan.FromSeconds(30));
         asked.Response.StatusCode = 204;
         asked.Response.Close();
