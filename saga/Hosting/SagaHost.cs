@@ -150,7 +150,8 @@ public static class SagaHost
         builder.AddParticipant<T>(keyOf);
         builder.Services.AddSingleton(services => new StepHandlers<T>(
             services.GetRequiredService<Participant<T>>(), services.GetRequiredService<DocumentStore>(), services.GetRequiredService<ISidecar>(), keyOf,
-            services.GetRequiredService<OrderOutcomeQuery>(), services.GetRequiredService<AppId>(), decisions));
+            services.GetRequiredService<OrderOutcomeQuery>(), services.GetRequiredService<AppId>(), decisions,
+            services.GetRequiredService<ILoggerFactory>().CreateLogger(builder.Environment.ApplicationName)));
         builder.AddSubscriptions<StepHandlers<T>>((events, handlers) => handlers.SubscribeTo(events));
     }
 
