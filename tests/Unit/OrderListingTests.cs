@@ -19,7 +19,7 @@ public sealed class OrderListingTests
         var documents = DocumentStore.Create(sidecar, new(world.Clock, world.Chance));
         openOrders = new(sidecar, world.Clock, () => "i", NullLogger<OpenOrderLog>.Instance);
         listing = new(
-            new(sidecar, NullLogger<DocumentList>.Instance), openOrders, new(documents, sidecar, world.Clock), ScriptedShop.SagaTimeouts, world.Clock);
+            new(sidecar, NullLogger<DocumentList>.Instance), openOrders, new(documents, sidecar, world.Clock), SagaSteps.Default, ScriptedShop.SagaTimeouts, world.Clock);
     }
 
     [Fact]

@@ -5,7 +5,17 @@ namespace Orders;
 /// <summary>What an order waits for and what happens next, in sentences. Pure.</summary>
 internal sealed record Explanation(IReadOnlyList<string> WaitsFor, string Next)
 {
-    public static Explanation Of(Order order, SagaTimeouts timeouts, DateTimeOffset now) => order.Status switch
+    public static Explanation Of(Order order, SagaSteps steps, SagaTimeouts timeouts, DateTimeOffset now)
+    {
+        var explanation = Of(order, timeouts, now);
+        string[] removed = [.. OrderDecisions.RemovedSteps(order, steps).Select(step => step.Participant)];
+        return removed.Length == 0 ? explanation : explanation with
+        {
+            Next = $"The next sweep stops waiting for {string.Join(" and ", removed)}: not in Saga__Steps any more.",
+        };
+    }
+
+    private static Explanation Of(Order order, SagaTimeouts timeouts, DateTimeOffset now) => order.Status switch
     {
         OrderStatus.Pending when order.Pattern == SagaPattern.Orchestration => new(
             [.. OrderDecisions.PendingSteps(order).Take(1).Select(step =>

@@ -38,7 +38,7 @@ internal readonly record struct PageCursor(string? OpenAfter, HistoryCursor? His
 }
 
 /// <summary>Lists orders: those in the open-order log, then the history.</summary>
-internal sealed class OrderListing(DocumentList list, OpenOrderLog openOrders, OrderHistory history, SagaTimeouts timeouts, TimeProvider clock)
+internal sealed class OrderListing(DocumentList list, OpenOrderLog openOrders, OrderHistory history, SagaSteps steps, SagaTimeouts timeouts, TimeProvider clock)
 {
     private const int MaxBatchSize = 200;
 
@@ -121,7 +121,7 @@ internal sealed class OrderListing(DocumentList list, OpenOrderLog openOrders, O
 
     private Wire.OpenOrder ToOpen(Order order, DateTimeOffset now)
     {
-        var explanation = Explanation.Of(order, timeouts, now);
+        var explanation = Explanation.Of(order, steps, timeouts, now);
         return new()
         {
             OrderId = order.Id,
