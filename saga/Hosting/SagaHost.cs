@@ -225,7 +225,15 @@ public static class SagaHost
         {
             await using var app = build();
             if (!app.Services.GetRequiredService<AuthOptions>().IsJwt) SagaLog.CallersNotAuthenticated(app.Logger);
-            await app.RunAsync();
+            var stopping = app.Lifetime.ApplicationStopping;
+            try
+            {
+                await app.RunAsync();
+            }
+            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+            {
+                // Asked to stop while it was still starting.
+            }
             return 0;
         }
         catch (OptionsValidationException wrong)
