@@ -153,7 +153,8 @@ public static class SagaHost
         builder.AddParticipant<T>(keyOf);
         builder.Services.AddSingleton(services => new StepHandlers<T>(
             services.GetRequiredService<Participant<T>>(), services.GetRequiredService<DocumentStore>(), services.GetRequiredService<ISidecar>(), keyOf,
-            services.GetRequiredService<OrderOutcomeQuery>(), services.GetRequiredService<AppId>(), decisions));
+            services.GetRequiredService<OrderOutcomeQuery>(), services.GetRequiredService<AppId>(), decisions,
+            services.GetRequiredService<ILoggerFactory>().CreateLogger(builder.Environment.ApplicationName)));
         builder.AddSubscriptions<StepHandlers<T>>((events, handlers) => handlers.SubscribeTo(events));
     }
 
@@ -228,7 +229,15 @@ public static class SagaHost
         {
             await using var app = build();
             if (!app.Services.GetRequiredService<AuthOptions>().IsJwt) SagaLog.CallersNotAuthenticated(app.Logger);
-            await app.RunAsync();
+            var stopping = app.Lifetime.ApplicationStopping;
+            try
+            {
+                await app.RunAsync();
+            }
+            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+            {
+                // Asked to stop while it was still starting.
+            }
             return 0;
         }
         catch (OptionsValidationException wrong)

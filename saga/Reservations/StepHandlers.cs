@@ -1,8 +1,10 @@
 using System.Collections.Immutable;
 using Google.Protobuf;
+using Microsoft.Extensions.Logging;
 using Saga.Dapr;
 using Saga.Messaging;
 using Saga.State;
+using Saga.Telemetry;
 using Shop.V1;
 
 namespace Saga.Reservations;
@@ -11,7 +13,7 @@ namespace Saga.Reservations;
 /// <param name="appId">The name of the step.</param>
 internal sealed class StepHandlers<T>(
     Participant<T> participant, DocumentStore documents, ISidecar sidecar, Func<string, string> keyOf, OrderOutcomeQuery getOutcome, AppId appId,
-    StepDecisions<T> decisions) : IOrderStep
+    StepDecisions<T> decisions, ILogger log) : IOrderStep
     where T : class, IHasHoldings<T>
 {
     public Subscriptions SubscribeTo(Subscriptions events) => events
@@ -24,7 +26,10 @@ internal sealed class StepHandlers<T>(
         var lines = decisions.ToLines(order);
         if (lines.IsEmpty) return new();
         await CreateAsync(lines, ct);
-        return (await participant.ReserveAsync(order.OrderId, lines, decisions.Refuse, ct)).ToResponse($"{appId.Name}-{order.OrderId}");
+        var answer = (await participant.ReserveAsync(order.OrderId, lines, decisions.Refuse, ct)).ToResponse($"{appId.Name}-{order.OrderId}");
+        if (answer.Refusal is { } why) SagaLog.StepRefused(log, order.OrderId, why.Reason, why.Detail);
+        else SagaLog.StepReserved(log, order.OrderId, answer.Reference);
+        return answer;
     }
 
     public async Task<ReleaseResponse> CancelAsync(OrderFailedEvent order, CancellationToken ct)
@@ -33,7 +38,9 @@ internal sealed class StepHandlers<T>(
         if (lines.IsEmpty) return new();
         // There must be a place for the tombstone.
         await CreateAsync(lines, ct);
-        return new() { Undone = (await participant.ReleaseAsync(order.OrderId, lines, ct)).WasReserved };
+        var released = await participant.ReleaseAsync(order.OrderId, lines, ct);
+        SagaLog.StepReleased(log, order.OrderId, order.Reason, released.WasReserved);
+        return new() { Undone = released.WasReserved };
     }
 
     /// <summary>
@@ -53,8 +60,17 @@ internal sealed class StepHandlers<T>(
 
     private async Task SettleAsync(OrderConfirmedEvent order, CancellationToken ct)
     {
-        if (!TakesPart(order.Steps.Select(step => step.Name).Where(name => name.Length > 0))) return;
-        if (decisions.ToLines(Facts(order)) is { IsEmpty: false } lines) await participant.SettleAsync(order.OrderId, lines, ct);
+        if (decisions.ToLines(Facts(order)) is not { IsEmpty: false } lines) return;
+        try
+        {
+            await participant.SettleAsync(order.OrderId, lines, ct);
+            SagaLog.StepSettled(log, order.OrderId);
+        }
+        catch (UnprocessableEventException) when (order.Steps.All(step => step.Name != appId.Name))
+        {
+            // No contradiction: the order did not wait for this step, which was added later.
+            SagaLog.ConfirmedWithoutStep(log, order.OrderId);
+        }
     }
 
     private async Task ReleaseAsync(OrderFailedEvent order, CancellationToken ct)

@@ -101,10 +101,10 @@ internal static partial class SagaLog
         EventName = "CallersNotAuthenticated")]
     public static partial void CallersNotAuthenticated(ILogger log);
 
-    [LoggerMessage(24, LogLevel.Information, "Stopping: not ready any more. Serves on for {Delay} s, and then finishes what is in progress.", EventName = "Draining")]
+    [LoggerMessage(32, LogLevel.Information, "Stopping: not ready any more. Serves on for {Delay} s, and then finishes what is in progress.", EventName = "Draining")]
     public static partial void Draining(ILogger log, double delay);
 
-    [LoggerMessage(25, LogLevel.Warning, "The log of open orders could not be left; another instance takes it over {Timeout} s after the last heartbeat: {Problem}",
+    [LoggerMessage(33, LogLevel.Warning, "The log of open orders could not be left; another instance takes it over {Timeout} s after the last heartbeat: {Problem}",
         EventName = "LogNotLeft")]
     public static partial void LogNotLeft(ILogger log, double timeout, string problem);
 
@@ -125,6 +125,22 @@ internal static partial class SagaLog
 
     public static void AbandonFailed(ILogger log, Exception fault, string eventId, string topic, string deadLetterId) =>
         AbandonFailed(log, fault, eventId, topic, deadLetterId, EventIds.GetOrderId(eventId));
+
+    [LoggerMessage(24, LogLevel.Information, "Reserved for order {OrderId}: {Reference}.", EventName = "StepReserved")]
+    public static partial void StepReserved(ILogger log, string orderId, string reference);
+
+    [LoggerMessage(25, LogLevel.Information, "Refused order {OrderId}: {Reason}: {Detail}", EventName = "StepRefused")]
+    public static partial void StepRefused(ILogger log, string orderId, string reason, string detail);
+
+    [LoggerMessage(26, LogLevel.Information, "Released what was held for order {OrderId}, which failed: {Reason} (something was held: {Undone}).",
+        EventName = "StepReleased")]
+    public static partial void StepReleased(ILogger log, string orderId, string reason, bool undone);
+
+    [LoggerMessage(27, LogLevel.Information, "Settled what was held for order {OrderId}.", EventName = "StepSettled")]
+    public static partial void StepSettled(ILogger log, string orderId);
+
+    [LoggerMessage(28, LogLevel.Information, "Order {OrderId} was confirmed without this step, and holds nothing here.", EventName = "ConfirmedWithoutStep")]
+    public static partial void ConfirmedWithoutStep(ILogger log, string orderId);
 
     [LoggerMessage(30, LogLevel.Warning, "{What}: {Count} more failed within {Seconds} s ({Kinds}). The last: {Problem}", EventName = "FaultsGoOn")]
     public static partial void FaultsGoOn(ILogger log, string what, int count, double seconds, string kinds, string problem);

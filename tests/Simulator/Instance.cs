@@ -77,7 +77,7 @@ internal sealed class Instance
                     .On<OrderConfirmedEvent>(coupons.SettleAsync).On<OrderFailedEvent>(coupons.RestoreAsync);
                 break;
             case Member.App:
-                var member = new StepHandlers<Member>(Holder<Member>(Member.KeyOf), documents, sidecar, Member.KeyOf, AskAsync, appId, Member.Decisions);
+                var member = new StepHandlers<Member>(Holder<Member>(Member.KeyOf), documents, sidecar, Member.KeyOf, AskAsync, appId, Member.Decisions, logs.CreateLogger(app));
                 Step = member;
                 member.SubscribeTo(Subscriptions);
                 break;

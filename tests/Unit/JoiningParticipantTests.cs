@@ -22,7 +22,8 @@ public sealed class JoiningParticipantTests
         var openOrders = new OpenOrderLog(sidecar, world.Clock, () => "i", NullLogger<OpenOrderLog>.Instance);
         new StepHandlers<Member>(
             new(documents, sidecar, Member.KeyOf, openOrders, world.Clock), documents, sidecar, Member.KeyOf,
-            (_, _) => Task.FromResult(OrderOutcome.Pending), new(Member.App), Member.Decisions).SubscribeTo(subscriptions);
+            (_, _) => Task.FromResult(OrderOutcome.Pending), new(Member.App), Member.Decisions,
+            NullLogger.Instance).SubscribeTo(subscriptions);
     }
 
     [Fact]

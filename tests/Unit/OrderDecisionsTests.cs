@@ -210,7 +210,7 @@ public sealed class OrderDecisionsTests
     {
         foreach (var order in Reachable)
         {
-            var explanation = Explanation.Of(order, SagaTimeouts, Start.AddSeconds(7), _ => null);
+            var explanation = Explanation.Of(order, SagaSteps.Default, SagaTimeouts, Start.AddSeconds(7), _ => null);
             Assert.Equal(OrderDecisions.PendingSteps(order).Count(), order.IsClosed ? 0 : explanation.WaitsFor.Count);
             Assert.NotEmpty(explanation.Next);
         }

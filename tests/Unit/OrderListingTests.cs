@@ -20,7 +20,7 @@ public sealed class OrderListingTests
         openOrders = new(sidecar, world.Clock, () => "i", NullLogger<OpenOrderLog>.Instance);
         listing = new(
             new(sidecar, NullLogger<DocumentList>.Instance), openOrders, new(documents, sidecar, world.Clock),
-            new(null!, null!, world.Clock, NullLoggerFactory.Instance), ScriptedShop.SagaTimeouts, world.Clock);
+            new(null!, null!, world.Clock, NullLoggerFactory.Instance), SagaSteps.Default, ScriptedShop.SagaTimeouts, world.Clock);
     }
 
     [Fact]

@@ -89,6 +89,18 @@ public sealed class StepsTests
     }
 
     [Fact]
+    public void An_order_that_waits_for_a_removed_step_explains_that_the_next_sweep_ends_it_even_after_its_deadline()
+    {
+        var waiting = Succeed(Placed(Four), Step.Stock, Step.Payment);
+        foreach (var late in (int[])[6, 70])
+        {
+            Assert.Equal("The next sweep stops waiting for Points: not in Saga__Steps any more.",
+                Explanation.Of(waiting, SagaSteps.Default, Timeouts, Start.AddSeconds(late), _ => null).Next);
+        }
+        Assert.StartsWith("Its deadline has passed", Explanation.Of(waiting, Four, Timeouts, Start.AddSeconds(70), _ => null).Next);
+    }
+
+    [Fact]
     public void A_document_of_version_1_is_read_and_written_with_a_list_of_steps()
     {
         var options = SagaHost.CreateJsonOptions(OrderStateJsonContext.Default);

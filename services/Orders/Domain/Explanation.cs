@@ -6,7 +6,17 @@ namespace Orders;
 internal sealed record Explanation(IReadOnlyList<string> WaitsFor, string Next)
 {
     /// <param name="getProblem">Why the last call of a participant was not answered. Null: it was, or another instance of Orders has made it.</param>
-    public static Explanation Of(Order order, SagaTimeouts timeouts, DateTimeOffset now, Func<Step, string?> getProblem) => order.Status switch
+    public static Explanation Of(Order order, SagaSteps steps, SagaTimeouts timeouts, DateTimeOffset now, Func<Step, string?> getProblem)
+    {
+        var explanation = Of(order, timeouts, now, getProblem);
+        string[] removed = [.. OrderDecisions.RemovedSteps(order, steps).Select(step => step.Participant)];
+        return removed.Length == 0 ? explanation : explanation with
+        {
+            Next = $"The next sweep stops waiting for {string.Join(" and ", removed)}: not in Saga__Steps any more.",
+        };
+    }
+
+    private static Explanation Of(Order order, SagaTimeouts timeouts, DateTimeOffset now, Func<Step, string?> getProblem) => order.Status switch
     {
         OrderStatus.Pending when order.Pattern == SagaPattern.Orchestration => new(
             [.. OrderDecisions.PendingSteps(order).Take(1).Select(step =>

@@ -122,7 +122,7 @@ internal static class OrderDecisions
     public static Decision<Order> OnSweep(Order? stored, SagaSteps steps, SagaTimeouts timeouts, DecisionContext at)
     {
         var order = Require(stored);
-        if (PendingSteps(order).Where(step => !steps.All.Contains(step)).ToArray() is { Length: > 0 } removed)
+        if (RemovedSteps(order, steps).ToArray() is { Length: > 0 } removed)
         {
             var left = removed.Aggregate(order, (before, step) => Remove(before, step, at));
             return left is { Status: OrderStatus.Pending, IsComplete: true } ? Confirm(left, at) : new(left);
@@ -153,6 +153,9 @@ internal static class OrderDecisions
     public static IEnumerable<Step> PendingSteps(Order order) => order.Steps
         .Where(step => order.Status == OrderStatus.Failed ? !step.Compensated : step.State == StepState.Waiting)
         .Select(step => step.Step);
+
+    /// <summary>Those of them that are not part of the saga any more.</summary>
+    public static IEnumerable<Step> RemovedSteps(Order order, SagaSteps steps) => PendingSteps(order).Where(step => !steps.All.Contains(step));
 
     public static OrderFailedEvent ToFailedEvent(Order order)
     {

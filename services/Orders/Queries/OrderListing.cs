@@ -39,7 +39,7 @@ internal readonly record struct PageCursor(string? OpenAfter, HistoryCursor? His
 
 /// <summary>Lists orders: those in the open-order log, then the history.</summary>
 internal sealed class OrderListing(
-    DocumentList list, OpenOrderLog openOrders, OrderHistory history, Orchestrator orchestrator, SagaTimeouts timeouts, TimeProvider clock)
+    DocumentList list, OpenOrderLog openOrders, OrderHistory history, Orchestrator orchestrator, SagaSteps steps, SagaTimeouts timeouts, TimeProvider clock)
 {
     private const int MaxBatchSize = 200;
 
@@ -122,7 +122,7 @@ internal sealed class OrderListing(
 
     private Wire.OpenOrder ToOpen(Order order, DateTimeOffset now)
     {
-        var explanation = Explanation.Of(order, timeouts, now, orchestrator.GetProblem);
+        var explanation = Explanation.Of(order, steps, timeouts, now, orchestrator.GetProblem);
         return new()
         {
             OrderId = order.Id,

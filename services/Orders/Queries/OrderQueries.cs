@@ -4,7 +4,7 @@ using Wire = Shop.V1;
 namespace Orders;
 
 /// <summary>Finds, watches and explains one order.</summary>
-internal sealed class OrderQueries(OrderStore orders, Orchestrator orchestrator, ISidecar sidecar, SagaTimeouts timeouts, TimeProvider clock)
+internal sealed class OrderQueries(OrderStore orders, Orchestrator orchestrator, ISidecar sidecar, SagaSteps steps, SagaTimeouts timeouts, TimeProvider clock)
 {
     /// <summary>Poll interval of a watch: changes by other instances are seen after it.</summary>
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(500);
@@ -41,7 +41,7 @@ internal sealed class OrderQueries(OrderStore orders, Orchestrator orchestrator,
 
     public Wire.ExplainOrderResponse Explain(Order order)
     {
-        var explanation = Explanation.Of(order, timeouts, clock.GetUtcNow(), orchestrator.GetProblem);
+        var explanation = Explanation.Of(order, steps, timeouts, clock.GetUtcNow(), orchestrator.GetProblem);
         return new()
         {
             Order = OrderMapping.From(order),

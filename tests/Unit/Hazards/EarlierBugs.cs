@@ -31,7 +31,7 @@ public sealed class EarlierBugs
         Assert.Equal((OrderStatus.Failed, StepState.Done, false), (failed.Status, failed[Orders.Step.Stock]!.State, failed.IsClosed));
         Assert.Equal("STOCK waiting, PAYMENT done, COUPON done", Explanation.GetCompensation(failed));
         Assert.Contains("stock-released (it has something to undo)",
-            Assert.Single(Explanation.Of(failed, ScriptedShop.SagaTimeouts, failed.LastChange, _ => null).WaitsFor));
+            Assert.Single(Explanation.Of(failed, SagaSteps.Default, ScriptedShop.SagaTimeouts, failed.LastChange, _ => null).WaitsFor));
 
         shop.Deliver("stock", "order-failed");
         shop.Deliver("orders", "stock-released");

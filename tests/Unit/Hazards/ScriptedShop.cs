@@ -169,7 +169,7 @@ internal sealed class ScriptedShop
     }
 
     public Explanation Explain(string orderId) =>
-        Explanation.Of(this[orderId], SagaTimeouts, world.Clock.GetUtcNow(), running["orders"].Orchestrator!.GetProblem);
+        Explanation.Of(this[orderId], SagaSteps.Default, SagaTimeouts, world.Clock.GetUtcNow(), running["orders"].Orchestrator!.GetProblem);
 
     public Func<Task> Paying(string orderId) => () => running["orders"].PayOrder!.CarryOutAsync(this[orderId]);
 
