@@ -6,22 +6,29 @@
 #   ./run.sh demo [--json]     plays the four scenarios in both patterns against the real services, and stops; exit code 1 if one differs
 #   ./run.sh --standin ...     with the stand-in even where Dapr is installed
 #   ./run.sh --embedded ...    with the stand-in and without Redis: everything is in memory, and gone at the end
+#   ./run.sh --instances 2 ... two instances of each service (1 to 8); the ports of the second are 100 above those of the first, and so on
 #
 #   ENGINE=rabbitmq-postgresql ./run.sh ...    under Dapr, with the component files of deploy/engines/rabbitmq-postgresql instead of components/
 set -euo pipefail
 cd "$(dirname "$0")"
 . ./needs.sh
 
-embedded="" standin="" demo="" json=""
-for word in "$@"; do
-  case "$word" in
+embedded="" standin="" demo="" json="" instances=1
+while [ $# -gt 0 ]; do
+  case "$1" in
     --embedded) embedded=--embedded ;;
     --standin) standin=1 ;;
+    --instances)
+      [[ "${2:-}" =~ ^[1-8]$ ]] || { echo "--instances needs a number from 1 to 8, such as: ./run.sh --instances 2" >&2; exit 1; }
+      instances=$2
+      shift
+      ;;
     demo) demo=1 ;;
     --json) json=--json ;;
-    -h | --help) sed -n '2,11s/^# \{0,1\}//p' run.sh; exit 0 ;;
-    *) echo "I do not know '$word'. Try: ./run.sh [--standin | --embedded] [demo [--json]]" >&2; exit 1 ;;
+    -h | --help) sed -n '2,12s/^# \{0,1\}//p' run.sh; exit 0 ;;
+    *) echo "I do not know '$1'. Try: ./run.sh [--standin | --embedded] [--instances N] [demo [--json]]" >&2; exit 1 ;;
   esac
+  shift
 done
 
 daprd=""
@@ -139,12 +146,43 @@ rm -f .data/tokens
 # ./shop doctor reads the component files.
 echo "$components" >.data/components
 
-run_file=dapr.yaml
-if [ "$components" != components ]; then
-  run_file=.data/dapr.yaml
-  # Its paths are relative to its folder.
-  sed -e "s#: \[components\]#: [../$components]#" -e 's#: components/#: ../components/#' -e 's#: services/#: ../services/#' dapr.yaml >"$run_file"
-fi
+# run_file: the run file, dapr.yaml with the component files that were chosen, and with further instances of each service but the console. They have the
+# app id of the first, and folders for their logs of their own.
+run_file() {
+  if [ "$instances$components" = 1components ]; then
+    echo dapr.yaml
+    return
+  fi
+  local to=.data/instances
+  mkdir -p "$to"
+  awk -v instances="$instances" -v components="$components" '
+    function flush(   number, at, line) {
+      for (number = 1; number <= (block[0] ~ /console/ ? 1 : instances); number++) {
+        for (at = 0; at < size; at++) {
+          line = block[at]
+          if (line ~ /([pP]ort|_PORT): / && match(line, /[0-9]+/)) {
+            line = substr(line, 1, RSTART - 1) (substr(line, RSTART, RLENGTH) + 100 * (number - 1)) substr(line, RSTART + RLENGTH)
+          }
+          if (line ~ /appDirPath: /) sub(/services/, number == 1 ? "../../services" : number, line)
+          if (number > 1) sub(/\.\.\/\.\.\/artifacts/, "../../../../artifacts", line)
+          print line
+        }
+      }
+      size = 0
+    }
+    /^  - appID: / { flush(); isApp = 1 }
+    isApp { block[size++] = $0; next }
+    /\[components\]/ { sub(/components/, "../../" components); print; next }
+    { gsub(/components/, "../../components"); print }
+    END { flush() }
+  ' dapr.yaml >"$to/dapr.yaml"
+  local number service
+  for ((number = 2; number <= instances; number++)); do
+    for service in Orders Stock Payments Coupons; do mkdir -p "$to/$number/$service"; done
+  done
+  echo "$to/dapr.yaml"
+}
+run_file=$(run_file)
 
 program=artifacts/bin/daprd/release/daprd.dll
 shop=(dotnet artifacts/bin/Shop/release/Shop.dll)
@@ -163,9 +201,24 @@ else
   echo "Running with the stand-in for Dapr (standins/daprd), which behaves as daprd $(dotnet "$program" --version)." >&2
 fi
 
-# ready: waits until the services serve; when the runner has ended instead, its exit code is ours.
+# addresses NUMBER: options of ./shop for these instances.
+addresses() {
+  local more=$((100 * ($1 - 1)))
+  [ "$more" = 0 ] || echo "--orders http://localhost:$((5001 + more)) --stock http://localhost:$((5002 + more))" \
+    "--payments http://localhost:$((5003 + more)) --coupons http://localhost:$((5004 + more))"
+}
+
+# ready: waits until all services serve.
 ready() {
-  "${shop[@]}" wait --timeout 60 &
+  local number
+  for ((number = 1; number <= instances; number++)); do
+    ready_instance "$number" || return
+  done
+}
+
+# ready_instance NUMBER: waits until these instances serve; when the runner has ended instead, its exit code is ours.
+ready_instance() {
+  "${shop[@]}" wait --timeout 60 $(addresses "$1") &
   wait_pid=$!
   while kill -0 "$wait_pid" 2>/dev/null; do
     if ! kill -0 "$runner_pid" 2>/dev/null; then
@@ -199,6 +252,14 @@ token="" metadata=""
 if [ "${Auth__Mode:-}" = jwt ]; then
   token=" -H \"Authorization: Bearer \$SHOP_TOKEN\"" metadata=" -H \"authorization: Bearer \$SHOP_TOKEN\""
 fi
+further=""
+for ((number = 2; number <= instances; number++)); do
+  more=$((100 * (number - 1)))
+  further+="
+    instance $number of each: ports $more higher, such as Orders at localhost:$((5001 + more)) and http://localhost:$((8080 + more))/api/orders
+               log files .data/instances/$number/*/.dapr/logs/
+"
+done
 cat <<TXT
 
   The shop is open.
@@ -211,7 +272,7 @@ cat <<TXT
     Coupons    gRPC localhost:5004
     sidecars   gRPC localhost:50001-50005, HTTP 3501-3505
     log files  services/*/.dapr/logs/
-
+$further
   Try:
     curl -s -X POST http://localhost:8080/api/orders/choreography/mina \\
          -H 'Content-Type: application/json'$token \\

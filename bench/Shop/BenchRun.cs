@@ -35,10 +35,11 @@ internal sealed class BenchRun : IAsyncDisposable
     /// <param name="traces">See <see cref="ShopUnderTest.StartAsync"/>.</param>
     /// <param name="overload">See there.</param>
     /// <param name="slowPayments">See there.</param>
-    public static async Task<BenchRun> StartAsync(TimeSpan measured, bool traces, bool overload, bool slowPayments = false)
+    /// <param name="instances">See there.</param>
+    public static async Task<BenchRun> StartAsync(TimeSpan measured, bool traces, bool overload, bool slowPayments = false, int instances = 1)
     {
         var load = double.Parse(File.ReadAllText("/proc/loadavg").Split(' ')[0]);
-        var shop = await ShopUnderTest.StartAsync(Directory.GetCurrentDirectory(), traces, overload, slowPayments);
+        var shop = await ShopUnderTest.StartAsync(Directory.GetCurrentDirectory(), traces, overload, slowPayments, instances);
         Log($"started, and the first order answered, in {shop.FirstAnswer.TotalSeconds:N1} s");
         return new(shop, CompletionListener.Start(await shop.ConnectRedisAsync()), measured, load);
     }

@@ -23,7 +23,7 @@ internal sealed class LoadPhases(ShopUnderTest shop, BenchCatalog catalog, Compl
             while (!Volatile.Read(ref over))
             {
                 var begun = Stopwatch.GetTimestamp();
-                var placed = await shop.Clients.Orders.PlaceOrderAsync(catalog.CreateOrder(random, hot));
+                var placed = await shop.NextClients.Orders.PlaceOrderAsync(catalog.CreateOrder(random, hot));
                 if (Volatile.Read(ref measuring)) Interlocked.Increment(ref accepted);
                 var ended = await completions.WaitAsync(placed.Order.OrderId);
                 if (Volatile.Read(ref measuring)) latencies.Add(Stopwatch.GetElapsedTime(begun, ended).TotalMilliseconds);
@@ -50,7 +50,7 @@ internal sealed class LoadPhases(ShopUnderTest shop, BenchCatalog catalog, Compl
         await Parallel.ForAsync(0, orders, new ParallelOptions { MaxDegreeOfParallelism = inFlight }, async (at, ct) =>
         {
             var begun = Stopwatch.GetTimestamp();
-            var placed = await shop.Clients.Orders.PlaceOrderAsync(catalog.CreateOrder(new(at), hot: false), cancellationToken: ct);
+            var placed = await shop.NextClients.Orders.PlaceOrderAsync(catalog.CreateOrder(new(at), hot: false), cancellationToken: ct);
             latencies.Add(Stopwatch.GetElapsedTime(begun, await completions.WaitAsync(placed.Order.OrderId)).TotalMilliseconds);
         });
         var seconds = watch.Elapsed.TotalSeconds;
@@ -68,7 +68,7 @@ internal sealed class LoadPhases(ShopUnderTest shop, BenchCatalog catalog, Compl
         await Parallel.ForAsync(0, orders, new ParallelOptions { MaxDegreeOfParallelism = concurrency }, async (at, ct) =>
         {
             var begun = Stopwatch.GetTimestamp();
-            var placed = await shop.Clients.Orders.PlaceOrderAsync(catalog.CreateOrder(new(at), hot: false), cancellationToken: ct);
+            var placed = await shop.NextClients.Orders.PlaceOrderAsync(catalog.CreateOrder(new(at), hot: false), cancellationToken: ct);
             ends.Add(MeasureAsync(placed.Order.OrderId, begun));
         });
         var accepted = orders / watch.Elapsed.TotalSeconds;
@@ -119,7 +119,7 @@ internal sealed class LoadPhases(ShopUnderTest shop, BenchCatalog catalog, Compl
             var begun = Stopwatch.GetTimestamp();
             try
             {
-                var order = (await shop.Clients.Orders.PlaceOrderAsync(request)).Order.OrderId;
+                var order = (await shop.NextClients.Orders.PlaceOrderAsync(request)).Order.OrderId;
                 Interlocked.Increment(ref placed);
                 ends.Add(MeasureAsync(order, begun));
             }

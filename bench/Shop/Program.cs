@@ -20,13 +20,15 @@ var overload = new Option<bool>("--overload")
     Description = "Instead: measure the best throughput, then place twice as many orders a second for 60 s (--seconds).",
 };
 var traces = new Option<bool>("--traces") { Description = "Trace every order, and send the spans to a collector that drops them." };
+var instances = new Option<int?>("--instances") { Description = "Instances of each service. Default: 1." };
 var json = new Option<bool>("--json") { Description = "Print the report as JSON too; it is in artifacts/bench.json in any case." };
-var bench = new RootCommand("Measures the whole system.") { inFlight, seconds, quick, growth, orders, overload, traces, json };
+var bench = new RootCommand("Measures the whole system.") { inFlight, seconds, quick, growth, orders, overload, traces, instances, json };
 bench.SetAction(async parsed =>
 {
     int[] customers = parsed.GetValue(inFlight) is { Length: > 0 } given ? given : parsed.GetValue(quick) ? [1, 128] : [1, 16, 128];
     var measured = TimeSpan.FromSeconds(parsed.GetValue(overload) ? 15 : parsed.GetValue(seconds) ?? (parsed.GetValue(quick) ? 5 : 20));
-    await using var run = await BenchRun.StartAsync(measured, parsed.GetValue(traces), parsed.GetValue(overload));
+    await using var run = await BenchRun.StartAsync(
+        measured, parsed.GetValue(traces), parsed.GetValue(overload), instances: Math.Max(1, parsed.GetValue(instances) ?? 1));
     if (parsed.GetValue(growth)) await run.RunGrowthAsync();
     else if (parsed.GetValue(orders) is > 0 and var many) await run.RunMemoryAsync(many);
     else if (parsed.GetValue(overload)) await run.RunOverloadAsync(TimeSpan.FromSeconds(parsed.GetValue(seconds) ?? 60));

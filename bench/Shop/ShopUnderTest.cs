@@ -18,7 +18,9 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     private static readonly string Configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
 
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("bench-");
-    private readonly Dictionary<string, int> ports = ProjectPorts.ToDictionary(port => port, _ => FreePort.Take());
+
+    /// <summary>Of each instance of the services.</summary>
+    private readonly Dictionary<string, int>[] ports;
     private readonly int redisPort = FreePort.Take();
 
     /// <summary>Of Payments behind <see cref="PaymentsLink"/>.</summary>
@@ -31,22 +33,30 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     public SlowLink? PaymentsLink { get; private set; }
 
     private IConnectionMultiplexer? connection;
+    private uint turn;
+
+    private ShopUnderTest(int instances) =>
+        ports = [.. Enumerable.Range(0, instances).Select(_ => ProjectPorts.ToDictionary(port => port, _ => FreePort.Take()))];
 
     public IDatabase Redis => connection!.GetDatabase();
 
-    public ShopClients Clients { get; private set; } = null!;
+    public ShopClients Clients => AllClients[0];
 
-    /// <summary>By program name.</summary>
+    /// <summary>Those of the next instance of Orders, in turn.</summary>
+    public ShopClients NextClients => AllClients[(int)(Interlocked.Increment(ref turn) % AllClients.Count)];
+
+    private IReadOnlyList<ShopClients> AllClients { get; set; } = [];
+
+    /// <summary>By program name; of the second instance "orders 2", and so on.</summary>
     public IReadOnlyDictionary<string, Process> Processes { get; private set; } = new Dictionary<string, Process>();
 
     /// <summary>From the start of the runner to the response to the first order.</summary>
     public TimeSpan FirstAnswer { get; private set; }
 
     /// <summary>HTTP addresses of the services, which serve /metrics.</summary>
-    public IReadOnlyDictionary<string, string> Metrics => new Dictionary<string, string>
-    {
-        ["orders"] = GetAddress("8080"), ["stock"] = GetAddress("8082"), ["payments"] = GetAddress("8083"), ["coupons"] = GetAddress("8084"),
-    };
+    public IReadOnlyDictionary<string, string> Metrics => Enumerable.Range(0, ports.Length)
+        .SelectMany(at => ((string, string)[])[("orders", "8080"), ("stock", "8082"), ("payments", "8083"), ("coupons", "8084")], (at, service) => (at, service))
+        .ToDictionary(one => one.at == 0 ? one.service.Item1 : $"{one.service.Item1} {one.at + 1}", one => GetAddress(one.service.Item2, one.at));
 
     /// <summary>Number of batches of spans that were sent. Null: traces are off.</summary>
     public long? TraceRequests => sink?.Requests;
@@ -55,9 +65,10 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     /// <param name="traces">Trace every order, and send the spans of services and sidecars.</param>
     /// <param name="overload">With the limits and timeouts that a shop has by default, also for a burst.</param>
     /// <param name="slowPayments">With a <see cref="PaymentsLink"/>.</param>
-    public static async Task<ShopUnderTest> StartAsync(string root, bool traces, bool overload, bool slowPayments)
+    /// <param name="instances">Of each service.</param>
+    public static async Task<ShopUnderTest> StartAsync(string root, bool traces, bool overload, bool slowPayments, int instances)
     {
-        var shop = new ShopUnderTest();
+        var shop = new ShopUnderTest(instances);
         if (traces) shop.sink = new(FreePort.Take());
         // Also when the bench is terminated.
         AppDomain.CurrentDomain.ProcessExit += (_, _) => shop.Terminate();
@@ -67,8 +78,12 @@ internal sealed class ShopUnderTest : IAsyncDisposable
             var begun = Stopwatch.GetTimestamp();
             shop.StartRunner(root, overload, slowPayments);
             if (slowPayments) await shop.StartPaymentsLinkAsync();
-            shop.Clients = new(shop.GetAddress("5001"), shop.GetAddress("5002"), shop.GetAddress("5003"), shop.GetAddress("5004"));
-            await shop.Clients.WaitUntilReadyAsync(TimeSpan.FromSeconds(60), default);
+            shop.AllClients =
+            [
+                .. Enumerable.Range(0, instances).Select(at => new ShopClients(
+                    shop.GetAddress("5001", at), shop.GetAddress("5002", at), shop.GetAddress("5003", at), shop.GetAddress("5004", at))),
+            ];
+            foreach (var clients in shop.AllClients) await clients.WaitUntilReadyAsync(TimeSpan.FromSeconds(60), default);
             await shop.PlaceFirstAsync();
             shop.FirstAnswer = Stopwatch.GetElapsedTime(begun);
             shop.Processes = shop.FindProcesses();
@@ -122,7 +137,7 @@ internal sealed class ShopUnderTest : IAsyncDisposable
                 await Task.Delay(50);
             }
         }
-        PaymentsLink = new(ports["5003"], paymentsPort);
+        PaymentsLink = new(ports[0]["5003"], paymentsPort);
     }
 
     private async Task PlaceFirstAsync()
@@ -164,8 +179,12 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         var run = File.ReadAllText(Path.Combine(root, "dapr.yaml"));
         // Without the console, which takes no part in an order.
         run = Regex.Replace(run, @"  - appID: console\n(?: {4}.*\n)+", "");
-        foreach (var (port, free) in ports) run = Regex.Replace(run, $@"(?<=: ""?){port}\b", $"{free}");
-        run = Regex.Replace(run, @"services/(\w+)", match => folder.CreateSubdirectory(match.Groups[1].Value).FullName);
+        var services = run[run.IndexOf("  - appID:", StringComparison.Ordinal)..];
+        run = run[..^services.Length] + string.Concat(Enumerable.Range(0, ports.Length).Select(at =>
+        {
+            var instance = ports[at].Aggregate(services, (text, port) => Regex.Replace(text, $@"(?<=: ""?){port.Key}\b", $"{port.Value}"));
+            return Regex.Replace(instance, @"services/(\w+)", match => folder.CreateSubdirectory($"{match.Groups[1].Value}{at + 1}").FullName);
+        }));
         run = run.Replace("../../artifacts", Path.Combine(root, "artifacts")).Replace("/release/", $"/{Configuration}/");
         if (slowPayments)
         {
@@ -214,7 +233,10 @@ internal sealed class ShopUnderTest : IAsyncDisposable
             if (!File.Exists($"/proc/{child}/cmdline") || !IsChildOfRunner(child)) continue;
             var name = Path.GetFileNameWithoutExtension(
                 File.ReadAllText($"/proc/{child}/cmdline").Split('\0').LastOrDefault(word => word.EndsWith(".dll", StringComparison.Ordinal)) ?? "");
-            if (name.Length > 0) found[name.ToLowerInvariant()] = Process.GetProcessById(child);
+            if (name.Length == 0) continue;
+            var key = name.ToLowerInvariant();
+            for (var number = 2; found.ContainsKey(key); number++) key = $"{name.ToLowerInvariant()} {number}";
+            found[key] = Process.GetProcessById(child);
         }
         return found;
     }
@@ -233,5 +255,5 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         }
     }
 
-    private string GetAddress(string port) => $"http://localhost:{ports[port]}";
+    private string GetAddress(string port, int instance = 0) => $"http://localhost:{ports[instance][port]}";
 }

@@ -39,7 +39,10 @@ internal sealed class ReservationSweep<T>(
     private async Task<IReadOnlySet<string>> VisitAsync(IReadOnlyList<OpenEntry> entries, CancellationToken ct)
     {
         var reads = await sidecar.ReadEachAsync<Reservation>([.. entries.Select(entry => Reservation.KeyOf(entry.OrderId))], ct);
-        return await visits.VisitAsync(entries, reads, (entry, archived) => IsClosedAsync(OpenReservation.Parse(entry.Detail, entry.OrderId), archived.Value, ct), ct);
+        // Version 1 tracked the order alone: once the reservation is final, nothing is left to do.
+        return await visits.VisitAsync(entries, reads, (entry, archived) => entry.Detail is null && archived.Value is not null
+            ? Task.FromResult(true)
+            : IsClosedAsync(OpenReservation.Parse(entry.Detail, entry.OrderId), archived.Value, ct), ct);
     }
 
     private async Task<bool> IsClosedAsync(OpenReservation open, Reservation? archived, CancellationToken ct)

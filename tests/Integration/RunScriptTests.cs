@@ -8,6 +8,9 @@ using Dapr.AppCallback.Autogen.Grpc.v1;
 using Grpc.Core;
 using Grpc.Net.Client;
 using Integration.Cli;
+using Shop;
+using Shop.Audits;
+using Shop.V1;
 
 namespace Integration;
 
@@ -24,7 +27,7 @@ public sealed class RunScriptTests : IDisposable
         ["6379", "5001", "5002", "5003", "5004", "5005", "8080", "8082", "8083", "8084", "8085", "50001", "50002", "50003", "50004", "50005", "3501", "3502", "3503", "3504", "3505"];
 
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("it's a run-");
-    private readonly Dictionary<string, int> ports = ProjectPorts.ToDictionary(port => port, _ => FreePort.Take());
+    private readonly Dictionary<string, int> ports = TakePorts();
 
     public RunScriptTests()
     {
@@ -48,7 +51,7 @@ public sealed class RunScriptTests : IDisposable
             PATH=${"{PATH#*:}"}
             case "$1" in
               build) exit 0 ;;
-              */Shop.dll) exec dotnet "$@" --orders http://localhost:{ports["5001"]} --stock http://localhost:{ports["5002"]} --payments http://localhost:{ports["5003"]} --coupons http://localhost:{ports["5004"]} ;;
+              */Shop.dll) case "$*" in *--orders*) exec dotnet "$@" ;; esac; exec dotnet "$@" --orders http://localhost:{ports["5001"]} --stock http://localhost:{ports["5002"]} --payments http://localhost:{ports["5003"]} --coupons http://localhost:{ports["5004"]} ;;
               *) exec dotnet "$@" ;;
             esac
             """, executable: true);
@@ -108,6 +111,65 @@ public sealed class RunScriptTests : IDisposable
         Assert.Empty(Calls);
     }
 
+    [Fact]
+    public async Task Two_instances_of_each_service_share_the_orders_and_each_shows_what_the_other_does()
+    {
+        using var limit = new CancellationTokenSource(Timeout);
+        await using var run = Run("--standin", "--instances", "2");
+        await run.LineAsync("Ctrl-C stops everything.");
+        ShopClients first = ClientsOf(0), second = ClientsOf(100);
+        await first.Payments.DepositAsync(new() { UserId = "mina", Amount = 100_000_000 });
+        await first.Stock.AdjustStockAsync(new() { ProductId = "mouse", Delta = 1_000 });
+
+        // The console follows one of the instances, and each of the streams sees what both do.
+        using var http = new HttpClient();
+        await using var page = await http.GetStreamAsync($"http://localhost:{ports["8085"]}/api/console/events", limit.Token);
+        using var all = first.Orders.WatchOrders(new(), cancellationToken: limit.Token);
+        Assert.True(await all.ResponseStream.MoveNext(limit.Token));
+        string[] placed = [await PlaceAsync(first), await PlaceAsync(second)];
+        using var one = first.Orders.WatchOrder(new() { Order = placed[1] }, cancellationToken: limit.Token);
+        var events = await one.ResponseStream.ReadAllAsync(limit.Token).Select(change => change.Entry.Event).ToListAsync(limit.Token);
+        Assert.Equal(("order-created", "order-confirmed"), (events[0], events[^1]));
+        var (sum, closed) = (new WatchOrdersResponse(), new HashSet<string>());
+        while (closed.Count < 2 || sum.Open > 0)
+        {
+            Assert.True(await all.ResponseStream.MoveNext(limit.Token));
+            var seen = all.ResponseStream.Current;
+            closed.UnionWith(seen.Orders.Where(order => order.IsClosed).Select(order => order.OrderId));
+            (sum.Placed, sum.Confirmed, sum.Failed, sum.Open) =
+                (sum.Placed + seen.Placed, sum.Confirmed + seen.Confirmed, sum.Failed + seen.Failed, seen.Open);
+        }
+        Assert.Equal((2, 2, 0), (sum.Placed, sum.Confirmed, sum.Failed));
+        Assert.Equal(placed.Order(), closed.Order());
+        using var lines = new StreamReader(page);
+        for (var shown = ""; !placed.All(shown.Contains);) shown += await lines.ReadLineAsync(limit.Token);
+
+        // Redis gives an event to the one that waits longest, and calls go to the instances in turn.
+        string[] services = ["Orders", "Stock", "Payments", "Coupons"];
+        await Poll.UntilAsync(async () =>
+        {
+            await PlaceAsync(second);
+            return services[..3].All(service => LogOf($"services/{service}").Contains(" order ") && LogOf($".data/instances/2/{service}").Contains(" order "));
+        });
+        var audit = await AuditRunner.RunAsync(second, TimeSpan.FromMinutes(1), _ => { }, limit.Token);
+        Assert.All(audit, invariant => Assert.True(invariant.State is InvariantState.Holds or InvariantState.UnderWay, $"{invariant}"));
+
+        run.Signal("INT");
+        Assert.Equal(130, await GetExitCodeAsync(run));
+        foreach (var port in ProjectPorts) Assert.False(await IsOpenAsync(port) || await IsOpenAsync(port, 100), $"{port} is still open.");
+
+        ShopClients ClientsOf(int more)
+        {
+            string[] addresses = [.. ((string[])["5001", "5002", "5003", "5004"]).Select(port => $"http://localhost:{ports[port] + more}")];
+            return new(addresses[0], addresses[1], addresses[2], addresses[3]);
+        }
+
+        static async Task<string> PlaceAsync(ShopClients clients) => (await clients.Orders.PlaceOrderAsync(
+            new() { UserId = "mina", Items = { new OrderItem { ProductId = "mouse", Quantity = 1 } } })).Order.OrderId;
+
+        string LogOf(string service) => string.Concat(Directory.GetFiles(At($"{service}/.dapr/logs"), "*_app_*.log").Select(File.ReadAllText));
+    }
+
     [Theory]
     [InlineData(true, "--standin")]
     [InlineData(false, null)]
@@ -149,18 +211,18 @@ public sealed class RunScriptTests : IDisposable
         await using var run = RunWith(new() { ["ENGINE"] = engine });
         Assert.Equal(1, await GetExitCodeAsync(run));
         Assert.Contains($"Running under Dapr: daprd 9.8.7, dapr 9.8.6, on deploy/engines/{engine}.", run.Output);
-        Assert.Equal(["run -f .data/dapr.yaml"], Calls);
+        Assert.Equal(["run -f .data/instances/dapr.yaml"], Calls);
         Assert.Equal(needsRedis, File.Exists(At(".data/redis.log")));
         Assert.Equal($"deploy/engines/{engine}", File.ReadAllText(At(".data/components")).Trim());
 
-        var runFile = File.ReadAllText(At(".data/dapr.yaml"));
+        var runFile = File.ReadAllText(At(".data/instances/dapr.yaml"));
         var folder = Regex.Match(runFile, @"resourcesPaths: \[(.*)\]").Groups[1].Value;
-        Assert.Equal(At($"deploy/engines/{engine}"), Path.GetFullPath(folder, At(".data")));
+        Assert.Equal(At($"deploy/engines/{engine}"), Path.GetFullPath(folder, At(".data/instances")));
         Assert.All(Regex.Matches(runFile, "(?:configFilePath|appDirPath): (.*)"),
-            path => Assert.True(Path.Exists(Path.GetFullPath(path.Groups[1].Value, At(".data"))), path.Value));
+            path => Assert.True(Path.Exists(Path.GetFullPath(path.Groups[1].Value, At(".data/instances"))), path.Value));
         Assert.Equal(
             File.ReadAllText(At("dapr.yaml")).Replace("[components]", $"[deploy/engines/{engine}]"),
-            runFile.Replace("../components/", "components/").Replace("../services/", "services/").Replace("../deploy/", "deploy/"));
+            runFile.Replace("../../components/", "components/").Replace("../../services/", "services/").Replace("../../deploy/", "deploy/"));
     }
 
     [Theory]
@@ -270,7 +332,7 @@ public sealed class RunScriptTests : IDisposable
         Assert.Contains("--standin", run.Output);
         await using var help = Run("--help");
         Assert.Equal(0, await GetExitCodeAsync(help));
-        Assert.All((string[])["demo", "--json", "--standin", "--embedded", "ENGINE=rabbitmq-postgresql"], word => Assert.Contains(word, help.Output));
+        Assert.All((string[])["demo", "--json", "--standin", "--embedded", "--instances", "ENGINE=rabbitmq-postgresql"], word => Assert.Contains(word, help.Output));
         Assert.DoesNotContain("set -euo", help.Output);
     }
 
@@ -290,6 +352,31 @@ public sealed class RunScriptTests : IDisposable
         var owner = Regex.Match(advice, @"end process (\d+) \(dotnet .*\) with kill \1 ");
         Assert.True(owner.Success, advice);
         Assert.Contains("daprd.dll", File.ReadAllText($"/proc/{owner.Groups[1].Value}/cmdline"));
+    }
+
+    /// <summary>Ports that are free, and those 100 above them, which a second instance has. Other tests have theirs above 20,000.</summary>
+    private static Dictionary<string, int> TakePorts()
+    {
+        while (true)
+        {
+            var first = Random.Shared.Next(10_000, 19_800);
+            var taken = ProjectPorts.Select((port, at) => (port, at)).ToDictionary(one => one.port, one => first + one.at);
+            if (!taken.Values.Any(port => IsTaken(port) || IsTaken(port + 100))) return taken;
+        }
+    }
+
+    private static bool IsTaken(int port)
+    {
+        try
+        {
+            using var listener = new TcpListener(IPAddress.Loopback, port);
+            listener.Start();
+            return false;
+        }
+        catch (SocketException)
+        {
+            return true;
+        }
     }
 
     private Task<CliRun> DoctorAsync(string token) => CliRun.RunAsync("env",
@@ -327,6 +414,7 @@ public sealed class RunScriptTests : IDisposable
         environment["PATH"] = string.Join(':', [At("bin"), .. Environment.GetEnvironmentVariable("PATH")!.Split(':').Where(path => !File.Exists(Path.Combine(path, "daprd")))]);
         environment["HOME"] = At("home");
         environment["OTEL_TRACES_EXPORTER"] = "none";
+        environment["Saga__DrainDelay"] = "0s";
         return ChildProcess.Start(At("run.sh"), words, environment);
     }
 
@@ -348,12 +436,12 @@ public sealed class RunScriptTests : IDisposable
         return await run.ExitAsync();
     }
 
-    private async Task<bool> IsOpenAsync(string port)
+    private async Task<bool> IsOpenAsync(string port, int more = 0)
     {
         using var client = new TcpClient();
         try
         {
-            await client.ConnectAsync(IPAddress.Loopback, ports[port]);
+            await client.ConnectAsync(IPAddress.Loopback, ports[port] + more);
             return true;
         }
         catch (SocketException)

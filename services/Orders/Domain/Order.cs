@@ -96,6 +96,7 @@ internal sealed record Order(
     private const long UnitPriceMax = 1_000_000_000;
 
     private ImmutableArray<StepRecord> steps = Steps.IsDefault ? [] : Steps;
+    private bool isOfVersion1;
 
     public ImmutableArray<StepRecord> Steps { get => steps; init => steps = value; }
 
@@ -145,6 +146,8 @@ internal sealed record Order(
         : Amounts.Total != Items.Sum(item => item.Quantity * item.UnitPrice) ? "its total is not the sum of its items"
         : Status != OrderStatus.Pending && FinalAt is null ? "its end is not in its history"
         : (Status == OrderStatus.Failed) != Failure is not null ? "its failure contradicts its status"
+        // Unchanged, version 1 can read it, and close it.
+        : isOfVersion1 && !IsClosed ? "it is still open, as version 1 stored it (docs/upgrading.md)"
         : Steps.IsEmpty || Steps.Any(step => step is null || step.Name.Length == 0) ? "it has no steps, or one without a name"
         : Steps.DistinctBy(step => step.Name).Count() < Steps.Length ? "it has a step twice"
         : Steps.Any(step => step is { State: StepState.Done, AnsweredAt: null }) ? "a step is done without an answer"
@@ -173,7 +176,12 @@ internal sealed record Order(
     [JsonInclude, JsonPropertyName("coupon")]
     internal StepRecord? CouponOfVersion1 { get => null; set => steps = WithVersion1(value, Step.Coupon); }
 
-    private ImmutableArray<StepRecord> WithVersion1(StepRecord? record, Step step) => record is null ? Steps : Steps.Add(record with { Name = step.Name });
+    private ImmutableArray<StepRecord> WithVersion1(StepRecord? record, Step step)
+    {
+        if (record is null) return Steps;
+        isOfVersion1 = true;
+        return Steps.Add(record with { Name = step.Name });
+    }
 }
 
 [JsonSerializable(typeof(Order))]

@@ -6,9 +6,11 @@ namespace Integration.Chaos;
 
 /// <summary>Places one order after the other, each with its own key and retried until it is answered, half of them to be paid at once, and cancels a few.</summary>
 /// <param name="name">Prefix of its keys.</param>
-internal sealed class Customer(string name, ShopClients shop, ChaosCatalog catalog, RetryingClient client, Random random)
+/// <param name="orchestratedShare">Share of the orders that it pays at once.</param>
+internal sealed class Customer(
+    string name, ShopClients shop, ChaosCatalog catalog, RetryingClient client, Random random, double orchestratedShare = 0.5)
 {
-    private const double CancelledShare = 0.05, CouponShare = 0.3, OrchestratedShare = 0.5;
+    private const double CancelledShare = 0.05, CouponShare = 0.3;
     private const int QuantityMax = 3, PauseMaxMs = 400;
 
     private readonly List<PlacedOrder> placed = [];
@@ -28,7 +30,7 @@ internal sealed class Customer(string name, ShopClients shop, ChaosCatalog catal
     {
         var request = Request();
         var cancels = random.NextDouble() < CancelledShare;
-        var pattern = random.NextDouble() < OrchestratedShare ? SagaPattern.Orchestration : SagaPattern.Choreography;
+        var pattern = random.NextDouble() < orchestratedShare ? SagaPattern.Orchestration : SagaPattern.Choreography;
         var answer = await PlacedOrder.PlaceAsync(shop.Orders, client, request, pattern);
         List<Outcome> outcomes = [];
         if (answer.Status != OrderStatus.Pending) outcomes.Add(new(answer.Status, answer.Reason));
