@@ -418,6 +418,8 @@ internal sealed class OpenOrderLog
             SagaLog.TookOver(log, other, heartbeat.Value.Heartbeat);
             if (!await sidecar.TrySaveAsync(heartbeat, heartbeat.Value with { Next = end }, null, ct)) return;
         }
+        // Another that has published an end since the head was read may have left such gaps, and what seemed to be the end was one.
+        else if (await ReadOrReportAsync(sidecar.ReadAsync<OpenHead>(heartbeat.Key, ct), heartbeat.Key, ct) is not { } now || now.ETag != heartbeat.ETag) return;
 
         var taken = otherLogs[other];
         string[] orders = [.. segments.SelectMany(one => IdsOf(one.Segment))];

@@ -29,6 +29,16 @@ public sealed class OrderObserverTests
     }
 
     [Fact]
+    public void An_order_of_another_instance_whose_answers_this_one_records_is_new_to_a_watcher()
+    {
+        using var watch = Watch();
+        Confirm(here, Place(there));
+        Look();
+        Assert.Null(seen[0].Before);
+        Assert.Single(seen, change => change.Before is null);
+    }
+
+    [Fact]
     public void An_order_that_was_placed_and_closed_between_two_looks_is_seen_once()
     {
         using var watch = Watch();

@@ -30,8 +30,11 @@ internal sealed class OrderObserver : BackgroundService
     /// <summary>As they were seen last, all that are open and some that are closed. Null: nobody watches.</summary>
     private Dictionary<string, Order>? seen;
 
-    /// <summary>True: the logs have been read since the first watcher came. Before that, an order that is found is not new.</summary>
+    /// <summary>True: the logs have been read since the first watcher came. Before that, an order that is found is new only if it was placed since.</summary>
     private bool isComplete;
+
+    /// <summary>When the first watcher came.</summary>
+    private DateTimeOffset begun;
 
     public OrderObserver(
         OrderStore orders, OpenOrderGauge open, OpenOrderLog openOrders, ISidecar sidecar, TimeProvider clock, ILoggerFactory logs)
@@ -67,7 +70,7 @@ internal sealed class OrderObserver : BackgroundService
         lock (gate)
         {
             watchers++;
-            seen ??= [];
+            if (seen is null) (seen, begun) = ([], clock.GetUtcNow());
             Changed += changed;
             isFirst = !isComplete;
         }
@@ -182,7 +185,7 @@ internal sealed class OrderObserver : BackgroundService
         var isNew = true;
         lock (gate)
         {
-            if (!isComplete && seen?.TryAdd(order.Id, order) == true) isNew = false;
+            if (!isComplete && order.Placed < begun && seen?.TryAdd(order.Id, order) == true) isNew = false;
         }
         if (isNew) OnChange(null, order);
     }
@@ -194,7 +197,9 @@ internal sealed class OrderObserver : BackgroundService
         lock (gate)
         {
             if (seen is null) return;
-            before = seen.GetValueOrDefault(order.Id) ?? before;
+            // An order that another instance has placed since the watch began may be seen first by an answer to it that this one records.
+            var isNews = order.Placed >= begun && before is not { IsClosed: true };
+            before = seen.GetValueOrDefault(order.Id) ?? (isNews ? null : before);
             // Seen already, or a later change was.
             if (before?.Timeline.Length >= order.Timeline.Length) return;
             seen[order.Id] = order;

@@ -27,7 +27,7 @@ public sealed class DoctorTests(TracedShop shop)
 
         var built = FileVersionInfo.GetVersionInfo(RunningShop.ProgramOf("Stock")).ProductVersion!;
         var version = found.Single(about => about.GetProperty("of").GetString() == "services").GetProperty("seen").GetString()!;
-        Assert.Matches(@"^\d+\.\d+\.\d+(\+[0-9a-f]{10})?$", version);
+        Assert.Matches(@"^\d+\.\d+\.\d+(-[0-9a-z.]+)?(\+[0-9a-f]{10})?$", version);
         Assert.StartsWith(version, built);
 
         await shop.Redis.ExecuteAsync("CONFIG", "SET", "appendonly", "yes");
