@@ -134,7 +134,7 @@ token() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 [[ ${DAPR_API_TOKEN:-} == *[![:space:]]* ]] || DAPR_API_TOKEN=$(token)
 # daprd before 1.15.13, and 1.16.0 and 1.16.1, does not send it with events: the services would refuse each.
 if [ -n "$daprd" ] && [[ $("$daprd" --version) =~ ^1\.(([0-9]|1[0-4])\.|15\.([0-9]|1[0-2])$|16\.[01]$) ]]; then
-  echo "This version of daprd does not send APP_API_TOKEN with events, so the services take them from anybody on this machine. Install 1.17 or newer." >&2
+  echo "This version of daprd does not send APP_API_TOKEN with events, so the services take them from any process on this machine. Install 1.17 or newer." >&2
   APP_API_TOKEN=
 else
   [[ ${APP_API_TOKEN:-} == *[![:space:]]* ]] || APP_API_TOKEN=$(token)

@@ -20,7 +20,7 @@ public sealed record Caller(string? UserId, bool IsOperator, string? AppId)
     public static Caller Of(ClaimsPrincipal principal) => (principal.Identity as CallerIdentity)?.Caller
         ?? throw new InvalidOperationException("The caller is not authenticated; the method must not be anonymous.");
 
-    /// <summary>True: the caller is an operator or an app, and may see what is stored, whoever it belongs to.</summary>
+    /// <summary>True: the caller is an operator or an app, and may see the documents of any user.</summary>
     internal static bool MaySeeDocuments(ClaimsPrincipal principal) => principal.Identity is CallerIdentity { Caller: { IsOperator: true } or { AppId: not null } };
 
     /// <summary>True: the caller is this user, an operator or an app.</summary>

@@ -12,8 +12,9 @@ using DaprApi = Dapr.Client.Autogen.Grpc.v1.Dapr;
 namespace Saga.Hosting;
 
 /// <summary>
-/// Ready: the sidecar can be called and will deliver events, has the components, its state store keeps ETags, and the process is not stopping. Checks /v1.0/healthz/outbound and the
-/// subscriptions, not /v1.0/healthz, which also waits for the scheduler: the shop does not use it, and it is absent after `dapr init --slim`.
+/// Ready: the sidecar can be called and will deliver events, has the components, its state store keeps ETags, and the process is not stopping. Checks
+/// /v1.0/healthz/outbound and the subscriptions, not /v1.0/healthz, which also waits for the scheduler: the shop does not use it, and it is absent after
+/// `dapr init --slim`.
 /// </summary>
 internal sealed class Readiness(
     DaprClient dapr, DaprApi.DaprClient api, Subscriptions subscriptions, SubscriptionProbe probe, ComponentProbe components, StoreProbe store,

@@ -56,7 +56,7 @@ internal sealed record OpenSegment(ImmutableArray<string> Orders, DateTimeOffset
 /// <param name="FindOpenAsync">Visits entries and returns the ids of those that are still open.</param>
 /// <param name="OnClosedAsync">Receives closed entries before the log drops them, some of them more than once.</param>
 /// <param name="OnLeft">
-/// Receives the id of an order that this instance no longer visits: another one does, or has dropped it. It must not throw. Null: nobody asks.
+/// Receives the id of an order that this instance no longer visits: another one does, or has dropped it. It must not throw. Null: none is called.
 /// </param>
 internal sealed record SweepCallbacks(
     Func<IReadOnlyList<OpenEntry>, CancellationToken, Task<IReadOnlySet<string>>> FindOpenAsync,
@@ -345,7 +345,7 @@ internal sealed class OpenOrderLog
         {
             var started = newInstance();
             var none = new Versioned<OpenHead>(OpenHead.KeyOf(started), null, "");
-            // First, so that no head is left that nobody finds. An instance without a head is skipped.
+            // First, so that no head is left outside of the list. An instance without a head is skipped.
             await EnterAsync(started);
             await sidecar.TrySaveAsync(none, new(clock.GetUtcNow(), next, next), null, default);
             if (await ReadOrReportAsync(sidecar.ReadAsync<OpenHead>(none.Key, default), none.Key, default) is not { } read) continue;

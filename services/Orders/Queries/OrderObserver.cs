@@ -1,7 +1,7 @@
 namespace Orders;
 
 /// <summary>
-/// Finds what other instances do with orders: with those that are open here, and while somebody watches with all. What this process does is seen at once.
+/// Finds what other instances do with orders: with those that are open here, and with all while there is a watcher. What this process does is seen at once.
 /// </summary>
 /// <remarks>
 /// It reads the store. Every order is in a log of open orders before it exists, and stays there for seconds after it is closed, so that none is missed.
@@ -27,7 +27,7 @@ internal sealed class OrderObserver : BackgroundService
     private readonly Lock gate = new();
     private int watchers;
 
-    /// <summary>As they were seen last, all that are open and some that are closed. Null: nobody watches.</summary>
+    /// <summary>As they were seen last, all that are open and some that are closed. Null: there is no watcher.</summary>
     private Dictionary<string, Order>? seen;
 
     /// <summary>True: the logs have been read since the first watcher came. Before that, an order that is found is new only if it was placed since.</summary>
@@ -146,7 +146,7 @@ internal sealed class OrderObserver : BackgroundService
         }
     }
 
-    /// <returns>The ids of closed orders that were seen. Null: nobody watches.</returns>
+    /// <returns>The ids of closed orders that were seen. Null: there is no watcher.</returns>
     private string[]? GetClosed()
     {
         lock (gate) return seen is null ? null : [.. seen.Values.Where(order => order.IsClosed).Select(order => order.Id)];
