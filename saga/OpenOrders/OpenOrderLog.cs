@@ -47,6 +47,7 @@ internal sealed record OpenSegment(ImmutableArray<string> Orders, DateTimeOffset
     public string? FindProblem(string key) =>
         Orders.IsDefault ? "it has no orders"
         : Details is { } details && details.Length != Orders.Length ? "an order lacks its details"
+        : Sealed && Orders.Length > 0 ? "it is the end of its log and has orders"
         : null;
 
     public static string KeyOf(string instance, long sequence) => $"open:{instance}:{sequence}";

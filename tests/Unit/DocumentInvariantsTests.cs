@@ -74,6 +74,12 @@ public sealed class DocumentInvariantsTests
         "open:i", new OpenHead(DateTimeOffset.UnixEpoch, 2, 5), member, value,
         member == "first" ? $"its log goes from {value} to 5" : $"its log goes from 2 to {value}");
 
+    [Theory]
+    [InlineData("details", "[]", "an order lacks its details")]
+    [InlineData("sealed", "true", "it is the end of its log and has orders")]
+    public void A_segment_of_the_open_order_log(string member, string value, string problem) => AssertRefused(
+        "open:i:7", new OpenSegment([OrderId], DateTimeOffset.UnixEpoch, Sealed: false, [JsonSerializer.SerializeToElement(1)]), member, value, problem);
+
     private static Order Placed(string id) => new(
         id, "u", Orders.OrderStatus.Pending, [new("p", 1, 100), new("q", 2, 50)], new(200, 0, 200), "c", new("", "", ""), "content", null,
         DateTimeOffset.UnixEpoch, [new(DateTimeOffset.UnixEpoch, "order-created", "", Orders.OrderStatus.Pending, null)],
