@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using Google.Protobuf.WellKnownTypes;
 using Saga.State;
 using Enum = System.Enum;
@@ -64,6 +65,8 @@ public sealed class RequestCheck
     /// <summary>Text of any content. Its length counts code points.</summary>
     internal RequestCheck Length(string field, string value, int min, int max)
     {
+        // Most texts are far below the limit, whatever they consist of: a code point is one or two units.
+        if (value.Length <= max && value.Length >= 2 * min) return this;
         var length = value.EnumerateRunes().Count();
         return Must(length >= min && length <= max, field, $"must be {min} to {max} characters long, not {length}.");
     }
@@ -93,6 +96,10 @@ public sealed class RequestCheck
         if (!holds && violations.Count < ViolationsMax) violations.Add((Shortened.To(DescriptionMax, field), Shortened.To(DescriptionMax, description)));
         return this;
     }
+
+    /// <summary>The description of a field that is valid is not formatted: every event and every request is checked.</summary>
+    public RequestCheck Must(bool holds, string field, [InterpolatedStringHandlerArgument(nameof(holds))] ref ViolationDescription description) =>
+        holds ? this : Must(false, field, description.Format());
 
     /// <exception cref="RejectedException">INVALID_ARGUMENT that names the wrong fields.</exception>
     public void ThrowIfInvalid()
