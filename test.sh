@@ -92,8 +92,10 @@ exec_ring() {
   local ring=$1
   shift
   # Profiles of code do not pay within minutes, and within seconds its second compilation does not either: half of the processor time.
-  local runtime=(DOTNET_TieredPGO=0)
+  local runtime=(DOTNET_TieredPGO=0 DOTNET_gcConcurrent=0)
   case "$ring ${#rings[@]}" in "unit 1" | conformance* | integration*) runtime+=(DOTNET_TC_CallCounting=0) ;; esac
+  # The simulations allocate much that dies at once: collect it on both cores, and seldom (after 64 MiB, in hexadecimal).
+  case "$ring" in unit | simulation | mutation) runtime+=(DOTNET_gcServer=1 DOTNET_GCgen0size=0x4000000) ;; esac
   exec env "${runtime[@]}" "$@" dotnet test "$(project "$ring")" -c Release --no-build --nologo "${options[@]}" 2>&1
 }
 # Adds a finished ring to the sums.

@@ -28,7 +28,9 @@ public sealed class SimulationTests(ITestOutputHelper output)
         var watch = Stopwatch.StartNew();
         var totals = new ConcurrentBag<(long Operations, long Deliveries, long Crashes, long Stops, long ClockJumps, long Corrupted, long Dead, long Confirmed, long Failed, long Paid, long Refused)>();
         var broken = new ConcurrentBag<string>();
-        Parallel.ForEach(Seeds(count, fresh, most < TimeSpan.MaxValue).TakeWhile(_ => watch.Elapsed < most && broken.IsEmpty), seed =>
+        var seeds = Seeds(count, fresh, most < TimeSpan.MaxValue).TakeWhile(_ => watch.Elapsed < most && broken.IsEmpty);
+        // One by one: with a share for each core the last share would run alone.
+        Parallel.ForEach(Partitioner.Create(seeds, EnumerablePartitionerOptions.NoBuffering), seed =>
         {
             try
             {

@@ -12,7 +12,9 @@ internal static class FuzzBatches
     {
         var counts = new ConcurrentBag<int[]>();
         var broken = new ConcurrentBag<string>();
-        Parallel.ForEach(FuzzSettings.Seeds(share).TakeWhile(_ => broken.IsEmpty), seed =>
+        var seeds = FuzzSettings.Seeds(share).TakeWhile(_ => broken.IsEmpty);
+        // One by one: with a share for each core the last share would run alone.
+        Parallel.ForEach(Partitioner.Create(seeds, EnumerablePartitionerOptions.NoBuffering), seed =>
         {
             try
             {

@@ -25,7 +25,7 @@ internal sealed class TracedHost : IAsyncDisposable
     {
         port = FreePort.Take();
         var builder = SagaHost.CreateBuilder(
-            ["--OTEL_BSP_SCHEDULE_DELAY=50", "--OTEL_METRIC_EXPORT_INTERVAL=100", .. settings.Select(setting => $"--{setting}")],
+            ["--OTEL_BSP_SCHEDULE_DELAY=50", "--OTEL_METRIC_EXPORT_INTERVAL=100", "--Saga:DrainDelay=0s", .. settings.Select(setting => $"--{setting}")],
             "stock", FreePort.Take(), StockJsonContext.Default);
         builder.ListenHttp("HTTP_PORT", port);
         builder.Logging.AddProvider(lines);
