@@ -261,14 +261,24 @@ internal sealed class OpenOrderLog
     {
         List<OpenEntry> all = [];
         lock (ownGate) all.AddRange(own.Values.SelectMany(mine => EntriesOf(mine.Segment)));
-        foreach (var (other, heartbeat) in await ReadOtherLogsAsync(ct))
+        foreach (var (other, heartbeat) in await ReadOtherLogsAsync(ct)) all.AddRange(await ReadEntriesAsync(other, heartbeat, ct));
+        return all;
+    }
+
+    private async Task<IReadOnlyList<OpenEntry>> ReadEntriesAsync(string other, Versioned<OpenHead> heartbeat, CancellationToken ct)
+    {
+        while (true)
         {
+            List<OpenEntry> entries = [];
             await foreach (var (_, segment) in ReadSegmentsAsync(other, heartbeat.Value!, seal: false, ct))
             {
-                if (segment is not null) all.AddRange(EntriesOf(segment));
+                if (segment is not null) entries.AddRange(EntriesOf(segment));
             }
+            // A take-over since the head was read may have left gaps, and what seemed to be the end was one.
+            if (await ReadOrReportAsync(sidecar.ReadAsync<OpenHead>(heartbeat.Key, ct), heartbeat.Key, ct) is not { Value: not null } now
+                || now.Value.Next == heartbeat.Value!.Next) return entries;
+            heartbeat = now;
         }
-        return all;
     }
 
     private OtherLog See(string other, DateTimeOffset heartbeat) =>
