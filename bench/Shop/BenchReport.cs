@@ -16,18 +16,19 @@ internal sealed record BenchReport(
     {
         Console.WriteLine();
         Console.WriteLine(
-            $"{"",-44}{"accepted/s",12}{"sagas/s",10}{"of floor",10}{"p50 ms",9}{"p99 ms",9}{"max ms",9}{"CPU s/1000",12}{"Redis/saga",12}{"gRPC/saga",11}");
+            $"{"",-44}{"accepted/s",12}{"sagas/s",10}{"of floor",10}{"p50 ms",9}{"p99 ms",9}{"max ms",9}{"CPU s/1000",12}{"Redis/saga",12}{"Dapr/saga",11}{"gRPC/saga",11}");
         foreach (var result in Results)
         {
             Console.WriteLine(
                 $"{result.Name,-44}{result.AcceptedPerSecond,12:N0}{result.SagasPerSecond,10:N0}"
                 + $"{(FloorPerSecond > 0 ? result.SagasPerSecond / FloorPerSecond : null),10:P0}{result.P50Ms,9:N1}{result.P99Ms,9:N1}"
-                + $"{result.MaxMs,9:N1}{result.Cpu,12:N2}{result.Commands,12:N1}{result.Calls,11:N1}");
+                + $"{result.MaxMs,9:N1}{result.Cpu,12:N2}{result.Commands,12:N1}{result.Operations,11:N1}{result.Calls,11:N1}");
         }
         if (FloorPerSecond > 0) Console.WriteLine($"{"floor, 128 in flight",-44}{"",12}{FloorPerSecond,10:N0}");
         Console.WriteLine();
         Table("CPU seconds per 1,000 sagas", result => result.CpuSecondsPerThousand);
         Table("Redis commands per saga", result => result.CommandsPerSaga);
+        Table("Operations of the sidecars per saga", result => result.OperationsPerSaga);
         Table("gRPC calls per saga", result => result.CallsPerSaga);
         Console.WriteLine($"resident MB: {string.Join(", ", MegabytesResident.Select(process => $"{process.Key} {process.Value:N0}"))}");
         Console.WriteLine($"in Redis: {RedisSize.BytesPerOrder:N0} bytes per order, streams {RedisSize.StreamMegabytes:N1} MB");

@@ -145,6 +145,7 @@ internal sealed class LoadPhases(ShopUnderTest shop, BenchCatalog catalog, Compl
         return new(name, acceptedPerSecond, (confirmed + failed) / seconds, confirmed, failed, At(0.5), At(0.99), At(1),
             used.Cpu.ToDictionary(process => process.Key, process => process.Value * 1000 / sagas),
             used.Commands.ToDictionary(command => command.Key, command => (double)command.Value / sagas),
+            used.Operations.ToDictionary(operation => operation.Key, operation => operation.Value / sagas),
             used.Calls.ToDictionary(service => service.Key, service => service.Value / sagas));
     }
 }

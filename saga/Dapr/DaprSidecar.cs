@@ -39,6 +39,7 @@ internal class DaprSidecar(DaprApi.DaprClient dapr, AppId appId, JsonSerializerO
 
     public async Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken ct) where T : class
     {
+        SagaMetrics.CountOperation("read");
         var read = await GetAsync(ToStoreKey(key), ct);
         return new(key, read.Data.IsEmpty ? null : StoredDocument.Parse<T>(key, read.Data.Span, json), read.Etag);
     }
@@ -57,6 +58,7 @@ internal class DaprSidecar(DaprApi.DaprClient dapr, AppId appId, JsonSerializerO
             // Always said: a component may have a default, and whether a write without it clears an earlier one depends on the store.
             Metadata = { ["ttlInSeconds"] = timeToLive is { } time ? ((long)time.TotalSeconds).ToString(CultureInfo.InvariantCulture) : Unlimited },
         };
+        SagaMetrics.CountOperation("write");
         if (await SaveAsync(item, ct)) return true;
         SagaMetrics.Conflicts.Add(1);
         return false;
@@ -64,6 +66,7 @@ internal class DaprSidecar(DaprApi.DaprClient dapr, AppId appId, JsonSerializerO
 
     public async Task DeleteAsync(string key, CancellationToken ct)
     {
+        SagaMetrics.CountOperation("delete");
         try
         {
             await dapr.DeleteStateAsync(new() { StoreName = StateStore, Key = ToStoreKey(key) }, cancellationToken: ct);
@@ -77,6 +80,7 @@ internal class DaprSidecar(DaprApi.DaprClient dapr, AppId appId, JsonSerializerO
     public Task PublishAsync(OutgoingEvent e, CancellationToken ct)
     {
         SagaTracing.SetOutcome(e.Topic);
+        SagaMetrics.CountOperation("publish");
         return SendAsync(e.Topic, new()
         {
             Event = UnsafeByteOperations.UnsafeWrap(e.ToJson()),
@@ -135,6 +139,7 @@ internal class DaprSidecar(DaprApi.DaprClient dapr, AppId appId, JsonSerializerO
     /// <returns>False also when it cannot be read.</returns>
     private async Task<bool> HasChangedAsync(StateItem item, CancellationToken ct)
     {
+        SagaMetrics.CountOperation("read");
         try
         {
             return (await dapr.GetStateAsync(new() { StoreName = StateStore, Key = item.Key }, cancellationToken: ct)).Etag != item.Etag.Value;

@@ -33,6 +33,7 @@ internal sealed class EventDispatcher(
 
     public Task<Status> DispatchAsync(Delivery delivery, CancellationToken ct)
     {
+        SagaMetrics.CountOperation("deliver");
         if (delivery.Topic == appId.DeadLetterTopic) return StoreDeadLetterAsync(delivery, ct);
         if (subscriptions.On(delivery.Topic) is { } handler) return DispatchAsync(delivery, handler, () => handler.Parse(delivery.Data), ct);
         return RejectAsync(delivery, $"The topic {delivery.Topic} is not subscribed to here.", null, _ => Task.CompletedTask, ct);

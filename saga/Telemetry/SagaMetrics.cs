@@ -29,6 +29,10 @@ internal static class SagaMetrics
     internal static readonly Counter<long> DeadLettersStored = Meter.CreateCounter<long>(
         "saga.dead_letters.stored", "{event}", "Events that could not be handled and were stored as dead letters.");
 
+    private static readonly Counter<long> Operations = Meter.CreateCounter<long>(
+        "saga.sidecar.operations", "{operation}",
+        "Documents read, written and deleted, events published and delivered; each counts alone, also where several share a call.");
+
     private static readonly Counter<long> SweepFailures = Meter.CreateCounter<long>(
         "saga.sweep.failures", "{run}", "Failed runs of a sweep; it runs again a period later.");
 
@@ -67,6 +71,9 @@ internal static class SagaMetrics
         SweepAges[sweep] = sinceLastSuccess;
         SweepFailures.Add(0, Of(sweep));
     }
+
+    /// <param name="operation">read, write, delete, publish or deliver.</param>
+    internal static void CountOperation(string operation) => Operations.Add(1, new KeyValuePair<string, object?>("operation", operation));
 
     internal static void CountFailure(string sweep) => SweepFailures.Add(1, Of(sweep));
 
