@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Starts the shop: Redis if there is none, the four services and the console, each with its sidecar. By 'dapr run' where Dapr is installed, else
-# with the stand-in for it (standins/daprd).
+# Starts the shop: Redis if there is none, and the apps of dapr.yaml (four services, the console, added participants), each with its sidecar.
+# By 'dapr run' where Dapr is installed, else with the stand-in for it (standins/daprd).
 #
 #   ./run.sh                   stays up until Ctrl-C
 #   ./run.sh demo [--json]     plays the four scenarios in both patterns against the real services, and stops; exit code 1 if one differs
@@ -236,6 +236,20 @@ ready_instance() {
   return 1
 }
 
+# added: a line for each participant that dapr.yaml has beside the shop's own apps.
+added() {
+  local steps app port
+  # What dapr.yaml gives to Orders comes before the environment.
+  steps=$(sed -n 's/^ *Saga__Steps: *"\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' dapr.yaml)
+  steps=",$(tr -d ' ' <<<"${steps:-${Saga__Steps:-}}"),"
+  awk '$2 == "appID:" { app = $3 } $1 == "appPort:" && app !~ /^(orders|stock|payments|coupons|console)$/ { print app, $2 }' dapr.yaml |
+    while read -r app port; do
+      printf '    %-10s gRPC localhost:%s' "${app^}" "$port"
+      [[ "$steps" == *",$app,"* ]] || printf '   not in Saga__Steps of Orders: no order waits for it'
+      echo
+    done
+}
+
 if [ -n "$demo" ]; then
   "${runner[@]}" >.data/demo.log 2>&1 &
   runner_pid=$!
@@ -270,6 +284,9 @@ cat <<TXT
     Stock      gRPC localhost:5002
     Payments   gRPC localhost:5003
     Coupons    gRPC localhost:5004
+TXT
+added
+cat <<TXT
     sidecars   gRPC localhost:50001-50005, HTTP 3501-3505
     log files  services/*/.dapr/logs/
 $further

@@ -16,7 +16,7 @@ internal static class CommandLine
     public static readonly Option<string>[] Addresses =
     [
         Address("--orders", "Orders", 5001), Address("--stock", "Stock", 5002), Address("--payments", "Payments", 5003),
-        Address("--coupons", "Coupons", 5004),
+        Address("--coupons", "Coupons", 5004), .. AddedParticipants.Here.Select(one => one.Address),
     ];
 
     public static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(15);
@@ -40,7 +40,8 @@ internal static class CommandLine
         {
             var addresses = Addresses.Select(address => parsed.GetValue(address)!).ToArray();
             var timeout = parsed.GetValue(Timeout) ?? DefaultTimeout;
-            var context = new CommandContext(parsed, new(addresses[0], addresses[1], addresses[2], addresses[3], timeout, Token), ct);
+            var added = AddedParticipants.Here.Select(one => one.Name).Zip(addresses[4..]);
+            var context = new CommandContext(parsed, new(addresses[0], addresses[1], addresses[2], addresses[3], timeout, Token, added), ct);
             try
             {
                 return await run(context);

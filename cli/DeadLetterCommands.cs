@@ -4,7 +4,7 @@ using Shop.V1;
 
 namespace Shop;
 
-/// <summary>Dead letters of all four services together.</summary>
+/// <summary>Dead letters of all services together.</summary>
 internal static class DeadLetterCommands
 {
     private static readonly Argument<string> Id = new("id") { Description = "As `shop dead-letters list` shows it." };

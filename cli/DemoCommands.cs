@@ -12,7 +12,7 @@ internal static class DemoCommands
     private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(60);
 
     public static Command Wait() => new Command("wait", $"""
-        Wait until all four services are ready. Here --timeout is for all four together, and {Durations.Format(WaitTimeout)} by default. Exits with
+        Wait until all services are ready, those of dapr.yaml included. Here --timeout is for all together, and {Durations.Format(WaitTimeout)} by default. Exits with
         3 when they are not ready in time.
 
           shop wait --timeout 10

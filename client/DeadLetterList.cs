@@ -18,7 +18,7 @@ public sealed record DeadLetterList(IReadOnlyList<DeadLetter> Letters, int More,
     public IEnumerable<string> Missing => Unreachable.Select(one =>
         $"{one.Service.Name} at {one.Service.Address} does not answer; its dead letters are not among these. ({RpcErrorText.Describe(one.Fault)})");
 
-    /// <summary>Lists the waiting dead letters of the four services.</summary>
+    /// <summary>Lists the waiting dead letters of all services.</summary>
     /// <param name="cancellationToken">Ends reading with an <see cref="RpcException"/>.</param>
     /// <exception cref="RpcException">No service answers.</exception>
     public static async Task<DeadLetterList> ReadAsync(ShopClients shop, CancellationToken cancellationToken)

@@ -7,7 +7,7 @@ using Shop.V1;
 
 namespace Shop;
 
-/// <summary>Typed gRPC clients of the four services. Thread-safe.</summary>
+/// <summary>Typed gRPC clients of the four services, and the dead letters of added participants. Thread-safe.</summary>
 /// <remarks>A unary call without a deadline gets one; streaming calls get none.</remarks>
 public sealed class ShopClients
 {
@@ -26,10 +26,17 @@ public sealed class ShopClients
     /// <param name="coupons">Address of Coupons.</param>
     /// <param name="timeout">Of a unary call without a deadline. Null: 15 s.</param>
     /// <param name="token">A JWT that every call carries as a bearer token, unless it has an authorization header of its own. Null: none.</param>
+    /// <param name="added">Names and addresses of participants beside the three. Null: there are none.</param>
     /// <exception cref="UriFormatException">An address is no absolute URI.</exception>
-    public ShopClients(string orders, string stock, string payments, string coupons, TimeSpan? timeout = null, string? token = null)
+    public ShopClients(
+        string orders, string stock, string payments, string coupons, TimeSpan? timeout = null, string? token = null,
+        IEnumerable<(string Name, string Address)>? added = null)
     {
-        Services = [Open("Orders", orders), Open("Stock", stock), Open("Payments", payments), Open("Coupons", coupons)];
+        Services =
+        [
+            Open("Orders", orders), Open("Stock", stock), Open("Payments", payments), Open("Coupons", coupons),
+            .. (added ?? []).Select(one => Open(one.Name, one.Address)),
+        ];
         (Orders, Stock, Payments, Coupons, DeadLetters) = CreateClients([.. Services.Select(service => service.Channel.Intercept(new DefaultDeadline(timeout ?? DefaultTimeout)).Intercept(headers =>
         {
             // A call can have another one.
@@ -46,10 +53,10 @@ public sealed class ShopClients
         (Orders, Stock, Payments, Coupons, DeadLetters) = CreateClients([.. AppIds.Select(to)]);
     }
 
-    /// <summary>The Dapr app ids, in the order of <see cref="DeadLetters"/>.</summary>
+    /// <summary>The Dapr app ids of the four services, with which <see cref="DeadLetters"/> begins.</summary>
     public static IReadOnlyList<string> AppIds { get; } = ["orders", "stock", "payments", "coupons"];
 
-    /// <summary>Orders, Stock, Payments, Coupons, in this order. Empty: they are called through a sidecar.</summary>
+    /// <summary>Orders, Stock, Payments, Coupons, in this order, then added participants. Empty: they are called through a sidecar.</summary>
     public IReadOnlyList<ServiceEndpoint> Services { get; }
 
     /// <summary>Places, reads, watches and cancels orders.</summary>
@@ -67,8 +74,8 @@ public sealed class ShopClients
     /// <summary>The dead letters of each service, in the order of <see cref="Services"/>.</summary>
     public IReadOnlyList<DeadLetterService.DeadLetterServiceClient> DeadLetters { get; }
 
-    /// <summary>Waits until all four services report SERVING: each runs, reaches its sidecar and is subscribed.</summary>
-    /// <param name="timeout">For all four together.</param>
+    /// <summary>Waits until all services report SERVING: each runs, reaches its sidecar and is subscribed.</summary>
+    /// <param name="timeout">For all together.</param>
     /// <param name="cancellationToken">Ends the wait with an <see cref="RpcException"/> or <see cref="OperationCanceledException"/>.</param>
     /// <exception cref="TimeoutException">Names the service that is not ready, and its last answer.</exception>
     public async Task WaitUntilReadyAsync(TimeSpan timeout, CancellationToken cancellationToken)

@@ -8,7 +8,7 @@ public static class UnavailableServices
 {
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(2);
 
-    /// <summary>Checks the health of all four services.</summary>
+    /// <summary>Checks the health of all services.</summary>
     /// <param name="cancellationToken">Ends the check with an <see cref="RpcException"/>.</param>
     /// <returns>A sentence for each that is not ready, with its name and address. Empty: all are ready.</returns>
     public static Task<IReadOnlyList<string>> DescribeAsync(ShopClients shop, CancellationToken cancellationToken) =>

@@ -1,5 +1,6 @@
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
+using static Shop.Doctor.YamlFile;
 
 namespace Shop.Doctor;
 
@@ -41,32 +42,9 @@ internal sealed class ComponentFiles
 
     private IEnumerable<YamlMappingNode> GetDocuments(string kind) => documents.Where(document => GetText(document, "kind") == kind);
 
-    private static IEnumerable<YamlMappingNode> ReadDocuments(string file)
-    {
-        var stream = new YamlStream();
-        using var text = File.OpenText(file);
-        try
-        {
-            stream.Load(new ShallowYamlParser(text));
-        }
-        catch (Exception broken) when (broken is InvalidOperationException or ArgumentException)
-        {
-            // YamlDotNet throws them at a sequence or a mapping that does not end.
-            throw new YamlException($"{file}: {broken.Message}", broken);
-        }
-        return stream.Documents.Select(document => document.RootNode).OfType<YamlMappingNode>();
-    }
-
     private static Dictionary<string, string> GetSettings(YamlMappingNode component) =>
         GetNode(component, "spec", "metadata") is YamlSequenceNode settings
             ? settings.OfType<YamlMappingNode>().GroupBy(setting => GetText(setting, "name"))
                 .ToDictionary(same => same.Key, same => GetText(same.Last(), "value"), StringComparer.OrdinalIgnoreCase)
             : [];
-
-    private static string GetText(YamlMappingNode node, params string[] path) => (GetNode(node, path) as YamlScalarNode)?.Value ?? "";
-
-    /// <returns>Null: there is none.</returns>
-    private static YamlNode? GetNode(YamlNode node, params string[] path) =>
-        path.Aggregate<string, YamlNode?>(node, (at, name) =>
-            at is YamlMappingNode map && map.Children.TryGetValue(new YamlScalarNode(name), out var child) ? child : null);
 }

@@ -24,14 +24,14 @@ internal static class DoctorCommand
             CommandLine.Address("--orders-sidecar", "Orders' sidecar", 50001),
             CommandLine.Address("--stock-sidecar", "Stock's sidecar", 50002),
             CommandLine.Address("--payments-sidecar", "Payments' sidecar", 50003),
-            CommandLine.Address("--coupons-sidecar", "Coupons' sidecar", 50004),
+            CommandLine.Address("--coupons-sidecar", "Coupons' sidecar", 50004), .. AddedParticipants.Here.Select(one => one.Sidecar),
         ];
         Option<string>[] httpApis =
         [
             CommandLine.Address("--orders-sidecar-http", "Orders' sidecar, its HTTP API", 3501),
             CommandLine.Address("--stock-sidecar-http", "Stock's sidecar, its HTTP API", 3502),
             CommandLine.Address("--payments-sidecar-http", "Payments' sidecar, its HTTP API", 3503),
-            CommandLine.Address("--coupons-sidecar-http", "Coupons' sidecar, its HTTP API", 3504),
+            CommandLine.Address("--coupons-sidecar-http", "Coupons' sidecar, its HTTP API", 3504), .. AddedParticipants.Here.Select(one => one.SidecarHttp),
         ];
         var components = new Option<string>("--components")
         {
@@ -67,7 +67,7 @@ internal static class DoctorCommand
     private sealed record ServiceResults(
         string Service, IReadOnlyList<CheckResult> Results, GetMetadataResponse? Sidecar, SidecarHealth? Health, string? Version);
 
-    /// <param name="sidecars">Addresses of the sidecars of Orders, Stock, Payments, Coupons.</param>
+    /// <param name="sidecars">Addresses of the sidecars, in the order of the services.</param>
     /// <param name="components">The folder of component files.</param>
     public static async Task<IReadOnlyList<CheckResult>> RunAsync(
         ShopClients shop, IReadOnlyList<(string Grpc, string Http)> sidecars, string components, CancellationToken ct)
@@ -75,7 +75,8 @@ internal static class DoctorCommand
         var checks = await Task.WhenAll(shop.Services.Select((service, at) => CheckAsync(service, shop.DeadLetters[at], sidecars[at], ct)));
         var answered = checks.Select(one => one.Sidecar).OfType<GetMetadataResponse>().ToArray();
         List<CheckResult> results = [.. checks.SelectMany(one => one.Results)];
-        if (VersionCheck.Evaluate(from one in checks where one.Version is not null select (one.Service, one.Version)) is { } builds) results.Add(builds);
+        // An added participant may be built from the package, of another version.
+        if (VersionCheck.Evaluate(from one in checks.Take(ShopClients.AppIds.Count) where one.Version is not null select (one.Service, one.Version)) is { } builds) results.Add(builds);
         if (SidecarCheck.EvaluateVersions(answered) is { } versions) results.Add(versions);
         results.AddRange(ReadinessCheck.Evaluate([.. checks.Select(one => one.Health).OfType<SidecarHealth>()], answered));
         var stores = StoreCheck.Create(answered);

@@ -63,7 +63,7 @@ internal static class SidecarCheck
         yield return CheckComponent(subject, metadata, StateStore, "state.");
         yield return CheckComponent(subject, metadata, "pubsub", "pubsub.");
         yield return CheckPolicies(subject, metadata);
-        foreach (var result in CheckSubscriptions(subject, metadata, wanted)) yield return result;
+        foreach (var result in CheckSubscriptions(subject, service, metadata, wanted)) yield return result;
     }
 
     /// <summary>Checks that all sidecars run the same version.</summary>
@@ -130,7 +130,8 @@ internal static class SidecarCheck
                 "Its log does, when it starts; or use Dapr 1.18 or newer.");
     }
 
-    private static IEnumerable<CheckResult> CheckSubscriptions(string subject, GetMetadataResponse metadata, IReadOnlyList<TopicSubscription>? wanted)
+    private static IEnumerable<CheckResult> CheckSubscriptions(
+        string subject, ServiceEndpoint service, GetMetadataResponse metadata, IReadOnlyList<TopicSubscription>? wanted)
     {
         var has = metadata.Subscriptions.ToDictionary(subscription => subscription.Topic);
         if (wanted is null)
@@ -143,7 +144,8 @@ internal static class SidecarCheck
             var missing = wanted.Select(subscription => subscription.Topic).Except(has.Keys).ToArray();
             yield return missing.Length > 0
                 ? CheckResult.Problem(subject, "subscriptions", $"Not registered: {string.Join(", ", missing)}.",
-                    "Start the sidecar again: it reads the subscriptions of the service only once.")
+                    $"See that subscriptionScopes in components/pubsub.yaml allow them to '{service.AppId}'. Then start the sidecar again: it reads them, "
+                        + "and the subscriptions of the service, only once.")
                 : CheckResult.Ok(subject, "subscriptions", $"{wanted.Count} topics, all that the service wants");
         }
 

@@ -194,7 +194,8 @@ public sealed class AuditTests
         orders[2].Order.PlacedTime = At(-90);
         var waiting = Invariants().Single(one => one.Name == "no order waits for ever");
         Assert.Equal(InvariantState.UnderWay, waiting.State);
-        Assert.Equal(now.AddSeconds(30), waiting.UnderWay[0].Until);
+        // A minute of it is for clocks that differ.
+        Assert.Equal(now.AddSeconds(90), waiting.UnderWay[0].Until);
         Assert.Equal(4, AuditCommand.GetExitCode(Invariants()));
     }
 

@@ -92,7 +92,7 @@ public sealed class DoctorCheckTests : IDisposable
 
     [Fact]
     public void A_topic_that_is_not_subscribed() => AssertFinds(
-        Severity.Problem, "subscriptions", "Start the sidecar again", () => wanted.Add(new() { Topic = "order-failed" }), "order-failed");
+        Severity.Problem, "subscriptions", "Then start the sidecar again", () => wanted.Add(new() { Topic = "order-failed" }), "order-failed");
 
     [Fact]
     public void A_topic_without_dead_letters() =>
@@ -417,6 +417,32 @@ public sealed class DoctorCheckTests : IDisposable
         Assert.Equal(Severity.Problem, found.Severity);
         Assert.Equal("http://localhost:5002 answers, but is NotServing. The state store refuses a new document.", found.Observed);
     }
+
+    [Fact]
+    public void Participants_that_were_added_are_the_apps_of_the_run_file_with_all_ports_that_the_shop_does_not_know()
+    {
+        var file = Path.Combine(folder.FullName, "dapr.yaml");
+        File.Copy(Path.Combine(RunningShop.Root, "dapr.yaml"), file);
+        Assert.Empty(AddedParticipants.Find(file));
+        File.AppendAllText(file, """
+              - { appID: delivery, appPort: 5006, daprGRPCPort: 50006, daprHTTPPort: 3506 }
+              - { appID: delivery, appPort: 1, daprGRPCPort: 2, daprHTTPPort: 3 }
+              - { appID: page, appProtocol: http, appPort: 4, daprGRPCPort: 5, daprHTTPPort: 6 }
+              - { appID: worker, daprGRPCPort: 7, daprHTTPPort: 8 }
+              - { appID: --json, appPort: 9, daprGRPCPort: 10, daprHTTPPort: 11 }
+
+            """);
+        Assert.Equal([new("delivery", 5006, 50006, 3506)], AddedParticipants.Find(file));
+        Assert.Equal("Delivery", AddedParticipants.Find(file)[0].Name);
+
+        File.WriteAllText(file, "apps: [");
+        Assert.Empty(AddedParticipants.Find(file));
+        Assert.Empty(AddedParticipants.Find(Path.Combine(folder.FullName, "none.yaml")));
+    }
+
+    [Fact]
+    public void A_topic_that_the_scopes_do_not_allow() =>
+        AssertFinds(Severity.Problem, "subscriptions", "subscriptionScopes", () => wanted.Add(new() { Topic = "delivery-failed", DeadLetterTopic = "stock-dead-letters" }), "delivery-failed");
 
     /// <summary>Changes the input, and expects one result with this severity and advice.</summary>
     private void AssertFinds(Severity severity, string what, string advice, Action corrupt, string seen = "")
