@@ -267,17 +267,20 @@ internal sealed class OpenOrderLog
 
     private async Task<IReadOnlyList<OpenEntry>> ReadEntriesAsync(string other, Versioned<OpenHead> heartbeat, CancellationToken ct)
     {
+        List<OpenEntry> entries = [];
         while (true)
         {
-            List<OpenEntry> entries = [];
-            await foreach (var (_, segment) in ReadSegmentsAsync(other, heartbeat.Value!, seal: false, ct))
+            var end = heartbeat.Value!.Next;
+            await foreach (var (sequence, segment) in ReadSegmentsAsync(other, heartbeat.Value, seal: false, ct))
             {
+                end = Math.Max(end, sequence + 1);
                 if (segment is not null) entries.AddRange(EntriesOf(segment));
             }
             // A take-over since the head was read may have left gaps, and what seemed to be the end was one.
             if (await ReadOrReportAsync(sidecar.ReadAsync<OpenHead>(heartbeat.Key, ct), heartbeat.Key, ct) is not { Value: not null } now
-                || now.Value.Next == heartbeat.Value!.Next) return entries;
-            heartbeat = now;
+                || now.Value.Next <= end) return entries;
+            // On from there: a writer appends all the time, and a long log is not read from its begin again.
+            heartbeat = now with { Value = now.Value with { First = end } };
         }
     }
 

@@ -120,16 +120,16 @@ public sealed class OpenOrderLogTests
     [Fact]
     public void A_gap_of_a_take_over_is_not_the_end_for_a_list_that_has_read_the_head_before()
     {
-        Add(New(), "a", "b");
+        Add(New(), "a", "b", "c");
         var operations = 0;
         var reader = New(world.Clock, new Contended(Sidecar(), () =>
         {
-            // The list of instances and the heads are read; then another instance publishes the end and drops the first segment.
+            // The list of instances and the heads are read; then another instance publishes the end and drops the second segment.
             if (++operations != 2) return;
-            Break<OpenHead>("app||open:i1", head => head with { Next = 2 });
-            store.Delete("app||open:i1:0");
+            Break<OpenHead>("app||open:i1", head => head with { Next = 3 });
+            store.Delete("app||open:i1:1");
         }));
-        Assert.Equal(["b"], Read(reader));
+        Assert.Equal(["a", "c"], Read(reader));
     }
 
     [Fact]
