@@ -47,12 +47,12 @@ internal static partial class AddedParticipants
         }
     }
 
-    /// <returns>Null: it is none.</returns>
+    /// <returns>Null: it is none, or the option that would say where it is has another meaning for every command.</returns>
     private static AddedParticipant? ToParticipant(YamlMappingNode app)
     {
         int? Port(string name) => int.TryParse(YamlFile.GetText(app, name), CultureInfo.InvariantCulture, out var port) && port is > 0 and <= 65535 ? port : null;
         var id = YamlFile.GetText(app, "appID");
-        return AppId().IsMatch(id) && id != "console" && !ShopClients.AppIds.Contains(id) && YamlFile.GetText(app, "appProtocol") is "" or "grpc"
+        return AppId().IsMatch(id) && id is not ("console" or "json" or "timeout") && !ShopClients.AppIds.Contains(id) && YamlFile.GetText(app, "appProtocol") is "" or "grpc"
             && (Port("appPort"), Port("daprGRPCPort"), Port("daprHTTPPort")) is ({ } port, { } sidecar, { } http)
                 ? new(id, port, sidecar, http) : null;
     }

@@ -430,6 +430,7 @@ public sealed class DoctorCheckTests : IDisposable
               - { appID: page, appProtocol: http, appPort: 4, daprGRPCPort: 5, daprHTTPPort: 6 }
               - { appID: worker, daprGRPCPort: 7, daprHTTPPort: 8 }
               - { appID: --json, appPort: 9, daprGRPCPort: 10, daprHTTPPort: 11 }
+              - { appID: timeout, appPort: 12, daprGRPCPort: 13, daprHTTPPort: 14 }
 
             """);
         Assert.Equal([new("delivery", 5006, 50006, 3506)], AddedParticipants.Find(file));
