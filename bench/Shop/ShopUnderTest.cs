@@ -71,7 +71,10 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         var shop = new ShopUnderTest(instances);
         if (traces) shop.sink = new(FreePort.Take());
         // Also when the bench is terminated.
-        AppDomain.CurrentDomain.ProcessExit += (_, _) => shop.Terminate();
+        AppDomain.CurrentDomain.ProcessExit += (_, _) =>
+        {
+            foreach (var process in shop.Started) Terminate(process);
+        };
         try
         {
             await shop.StartRedisAsync();
@@ -99,8 +102,12 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         if (connection is not null) await connection.DisposeAsync();
-        Terminate();
-        foreach (var process in Started) await process.WaitForExitAsync();
+        // The services need their store until they have stopped.
+        foreach (var process in Started)
+        {
+            Terminate(process);
+            await process.WaitForExitAsync();
+        }
         sink?.Dispose();
         PaymentsLink?.Dispose();
         folder.Delete(recursive: true);
@@ -109,16 +116,15 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     /// <summary>Opens a connection whose commands may take half a minute.</summary>
     public async Task<IConnectionMultiplexer> ConnectRedisAsync() => await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{redisPort},allowAdmin=true,asyncTimeout=30000,protocol=resp2");
 
+    /// <summary>In the order in which they are stopped.</summary>
     private IEnumerable<Process> Started => new[] { runner, redis }.OfType<Process>();
 
     /// <summary>SIGTERM: the runner stops its services.</summary>
-    private void Terminate()
+    private static void Terminate(Process process)
     {
-        foreach (var process in Started.Where(process => !process.HasExited))
-        {
-            using var kill = Process.Start("kill", ["-TERM", $"{process.Id}"]);
-            kill.WaitForExit();
-        }
+        if (process.HasExited) return;
+        using var kill = Process.Start("kill", ["-TERM", $"{process.Id}"]);
+        kill.WaitForExit();
     }
 
     /// <summary>The runner refuses a port that is taken: the link takes its place once Payments has started.</summary>
