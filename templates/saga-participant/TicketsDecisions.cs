@@ -14,7 +14,7 @@ internal static class TicketsDecisions
     public static ImmutableArray<ReservationLine> ToLines(OrderCreatedEvent order) => [new(TicketsPool.Id, 1)];
 
     /// <summary>Why the order cannot have it, which fails the order. Null: it can.</summary>
-    /// <param name="pool">Null: nobody has added any yet.</param>
+    /// <param name="pool">Null: there is none yet.</param>
     public static FailureReason? Refuse(TicketsPool? pool, ReservationLine line) =>
         pool is null || pool.Holdings.Available < line.Amount ? new("NONE_LEFT", "There is no ticket-noun left.") : null;
 }
