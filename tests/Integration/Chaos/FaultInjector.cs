@@ -12,6 +12,9 @@ internal sealed class FaultInjector(ChaosShop shop, PendingEntries pending, Rand
     /// <summary>Maximum wait for a sidecar to have pending events.</summary>
     private static readonly TimeSpan PendingTimeout = TimeSpan.FromSeconds(3);
 
+    /// <summary>Further attempts at losing events, at most, when a run has lost none.</summary>
+    private const int LossAttempts = 10;
+
     private readonly ConcurrentDictionary<Fault, int> done = new();
     private readonly ConcurrentDictionary<Supervised, Fault> affected = new();
     private long dropped;
@@ -22,7 +25,7 @@ internal sealed class FaultInjector(ChaosShop shop, PendingEntries pending, Rand
     /// <summary>Number of completed faults of a kind.</summary>
     public int GetCount(Fault fault) => done.GetValueOrDefault(fault);
 
-    /// <summary>Injects faults for a time; completes when all killed and frozen processes run again.</summary>
+    /// <summary>Injects faults for a time, and until events were lost; completes when all killed and frozen processes run again.</summary>
     public async Task RunAsync(TimeSpan time)
     {
         using var end = new CancellationTokenSource(time);
@@ -37,6 +40,11 @@ internal sealed class FaultInjector(ChaosShop shop, PendingEntries pending, Rand
             }
         }
         await Task.WhenAll(underWay);
+        // Few sidecars were chosen to lose events, and while Redis is down, or nothing is pending, none can be dropped.
+        for (var attempt = 0; DroppedEvents == 0 && attempt < LossAttempts; attempt++)
+        {
+            if (ChooseTarget(Fault.LoseEvents) is { } target) await InjectAsync(target, Fault.LoseEvents);
+        }
     }
 
     /// <summary>After a pause, a process that has no fault already. Null: cancelled.</summary>
