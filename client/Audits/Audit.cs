@@ -57,8 +57,8 @@ public static class Audit
     {
         var all = snapshot.After.Products.Values.ToArray();
         return Check(snapshot, "stock adds up",
-            $"{all.Length:N0} products: {all.Sum(p => p.Stocked):N0} stocked = "
-                + $"{all.Sum(p => p.Available):N0} available + {all.Sum(p => p.Held):N0} held + {all.Sum(p => p.Sold):N0} sold",
+            $"{all.Length:N0} products: {all.Sum(p => (decimal)p.Stocked):N0} stocked = "
+                + $"{all.Sum(p => (decimal)p.Available):N0} available + {all.Sum(p => (decimal)p.Held):N0} held + {all.Sum(p => (decimal)p.Sold):N0} sold",
             (Stock, all.Where(p => p.Available + p.Held + p.Sold != p.Stocked || p.Available < 0 || p.Held < 0 || p.Sold < 0)
                 .Select(p => Broken($"product {p.ProductId}", $"{p.Stocked} stocked, but {p.Available} available + {p.Held} held + {p.Sold} sold"))));
     }
@@ -67,8 +67,8 @@ public static class Audit
     {
         var all = snapshot.After.Accounts.Values.ToArray();
         return Check(snapshot, "money adds up",
-            $"{all.Length:N0} accounts: {all.Sum(a => a.Deposited):N0} won deposited = "
-                + $"{all.Sum(a => a.Balance):N0} balance + {all.Sum(a => a.Held):N0} held + {all.Sum(a => a.Spent):N0} spent",
+            $"{all.Length:N0} accounts: {all.Sum(a => (decimal)a.Deposited):N0} won deposited = "
+                + $"{all.Sum(a => (decimal)a.Balance):N0} balance + {all.Sum(a => (decimal)a.Held):N0} held + {all.Sum(a => (decimal)a.Spent):N0} spent",
             (Payments, all.Where(a => a.Balance + a.Held + a.Spent != a.Deposited || a.Balance < 0 || a.Held < 0 || a.Spent < 0)
                 .Select(a => Broken($"account {a.UserId}", $"{a.Deposited} won deposited, but {a.Balance} balance + {a.Held} held + {a.Spent} spent"))));
     }
@@ -85,7 +85,7 @@ public static class Audit
             var least = snapshot.CompleteSince is null && before.TryGetValue(id, out var first) ? gone(first) : 0;
             var most = after.TryGetValue(id, out var last) ? gone(last) : 0;
             var settled = shares[id].Where(share => share.State == ShareState.Settled).ToArray();
-            var (sum, subject) = (settled.Sum(share => share.Amount), $"{what} {id}");
+            var (sum, subject) = (settled.Sum(share => (decimal)share.Amount), $"{what} {id}");
             var text = $"{(least == most ? $"{most}" : $"{least} to {most}")} {unit} gone, {sum} by settled orders";
             // The document may be ahead of records that are not settled yet, or may have been read before records that just were.
             var (missing, explain) = sum < least
@@ -93,15 +93,15 @@ public static class Audit
                 : (sum - most, settled.Select(share => (share, Cause: share.Changed!.Value)));
             if (missing <= 0) return null;
             var fresh = explain.Where(one => !lateness.IsOverdue(one.Cause, snapshot.StartTime)).ToArray();
-            return fresh.Sum(one => one.share.Amount) < missing
+            return fresh.Sum(one => (decimal)one.share.Amount) < missing
                 ? Broken(subject, text)
                 : new(subject, $"{subject}: {text}; being settled: {string.Join(", ", fresh.Select(one => GetName(one.share.Order)))}",
                     lateness.GetDueTime(fresh.Max(one => one.Cause)));
         }
 
         var forgotten = snapshot.CompleteSince is { } since ? $"; orders before {since:u} are forgotten, so there may be more gone than orders show" : "";
-        var taken = shares.SelectMany(of => of).Where(share => share.State == ShareState.Settled).Sum(share => share.Amount);
-        return Check(snapshot, name, $"{after.Values.Sum(gone):N0} {unit} gone, {taken:N0} by settled orders{forgotten}", [service, Orders],
+        var taken = shares.SelectMany(of => of).Where(share => share.State == ShareState.Settled).Sum(share => (decimal)share.Amount);
+        return Check(snapshot, name, $"{after.Values.Sum(one => (decimal)gone(one)):N0} {unit} gone, {taken:N0} by settled orders{forgotten}", [service, Orders],
             before.Keys.Union(after.Keys).Union(shares.Select(of => of.Key)).Where(id => snapshot.CanRead($"{what} {id}")).Select(Find)
                 .OfType<Discrepancy>());
     }
@@ -128,7 +128,7 @@ public static class Audit
     {
         var confirmed = snapshot.Orders.Where(order => order.Order.Status == OrderStatus.Confirmed).ToArray();
         return Check(snapshot, "a confirmed order has its goods and is paid",
-            $"{confirmed.Length:N0} orders, {confirmed.Sum(order => order.Order.FinalAmount):N0} won",
+            $"{confirmed.Length:N0} orders, {confirmed.Sum(order => (decimal)order.Order.FinalAmount):N0} won",
             (Orders, []),
             (Stock, confirmed.Where(order => order.Reservation is not { Status: ReservationStatus.Reserved or ReservationStatus.Settled }
                     || !HaveSameItems(order.Reservation.Items, order.Order.Items))
@@ -233,10 +233,10 @@ public static class Audit
         bool MayHoldStill(Share share) => MayHold(share) || share.Changed is { } changed && !lateness.IsOverdue(changed, snapshot.StartTime);
         Discrepancy? Find(string what, string id, long held, string unit, IEnumerable<Share> shares)
         {
-            var possible = shares.Where(MayHold).Sum(share => share.Amount);
+            var possible = shares.Where(MayHold).Sum(share => (decimal)share.Amount);
             if (held <= possible) return null;
             var (subject, late) = ($"{what} {id}", shares.Where(share => MayHoldStill(share) && !MayHold(share)).ToArray());
-            return held > possible + late.Sum(share => share.Amount)
+            return held > possible + late.Sum(share => (decimal)share.Amount)
                 ? Broken(subject, $"{held}{unit} held, {possible} of them for an order")
                 : new(subject,
                     $"{subject}: {held}{unit} held; being given back or settled: {string.Join(", ", late.Select(share => GetName(share.Order)))}",
@@ -247,7 +247,7 @@ public static class Audit
             .Where(order => order.Order.HasUserCouponId && (!order.Order.IsClosed || order.Order.Status == OrderStatus.Confirmed))
             .Select(order => order.Order.UserCouponId).ToHashSet();
         return Check(snapshot, "what is held is held for an order",
-            $"{snapshot.Before.Products.Values.Sum(product => product.Held):N0} pieces, {snapshot.Before.Accounts.Values.Sum(account => account.Held):N0} won, "
+            $"{snapshot.Before.Products.Values.Sum(product => (decimal)product.Held):N0} pieces, {snapshot.Before.Accounts.Values.Sum(account => (decimal)account.Held):N0} won, "
                 + $"{snapshot.Before.Coupons.Values.Count(coupon => coupon.Status == CouponStatus.Held):N0} coupons",
             (Orders, []),
             (Stock, IfRead(snapshot, Orders, snapshot.Before.Products.Values.Select(

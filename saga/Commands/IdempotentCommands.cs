@@ -18,8 +18,17 @@ namespace Saga.Commands;
 /// <param name="Caller">The user who called: each has idempotency keys of its own. Null: callers were not authenticated.</param>
 public sealed record CompletedCommand(
     string? Command, string Key, string Content, string Response, DateTimeOffset At,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool IsKeyGenerated = false, string? Caller = null)
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool IsKeyGenerated = false, string? Caller = null) : IHasInvariants
 {
+    /// <summary>The client's key can have any characters, so that only its fingerprint is part of a state key.</summary>
+    internal string KeyFingerprint => Fingerprint.Of(Caller is null ? Key : $"{Caller}\n{Key}");
+
+    /// <summary>The state key of its record, once it is moved out of the document with key <paramref name="document"/>.</summary>
+    internal string ToRecordKey(string document) => $"command:{Command}:{KeyFingerprint}:{document}";
+
+    string? IHasInvariants.FindProblem(string key) =>
+        Key.Length > 0 && key.StartsWith(ToRecordKey(""), StringComparison.Ordinal) ? null : $"it is command '{Command}' with key '{Key}'";
+
     /// <summary>What is wrong with the commands of a document that was read, as the rest of a sentence. Null: nothing.</summary>
     public static string? FindProblem(ImmutableArray<CompletedCommand> commands) =>
         // A stored one may be null.
@@ -149,24 +158,18 @@ public sealed class IdempotentCommands
 
     /// <summary>Creates the record of a command. One that is there already is the same.</summary>
     private Task<bool> ArchiveAsync(string key, CompletedCommand command, CancellationToken ct) => documents.UpdateAsync<CompletedCommand, bool>(
-        ToArchiveKey(key, command), kept => kept is null ? new(command, true, Retention) : new(null, true), ct, expectMissing: true);
+        command.ToRecordKey(key), kept => kept is null ? new(command, true, Retention) : new(null, true), ct, expectMissing: true);
 
     /// <returns>The document that the key belongs to.</returns>
     private async Task<string> UseKeyAsync(string key, CompletedCommand command, CancellationToken ct) => (await documents.UpdateAsync<UsedKey, UsedKey>(
-        $"used-key:{command.Command}:{ToKeyFingerprint(command)}", used =>
+        $"used-key:{command.Command}:{command.KeyFingerprint}", used =>
         {
             var now = new UsedKey(key, command.At);
             return used is null || used.Document == key && !(command.At - used.At < RenewAfter) ? new(now, now, Retention + RenewAfter) : new(null, used);
         }, ct)).Document;
 
     private Task<CompletedCommand?> FindArchivedAsync(string key, CompletedCommand command, CancellationToken ct) =>
-        documents.UpdateAsync<CompletedCommand, CompletedCommand?>(ToArchiveKey(key, command), kept => new(null, kept), ct);
-
-    /// <summary>The client's key can have any characters, so that only its fingerprint is part of a state key.</summary>
-    private static string ToArchiveKey(string key, CompletedCommand command) => $"command:{command.Command}:{ToKeyFingerprint(command)}:{key}";
-
-    private static string ToKeyFingerprint(CompletedCommand command) =>
-        Fingerprint.Of(command.Caller is null ? command.Key : $"{command.Caller}\n{command.Key}");
+        documents.UpdateAsync<CompletedCommand, CompletedCommand?>(command.ToRecordKey(key), kept => new(null, kept), ct);
 
     /// <exception cref="RejectedException">The key was used with other content.</exception>
     private static TResponse Replay<TResponse>(CompletedCommand completed, CompletedCommand command) where TResponse : class, IMessage<TResponse>, new() =>

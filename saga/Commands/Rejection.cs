@@ -1,7 +1,10 @@
+using System.Text;
 using Google.Protobuf;
+using Google.Protobuf.Reflection;
 using Google.Protobuf.WellKnownTypes;
 using Google.Rpc;
 using Grpc.Core;
+using Saga.Dapr;
 using Status = Grpc.Core.Status;
 
 namespace Saga.Commands;
@@ -13,12 +16,36 @@ public sealed record Rejection(StatusCode Code, string Message, params IReadOnly
 {
     internal const string Domain = "shop.v1";
 
-    /// <summary>Violations that one rejection names, and characters of each, at most: all are in a header, of which clients take some 16 KiB.</summary>
+    /// <summary>A google.rpc.Status with the details, as gRPC's clients of all languages read it.</summary>
+    internal const string DetailsTrailer = "grpc-status-details-bin";
+
+    private static readonly TypeRegistry KnownDetails = TypeRegistry.FromMessages(
+        BadRequest.Descriptor, PreconditionFailure.Descriptor, ErrorInfo.Descriptor, RetryInfo.Descriptor);
+
+    /// <summary>Violations that one rejection names, and characters of each, at most.</summary>
     private const int ViolationsMax = 20, DescriptionMax = 250;
+
+    /// <summary>Bytes of headers that the violations may take: some clients refuse a call with more than 8 KiB of them.</summary>
+    private const int HeaderBytesMax = 6 * 1024;
 
     /// <summary>The code as gRPC writes it, such as INVALID_ARGUMENT.</summary>
     internal string Title => string.Concat(Code.ToString().Select((letter, at) =>
         at > 0 && char.IsUpper(letter) ? $"_{letter}" : $"{char.ToUpperInvariant(letter)}"));
+
+    /// <summary>The rejection that another service answered, with the details that this one knows.</summary>
+    internal static Rejection Of(RpcException refused)
+    {
+        var message = refused.Status.Detail;
+        try
+        {
+            var details = refused.Trailers.GetValueBytes(DetailsTrailer) is { } bytes ? Google.Rpc.Status.Parser.ParseFrom(bytes).Details : [];
+            return new(refused.StatusCode, message, [.. details.Select(detail => detail.Unpack(KnownDetails)).OfType<IMessage>()]);
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            return new(refused.StatusCode, message);
+        }
+    }
 
     public static Rejection NotFound(string what, string id) => new(StatusCode.NotFound, $"There is no {what} '{id}'.",
         new ErrorInfo { Domain = Domain, Reason = $"{what.ToUpperInvariant()}_NOT_FOUND", Metadata = { [what] = id } });
@@ -34,14 +61,14 @@ public sealed record Rejection(StatusCode Code, string Message, params IReadOnly
     public static Rejection Precondition(params IReadOnlyList<(string Subject, FailureReason Reason)> violations)
     {
         var failure = new PreconditionFailure();
-        failure.Violations.AddRange(violations.Take(ViolationsMax).Select(violation => new PreconditionFailure.Types.Violation
+        failure.Violations.AddRange(violations.Select(violation => new PreconditionFailure.Types.Violation
         {
             Type = violation.Reason.Reason,
             Subject = violation.Subject,
             Description = Shortened.To(DescriptionMax, violation.Reason.Detail),
-        }));
-        var more = violations.Count > ViolationsMax ? $" And {violations.Count - ViolationsMax} more." : "";
-        return new(StatusCode.FailedPrecondition, $"{string.Join(' ', failure.Violations.Select(violation => violation.Description))}{more}", failure);
+        }).Take(CountFitting(violations.Select(violation => $"{violation.Reason.Reason}{violation.Subject}{Shortened.To(DescriptionMax, violation.Reason.Detail)}"))));
+        return new(StatusCode.FailedPrecondition,
+            Join(failure.Violations.Select(violation => violation.Description), violations.Count - failure.Violations.Count), failure);
     }
 
     /// <param name="problem">Which limit is reached, as the beginning of a sentence.</param>
@@ -55,8 +82,26 @@ public sealed record Rejection(StatusCode Code, string Message, params IReadOnly
         {
             Field = violation.Field,
             Description = violation.Description,
-        }));
-        return new(StatusCode.InvalidArgument, string.Join(' ', violations.Select(violation => $"{violation.Field}: {violation.Description}")), bad);
+        }).Take(CountFitting(violations.Select(violation => $"{violation.Field}{violation.Description}"))));
+        return new(StatusCode.InvalidArgument,
+            Join(bad.FieldViolations.Select(violation => $"{violation.Field}: {violation.Description}"), violations.Count - bad.FieldViolations.Count), bad);
+    }
+
+    private static string Join(IEnumerable<string> sentences, int more) => $"{string.Join(' ', sentences)}{(more > 0 ? $" And {more} more." : "")}";
+
+    /// <returns>How many of these texts the headers have room for; the first one always.</returns>
+    private static int CountFitting(IEnumerable<string> texts)
+    {
+        var (count, bytes) = (0, 0);
+        foreach (var text in texts)
+        {
+            var (ascii, all) = (text.Count(char.IsAscii), Encoding.UTF8.GetByteCount(text));
+            // In grpc-message, percent-encoded, and twice in the details, in base64.
+            bytes += ascii + 3 * (all - ascii) + 8 * all / 3;
+            if (count == ViolationsMax || count > 0 && bytes > HeaderBytesMax) break;
+            count++;
+        }
+        return count;
     }
 }
 
@@ -70,6 +115,6 @@ public sealed class RejectedException(Rejection rejection)
     {
         var status = new Google.Rpc.Status { Code = (int)rejection.Code, Message = rejection.Message };
         status.Details.AddRange(rejection.Details.Select(Any.Pack));
-        return new Metadata { { "grpc-status-details-bin", status.ToByteArray() } };
+        return new Metadata { { Rejection.DetailsTrailer, status.ToByteArray() } };
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using Google.Protobuf.WellKnownTypes;
+using Saga.Dapr;
 using Saga.State;
 using Enum = System.Enum;
 
@@ -14,8 +15,8 @@ public sealed class RequestCheck
     /// <summary>Ids in one request, at most.</summary>
     public const int IdsMax = 100;
 
-    /// <summary>Violations that one answer names, at most, and the length of one: an answer must fit into the trailers of a call.</summary>
-    private const int ViolationsMax = 20, DescriptionMax = 250;
+    /// <summary>Violations that are collected, at most, and characters of the parts of one: an answer must fit into the trailers of a call.</summary>
+    private const int ViolationsMax = 20, FieldMax = 100, DescriptionMax = 250;
 
     private readonly List<(string Field, string Description)> violations = [];
 
@@ -36,7 +37,7 @@ public sealed class RequestCheck
     public RequestCheck Ids(string field, IReadOnlyList<string> values)
     {
         Range(field, values.Count, 1, IdsMax);
-        for (var at = 0; at < values.Count; at++) Id($"{field}[{at}]", values[at]);
+        for (var at = 0; at < Math.Min(values.Count, IdsMax); at++) Id($"{field}[{at}]", values[at]);
         return this;
     }
 
@@ -93,7 +94,7 @@ public sealed class RequestCheck
 
     public RequestCheck Must(bool holds, string field, string description)
     {
-        if (!holds && violations.Count < ViolationsMax) violations.Add((Shortened.To(DescriptionMax, field), Shortened.To(DescriptionMax, description)));
+        if (!holds && violations.Count < ViolationsMax) violations.Add((Shortened.To(FieldMax, field), Shortened.To(DescriptionMax, description)));
         return this;
     }
 

@@ -19,7 +19,7 @@ internal sealed record CloudEvent(string Id, string Topic, byte[] Data, DateTime
             var publishedAt = DateTimeOffset.TryParse(TextOf(envelope, "time"), null, System.Globalization.DateTimeStyles.AssumeUniversal, out var time)
                 ? time : default(DateTimeOffset?);
             return new(id, topic, data, publishedAt,
-                TextOf(envelope, "traceparent")?.Split('-') is [_, { Length: 32 } trace, ..] && trace.All(char.IsAsciiHexDigit) ? trace : null);
+                TextOf(envelope, "traceparent")?.Split('-') is [_, { Length: 32 } trace, ..] && trace.All(char.IsAsciiHexDigitLower) ? trace : null);
         }
         catch (Exception other) when (other is JsonException or FormatException or InvalidOperationException)
         {

@@ -64,5 +64,5 @@ public sealed class SidecarChannel : IDisposable
                 : new(context.Method, context.Host, context.Options.WithDeadline(clock.GetUtcNow().UtcDateTime + Limit)));
     }
 
-    private static string? SettingOf(string variable) => Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value ? value : null;
+    private static string? SettingOf(string variable) => Environment.GetEnvironmentVariable(variable)?.Trim() is { Length: > 0 } value ? value : null;
 }

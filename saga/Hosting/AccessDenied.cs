@@ -8,6 +8,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.IdentityModel.Tokens;
 using Saga.Commands;
+using Saga.Dapr;
 using Saga.Telemetry;
 
 namespace Saga.Hosting;

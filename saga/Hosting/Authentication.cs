@@ -24,6 +24,9 @@ internal static class Authentication
     /// <summary>Clocks of the issuer and of this machine may differ by this.</summary>
     private static readonly TimeSpan ClockSkew = TimeSpan.FromSeconds(30);
 
+    /// <summary>Of a request for the issuer's keys: calls wait for it while none are known.</summary>
+    private static readonly TimeSpan IssuerTimeout = TimeSpan.FromSeconds(5);
+
     /// <summary>Asymmetric ones: a service can verify tokens, and not issue any.</summary>
     private static readonly string[] Algorithms = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"];
 
@@ -49,6 +52,7 @@ internal static class Authentication
     private static void Configure(JwtBearerOptions bearer, AuthOptions options)
     {
         bearer.MapInboundClaims = false;
+        bearer.BackchannelTimeout = IssuerTimeout;
         bearer.Authority = options.Authority?.ToString();
         bearer.RequireHttpsMetadata = options.Authority is { IsLoopback: false };
         bearer.TokenValidationParameters = new()

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -19,8 +20,13 @@ internal static class ProblemDetails
 {
     public static IResult Create(int status, string title, string detail) => Create(status, title, detail, []);
 
-    public static IResult Create(Rejection rejection) => Create(
-        ToHttpStatus(rejection.Code) ?? StatusCodes.Status500InternalServerError, rejection.Title, rejection.Message, rejection.Details.SelectMany(ToErrors));
+    /// <summary>The problem of a rejection, with Retry-After where the rejection says when to retry.</summary>
+    public static IResult Create(Rejection rejection)
+    {
+        var problem = Create(
+            ToHttpStatus(rejection.Code) ?? StatusCodes.Status500InternalServerError, rejection.Title, rejection.Message, rejection.Details.SelectMany(ToErrors));
+        return rejection.Details.OfType<Google.Rpc.RetryInfo>().FirstOrDefault() is { RetryDelay: { } delay } ? new RetryLater(problem, delay.ToTimeSpan()) : problem;
+    }
 
     /// <summary>The problem of a request whose body cannot be read.</summary>
     public static IResult Create(BadHttpRequestException refused) => Create(refused.StatusCode,
@@ -73,10 +79,10 @@ internal static class ProblemDetails
         }
         catch (RpcException refused)
             when (refused.StatusCode is not (StatusCode.Unauthenticated or StatusCode.PermissionDenied or StatusCode.Unavailable)
-                && ToHttpStatus(refused.StatusCode) is { } code)
+                && ToHttpStatus(refused.StatusCode) is not null)
         {
             // Another service rejected the call. That it does not know this service is a fault, and not the client's.
-            return Create(code, new Rejection(refused.StatusCode, "").Title, refused.Status.Detail);
+            return Create(Rejection.Of(refused));
         }
         catch (Exception fault) when (fault is DaprException or RpcException or ContentionException)
         {
@@ -114,6 +120,15 @@ internal static class ProblemDetails
         Google.Rpc.ErrorInfo info => [new(info.Reason, string.Join(", ", info.Metadata.Select(pair => $"{pair.Key}={pair.Value}")))],
         _ => [],
     };
+
+    private sealed class RetryLater(IResult problem, TimeSpan delay) : IResult
+    {
+        public Task ExecuteAsync(HttpContext http)
+        {
+            http.Response.Headers.RetryAfter = Math.Ceiling(delay.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+            return problem.ExecuteAsync(http);
+        }
+    }
 }
 
 /// <summary>Problem details of RFC 9457, with one error per field or subject.</summary>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Threading.RateLimiting;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
@@ -11,7 +10,7 @@ namespace Saga.Hosting;
 
 /// <summary>
 /// Bounds what clients may have in progress. A call over the limit is rejected at once with RESOURCE_EXHAUSTED, over HTTP 429, and a time to retry
-/// after: what is accepted still ends before its deadline. Deliveries of the sidecar, health and reflection are not limited.
+/// after: what is accepted still ends before its deadline. Deliveries of the sidecar and health checks are not limited.
 /// </summary>
 internal sealed class RequestLimits(SagaOptions options) : IDisposable
 {
@@ -53,7 +52,6 @@ internal sealed class RequestLimits(SagaOptions options) : IDisposable
         }
         catch (RejectedException rejected)
         {
-            http.Response.Headers.RetryAfter = RetryAfter.TotalSeconds.ToString(CultureInfo.InvariantCulture);
             return ProblemDetails.Create(rejected.Rejection);
         }
         return await next(context);
@@ -71,15 +69,16 @@ internal sealed class RequestLimits(SagaOptions options) : IDisposable
 }
 
 /// <summary>
-/// Applies <see cref="RequestLimits"/> to the calls of clients: to all but those of the sidecar, of gRPC's own services, and those that carry an accepted
-/// order on.
+/// Applies <see cref="RequestLimits"/> to the calls of clients: to all but those of the sidecar, health checks, and those that carry an accepted order on.
+/// Reflection and the watching of health are streams as others are.
 /// </summary>
 internal sealed class RequestLimitInterceptor(RequestLimits limits) : Interceptor
 {
     public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
         TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
     {
-        if (!IsLimited(context.Method)) return await continuation(request, context);
+        // Health checks.
+        if (!IsLimited(context.Method) || context.Method.StartsWith("/grpc.", StringComparison.Ordinal)) return await continuation(request, context);
         using var entered = limits.EnterRequest();
         return await continuation(request, context);
     }
@@ -97,7 +96,15 @@ internal sealed class RequestLimitInterceptor(RequestLimits limits) : Intercepto
         await continuation(request, responseStream, context);
     }
 
+    public override async Task DuplexStreamingServerHandler<TRequest, TResponse>(
+        IAsyncStreamReader<TRequest> requestStream, IServerStreamWriter<TResponse> responseStream, ServerCallContext context,
+        DuplexStreamingServerMethod<TRequest, TResponse> continuation)
+    {
+        using var entered = limits.EnterStream();
+        await continuation(requestStream, responseStream, context);
+    }
+
     private static bool IsLimited(string method) =>
-        !method.StartsWith("/dapr.", StringComparison.Ordinal) && !method.StartsWith("/grpc.", StringComparison.Ordinal)
+        !method.StartsWith("/dapr.", StringComparison.Ordinal)
         && !method.StartsWith(ParticipantGrpcService.Path, StringComparison.Ordinal);
 }

@@ -48,6 +48,7 @@ public static class SagaHost
         var port = settings.Port("APP_PORT", grpcPort);
         foreach (var variable in (string[])["DAPR_GRPC_PORT", "DAPR_HTTP_PORT"]) settings.Port(variable, 50001);
         foreach (var variable in (string[])["DAPR_GRPC_ENDPOINT", "DAPR_HTTP_ENDPOINT"]) settings.Url(variable, "http://localhost:50001");
+        foreach (var variable in (string[])["DAPR_API_TOKEN", "APP_API_TOKEN"]) settings.Token(variable);
         foreach (var variable in Exporters.EndpointVariables) settings.Url(variable, "http://localhost:4317");
         settings.ThrowIfInvalid();
         SingleLineFormatter.Add(builder);

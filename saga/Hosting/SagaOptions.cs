@@ -3,6 +3,9 @@ namespace Saga.Hosting;
 /// <summary>The settings of the saga: Saga:Deadline and the like, as environment variables Saga__Deadline.</summary>
 internal sealed class SagaOptions
 {
+    /// <summary>Read by Orders alone.</summary>
+    private const string Steps = "Steps";
+
     /// <summary>An order that is PENDING for longer fails; a participant asks Orders for the outcome of a reservation that is older. 1 s to 24 h.</summary>
     public TimeSpan Deadline { get; private init; }
 
@@ -20,9 +23,6 @@ internal sealed class SagaOptions
 
     /// <summary>After SIGTERM the service is not ready, and serves on for this time before it stops listening. 0 to 1 min.</summary>
     public TimeSpan DrainDelay { get; private init; }
-
-    /// <summary>The app ids of the participants that a new order waits for: 1 to 20, each once. Null: those of the shop.</summary>
-    public IReadOnlyList<string>? Steps { get; private init; }
 
     /// <summary>Events are delivered in batches.</summary>
     public bool BulkSubscribe { get; private init; }
@@ -49,7 +49,7 @@ internal sealed class SagaOptions
 
     internal static SagaOptions Read(SettingReader settings)
     {
-        settings.OnlyKnown("Saga", nameof(Deadline), nameof(ResendAfter), nameof(PayDeadline), nameof(CallTimeout), nameof(SweepPeriod), nameof(DrainDelay), nameof(Steps),
+        settings.OnlyKnown("Saga", nameof(Deadline), nameof(ResendAfter), nameof(PayDeadline), nameof(CallTimeout), nameof(SweepPeriod), nameof(DrainDelay), Steps,
             nameof(BulkSubscribe), nameof(Batching), nameof(Caching), nameof(RequestsMax), nameof(StreamsMax), nameof(OpenOrdersMax), nameof(OpenOrdersPerUserMax));
         var options = new SagaOptions
         {
@@ -59,7 +59,6 @@ internal sealed class SagaOptions
             CallTimeout = settings.Duration("Saga:CallTimeout", TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(1)),
             SweepPeriod = settings.Duration("Saga:SweepPeriod", TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(50), TimeSpan.FromMinutes(10)),
             DrainDelay = settings.Duration("Saga:DrainDelay", TimeSpan.FromSeconds(1), TimeSpan.Zero, TimeSpan.FromMinutes(1)),
-            Steps = settings.AppIds("Saga:Steps", "first,second"),
             BulkSubscribe = settings.Flag("Saga:BulkSubscribe", false),
             Batching = settings.Flag("Saga:Batching", true),
             Caching = settings.Flag("Saga:Caching", true),

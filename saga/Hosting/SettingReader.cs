@@ -42,15 +42,15 @@ internal sealed partial class SettingReader(IConfiguration configuration)
     }
 
     /// <summary>App ids separated by commas, each once. Null: it is not set.</summary>
+    /// <param name="taken">App ids that are refused.</param>
     /// <param name="example">For the sentence about wrong ones.</param>
-    /// <remarks>The topics of a step 'order' or 'payment' would be those of other events.</remarks>
-    public IReadOnlyList<string>? AppIds(string key, string example)
+    public IReadOnlyList<string>? AppIds(string key, IReadOnlyList<string> taken, string example)
     {
         if (TextOf(key) is not { } text) return null;
         var ids = text.Split(',', StringSplitOptions.TrimEntries);
-        if (ids.Length <= AppIdsMax && ids.Distinct().Count() == ids.Length && ids.All(id => AppId().IsMatch(id) && id is not ("order" or "payment"))) return ids;
+        if (ids.Length <= AppIdsMax && ids.Distinct().Count() == ids.Length && ids.All(id => AppId().IsMatch(id) && !taken.Contains(id))) return ids;
         Add(key, text, $"must be 1 to {AppIdsMax} app ids of participants with commas between them, each once and 1 to 32 characters of a-z 0-9 -, and none "
-            + "of them 'order' or 'payment'", example);
+            + $"of them {string.Join(" or ", taken)}", example);
         return null;
     }
 
@@ -75,6 +75,10 @@ internal sealed partial class SettingReader(IConfiguration configuration)
 
     /// <summary>Any text. Null: it is not set.</summary>
     public string? Text(string key) => TextOf(key);
+
+    /// <summary>A secret that is sent in a header: visible ASCII. Its value is in no sentence.</summary>
+    public void Token(string key) =>
+        Must(TextOf(key) is not { } text || text.All(letter => letter is > ' ' and <= '~'), key, "must be visible ASCII characters without spaces.");
 
     /// <summary>One of a few words, in any case. Null: it is not set, or not one of them.</summary>
     public string? Choice(string key, params string[] words)

@@ -23,15 +23,23 @@ internal sealed class DeadLetterService(
     {
         new RequestCheck().Page(request.PageSize, "").ThrowIfInvalid();
         var size = RequestCheck.GetPageSize(request.PageSize);
-        var waiting = await letters.ReadWaitingAsync(context.CancellationToken);
+        var waiting = 0;
+        // Without their payloads, and the latest is dequeued first.
+        var oldest = new PriorityQueue<Wire.DeadLetter, DateTimeOffset>(Comparer<DateTimeOffset>.Create((one, other) => other.CompareTo(one)));
+        await foreach (var letter in letters.ReadWaitingAsync(context.CancellationToken))
+        {
+            waiting++;
+            if (oldest.Count < size) oldest.Enqueue(ToWire(letter), letter.DeadLetteredAt);
+            else if (oldest.TryPeek(out _, out var latest) && letter.DeadLetteredAt < latest) oldest.EnqueueDequeue(ToWire(letter), letter.DeadLetteredAt);
+        }
         var response = new Wire.ListDeadLettersResponse();
         var bytes = 0;
-        foreach (var letter in waiting.Take(size).Select(ToWire))
+        foreach (var (letter, _) in oldest.UnorderedItems.OrderBy(one => one.Priority))
         {
             if ((bytes += letter.CalculateSize()) > MaxResponseSize) break;
             response.DeadLetters.Add(letter);
         }
-        response.More = waiting.Count - response.DeadLetters.Count;
+        response.More = waiting - response.DeadLetters.Count;
         return response;
     }
 
@@ -135,9 +143,9 @@ internal sealed class DeadLetterService(
         {
             DeadLetterId = letter.Id,
             AppId = appId.Name,
-            // The publisher chooses them: one that fills the answer would hide all other dead letters.
-            Topic = Shortened.To(DeadLetters.ReasonMax, letter.Topic),
-            EventId = Shortened.To(DeadLetters.ReasonMax, letter.EventId),
+            // One of an older version may have longer ones.
+            Topic = Shortened.To(DeadLetters.NameMax, letter.Topic),
+            EventId = Shortened.To(DeadLetters.NameMax, letter.EventId),
             OrderId = letter.OrderId ?? "",
             State = letter.State switch
             {

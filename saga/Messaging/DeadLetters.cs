@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json.Serialization;
 using Saga.Commands;
 using Saga.Dapr;
@@ -27,7 +28,10 @@ internal sealed record DeadLetter(
     string Id, string Topic, string EventId, byte[] Data, DateTimeOffset? PublishedAt, DateTimeOffset DeadLetteredAt, string? TraceId,
     DeadLetterState State, string? Problem = null) : IHasInvariants
 {
-    public string? FindProblem(string key) => key == KeyOf(Id) ? null : $"it is dead letter '{Id}'";
+    public string? FindProblem(string key) =>
+        key != KeyOf(Id) ? $"it is dead letter '{Id}'"
+        : !DocumentId.IsTrace(TraceId) ? $"'{TraceId}' in it is no trace"
+        : null;
 
     public static string KeyOf(string id) => $"dead-letter:{id}";
 
@@ -41,10 +45,14 @@ internal sealed record DeadLetter(
 /// </summary>
 internal sealed class DeadLetters(DocumentStore documents, ISidecar sidecar, IdIndex index, AppId appId, TimeProvider clock)
 {
-    private const int MaxBatchSize = 200;
+    /// <summary>Read at once, at most: each may have <see cref="DataMax"/> bytes.</summary>
+    private const int MaxBatchSize = 20;
 
     /// <summary>Characters of a stored reason, at most.</summary>
     internal const int ReasonMax = 2_000;
+
+    /// <summary>Characters of a stored topic or event id, at most. Those of the shop have at most 60.</summary>
+    internal const int NameMax = 200;
 
     /// <summary>Bytes of a stored payload, at most: a document must be small enough for a call to the sidecar, and a third larger in base64.</summary>
     private const int DataMax = 1024 * 1024;
@@ -80,6 +88,7 @@ internal sealed class DeadLetters(DocumentStore documents, ISidecar sidecar, IdI
 
     private async Task<DeadLetter> AddAsync(DeadLetter letter, CancellationToken ct)
     {
+        letter = letter with { Topic = Shortened.To(NameMax, letter.Topic), EventId = Shortened.To(NameMax, letter.EventId) };
         if (letter.Data.Length > DataMax)
         {
             var left = $"Only the first {DataMax} of its {letter.Data.Length} bytes are kept.";
@@ -95,28 +104,34 @@ internal sealed class DeadLetters(DocumentStore documents, ISidecar sidecar, IdI
     internal async Task<DeadLetter?> FindAsync(string id, CancellationToken ct) =>
         (await sidecar.ReadAsync<DeadLetter>(DeadLetter.KeyOf(id), ct)).Value;
 
-    /// <summary>The waiting dead letters, oldest first. A corrupt one has nothing but its id and, as its problem, what is wrong with it.</summary>
-    internal async Task<IReadOnlyList<DeadLetter>> ReadWaitingAsync(CancellationToken ct)
+    /// <summary>
+    /// The waiting dead letters, in no order. A corrupt one has nothing but its id and, as its problem, what is wrong with it. They are not all in memory
+    /// at once unless the caller keeps them.
+    /// </summary>
+    internal async IAsyncEnumerable<DeadLetter> ReadWaitingAsync([EnumeratorCancellation] CancellationToken ct)
     {
-        List<DeadLetter> letters = [];
         foreach (var ids in (await index.ReadAsync(Waiting, ct)).Chunk(MaxBatchSize))
         {
             var reads = await sidecar.ReadEachAsync<DeadLetter>([.. ids.Select(DeadLetter.KeyOf)], ct);
             foreach (var (id, read) in ids.Zip(reads))
             {
-                try
-                {
-                    var letter = (await read).Value;
-                    if (letter is null) await index.RemoveAsync(Waiting, id, ct);
-                    else if (letter.State == DeadLetterState.Waiting) letters.Add(letter);
-                }
-                catch (CorruptDocumentException corrupt)
-                {
-                    letters.Add(new(id, "", "", [], null, clock.GetUtcNow(), null, DeadLetterState.Waiting, corrupt.Message));
-                }
+                if (await ReadAsync(id, read) is not { } letter) await index.RemoveAsync(Waiting, id, ct);
+                else if (letter.State == DeadLetterState.Waiting) yield return letter;
             }
         }
-        return [.. letters.OrderBy(letter => letter.DeadLetteredAt)];
+    }
+
+    /// <returns>Null: it has expired.</returns>
+    private async Task<DeadLetter?> ReadAsync(string id, Task<Versioned<DeadLetter>> read)
+    {
+        try
+        {
+            return (await read).Value;
+        }
+        catch (CorruptDocumentException corrupt)
+        {
+            return new(id, "", "", [], null, clock.GetUtcNow(), null, DeadLetterState.Waiting, corrupt.Message);
+        }
     }
 
     /// <summary>Ends the waiting of a dead letter.</summary>

@@ -8,10 +8,15 @@ using Status = Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types.TopicEv
 namespace Saga.Messaging;
 
 /// <summary>An event as the sidecar delivers it.</summary>
-/// <param name="EventId">The CloudEvent's id.</param>
+/// <param name="EventId">The CloudEvent's id. The publisher chooses it, so it is shortened.</param>
 /// <param name="PublishedAt">Null: the envelope has no time.</param>
 /// <param name="TraceParent">W3C traceparent of the publisher. Null: the delivering call carries it.</param>
-internal sealed record Delivery(string Topic, string EventId, ByteString Data, DateTimeOffset? PublishedAt = null, string? TraceParent = null);
+internal sealed record Delivery(string Topic, string EventId, ByteString Data, DateTimeOffset? PublishedAt = null, string? TraceParent = null)
+{
+    public string Topic { get; } = Shortened.To(DeadLetters.NameMax, Topic);
+
+    public string EventId { get; } = Shortened.To(DeadLetters.NameMax, EventId);
+}
 
 /// <summary>Dispatches delivered events to their handlers and answers the sidecar.</summary>
 /// <remarks>

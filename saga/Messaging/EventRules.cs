@@ -70,7 +70,8 @@ internal static class EventRules
                 CheckField(check, path + field.Name, field, value);
                 continue;
             }
-            for (var at = 0; at < many.Count; at++) CheckField(check, $"{path}{field.Name}[{at}]", field, many[at]!);
+            check.Range(path + field.Name, many.Count, 0, ItemsMax);
+            for (var at = 0; at < Math.Min(many.Count, ItemsMax); at++) CheckField(check, $"{path}{field.Name}[{at}]", field, many[at]!);
         }
     }
 
@@ -104,8 +105,8 @@ internal static class EventRules
 
     private static void CheckAmounts(RequestCheck check, IReadOnlyList<OrderLine> items, long total, long discount, long final)
     {
-        check.Range("items", items.Count, 1, ItemsMax);
-        for (var at = 0; at < items.Count; at++)
+        check.Must(items.Count > 0, "items", $"must be 1 to {ItemsMax}, not 0.");
+        for (var at = 0; at < Math.Min(items.Count, ItemsMax); at++)
         {
             check.Range($"items[{at}].quantity", items[at].Quantity, 1, QuantityMax).Range($"items[{at}].unit_price", items[at].UnitPrice, 0, UnitPriceMax);
         }
@@ -123,6 +124,6 @@ internal static class EventRules
     private static void NoneTwice<T>(RequestCheck check, string field, IEnumerable<T> values) where T : notnull
     {
         HashSet<T> seen = [];
-        foreach (var value in values) check.Must(seen.Add(value), field, $"has '{value}' twice.");
+        foreach (var value in values.Take(ItemsMax)) check.Must(seen.Add(value), field, $"has '{value}' twice.");
     }
 }

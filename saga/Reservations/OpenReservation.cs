@@ -34,6 +34,7 @@ internal sealed record OpenReservation(string OrderId, ImmutableArray<Reservatio
         orderId is not null && OrderId != orderId ? $"it is of order '{OrderId}', and its entry of order '{orderId}'"
         : !DocumentId.IsOfOrder(OrderId) ? $"'{OrderId}' is no order id"
         : Since == default ? "it lacks its time"
+        : !DocumentId.IsTrace(TraceId) ? $"'{TraceId}' in it is no trace"
         : Reservation.FindProblem(Lines);
 
     internal JsonElement ToDetail() => JsonSerializer.SerializeToElement(this, OpenReservationJsonContext.Default.OpenReservation);

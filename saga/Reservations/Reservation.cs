@@ -56,6 +56,7 @@ public sealed record Reservation(
     public string? FindProblem(string key) =>
         key != KeyOf(OrderId) ? $"it is of order '{OrderId}'"
         : FindProblem(Lines) is { } problem ? problem
+        : !DocumentId.IsTrace(TraceId) ? $"'{TraceId}' in it is no trace"
         : !Enum.IsDefined(Status) ? $"its status {Status} is unknown"
         : Status == ReservationStatus.Reserved ? "it is still reserved, as only versions before 2 stored it (docs/upgrading.md)"
         : null;

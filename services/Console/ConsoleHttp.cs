@@ -26,26 +26,29 @@ internal static class ConsoleHttp
     {
         var page = new FileServerOptions { FileProvider = new PhysicalFileProvider(Path.Combine(AppContext.BaseDirectory, "page")) };
         page.StaticFileOptions.OnPrepareResponse = file => SetHeaders(file.Context.Response.Headers);
+        app.UseLoopbackHosts();
         // The page itself needs no token: it asks for one.
         app.UseFileServer(page);
         app.UseAuthentication();
         app.UseAuthorization();
 
         var api = app.MapGroup("/api/console").AddEndpointFilter(SameOrigin.FilterAsync).WithMetadata(new RequestSizeLimitAttribute(BodyMax));
-        api.MapSignIn();
-        api.MapGet("/settings", (Settings settings) => TypedResults.Json(settings, ConsoleJson.Default.Settings)).WithHead();
         api.MapGet("/events", (HttpRequest http, ConsoleEvents events, CancellationToken aborted) => Stream(http, events.StreamAll(aborted)))
             .WithHead().AddEndpointFilter(RequestLimits.FilterStreamAsync);
-        api.MapGet("/orders", ListAsync).WithHead();
-        api.MapPost("/orders", PlaceAsync);
-        api.MapGet("/orders/{order}", ExplainAsync).WithHead();
         api.MapGet("/orders/{order}/events", WatchAsync).WithHead().AddEndpointFilter(RequestLimits.FilterStreamAsync);
-        api.MapGet("/dead-letters", DeadLettersAsync).WithHead();
-        api.MapPost("/dead-letters/{appId}/{id}/dry-run", (string appId, string id, DeadLetterClients clients, CancellationToken ct) =>
+
+        var calls = api.MapGroup("").AddEndpointFilter(RequestLimits.FilterRequestAsync);
+        calls.MapSignIn();
+        calls.MapGet("/settings", (Settings settings) => TypedResults.Json(settings, ConsoleJson.Default.Settings)).WithHead();
+        calls.MapGet("/orders", ListAsync).WithHead();
+        calls.MapPost("/orders", PlaceAsync);
+        calls.MapGet("/orders/{order}", ExplainAsync).WithHead();
+        calls.MapGet("/dead-letters", DeadLettersAsync).WithHead();
+        calls.MapPost("/dead-letters/{appId}/{id}/dry-run", (string appId, string id, DeadLetterClients clients, CancellationToken ct) =>
             AnswerAsync(async () => await clients.RedriveAsync(appId, id, dryRun: true, ct)));
-        api.MapPost("/dead-letters/{appId}/{id}/redrive", (string appId, string id, DeadLetterClients clients, CancellationToken ct) =>
+        calls.MapPost("/dead-letters/{appId}/{id}/redrive", (string appId, string id, DeadLetterClients clients, CancellationToken ct) =>
             AnswerAsync(async () => await clients.RedriveAsync(appId, id, dryRun: false, ct)));
-        api.MapPost("/dead-letters/{appId}/{id}/discard", (string appId, string id, DeadLetterClients clients, CancellationToken ct) =>
+        calls.MapPost("/dead-letters/{appId}/{id}/discard", (string appId, string id, DeadLetterClients clients, CancellationToken ct) =>
             AnswerAsync(async () => await clients.DiscardAsync(appId, id, ct)));
     }
 

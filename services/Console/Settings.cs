@@ -8,10 +8,10 @@ internal sealed record Settings(string? Zipkin)
     public static Settings From(IConfiguration configuration)
     {
         var exporters = Exporters.OfTraces(configuration).Names;
-        var settings = new SettingReader(configuration);
+        var settings = new SettingReader(configuration).OnlyKnown("Console", nameof(Zipkin));
         settings.Url("Console:Zipkin", "http://localhost:9411");
         settings.ThrowIfInvalid();
-        var zipkin = configuration["Console:Zipkin"] ?? (exporters.Contains(Exporters.Zipkin) ? "http://localhost:9411" : "");
+        var zipkin = configuration["Console:Zipkin"]?.Trim() ?? (exporters.Contains(Exporters.Zipkin) ? "http://localhost:9411" : "");
         return new(exporters.Count > 0 && zipkin.Length > 0 ? zipkin : null);
     }
 }

@@ -104,7 +104,12 @@ internal sealed class StockService(
             Detail = reservation.RejectionReason?.Detail ?? "",
             UpdateTime = Timestamp.FromDateTimeOffset(reservation.Changed),
         };
-        answer.Items.AddRange(reservation.Lines.Select(line => new Wire.OrderLine { ProductId = line.ResourceId, Quantity = (int)line.Amount }));
+        answer.Items.AddRange(reservation.Lines.Select(line => new Wire.OrderLine
+        {
+            ProductId = line.ResourceId,
+            Quantity = line.Amount <= int.MaxValue ? (int)line.Amount
+                : throw new CorruptDocumentException($"The reservation of order {reservation.OrderId} is corrupt: it has {line.Amount} pieces of {line.ResourceId}."),
+        }));
         return new() { Reservation = answer };
     }
 

@@ -14,6 +14,7 @@ public sealed class AuditTests
     private readonly Product product = new() { ProductId = "p", Stocked = 10, Available = 7, Held = 1, Sold = 2 };
     private readonly Account account = new() { UserId = "u", Deposited = 10_000, Balance = 6_500, Held = 1_000, Spent = 2_500 };
     private readonly Coupon coupon = new() { UserCouponId = "c", Status = CouponStatus.Used };
+    private readonly List<Product> others = [];
     private readonly List<OrderRecords> orders;
     private readonly List<DeadLetter> letters = [];
     private readonly Dictionary<string, string> unavailable = [];
@@ -36,6 +37,15 @@ public sealed class AuditTests
 
     [Fact]
     public void Negative_stock() => Breaks("stock adds up", () => (product.Available, product.Stocked) = (-1, 2));
+
+    [Fact]
+    public void Sums_of_several_large_holdings_do_not_overflow()
+    {
+        (product.Stocked, product.Available) = (long.MaxValue, long.MaxValue - 3);
+        (account.Deposited, account.Balance) = (long.MaxValue, long.MaxValue - 3_500);
+        others.Add(new() { ProductId = "q", Stocked = long.MaxValue, Available = long.MaxValue });
+        Assert.All(Invariants(), invariant => Assert.True(invariant.Holds, string.Join("\n", invariant.Breaches)));
+    }
 
     [Fact]
     public void Money_that_does_not_add_up() => Breaks("money adds up", () => account.Balance = 1);
@@ -249,7 +259,7 @@ public sealed class AuditTests
     private ShopSnapshot Read()
     {
         var catalog = new Catalog(
-            new Dictionary<string, Product> { ["p"] = product },
+            others.Append(product).ToDictionary(one => one.ProductId),
             new Dictionary<string, Account> { ["u"] = account },
             new Dictionary<string, Coupon> { ["c"] = coupon });
         return new(now, catalog, orders, completeSince, catalog) { DeadLetters = letters, Unavailable = unavailable, Unreadable = unreadable };

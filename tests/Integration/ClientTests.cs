@@ -499,6 +499,21 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime, IDisposable
     }
 
     [Fact]
+    public async Task A_list_in_a_request_that_is_too_long_is_refused_by_its_length()
+    {
+        var statuses = await Assert.ThrowsAsync<RpcException>(async () => await shop.Clients.Orders.ListOrdersAsync(new()
+        {
+            Statuses = { Enumerable.Repeat(OrderStatus.Failed, 1_000_000) },
+        }));
+        Assert.Equal((StatusCode.InvalidArgument, "statuses: must be 0 to 10, not 1000000."), (statuses.StatusCode, statuses.Status.Detail));
+        var items = await Assert.ThrowsAsync<RpcException>(async () => await shop.Clients.Orders.PlaceOrderAsync(new()
+        {
+            UserId = "u", Items = { Enumerable.Range(0, 100_000).Select(number => new OrderItem { ProductId = $"p{number}", Quantity = 1 }) },
+        }));
+        Assert.Equal((StatusCode.InvalidArgument, "items: must be 1 to 100, not 100000."), (items.StatusCode, items.Status.Detail));
+    }
+
+    [Fact]
     public async Task Accounts_and_coupons_are_listed()
     {
         Assert.Contains((await shop.Clients.Payments.ListAccountsAsync(new() { PageSize = 1000 })).Accounts, account => account.UserId == User);

@@ -76,6 +76,8 @@ public sealed class StartTests : IDisposable
     [InlineData("APP_PORT", "70000")]
     [InlineData("HTTP_PORT", "http")]
     [InlineData("DAPR_GRPC_PORT", "none")]
+    [InlineData("DAPR_API_TOKEN", "two words")]
+    [InlineData("Saga__Steps", "stock,stock-reservation")]
     [InlineData("DAPR_GRPC_ENDPOINT", "localhost:50001")]
     [InlineData("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "localhost")]
     [InlineData("OTEL_EXPORTER_OTLP_ENDPOINT", "not a url")]
@@ -115,7 +117,9 @@ public sealed class StartTests : IDisposable
         {
             ["APP_PORT"] = $"{port}",
             ["HTTP_PORT"] = $"{FreePort.Take()}",
-            ["DAPR_GRPC_PORT"] = $"{FreePort.Take()}",
+            // As from a file with spaces around the value.
+            ["DAPR_GRPC_PORT"] = $" {FreePort.Take()} ",
+            ["DAPR_API_TOKEN"] = " token ",
             ["DAPR_HTTP_PORT"] = $"{FreePort.Take()}",
             ["OTEL_TRACES_EXPORTER"] = "none",
         };
@@ -126,6 +130,7 @@ public sealed class StartTests : IDisposable
         // It listens, and has started.
         for (var until = DateTime.UtcNow.AddSeconds(30); !await IsOpenAsync(port); await Task.Delay(20)) Assert.True(DateTime.UtcNow < until, stock.Output);
         Assert.Equal(1, stock.Output.Split('\n').Count(line => line.Contains("Callers are not authenticated", StringComparison.Ordinal)));
+        Assert.DoesNotContain("Exception", stock.Output);
     }
 
     /// <summary>The page is at https, and the proxy asks the console over http.</summary>

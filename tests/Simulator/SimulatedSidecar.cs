@@ -98,6 +98,9 @@ public sealed class SimulatedSidecar(
     World world, SimulatedStore store, string prefix, JsonSerializerOptions? json, Func<SidecarFaults> faults, Func<bool> dead,
     Action<OutgoingEvent> publish) : ISidecar
 {
+    /// <summary>Bytes of a call, at most, as gRPC and daprd have it by default.</summary>
+    private const int CallMax = 4 * 1024 * 1024;
+
     private readonly SimulatedCalls calls = new(world, prefix, faults, dead);
 
     public Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken ct) where T : class => InterceptAsync(() => $"read {key}", () => Read<T>(key));
@@ -141,7 +144,9 @@ public sealed class SimulatedSidecar(
     {
         if (json is null) return value;
         var type = (JsonTypeInfo<T>)json.GetTypeInfo(typeof(T));
-        return JsonSerializer.Deserialize(JsonSerializer.Serialize(value, type), type)!;
+        var bytes = JsonSerializer.SerializeToUtf8Bytes(value, type);
+        return bytes.Length <= CallMax ? JsonSerializer.Deserialize(bytes, type)!
+            : throw new RpcException(new Status(StatusCode.ResourceExhausted, $"A document of {bytes.Length} bytes is too large."));
     }
 
     private async Task<T> InterceptAsync<T>(Func<string> what, Func<T> operation)

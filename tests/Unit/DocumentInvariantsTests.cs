@@ -59,7 +59,35 @@ public sealed class DocumentInvariantsTests
     [InlineData("items.0.unitPrice", "9223372036854775807", "an item has a quantity or price out of range")]
     [InlineData("items.1.productId", "\"p\"", "it has a product twice")]
     [InlineData("items.1.unitPrice", "51", "its total is not the sum of its items")]
+    [InlineData("timeline.0.traceId", "\"0af7651916cd43dd8448eb211c80319C\"", "'0af7651916cd43dd8448eb211c80319C' in it is no trace")]
     public void An_order(string member, string value, string problem) => AssertRefused($"order:{OrderId}", Placed(OrderId), member, value, problem);
+
+    [Theory]
+    [InlineData("traceId", "\"x\"", "'x' in it is no trace")]
+    [InlineData("lines.0.amount", "-1", "a line lacks a valid id or has a negative amount")]
+    public void A_reservation(string member, string value, string problem) => AssertRefused(
+        $"reservation:{OrderId}", new Reservation(OrderId, ReservationStatus.Settled, true, [new("p", 1)], null, DateTimeOffset.UnixEpoch), member, value, problem);
+
+    [Theory]
+    [InlineData("traceId", "\"x\"", "'x' in it is no trace")]
+    public void A_dead_letter(string member, string value, string problem) => AssertRefused(
+        "dead-letter:l", new DeadLetter("l", "", "", [], null, DateTimeOffset.UnixEpoch, null, DeadLetterState.Waiting), member, value, problem);
+
+    [Theory]
+    [InlineData("hour", "-1"), InlineData("hour", "70389529"), InlineData("hour", "9223372036854775807")]
+    public void The_start_of_the_history(string member, string value) =>
+        AssertRefused("past:begin", new HistoryStart(500_000), member, value, $"it begins in hour {value}");
+
+    [Theory]
+    [InlineData("key", "\"other\"", "it is command 'DepositRequest' with key 'other'")]
+    [InlineData("key", "\"\"", "it is command 'DepositRequest' with key ''")]
+    [InlineData("command", "\"OpenAccountRequest\"", "it is command 'OpenAccountRequest' with key 'k'")]
+    [InlineData("caller", "\"v\"", "it is command 'DepositRequest' with key 'k'")]
+    public void A_record_of_a_command(string member, string value, string problem)
+    {
+        var command = new CompletedCommand("DepositRequest", "k", "content", "", DateTimeOffset.UnixEpoch, Caller: "u");
+        AssertRefused(command.ToRecordKey("account:u"), command, member, value, problem);
+    }
 
     [Fact]
     public void An_order_whose_id_is_not_canonical()

@@ -85,7 +85,7 @@ public sealed class DocumentListTests
         store.Delete($"stock||{DeadLetter.KeyOf(bad.Id)}");
         Write("stock", DeadLetter.KeyOf(bad.Id), new Product("a", "", 1, Holdings.Of(5), []));
 
-        var waiting = world.Run(() => letters.ReadWaitingAsync(default)).ToDictionary(letter => letter.Id);
+        var waiting = world.Run(async () => await letters.ReadWaitingAsync(default).ToListAsync()).ToDictionary(letter => letter.Id);
         Assert.Equal(2, waiting.Count);
         Assert.Null(waiting[good.Id].Problem);
         Assert.Contains("is corrupt", waiting[bad.Id].Problem);

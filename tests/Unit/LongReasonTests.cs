@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -37,6 +38,63 @@ public sealed class LongReasonTests
     }
 
     [Fact]
+    public void Whatever_a_publisher_sends_its_dead_letter_fits_into_a_call()
+    {
+        var letters = Letters();
+        // In JSON each of these characters takes six bytes.
+        var (huge, data) = (new string('\u0001', 700_000), ByteString.CopyFrom(new byte[5_000_000]));
+        var envelope = JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, string> { ["id"] = huge, ["topic"] = huge, ["data"] = huge });
+        foreach (var letter in (DeadLetter[])
+        [
+            world.Run(() => letters.StoreAsync(envelope, default)),
+            world.Run(() => letters.StoreAsync(new Messaging.Delivery(huge, huge, data), huge, default)),
+        ])
+        {
+            Assert.InRange(letter.EventId.Length, 1, DeadLetters.NameMax);
+            Assert.InRange(letter.Topic.Length, 1, DeadLetters.NameMax);
+            Assert.NotNull(world.Run(() => letters.FindAsync(letter.Id, default)));
+        }
+    }
+
+    [Theory, InlineData('x'), InlineData('주')]
+    public void Whatever_a_client_sends_the_rejection_fits_into_the_headers_that_every_client_accepts(char letter)
+    {
+        var text = new string(letter, 250);
+        foreach (var rejection in (Rejection[])
+        [
+            Rejection.Invalid([.. Enumerable.Repeat((text[..100], text), 20)]),
+            Rejection.Precondition([.. Enumerable.Repeat(("product/p", new FailureReason("OUT_OF_STOCK", text)), 100)]),
+        ])
+        {
+            var details = new RejectedException(rejection).Trailers.GetValueBytes(Rejection.DetailsTrailer)!;
+            Assert.InRange(GrpcMessage.Encode(rejection.Message).Length + 4 * details.Length / 3, 250, 8_000);
+            Assert.Matches(@"And \d+ more\.$", rejection.Message);
+        }
+    }
+
+    [Fact]
+    public void What_a_corrupt_document_has_is_repeated_in_part()
+    {
+        var corrupt = new CorruptDocumentException($"order:x is corrupt: it is of order '{new string('주', 100_000)}'.");
+        Assert.InRange(corrupt.Message.Length, 100, 1_000);
+    }
+
+    [Fact]
+    public void A_list_has_the_oldest_dead_letters_and_counts_the_others()
+    {
+        var letters = Letters();
+        string[] ids = [.. Enumerable.Range(1, 50).Select(number =>
+        {
+            world.Clock.AdvanceTo(world.Clock.GetUtcNow() + TimeSpan.FromSeconds(1));
+            return world.Run(() => letters.StoreAsync(System.Text.Encoding.UTF8.GetBytes($"no event {number}"), default)).Id;
+        })];
+        var service = new Messaging.DeadLetterService(letters, new(), null!, new("stock"), world.Clock, NullLogger<Messaging.DeadLetterService>.Instance);
+        var listed = world.Run(() => service.ListDeadLetters(new() { PageSize = 5 }, new CallContext()));
+        Assert.Equal(ids[..5], listed.DeadLetters.Select(letter => letter.DeadLetterId));
+        Assert.Equal(45, listed.More);
+    }
+
+    [Fact]
     public void A_huge_dead_letter_hides_no_other_from_the_operator()
     {
         var letters = Letters();
@@ -65,7 +123,7 @@ public sealed class LongReasonTests
 
     private DeadLetters Letters()
     {
-        var sidecar = new SimulatedSidecar(world, store, "stock", null, () => SidecarFaults.None, () => false, _ => { });
+        var sidecar = new SimulatedSidecar(world, store, "stock", SagaHost.CreateJsonOptions(null), () => SidecarFaults.None, () => false, _ => { });
         var documents = DocumentStore.Create(sidecar, new(world.Clock, world.Chance));
         return new(documents, sidecar, new(documents, sidecar), new("stock"), world.Clock);
     }

@@ -69,6 +69,12 @@ public sealed class RequestLimitsTests : IDisposable
         gate.SetResult();
         await Task.WhenAll(streams);
         await StreamAsync(Task.CompletedTask);
+        // Reflection and the watching of health are streams too, and what the sidecar asks is not limited.
+        for (var at = 0; at < Max; at++) limits.EnterStream();
+        await Assert.ThrowsAsync<RejectedException>(() => interceptor.DuplexStreamingServerHandler<string, string>(
+            null!, null!, new Call("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"), (_, _, _) => Task.CompletedTask));
+        await Assert.ThrowsAsync<RejectedException>(() => interceptor.ServerStreamingServerHandler<string, string>(
+            "", null!, new Call("/grpc.health.v1.Health/Watch"), (_, _, _) => Task.CompletedTask));
 
         Task StreamAsync(Task work) => interceptor.ServerStreamingServerHandler<string, string>(
             "", null!, new Call("/shop.v1.OrderService/WatchOrder"), (_, _, _) => work);
@@ -89,6 +95,30 @@ public sealed class RequestLimitsTests : IDisposable
         Assert.Equal("1", http.Response.Headers.RetryAfter);
         Assert.Equal("application/problem+json", http.Response.ContentType);
         Assert.Contains("RESOURCE_EXHAUSTED", System.Text.Encoding.UTF8.GetString(body.ToArray()));
+    }
+
+    [Fact]
+    public async Task A_rejection_of_a_handler_or_of_another_service_has_Retry_After_and_its_errors_over_HTTP_too()
+    {
+        var rejection = Rejection.Exhausted("too many open orders", TimeSpan.FromSeconds(2.5));
+        var invalid = Rejection.Invalid([("page_size", "must be 0 to 1000, not -1.")]);
+        Assert.Equal((429, "3", true), await AnswerAsync(new RejectedException(rejection), "too many open orders"));
+        Assert.Equal((429, "3", true), await AnswerAsync(Remote(rejection), "too many open orders"));
+        Assert.Equal((400, "", true), await AnswerAsync(Remote(invalid), "\"subject\":\"page_size\""));
+        // Trailers of another server may be anything.
+        Assert.Equal((429, "", true), await AnswerAsync(
+            new RpcException(new(StatusCode.ResourceExhausted, "full"), new Metadata { { Rejection.DetailsTrailer, [255, 255] } }), "full"));
+
+        static RpcException Remote(Rejection rejection) => new(new(rejection.Code, rejection.Message), new RejectedException(rejection).Trailers);
+
+        static async Task<(int Status, string RetryAfter, bool HasText)> AnswerAsync(Exception thrown, string text)
+        {
+            using var body = new MemoryStream();
+            var http = new DefaultHttpContext { RequestServices = new ServiceCollection().AddLogging().BuildServiceProvider() };
+            http.Response.Body = body;
+            await (await ProblemDetails.AnswerAsync(() => throw thrown)).ExecuteAsync(http);
+            return (http.Response.StatusCode, http.Response.Headers.RetryAfter.ToString(), System.Text.Encoding.UTF8.GetString(body.ToArray()).Contains(text));
+        }
     }
 
     [Fact]

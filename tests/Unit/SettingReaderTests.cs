@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
+using Orders;
 
 namespace Saga.Tests;
 
@@ -60,17 +61,44 @@ public sealed class SettingReaderTests
     {
         var problems = Assert.Throws<OptionsValidationException>(() => Read(
             ("Saga:Deadline", "60"), ("Saga:ResendAfter", "0s"), ("Saga:SweepPeriod", "00:00:00"), ("Saga:BulkSubscribe", "yes"),
-            ("Saga:Batching", "on"), ("Saga:Caching", "off"), ("Saga:RequestsMax", "0"), ("Saga:StreamsMax", "1e3"), ("Saga:OpenOrdersPerUserMax", "-1"), ("Saga:Steps", "stock,stock"), ("Saga:Resend", "5s"))).Failures.ToArray();
-        Assert.Equal(11, problems.Length);
+            ("Saga:Batching", "on"), ("Saga:Caching", "off"), ("Saga:RequestsMax", "0"), ("Saga:StreamsMax", "1e3"), ("Saga:OpenOrdersPerUserMax", "-1"), ("Saga:Resend", "5s"))).Failures.ToArray();
+        Assert.Equal(10, problems.Length);
         Assert.Equal("Saga__Resend is not a setting; Saga has Saga__Deadline, Saga__ResendAfter, Saga__PayDeadline, Saga__CallTimeout, Saga__SweepPeriod, Saga__DrainDelay, Saga__Steps, Saga__BulkSubscribe, "
             + "Saga__Batching, Saga__Caching, Saga__RequestsMax, Saga__StreamsMax, Saga__OpenOrdersMax, Saga__OpenOrdersPerUserMax.", problems[0]);
         Assert.Contains("Saga__SweepPeriod must be a duration with a unit, 50ms to 600s", problems[3]);
+        Assert.Equal("Saga__BulkSubscribe must be true or false, such as true, not 'yes'.", problems[4]);
+        Assert.Equal("Saga__Batching must be true or false, such as true, not 'on'.", problems[5]);
+        Assert.Equal("Saga__Caching must be true or false, such as true, not 'off'.", problems[6]);
+        Assert.Equal("Saga__RequestsMax must be a whole number, 1 to 100000, such as 1000, not '0'.", problems[7]);
+    }
+
+    [Theory]
+    [InlineData("stock,stock")]
+    [InlineData("stock,")]
+    [InlineData("Stock")]
+    [InlineData("order"), InlineData("payment"), InlineData("stock,stock-reservation"), InlineData("coupon-usage")]
+    public void Steps_that_are_no_participants_are_refused(string text)
+    {
+        var problem = Assert.Single(Assert.Throws<OptionsValidationException>(() => SagaSteps.Read(new(Configure(("Saga:Steps", text))))).Failures);
         Assert.Equal("Saga__Steps must be 1 to 20 app ids of participants with commas between them, each once and 1 to 32 characters of a-z 0-9 -, and none "
-            + "of them 'order' or 'payment', such as first,second, not 'stock,stock'.", problems[4]);
-        Assert.Equal("Saga__BulkSubscribe must be true or false, such as true, not 'yes'.", problems[5]);
-        Assert.Equal("Saga__Batching must be true or false, such as true, not 'on'.", problems[6]);
-        Assert.Equal("Saga__Caching must be true or false, such as true, not 'off'.", problems[7]);
-        Assert.Equal("Saga__RequestsMax must be a whole number, 1 to 100000, such as 1000, not '0'.", problems[8]);
+            + $"of them stock-reservation or payment or coupon-usage or order or step, such as stock,payments,coupons, not '{text}'.", problem);
+    }
+
+    [Fact]
+    public void A_misspelt_setting_of_the_console_is_refused()
+    {
+        var problem = Assert.Single(Assert.Throws<OptionsValidationException>(() => ShopConsole.Settings.From(Configure(("Console:Zipkn", "http://localhost")))).Failures);
+        Assert.Equal("Console__Zipkn is not a setting; Console has Console__Zipkin.", problem);
+    }
+
+    [Theory, InlineData("secret token"), InlineData("geheim-ä"), InlineData("a\nb")]
+    public void A_token_that_no_header_can_have_is_refused_without_being_repeated(string token)
+    {
+        var settings = new SettingReader(Configure(("DAPR_API_TOKEN", token)));
+        settings.Token("DAPR_API_TOKEN");
+        Assert.Equal(
+            "DAPR_API_TOKEN must be visible ASCII characters without spaces.",
+            Assert.Single(Assert.Throws<OptionsValidationException>(settings.ThrowIfInvalid).Failures));
     }
 
     [Fact]

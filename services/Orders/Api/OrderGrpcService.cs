@@ -8,6 +8,8 @@ internal sealed class OrderGrpcService(
     PlaceOrderHandler placing, PayOrderHandler paying, OrderStore orders, OrderListing listing, OrderQueries queries, OrderChanges changes, SagaSteps steps, IHostApplicationLifetime lifetime)
     : Wire.OrderService.OrderServiceBase
 {
+    private const int StatusesMax = 10;
+
     [Allow(Role.User)]
     public override async Task<Wire.PlaceOrderResponse> PlaceOrder(Wire.PlaceOrderRequest request, ServerCallContext context) =>
         new() { Order = OrderMapping.From(await placing.PlaceAsync(request, Caller.Of(context), SagaPattern.Choreography, context.CancellationToken)) };
@@ -98,8 +100,8 @@ internal sealed class OrderGrpcService(
     public override async Task<Wire.ListOrdersResponse> ListOrders(Wire.ListOrdersRequest request, ServerCallContext context)
     {
         PageCursor cursor = default;
-        var check = new RequestCheck();
-        for (var at = 0; at < request.Statuses.Count; at++) check.Known($"statuses[{at}]", request.Statuses[at]);
+        var check = new RequestCheck().Range("statuses", request.Statuses.Count, 0, StatusesMax);
+        for (var at = 0; at < Math.Min(request.Statuses.Count, StatusesMax); at++) check.Known($"statuses[{at}]", request.Statuses[at]);
         check
             .Page(request.PageSize, "")
             .Must(PageCursor.TryParse(request.PageToken, out cursor), "page_token", $"'{request.PageToken}' is not a page token of an earlier answer.")

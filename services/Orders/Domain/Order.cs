@@ -135,6 +135,7 @@ internal sealed record Order(
     public string? FindProblem(string key) =>
         key != KeyOf(Id) ? $"it is of order '{Id}'"
         : Items.IsDefault || Items.Any(item => item is null) || Timeline.IsDefault || Timeline.Any(entry => entry is null) ? "an item or a change is null"
+        : Timeline.FirstOrDefault(entry => !DocumentId.IsTrace(entry.TraceId)) is { TraceId: var trace } ? $"'{trace}' in it is no trace"
         : Status == OrderStatus.Abandoned ? null
         : Items.IsEmpty || Timeline.IsEmpty ? "it has no items, or no history"
         : FindWrongId() is { } id ? $"'{id}' in it is no id"

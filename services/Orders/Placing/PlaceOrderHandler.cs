@@ -8,6 +8,8 @@ internal sealed class PlaceOrderHandler(
     OrderStore orders, ISidecar sidecar, OpenOrderLog openOrders, PrecheckClient precheck, OpenOrderGauge openOrderGauge, SagaOptions options,
     SagaSteps steps, TimeProvider clock)
 {
+    private const int ItemsMax = 100;
+
     /// <summary>An open order is closed within about a second, unless a participant is down.</summary>
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
@@ -86,14 +88,14 @@ internal sealed class PlaceOrderHandler(
     {
         var check = new RequestCheck()
             .Id("user_id", request.UserId)
-            .Range("items", request.Items.Count, 1, 100)
+            .Range("items", request.Items.Count, 1, ItemsMax)
             .Text("recipient_name", request.RecipientName, 0, 100)
             .Text("shipping_address", request.ShippingAddress, 0, 500)
             .Text("shipping_phone", request.ShippingPhone, 0, 32)
             .IdempotencyKey(request.IdempotencyKey);
         if (!string.IsNullOrEmpty(request.UserCouponId)) check.Id("user_coupon_id", request.UserCouponId);
         HashSet<string> seen = [];
-        for (var at = 0; at < request.Items.Count; at++)
+        for (var at = 0; at < Math.Min(request.Items.Count, ItemsMax); at++)
         {
             check
                 .Id($"items[{at}].product_id", request.Items[at].ProductId)

@@ -4,9 +4,14 @@ namespace Orders;
 
 /// <summary>The first hour of the history. Never expires.</summary>
 /// <param name="Hour">Hours since 1970, here and below.</param>
-internal sealed record HistoryStart(long Hour)
+internal sealed record HistoryStart(long Hour) : IHasInvariants
 {
     public const string Key = "past:begin";
+
+    /// <summary>The year 9999.</summary>
+    internal const long HourMax = 70_389_528;
+
+    public string? FindProblem(string key) => Hour is < 0 or > HourMax ? $"it begins in hour {Hour}" : null;
 }
 
 /// <summary>The orders that were closed in one hour.</summary>

@@ -9,9 +9,6 @@ namespace Orders;
 /// <param name="History">In the history. Null: the log comes first.</param>
 internal readonly record struct PageCursor(string? OpenAfter, HistoryCursor? History)
 {
-    /// <summary>The year 9999.</summary>
-    private const long HourMax = 70_389_528;
-
     public string ToToken() => (OpenAfter, History) switch
     {
         (_, { } history) => string.Create(CultureInfo.InvariantCulture, $"{history.Hour}.{history.Page}.{history.Seen}"),
@@ -31,7 +28,7 @@ internal readonly record struct PageCursor(string? OpenAfter, HistoryCursor? His
         }
         long[] numbers =
             [.. token.Split('.').Select(part => long.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : -1)];
-        if (numbers is not [var hour and (>= 0 and <= HourMax), var page and (>= 0 and <= int.MaxValue), var seen and (>= 0 and <= int.MaxValue)]) return false;
+        if (numbers is not [var hour and (>= 0 and <= HistoryStart.HourMax), var page and (>= 0 and <= int.MaxValue), var seen and (>= 0 and <= int.MaxValue)]) return false;
         cursor = new(null, new(hour, (int)page, (int)seen));
         return true;
     }

@@ -111,6 +111,13 @@ public sealed class ConsoleHttpTests(RunningShop shop, RunningConsole console) :
     public async Task A_request_is_refused_with_a_problem_that_says_why(string what, string[] headers, string body, int status, string detail) =>
         AssertProblem(await SendAsync("POST", "orders", headers, Encoding.UTF8.GetBytes(body.Replace("ORDER", OrderForm))), status, detail, what);
 
+    [Theory, InlineData("/"), InlineData("/main.js"), InlineData("/api/console/settings"), InlineData("/healthz/ready"), InlineData("/nothing")]
+    public async Task A_foreign_name_for_this_machine_reads_nothing(string path)
+    {
+        var head = $"GET {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
+        AssertProblem(await RawHttp.SendAsync(new Uri(console.Address).Port, Encoding.UTF8.GetBytes(head)), 403, "is not this machine", path);
+    }
+
     [Fact]
     public async Task A_body_that_is_not_UTF_8_or_too_large_is_refused()
     {

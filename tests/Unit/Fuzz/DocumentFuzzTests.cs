@@ -33,6 +33,8 @@ public sealed class DocumentFuzzTests
             ("orders:past:begin", (shop, key) => shop.Read<HistoryStart>(key)),
             ("stock:product:", (shop, key) => shop.Read<Product>(key)),
             ("payments:account:", (shop, key) => shop.Read<Account>(key)),
+            ("payments:command:", (shop, key) => shop.Read<CompletedCommand>(key)),
+            ("payments:used-key:", (shop, key) => shop.Read<UsedKey>(key)),
             ("coupons:coupon:", (shop, key) => shop.Read<Coupon>(key)),
             .. FuzzedShop.Apps.SelectMany(app => new (string, Func<FuzzedShop, string, object?>)[]
             {
@@ -172,6 +174,12 @@ public sealed class DocumentFuzzTests
                     break;
                 case "payments:account" when shop.Read<Account>(key) is { } account:
                     Assert.Equal(id, account.UserId);
+                    break;
+                case "payments:command" when shop.Read<CompletedCommand>(key) is { } command:
+                    Assert.Equal(key, $"payments:{command.ToRecordKey(Account.KeyOf("u"))}");
+                    break;
+                case "payments:used-key" when shop.Read<UsedKey>(key) is { } used:
+                    Assert.True(used.Document.Length > 0);
                     break;
                 case "coupons:coupon" when shop.Read<Coupon>(key) is { } coupon:
                     Assert.Equal(id, coupon.Id);

@@ -31,6 +31,8 @@ internal sealed class FuzzedShop
 
     private static readonly SagaTimeouts Timeouts = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(10));
 
+    private static readonly CompletedCommand Command = new("DepositRequest", "key", "content", "", DateTimeOffset.UnixEpoch, Caller: "u");
+
     private readonly World world;
     private readonly List<Exception> bugs = [];
     private readonly Dictionary<string, Instance> running = [];
@@ -46,6 +48,8 @@ internal sealed class FuzzedShop
             var user = at % 2 == 0 ? "u" : "v";
             Put("coupons", Coupon.KeyOf($"c{at}"), new Coupon($"c{at}", user, 500, 0, 0, DateTimeOffset.MaxValue, Holdings.Of(1), []));
         }
+        Put("payments", Command.ToRecordKey(Account.KeyOf("u")), Command);
+        Put("payments", $"used-key:{Command.Command}:{Command.KeyFingerprint}", new UsedKey(Account.KeyOf("u"), Command.At));
         foreach (var app in Apps) Restart(app);
     }
 
@@ -193,6 +197,9 @@ internal sealed class FuzzedShop
     /// <summary>Completes every operation at once, in the caller's turn.</summary>
     private sealed class BytesSidecar(FuzzedShop shop, string app) : ISidecar
     {
+        /// <summary>Bytes of a call, at most, as gRPC and daprd have it by default.</summary>
+        private const int CallMax = 4 * 1024 * 1024;
+
         public Task<Versioned<T>> ReadAsync<T>(string key, CancellationToken ct) where T : class
         {
             if (!shop.Documents.TryGetValue($"{app}:{key}", out var stored)) return Task.FromResult(new Versioned<T>(key, null, ""));
@@ -215,8 +222,10 @@ internal sealed class FuzzedShop
             var key = $"{app}:{read.Key}";
             var stored = shop.Documents.GetValueOrDefault(key);
             if (stored is not null && read.ETag != $"{stored.Version}") return Task.FromResult(false);
+            var data = JsonSerializer.SerializeToUtf8Bytes(value, Json.GetTypeInfo(typeof(T)));
+            if (data.Length > CallMax) throw new RpcException(new(StatusCode.ResourceExhausted, $"A document of {data.Length} bytes is too large."));
             if (value is DeadLetter letter) shop.Letters.Add(letter);
-            shop.Documents = shop.Documents.SetItem(key, new(JsonSerializer.SerializeToUtf8Bytes(value, Json.GetTypeInfo(typeof(T))), (stored?.Version ?? 0) + 1));
+            shop.Documents = shop.Documents.SetItem(key, new(data, (stored?.Version ?? 0) + 1));
             return Task.FromResult(true);
         }
 

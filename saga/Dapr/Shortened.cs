@@ -1,4 +1,4 @@
-namespace Saga.Commands;
+namespace Saga.Dapr;
 
 /// <summary>Text of bounded length, for reasons that repeat what a client or a publisher has sent.</summary>
 internal static class Shortened
