@@ -25,6 +25,17 @@ public sealed class ParticipantTests
     }
 
     [Fact]
+    public void A_reservation_of_more_pieces_than_the_contract_has_is_reported_as_corrupt_and_not_with_another_number()
+    {
+        const string Order = "0198c0de-0000-7000-8000-0000000000ab";
+        Put("p", 5_000_000_000);
+        Assert.True(Reserve(Order, ("p", 3_000_000_000)).WasReserved);
+        var service = new StockService(Behind(), null!, null!, null!, null!, Stock);
+        var corrupt = Assert.Throws<CorruptDocumentException>(() => world.Run(() => service.GetReservation(new() { OrderId = Order }, new Call(""))));
+        Assert.Equal($"The reservation of order {Order} is corrupt: it has 3000000000 pieces of p.", corrupt.Message);
+    }
+
+    [Fact]
     public void A_rejection_stands_even_when_there_is_enough_later()
     {
         Put("p", 1);
@@ -191,14 +202,14 @@ public sealed class ParticipantTests
         return new(DocumentStore.Create(sidecar, backoff), sidecar, Product.KeyOf, openOrders, world.Clock);
     }
 
-    private Reservation Reserve(string order, params (string Product, int Quantity)[] lines) =>
+    private Reservation Reserve(string order, params (string Product, long Quantity)[] lines) =>
         Run(() => Stock.ReserveAsync(order, Lines(lines), StockDecisions.Refuse, default));
 
-    private Reservation Release(string order, params (string Product, int Quantity)[] lines) => Run(() => Stock.ReleaseAsync(order, Lines(lines), default));
+    private Reservation Release(string order, params (string Product, long Quantity)[] lines) => Run(() => Stock.ReleaseAsync(order, Lines(lines), default));
 
-    private Reservation Settle(string order, params (string Product, int Quantity)[] lines) => Run(() => Stock.SettleAsync(order, Lines(lines), default));
+    private Reservation Settle(string order, params (string Product, long Quantity)[] lines) => Run(() => Stock.SettleAsync(order, Lines(lines), default));
 
-    private static ImmutableArray<ReservationLine> Lines(params (string Product, int Quantity)[] lines) =>
+    private static ImmutableArray<ReservationLine> Lines(params (string Product, long Quantity)[] lines) =>
         [.. lines.Select(line => new ReservationLine(line.Product, line.Quantity))];
 
     /// <summary>What is not archived yet has the time of the answer.</summary>
