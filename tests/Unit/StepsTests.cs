@@ -77,6 +77,21 @@ public sealed class StepsTests
     }
 
     [Fact]
+    public void A_removed_step_that_succeeds_after_the_order_failed_is_told_so_again()
+    {
+        var left = OrderDecisions.OnSweep(Placed(Four), SagaSteps.Default, Timeouts, At(6)).State!;
+        Assert.Equal((OrderStatus.Pending, StepState.Skipped), (left.Status, left[Points]!.State));
+        var failed = OrderDecisions.Cancel(left, "", At(7)).State!;
+        var late = OrderDecisions.StepSucceeded(failed, Points, "points-1", At(8));
+        Assert.Same(failed, late.State);
+        Assert.Contains("points", Assert.IsType<OrderFailedEvent>(Assert.Single(late.Events).Message).Steps);
+        // Once all others have compensated nothing is published: its sweep asks for the outcome.
+        foreach (var step in SagaSteps.Default.All) failed = OrderDecisions.StepCompensated(failed, step, true, At(9)).State!;
+        Assert.True(failed.IsClosed);
+        Assert.Empty(OrderDecisions.StepSucceeded(failed, Points, "points-1", At(10)).Events);
+    }
+
+    [Fact]
     public void A_failed_order_is_closed_without_the_compensation_of_a_step_that_was_removed()
     {
         var failed = OrderDecisions.Cancel(Succeed(Placed(Four), Points), "", At(1)).State!;

@@ -9,6 +9,9 @@ namespace Orders;
 /// <remarks>A line with "mutant: name" is broken on purpose by the mutation test of that name (tests/README.md).</remarks>
 internal static class OrderDecisions
 {
+    /// <summary>In the timeline, in place of an event.</summary>
+    private const string StepRemoved = "step-removed";
+
     /// <summary>An order whose participants answer by events. Those of an orchestrated one answer calls, and publish nothing for it.</summary>
     /// <exception cref="UnprocessableEventException">The order is orchestrated: the event is not a participant's.</exception>
     public static Order? AnsweredByEvents(Order? stored) => stored is { Pattern: SagaPattern.Orchestration }
@@ -26,7 +29,7 @@ internal static class OrderDecisions
         {
             case StepState.Done or StepState.Undone when before.AnsweredAt is not null:
                 return new(order, FinalEvent(order)); // a duplicate
-            case StepState.Skipped when order.Status != OrderStatus.Failed:
+            case StepState.Skipped when order.Status != OrderStatus.Failed || HasRemovedStep(order):
                 return new(order, FinalEvent(order)); // removed from the saga, and not waited for
             case StepState.Refused or StepState.Skipped:
                 throw Contradiction(order, step, "done");
@@ -180,11 +183,13 @@ internal static class OrderDecisions
 
     public static OrderLine ToLine(Item item) => new() { ProductId = item.ProductId, Quantity = item.Quantity, UnitPrice = item.UnitPrice };
 
+    private static bool HasRemovedStep(Order order) => order.Timeline.Any(entry => entry.Event == StepRemoved);
+
     private static Order Remove(Order order, Step step, DecisionContext at)
     {
         var before = order[step]!;
         return Append(order.With(before with { State = before.State == StepState.Waiting ? StepState.Skipped : before.State, Compensated = true }), at,
-            "step-removed", $"{step.Participant} is not part of the saga any more, and is not waited for.");
+            StepRemoved, $"{step.Participant} is not part of the saga any more, and is not waited for.");
     }
 
     private static Decision<Order> Confirm(Order order, DecisionContext at)
