@@ -159,7 +159,8 @@ internal static class OrderCommands
         context.Write(final, () => OrderPrint.Outcome(final.Order));
         if (!isClosed && !final.Order.IsClosed)
         {
-            Terminal.WriteError($"{final.Order.OrderNumber} is still open after {Durations.Format(timeout)}; "
+            var state = final.Order.Status == OrderStatus.Failed ? "FAILED for good and not compensated by every participant" : "still open";
+            Terminal.WriteError($"{final.Order.OrderNumber} is {state} after {Durations.Format(timeout)}; "
                 + $"./shop explain {final.Order.OrderNumber} says what it waits for.");
             return ExitCode.UnderWay;
         }

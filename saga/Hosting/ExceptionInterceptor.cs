@@ -24,7 +24,10 @@ internal sealed class ExceptionInterceptor(TimeProvider clock, ILogger<Exception
     {
         try
         {
-            return await continuation(request, context);
+            var response = await continuation(request, context);
+            // The response of a call that is over cannot be written, and gRPC would log that as an error.
+            context.CancellationToken.ThrowIfCancellationRequested();
+            return response;
         }
         catch (Exception fault) when (ToStatus(fault, request, context) is { } status)
         {

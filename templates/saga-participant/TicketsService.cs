@@ -9,6 +9,7 @@ namespace Tickets;
 /// <summary>The gRPC API of Tickets, for operators.</summary>
 internal sealed class TicketsService(ISidecar sidecar, DocumentStore documents) : V1.TicketsService.TicketsServiceBase
 {
+    /// <remarks>IdempotentCommands gives a command an idempotency key, for clients that repeat a call whose answer was lost.</remarks>
     public override async Task<V1.AddResponse> Add(V1.AddRequest request, ServerCallContext context)
     {
         new RequestCheck().Range("count", request.Count, -1_000_000, 1_000_000).ThrowIfInvalid();

@@ -5,7 +5,7 @@ namespace Saga.Tests;
 
 /// <summary>A call of a gRPC method by a client on this machine.</summary>
 /// <param name="caller">Null: callers are not authenticated.</param>
-internal sealed class Call(string method, Caller? caller = null) : ServerCallContext
+internal sealed class Call(string method, Caller? caller = null, CancellationToken cancelled = default) : ServerCallContext
 {
     /// <summary>Where GetHttpContext finds the request.</summary>
     protected override IDictionary<object, object> UserStateCore { get; } =
@@ -21,7 +21,7 @@ internal sealed class Call(string method, Caller? caller = null) : ServerCallCon
 
     protected override Metadata RequestHeadersCore => [];
 
-    protected override CancellationToken CancellationTokenCore => default;
+    protected override CancellationToken CancellationTokenCore => cancelled;
 
     protected override Metadata ResponseTrailersCore => [];
 

@@ -43,6 +43,15 @@ public sealed class FailedCallTests
         Assert.Equal((StatusCode.DataLoss, true), await OverGrpcAsync(fault, "mina", new Caller(null, IsOperator: false, "orders")));
     }
 
+    [Fact]
+    public async Task A_call_that_is_over_when_its_response_is_ready_is_cancelled_and_logged_nowhere()
+    {
+        using var interceptor = new ExceptionInterceptor(TimeProvider.System, NullLogger<ExceptionInterceptor>.Instance);
+        var call = new Call("/dapr.proto.runtime.v1.AppCallbackHealthCheck/HealthCheck", cancelled: new(canceled: true));
+        var over = await Assert.ThrowsAsync<RpcException>(() => interceptor.UnaryServerHandler<string, string>("", call, (_, _) => Task.FromResult("")));
+        Assert.Equal(StatusCode.Cancelled, over.StatusCode);
+    }
+
     private static RpcException CorruptElsewhere { get; } = new(new(StatusCode.DataLoss, "account:mina is corrupt"));
 
     private static async Task<(StatusCode, bool)> OverGrpcAsync(Exception fault, string text, Caller? caller = null)

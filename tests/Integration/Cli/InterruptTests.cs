@@ -1,36 +1,30 @@
-using Grpc.Core;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 using Shop.V1;
 
 namespace Integration.Cli;
 
-/// <summary>Ctrl-C ends a long command with exit code 130 and without an error message.</summary>
+/// <summary>Ctrl-C ends a long command with exit code 130 and without an error message; a watch ends by itself too.</summary>
 [Collection(nameof(OnTraced))]
 public sealed class InterruptTests(TracedShop shop)
 {
     [Fact]
     public async Task A_watch_of_an_open_order()
     {
-        var builder = WebApplication.CreateEmptyBuilder(new());
-        builder.WebHost.UseKestrelCore().UseUrls("http://127.0.0.1:0")
-            .ConfigureKestrel(kestrel => kestrel.ConfigureEndpointDefaults(at => at.Protocols = HttpProtocols.Http2));
-        builder.Services.AddLogging(logging => logging.ClearProviders());
-        builder.Services.AddRoutingCore();
-        builder.Services.AddGrpc();
-        await using var app = builder.Build();
-        app.UseRouting();
-        app.MapGrpcService<WaitingOrders>();
-        await app.StartAsync();
-
+        await using var app = await FakeOrders.StartAsync(OrderStatus.Pending);
         await using var process = Start("order", "place", "mina", "--item", "lamp", "--watch", "--orders", app.Urls.Single());
         await process.LineAsync("order-created");
         process.Signal("INT");
         Assert.Equal(130, await process.ExitAsync());
         Assert.EndsWith("order-created", process.Output.TrimEnd());
+    }
+
+    [Theory]
+    [InlineData(OrderStatus.Pending, "ORD-1 is still open after 0.5 s; ./shop explain ORD-1 says what it waits for.")]
+    [InlineData(OrderStatus.Failed, "ORD-1 is FAILED for good and not compensated by every participant after 0.5 s; ./shop explain ORD-1 says what it waits for.")]
+    public async Task A_watch_that_takes_too_long_says_whether_the_outcome_is_final(OrderStatus status, string sentence)
+    {
+        await using var app = await FakeOrders.StartAsync(status);
+        var run = await CliRun.WithoutAddressesAsync("order", "place", "mina", "--item", "lamp", "--watch", "--watch-timeout", "500ms", "--orders", app.Urls.Single());
+        Assert.Equal((4, sentence), (run.Exit, run.Error.Trim()));
     }
 
     [Fact]
@@ -50,17 +44,4 @@ public sealed class InterruptTests(TracedShop shop)
     }
 
     private static ChildProcess Start(params IEnumerable<string> words) => ChildProcess.Start("dotnet", [RunningShop.ProgramOf("Shop"), .. words]);
-
-    /// <summary>Accepts orders that stay pending.</summary>
-    private sealed class WaitingOrders : OrderService.OrderServiceBase
-    {
-        public override Task<PlaceOrderResponse> PlaceOrder(PlaceOrderRequest request, ServerCallContext context) =>
-            Task.FromResult(new PlaceOrderResponse { Order = new() { OrderId = "1", Status = OrderStatus.Pending, PlacedTime = new() } });
-
-        public override async Task WatchOrder(WatchOrderRequest request, IServerStreamWriter<WatchOrderResponse> responseStream, ServerCallContext context)
-        {
-            await responseStream.WriteAsync(new() { Entry = new() { Event = "order-created", Status = OrderStatus.Pending } });
-            await Task.Delay(Timeout.Infinite, context.CancellationToken);
-        }
-    }
 }
