@@ -76,9 +76,9 @@ internal sealed partial class SettingReader(IConfiguration configuration)
     /// <summary>Any text. Null: it is not set.</summary>
     public string? Text(string key) => TextOf(key);
 
-    /// <summary>A secret that is sent in a header: visible ASCII. Its value is in no sentence.</summary>
+    /// <summary>A secret that is sent in a header: printable ASCII. Its value is in no sentence.</summary>
     public void Token(string key) =>
-        Must(TextOf(key) is not { } text || text.All(letter => letter is > ' ' and <= '~'), key, "must be visible ASCII characters without spaces.");
+        Must(TextOf(key) is not { } text || text.All(letter => letter is >= ' ' and <= '~'), key, "must be printable ASCII characters, such as letters and digits.");
 
     /// <summary>One of a few words, in any case. Null: it is not set, or not one of them.</summary>
     public string? Choice(string key, params string[] words)

@@ -76,7 +76,7 @@ public sealed class StartTests : IDisposable
     [InlineData("APP_PORT", "70000")]
     [InlineData("HTTP_PORT", "http")]
     [InlineData("DAPR_GRPC_PORT", "none")]
-    [InlineData("DAPR_API_TOKEN", "two words")]
+    [InlineData("DAPR_API_TOKEN", "schlüssel")]
     [InlineData("Saga__Steps", "stock,stock-reservation")]
     [InlineData("DAPR_GRPC_ENDPOINT", "localhost:50001")]
     [InlineData("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "localhost")]

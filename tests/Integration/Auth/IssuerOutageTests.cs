@@ -38,6 +38,7 @@ public sealed class IssuerOutageTests
     {
         var port = FreePort.Take();
         (settings["APP_PORT"], settings["DAPR_GRPC_PORT"], settings["DAPR_HTTP_PORT"]) = ($"{port}", $"{FreePort.Take()}", $"{FreePort.Take()}");
+        settings["HTTP_PORT"] = $"{FreePort.Take()}";
         (settings["Auth__Mode"], settings["Auth__Audience"], settings["APP_API_TOKEN"]) = ("jwt", TestIssuer.Audience, "t");
         settings["OTEL_TRACES_EXPORTER"] = "none";
         return new(ChildProcess.Start("dotnet", [RunningShop.ProgramOf("Stock")], settings), GrpcChannel.ForAddress($"http://localhost:{port}"));
