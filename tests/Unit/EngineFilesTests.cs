@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
 using YamlDotNet.RepresentationModel;
 
 namespace Saga.Tests;
@@ -50,6 +51,14 @@ public sealed class EngineFilesTests
             if (part == "redis") Assert.Equal(Text($"components/{file}"), Text($"deploy/engines/{engine}/{file}"));
         }
         Assert.Equal(2, parts.Length);
+    }
+
+    [Fact]
+    public void A_broker_and_a_store_are_configured_alike_in_each_engine()
+    {
+        var files = Directory.EnumerateFiles(Path.Combine(Root, "deploy/engines"), "*.yaml", SearchOption.AllDirectories).Select(File.ReadAllText);
+        var components = files.Where(text => text.Contains("kind: Component\n"));
+        Assert.All(components.GroupBy(text => Regex.Match(text, "^  type: (.*)$", RegexOptions.Multiline).Value), texts => Assert.Single(texts.Distinct()));
     }
 
     /// <summary>The one document of a file: Dapr looks for a Resiliency in the first alone.</summary>

@@ -9,22 +9,33 @@ namespace Saga.Tests.Deploy;
 internal static class Kustomize
 {
     /// <summary>The manifests of a folder with a kustomization.yaml.</summary>
-    public static IReadOnlyList<JsonObject> Build(string folder)
-    {
-        var built = new List<JsonObject>();
-        Apply(ReadFile(folder), folder, built);
-        return built;
-    }
-
-    /// <summary>The same, with another list of components.</summary>
+    /// <param name="components">Instead of those of the file. None: those of the file.</param>
     public static IReadOnlyList<JsonObject> Build(string folder, params string[] components)
     {
         var built = new List<JsonObject>();
-        Apply(ReadFile(folder) with { Components = components }, folder, built);
+        Apply(ReadFile(folder, components), folder, built);
         return built;
     }
 
-    public static Kustomization ReadFile(string folder) => Manifest.Parse<Kustomization>(Yaml.Read($"{folder}/kustomization.yaml").Single());
+    /// <summary>The files that it is built from, by their paths from the root.</summary>
+    /// <inheritdoc cref="Build"/>
+    public static IEnumerable<string> FilesOf(string folder, params string[] components)
+    {
+        var kustomization = ReadFile(folder, components);
+        return
+        [
+            Repository.NameOf($"{folder}/kustomization.yaml"),
+            .. (kustomization.Patches ?? []).Select(patch => Repository.NameOf($"{folder}/{patch.Path}")),
+            .. (kustomization.Resources ?? []).Concat(kustomization.Components ?? []).Select(part => $"{folder}/{part}")
+                .SelectMany(path => Directory.Exists(Repository.PathOf(path)) ? FilesOf(path) : [Repository.NameOf(path)]),
+        ];
+    }
+
+    private static Kustomization ReadFile(string folder, params string[] components)
+    {
+        var file = Manifest.Parse<Kustomization>(Yaml.Read($"{folder}/kustomization.yaml").Single());
+        return components.Length > 0 ? file with { Components = components } : file;
+    }
 
     private static void Apply(Kustomization kustomization, string folder, List<JsonObject> built)
     {

@@ -8,9 +8,8 @@ namespace Saga.Tests.Deploy;
 /// <summary>The files below deploy/kubernetes and components, each by itself, and what is built from them.</summary>
 public sealed class ManifestFileTests
 {
-    public static TheoryData<string> Files => [.. new[] { "deploy/kubernetes", "components" }
-        .SelectMany(folder => Directory.EnumerateFiles(Repository.PathOf(folder), "*.yaml", SearchOption.AllDirectories))
-        .Select(file => Path.GetRelativePath(Repository.Root, file))];
+    public static TheoryData<string> Files => [.. new[] { "deploy/kubernetes", "components" }.SelectMany(Repository.FilesBelow)
+        .Where(file => file.EndsWith(".yaml", StringComparison.Ordinal))];
 
     public static TheoryData<string> Overlays => Overlay.Names;
 

@@ -62,6 +62,7 @@ public sealed class NetworkTests
         foreach (var ingress in ingresses)
         {
             var rule = Assert.Single(ingress.Spec.Rules);
+            Assert.Contains($"`ingressClassName: {ingress.Spec.IngressClassName}`", Repository.Read("docs/kubernetes.md"));
             Assert.Equal([rule.Host], Assert.Single(ingress.Spec.Tls).Hosts);
             Assert.Equal(expected[ingress.Metadata.Name].Order(), rule.Http.Paths.Select(path => path.Path).Order());
             Assert.StartsWith("/api/", Assert.Single(rule.Http.Paths, path => path.PathType != "Exact").Path);

@@ -6,17 +6,18 @@ namespace Saga.Tests.Deploy;
 /// <summary>What is applied to a cluster, as kustomize puts it together.</summary>
 internal sealed class Overlay
 {
-    private const string Folder = "deploy/kubernetes/overlays";
-
-    private static readonly Dictionary<string, Lazy<Overlay>> All = new()
+    /// <summary>The overlays of the repository, and production with each choice of store and broker that docs/kubernetes.md has.</summary>
+    private static readonly Dictionary<string, (string Folder, string[] Components)> Sources = new()
     {
-        ["kind"] = new(() => new(Kustomize.Build($"{Folder}/kind"))),
-        ["production"] = new(() => new(Kustomize.Build($"{Folder}/production"))),
-        ["production with PostgreSQL"] = new(() => new(Kustomize.Build(
-            $"{Folder}/production", "../../components/state-postgresql", "../../components/pubsub-redis", "../../components/keda"))),
-        ["production with RabbitMQ"] = new(() => new(Kustomize.Build(
-            $"{Folder}/production", "../../components/state-redis", "../../components/pubsub-rabbitmq", "../../components/autoscaling"))),
+        ["kind"] = Source("kind"),
+        ["production"] = Source("production"),
+        ["production with PostgreSQL"] = Source("production", "state-postgresql", "pubsub-redis", "keda"),
+        ["production with RabbitMQ"] = Source("production", "state-redis", "pubsub-rabbitmq", "autoscaling"),
+        ["production with PostgreSQL and RabbitMQ"] = Source("production", "state-postgresql", "pubsub-rabbitmq", "autoscaling"),
     };
+
+    private static readonly Dictionary<string, Lazy<Overlay>> All = Sources.ToDictionary(
+        source => source.Key, source => new Lazy<Overlay>(() => new(Kustomize.Build(source.Value.Folder, source.Value.Components))));
 
     private readonly object[] manifests;
 
@@ -27,6 +28,9 @@ internal sealed class Overlay
     }
 
     public static TheoryData<string> Names => [.. All.Keys];
+
+    /// <summary>The files that any of them is built from, by their paths from the root.</summary>
+    public static IReadOnlySet<string> Files => Sources.Values.SelectMany(source => Kustomize.FilesOf(source.Folder, source.Components)).ToHashSet();
 
     public IReadOnlyList<JsonObject> Nodes { get; }
 
@@ -50,6 +54,9 @@ internal sealed class Overlay
         foreach (var variable in container.Env) environment.Add(variable.Name, variable.Value ?? "secret");
         return environment;
     }
+
+    private static (string Folder, string[] Components) Source(string folder, params string[] components) =>
+        ($"deploy/kubernetes/overlays/{folder}", [.. components.Select(component => $"../../components/{component}")]);
 
     private static string? AppId(V1Deployment deployment) =>
         deployment.Spec.Template.Metadata.Annotations?.TryGetValue("dapr.io/app-id", out var id) == true ? id : null;

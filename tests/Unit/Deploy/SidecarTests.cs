@@ -5,32 +5,35 @@ using k8s.Models;
 
 namespace Saga.Tests.Deploy;
 
-/// <summary>Dapr's resources agree with components/ and with the code.</summary>
+/// <summary>Dapr's resources agree with components/, with deploy/engines and with the code.</summary>
 public sealed class SidecarTests
 {
     private static readonly string[] Participants = ["stock", "payments", "coupons"];
 
     public static TheoryData<string> Overlays => Overlay.Names;
 
-    /// <summary>The store may be of another type; then the broker's scopes are still the same.</summary>
+    /// <summary>One of the type of components/ is the same as there, but for its connection; one of another type the same as in deploy/engines.</summary>
     [Theory]
     [MemberData(nameof(Overlays))]
     public void Components_differ_from_those_of_dapr_run_in_addresses_only(string overlay)
     {
-        string[] ofConnection = ["redisHost", "redisPassword", "redisUsername", "enableTLS"];
+        string[] ofConnection = ["redisHost", "redisPassword", "redisUsername", "enableTLS", "connectionString"];
         var applied = Overlay.Get(overlay);
         Assert.Equal(["pubsub", "statestore"], applied.Of<Component>().Select(component => component.Metadata.Name).Order());
         foreach (var after in applied.Of<Component>())
         {
-            var before = Manifest.Parse<Component>(Yaml.Read($"components/{after.Metadata.Name}.yaml").Single());
+            string[] folders = ["components", .. Directory.EnumerateDirectories(Repository.PathOf("deploy/engines")).Select(Repository.NameOf).Order()];
+            var before = folders.Select(folder => Manifest.Parse<Component>(Yaml.Read($"{folder}/{after.Metadata.Name}.yaml").Single()))
+                .First(one => one.Spec.Type == after.Spec.Type);
+            Assert.Equal(before.Spec.Version, after.Spec.Version);
             Assert.Equal(before.Scopes, after.Scopes);
             Assert.Equal(applied.Apps.Keys.Where(app => app != "console").Order(), after.Scopes.Order());
-            Assert.Equal(before.Spec.Metadata.Where(IsKept), after.Spec.Metadata.Where(IsKept));
+            Assert.Equal(Kept(before), Kept(after));
             if (after.Spec.Metadata.Any(setting => setting.SecretKeyRef is not null)) Assert.Equal("kubernetes", after.Auth?.SecretStore);
-
-            bool IsKept(ComponentSetting setting) => before.Spec.Type == after.Spec.Type
-                ? !ofConnection.Contains(setting.Name) : setting.Name.EndsWith("Scopes", StringComparison.Ordinal);
         }
+
+        IEnumerable<ComponentSetting> Kept(Component component) =>
+            component.Spec.Metadata.Where(setting => !ofConnection.Contains(setting.Name)).OrderBy(setting => setting.Name, StringComparer.Ordinal);
     }
 
     [Theory]
