@@ -23,6 +23,9 @@ internal static class CommandLine
 
     public static readonly Option<TimeSpan?> Timeout = CreateTimeout();
 
+    /// <summary>Characters of a token, at most: with it a request must stay below the services' limit of headers.</summary>
+    private const int TokenMax = 16 * 1024;
+
     /// <summary>The bearer token of the environment; not an option, which other users of the machine could read.</summary>
     private static string? Token => Environment.GetEnvironmentVariable("SHOP_TOKEN") is { Length: > 0 } token ? token.Trim() : null;
 
@@ -38,6 +41,11 @@ internal static class CommandLine
     {
         command.SetAction(async (parsed, ct) =>
         {
+            if (Token is { } token && (token.Length > TokenMax || !token.All(letter => letter is > ' ' and <= '~')))
+            {
+                Terminal.WriteError($"SHOP_TOKEN must be a token: at most {TokenMax} visible ASCII characters.");
+                return ExitCode.WrongUsage;
+            }
             var addresses = Addresses.Select(address => parsed.GetValue(address)!).ToArray();
             var timeout = parsed.GetValue(Timeout) ?? DefaultTimeout;
             var added = AddedParticipants.Here.Select(one => one.Name).Zip(addresses[4..]);
@@ -51,7 +59,7 @@ internal static class CommandLine
                 if (context.PossibleEffect.Length > 0) Terminal.WriteError(context.PossibleEffect);
                 return ExitCode.Interrupted;
             }
-            catch (RpcException fault) when (fault.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded)
+            catch (RpcException fault) when (fault.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded || IsNoGrpc(fault))
             {
                 var unavailable = string.Join(' ', await UnavailableServices.DescribeAsync(context.Shop, CancellationToken.None));
                 // A DebugException is an error of the connection, which adds nothing to the names of the unavailable services.
@@ -68,6 +76,11 @@ internal static class CommandLine
                     GetPossibleEffect(context, fault));
                 return ExitCode.Refused;
             }
+            catch (Exception unwritable) when (unwritable is IOException or UnauthorizedAccessException)
+            {
+                WriteError($"The output cannot be written: {unwritable.Message.TrimEnd('.')}.", context.PossibleEffect);
+                return ExitCode.Refused;
+            }
             catch (TimeoutException late)
             {
                 Terminal.WriteError(late.Message);
@@ -76,6 +89,9 @@ internal static class CommandLine
         });
         return command;
     }
+
+    /// <summary>What listens at the address speaks another protocol.</summary>
+    private static bool IsNoGrpc(RpcException fault) => fault is { StatusCode: StatusCode.Internal, Status.DebugException: not null };
 
     /// <returns>Empty: the service has done nothing, for it refused the call, or never received it.</returns>
     private static string GetPossibleEffect(CommandContext context, RpcException fault)

@@ -106,8 +106,8 @@ internal static class OrderCommands
             { User, Items, Coupon, Key, SkipPrecheck, watch, watchTimeout }.SetHandler(async context =>
         {
             var placed = await context.Shop.Orders.PlaceOrderAsync(ReadRequest(context), cancellationToken: context.CancellationToken);
-            context.PossibleEffect = "";
             context.Write(placed, () => OrderPrint.Whole(placed.Order));
+            context.PossibleEffect = "";
             return context.GetValue(watch) ? await WatchAsync(context, placed.Order.OrderId, context.GetValue(watchTimeout) ?? WatchTimeout) : ExitCode.Done;
         });
     }
@@ -117,12 +117,12 @@ internal static class OrderCommands
             { User, Items, Coupon, Key, SkipPrecheck }.SetHandler(async context =>
     {
         var paid = await context.Shop.Orders.PayOrderAsync(new() { Order = ReadRequest(context) }, cancellationToken: context.CancellationToken);
-        context.PossibleEffect = "";
         context.Write(paid, () =>
         {
             OrderPrint.Whole(paid.Order);
             OrderPrint.Outcome(paid.Order);
         });
+        context.PossibleEffect = "";
         return paid.Result == PayResult.Paid ? ExitCode.Done : ExitCode.Refused;
     });
 

@@ -8,6 +8,6 @@ Environment.SetEnvironmentVariable("no_proxy",
 Terminal.Initialize();
 // An id may begin with @, which would be the name of a file with arguments.
 var parsed = ShopCommand.Root().Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
-if (parsed.Errors.Count == 0 || parsed.Action is not System.CommandLine.Invocation.ParseErrorAction) return await parsed.InvokeAsync();
+if (parsed.Errors.Count == 0 || parsed.Action is not System.CommandLine.Invocation.ParseErrorAction) return await ShopCommand.RunAsync(parsed);
 Terminal.WriteError($"{ShopCommand.Describe(parsed.Errors)} See --help.");
 return ExitCode.WrongUsage;

@@ -33,6 +33,22 @@ internal static class ShopCommand
         return root;
     }
 
+    /// <summary>Runs a command.</summary>
+    /// <returns>Its exit code.</returns>
+    public static async Task<int> RunAsync(ParseResult parsed)
+    {
+        try
+        {
+            return await parsed.InvokeAsync(new() { EnableDefaultExceptionHandler = false });
+        }
+        catch (Exception unwritable) when (unwritable is IOException or UnauthorizedAccessException)
+        {
+            // Such as that of --help to a full disk.
+            Terminal.WriteError($"The output cannot be written: {unwritable.Message}");
+            return ExitCode.Refused;
+        }
+    }
+
     /// <summary>What is wrong with the arguments, on one line.</summary>
     public static string Describe(IEnumerable<ParseError> errors) => string.Join(' ', errors.Select(error => error.Message.ReplaceLineEndings(" "))
         .Select(message => message.Length <= ErrorMax ? message : $"{message.AsSpan(0, ErrorMax)}...").Distinct());

@@ -25,8 +25,17 @@ internal static class Terminal
 
     public static void WriteLine() => AnsiConsole.WriteLine();
 
-    /// <summary>Writes one line to standard error.</summary>
-    public static void WriteError(string text) => Console.Error.WriteLine(TerminalText.Escape(text));
+    /// <summary>Writes one line to standard error. Where that cannot be written, the exit code has to do.</summary>
+    public static void WriteError(string text)
+    {
+        try
+        {
+            Console.Error.WriteLine(TerminalText.Escape(text));
+        }
+        catch (Exception unwritable) when (unwritable is IOException or UnauthorizedAccessException)
+        {
+        }
+    }
 
     /// <summary>Writes to standard error which documents a list lacks.</summary>
     /// <param name="what">Such as "product".</param>

@@ -38,6 +38,13 @@ internal static class DoctorCommand
             Description = "The folder of Dapr's component files.",
             // ./shop sets it to the folder that ./run.sh has used last.
             DefaultValueFactory = _ => Environment.GetEnvironmentVariable("SHOP_COMPONENTS") is { Length: > 0 } folder ? folder : "components",
+            Validators =
+            {
+                result =>
+                {
+                    if (string.IsNullOrWhiteSpace(result.GetValueOrDefault<string>())) result.AddError("--components must be a folder, such as components.");
+                },
+            },
         };
         var doctor = new Command("doctor", """
             Check services, their sweeps and dead letters, sidecars, state store and broker, and print what is wrong and what to do. The store is

@@ -9,6 +9,9 @@ internal sealed class AppToken(AuthOptions options)
 {
     public const string Header = "dapr-api-token";
 
+    /// <summary>The app that calls through its sidecar. daprd adds it to a call from one app to another, and to nothing else.</summary>
+    public const string CallerHeader = "dapr-caller-app-id";
+
     private readonly byte[]? token = options.AppToken is { } text ? Encoding.UTF8.GetBytes(text) : null;
 
     /// <summary>False: any caller counts as the sidecar.</summary>

@@ -44,7 +44,7 @@ internal static class Authentication
         }
         services.AddAuthentication(Any)
             .AddPolicyScheme(Any, null, any => any.ForwardDefaultSelector = http =>
-                http.Request.Headers.Authorization.Count == 0 && http.Request.Headers.ContainsKey(AppHandler.CallerHeader) ? App : JwtBearerDefaults.AuthenticationScheme)
+                http.Request.Headers.Authorization.Count == 0 && http.Request.Headers.ContainsKey(AppToken.CallerHeader) ? App : JwtBearerDefaults.AuthenticationScheme)
             .AddScheme<AuthenticationSchemeOptions, AppHandler>(App, null)
             .AddJwtBearer(bearer => Configure(bearer, options));
     }
@@ -114,11 +114,9 @@ internal static class Authentication
     private sealed class AppHandler(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder, AppToken token)
         : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
     {
-        public const string CallerHeader = "dapr-caller-app-id";
-
         protected override Task<AuthenticateResult> HandleAuthenticateAsync() => Task.FromResult(
-            !token.IsSentWith(Request) ? AuthenticateResult.Fail($"Only the sidecar may say which app calls ({CallerHeader}).")
-            : Request.Headers[CallerHeader] is not [{ } appId] || appId.Contains(',') ? AuthenticateResult.Fail($"{CallerHeader} must be one app.")
+            !token.IsSentWith(Request) ? AuthenticateResult.Fail($"Only the sidecar may say which app calls ({AppToken.CallerHeader}).")
+            : Request.Headers[AppToken.CallerHeader] is not [{ } appId] || appId.Contains(',') ? AuthenticateResult.Fail($"{AppToken.CallerHeader} must be one app.")
             : AuthenticateResult.Success(new(new Caller(null, IsOperator: false, appId).ToPrincipal(App), App)));
     }
 }

@@ -19,7 +19,15 @@ internal static class HttpEndpoints
     public static async Task<string> ReadTextAsync(this HttpRequest http, CancellationToken ct)
     {
         using var body = new MemoryStream();
-        await http.Body.CopyToAsync(body, ct);
+        try
+        {
+            await http.Body.CopyToAsync(body, ct);
+        }
+        catch (IOException broken) when (broken is not BadHttpRequestException && !ct.IsCancellationRequested)
+        {
+            // Such as a chunk with a size that is no number.
+            throw new BadHttpRequestException($"The body cannot be read: {broken.Message}", broken);
+        }
         return StrictUtf8.GetString(body.GetBuffer().AsSpan(0, (int)body.Length));
     }
 }

@@ -32,6 +32,12 @@ namespace Saga.Hosting;
 /// <summary>Builds a service of the saga: gRPC with reflection and health, the sidecar, subscriptions, sweeps.</summary>
 public static class SagaHost
 {
+    /// <summary>
+    /// Bytes of a delivery, at most. What a sidecar takes as an event (4 MiB by default) is larger when it is delivered: in its envelope, and on the
+    /// dead-letter topic in JSON or base64. One that is refused for its size is lost. Kestrel's own limit is 30,000,000.
+    /// </summary>
+    private const int DeliveryMax = 28 * 1024 * 1024;
+
     /// <summary>Creates the builder of a service that listens on its gRPC port.</summary>
     /// <param name="appId">Its Dapr app id.</param>
     /// <param name="grpcPort">APP_PORT overrides it.</param>
@@ -71,7 +77,9 @@ public static class SagaHost
             grpc.Interceptors.Add<AppTokenInterceptor>();
             grpc.Interceptors.Add<RequestLimitInterceptor>();
             grpc.Interceptors.Add<ExceptionInterceptor>();
-        });
+        })
+            .AddServiceOptions<AppCallbackService>(callback => callback.MaxReceiveMessageSize = DeliveryMax)
+            .AddServiceOptions<AppCallbackAlphaService>(callback => callback.MaxReceiveMessageSize = DeliveryMax);
         builder.AddAuthentication(auth);
         services.AddSingleton<AppTokenInterceptor>();
         services.AddSingleton<RequestLimits>();
@@ -209,6 +217,7 @@ public static class SagaHost
     {
         app.UseProblemDetails();
         app.UseLoopbackHosts();
+        app.UseExactGrpcPaths();
         app.UseUnreadableRequests();
         app.MapGrpcService<AppHealthService>().AllowAnonymous();
         app.MapGrpcReflectionService().AllowAnonymous();
@@ -226,9 +235,11 @@ public static class SagaHost
     /// <returns>The exit code: 1 when a setting is wrong or a port is taken, with sentences on standard error.</returns>
     public static async Task<int> RunToExitAsync(Func<WebApplication> build)
     {
+        var hasStarted = false;
         try
         {
             await using var app = build();
+            app.Lifetime.ApplicationStarted.Register(() => hasStarted = true);
             if (!app.Services.GetRequiredService<AuthOptions>().IsJwt) SagaLog.CallersNotAuthenticated(app.Logger);
             var stopping = app.Lifetime.ApplicationStopping;
             try
@@ -252,6 +263,21 @@ public static class SagaHost
                 $"{taken.Message.TrimEnd('.')}. Stop the other process, or give this service another port (APP_PORT, HTTP_PORT).");
             return 1;
         }
+        catch (Exception wrong) when (!hasStarted && wrong is InvalidOperationException or FormatException or ArgumentException or IOException
+            or UnauthorizedAccessException or OverflowException or SocketException)
+        {
+            // Settings of .NET, ASP.NET Core or OpenTelemetry, which read their own.
+            await Console.Error.WriteLineAsync($"The service cannot start, because of a setting or of what it names: {Describe(wrong)}");
+            return 1;
+        }
+    }
+
+    /// <summary>The message, and those of what caused it.</summary>
+    private static string Describe(Exception wrong)
+    {
+        List<string> sentences = [];
+        for (var cause = wrong; cause is not null; cause = cause.InnerException) sentences.Add(cause.Message.ReplaceLineEndings(" "));
+        return string.Join(" Caused by: ", sentences.Distinct());
     }
 
     /// <summary>The JSON of stored documents: camelCase, enums by name, nulls left out.</summary>

@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Net.Http.Headers;
 
 namespace Saga.Hosting;
 
@@ -34,16 +35,22 @@ internal static class SameOrigin
         {
             return ProblemDetails.Create(StatusCodes.Status403Forbidden, "FOREIGN_ORIGIN", "A page of another site may not do this.");
         }
+        if (http.Headers.ContentEncoding is { Count: > 0 } encoding && encoding != "identity")
+        {
+            return ProblemDetails.Create(StatusCodes.Status415UnsupportedMediaType, "COMPRESSED", $"Content-Encoding '{encoding}' is not supported: send the body as it is.");
+        }
         return IsUtf8Json(http) ? null : ProblemDetails.Create(StatusCodes.Status415UnsupportedMediaType, "NOT_JSON",
             "The body must be JSON in UTF-8, and its content type say so: Content-Type: application/json.");
     }
 
     /// <summary>Null: it is not rejected.</summary>
     private static IResult? RejectHost(HttpRequest http) =>
-        http.HttpContext.Connection.LocalIpAddress is { } local && IPAddress.IsLoopback(local) && !LoopbackHosts.Contains(http.Host.Host)
+        http.HttpContext.Connection.LocalIpAddress is { } local && IPAddress.IsLoopback(local) && !LoopbackHosts.Contains(http.Host.Host, StringComparer.OrdinalIgnoreCase)
             ? ProblemDetails.Create(StatusCodes.Status403Forbidden, "FOREIGN_HOST", $"'{http.Host}' is not this machine; use localhost.")
             : null;
 
-    private static bool IsUtf8Json(HttpRequest http) => http.HasJsonContentType()
-        && (http.GetTypedHeaders().ContentType!.Charset is not { HasValue: true } charset || charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase));
+    private static bool IsUtf8Json(HttpRequest http) => http.HasJsonContentType() && http.GetTypedHeaders().ContentType!.Parameters
+        .Where(parameter => parameter.Name.Equals("charset", StringComparison.OrdinalIgnoreCase))
+        .Select(parameter => HeaderUtilities.RemoveQuotes(parameter.Value).ToString())
+        .All(charset => charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase));
 }

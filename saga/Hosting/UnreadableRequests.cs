@@ -13,13 +13,18 @@ internal static class UnreadableRequests
 {
     private const string Status = "grpc-status", Message = "grpc-message";
 
-    private static readonly string Unknown = Format(StatusCode.Unknown), InvalidArgument = Format(StatusCode.InvalidArgument);
+    private static readonly string Unknown = Format(StatusCode.Unknown), Internal = Format(StatusCode.Internal), InvalidArgument = Format(StatusCode.InvalidArgument);
+
+    /// <summary>What Grpc.AspNetCore says of bytes that are no message, or two. Spaces are not encoded.</summary>
+    private static readonly string[] Framing = ["Incomplete message", "Additional data after the message"];
 
     public static void UseUnreadableRequests(this WebApplication app) => app.Use(async (http, next) =>
     {
         await next(http);
         // A refusal without a response message is in the headers, which are not sent yet.
-        if (http.Response.HasStarted || http.Response.Headers[Status] != Unknown) return;
+        if (http.Response.HasStarted) return;
+        var status = http.Response.Headers[Status];
+        if (status != Unknown && (status != Internal || !Framing.Any(http.Response.Headers[Message].ToString().StartsWith))) return;
         http.Response.Headers[Status] = InvalidArgument;
         http.Response.Headers[Message] = GrpcMessage.Encode($"The bytes are not a request of {http.Request.Path}.");
     });

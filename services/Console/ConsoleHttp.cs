@@ -26,6 +26,7 @@ internal static class ConsoleHttp
     {
         var page = new FileServerOptions { FileProvider = new PhysicalFileProvider(Path.Combine(AppContext.BaseDirectory, "page")) };
         page.StaticFileOptions.OnPrepareResponse = file => SetHeaders(file.Context.Response.Headers);
+        app.UseProblemDetails();
         app.UseLoopbackHosts();
         // The page itself needs no token: it asks for one.
         app.UseFileServer(page);

@@ -48,6 +48,11 @@ catch (ConfigurationException problem)
     Console.Error.WriteLine(problem.Message);
     return 1;
 }
+catch (Exception problem) when (problem is ArgumentException or FormatException or IOException or UnauthorizedAccessException)
+{
+    Console.Error.WriteLine($"A file, a flag or an address in them cannot be used: {problem.Message.ReplaceLineEndings(" ")}");
+    return 1;
+}
 
 void Stop(PosixSignalContext signal)
 {

@@ -40,6 +40,7 @@ internal sealed record SidecarOptions(
     public string? Problem() =>
         AppId.Length == 0 ? "--app-id is missing."
         : AppId.Contains('.') ? $"The app id '{AppId}' contains a dot, which Dapr does not allow."
+        : new[] { AppPort, HttpPort, GrpcPort }.FirstOrDefault(port => port is < 0 or > 65535) is not 0 and var port ? $"A port must be 1 to 65535, not {port}."
         : AppPort != 0 && (AppPort == HttpPort || AppPort == GrpcPort)
             ? $"Port {AppPort} is given to the app {AppId} and to its sidecar; choose another for one of them."
         : AppPort != 0 && AppProtocol != "grpc"

@@ -18,7 +18,7 @@ internal sealed class SidecarServer(Sidecar sidecar) : IAsyncDisposable
     private const string DaprService = "/dapr.proto.runtime.v1.Dapr/";
 
     /// <summary>daprd's default for both protocols.</summary>
-    private const int MaxBodyBytes = 4 * 1024 * 1024;
+    internal const int MaxBodyBytes = 4 * 1024 * 1024;
 
     private WebApplication? app;
     private GrpcProxy? proxy;
@@ -71,6 +71,7 @@ internal sealed class SidecarServer(Sidecar sidecar) : IAsyncDisposable
     private void Listen(KestrelServerOptions kestrel)
     {
         kestrel.AddServerHeader = false;
+        // gRPC has its own limit, and answers it.
         kestrel.Limits.MaxRequestBodySize = null;
         kestrel.Limits.MinRequestBodyDataRate = null;
         kestrel.Limits.MinResponseDataRate = null;

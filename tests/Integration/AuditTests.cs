@@ -39,6 +39,14 @@ public sealed class AuditTests
     public void Negative_stock() => Breaks("stock adds up", () => (product.Available, product.Stocked) = (-1, 2));
 
     [Fact]
+    public void A_failed_order_that_is_settled_although_its_compensation_is_not_complete() => Breaks("a failed order holds nothing", () =>
+    {
+        (orders[2].Order.Status, orders[2].Order.FinalTime) = (OrderStatus.Failed, At(-1));
+        orders[2].Payment!.Status = PaymentStatus.Settled;
+        (account.Held, account.Spent) = (0, 3_500);
+    });
+
+    [Fact]
     public void Sums_of_several_large_holdings_do_not_overflow()
     {
         (product.Stocked, product.Available) = (long.MaxValue, long.MaxValue - 3);

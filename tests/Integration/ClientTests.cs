@@ -70,6 +70,27 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime, IDisposable
         Assert.Equal([field], GetDetail<BadRequest>(refused).FieldViolations.Select(violation => violation.Field));
     }
 
+    [Theory]
+    [InlineData("no message", new byte[0])]
+    [InlineData("half a prefix", new byte[] { 0, 0, 0 })]
+    [InlineData("less than its length", new byte[] { 0, 0, 0, 0, 9, 1 })]
+    [InlineData("two messages", new byte[] { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 })]
+    [InlineData("no request", new byte[] { 0, 0, 0, 0, 2, 255, 255 })]
+    public async Task A_body_that_is_not_one_message_is_an_invalid_argument(string what, byte[] body)
+    {
+        using var http = new HttpClient();
+        using var content = new ByteArrayContent(body) { Headers = { ContentType = new("application/grpc") } };
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"{shop.AddressOf("5001")}/shop.v1.OrderService/GetOrder") 
+        {
+            Content = content, Version = new(2, 0), VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
+        request.Headers.TE.Add(new("trailers"));
+        using var answer = await http.SendAsync(request);
+        await answer.Content.ReadAsByteArrayAsync();
+        var status = answer.Headers.TryGetValues("grpc-status", out var inHeaders) ? inHeaders.Single() : answer.TrailingHeaders.GetValues("grpc-status").Single();
+        Assert.True(status == "3", $"{what}: {status}");
+    }
+
     [Fact]
     public async Task All_field_violations_are_reported_together()
     {

@@ -83,6 +83,49 @@ public sealed class NewerDaprTests(NewerDaprShop shop)
     }
 
     [Theory]
+    [InlineData("dapr.proto.runtime.v1.appcallback", "ontopicevent")]
+    [InlineData("dapr.proto.runtime.v1.AppCallback", "OnTopicEvent/")]
+    [InlineData("DAPR.proto.runtime.v1.AppCallback", "OnBulkTopicEvent")]
+    [InlineData("shop.v1.participantservice", "reserve")]
+    [InlineData("SHOP.v1.ParticipantService", "Release")]
+    [InlineData("shop.v1.ParticipantService", "Release/")]
+    public async Task A_method_in_another_spelling_is_none(string service, string method)
+    {
+        var refused = await Assert.ThrowsAsync<RpcException>(() => shop.CallRawAsync("5002", service, method, []));
+        Assert.Equal(StatusCode.Unimplemented, refused.StatusCode);
+        Assert.Contains($"There is no method /{service}/{method}, but /", refused.Status.Detail);
+    }
+
+    [Fact]
+    public async Task No_app_may_deliver_an_event_to_another_through_the_sidecars()
+    {
+        using var channel = GrpcChannel.ForAddress(shop.AddressOf("50002"));
+        Metadata headers = new() { { "dapr-api-token", NewerDaprShop.ApiToken }, { "dapr-app-id", "orders" } };
+        var e = new TopicEventRequest { Topic = "payment-completed", Id = "x/payment-completed", PubsubName = "pubsub", Data = ByteString.CopyFromUtf8("{}") };
+        var single = await Assert.ThrowsAsync<RpcException>(async () => await new AppCallback.AppCallbackClient(channel).OnTopicEventAsync(e, headers));
+        var bulk = await Assert.ThrowsAsync<RpcException>(
+            async () => await new AppCallbackAlpha.AppCallbackAlphaClient(channel).OnBulkTopicEventAlpha1Async(new(), headers));
+        Assert.Equal((StatusCode.PermissionDenied, StatusCode.PermissionDenied), (single.StatusCode, bulk.StatusCode));
+        Assert.Contains("Events come from the broker", single.Status.Detail);
+    }
+
+    [Theory]
+    [InlineData(4_194_250, HttpStatusCode.NoContent)]
+    [InlineData(5_000_000, HttpStatusCode.RequestEntityTooLarge)]
+    public async Task An_event_that_the_sidecar_takes_becomes_a_dead_letter_however_large_it_is(int bytes, HttpStatusCode status)
+    {
+        var id = $"large-{Guid.CreateVersion7()}";
+        using var http = new HttpClient { DefaultRequestHeaders = { { "dapr-api-token", NewerDaprShop.ApiToken } } };
+        using var body = new StringContent($"\"{new string('x', bytes - 2)}\"", System.Text.Encoding.UTF8, "application/json");
+        // The answer may come before the body.
+        http.DefaultRequestHeaders.ExpectContinue = true;
+        using var answer = await http.PostAsync($"{shop.AddressOf("3501")}/v1.0/publish/pubsub/order-created?metadata.cloudevent.id={id}", body);
+        Assert.Equal(status, answer.StatusCode);
+        if (status != HttpStatusCode.NoContent) return;
+        await Poll.UntilAsync(async () => (await shop.Clients.DeadLetters[1].ListDeadLettersAsync(new() { PageSize = 1000 })).DeadLetters.Any(letter => letter.EventId == id));
+    }
+
+    [Theory]
     [InlineData("3502", "payment-completed")]
     [InlineData("3503", "order-created")]
     [InlineData("3504", "order-confirmed")]

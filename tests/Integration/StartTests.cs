@@ -46,6 +46,21 @@ public sealed class StartTests : IDisposable
         await AssertRefusedAsync(Run(""), "store.yaml", "line");
     }
 
+    [Theory]
+    [InlineData("redisHost\n      value: localhost:99999", "99999")]
+    [InlineData("redisHost\n      value: localhost:abc", "abc")]
+    public async Task A_Redis_that_cannot_be_is_reported(string host, string name)
+    {
+        Component(host);
+        await AssertRefusedAsync(Run(""), name);
+    }
+
+    [Theory]
+    [InlineData("    daprHTTPPort: 99999", "must be 1 to 65535, not 99999")]
+    [InlineData("    appPort: -1", "must be 1 to 65535, not -1")]
+    [InlineData("    env: {? [a, b] : c}", "a name is expected as the key of each value")]
+    public async Task A_value_that_no_run_can_have_is_reported(string field, string sentence) => await AssertRefusedAsync(Run(field), sentence);
+
     [Fact]
     public async Task A_missing_run_file_is_reported()
     {
@@ -86,6 +101,22 @@ public sealed class StartTests : IDisposable
         await using var orders = ChildProcess.Start("dotnet", [RunningShop.ProgramOf("Orders")], new Dictionary<string, string> { [name] = value });
         Assert.Equal(1, await orders.ExitAsync());
         Assert.StartsWith($"{name} ", Assert.Single(orders.Output.Trim().Split('\n')));
+    }
+
+    [Theory]
+    [InlineData("Logging__LogLevel__Default=Loud")]
+    [InlineData("OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_HEADERS=broken")]
+    [InlineData("Kestrel__Endpoints__More__Url=garbage")]
+    [InlineData("Kestrel__Endpoints__More__Url=http://localhost:99999")]
+    [InlineData("ASPNETCORE_PREFERHOSTINGURLS=true", "ASPNETCORE_URLS=https://localhost:PORT")]
+    public async Task A_wrong_setting_of_a_library_ends_in_a_sentence_too(params string[] settings)
+    {
+        var environment = settings.Select(setting => setting.Split('=', 2)).ToDictionary(pair => pair[0], pair => pair[1].Replace("PORT", $"{FreePort.Take()}"));
+        foreach (var variable in (string[])["APP_PORT", "HTTP_PORT"]) environment[variable] = $"{FreePort.Take()}";
+        await using var stock = ChildProcess.Start("dotnet", [RunningShop.ProgramOf("Stock")], environment);
+        Assert.Equal(1, await stock.ExitAsync());
+        Assert.Single(stock.Output.Split('\n'), line => line.StartsWith("The service cannot start, because of a setting or of what it names: ", StringComparison.Ordinal));
+        Assert.DoesNotContain("   at ", stock.Output);
     }
 
     [Theory]

@@ -44,6 +44,9 @@ public sealed class StrictHttpTests(RunningShop shop)
         { "a form", ["Content-Type: application/x-www-form-urlencoded"], "ORDER", 415, "Content-Type: application/json" },
         { "plain text", ["Content-Type: text/plain"], "ORDER", 415, "Content-Type: application/json" },
         { "another charset", ["Content-Type: application/json; charset=utf-16"], "ORDER", 415, "UTF-8" },
+        { "two charsets", ["Content-Type: application/json; charset=utf-8; charset=utf-16"], "ORDER", 415, "UTF-8" },
+        { "a charset without a value", ["Content-Type: application/json; charset"], "ORDER", 415, "UTF-8" },
+        { "a compressed body", [Json, "Content-Encoding: gzip"], "ORDER", 415, "gzip" },
         { "a foreign origin", [Json, "Origin: http://evil.example"], "ORDER", 403, "http://evil.example" },
         { "no origin", [Json, "Origin: null"], "ORDER", 403, "null" },
         { "two origins", [Json, "Origin: http://localhost", "Origin: http://evil.example"], "ORDER", 403, "evil.example" },
@@ -67,6 +70,22 @@ public sealed class StrictHttpTests(RunningShop shop)
         AssertProblem(await SendAsync("POST", $"/api/orders/choreography/{user}", [Json], [.. "{\"recipientName\":\""u8, 0xC3, 0x28, .. "\"}"u8]), 400, "UTF-8", "no UTF-8");
         var large = Encoding.UTF8.GetBytes($$"""{"recipientName":"{{new string('n', 300_000)}}"}""");
         AssertProblem(await SendAsync("POST", $"/api/orders/choreography/{user}", [Json], large), 413, "262144", "too large");
+    }
+
+    [Theory]
+    [InlineData("Content-Type: application/json; charset=\"utf-8\"", "localhost")]
+    [InlineData("Content-Type: application/json; charset=UTF-8", "LOCALHOST")]
+    public async Task What_is_written_otherwise_and_means_the_same_is_taken(string contentType, string host)
+    {
+        var answer = await SendAsync("POST", $"/api/orders/choreography/{user}", [contentType, $"Host: {host}"], "{}"u8.ToArray());
+        AssertProblem(answer, 400, "items", contentType);
+    }
+
+    [Theory, InlineData("zz"), InlineData("80000000"), InlineData("ffffffff"), InlineData("ffffffffffffffff")]
+    public async Task A_chunk_whose_size_is_none_is_refused(string size)
+    {
+        var head = $"POST /api/orders/choreography/{user} HTTP/1.1\r\nHost: localhost\r\n{Json}\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n{size}\r\n{{}}";
+        AssertProblem(await RawHttp.SendAsync(shop.Ports["8080"], Encoding.UTF8.GetBytes(head)), 400, "chunk", size);
     }
 
     [Fact]

@@ -45,6 +45,7 @@ public sealed class AuthOptionsTests : IDisposable
     [InlineData("Auth__JwksFile", "Auth:Mode=jwt", "Auth:Audience=shop", "APP_API_TOKEN=t")]
     [InlineData("not both", "Auth:Mode=jwt", "Auth:Audience=shop", "Auth:Issuer=i", "Auth:JwksFile=FILE", "Auth:Authority=https://login.example.com", "APP_API_TOKEN=t")]
     [InlineData("Auth__Authority", "Auth:Mode=jwt", "Auth:Audience=shop", "Auth:Authority=login.example.com", "APP_API_TOKEN=t")]
+    [InlineData("Auth__Authority must be https", "Auth:Mode=jwt", "Auth:Audience=shop", "Auth:Authority=http://login.example.com", "APP_API_TOKEN=t")]
     [InlineData("Auth__Issuer", "Auth:Mode=jwt", "Auth:Audience=shop", "Auth:JwksFile=FILE", "APP_API_TOKEN=t")]
     [InlineData("Auth__JwksFile", "Auth:Mode=jwt", "Auth:Audience=shop", "Auth:Issuer=i", "Auth:JwksFile=nowhere.json", "APP_API_TOKEN=t")]
     [InlineData("APP_API_TOKEN", "Auth:Mode=jwt", "Auth:Audience=shop", "Auth:Issuer=i", "Auth:JwksFile=FILE")]

@@ -21,7 +21,7 @@ internal readonly record struct PageCursor(string? OpenAfter, HistoryCursor? His
     {
         cursor = default;
         if (token.Length == 0) return true;
-        if (Guid.TryParseExact(token, "D", out _))
+        if (DocumentId.IsOfOrder(token))
         {
             cursor = new(token, null);
             return true;

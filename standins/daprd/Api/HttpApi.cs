@@ -5,6 +5,7 @@ using Daprd.Tracing;
 using Grpc.Core;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 
 namespace Daprd.Api;
@@ -29,6 +30,7 @@ internal sealed class HttpApi(Sidecar sidecar)
         using var span = sidecar.Spans.Start(http.Path, ActivityKind.Client, parent);
         try
         {
+            context.Features.Get<IHttpMaxRequestBodySizeFeature>()!.MaxRequestBodySize = SidecarServer.MaxBodyBytes;
             using var body = new MemoryStream();
             await http.Body.CopyToAsync(body, context.RequestAborted);
             const string Prefix = "metadata.";
@@ -37,6 +39,11 @@ internal sealed class HttpApi(Sidecar sidecar)
             await sidecar.Publisher.PublishAsync(new PublishRequest(
                 pubsub, Uri.UnescapeDataString(topic ?? ""), body.ToArray(), http.ContentType ?? "", metadata, span.Context));
             return Results.NoContent();
+        }
+        catch (BadHttpRequestException large)
+        {
+            span.Fail(large.Message);
+            return Results.Text(large.Message, statusCode: large.StatusCode);
         }
         catch (ApiException failure)
         {

@@ -61,7 +61,7 @@ internal sealed class YamlNodeRef
         if (node is not YamlMappingNode mapping) throw Error("a mapping of names to values is expected here");
         foreach (var (key, value) in mapping.Children)
         {
-            var name = ((YamlScalarNode)key).Value ?? "";
+            var name = key is YamlScalarNode text ? text.Value ?? "" : throw Error("a name is expected as the key of each value");
             if (!IsNull(value)) yield return (name, new YamlNodeRef(file, path.Length == 0 ? name : $"{path}.{name}", value));
         }
     }

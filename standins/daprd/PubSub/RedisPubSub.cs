@@ -32,7 +32,7 @@ internal sealed record RedisPubSubSettings(
         var processing = component.Duration("processingTimeout", DefaultProcessingTimeout);
         return new RedisPubSubSettings(
             component.Value("consumerID") is { Length: > 0 } id ? id : appId,
-            Math.Max(1, component.Integer("concurrency", 10)),
+            Math.Clamp(component.Integer("concurrency", 10), 1, 10_000),
             Math.Max(1, component.Integer("queueDepth", 100)),
             component.Integer("maxLenApprox", 0) is > 0 and var length ? length : null,
             processing,

@@ -28,6 +28,7 @@ internal static class Ports
     private static void Claim(RunApp app, int port, string field, Dictionary<int, string> used)
     {
         if (port == 0) return;
+        if (port is < 0 or > 65535) throw app.Source.Error($"the {field} of {app.AppId} must be 1 to 65535, not {port}");
         if (used.TryGetValue(port, out var other))
         {
             throw app.Source.Error($"port {port} is the {field} of {app.AppId} and the {other}; give one of them another port");

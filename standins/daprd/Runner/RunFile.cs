@@ -41,7 +41,7 @@ internal sealed record RunFile(List<RunApp> Apps)
         var file = Path.GetFullPath(Directory.Exists(path) ? Path.Combine(path, "dapr.yaml") : path);
         if (!File.Exists(file)) throw new ConfigurationException($"{file}: there is no such file.");
         var root = YamlNodeRef.Documents(file).FirstOrDefault() ?? throw new ConfigurationException($"{file}: the file is empty.");
-        if (root.Required("version").Integer() == 0) throw root.Required("version").Error("the version must be 1");
+        if (root.Required("version").Integer() != 1) throw root.Required("version").Error("the version must be 1");
         var common = root.Field("common");
         if (common is not null) WarnOfUnknown(common, Shared, warn);
         var apps = new List<RunApp>();
@@ -108,7 +108,8 @@ internal sealed record RunFile(List<RunApp> Apps)
 
         private static string Existing(YamlNodeRef node, string from)
         {
-            var path = Path.GetFullPath(node.Text(), from);
+            if (node.Text() is not { Length: > 0 } text || text.Contains('\0')) throw node.Error("a path is expected here");
+            var path = Path.GetFullPath(text, from);
             return Path.Exists(path) ? path : throw node.Error($"there is no {path}");
         }
     }

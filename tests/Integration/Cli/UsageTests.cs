@@ -187,6 +187,48 @@ public sealed class UsageTests
         }));
     }
 
+    [Theory]
+    [InlineData("orders", "8080"), InlineData("order show ORD-1", "50001")]
+    public async Task An_address_where_something_else_answers_is_named(string words, string what)
+    {
+        // Neither answers as gRPC does: one nothing but HTTP/1, the other nothing that is HTTP.
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        other.Start();
+        var answering = Task.Run(async () =>
+        {
+            while (true)
+            {
+                using var client = await other.AcceptTcpClientAsync();
+                await client.GetStream().WriteAsync(what == "8080" ? "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"u8.ToArray() : "-ERR unknown command\r\n"u8.ToArray());
+            }
+        });
+        var run = await CliRun.WithoutAddressesAsync([.. words.Split(' '), .. GetAddressOptions($"http://127.0.0.1:{((IPEndPoint)other.LocalEndpoint).Port}")]);
+        other.Stop();
+        await Assert.ThrowsAnyAsync<Exception>(() => answering);
+        Assert.Equal(3, run.Exit);
+        Assert.Contains("does not answer. Start it (./run.sh starts all), or say where it is with --orders.", Assert.Single(run.Error.Trim().Split('\n')));
+    }
+
+    [Theory, InlineData("schlüssel"), InlineData("a\nb"), InlineData("two words")]
+    public async Task A_token_that_is_none_is_named_and_not_printed(string token)
+    {
+        var run = await CliRun.RunAsync("dotnet", [RunningShop.ProgramOf("Shop"), "orders"], token);
+        Assert.Equal((2, "SHOP_TOKEN must be a token: at most 16384 visible ASCII characters."), (run.Exit, run.Error.Trim()));
+    }
+
+    [Theory]
+    [InlineData("product list --help >/dev/full", "The output cannot be written: No space left on device")]
+    [InlineData("completion bash >/dev/full", "The output cannot be written: No space left on device")]
+    [InlineData("nope 2>/dev/full", "")]
+    [InlineData("doctor --components ''", "--components must be a folder, such as components. See --help.")]
+    public async Task An_output_that_cannot_be_written_and_a_folder_without_a_name_end_in_a_sentence(string words, string sentence)
+    {
+        var run = await CliRun.RunAsync("bash", ["-c", $"dotnet '{RunningShop.ProgramOf("Shop")}' {words}"]);
+        Assert.InRange(run.Exit, 1, 2);
+        Assert.StartsWith(sentence, run.Error.Trim());
+        Assert.DoesNotContain("   at ", run.Output + run.Error);
+    }
+
     [Fact]
     public async Task A_call_that_could_not_be_sent_had_no_effect()
     {
