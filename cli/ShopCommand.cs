@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
 using Shop.Doctor;
 using Shop.Load;
@@ -35,8 +36,15 @@ internal static class ShopCommand
 
     /// <summary>Runs a command.</summary>
     /// <returns>Its exit code.</returns>
-    public static async Task<int> RunAsync(ParseResult parsed)
+    public static async Task<int> RunAsync(string[] args)
     {
+        // An id may begin with @, which would be the name of a file with arguments.
+        var parsed = Root().Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (parsed.Errors.Count > 0 && parsed.Action is ParseErrorAction)
+        {
+            Terminal.WriteError($"{Describe(parsed.Errors)} See --help.");
+            return ExitCode.WrongUsage;
+        }
         try
         {
             return await parsed.InvokeAsync(new() { EnableDefaultExceptionHandler = false });

@@ -56,7 +56,7 @@ public sealed class StartTests : IDisposable
     }
 
     [Theory]
-    [InlineData("    daprHTTPPort: 99999", "must be 1 to 65535, not 99999")]
+    [InlineData("    appPort: 99999", "must be 1 to 65535, not 99999")]
     [InlineData("    appPort: -1", "must be 1 to 65535, not -1")]
     [InlineData("    env: {? [a, b] : c}", "a name is expected as the key of each value")]
     public async Task A_value_that_no_run_can_have_is_reported(string field, string sentence) => await AssertRefusedAsync(Run(field), sentence);
