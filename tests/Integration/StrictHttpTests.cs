@@ -93,6 +93,7 @@ public sealed class StrictHttpTests(RunningShop shop)
     {
         AssertProblem(await SendAsync("GET", "/api/nothing", [], []), 404, "/api/nothing", "an unknown path");
         AssertProblem(await SendAsync("DELETE", $"/api/orders/choreography/{user}", [Json], []), 405, "POST", "an unknown method");
+        AssertProblem(await SendAsync("POST", "/api/orders/choreography", [Json], "{}"u8.ToArray()), 400, "The user is missing", "a forgotten user");
         AssertProblem(await SendAsync("GET", "/api/orders/ORD-1", [], []), 400, "ORD-1", "no order number");
         AssertProblem(await SendAsync("GET", $"/api/orders/{Guid.CreateVersion7()}", [], []), 404, "There is no order", "an unknown order");
         var old = await RawHttp.SendAsync(shop.Ports["8080"], "GET /api/nothing HTTP/1.0\r\nHost: localhost\r\n\r\n"u8.ToArray());

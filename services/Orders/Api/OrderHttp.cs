@@ -16,13 +16,13 @@ internal static class OrderHttp
     /// <summary>Bytes of a body, at most: an order of 100 items with the longest texts has a fifth of it.</summary>
     private const int BodyMax = 256 * 1024;
 
-    private const string IdempotencyKeyHeader = "Idempotency-Key";
+    private const string IdempotencyKeyHeader = "Idempotency-Key", Choreography = "choreography";
 
     public static void MapOrderHttp(this WebApplication app)
     {
         var api = app.MapGroup("/api/orders").AddEndpointFilter(SameOrigin.FilterAsync).AddEndpointFilter(RequestLimits.FilterRequestAsync)
             .RequireAuthorization(new AllowAttribute(Role.User)).WithTags("Orders");
-        api.MapPost("/choreography/{publicId}", PlaceAsync).WithMetadata(new RequestSizeLimitAttribute(BodyMax)).DescribePlaceOrder(IdempotencyKeyHeader);
+        api.MapPost($"/{Choreography}/{{publicId}}", PlaceAsync).WithMetadata(new RequestSizeLimitAttribute(BodyMax)).DescribePlaceOrder(IdempotencyKeyHeader);
         api.MapPost("/{publicId}", PayAsync).WithMetadata(new RequestSizeLimitAttribute(BodyMax)).DescribePayOrder(IdempotencyKeyHeader);
         api.MapGet("/{orderNumber}", GetAsync).DescribeGetOrder();
         api.MapMethods("/{orderNumber}", [HttpMethods.Head], GetAsync).ExcludeFromDescription();
@@ -37,7 +37,9 @@ internal static class OrderHttp
     /// <summary>Places an order and carries it out before the answer, participant by participant: orchestration.</summary>
     /// <param name="publicId">The user who orders and pays.</param>
     internal static Task<IResult> PayAsync(string publicId, HttpRequest http, PayOrderHandler paying, CancellationToken ct) =>
-        AnswerAsync(publicId, http, async (request, caller) =>
+        publicId == Choreography ? Task.FromResult(ProblemDetails.Create(StatusCodes.Status400BadRequest, "INVALID_ARGUMENT",
+            $"The user is missing: POST /api/orders/{Choreography}/{{publicId}} places an order, and /api/orders/{{publicId}} pays one."))
+        : AnswerAsync(publicId, http, async (request, caller) =>
         {
             var order = await paying.PayAsync(request, caller, ct);
             return order.Status == OrderStatus.Confirmed ? Created(order) : Refused(order);

@@ -48,8 +48,7 @@ internal sealed record CliRun(int Exit, string Output, string Error)
         var (output, error) = (new StringWriter(), new StringWriter());
         var exit = await Task.Run(() =>
         {
-            RunOutput.Out.Set(output);
-            RunOutput.Error.Set(error);
+            RunOutput.Redirect(output, error);
             return ShopCommand.RunAsync(words);
         }).WaitAsync(Timeout);
         return new(exit, $"{output}", $"{error}");

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Text;
 using Shop;
 
@@ -7,14 +6,18 @@ namespace Integration.Cli;
 /// <summary>Standard output, or standard error, of this process: each run of the command line in it writes to a writer of its own.</summary>
 internal sealed class RunOutput(TextWriter other) : TextWriter
 {
-    public static readonly RunOutput Out = new(System.Console.Out), Error = new(System.Console.Error);
+    private static readonly Lazy<(RunOutput Out, RunOutput Error)> Installed = new(Install);
 
     private readonly AsyncLocal<TextWriter?> writer = new();
 
     public override Encoding Encoding => Encoding.UTF8;
 
-    /// <summary>For what is written in this flow of control from now on.</summary>
-    public void Set(TextWriter own) => writer.Value = own;
+    /// <summary>Redirects what is written in this flow of control from now on.</summary>
+    public static void Redirect(TextWriter output, TextWriter error)
+    {
+        Installed.Value.Out.writer.Value = output;
+        Installed.Value.Error.writer.Value = error;
+    }
 
     public override void Write(char value) => (writer.Value ?? other).Write(value);
 
@@ -22,14 +25,13 @@ internal sealed class RunOutput(TextWriter other) : TextWriter
 
     public override void Write(char[] buffer, int index, int count) => (writer.Value ?? other).Write(buffer, index, count);
 
-    // The library for tables takes the output when it is first used.
-#pragma warning disable CA2255
-    [ModuleInitializer]
-    internal static void Install()
+    /// <summary>Before the first run: the library for tables takes the output when it is first used.</summary>
+    private static (RunOutput Out, RunOutput Error) Install()
     {
-        System.Console.SetOut(Out);
-        System.Console.SetError(Error);
+        var (all, errors) = (new RunOutput(System.Console.Out), new RunOutput(System.Console.Error));
+        System.Console.SetOut(all);
+        System.Console.SetError(errors);
         Terminal.Initialize();
+        return (all, errors);
     }
-#pragma warning restore CA2255
 }
