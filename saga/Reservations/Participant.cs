@@ -46,9 +46,9 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
     internal Participant(DocumentStore documents, ISidecar sidecar, Func<string, string> keyOf, OpenOrderLog openOrders, TimeProvider clock) =>
         (this.documents, this.sidecar, this.keyOf, this.openOrders, this.clock) = (documents, sidecar, keyOf, openOrders, clock);
 
-    /// <summary>Try: reserves all lines for the order, or none.</summary>
+    /// <summary>Try: reserves the lines one by one; when one is refused, those before it are released before it answers.</summary>
     /// <param name="refuse">Why a line cannot be taken from its document (null: there is no document). Null: it can.</param>
-    /// <returns>The one reservation of the order, now or from an earlier delivery: reserved, rejected, settled, or released, perhaps before it was made.</returns>
+    /// <returns>The one reservation of the order, now or from an earlier delivery: reserved, rejected, settled, or released; <c>WasReserved</c> is false if order-failed came first.</returns>
     /// <exception cref="UnprocessableEventException">
     /// There are no lines, or a line has no valid id, a negative amount, or the id of another, so that they could not be released or settled.
     /// </exception>

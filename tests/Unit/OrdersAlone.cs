@@ -11,7 +11,8 @@ internal sealed class OrdersAlone
 
     /// <param name="options">Null: the defaults.</param>
     /// <param name="beside">An instance with the same store. Null: it is alone.</param>
-    public OrdersAlone(SagaOptions? options = null, OrdersAlone? beside = null)
+    /// <param name="precheck">Null: no order is placed by a request.</param>
+    public OrdersAlone(SagaOptions? options = null, OrdersAlone? beside = null, PrecheckClient? precheck = null)
     {
         (World, Store) = beside is null ? (new(1), new()) : (beside.World, beside.Store);
         var sidecar = new SimulatedSidecar(World, Store, "orders", null, () => SidecarFaults.None, () => false, _ => { });
@@ -25,7 +26,7 @@ internal sealed class OrdersAlone
         Sweep.Visited += _ => BeforeVisit();
         Gauge = new(Orders, Sweep, World.Clock);
         Observer = new(Orders, Gauge, openOrders, sidecar, World.Clock, NullLoggerFactory.Instance);
-        Placing = new(Orders, sidecar, openOrders, null!, Gauge, options ?? Options, SagaSteps.Default, World.Clock);
+        Placing = new(Orders, sidecar, openOrders, precheck!, Gauge, options ?? Options, SagaSteps.Default, World.Clock);
     }
 
     public World World { get; }

@@ -1,3 +1,4 @@
+using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.Extensions.Configuration;
 using Orders;
@@ -35,6 +36,26 @@ public sealed class PrecheckClientTests
         Assert.Equal([4], stock.Calls);
     }
 
+    [Theory, InlineData(true), InlineData(false)]
+    public void A_retry_is_not_rejected_for_what_its_own_order_holds(bool sameContent)
+    {
+        var request = new Wire.PlaceOrderRequest { UserId = "u", IdempotencyKey = "k", Items = { new Wire.OrderItem { ProductId = "good", Quantity = 1 } } };
+        var id = OrderNumber.Derive("u", "k").ToString();
+        OrdersAlone? alone = null;
+        // The first call has placed the order, and Stock holds its last piece, after this one had looked for the order.
+        var stock = new Stock(_ =>
+        {
+            var placed = Hazards.ScriptedShop.OrderOf() with { Id = id, Content = sameContent ? Fingerprint.Of(request.ToByteArray()) : "other" };
+            alone!.Store.TryWrite($"orders||{Orders.Order.KeyOf(id)}", placed, "");
+            return StatusCode.OK;
+        });
+        var options = SagaOptions.Read(new(new ConfigurationBuilder().AddInMemoryCollection([new("Saga:Batching", "false")]).Build()));
+        alone = new(precheck: new(options, TimeProvider.System, stock, new Payments(), null!));
+        Task<Orders.Order> PlaceAsync() => alone.Placing.PlaceAsync(request, Caller.Anyone, SagaPattern.Choreography, default);
+        if (sameContent) Assert.Equal(id, alone.World.Run(PlaceAsync).Id);
+        else Assert.Equal(StatusCode.AlreadyExists, Assert.Throws<RejectedException>(() => alone.World.Run(PlaceAsync)).StatusCode);
+    }
+
     private static Task<Task<Wire.Product?>[]> LookUpAsync(Stock stock)
     {
         var client = new PrecheckClient(SagaOptions.Read(new(new ConfigurationBuilder().Build())), TimeProvider.System, stock, null!, null!);
@@ -44,6 +65,14 @@ public sealed class PrecheckClientTests
             await Task.WhenAny(Task.WhenAll(all));
             return all;
         });
+    }
+
+    /// <summary>Every user has 1,000,000 won.</summary>
+    private sealed class Payments : Wire.PaymentService.PaymentServiceClient
+    {
+        public override AsyncUnaryCall<Wire.BatchGetAccountsResponse> BatchGetAccountsAsync(Wire.BatchGetAccountsRequest request, CallOptions options) => new(
+            Task.FromResult(new Wire.BatchGetAccountsResponse { Accounts = { request.UserIds.Select(id => new Wire.Account { UserId = id, Balance = 1_000_000 }) } }),
+            Task.FromResult(Metadata.Empty), () => Status.DefaultSuccess, () => Metadata.Empty, () => { });
     }
 
     /// <summary>Knows every product but "absent".</summary>

@@ -4,7 +4,8 @@ namespace Orders;
 
 /// <summary>
 /// The decisions of Orders: from a stored order and an event to the next state and the events to publish. Pure, and idempotent: a duplicate
-/// changes nothing, and a duplicate answer publishes the event of a final order again, since the first delivery may have crashed before it published.
+/// changes nothing, and a duplicate success or failure publishes the event of a final order again, since the first delivery may have crashed before it
+/// published.
 /// </summary>
 /// <remarks>A line with "mutant: name" is broken on purpose by the mutation test of that name (tests/README.md).</remarks>
 internal static class OrderDecisions
@@ -22,7 +23,7 @@ internal static class OrderDecisions
     public static Decision<Order> StepSucceeded(Order? stored, Step step, string reference, DecisionContext at)
     {
         var order = Require(stored);
-        // A step that was not part of the saga when the order was placed: it is recorded, and undone with a failed order, and no confirmation waits for it.
+        // The order does not wait for this step. A closed one stays as it is; to another the answer is added, so that it also waits for its compensation.
         if (order[step] is null && (order.Status == OrderStatus.Confirmed || order.IsClosed)) return new(order, FinalEvent(order));
         var before = order[step] ?? StepRecord.Waiting(step);
         switch (before.State)
@@ -49,9 +50,9 @@ internal static class OrderDecisions
         };
     }
 
-    /// <summary>Payments has charged the order.</summary>
+    /// <summary>Payments holds the price of the order.</summary>
     /// <param name="amount">Won.</param>
-    /// <exception cref="UnprocessableEventException">Another amount than the order costs: it was not charged for this order.</exception>
+    /// <exception cref="UnprocessableEventException">Another amount than the order costs: it is not held for this order.</exception>
     public static Decision<Order> PaymentCompleted(Order? stored, string paymentId, long amount, DecisionContext at)
     {
         var order = Require(stored);
@@ -59,7 +60,7 @@ internal static class OrderDecisions
             $"Payments says that {amount} won were charged for order {order.Id}, which costs {order.Amounts.Final}.");
     }
 
-    /// <summary>Coupons has used the coupon of the order.</summary>
+    /// <summary>Coupons holds the coupon of the order.</summary>
     /// <exception cref="UnprocessableEventException">The order has another coupon, or none.</exception>
     public static Decision<Order> CouponUsed(Order? stored, string couponId, DecisionContext at)
     {

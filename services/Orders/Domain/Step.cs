@@ -59,6 +59,9 @@ internal sealed record SagaSteps(ImmutableArray<Step> All)
         return names is null ? Default : Of(names);
     }
 
+    /// <summary>True: the app is a participant now, or one with events of its own, which goes on holding for orders that do not name its step.</summary>
+    public bool Has(string appId) => All.Any(step => step.Name == appId) || !Step.Of(appId).HasSharedEvents;
+
     /// <param name="userCouponId">Null: the order has no coupon, and that step is done.</param>
     public ImmutableArray<StepRecord> For(string? userCouponId, DateTimeOffset placed) =>
         [.. All.Select(step => step == Step.Coupon && userCouponId is null ? StepRecord.NotRequired(step, placed) : StepRecord.Waiting(step))];

@@ -32,21 +32,19 @@ internal sealed class PlaceOrderHandler(
         caller.MustBe("user_id", request.UserId);
         var content = Fingerprint.Of(request.ToByteArray());
         Guid? derived = request.IdempotencyKey.Length > 0 ? OrderNumber.Derive(request.UserId, KeyOf(request, caller, pattern)) : null;
-        if (derived is { } known)
-        {
-            step?.SetOrder(known.ToString());
-            if ((await sidecar.ReadAsync<Order>(Order.KeyOf(known.ToString()), ct)).Value is { Status: not OrderStatus.Abandoned } stored)
-            {
-                if (stored.Content != content) throw new RejectedException(Rejection.KeyReused(request.IdempotencyKey));
-                return await orders.PlaceAsync(stored, null, ct);
-            }
-        }
+        if (derived is { } known) step?.SetOrder(known.ToString());
+        if (await FindPlacedAsync(derived, content, request.IdempotencyKey, ct) is { } stored) return await orders.PlaceAsync(stored, null, ct);
 
         using var entry = openOrderGauge.TryEnter(request.UserId, options.OpenOrdersMax, options.OpenOrdersPerUserMax)
             ?? throw new RejectedException(IsOverLimit ? OverLimit : Rejection.Exhausted(
                 $"User '{request.UserId}' has {options.OpenOrdersPerUserMax} open orders, as many as one user may have", RetryAfter));
         var quote = await QuoteAsync(request, ct);
-        if (!request.SkipPrecheck && !quote.Problems.IsEmpty) throw new RejectedException(Rejection.Precondition(quote.Problems));
+        if (!request.SkipPrecheck && !quote.Problems.IsEmpty)
+        {
+            // A concurrent call with the same key may have placed the order meanwhile, and what is missing is what that holds.
+            return await FindPlacedAsync(derived, content, request.IdempotencyKey, ct) is { } placed ? await orders.PlaceAsync(placed, null, ct)
+                : throw new RejectedException(Rejection.Precondition(quote.Problems));
+        }
 
         var at = orders.Now();
         var id = derived ?? Guid.CreateVersion7(at.Now);
@@ -75,6 +73,15 @@ internal sealed class PlaceOrderHandler(
             // The deadline passed between tracking and storing, and a sweep has given the id up.
             tombstone = order;
         }
+    }
+
+    /// <param name="derived">The order's id. Null: the request has no key.</param>
+    /// <returns>Null: no order was placed with the key.</returns>
+    /// <exception cref="RejectedException">One was, with other content.</exception>
+    private async Task<Order?> FindPlacedAsync(Guid? derived, string content, string idempotencyKey, CancellationToken ct)
+    {
+        if (derived is null || (await sidecar.ReadAsync<Order>(Order.KeyOf($"{derived}"), ct)).Value is not { Status: not OrderStatus.Abandoned } stored) return null;
+        return stored.Content == content ? stored : throw new RejectedException(Rejection.KeyReused(idempotencyKey));
     }
 
     /// <summary>A key of PlaceOrder is another one for PayOrder. No key has a line break.</summary>

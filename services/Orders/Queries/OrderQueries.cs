@@ -22,10 +22,6 @@ internal sealed class OrderQueries(OrderStore orders, Orchestrator orchestrator,
             : throw new RejectedException(Rejection.NotFound("order", idOrNumber));
     }
 
-    /// <summary>True: there is such an order, and it has this step, removed or not.</summary>
-    public async Task<bool> HasStepAsync(string idOrNumber, string name, CancellationToken ct) => OrderNumber.TryParse(idOrNumber, out var id, out _)
-        && (await sidecar.ReadAsync<Order>(Order.KeyOf(id.ToString()), ct)).Value?.Steps.Any(step => step.Name == name) == true;
-
     /// <summary>Streams an order that the caller may see: now, at every change, and at least twice a second, until it is closed.</summary>
     public async IAsyncEnumerable<Order> WatchAsync(string orderId, [EnumeratorCancellation] CancellationToken ct)
     {
