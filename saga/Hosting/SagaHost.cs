@@ -58,6 +58,8 @@ public static class SagaHost
         foreach (var variable in Exporters.EndpointVariables) settings.Url(variable, "http://localhost:4317");
         settings.ThrowIfInvalid();
         SingleLineFormatter.Add(builder);
+        // What a handler throws is logged by ExceptionInterceptor. The rest are requests that are broken, or whose client has gone.
+        builder.Logging.AddFilter("Grpc.AspNetCore.Server.ServerCallHandler", LogLevel.Critical);
         builder.WebHost.UseKestrelCore();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
