@@ -15,13 +15,13 @@ internal sealed class AppTokenInterceptor(AppToken token) : Interceptor
     public override Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
         TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
     {
-        var headers = context.GetHttpContext().Request;
-        if (IsEvent(context.Method) && headers.Headers.ContainsKey(AppToken.CallerHeader))
+        var http = context.GetHttpContext().Request;
+        if (IsEvent(context.Method) && http.Headers.ContainsKey(AppToken.CallerHeader))
         {
             throw new RpcException(new Status(StatusCode.PermissionDenied,
                 "Events come from the broker: no app may deliver one to another, whose sidecar would not look at the scopes of its topic."));
         }
-        if (token.IsSet && (IsEvent(context.Method) || IsOrder(context.Method)) && !token.IsSentWith(headers))
+        if (token.IsSet && (IsEvent(context.Method) || IsOrder(context.Method)) && !token.IsSentWith(http))
         {
             throw new RpcException(new Status(StatusCode.Unauthenticated,
                 $"Only the sidecar may deliver events and orders: {AppToken.Header} must be the APP_API_TOKEN of this service, which the sidecar has to be started with too."));
