@@ -133,6 +133,7 @@ public sealed class ProcessFuzzTests(EmbeddedShop shop)
 
     private async Task<string> CallAsync(Mutator mutator, Random random)
     {
+        if (mutator.Happens(0.03)) return await CallMisspeltAsync(mutator);
         if (mutator.Happens(0.05)) return await CallAsync(mutator.Pick(Services), AppCallback.Descriptor.FindMethodByName("OnTopicEvent"), CreateDelivery(mutator, random));
         var (port, service) = mutator.Pick<(string, ServiceDescriptor)>(
         [
@@ -144,6 +145,18 @@ public sealed class ProcessFuzzTests(EmbeddedShop shop)
         var method = mutator.Pick(service.Methods.ToArray());
         var valid = CreateValid(method.InputType, random);
         return await CallAsync(port, method, Break(valid, mutator));
+    }
+
+    /// <summary>A method in another spelling, which routing would take, is none.</summary>
+    private async Task<string> CallMisspeltAsync(Mutator mutator)
+    {
+        var method = mutator.Pick([.. AppCallback.Descriptor.Methods, .. ParticipantReflection.Descriptor.Services[0].Methods, .. DeadLettersReflection.Descriptor.Services[0].Methods]);
+        var (service, name) = (method.Service.FullName, method.Name);
+        (service, name) = mutator.Pick<(string, string)>(
+            [(service, $"{name}/"), (service, name.ToLowerInvariant()), (service.ToUpperInvariant(), name), ($"{char.ToUpperInvariant(service[0])}{service[1..]}", name)]);
+        var refused = await Assert.ThrowsAsync<RpcException>(() => shop.CallRawAsync(mutator.Pick(Services[1..]), service, name, []));
+        Assert.True(refused.StatusCode == StatusCode.Unimplemented, $"/{service}/{name} answered {refused.Status}");
+        return $"{refused.StatusCode}";
     }
 
     private async Task<string> CallAsync(string port, MethodDescriptor method, byte[] request)
