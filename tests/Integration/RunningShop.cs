@@ -82,9 +82,12 @@ public class RunningShop : IAsyncLifetime
 
     public string AddressOf(string port) => $"http://localhost:{Ports[port]}";
 
+    /// <summary>Started by ./test.sh, the programs are those that ReadyToRun has compiled ahead of time, where it has.</summary>
     public static string ProgramOf(string project)
     {
         var program = Path.Combine(Bin, project, Configuration, $"{project}.dll");
+        var compiled = Path.Combine(Bin, project, $"{Configuration}_r2r", $"{project}.dll");
+        if (System.Environment.GetEnvironmentVariable("READY_TO_RUN") is { Length: > 0 } && File.Exists(compiled)) return compiled;
         // The stand-in for daprd is not part of the solution.
         return File.Exists(program) ? program : throw new FileNotFoundException($"{program} is missing: build it with 'dotnet build standins/daprd -c Release'.");
     }
