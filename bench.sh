@@ -6,6 +6,8 @@
 #   ./bench.sh --overload   twice the orders that it can take, for a minute: does the throughput hold, and is nothing lost? two minutes
 #   ./bench.sh --growth     does an order cost more when there is ten times as much of everything? six minutes
 #   ./bench.sh --instances 2   with two instances of each service
+#   ./bench.sh --daprd PATH    with a real daprd beside each service, instead of the stand-in
+#   ./bench.sh --peer FOLDER   first the same shop built on something else, by FOLDER/run-peer.sh, then this one; prints the ratios
 #   ./bench.sh compare      choreography and orchestration in one run: load, a slow participant, one that is down; five minutes
 #   ./bench.sh --help       the other options
 set -euo pipefail

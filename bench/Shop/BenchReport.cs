@@ -8,9 +8,10 @@ namespace Bench;
 /// <param name="FirstAnswerSeconds">From the start of the runner to the response to the first order.</param>
 /// <param name="FloorPerSecond">Sagas per second of <see cref="Floor"/>. 0: not measured.</param>
 /// <param name="Memory">Empty: not measured.</param>
+/// <param name="Peer">The first of <paramref name="Results"/>, by a peer. Empty: not measured.</param>
 internal sealed record BenchReport(
     double Load, double FirstAnswerSeconds, double FloorPerSecond, IReadOnlyList<PhaseResult> Results, IReadOnlyDictionary<string, double> MegabytesResident,
-    IReadOnlyList<MemorySample> Memory, RedisSize RedisSize, IReadOnlyList<Invariant> Invariants)
+    IReadOnlyList<MemorySample> Memory, RedisSize RedisSize, IReadOnlyList<Invariant> Invariants, IReadOnlyList<PeerResult> Peer)
 {
     public void Print()
     {
@@ -38,6 +39,7 @@ internal sealed record BenchReport(
                 $"{(invariant.Holds ? "holds " : invariant.State == InvariantState.Broken ? "BROKEN" : "under way")} {invariant.Name}: {invariant.Sums}");
             foreach (var one in invariant.Discrepancies.Take(5)) Console.WriteLine($"       {one.What}");
         }
+        if (Peer.Count > 0) Bench.Peer.Print(Peer, Results);
         Console.WriteLine($"Started, and the first order answered, in {FirstAnswerSeconds:N1} s.");
         Console.WriteLine($"Load of the machine before: {Load}.");
     }
@@ -47,10 +49,11 @@ internal sealed record BenchReport(
         var names = Results.SelectMany(result => of(result).Keys).Distinct()
             .Where(name => Results.Any(result => of(result).GetValueOrDefault(name) >= 0.005))
             .Order().ToArray();
-        Console.WriteLine($"{title,-44}{string.Concat(names.Select(name => $"{name,12}"))}");
+        var widths = names.Select(name => Math.Max(12, name.Length + 2)).ToArray();
+        Console.WriteLine($"{title,-44}{string.Concat(names.Zip(widths, (name, width) => name.PadLeft(width)))}");
         foreach (var result in Results)
         {
-            Console.WriteLine($"{result.Name,-44}{string.Concat(names.Select(name => $"{of(result).GetValueOrDefault(name),12:N2}"))}");
+            Console.WriteLine($"{result.Name,-44}{string.Concat(names.Zip(widths, (name, width) => $"{of(result).GetValueOrDefault(name):N2}".PadLeft(width)))}");
         }
         Console.WriteLine();
     }

@@ -36,22 +36,25 @@ internal sealed class BenchRun : IAsyncDisposable
     /// <param name="overload">See there.</param>
     /// <param name="slowPayments">See there.</param>
     /// <param name="instances">See there.</param>
-    public static async Task<BenchRun> StartAsync(TimeSpan measured, bool traces, bool overload, bool slowPayments = false, int instances = 1)
+    /// <param name="daprd">See there.</param>
+    public static async Task<BenchRun> StartAsync(
+        TimeSpan measured, bool traces, bool overload, bool slowPayments = false, int instances = 1, string? daprd = null)
     {
         var load = double.Parse(File.ReadAllText("/proc/loadavg").Split(' ')[0]);
-        var shop = await ShopUnderTest.StartAsync(Directory.GetCurrentDirectory(), traces, overload, slowPayments, instances);
+        var shop = await ShopUnderTest.StartAsync(Directory.GetCurrentDirectory(), traces, overload, slowPayments, instances, daprd);
         Log($"started, and the first order answered, in {shop.FirstAnswer.TotalSeconds:N1} s");
         return new(shop, CompletionListener.Start(await shop.ConnectRedisAsync()), measured, load);
     }
 
-    public async Task RunLoadsAsync(int[] customers, bool alsoHotAndBurst)
+    /// <param name="preheat">Before the first measurement, at 128 in flight.</param>
+    public async Task RunLoadsAsync(int[] customers, bool alsoHotAndBurst, TimeSpan preheat)
     {
         await FillAsync(1);
+        if (preheat > TimeSpan.Zero) await phases.ClosedLoopAsync("preheat", BusyInFlight, hot: false, preheat, TimeSpan.FromSeconds(1));
         foreach (var count in customers) await ClosedLoopAsync($"{count} in flight", count);
+        if (alsoHotAndBurst) await ClosedLoopAsync("128 in flight, one hot product", BusyInFlight, hot: true);
         await MeasureFloorAsync();
-        if (!alsoHotAndBurst) return;
-        await ClosedLoopAsync("128 in flight, one hot product", BusyInFlight, hot: true);
-        await BurstAsync(20_000);
+        if (alsoHotAndBurst) await BurstAsync(20_000);
     }
 
     /// <summary>Compares choreography and orchestration.</summary>
@@ -112,7 +115,13 @@ internal sealed class BenchRun : IAsyncDisposable
         Print(overload.Result);
         Console.WriteLine($"  placed {overload.Placed:N0}, rejected {overload.Rejected:N0} (RESOURCE_EXHAUSTED), otherwise failed {overload.Failed:N0}");
         Console.WriteLine($"  sagas/s in each sixth: {string.Join(", ", overload.PerSixth.Select(sixth => $"{sixth:N0}"))}");
-        Console.WriteLine($"  {overload.Result.SagasPerSecond / best:P0} of the best; all that were placed had ended {overload.Drained.TotalSeconds:N1} s later");
+        Console.WriteLine($"  all that were placed had ended {overload.Drained.TotalSeconds:N1} s later");
+        await ClosedLoopAsync("128 in flight, afterwards", BusyInFlight);
+        await ClosedLoopAsync("256 in flight, afterwards", 2 * BusyInFlight);
+        // The speed of a machine drifts by a tenth within minutes.
+        var after = results.TakeLast(2).Max(result => result.SagasPerSecond);
+        var sagas = overload.Result.SagasPerSecond;
+        Console.WriteLine($"  overload: {sagas / best:P0} of the best before it, {sagas / after:P0} of the best after it, {2 * sagas / (best + after):P0} of their mean");
     }
 
     /// <summary>Samples the memory of each process at every tenth of the orders.</summary>
@@ -128,8 +137,9 @@ internal sealed class BenchRun : IAsyncDisposable
         }
     }
 
+    /// <param name="peer">What a peer has done with the same loads, in the same order. Empty: none was run.</param>
     /// <returns>All invariants hold, and traces were sent if they were on.</returns>
-    public async Task<bool> ReportAsync(bool json)
+    public async Task<bool> ReportAsync(bool json, IReadOnlyList<PeerResult> peer)
     {
         var megabytes = ResourceCounters.ReadResidentMegabytes(shop);
         var redisSize = await RedisSize.ReadAsync(shop.Redis);
@@ -142,7 +152,7 @@ internal sealed class BenchRun : IAsyncDisposable
         }
         var invariants = await AuditRunner.RunAsync(shop.Clients, TimeSpan.FromSeconds(60), _ => { }, default);
 
-        var report = new BenchReport(load, shop.FirstAnswer.TotalSeconds, floorPerSecond, results, megabytes, memory, redisSize, invariants);
+        var report = new BenchReport(load, shop.FirstAnswer.TotalSeconds, floorPerSecond, results, megabytes, memory, redisSize, invariants, peer);
         report.Print();
         var file = Path.Combine("artifacts", "bench.json");
         await File.WriteAllTextAsync(file, JsonSerializer.Serialize(report, ReportJson));

@@ -21,19 +21,48 @@ var overload = new Option<bool>("--overload")
 };
 var traces = new Option<bool>("--traces") { Description = "Trace every order, and send the spans to a collector that drops them." };
 var instances = new Option<int?>("--instances") { Description = "Instances of each service. Default: 1." };
+var peer = new Option<string?>("--peer")
+{
+    Description = "A folder with a script run-peer.sh that measures the same shop built on something else: it runs first, and the report has the ratios.",
+};
+var daprd = new Option<string?>("--daprd") { Description = "The program of a real daprd, to run beside each service. Default: the stand-in." };
 var json = new Option<bool>("--json") { Description = "Print the report as JSON too; it is in artifacts/bench.json in any case." };
-var bench = new RootCommand("Measures the whole system.") { inFlight, seconds, quick, growth, orders, overload, traces, instances, json };
+var bench = new RootCommand("Measures the whole system.") { inFlight, seconds, quick, growth, orders, overload, traces, instances, peer, daprd, json };
 bench.SetAction(async parsed =>
 {
     int[] customers = parsed.GetValue(inFlight) is { Length: > 0 } given ? given : parsed.GetValue(quick) ? [1, 128] : [1, 16, 128];
     var measured = TimeSpan.FromSeconds(parsed.GetValue(overload) ? 15 : parsed.GetValue(seconds) ?? (parsed.GetValue(quick) ? 5 : 20));
-    await using var run = await BenchRun.StartAsync(
-        measured, parsed.GetValue(traces), parsed.GetValue(overload), instances: Math.Max(1, parsed.GetValue(instances) ?? 1));
+    if (parsed.GetValue(daprd) is { } program && !File.Exists(program)) return await FailAsync($"--daprd: there is no program {program}.");
+    if (parsed.GetValue(peer) is not null && (parsed.GetValue(growth) || parsed.GetValue(overload) || parsed.GetValue(orders) > 0))
+    {
+        return await FailAsync("--peer: a peer has the loads in flight only, not --growth, --overload or --orders.");
+    }
+    IReadOnlyList<PeerResult> peers = [];
+    try
+    {
+        if (parsed.GetValue(peer) is { } folder) peers = await Peer.RunAsync(folder, customers, hot: !parsed.GetValue(quick), measured);
+    }
+    catch (InvalidOperationException problem)
+    {
+        return await FailAsync(problem.Message);
+    }
+    BenchRun started;
+    try
+    {
+        started = await BenchRun.StartAsync(
+            measured, parsed.GetValue(traces), parsed.GetValue(overload), instances: Math.Max(1, parsed.GetValue(instances) ?? 1), daprd: parsed.GetValue(daprd));
+    }
+    catch (Exception problem) when (problem is InvalidOperationException or TimeoutException)
+    {
+        return await FailAsync($"The shop did not start. {problem.Message}");
+    }
+    await using var run = started;
     if (parsed.GetValue(growth)) await run.RunGrowthAsync();
     else if (parsed.GetValue(orders) is > 0 and var many) await run.RunMemoryAsync(many);
     else if (parsed.GetValue(overload)) await run.RunOverloadAsync(TimeSpan.FromSeconds(parsed.GetValue(seconds) ?? 60));
-    else await run.RunLoadsAsync(customers, alsoHotAndBurst: !parsed.GetValue(quick));
-    return await run.ReportAsync(parsed.GetValue(json)) ? 0 : 1;
+    // A peer is measured warm.
+    else await run.RunLoadsAsync(customers, alsoHotAndBurst: !parsed.GetValue(quick), TimeSpan.FromSeconds(peers.Count > 0 ? 45 : 0));
+    return await run.ReportAsync(parsed.GetValue(json), peers) ? 0 : 1;
 });
 var compare = new Command("compare", "Compares choreography and orchestration in one run: 1, 16 and 128 in flight, a slow participant, one that is down.")
 {
@@ -45,4 +74,11 @@ compare.SetAction(async parsed =>
     return await run.CompareAsync(parsed.GetValue(json)) ? 0 : 1;
 });
 bench.Add(compare);
+
+static async Task<int> FailAsync(string problem)
+{
+    await Console.Error.WriteLineAsync(problem);
+    return 1;
+}
+
 return await bench.Parse(args).InvokeAsync();

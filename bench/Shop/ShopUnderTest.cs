@@ -17,6 +17,8 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     /// <summary>The build configuration of this bench, and of the programs that it measures.</summary>
     private static readonly string Configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
 
+    private static readonly string[] Problems = ["warn:", "fail:", "crit:", "level=warning", "level=error", "level=fatal"];
+
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("bench-");
 
     /// <summary>Of each instance of the services.</summary>
@@ -26,7 +28,12 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     /// <summary>Of Payments behind <see cref="PaymentsLink"/>.</summary>
     private readonly int paymentsPort = FreePort.Take();
     private Process? redis;
+
+    /// <summary>The stand-in, which starts the services. Null: each has a real daprd.</summary>
     private Process? runner;
+
+    /// <summary>The services and their real daprd, by name. Empty with the stand-in.</summary>
+    private readonly Dictionary<string, Process> started = [];
     private TraceSink? sink;
 
     /// <summary>In front of Payments. Null: its sidecar calls it directly.</summary>
@@ -66,7 +73,10 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     /// <param name="overload">With the limits and timeouts that a shop has by default, also for a burst.</param>
     /// <param name="slowPayments">With a <see cref="PaymentsLink"/>.</param>
     /// <param name="instances">Of each service.</param>
-    public static async Task<ShopUnderTest> StartAsync(string root, bool traces, bool overload, bool slowPayments, int instances)
+    /// <param name="daprd">The program of a real daprd, which then runs beside each service. Null: the stand-in.</param>
+    /// <exception cref="InvalidOperationException">A process has ended; its own output says why.</exception>
+    /// <exception cref="TimeoutException">A service is not ready after a minute.</exception>
+    public static async Task<ShopUnderTest> StartAsync(string root, bool traces, bool overload, bool slowPayments, int instances, string? daprd)
     {
         var shop = new ShopUnderTest(instances);
         if (traces) shop.sink = new(FreePort.Take());
@@ -79,14 +89,16 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         {
             await shop.StartRedisAsync();
             var begun = Stopwatch.GetTimestamp();
-            shop.StartRunner(root, overload, slowPayments);
+            shop.WriteComponents(root, daprd);
+            if (daprd is null) shop.StartRunner(root, overload, slowPayments);
+            else shop.StartWith(daprd, root, overload);
             if (slowPayments) await shop.StartPaymentsLinkAsync();
             shop.AllClients =
             [
                 .. Enumerable.Range(0, instances).Select(at => new ShopClients(
                     shop.GetAddress("5001", at), shop.GetAddress("5002", at), shop.GetAddress("5003", at), shop.GetAddress("5004", at))),
             ];
-            foreach (var clients in shop.AllClients) await clients.WaitUntilReadyAsync(TimeSpan.FromSeconds(60), default);
+            await shop.WaitUntilReadyAsync();
             await shop.PlaceFirstAsync();
             shop.FirstAnswer = Stopwatch.GetElapsedTime(begun);
             shop.Processes = shop.FindProcesses();
@@ -117,7 +129,7 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     public async Task<IConnectionMultiplexer> ConnectRedisAsync() => await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{redisPort},allowAdmin=true,asyncTimeout=30000,protocol=resp2");
 
     /// <summary>In the order in which they are stopped.</summary>
-    private IEnumerable<Process> Started => new[] { runner, redis }.OfType<Process>();
+    private IEnumerable<Process> Started => new[] { runner }.Concat(started.Values).Append(redis).OfType<Process>();
 
     /// <summary>SIGTERM: the runner stops its services.</summary>
     private static void Terminate(Process process)
@@ -146,6 +158,20 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         PaymentsLink = new(ports[0]["5003"], paymentsPort);
     }
 
+    /// <exception cref="InvalidOperationException">A process has ended.</exception>
+    /// <exception cref="TimeoutException">A service is not ready after a minute.</exception>
+    private async Task WaitUntilReadyAsync()
+    {
+        var ready = Task.WhenAll(AllClients.Select(clients => clients.WaitUntilReadyAsync(TimeSpan.FromSeconds(60), default)));
+        if (await Task.WhenAny([ready, .. Started.Select(process => process.WaitForExitAsync())]) != ready)
+        {
+            var ended = Started.First(process => process.HasExited);
+            throw new InvalidOperationException(
+                $"{started.FirstOrDefault(one => one.Value == ended).Key ?? (ended == redis ? "redis-server" : "The stand-in for daprd")} has ended with exit code {ended.ExitCode}.");
+        }
+        await ready;
+    }
+
     private async Task PlaceFirstAsync()
     {
         await Task.WhenAll(
@@ -171,7 +197,7 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         throw new InvalidOperationException("redis-server did not start.");
     }
 
-    private void StartRunner(string root, bool overload, bool slowPayments)
+    private void WriteComponents(string root, string? daprd)
     {
         var components = folder.CreateSubdirectory("components").FullName;
         foreach (var file in Directory.EnumerateFiles(Path.Combine(root, "components")))
@@ -180,8 +206,22 @@ internal sealed class ShopUnderTest : IAsyncDisposable
             text = sink is null
                 ? text.Replace("samplingRate: \"1\"", "samplingRate: \"0\"")
                 : text.Replace("http://localhost:9411/api/v2/spans", sink.Endpoint);
+            if (daprd is not null && Path.GetFileName(file) == "config.yaml") text = RealDaprd.WithNameResolution(text, folder);
             File.WriteAllText(Path.Combine(components, Path.GetFileName(file)), text);
         }
+    }
+
+    private void StartWith(string daprd, string root, bool overload)
+    {
+        foreach (var (at, own) in ports.Index())
+        {
+            var processes = RealDaprd.GetProcesses(daprd, folder, own, project => Path.Combine(root, $"artifacts/bin/{project}/{Configuration}/{project}.dll"));
+            foreach (var (name, start) in processes) started[at == 0 ? name : $"{name} {at + 1}"] = Start(start, overload);
+        }
+    }
+
+    private void StartRunner(string root, bool overload, bool slowPayments)
+    {
         var run = File.ReadAllText(Path.Combine(root, "dapr.yaml"));
         // Without the console, which takes no part in an order.
         run = Regex.Replace(run, @"  - appID: console\n(?: {4}.*\n)+", "");
@@ -199,16 +239,15 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         var file2 = Path.Combine(folder.FullName, "dapr.yaml");
         File.WriteAllText(file2, run);
         var daprd = Path.Combine(root, $"artifacts/bin/daprd/{Configuration}/daprd.dll");
-        var start = new ProcessStartInfo("dotnet", [daprd, "run", "-f", file2, "--names-folder", Path.Combine(folder.FullName, "names")])
-        {
-            RedirectStandardOutput = true,
-            Environment =
-            {
-                ["Logging__LogLevel__Default"] = "Warning",
-                ["OTEL_TRACES_EXPORTER"] = sink is null ? "none" : "zipkin",
-                ["OTEL_EXPORTER_ZIPKIN_ENDPOINT"] = sink?.Endpoint ?? "",
-            },
-        };
+        runner = Start(new("dotnet", [daprd, "run", "-f", file2, "--names-folder", Path.Combine(folder.FullName, "names")]), overload);
+    }
+
+    private Process Start(ProcessStartInfo start, bool overload)
+    {
+        start.RedirectStandardOutput = true;
+        start.Environment["Logging__LogLevel__Default"] = "Warning";
+        start.Environment["OTEL_TRACES_EXPORTER"] = sink is null ? "none" : "zipkin";
+        start.Environment["OTEL_EXPORTER_ZIPKIN_ENDPOINT"] = sink?.Endpoint ?? "";
         if (!overload)
         {
             // Orders that wait in a burst must be accepted, and neither fail nor be resent.
@@ -216,22 +255,25 @@ internal sealed class ShopUnderTest : IAsyncDisposable
             start.Environment["Saga__ResendAfter"] = "00:01:00";
             start.Environment["Saga__OpenOrdersMax"] = "1000000";
         }
-        runner = Process.Start(start)!;
-        _ = ForwardAsync(runner.StandardOutput);
+        var process = Process.Start(start)!;
+        _ = ForwardAsync(process.StandardOutput);
+        return process;
     }
 
-    /// <summary>Forwards warnings and errors.</summary>
+    /// <summary>Forwards warnings and errors, of .NET and of daprd.</summary>
     private static async Task ForwardAsync(StreamReader output)
     {
         while (await output.ReadLineAsync() is { } line)
         {
-            if (line.Contains("warn:") || line.Contains("fail:") || line.Contains("crit:")) await Console.Error.WriteLineAsync(line);
+            if (Problems.Any(line.Contains)) await Console.Error.WriteLineAsync(line);
         }
     }
 
     private Dictionary<string, Process> FindProcesses()
     {
-        Dictionary<string, Process> found = new() { ["redis"] = redis!, ["sidecars"] = runner!, ["driver"] = Process.GetCurrentProcess() };
+        Dictionary<string, Process> found = new(started) { ["redis"] = redis!, ["driver"] = Process.GetCurrentProcess() };
+        if (runner is null) return found;
+        found["sidecars"] = runner;
         foreach (var child in Directory.EnumerateDirectories("/proc").Select(Path.GetFileName)
             .Where(name => int.TryParse(name, out _))
             .Select(name => int.Parse(name!)))
