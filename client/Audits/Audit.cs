@@ -231,6 +231,7 @@ public static class Audit
     {
         // A reservation that existed when reading began either still exists or has changed since, by the clock of its service.
         var since = snapshot.StartTime - Lateness.ClockSkew;
+        var swept = $"a sweep gives back what somebody else's order-created took, look again after {lateness.GetDueTime(snapshot.StartTime):u}";
         bool MayHold(Share share) => share.State == ShareState.Reserved || !share.Order.IsClosed || share.Changed >= since;
         bool MayHoldStill(Share share) => MayHold(share) || share.Changed is { } changed && !lateness.IsOverdue(changed, snapshot.StartTime);
         Discrepancy? Find(string what, string id, long held, string unit, IEnumerable<Share> shares)
@@ -239,7 +240,7 @@ public static class Audit
             if (held <= possible) return null;
             var (subject, late) = ($"{what} {id}", shares.Where(share => MayHoldStill(share) && !MayHold(share)).ToArray());
             return held > possible + late.Sum(share => (decimal)share.Amount)
-                ? Broken(subject, $"{held}{unit} held, {possible} of them for an order")
+                ? Broken(subject, $"{held}{unit} held, {possible} of them for an order; {swept}")
                 : new(subject,
                     $"{subject}: {held}{unit} held; being given back or settled: {string.Join(", ", late.Select(share => GetName(share.Order)))}",
                     lateness.GetDueTime(late.Max(share => share.Changed!.Value)));
@@ -259,7 +260,7 @@ public static class Audit
             (Coupons, IfRead(snapshot, Orders, snapshot.Before.Coupons.Values
                 .Where(coupon => coupon.Status == CouponStatus.Held && !wanted.Contains(coupon.UserCouponId)
                     && snapshot.After.Coupons.GetValueOrDefault(coupon.UserCouponId)?.Status == CouponStatus.Held)
-                .Select(coupon => Broken($"coupon {coupon.UserCouponId}", "held, but by no order")))));
+                .Select(coupon => Broken($"coupon {coupon.UserCouponId}", $"held, but by no order; {swept}")))));
     }
 
     /// <summary>The saga recovers from a dead event, but not from a dead reservation: what it holds stays held.</summary>

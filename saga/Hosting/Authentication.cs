@@ -116,7 +116,7 @@ internal static class Authentication
     {
         protected override Task<AuthenticateResult> HandleAuthenticateAsync() => Task.FromResult(
             !token.IsSentWith(Request) ? AuthenticateResult.Fail($"Only the sidecar may say which app calls ({AppToken.CallerHeader}).")
-            : Request.Headers[AppToken.CallerHeader] is not [{ } appId] || appId.Contains(',') ? AuthenticateResult.Fail($"{AppToken.CallerHeader} must be one app.")
+            : Request.Headers[AppToken.CallerHeader] is not [{ Length: > 0 } appId] || appId.Contains(',') ? AuthenticateResult.Fail($"{AppToken.CallerHeader} must be one app.")
             : AuthenticateResult.Success(new(new Caller(null, IsOperator: false, appId).ToPrincipal(App), App)));
     }
 }

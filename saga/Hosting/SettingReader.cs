@@ -95,15 +95,20 @@ internal sealed partial class SettingReader(IConfiguration configuration)
         if (!holds) problems.Add($"{NameOf(key)} {problem}");
     }
 
-    /// <summary>Refuses settings of a section that do not exist: a misspelt one would silently have its default.</summary>
+    /// <summary>
+    /// Refuses settings of a section that do not exist: a misspelt one would silently have its default. So does the section itself, and anything below
+    /// its settings.
+    /// </summary>
     public SettingReader OnlyKnown(string section, params IReadOnlyList<string> known)
     {
-        foreach (var child in configuration.GetSection(section).GetChildren())
-        {
-            if (known.Contains(child.Key, StringComparer.OrdinalIgnoreCase)) continue;
-            var names = string.Join(", ", known.Select(key => NameOf($"{section}:{key}")));
-            problems.Add($"{NameOf($"{section}:{child.Key}")} is not a setting; {section} has {names}.");
-        }
+        var names = string.Join(", ", known.Select(key => NameOf($"{section}:{key}")));
+        var root = configuration.GetSection(section);
+        IEnumerable<IConfigurationSection> unknown =
+        [
+            .. root.Value is null ? [] : (IConfigurationSection[])[root],
+            .. root.GetChildren().SelectMany(child => known.Contains(child.Key, StringComparer.OrdinalIgnoreCase) ? child.GetChildren() : [child]),
+        ];
+        foreach (var one in unknown) problems.Add($"{NameOf(one.Path)} is not a setting; {section} has {names}.");
         return this;
     }
 

@@ -72,8 +72,9 @@ public sealed class OrderDecisionsTests
     public void A_duplicate_publishes_the_same_events() => Everywhere((order, decide) =>
     {
         var once = decide(order);
-        // The sweep is not redelivered: it resends after ResendAfter.
-        var again = once.State!.Failure?.Reason == "DEADLINE" ? OrderDecisions.OnSweep(once.State, Steps, SagaTimeouts, At(200)) : decide(once.State);
+        // The sweep is not redelivered, and a duplicate of a compensation must not be answered by an order-failed, which it would be the answer to.
+        var again = once.State!.Failure?.Reason is "DEADLINE" or "STEP_UNDONE"
+            ? OrderDecisions.OnSweep(once.State, Steps, SagaTimeouts, At(200)) : decide(once.State);
         foreach (var e in once.Events) Assert.Contains(again.Events, repeated => repeated.Id == e.Id);
     });
 
@@ -201,8 +202,24 @@ public sealed class OrderDecisionsTests
     {
         var done = OrderDecisions.StepSucceeded(Placed(), Step.Stock, "rsv-1", At(1)).State!;
         Assert.Throws<UnprocessableEventException>(() => OrderDecisions.StepFailed(done, Step.Stock, new("NO", "No."), At(2)));
-        Assert.Throws<UnprocessableEventException>(() => OrderDecisions.StepCompensated(done, Step.Stock, true, At(2)));
+        var confirmed = OrderDecisions.StepSucceeded(
+            OrderDecisions.StepSucceeded(done, Step.Payment, "pay-1", At(2)).State!, Step.Coupon, "coupon-1", At(2)).State!;
+        Assert.Equal(OrderStatus.Confirmed, confirmed.Status);
+        Assert.Throws<UnprocessableEventException>(() => OrderDecisions.StepCompensated(confirmed, Step.Stock, true, At(3)));
+        Assert.Throws<UnprocessableEventException>(() => OrderDecisions.StepCompensated(done, Step.Of("points"), true, At(3)));
         Assert.Throws<UnprocessableEventException>(() => OrderDecisions.StepSucceeded(null, Step.Stock, "rsv-1", At(2)));
+    }
+
+    [Theory, InlineData(true), InlineData(false)]
+    public void A_pending_order_that_a_participant_has_compensated_fails(bool undone)
+    {
+        var before = undone ? OrderDecisions.StepSucceeded(Placed(), Step.Stock, "rsv-1", At(1)).State! : Placed();
+        var decision = OrderDecisions.StepCompensated(before, Step.Stock, undone, At(2));
+        var failed = decision.State!;
+        Assert.Equal((OrderStatus.Failed, "STEP_UNDONE", false), (failed.Status, failed.Failure!.Reason, failed.IsClosed));
+        Assert.Equal((undone ? StepState.Undone : StepState.Skipped, true), (failed[Step.Stock]!.State, failed[Step.Stock]!.Compensated));
+        Assert.IsType<OrderFailedEvent>(Assert.Single(decision.Events).Message);
+        Assert.Empty(OrderDecisions.StepCompensated(failed, Step.Stock, undone, At(3)).Events);
     }
 
     [Fact]

@@ -73,6 +73,16 @@ public sealed class SettingReaderTests
     }
 
     [Theory]
+    [InlineData("Saga", "Saga")]
+    [InlineData("Saga:Deadline:x", "Saga__Deadline__x")]
+    [InlineData("Saga:Steps:0", "Saga__Steps__0")]
+    public void A_value_where_no_setting_is_is_refused(string key, string name)
+    {
+        var problem = Assert.Single(Assert.Throws<OptionsValidationException>(() => Read((key, "60s"))).Failures);
+        Assert.StartsWith($"{name} is not a setting; Saga has Saga__Deadline, ", problem, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("stock,stock")]
     [InlineData("stock,")]
     [InlineData("Stock")]

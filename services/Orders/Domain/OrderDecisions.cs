@@ -13,6 +13,9 @@ internal static class OrderDecisions
     /// <summary>In the timeline, in place of an event.</summary>
     private const string StepRemoved = "step-removed";
 
+    /// <summary>The reason of an order that fails because a participant has compensated it.</summary>
+    private const string StepUndone = "STEP_UNDONE";
+
     /// <summary>An order whose participants answer by events. Those of an orchestrated one answer calls, and publish nothing for it.</summary>
     /// <exception cref="UnprocessableEventException">The order is orchestrated: the event is not a participant's.</exception>
     public static Order? AnsweredByEvents(Order? stored) => stored is { Pattern: SagaPattern.Orchestration }
@@ -94,20 +97,25 @@ internal static class OrderDecisions
         };
     }
 
-    /// <summary>A participant has compensated a failed order.</summary>
+    /// <summary>
+    /// A participant has compensated a failed order. A pending one fails: somebody else has published an order-failed for it, and the participant
+    /// will not hold anything for it again.
+    /// </summary>
     /// <param name="undone">False: there was nothing to undo.</param>
     public static Decision<Order> StepCompensated(Order? stored, Step step, bool undone, DecisionContext at)
     {
         var order = Require(stored);
-        if (order.Status != OrderStatus.Failed) throw Contradiction(order, step, "undone");
+        if (order.Status != OrderStatus.Failed && (order.Status != OrderStatus.Pending || order[step] is null)) throw Contradiction(order, step, "undone");
         if (order[step] is not { Compensated: false } before) return new(order); // a duplicate, or of a step that the order does not need
         var after = before with
         {
             Compensated = true,
             State = undone ? StepState.Undone : before.State == StepState.Waiting ? StepState.Skipped : before.State,
         };
-        return new(Append(order.With(after), at, step.CompensationTopic,
-            undone ? $"{step.Participant} has undone its part." : $"{step.Participant} had nothing to undo."));
+        var compensated = Append(order.With(after), at, step.CompensationTopic,
+            undone ? $"{step.Participant} has undone its part." : $"{step.Participant} had nothing to undo.");
+        return order.Status == OrderStatus.Failed ? new(compensated) : Fail(compensated, new(StepUndone,
+            $"{step.Participant} was told that the order had failed, by an order-failed that Orders has not published."), at);
     }
 
     /// <summary>A client cancels the order. A final one stays as it is.</summary>

@@ -48,7 +48,7 @@ internal static class OrderNumber
             var digit = Digits.IndexOf(Plain(letter), StringComparison.Ordinal);
             if (digit < 0)
             {
-                problem = $"has the character '{letter}', which order numbers do not use.";
+                problem = $"has {(char.IsSurrogate(letter) ? "a character" : $"the character '{letter}'")}, which order numbers do not use.";
                 return false;
             }
             value = (value << 5) | (UInt128)digit;
