@@ -441,7 +441,7 @@ internal sealed class OpenOrderLog
         Leave(taken.Orders.Except(orders));
         taken.Orders = orders;
         (var due, taken.From) = TakePart(segments, taken.From);
-        var closed = await CompactAsync(other, due, callbacks, ct);
+        var closed = await CompactAsync(other, due, callbacks, ct, sealAt: end - 1);
         if (!isReadable || closed.Count < segments.Count) return;
         foreach (var list in OpenInstances.Keys)
         {
@@ -486,9 +486,10 @@ internal sealed class OpenOrderLog
     }
 
     /// <summary>Visits segments and drops those without an open entry.</summary>
+    /// <param name="sealAt">The last segment of a log that is taken over. Null: the log is the own one.</param>
     /// <returns>The numbers of the dropped segments.</returns>
     private async Task<IReadOnlyList<long>> CompactAsync(
-        string writer, IReadOnlyList<(long Sequence, OpenSegment Segment)> segments, SweepCallbacks callbacks, CancellationToken ct)
+        string writer, IReadOnlyList<(long Sequence, OpenSegment Segment)> segments, SweepCallbacks callbacks, CancellationToken ct, long? sealAt = null)
     {
         List<long> closed = [];
         List<OpenEntry> ended = [];
@@ -516,8 +517,21 @@ internal sealed class OpenOrderLog
             from = end;
         }
         if (ended.Count > 0) await callbacks.OnClosedAsync(ended, ct); // mutant: dropped-before-history
-        foreach (var sequence in closed) await sidecar.DeleteAsync(OpenSegment.KeyOf(writer, sequence), ct); // mutant: dropped-before-history
+        foreach (var sequence in closed) await DropAsync(OpenSegment.KeyOf(writer, sequence), isSealed: sequence == sealAt, ct); // mutant: dropped-before-history
         return closed;
+    }
+
+    /// <param name="isSealed">
+    /// A seal takes its place. A writer whose write of its last segment was reported as failed, and who was suspended since, would append there again,
+    /// before the seal at the end, where nobody looks any more.
+    /// </param>
+    private async Task DropAsync(string key, bool isSealed, CancellationToken ct)
+    {
+        if (!isSealed) await sidecar.DeleteAsync(key, ct);
+        else if (await ReadOrReportAsync(sidecar.ReadAsync<OpenSegment>(key, ct), key, ct) is { Value.Sealed: false } last)
+        {
+            await sidecar.TrySaveAsync(last, new([], clock.GetUtcNow(), Sealed: true), Retention.OfFinished, ct);
+        }
     }
 
     private static IEnumerable<OpenEntry> EntriesOf(OpenSegment segment) =>

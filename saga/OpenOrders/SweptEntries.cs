@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
 using Saga.Dapr;
@@ -89,7 +91,8 @@ internal sealed class IsolatedVisits(string kind, string suffix, DeadLetters dea
         try
         {
             var letter = await deadLetters.StoreAsync(
-                new(kind, $"{entry.OrderId}/{suffix}", Google.Protobuf.ByteString.CopyFromUtf8(entry.Detail?.GetRawText() ?? entry.OrderId)), fault.Message, ct);
+                new(kind, $"{entry.OrderId}/{suffix}", entry.Detail is { } detail
+                    ? ByteString.CopyFrom(JsonMarshal.GetRawUtf8Value(detail)) : ByteString.CopyFromUtf8(entry.OrderId)), fault.Message, ct);
             SagaLog.EntryRejected(log,
                 fault is UnprocessableEventException or CorruptDocumentException ? null : fault,
                 kind, entry.OrderId, letter.Id, fault.Message);

@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Saga.Dapr;
@@ -27,7 +29,9 @@ internal sealed record OpenReservation(string OrderId, ImmutableArray<Reservatio
         if (open is null) throw Corrupt("it is missing");
         return open.FindProblem(orderId) is { } problem ? throw Corrupt(problem) : open;
 
-        CorruptDocumentException Corrupt(string why) => new($"The tracked reservation is corrupt: {why}: {detail}");
+        // It may not be UTF-8.
+        CorruptDocumentException Corrupt(string why) => new(
+            $"The tracked reservation is corrupt: {why}: {(detail is { } some ? Encoding.UTF8.GetString(JsonMarshal.GetRawUtf8Value(some)) : "")}");
     }
 
     private string? FindProblem(string? orderId) =>

@@ -117,8 +117,9 @@ internal sealed class Sidecar : IAsyncDisposable
     {
         if (stopping.IsCancellationRequested) return;
         stopping.Cancel();
-        log.Info("shutting down: no further deliveries, waiting for running ones");
         _ = subscriptions?.StopAsync();
+        // Once it is true: a delivery that fails from now on is not acknowledged.
+        log.Info("shutting down: no further deliveries, waiting for running ones");
     }
 
     /// <summary>Stops new deliveries, waits for running ones, then closes. False if that exceeded the shutdown limit.</summary>

@@ -151,6 +151,28 @@ public sealed class OpenOrderLogTests
     }
 
     [Fact]
+    public void A_suspended_writer_does_not_append_to_a_log_that_is_finished_in_place_of_a_write_that_was_reported_as_failed()
+    {
+        var isLost = false;
+        var sleeper = New(world.Clock, new Unanswered(Sidecar(), () => isLost));
+        Add(sleeper, "a");
+        isLost = true;
+        Assert.Throws<SidecarDownException>(() => Add(sleeper, "b"));
+        isLost = false;
+        over.UnionWith(["a", "b"]);
+        var heir = New();
+        TakeOver(heir);
+        Assert.Equal(["a", "b"], ended.Distinct().Order());
+        Assert.DoesNotContain("app||open:i1", store.Versions.Keys);
+
+        Add(sleeper, "c");
+        Assert.Equal(["c"], Read(heir));
+        visited.Clear();
+        TakeOver(heir);
+        Assert.Contains("c", visited);
+    }
+
+    [Fact]
     public void Orders_of_a_lost_lease_leave_the_instance_that_lost_it()
     {
         var sleeper = New();
@@ -582,6 +604,16 @@ public sealed class OpenOrderLogTests
     }
 
     private LocalClock Wrong(int years) => new(world.Clock) { Wrong = years * TimeSpan.FromDays(365) };
+
+    /// <summary>What is lost has taken effect, and is reported as failed.</summary>
+    private sealed class Unanswered(ISidecar behind, Func<bool> isLost) : SidecarDecorator(behind)
+    {
+        protected override async Task<T> InterceptAsync<T>(Func<Task<T>> operation)
+        {
+            var result = await operation();
+            return isLost() ? throw new SidecarDownException() : result;
+        }
+    }
 
     /// <summary>Another process writes after each operation.</summary>
     private sealed class Contended(ISidecar behind, Action write) : SidecarDecorator(behind)

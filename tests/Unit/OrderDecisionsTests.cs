@@ -210,6 +210,13 @@ public sealed class OrderDecisionsTests
         Assert.Throws<UnprocessableEventException>(() => OrderDecisions.StepSucceeded(null, Step.Stock, "rsv-1", At(2)));
     }
 
+    [Fact]
+    public void A_compensation_of_a_step_that_the_order_does_not_need_does_not_fail_it()
+    {
+        var placed = Placed() with { Steps = SagaSteps.Default.For(null, Start), UserCouponId = null };
+        Assert.Throws<UnprocessableEventException>(() => OrderDecisions.StepCompensated(placed, Step.Coupon, false, At(1)));
+    }
+
     [Theory, InlineData(true), InlineData(false)]
     public void A_pending_order_that_a_participant_has_compensated_fails(bool undone)
     {

@@ -40,13 +40,14 @@ public sealed class PrecheckClientTests
     public void A_retry_is_not_rejected_for_what_its_own_order_holds(bool sameContent)
     {
         var request = new Wire.PlaceOrderRequest { UserId = "u", IdempotencyKey = "k", Items = { new Wire.OrderItem { ProductId = "good", Quantity = 1 } } };
-        var id = OrderNumber.Derive("u", "k").ToString();
+        var id = $"{Guid.CreateVersion7()}";
         OrdersAlone? alone = null;
         // The first call has placed the order, and Stock holds its last piece, after this one had looked for the order.
         var stock = new Stock(_ =>
         {
             var placed = Hazards.ScriptedShop.OrderOf() with { Id = id, Content = sameContent ? Fingerprint.Of(request.ToByteArray()) : "other" };
-            alone!.Store.TryWrite($"orders||{Orders.Order.KeyOf(id)}", placed, "");
+            alone!.Store.TryWrite($"orders||{PlacedKey.KeyOf(OrderNumber.Derive("u", "k"))}", new PlacedKey(id, alone.World.Clock.GetUtcNow()), "");
+            alone.Store.TryWrite($"orders||{Orders.Order.KeyOf(id)}", placed, "");
             return StatusCode.OK;
         });
         var options = SagaOptions.Read(new(new ConfigurationBuilder().AddInMemoryCollection([new("Saga:Batching", "false")]).Build()));
@@ -68,7 +69,7 @@ public sealed class PrecheckClientTests
     }
 
     /// <summary>Every user has 1,000,000 won.</summary>
-    private sealed class Payments : Wire.PaymentService.PaymentServiceClient
+    internal sealed class Payments : Wire.PaymentService.PaymentServiceClient
     {
         public override AsyncUnaryCall<Wire.BatchGetAccountsResponse> BatchGetAccountsAsync(Wire.BatchGetAccountsRequest request, CallOptions options) => new(
             Task.FromResult(new Wire.BatchGetAccountsResponse { Accounts = { request.UserIds.Select(id => new Wire.Account { UserId = id, Balance = 1_000_000 }) } }),
@@ -76,7 +77,7 @@ public sealed class PrecheckClientTests
     }
 
     /// <summary>Knows every product but "absent".</summary>
-    private sealed class Stock(Func<IReadOnlyList<string>, StatusCode> answer) : Wire.StockService.StockServiceClient
+    internal sealed class Stock(Func<IReadOnlyList<string>, StatusCode> answer) : Wire.StockService.StockServiceClient
     {
         /// <summary>The number of ids of each call.</summary>
         public List<int> Calls { get; } = [];

@@ -186,6 +186,7 @@ internal sealed record Order(
 }
 
 [JsonSerializable(typeof(Order))]
+[JsonSerializable(typeof(PlacedKey))]
 [JsonSerializable(typeof(HistoryStart))]
 [JsonSerializable(typeof(HistoryHour))]
 [JsonSerializable(typeof(HistoryPage))]

@@ -14,7 +14,7 @@ internal static class OrderDecisions
     private const string StepRemoved = "step-removed";
 
     /// <summary>The reason of an order that fails because a participant has compensated it.</summary>
-    private const string StepUndone = "STEP_UNDONE";
+    public const string StepUndone = "STEP_UNDONE";
 
     /// <summary>An order whose participants answer by events. Those of an orchestrated one answer calls, and publish nothing for it.</summary>
     /// <exception cref="UnprocessableEventException">The order is orchestrated: the event is not a participant's.</exception>
@@ -105,7 +105,11 @@ internal static class OrderDecisions
     public static Decision<Order> StepCompensated(Order? stored, Step step, bool undone, DecisionContext at)
     {
         var order = Require(stored);
-        if (order.Status != OrderStatus.Failed && (order.Status != OrderStatus.Pending || order[step] is null)) throw Contradiction(order, step, "undone");
+        // A pending order has something of the step to lose, unless it does not need it.
+        if (order.Status != OrderStatus.Failed && (order.Status != OrderStatus.Pending || order[step] is null or { State: StepState.Done, Reference: null }))
+        {
+            throw Contradiction(order, step, "undone");
+        }
         if (order[step] is not { Compensated: false } before) return new(order); // a duplicate, or of a step that the order does not need
         var after = before with
         {
@@ -115,7 +119,7 @@ internal static class OrderDecisions
         var compensated = Append(order.With(after), at, step.CompensationTopic,
             undone ? $"{step.Participant} has undone its part." : $"{step.Participant} had nothing to undo.");
         return order.Status == OrderStatus.Failed ? new(compensated) : Fail(compensated, new(StepUndone,
-            $"{step.Participant} was told that the order had failed, by an order-failed that Orders has not published."), at);
+            $"{step.Participant} was told that the order had failed, by an order-failed that is not one of its changes."), at);
     }
 
     /// <summary>A client cancels the order. A final one stays as it is.</summary>

@@ -65,8 +65,8 @@ internal static class OrderNumber
         return true;
     }
 
-    /// <summary>The deterministic id of the order that a user places with an idempotency key.</summary>
-    /// <remarks>A UUID of version 8 (RFC 9562, section 5.8) with bits of a SHA-256.</remarks>
+    /// <summary>A user's idempotency key as a UUID. Before version 3 it was the id of the order that was placed with the key.</summary>
+    /// <remarks>Of version 8 (RFC 9562, section 5.8), with bits of a SHA-256.</remarks>
     public static Guid Derive(string userId, string idempotencyKey)
     {
         Span<byte> hash = stackalloc byte[32];

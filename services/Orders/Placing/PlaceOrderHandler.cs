@@ -31,9 +31,12 @@ internal sealed class PlaceOrderHandler(
         Check(request);
         caller.MustBe("user_id", request.UserId);
         var content = Fingerprint.Of(request.ToByteArray());
-        Guid? derived = request.IdempotencyKey.Length > 0 ? OrderNumber.Derive(request.UserId, KeyOf(request, caller, pattern)) : null;
-        if (derived is { } known) step?.SetOrder(known.ToString());
-        if (await FindPlacedAsync(derived, content, request.IdempotencyKey, ct) is { } stored) return await orders.PlaceAsync(stored, null, ct);
+        Guid? key = request.IdempotencyKey.Length > 0 ? OrderNumber.Derive(request.UserId, KeyOf(request, caller, pattern)) : null;
+        if (await FindPlacedAsync(key, content, request.IdempotencyKey, ct) is { } stored)
+        {
+            step?.SetOrder(stored.Id);
+            return await orders.PlaceAsync(stored, null, ct);
+        }
 
         using var entry = openOrderGauge.TryEnter(request.UserId, options.OpenOrdersMax, options.OpenOrdersPerUserMax)
             ?? throw new RejectedException(IsOverLimit ? OverLimit : Rejection.Exhausted(
@@ -42,16 +45,16 @@ internal sealed class PlaceOrderHandler(
         if (!request.SkipPrecheck && !quote.Problems.IsEmpty)
         {
             // A concurrent call with the same key may have placed the order meanwhile, and what is missing is what that holds.
-            return await FindPlacedAsync(derived, content, request.IdempotencyKey, ct) is { } placed ? await orders.PlaceAsync(placed, null, ct)
+            return await FindPlacedAsync(key, content, request.IdempotencyKey, ct) is { } placed ? await orders.PlaceAsync(placed, null, ct)
                 : throw new RejectedException(Rejection.Precondition(quote.Problems));
         }
 
         var at = orders.Now();
-        var id = derived ?? Guid.CreateVersion7(at.Now);
-        step?.SetOrder(id.ToString());
+        var id = await ChooseIdAsync(key, at.Now, ct);
+        step?.SetOrder(id);
         var coupon = string.IsNullOrEmpty(request.UserCouponId) ? null : request.UserCouponId;
         var order = await StoreAsync(new(
-            id.ToString(), request.UserId, OrderStatus.Pending, quote.Items, quote.Amounts, coupon,
+            id, request.UserId, OrderStatus.Pending, quote.Items, quote.Amounts, coupon,
             new(request.RecipientName, request.ShippingAddress, request.ShippingPhone), content,
             null, at.Now, [new(at.Now, "order-created", $"Placed for {quote.Amounts.Final:N0} won.", OrderStatus.Pending, at.TraceId)],
             steps.For(coupon, at.Now), pattern), ct);
@@ -75,13 +78,32 @@ internal sealed class PlaceOrderHandler(
         }
     }
 
-    /// <param name="derived">The order's id. Null: the request has no key.</param>
+    /// <param name="key">Null: the request has no key.</param>
     /// <returns>Null: no order was placed with the key.</returns>
     /// <exception cref="RejectedException">One was, with other content.</exception>
-    private async Task<Order?> FindPlacedAsync(Guid? derived, string content, string idempotencyKey, CancellationToken ct)
+    private async Task<Order?> FindPlacedAsync(Guid? key, string content, string idempotencyKey, CancellationToken ct)
     {
-        if (derived is null || (await sidecar.ReadAsync<Order>(Order.KeyOf($"{derived}"), ct)).Value is not { Status: not OrderStatus.Abandoned } stored) return null;
+        if (key is null) return null;
+        var readKey = sidecar.ReadAsync<PlacedKey>(PlacedKey.KeyOf(key.Value), ct);
+        // As before version 3.
+        var readOlder = sidecar.ReadAsync<Order>(Order.KeyOf($"{key}"), ct);
+        await Task.WhenAll(readKey, readOlder);
+        var read = (await readKey).Value is { } placed ? await sidecar.ReadAsync<Order>(Order.KeyOf(placed.OrderId), ct) : await readOlder;
+        if (read.Value is not { Status: not OrderStatus.Abandoned } stored) return null;
         return stored.Content == content ? stored : throw new RejectedException(Rejection.KeyReused(idempotencyKey));
+    }
+
+    /// <summary>The id of an order that was not found: with a key that of an earlier call, which may be about to place it, so that both place one.</summary>
+    private async Task<string> ChooseIdAsync(Guid? key, DateTimeOffset now, CancellationToken ct)
+    {
+        var another = $"{Guid.CreateVersion7(now)}";
+        if (key is null) return another;
+        while (true)
+        {
+            var read = await sidecar.ReadAsync<PlacedKey>(PlacedKey.KeyOf(key.Value), ct);
+            if (read.Value is { } earlier && !earlier.IsOver(now)) return earlier.OrderId;
+            if (await sidecar.TrySaveAsync(read, new(another, now), PlacedKey.TimeToLive, ct)) return another;
+        }
     }
 
     /// <summary>A key of PlaceOrder is another one for PayOrder. No key has a line break.</summary>

@@ -69,7 +69,9 @@ internal sealed class OrderHandlers(OrderStore orders, SagaSteps steps, ILoggerF
     private async Task CompensatedAsync(string orderId, Step step, bool undone, CancellationToken ct)
     {
         OrderLog.Consumed(log, step.CompensationTopic, orderId);
-        await ApplyAsync(orderId, (order, at) => OrderDecisions.StepCompensated(order, step, undone, at), ct);
+        // Also of an orchestrated one that is pending: what it holds is gone.
+        await orders.ApplyAsync(orderId, (stored, at) => OrderDecisions.StepCompensated(
+            stored is { Status: OrderStatus.Pending } ? stored : OrderDecisions.AnsweredByEvents(stored), step, undone, at), ct);
     }
 
     private Task ApplyAsync(string orderId, Func<Order?, DecisionContext, Decision<Order>> decide, CancellationToken ct) =>

@@ -137,7 +137,8 @@ internal sealed class OrderStore(DocumentStore documents, ISidecar sidecar, Time
                 OrderLog.Confirmed(log, order.Id);
                 break;
             case OrderStatus.Failed:
-                OrderLog.Failed(log, order.Id, order.Failure!.Reason,
+                if (order.Failure!.Reason == OrderDecisions.StepUndone) OrderLog.FailedByAnother(log, order.Id, order.Failure.Detail);
+                OrderLog.Failed(log, order.Id, order.Failure.Reason,
                     string.Join(", ", order.Steps.Where(done => done.State == StepState.Done).Select(done => done.Step.Participant)));
                 break;
             case OrderStatus.Abandoned:

@@ -30,6 +30,7 @@ public sealed class DocumentFuzzTests
         private static readonly (string Prefix, Func<FuzzedShop, string, object?> Read)[] Types =
         [
             ("orders:order:", (shop, key) => shop.Read<Order>(key)),
+            ("orders:placed-key:", (shop, key) => shop.Read<PlacedKey>(key)),
             ("orders:past:begin", (shop, key) => shop.Read<HistoryStart>(key)),
             ("stock:product:", (shop, key) => shop.Read<Product>(key)),
             ("payments:account:", (shop, key) => shop.Read<Account>(key)),
@@ -180,6 +181,9 @@ public sealed class DocumentFuzzTests
                     break;
                 case "payments:used-key" when shop.Read<UsedKey>(key) is { } used:
                     Assert.True(used.Document.Length > 0);
+                    break;
+                case "orders:placed-key" when shop.Read<PlacedKey>(key) is { } placed:
+                    Assert.True(DocumentId.IsOfOrder(placed.OrderId), placed.OrderId);
                     break;
                 case "coupons:coupon" when shop.Read<Coupon>(key) is { } coupon:
                     Assert.Equal(id, coupon.Id);

@@ -50,6 +50,7 @@ internal sealed class FuzzedShop
         }
         Put("payments", Command.ToRecordKey(Account.KeyOf("u")), Command);
         Put("payments", $"used-key:{Command.Command}:{Command.KeyFingerprint}", new UsedKey(Account.KeyOf("u"), Command.At));
+        Put("orders", PlacedKey.KeyOf(OrderNumber.Derive("u", "k")), new PlacedKey($"{Guid.CreateVersion7()}", world.Clock.GetUtcNow()));
         foreach (var app in Apps) Restart(app);
     }
 

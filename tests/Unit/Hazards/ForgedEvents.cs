@@ -24,4 +24,16 @@ public sealed class ForgedEvents
         Assert.Contains(failed.Failure!.Reason, new[] { "STEP_UNDONE", FailureReason.OrderAlreadyFailed.Reason });
         Assert.Equal((new Level(Available: 10), new Level(Available: 10_000), new Level(Available: 1)), (shop.Pieces("a"), shop.Won, shop.CouponUses));
     }
+
+    [Theory, InlineData("stock"), InlineData("payments"), InlineData("coupons")]
+    public void So_it_does_an_orchestrated_one(string app)
+    {
+        var order = ScriptedShop.OrderOf() with { Pattern = SagaPattern.Orchestration };
+        shop.Place(order);
+        shop.Receive(app, "forged", OrderDecisions.ToFailedEvent(shop[order.Id] with { Failure = new("CANCELLED", "It was cancelled.") }));
+        shop.DeliverAll();
+        shop.CloseAll();
+        Assert.Equal((OrderStatus.Failed, "STEP_UNDONE", true), (shop[order.Id].Status, shop[order.Id].Failure!.Reason, shop[order.Id].IsClosed));
+        Assert.Equal((new Level(Available: 10), new Level(Available: 10_000), new Level(Available: 1)), (shop.Pieces("a"), shop.Won, shop.CouponUses));
+    }
 }

@@ -47,6 +47,7 @@ internal sealed record StoredShop(IReadOnlyDictionary<string, JsonNode> Document
     {
         [_, "order", _] => shop.Read<Order>(key),
         [_, "past", "begin"] => shop.Read<HistoryStart>(key),
+        [_, "placed-key", _] => shop.Read<PlacedKey>(key),
         [_, "past", _] => shop.Read<HistoryHour>(key),
         [_, "past", _, _] => shop.Read<HistoryPage>(key),
         [_, "product", _] => shop.Read<Product>(key),
