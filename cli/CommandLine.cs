@@ -30,10 +30,20 @@ internal static class CommandLine
     private static string? Token => Environment.GetEnvironmentVariable("SHOP_TOKEN") is { Length: > 0 } token ? token.Trim() : null;
 
     /// <summary>The idempotency key of a command that changes something.</summary>
-    public static Option<string> Key() => new("--key")
+    public static Option<string> Key() => new Option<string>("--key")
     {
         Description = "Idempotency key: the same key with the same content is done once. Generated when it is not given.",
-    };
+    }.NotEmpty();
+
+    /// <summary>Refuses an empty value, such as that of a variable that is not set: the command would be run without the option.</summary>
+    public static Option<string> NotEmpty(this Option<string> option)
+    {
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: "" }]) result.AddError($"{option.Name} must not be empty; leave it out to run the command without it.");
+        });
+        return option;
+    }
 
     /// <summary>Sets what the command does. An error of the shop becomes one line on standard error and an exit code.</summary>
     /// <param name="run">Returns the exit code.</param>

@@ -24,7 +24,7 @@ internal static class OrderCommands
         Arity = ArgumentArity.OneOrMore,
     };
 
-    private static readonly Option<string> Coupon = new("--coupon") { Description = "A coupon of this user." };
+    private static readonly Option<string> Coupon = new Option<string>("--coupon") { Description = "A coupon of this user." }.NotEmpty();
 
     private static readonly Option<string> Key = CommandLine.Key();
 

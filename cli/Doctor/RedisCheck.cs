@@ -13,17 +13,18 @@ internal static class RedisCheck
     public static async Task<IReadOnlyList<CheckResult>> RunAsync(RedisEndpoint endpoint)
     {
         var subject = $"Redis {endpoint.Address}";
-        var options = new ConfigurationOptions
-        {
-            EndPoints = { endpoint.Address },
-            User = endpoint.User.Length > 0 ? endpoint.User : null, Password = endpoint.Password, Ssl = endpoint.Tls, AllowAdmin = true,
-            ConnectTimeout = TimeoutMilliseconds, SyncTimeout = TimeoutMilliseconds, ConnectRetry = 1, AbortOnConnectFail = true,
-        };
         try
         {
+            var options = new ConfigurationOptions
+            {
+                EndPoints = { endpoint.Address },
+                User = endpoint.User.Length > 0 ? endpoint.User : null, Password = endpoint.Password, Ssl = endpoint.Tls, AllowAdmin = true,
+                ConnectTimeout = TimeoutMilliseconds, SyncTimeout = TimeoutMilliseconds, ConnectRetry = 1, AbortOnConnectFail = true,
+            };
             using var redis = await ConnectionMultiplexer.ConnectAsync(options);
             var server = redis.GetServer(redis.GetEndPoints()[0]);
-            var info = (await server.InfoAsync()).SelectMany(section => section).ToDictionary(line => line.Key, line => line.Value);
+            // There is a line for each loaded module, all of one name.
+            var info = (await server.InfoAsync()).SelectMany(section => section).DistinctBy(line => line.Key).ToDictionary(line => line.Key, line => line.Value);
             var offset = await server.TimeAsync() - TimeProvider.System.GetUtcNow().UtcDateTime;
             return [.. Evaluate(subject, info, await GetSaveAsync(server)), ClockCheck.Evaluate(subject, offset)];
         }
@@ -32,6 +33,10 @@ internal static class RedisCheck
         {
             return [CheckResult.Warning(subject, "reach", $"It refuses INFO: {refused.Message}",
                 "Put the password into components/, or check it with redis-cli info")];
+        }
+        catch (ArgumentException)
+        {
+            return [CheckResult.Problem(subject, "reach", "It is no address: host:port, such as localhost:6379.", "Correct redisHost in components/.")];
         }
         catch (Exception fault) when (fault is RedisException or TimeoutException)
         {

@@ -133,7 +133,7 @@ internal static class SidecarCheck
     private static IEnumerable<CheckResult> CheckSubscriptions(
         string subject, ServiceEndpoint service, GetMetadataResponse metadata, IReadOnlyList<TopicSubscription>? wanted)
     {
-        var has = metadata.Subscriptions.ToDictionary(subscription => subscription.Topic);
+        var has = metadata.Subscriptions.DistinctBy(subscription => subscription.Topic).ToDictionary(subscription => subscription.Topic);
         if (wanted is null)
         {
             yield return CheckResult.Warning(

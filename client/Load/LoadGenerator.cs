@@ -56,10 +56,10 @@ public sealed class LoadGenerator(ShopClients shop, TestCatalog catalog, LoadPla
                 await foreach (var change in watch.ResponseStream.ReadAllAsync(cancellationToken))
                 {
                     if (final || change.Entry.Status == OrderStatus.Pending) continue;
-                    final = true;
                     var latency = Stopwatch.GetElapsedTime(begun);
                     var reason = change.Entry.Status == OrderStatus.Confirmed ? "" : await GetReasonAsync(placed.Order.OrderId, cancellationToken);
                     stats.AddEnded(reason, intended, latency);
+                    final = true;
                 }
                 return;
             }

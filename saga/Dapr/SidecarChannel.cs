@@ -1,6 +1,7 @@
 using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Grpc.Net.Client;
+using Microsoft.Extensions.Configuration;
 
 namespace Saga.Dapr;
 
@@ -17,7 +18,7 @@ public sealed class SidecarChannel : IDisposable
 
     private readonly GrpcChannel channel;
 
-    internal SidecarChannel(TimeProvider clock)
+    internal SidecarChannel(IConfiguration configuration, TimeProvider clock)
     {
         var address = SettingOf("DAPR_GRPC_ENDPOINT") ?? $"http://127.0.0.1:{SettingOf("DAPR_GRPC_PORT") ?? "50001"}";
         channel = GrpcChannel.ForAddress(address, new()
@@ -36,6 +37,8 @@ public sealed class SidecarChannel : IDisposable
         });
         var calls = channel.Intercept(new DefaultDeadline(clock));
         Sidecar = SettingOf("DAPR_API_TOKEN") is { } token ? calls.Intercept(headers => With(headers, "dapr-api-token", token)) : calls;
+
+        string? SettingOf(string name) => configuration[name]?.Trim() is { Length: > 0 } value ? value : null;
     }
 
     /// <summary>For calls to the sidecar itself.</summary>
@@ -63,6 +66,4 @@ public sealed class SidecarChannel : IDisposable
             continuation(request, context.Options.Deadline is not null ? context
                 : new(context.Method, context.Host, context.Options.WithDeadline(clock.GetUtcNow().UtcDateTime + Limit)));
     }
-
-    private static string? SettingOf(string variable) => Environment.GetEnvironmentVariable(variable)?.Trim() is { Length: > 0 } value ? value : null;
 }

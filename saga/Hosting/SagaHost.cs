@@ -97,7 +97,7 @@ public static class SagaHost
         services.AddHostedService(services => new Drain(
             options, services.GetService<OpenOrderLog>(), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<Drain>>()));
         services.AddSingleton(new AppId(appId));
-        services.AddSingleton(services => new SidecarChannel(services.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(services => new SidecarChannel(services.GetRequiredService<IConfiguration>(), services.GetRequiredService<TimeProvider>()));
         services.AddSingleton(services => new DaprApi.DaprClient(services.GetRequiredService<SidecarChannel>().Sidecar));
         services.AddSingleton<ISidecar>(services => DaprSidecar.Create(
             services.GetRequiredService<DaprApi.DaprClient>(), new(appId), json, options.Batching));
@@ -199,6 +199,7 @@ public static class SagaHost
         }
         builder.Services.AddSingleton(CreateSubscriptions);
         builder.Services.AddSingleton<EventDispatcher>();
+        builder.Services.AddSingleton(new DryRunMode(IsOn: false));
         builder.Services.AddSingleton(services => new DryRun(
             builder.Services, CreateSubscriptions, OpenOrderLog.IsKey, services.GetRequiredService<ISidecar>(),
             services.GetRequiredService<JsonSerializerOptions>()));

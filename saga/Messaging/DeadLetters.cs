@@ -69,15 +69,16 @@ internal sealed class DeadLetters(DocumentStore documents, ISidecar sidecar, IdI
             e?.TraceId, DeadLetterState.Waiting), ct);
     }
 
-    /// <summary>Stores an event that can never be handled.</summary>
+    /// <summary>Stores an event, or an entry of a sweep, that can never be handled.</summary>
     /// <param name="reason">Why, in sentences.</param>
-    internal Task<DeadLetter> StoreAsync(Delivery delivery, string reason, CancellationToken ct)
+    /// <param name="expires">False: it lives until it is redriven or discarded. Nothing else remembers the entry of a sweep.</param>
+    internal Task<DeadLetter> StoreAsync(Delivery delivery, string reason, CancellationToken ct, bool expires = true)
     {
         var data = delivery.Data.ToByteArray();
         return AddAsync(new(
             IdOf(delivery.Topic, delivery.EventId, data), delivery.Topic, delivery.EventId, data, delivery.PublishedAt, clock.GetUtcNow(),
             SagaTracing.TraceId, DeadLetterState.Waiting,
-            Shortened.To(ReasonMax, reason)), ct);
+            Shortened.To(ReasonMax, reason)), ct, expires);
     }
 
     /// <summary>
@@ -86,7 +87,7 @@ internal sealed class DeadLetters(DocumentStore documents, ISidecar sidecar, IdI
     /// </summary>
     private string IdOf(string topic, string eventId, byte[] data) => Fingerprint.Of($"{appId.Name}\n{topic}\n{eventId}\n{Fingerprint.Of(data)}");
 
-    private async Task<DeadLetter> AddAsync(DeadLetter letter, CancellationToken ct)
+    private async Task<DeadLetter> AddAsync(DeadLetter letter, CancellationToken ct, bool expires = true)
     {
         letter = letter with { Topic = Shortened.To(NameMax, letter.Topic), EventId = Shortened.To(NameMax, letter.EventId) };
         if (letter.Data.Length > DataMax)
@@ -94,7 +95,7 @@ internal sealed class DeadLetters(DocumentStore documents, ISidecar sidecar, IdI
             var left = $"Only the first {DataMax} of its {letter.Data.Length} bytes are kept.";
             letter = letter with { Data = letter.Data[..DataMax], Problem = letter.Problem is null ? left : $"{left} {letter.Problem}" };
         }
-        await documents.UpdateAsync<DeadLetter, bool>(DeadLetter.KeyOf(letter.Id), _ => new(letter, true, Retention.OfDeadLetters), ct);
+        await documents.UpdateAsync<DeadLetter, bool>(DeadLetter.KeyOf(letter.Id), _ => new(letter, true, expires ? Retention.OfDeadLetters : null), ct);
         await index.AddAsync(Waiting, letter.Id, ct);
         SagaMetrics.DeadLettersStored.Add(1);
         return letter;

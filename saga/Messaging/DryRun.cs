@@ -9,6 +9,9 @@ using Saga.Dapr;
 
 namespace Saga.Messaging;
 
+/// <summary>What calls of other services ask for, because a dry run must make none that changes something there.</summary>
+internal sealed record DryRunMode(bool IsOn);
+
 /// <summary>Shows the effects of handling an event without having any: the real handlers run on a <see cref="RecordingSidecar"/>.</summary>
 /// <param name="services">The registrations of the service, for a second container.</param>
 /// <param name="subscribe">Creates the subscriptions from that container.</param>
@@ -24,6 +27,7 @@ internal sealed class DryRun(
         IServiceCollection stage = new ServiceCollection();
         foreach (var service in services.Where(service => service.ServiceType != typeof(IHostedService))) stage.Add(service);
         stage.Replace(ServiceDescriptor.Singleton<ISidecar>(recorder));
+        stage.Replace(ServiceDescriptor.Singleton(new DryRunMode(IsOn: true)));
         stage.Replace(ServiceDescriptor.Singleton<ILoggerFactory>(NullLoggerFactory.Instance));
         await using var provider = stage.BuildServiceProvider();
         try

@@ -242,8 +242,12 @@ internal sealed class OpenOrderLog
             if (instance is null || head.Value is null) return;
             (last, instance) = (head, null);
         }
-        // After a conflict another instance has taken it over.
-        await sidecar.TrySaveAsync(last, last.Value! with { Heartbeat = clock.GetUtcNow(), HasLeft = true }, null, ct);
+        // After a conflict: a heartbeat that was cancelled has taken effect all the same, or another instance takes the log over.
+        while (last.Value is { HasLeft: false } mine
+            && !await sidecar.TrySaveAsync(last, mine with { Heartbeat = clock.GetUtcNow(), HasLeft = true }, null, ct))
+        {
+            last = await sidecar.ReadAsync<OpenHead>(last.Key, ct);
+        }
     }
 
     /// <summary>The newest entry of an order, in the log of any instance. Null: there is none.</summary>

@@ -92,7 +92,7 @@ internal sealed class IsolatedVisits(string kind, string suffix, DeadLetters dea
         {
             var letter = await deadLetters.StoreAsync(
                 new(kind, $"{entry.OrderId}/{suffix}", entry.Detail is { } detail
-                    ? ByteString.CopyFrom(JsonMarshal.GetRawUtf8Value(detail)) : ByteString.CopyFromUtf8(entry.OrderId)), fault.Message, ct);
+                    ? ByteString.CopyFrom(JsonMarshal.GetRawUtf8Value(detail)) : ByteString.CopyFromUtf8(entry.OrderId)), fault.Message, ct, expires: false);
             SagaLog.EntryRejected(log,
                 fault is UnprocessableEventException or CorruptDocumentException ? null : fault,
                 kind, entry.OrderId, letter.Id, fault.Message);

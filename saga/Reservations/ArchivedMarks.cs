@@ -10,6 +10,9 @@ internal sealed class ArchivedMarks
     /// <summary>Documents remembered, at most.</summary>
     private const int KeysMax = 100_000;
 
+    /// <summary>Orders remembered of a document, at most: one that is missing is never written, and so never pruned.</summary>
+    private const int OrdersMax = 10_000;
+
     private readonly Lock gate = new();
     private readonly Dictionary<string, ImmutableHashSet<string>> byKey = [];
 
@@ -18,7 +21,8 @@ internal sealed class ArchivedMarks
         lock (gate)
         {
             if (byKey.Count >= KeysMax) byKey.Clear();
-            byKey[key] = byKey.GetValueOrDefault(key, []).Add(orderId);
+            var known = byKey.GetValueOrDefault(key, []);
+            byKey[key] = known.Count < OrdersMax ? known.Add(orderId) : [orderId];
         }
     }
 

@@ -79,7 +79,7 @@ internal sealed class PaymentService(
     public override async Task<Wire.GetPaymentResponse> GetPayment(Wire.GetPaymentRequest request, ServerCallContext context)
     {
         new RequestCheck().OrderId(request.OrderId).ThrowIfInvalid();
-        var reservation = await participant.FindAsync(request.OrderId, context.CancellationToken)
+        var reservation = await participant.FindAsync(request.OrderId.ToLowerInvariant(), context.CancellationToken)
             ?? throw new RejectedException(Rejection.NotFound("payment", request.OrderId));
         if (!Caller.Of(context).MaySee(reservation.Lines[0].ResourceId)) throw new RejectedException(Rejection.NotFound("payment", request.OrderId));
         return new()

@@ -87,7 +87,7 @@ internal sealed class StockService(
     public override async Task<Wire.GetReservationResponse> GetReservation(Wire.GetReservationRequest request, ServerCallContext context)
     {
         new RequestCheck().OrderId(request.OrderId).ThrowIfInvalid();
-        var reservation = await participant.FindAsync(request.OrderId, context.CancellationToken)
+        var reservation = await participant.FindAsync(request.OrderId.ToLowerInvariant(), context.CancellationToken)
             ?? throw new RejectedException(Rejection.NotFound("reservation", request.OrderId));
         var answer = new Wire.Reservation
         {

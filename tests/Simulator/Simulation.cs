@@ -171,7 +171,8 @@ internal static class Audit
     public static IEnumerable<string> OfExpiry(SimulatedStore store) =>
         from key in store.Versions.Keys
         let document = store.Read(key).Value
-        let expires = document is Order { IsClosed: true } or Order { Status: OrderStatus.Abandoned } or Reservation or DeadLetter
+        let expires = document is Order { IsClosed: true } or Order { Status: OrderStatus.Abandoned } or Reservation
+            or DeadLetter { State: not DeadLetterState.Waiting } or DeadLetter { Topic: not ("orders" or "reservations") }
             or HistoryHour or HistoryPage or OpenSegment { Sealed: true }
         where expires != (store.GetTimeToLive(key) is not null)
         select expires ? $"{key} does not expire any more." : $"{key} is going to expire.";

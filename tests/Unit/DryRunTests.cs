@@ -45,6 +45,15 @@ public sealed class DryRunTests
         Assert.Equal([$"publishes stock-reserved: {published.Single().Message}"], recorder.Effects);
     }
 
+    [Fact]
+    public async Task A_dry_run_calls_no_participant()
+    {
+        var client = new Orders.ParticipantClient(null!, OrdersAlone.Options, new DryRunMode(IsOn: true), TimeProvider.System);
+        var fault = await Assert.ThrowsAsync<Grpc.Core.RpcException>(() => client.ReleaseAsync(Orders.Step.Stock, new(), default));
+        Assert.Equal(Grpc.Core.StatusCode.Unavailable, fault.StatusCode);
+        await Assert.ThrowsAsync<Grpc.Core.RpcException>(() => client.ReserveAsync(Orders.Step.Stock, new(), default));
+    }
+
     private Product Read() => store.All<Product>("stock||product:").Single();
 
     private SimulatedSidecar Sidecar() => new(world, store, "stock", null, () => SidecarFaults.None, () => false, published.Add);

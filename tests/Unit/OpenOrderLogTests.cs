@@ -75,6 +75,20 @@ public sealed class OpenOrderLogTests
     }
 
     [Fact]
+    public void A_log_is_left_whose_last_heartbeat_was_cancelled_and_took_effect()
+    {
+        var isLost = false;
+        var leaver = New(world.Clock, new Unanswered(Sidecar(), () => isLost));
+        Add(leaver, "a");
+        isLost = true;
+        Assert.Throws<SidecarDownException>(() => Sweep(leaver));
+        isLost = false;
+        Do(() => leaver.LeaveAsync(default));
+        Sweep(New());
+        Assert.Equal(["a"], visited);
+    }
+
+    [Fact]
     public void What_is_added_after_the_writer_has_left_is_in_another_log()
     {
         var leaver = New();

@@ -17,6 +17,15 @@ public sealed class ParticipantTests
     private int operations;
 
     [Fact]
+    public void Orders_for_a_document_that_is_missing_are_not_remembered_without_bound()
+    {
+        var marks = new ArchivedMarks();
+        for (var number = 1; number <= 10_001; number++) marks.Add("product:missing", $"{number}");
+        var all = Enumerable.Range(1, 10_001).ToImmutableSortedDictionary(number => $"{number}", _ => new ReservationMark(MarkState.Voided));
+        Assert.Equal(["10001"], marks.Of("product:missing", all));
+    }
+
+    [Fact]
     public void Reserving_twice_reserves_once()
     {
         Put("p", 10);

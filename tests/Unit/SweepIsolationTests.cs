@@ -68,6 +68,8 @@ public sealed class SweepIsolationTests
         Assert.Equal(new Level(Available: 59, Consumed: 1), Pieces);
         var letter = Assert.Single(Letters);
         Assert.Equal(("reservations", $"{bad}/Reservation", bad), (letter.Topic, letter.EventId, letter.OrderId));
+        // Nothing else remembers what it holds.
+        Assert.Null(store.GetTimeToLive($"stock||{DeadLetter.KeyOf(letter.Id)}"));
         Assert.Equal(detail.GetRawText(), Encoding.UTF8.GetString(letter.Data));
         Assert.StartsWith(corruption == "nothing tracked" ? "The tracked reservation is corrupt: " : $"reservation:{bad} is corrupt: ", letter.Problem);
 

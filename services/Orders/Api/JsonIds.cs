@@ -62,20 +62,25 @@ internal static class JsonIds
                 found.Numbers.Add((int)json.TokenStartIndex..((int)json.TokenStartIndex + json.ValueSpan.Length));
                 break;
             case not (JsonTokenType.String or JsonTokenType.Null) when isId:
-                found.Violations.Add((at, $"must be a string or a whole number that is not negative, not {Seen(ref json)}."));
+                found.Add(at, $"must be a string or a whole number that is not negative, not {Seen(ref json)}.");
                 json.Skip();
                 break;
-            case JsonTokenType.StartObject:
+            case JsonTokenType.StartObject when message is not null:
                 HashSet<string> seen = [];
                 while (json.Read() && json.TokenType != JsonTokenType.EndObject)
                 {
                     var name = json.GetString()!;
-                    var member = message?.Fields.InDeclarationOrder().FirstOrDefault(one => one.JsonName == name || one.Name == name);
+                    json.Read();
+                    if (message.Fields.InDeclarationOrder().FirstOrDefault(one => one.JsonName == name || one.Name == name) is not { } member)
+                    {
+                        // The parser refuses it. A path of such names could be as long as the body, for each of its members.
+                        json.Skip();
+                        continue;
+                    }
                     var path = at.Length == 0 ? name : $"{at}.{name}";
                     // userId and user_id are the same field. Which value of two counts differs between parsers.
-                    if (!seen.Add(member?.Name ?? name)) found.Violations.Add((path, "must be there once."));
-                    json.Read();
-                    Value(ref json, member is { FieldType: FieldType.Message } ? member.MessageType : null, member, path, found);
+                    if (!seen.Add(member.Name)) found.Add(path, "must be there once.");
+                    Value(ref json, member.FieldType == FieldType.Message ? member.MessageType : null, member, path, found);
                 }
                 break;
             default:
@@ -93,5 +98,14 @@ internal static class JsonIds
     };
 
     /// <param name="Numbers">Where ids are whole numbers, in UTF-8.</param>
-    private sealed record Findings(List<Range> Numbers, List<(string Field, string Description)> Violations);
+    /// <param name="Violations">The first ones of a very wrong request.</param>
+    private sealed record Findings(List<Range> Numbers, List<(string Field, string Description)> Violations)
+    {
+        private const int ViolationsMax = 20;
+
+        public void Add(string field, string description)
+        {
+            if (Violations.Count < ViolationsMax) Violations.Add((field, description));
+        }
+    }
 }

@@ -65,7 +65,7 @@ internal static class OrderNumber
         return true;
     }
 
-    /// <summary>A user's idempotency key as a UUID. Before version 3 it was the id of the order that was placed with the key.</summary>
+    /// <summary>A user's idempotency key as a UUID. In earlier versions it was the id of the order that was placed with the key.</summary>
     /// <remarks>Of version 8 (RFC 9562, section 5.8), with bits of a SHA-256.</remarks>
     public static Guid Derive(string userId, string idempotencyKey)
     {

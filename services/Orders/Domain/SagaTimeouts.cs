@@ -8,6 +8,9 @@ internal sealed record SagaTimeouts(TimeSpan Deadline, TimeSpan ResendAfter, Tim
 {
     public static SagaTimeouts Of(SagaOptions options) => new(options.Deadline, options.ResendAfter, options.PayDeadline);
 
+    /// <summary>From tracking. No order has anything to do before it.</summary>
+    public TimeSpan FirstVisit => new[] { ResendAfter, Deadline, PayDeadline }.Min();
+
     public TimeSpan DeadlineOf(SagaPattern pattern) => pattern switch
     {
         SagaPattern.Choreography => Deadline,

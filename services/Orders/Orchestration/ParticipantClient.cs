@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Grpc.Core;
 using Shop.V1;
 
 namespace Orders;
@@ -6,15 +7,15 @@ namespace Orders;
 /// <summary>The calls of an orchestrated order.</summary>
 internal interface IParticipantCalls
 {
-    /// <exception cref="Grpc.Core.RpcException">It did not answer. What it was asked for may be held.</exception>
+    /// <exception cref="RpcException">It did not answer. What it was asked for may be held.</exception>
     Task<ReserveResponse> ReserveAsync(Step step, OrderCreatedEvent order, CancellationToken ct);
 
-    /// <exception cref="Grpc.Core.RpcException">It did not answer. What it was asked to release may be held still.</exception>
+    /// <exception cref="RpcException">It did not answer. What it was asked to release may be held still.</exception>
     Task<ReleaseResponse> ReleaseAsync(Step step, OrderFailedEvent order, CancellationToken ct);
 }
 
 /// <summary>Calls the participants through the sidecars, each call with the timeout Saga:CallTimeout.</summary>
-internal sealed class ParticipantClient(SidecarChannel sidecar, SagaOptions options, TimeProvider clock) : IParticipantCalls
+internal sealed class ParticipantClient(SidecarChannel sidecar, SagaOptions options, DryRunMode dryRun, TimeProvider clock) : IParticipantCalls
 {
     private readonly ConcurrentDictionary<string, ParticipantService.ParticipantServiceClient> clients = new();
 
@@ -26,5 +27,8 @@ internal sealed class ParticipantClient(SidecarChannel sidecar, SagaOptions opti
 
     private DateTime Deadline => clock.GetUtcNow().UtcDateTime + options.CallTimeout;
 
-    private ParticipantService.ParticipantServiceClient ClientOf(Step step) => clients.GetOrAdd(step.Name, name => new(sidecar.To(name)));
+    /// <exception cref="RpcException">It is a dry run: what the participant would answer is not known.</exception>
+    private ParticipantService.ParticipantServiceClient ClientOf(Step step) =>
+        dryRun.IsOn ? throw new RpcException(new(StatusCode.Unavailable, "A dry run calls no participant."))
+        : clients.GetOrAdd(step.Name, name => new(sidecar.To(name)));
 }

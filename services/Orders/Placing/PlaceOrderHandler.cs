@@ -85,7 +85,7 @@ internal sealed class PlaceOrderHandler(
     {
         if (key is null) return null;
         var readKey = sidecar.ReadAsync<PlacedKey>(PlacedKey.KeyOf(key.Value), ct);
-        // As before version 3.
+        // Earlier versions have placed it under the key itself.
         var readOlder = sidecar.ReadAsync<Order>(Order.KeyOf($"{key}"), ct);
         await Task.WhenAll(readKey, readOlder);
         var read = (await readKey).Value is { } placed ? await sidecar.ReadAsync<Order>(Order.KeyOf(placed.OrderId), ct) : await readOlder;

@@ -49,7 +49,7 @@ internal sealed class OrderSweep(
     public Task RunAsync(CancellationToken ct)
     {
         begun = clock.GetTimestamp();
-        return openOrders.SweepAsync(timeouts.ResendAfter, new(VisitAsync, OnClosedAsync, OnLeft), ct);
+        return openOrders.SweepAsync(timeouts.FirstVisit, new(VisitAsync, OnClosedAsync, OnLeft), ct);
     }
 
     private bool MayCall(Step step) => !calls.IsDelayed(step.Name) && clock.GetElapsedTime(begun) < CallTimeMax;

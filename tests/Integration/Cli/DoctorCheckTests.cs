@@ -227,6 +227,13 @@ public sealed class DoctorCheckTests : IDisposable
         Assert.Equal(about.Severity == Severity.Ok, about.Advice.Length == 0);
     }
 
+    [Theory, InlineData("localhost:"), InlineData("redis:${PORT}"), InlineData("")]
+    public async Task An_address_of_Redis_that_is_none_is_a_problem(string address)
+    {
+        var result = Assert.Single(await RedisCheck.RunAsync(new(address, "", "", false)));
+        Assert.Equal((Severity.Problem, "reach"), (result.Severity, result.Check));
+    }
+
     [Theory]
     [InlineData("allkeys-lru", true)]
     [InlineData("noeviction", false)]

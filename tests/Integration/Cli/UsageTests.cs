@@ -38,6 +38,8 @@ public sealed class UsageTests
     [InlineData("coupon issue mina", "--won-off or --percent-off")]
     [InlineData("coupon issue mina --won-off 1 --percent-off 1", "--won-off or --percent-off")]
     [InlineData("orders --orders nowhere", "--orders")]
+    [InlineData("account deposit mina 1000 --key ''", "--key must not be empty")]
+    [InlineData("order place mina --item lamp --coupon ''", "--coupon must not be empty")]
     [InlineData("load -n 100001", "--count must be 1 to 100000")]
     [InlineData("load --in-flight 201", "--in-flight")]
     [InlineData("load --stock http://192.0.2.1:5002", "on this machine")]
@@ -47,7 +49,7 @@ public sealed class UsageTests
     [InlineData("", "command")]
     public async Task Wrong_usage_prints_one_line_and_exits_with_2(string words, string message)
     {
-        var run = await CliRun.WithoutAddressesAsync(words.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        var run = await CliRun.WithoutAddressesAsync([.. words.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(word => word == "''" ? "" : word)]);
         Assert.Equal(2, run.Exit);
         Assert.Contains(message, run.Error);
         Assert.Single(run.Error.Trim().Split('\n'));
