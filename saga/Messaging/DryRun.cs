@@ -9,7 +9,7 @@ using Saga.Dapr;
 
 namespace Saga.Messaging;
 
-/// <summary>What calls of other services ask for, because a dry run must make none that changes something there.</summary>
+/// <summary>Whether handlers run dry. Then a call that changes something at another service must not be made.</summary>
 internal sealed record DryRunMode(bool IsOn);
 
 /// <summary>Shows the effects of handling an event without having any: the real handlers run on a <see cref="RecordingSidecar"/>.</summary>

@@ -246,7 +246,9 @@ internal sealed class OpenOrderLog
         while (last.Value is { HasLeft: false } mine
             && !await sidecar.TrySaveAsync(last, mine with { Heartbeat = clock.GetUtcNow(), HasLeft = true }, null, ct))
         {
-            last = await sidecar.ReadAsync<OpenHead>(last.Key, ct);
+            // Without a heartbeat a log with a corrupt head is taken over once it is repaired.
+            if (await ReadOrReportAsync(sidecar.ReadAsync<OpenHead>(last.Key, ct), last.Key, ct) is not { } again) return;
+            last = again;
         }
     }
 
