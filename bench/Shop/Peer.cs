@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Bench;
 
@@ -7,7 +8,9 @@ namespace Bench;
 /// <param name="Name">What it is built on, and with which options.</param>
 /// <param name="Concurrency">Orders in flight.</param>
 /// <param name="CpuSPer1000Sagas">Of all its processes, and of its driver.</param>
-internal sealed record PeerResult(string Name, int Concurrency, double SagasPerS, double P50Ms, double P99Ms, double CpuSPer1000Sagas);
+internal sealed record PeerResult(
+    string Name, int Concurrency, double SagasPerS, double P50Ms, double P99Ms,
+    [property: JsonPropertyName("cpu_s_per_1000_sagas"), JsonRequired] double CpuSPer1000Sagas);
 
 /// <summary>Runs a peer just before this shop is measured, because two runs at different times compare the machine with itself.</summary>
 internal static class Peer
