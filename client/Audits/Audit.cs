@@ -231,7 +231,7 @@ public static class Audit
     {
         // A reservation that existed when reading began either still exists or has changed since, by the clock of its service.
         var since = snapshot.StartTime - Lateness.ClockSkew;
-        var swept = $"a sweep gives back what somebody else's order-created took, look again after {lateness.GetDueTime(snapshot.StartTime):u}";
+        var swept = $"a sweep gives back what is held for an order that Orders does not know, look again after {lateness.GetDueTime(snapshot.StartTime):u}";
         bool MayHold(Share share) => share.State == ShareState.Reserved || !share.Order.IsClosed || share.Changed >= since;
         bool MayHoldStill(Share share) => MayHold(share) || share.Changed is { } changed && !lateness.IsOverdue(changed, snapshot.StartTime);
         Discrepancy? Find(string what, string id, long held, string unit, IEnumerable<Share> shares)

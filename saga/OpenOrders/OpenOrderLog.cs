@@ -529,7 +529,7 @@ internal sealed class OpenOrderLog
 
     /// <param name="isSealed">
     /// A seal takes its place. A writer whose write of its last segment was reported as failed, and who was suspended since, would append there again,
-    /// before the seal at the end, where nobody looks any more.
+    /// before the seal at the end, where no instance reads any more.
     /// </param>
     private async Task DropAsync(string key, bool isSealed, CancellationToken ct)
     {

@@ -38,16 +38,13 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
     private readonly TimeProvider clock;
     private readonly ArchivedMarks archivedMarks = new();
 
-    /// <summary>The lines of reservations that are archived, by order id.</summary>
-    private readonly RecentlyClosed<ImmutableArray<ReservationLine>> closed;
-
     /// <summary>Ids of documents that are being pruned, each by one caller.</summary>
     private readonly ConcurrentDictionary<string, bool> pruning = new();
 
     /// <param name="keyOf">The state key of a shared document, by its id.</param>
     /// <param name="openOrders">Tracks reservations until they are archived.</param>
     internal Participant(DocumentStore documents, ISidecar sidecar, Func<string, string> keyOf, OpenOrderLog openOrders, TimeProvider clock) =>
-        (this.documents, this.sidecar, this.keyOf, this.openOrders, this.clock, closed) = (documents, sidecar, keyOf, openOrders, clock, new(clock));
+        (this.documents, this.sidecar, this.keyOf, this.openOrders, this.clock) = (documents, sidecar, keyOf, openOrders, clock);
 
     /// <summary>Try: reserves the lines one by one; when one is refused, those before it are released before it answers.</summary>
     /// <param name="refuse">Why a line cannot be taken from its document (null: there is no document). Null: it can.</param>
@@ -139,10 +136,6 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
             }, ct);
         }
     }
-
-    /// <summary>True: this process has archived the reservation of the order, with all these lines. False: the archive has to be read.</summary>
-    internal bool HasArchived(string orderId, ImmutableArray<ReservationLine> lines) =>
-        closed.TryGet(orderId, out var archived) && lines.All(line => archived.Any(one => one.ResourceId == line.ResourceId));
 
     /// <summary>A tracked reservation, if its marks say that all its lines are held or settled. Null: they do not.</summary>
     internal async Task<Reservation?> FindHeldAsync(OpenReservation open, CancellationToken ct)
@@ -275,7 +268,6 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
         var archived = isFirst ? final : await FindArchivedAsync(final.OrderId, ct)
             ?? throw new DaprException($"{Reservation.KeyOf(final.OrderId)} could not be created, and does not exist.");
         foreach (var line in archived.Lines) archivedMarks.Add(keyOf(line.ResourceId), archived.OrderId);
-        closed.Add(archived.OrderId, archived.Lines);
         return archived;
     }
 

@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Saga.Dapr;
@@ -25,10 +24,7 @@ internal sealed class ReservationSweep<T>(
 
     public string Kind => "reservations";
 
-    /// <summary>
-    /// Visits every open reservation once. One that this process has archived costs nothing, any other a read, and one that is not archived at the
-    /// deadline a call to Orders.
-    /// </summary>
+    /// <summary>Visits every open reservation once. Each costs a read, and one that is not archived at the deadline a call to Orders.</summary>
     public Task RunAsync(CancellationToken ct) => openOrders.SweepAsync(deadline, new(VisitAsync, (_, _) => Task.CompletedTask, visits.Forget), ct);
 
     public async Task VisitAsync(string entry, CancellationToken ct)
@@ -40,28 +36,13 @@ internal sealed class ReservationSweep<T>(
         }
     }
 
-    private async Task<IReadOnlySet<string>> VisitAsync(IReadOnlyList<OpenEntry> visited, CancellationToken ct)
+    private async Task<IReadOnlySet<string>> VisitAsync(IReadOnlyList<OpenEntry> entries, CancellationToken ct)
     {
-        var entries = visited.Where(entry => !IsArchivedHere(entry)).ToArray();
-        if (entries.Length == 0) return FrozenSet<string>.Empty;
         var reads = await sidecar.ReadEachAsync<Reservation>([.. entries.Select(entry => Reservation.KeyOf(entry.OrderId))], ct);
         // Version 1 tracked the order alone: once the reservation is final, nothing is left to do.
         return await visits.VisitAsync(entries, reads, (entry, archived) => entry.Detail is null && archived.Value is not null
             ? Task.FromResult(true)
             : IsClosedAsync(OpenReservation.Parse(entry.Detail, entry.OrderId), archived.Value, ct), ct);
-    }
-
-    private bool IsArchivedHere(OpenEntry entry)
-    {
-        try
-        {
-            return participant.HasArchived(entry.OrderId, entry.Detail is null ? [] : OpenReservation.Parse(entry.Detail, entry.OrderId).Lines);
-        }
-        // The visit reports it.
-        catch (CorruptDocumentException)
-        {
-            return false;
-        }
     }
 
     private async Task<bool> IsClosedAsync(OpenReservation open, Reservation? archived, CancellationToken ct)

@@ -15,9 +15,9 @@ internal static partial class OrderLog
     [LoggerMessage(103, LogLevel.Information, "Order {OrderId} has FAILED: {Reason}. Completed steps: {CompletedSteps}.", EventName = "Failed")]
     public static partial void Failed(ILogger log, string orderId, string reason, string completedSteps);
 
-    [LoggerMessage(111, LogLevel.Warning, "Order {OrderId} has failed because of an event of somebody else, who publishes as Orders: {Detail}",
-        EventName = "FailedByAnother")]
-    public static partial void FailedByAnother(ILogger log, string orderId, string detail);
+    [LoggerMessage(111, LogLevel.Warning, "Order {OrderId} has failed because of an order-failed that another publisher has sent, or that the store has lost: {Detail}",
+        EventName = "CompensatedWhilePending")]
+    public static partial void CompensatedWhilePending(ILogger log, string orderId, string detail);
 
     [LoggerMessage(104, LogLevel.Warning, "Order {OrderId} is accepted, but order-created could not be published; the sweep will publish it: {Problem}",
         EventName = "NotPublishedYet")]

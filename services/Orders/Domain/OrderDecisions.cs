@@ -98,14 +98,14 @@ internal static class OrderDecisions
     }
 
     /// <summary>
-    /// A participant has compensated a failed order. A pending one fails: somebody else has published an order-failed for it, and the participant
-    /// will not hold anything for it again.
+    /// A participant has compensated a failed order. A pending one fails: the participant holds nothing for it any more. It has met an
+    /// order-failed that Orders has not published, or that the store has lost.
     /// </summary>
     /// <param name="undone">False: there was nothing to undo.</param>
     public static Decision<Order> StepCompensated(Order? stored, Step step, bool undone, DecisionContext at)
     {
         var order = Require(stored);
-        // A pending order has something of the step to lose, unless it does not need it.
+        // A step that a pending order does not need holds nothing for it.
         if (order.Status != OrderStatus.Failed && (order.Status != OrderStatus.Pending || order[step] is null or { State: StepState.Done, Reference: null }))
         {
             throw Contradiction(order, step, "undone");

@@ -137,7 +137,7 @@ internal sealed class OrderStore(DocumentStore documents, ISidecar sidecar, Time
                 OrderLog.Confirmed(log, order.Id);
                 break;
             case OrderStatus.Failed:
-                if (order.Failure!.Reason == OrderDecisions.StepUndone) OrderLog.FailedByAnother(log, order.Id, order.Failure.Detail);
+                if (order.Failure!.Reason == OrderDecisions.StepUndone) OrderLog.CompensatedWhilePending(log, order.Id, order.Failure.Detail);
                 OrderLog.Failed(log, order.Id, order.Failure.Reason,
                     string.Join(", ", order.Steps.Where(done => done.State == StepState.Done).Select(done => done.Step.Participant)));
                 break;

@@ -1,5 +1,3 @@
-using System.Collections.Frozen;
-
 namespace Orders;
 
 /// <summary>Sweeps open orders: resends their last event, or continues their orchestration, and fails them at their deadline.</summary>
@@ -25,12 +23,11 @@ internal sealed class OrderSweep(
     private readonly EntryBackoff resends = new(timeouts.ResendAfter, ResendDelayMax, clock);
     private readonly EntryBackoff calls = new(CallPause, CallPause, clock);
     private long begun = clock.GetTimestamp();
-    private readonly RecentlyClosed<OrderStatus> closedHere = WatchClosed(orders, clock);
     private readonly IsolatedVisits visits = new("orders", "Order", deadLetters, clock, logs.CreateLogger("Orders"));
 
     public string Kind => "orders";
 
-    /// <summary>A sweep has read an order of this instance's log, as it does unless this process has closed it. Handlers must not block or throw.</summary>
+    /// <summary>A sweep has read an order of this instance's log. Handlers must not block or throw.</summary>
     public event Action<Order>? Visited;
 
     /// <summary>
@@ -42,10 +39,7 @@ internal sealed class OrderSweep(
     /// <summary>The last event or call of an order was repeated, or its deadline had passed. Handlers must not block or throw.</summary>
     public event Action<Order>? Resent;
 
-    /// <summary>
-    /// Visits every open order once. One that this process has closed costs nothing, any other a read, and one that is due for a resend, with
-    /// exponential backoff, also a publish.
-    /// </summary>
+    /// <summary>Visits every open order once. Each costs a read, and one that is due for a resend, with exponential backoff, also a publish.</summary>
     public Task RunAsync(CancellationToken ct)
     {
         begun = clock.GetTimestamp();
@@ -71,20 +65,8 @@ internal sealed class OrderSweep(
         return now;
     }
 
-    private static RecentlyClosed<OrderStatus> WatchClosed(OrderStore orders, TimeProvider clock)
+    private async Task<IReadOnlySet<string>> VisitAsync(IReadOnlyList<OpenEntry> entries, CancellationToken ct)
     {
-        var closed = new RecentlyClosed<OrderStatus>(clock);
-        orders.Changed += (_, order) =>
-        {
-            if (order.IsClosed && order.Status != OrderStatus.Abandoned) closed.Add(order.Id, order.Status);
-        };
-        return closed;
-    }
-
-    private async Task<IReadOnlySet<string>> VisitAsync(IReadOnlyList<OpenEntry> visited, CancellationToken ct)
-    {
-        var entries = visited.Where(entry => !closedHere.TryGet(entry.OrderId, out _)).ToArray();
-        if (entries.Length == 0) return FrozenSet<string>.Empty;
         var reads = await sidecar.ReadEachAsync<Order>([.. entries.Select(entry => Order.KeyOf(entry.OrderId))], ct);
         return await visits.VisitAsync(entries, reads, (entry, order) =>
         {

@@ -4,7 +4,7 @@ using OrderStatus = Orders.OrderStatus;
 
 namespace Saga.Tests.Hazards;
 
-/// <summary>Events of Orders that somebody else has published, with the token of its sidecar.</summary>
+/// <summary>Events of Orders that another publisher has sent, with the token of its sidecar.</summary>
 public sealed class ForgedEvents
 {
     private readonly ScriptedShop shop = new();
