@@ -70,6 +70,10 @@ public sealed class StrictHttpTests(RunningShop shop)
         AssertProblem(await SendAsync("POST", $"/api/orders/choreography/{user}", [Json], [.. "{\"recipientName\":\""u8, 0xC3, 0x28, .. "\"}"u8]), 400, "UTF-8", "no UTF-8");
         var large = Encoding.UTF8.GetBytes($$"""{"recipientName":"{{new string('n', 300_000)}}"}""");
         AssertProblem(await SendAsync("POST", $"/api/orders/choreography/{user}", [Json], large), 413, "262144", "too large");
+        // What is repeated of a body is short.
+        var longName = await SendAsync("POST", $"/api/orders/choreography/{user}", [Json], Encoding.UTF8.GetBytes($$"""{"{{new string('n', 200_000)}}":1}"""));
+        AssertProblem(longName, 400, "Unknown field", "a long name");
+        Assert.InRange(longName.Length, 100, 2_000);
     }
 
     [Theory]

@@ -16,6 +16,9 @@ internal static class OrderHttp
     /// <summary>Bytes of a body, at most: an order of 100 items with the longest texts has a fifth of it.</summary>
     private const int BodyMax = 256 * 1024;
 
+    /// <summary>Characters of an answer that repeats a body, at most.</summary>
+    private const int DetailMax = 250;
+
     private const string IdempotencyKeyHeader = "Idempotency-Key", Choreography = "choreography";
 
     public static void MapOrderHttp(this WebApplication app)
@@ -69,7 +72,8 @@ internal static class OrderHttp
         }
         catch (Exception unreadable) when (unreadable is InvalidJsonException or InvalidProtocolBufferException)
         {
-            return ProblemDetails.Create(StatusCodes.Status400BadRequest, "MALFORMED_BODY", $"The body is not the JSON of an order: {unreadable.Message}");
+            return ProblemDetails.Create(StatusCodes.Status400BadRequest, "MALFORMED_BODY",
+                Shortened.To(DetailMax, $"The body is not the JSON of an order: {unreadable.Message}"));
         }
         catch (DecoderFallbackException)
         {
