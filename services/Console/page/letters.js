@@ -1,5 +1,5 @@
 // Dead letters of all four services: dry run, redrive, discard.
-import { byId, clock, el, fill, get, post, say } from './page.js';
+import { byId, clock, draw, el, fill, get, post, say } from './page.js';
 
 export class Letters {
   constructor() {
@@ -14,12 +14,12 @@ export class Letters {
       this.#count(count);
       if (byId('letters-view').hidden) return;
       const letters = services.flatMap(service => service.deadLetters ?? []).sort((one, other) => one.deadLetteredTime < other.deadLetteredTime ? 1 : -1);
-      place.replaceChildren(
+      draw(this, () => place.replaceChildren(
         ...services.filter(service => service.problem).map(service => el('p', { class: 'problem' }, `${service.appId} did not answer: ${service.problem}`)),
         letters.length > 0
           ? el('ul', { class: 'letters', 'aria-label': 'Dead letters, newest first' }, ...letters.map(letter => this.#cardOf(letter)))
           : el('p', { class: 'placeholder' }, 'There are no dead letters.'),
-        ...services.filter(service => service.more > 0).map(service => el('p', { class: 'hint' }, `${service.appId} has ${service.more} more.`)));
+        ...services.filter(service => service.more > 0).map(service => el('p', { class: 'hint' }, `${service.appId} has ${service.more} more.`))));
     } catch (problem) {
       if (!(problem instanceof TypeError)) place.replaceChildren(el('p', { class: 'problem' }, problem.message));
     }

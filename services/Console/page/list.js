@@ -1,5 +1,5 @@
 // The list of orders: newest first, filtered, searched, walked with the arrow keys.
-import { byId, clock, el, fill, get, mark, patternOf, say, span, statusOf, won } from './page.js';
+import { byId, clock, draw, el, fill, get, mark, patternOf, say, span, statusOf, won } from './page.js';
 
 const PAGE_SIZE = 50;
 const SHOWN_MAX = 500;
@@ -101,7 +101,7 @@ export class OrderList {
   #draw() {
     if (this.#drawing) return;
     this.#drawing = true;
-    requestAnimationFrame(() => { this.#drawing = false; this.#drawNow(); });
+    requestAnimationFrame(() => { this.#drawing = false; draw(this, () => this.#drawNow()); });
   }
 
   #drawNow() {

@@ -14,6 +14,15 @@ const list = new OrderList(id => { location.hash = `#/orders/${id}`; });
 const letters = new Letters();
 demo(placed => { list.changed([placed]); location.hash = `#/orders/${placed.orderId}`; });
 
+/** What is no encoding is shown as it is, and not found. */
+function decode(id) {
+  try {
+    return decodeURIComponent(id);
+  } catch {
+    return id;
+  }
+}
+
 function route() {
   const [, view, id] = location.hash.split('/');
   const atLetters = view === 'dead-letters';
@@ -21,7 +30,7 @@ function route() {
   byId('letters-view').hidden = !atLetters;
   mark(byId('to-orders'), !atLetters);
   mark(byId('to-letters'), atLetters);
-  const shown = view === 'orders' && id ? decodeURIComponent(id) : null;
+  const shown = view === 'orders' && id ? decode(id) : null;
   byId('panes').classList.toggle('has-order', shown !== null);
   list.show(shown);
   order.show(shown);

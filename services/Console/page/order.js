@@ -1,5 +1,5 @@
 // One order: where it stands, what it waits for, and its timeline with a lane for each service.
-import { clock, el, fill, get, patternOf, span, statusOf, won } from './page.js';
+import { clock, draw, el, fill, get, patternOf, span, statusOf, won } from './page.js';
 import { follow } from './stream.js';
 
 // The steps whose answers are events of their own: the participant, how its events begin, and what is waited for while the order is pending and once it has failed.
@@ -77,7 +77,7 @@ export class OrderPane {
       }
     }
     if (id !== this.#id) return;
-    const close = follow(`orders/${encodeURIComponent(id)}/events`, { order: answer => this.#draw(id, answer), settled: () => close() });
+    const close = follow(`orders/${encodeURIComponent(id)}/events`, { order: answer => draw(this, () => this.#draw(id, answer)), settled: () => close() });
     this.#close = close;
   }
 

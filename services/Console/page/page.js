@@ -34,6 +34,30 @@ function set(element, attributes) {
   }
 }
 
+let pressed = false;
+const waiting = new Map();
+
+/**
+ * Draws now, or while the mouse is pressed once it is released: a click is for what was there when it began, and is lost when that is replaced.
+ * @param part of the page; of its draws only the last is made up for.
+ */
+export function draw(part, how) {
+  if (pressed) waiting.set(part, how);
+  else how();
+}
+
+addEventListener('pointerdown', () => { pressed = true; }, true);
+// 'blur' is that of the window.
+for (const end of ['pointerup', 'pointercancel', 'blur']) {
+  // The click comes after this.
+  addEventListener(end, () => setTimeout(() => {
+    pressed = false;
+    const late = [...waiting.values()];
+    waiting.clear();
+    late.forEach(how => how());
+  }));
+}
+
 export const byId = id => document.getElementById(id);
 
 /** Says what is wrong, where it went wrong; null: nothing any more. */

@@ -71,6 +71,40 @@ public sealed class ConsoleTests(RunningShop shop, RunningConsole console, Brows
     }
 
     [Fact]
+    public async Task A_click_opens_the_order_that_was_under_the_mouse_when_it_began()
+    {
+        await using var watched = await OpenAsync();
+        var page = watched.Page;
+        var place = page.GetByRole(AriaRole.Button, new() { Name = "Place order" });
+        await place.ClickAsync();
+        await Expect(page.Locator("#order-status")).ToHaveTextAsync("CONFIRMED");
+        var order = (await page.Locator("#order h2").TextContentAsync())!;
+        await page.GotoAsync("/#/");
+        var link = page.GetByRole(AriaRole.Link, new() { Name = order });
+        await link.HoverAsync();
+        await page.Mouse.DownAsync();
+        // Its row moves down, and the one above it is new.
+        await page.EvaluateAsync("""
+            async () => {
+              const placed = (await (await fetch('/api/console/orders', {
+                method: 'POST', headers: { 'Content-Type': 'application/json' },
+                body: JSON.stringify({ quantity: 1, balance: 100000, coupon: 'VALID', skipPrecheck: false }),
+              })).json()).order;
+              while (!(await (await fetch(`/api/console/orders/${placed.orderId}`)).json()).order.isClosed);
+            }
+            """);
+        await page.Mouse.UpAsync();
+        await Expect(page.Locator("#order h2")).ToHaveTextAsync(order);
+    }
+
+    [Fact]
+    public async Task An_address_with_an_id_that_is_no_encoding_shows_the_page()
+    {
+        await using var watched = await browser.OpenAsync(console.Address, "#/orders/50%");
+        await Expect(watched.Page.GetByLabel("Quantity")).ToBeVisibleAsync();
+    }
+
+    [Fact]
     public async Task An_order_that_cannot_succeed_is_refused_with_the_reason()
     {
         await using var watched = await OpenAsync();
