@@ -60,7 +60,7 @@ internal static class SagaMetrics
                 metrics.AddMeter(MeterName, "Microsoft.AspNetCore.Hosting", "System.Net.Http")
                     .AddView(instrument => instrument.Meter.Name == MeterName || Calls.Contains(instrument.Name) ? null : MetricStreamConfiguration.Drop)
                     .AddPrometheusExporter();
-                if (exporters.Contains(Exporters.Otlp)) metrics.AddOtlpExporter(otlp => OtlpOfSignal.Read(otlp, builder.Configuration, "METRICS"));
+                if (exporters.Contains(Exporters.Otlp)) metrics.AddOtlpExporter(new OtlpOfSignal(builder.Configuration, OtlpOfSignal.Metrics).Apply);
                 if (exporters.Contains(Exporters.Console)) metrics.AddConsoleExporter();
             });
     }

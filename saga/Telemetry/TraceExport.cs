@@ -21,9 +21,15 @@ internal static class TraceExport
     public static void Add(WebApplicationBuilder builder)
     {
         var (exporters, problem) = Exporters.OfTraces(builder.Configuration);
-        string?[] problems = [problem, Exporters.OfMetrics(builder.Configuration).Problem];
+        var metrics = Exporters.OfMetrics(builder.Configuration);
+        string[] problems =
+        [
+            .. new[] { problem, metrics.Problem }.OfType<string>(),
+            .. exporters.Contains(Exporters.Otlp) ? new OtlpOfSignal(builder.Configuration, OtlpOfSignal.Traces).Problems : [],
+            .. metrics.Names.Contains(Exporters.Otlp) ? new OtlpOfSignal(builder.Configuration, OtlpOfSignal.Metrics).Problems : [],
+        ];
         builder.Services.AddHostedService(services => new TelemetryFaults(
-            [.. problems.OfType<string>()], services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<TelemetryFaults>>()));
+            problems, services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<TelemetryFaults>>()));
         if (exporters.Count == 0) return;
 
         ((IConfigurationBuilder)builder.Configuration).Sources.Insert(0,
@@ -41,7 +47,7 @@ internal static class TraceExport
 #pragma warning disable CS0618 // The package is deprecated in favour of OTLP, which Zipkin accepts only with an optional module.
         if (exporters.Contains(Exporters.Zipkin)) traces.AddZipkinExporter();
 #pragma warning restore CS0618
-        if (exporters.Contains(Exporters.Otlp)) traces.AddOtlpExporter(otlp => OtlpOfSignal.Read(otlp, configuration, "TRACES"));
+        if (exporters.Contains(Exporters.Otlp)) traces.AddOtlpExporter(new OtlpOfSignal(configuration, OtlpOfSignal.Traces).Apply);
         if (exporters.Contains(Exporters.Console)) traces.AddConsoleExporter();
     }
 

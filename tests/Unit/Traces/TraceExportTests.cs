@@ -72,12 +72,12 @@ public sealed class TraceExportTests : IAsyncLifetime
         await using var host = await StartAsync(
             "otlp", "grpc", "OTEL_METRICS_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_HEADERS=x-of=all",
             "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf", $"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT={otlp.EndpointOf("http/protobuf")}/v1/traces",
-            "OTEL_EXPORTER_OTLP_TRACES_HEADERS=x-of=traces");
+            "OTEL_EXPORTER_OTLP_TRACES_HEADERS=x-of=traces", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION=gzip");
         await host.AskAsync(TracedHost.Path);
         await UntilAsync(2);
         await CountedAsync(host, "saga.documents.conflicts");
         Assert.Equal(["grpc", "http/protobuf"], otlp.Protocols.Keys.Order());
-        Assert.Superset(new HashSet<(string, string)>([("x-of", "all"), ("x-of", "traces")]), otlp.Headers.Keys.ToHashSet());
+        Assert.Superset(new HashSet<(string, string)>([("x-of", "all"), ("x-of", "traces"), ("content-encoding", "gzip")]), otlp.Headers.Keys.ToHashSet());
         Assert.Empty(host.Logged);
     }
 
@@ -107,6 +107,23 @@ public sealed class TraceExportTests : IAsyncLifetime
         var (warning, text) = Assert.Single(host.Logged);
         Assert.Equal("TelemetryWarning", warning);
         Assert.Contains(named, text);
+    }
+
+    [Theory]
+    [InlineData("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/json", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL is 'http/json', which is ignored")]
+    [InlineData("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION=zip", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION is 'zip', which is ignored")]
+    [InlineData("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT=10s", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT is '10s', which is ignored")]
+    [InlineData("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT=0", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT is '0', which is ignored")]
+    [InlineData("OTEL_METRICS_EXPORTER=otlp,OTEL_EXPORTER_OTLP_METRICS_PROTOCOL=GRPC", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL is 'GRPC', which is ignored")]
+    public async Task An_invalid_OTLP_setting_of_one_signal_is_warned_of_and_that_of_all_applies(string settings, string warning)
+    {
+        await using var host = await StartAsync("otlp", "http/protobuf", settings.Split(','));
+        await host.AskAsync(TracedHost.Path);
+        Assert.Equal(2, (await UntilAsync(2)).Count);
+        Assert.Equal(["http/protobuf"], otlp.Protocols.Keys);
+        var (name, text) = Assert.Single(host.Logged);
+        Assert.Equal("TelemetryWarning", name);
+        Assert.Contains(warning, text);
     }
 
     [Theory]
