@@ -86,11 +86,12 @@ public abstract class DeliveryTests
     }
 
     [Fact]
-    public async Task An_event_whose_delivery_fails_is_dead_lettered()
+    public async Task An_event_whose_delivery_fails_is_dead_lettered_but_one_that_the_app_does_not_implement_is_lost()
     {
-        App.OnTopic("guarded", StatusCode.Internal);
+        App.OnTopic("guarded", e => throw new RpcException(new Status(e.Data.ToStringUtf8() == "1" ? StatusCode.Unimplemented : StatusCode.Internal, "")));
         await PublishAsync("guarded", "1");
-        Assert.Equal("dead", (await App.NextAsync("dead")).Event.Topic);
+        await PublishAsync("guarded", "2");
+        Assert.Equal("2", (await App.NextAsync("dead")).Event.Data.ToStringUtf8());
     }
 
     [Fact]

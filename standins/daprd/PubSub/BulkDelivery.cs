@@ -123,7 +123,12 @@ internal sealed class BulkDelivery(Delivery delivery)
         catch (RpcException failure)
         {
             foreach (var span in spans) span.Fail(failure.Status.Detail);
-            throw;
+            if (failure.StatusCode != StatusCode.Unimplemented) throw;
+            delivery.WarnOfUnimplemented();
+            return new()
+            {
+                Statuses = { pending.Select(e => new TopicEventBulkResponseEntry { EntryId = e.Request.EntryId, Status = TopicEventResponseStatus.Success }) },
+            };
         }
         finally
         {

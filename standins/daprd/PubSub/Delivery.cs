@@ -72,6 +72,9 @@ internal sealed class Delivery(
         else warn($"an event of topic {message.Topic} was dropped by the app");
     }
 
+    /// <summary>As daprd does: an app without the method has handled the event.</summary>
+    public void WarnOfUnimplemented() => warn($"an event of topic {subscription.Topic} is lost: the app answers UNIMPLEMENTED");
+
     public async Task DeadLetterAsync(Message message, string reason)
     {
         warn($"an event of topic {message.Topic} goes to the dead letter topic {subscription.DeadLetterTopic}: {reason}");
@@ -87,6 +90,12 @@ internal sealed class Delivery(
         {
             var response = await app.DeliverAsync(cloudEvent.ForApp(subscription), headers, end);
             return response.Status is TopicEventResponseStatus.Success or TopicEventResponseStatus.Drop ? response.Status : throw new RetryRequestedException();
+        }
+        catch (RpcException failure) when (failure.StatusCode == StatusCode.Unimplemented)
+        {
+            span.Fail(failure.Status.Detail);
+            WarnOfUnimplemented();
+            return TopicEventResponseStatus.Success;
         }
         catch (RpcException failure)
         {

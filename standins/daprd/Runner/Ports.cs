@@ -59,7 +59,14 @@ internal static class Ports
         {
             if (!Socket.OSSupportsIPv6) return false;
             using var listener = new TcpListener(IPAddress.IPv6Loopback, port) { ExclusiveAddressUse = true };
-            listener.Start();
+            try
+            {
+                listener.Start();
+            }
+            catch (SocketException none) when (none.SocketErrorCode is SocketError.AddressNotAvailable or SocketError.AddressFamilyNotSupported)
+            {
+                // The loopback has no IPv6 address.
+            }
             return false;
         }
     }
