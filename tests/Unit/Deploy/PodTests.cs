@@ -91,7 +91,7 @@ public sealed class PodTests
         });
     });
 
-    /// <summary>An app may take preStop and its shutdown timeout; the sidecar serves it until then, and both end before they are killed.</summary>
+    /// <summary>An app may take preStop and its shutdown timeout; the sidecar does not end before by its own clock, and both end before they are killed.</summary>
     [Theory]
     [MemberData(nameof(Overlays))]
     public void A_pod_has_the_time_to_finish_what_is_in_progress(string overlay)
