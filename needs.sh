@@ -52,8 +52,15 @@ daprd_path() {
   if [ -x "$initialized" ]; then echo "$initialized"; else command -v daprd; fi
 }
 
-# redis_answers PORT: true when a Redis answers there.
+# redis_answers PORT: true when a Redis answers there; waits while it loads its data.
 redis_answers() {
-  { exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'PING\r\n' >&3 && IFS= read -r -t 2 answer <&3 && exec 3>&-; } 2>/dev/null || return 1
-  case "$answer" in +PONG* | -NOAUTH*) return 0 ;; *) return 1 ;; esac
+  while { exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'PING\r\n' >&3 && IFS= read -r -t 2 answer <&3 && exec 3>&-; } 2>/dev/null; do
+    case "$answer" in
+      -LOADING*) sleep 0.2 ;;
+      # Also one that asks for a password or cannot write: a second one could not listen there.
+      +PONG* | -*) return 0 ;;
+      *) return 1 ;;
+    esac
+  done
+  return 1
 }

@@ -30,6 +30,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
+[ -z "$json" ] || [ -n "$demo" ] || { echo "--json is for the demo: ./run.sh demo --json" >&2; exit 1; }
 
 daprd=""
 if [ -z "$standin$embedded" ] && command -v dapr >/dev/null; then

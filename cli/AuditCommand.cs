@@ -33,10 +33,10 @@ internal static class AuditCommand
                     if (isTerminal) Console.Error.Write($"\r{read} orders read");
                 }, context.CancellationToken);
             if (isTerminal) await Console.Error.WriteLineAsync();
-            var notChecked = invariants.SelectMany(one => one.NotChecked);
-            foreach (var unavailable in await UnavailableServices.DescribeAsync(context.Shop, notChecked, context.CancellationToken))
+            foreach (var (service, problem) in invariants.SelectMany(one => one.NotChecked.Zip(one.Problems)).DistinctBy(one => one.First))
             {
-                Terminal.WriteError(unavailable);
+                var unavailable = await UnavailableServices.DescribeAsync(context.Shop, [service], context.CancellationToken);
+                Terminal.WriteError(unavailable.Count > 0 ? unavailable[0] : $"Not read: {problem}");
             }
             if (context.Json) Console.WriteLine(JsonSerializer.Serialize(invariants, AsJson));
             else Print(invariants);

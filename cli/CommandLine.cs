@@ -9,7 +9,10 @@ internal static class CommandLine
 {
     /// <summary>After these a call may have had its effect.</summary>
     private static readonly StatusCode[] Uncertain =
-        [StatusCode.Unavailable, StatusCode.DeadlineExceeded, StatusCode.Internal, StatusCode.Unknown, StatusCode.DataLoss, StatusCode.Cancelled];
+    [
+        StatusCode.Unavailable, StatusCode.DeadlineExceeded, StatusCode.Internal, StatusCode.Unknown, StatusCode.DataLoss, StatusCode.Cancelled,
+        StatusCode.Aborted,
+    ];
 
     public static readonly Option<bool> Json = new("--json") { Description = "Print results as JSON; what is watched, as JSON lines.", Recursive = true };
 

@@ -86,10 +86,13 @@ internal static class CouponCommands
         coupons.Select(c => (IReadOnlyList<Cell>)
             [c.UserCouponId, c.UserId, c.Status.ToString().ToUpperInvariant(), FormatDiscount(c), $"{c.ValidUntil.ToDateTime():u}"]), "takes off");
 
+    /// <summary>Without an offset in UTC.</summary>
+    private static readonly string[] TimeFormats = ["yyyy-MM-dd", "yyyy-MM-dd'T'HH:mmK", "yyyy-MM-dd'T'HH:mm:ssK", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK"];
+
     private static DateTimeOffset ParseTime(ArgumentResult result)
     {
         if (result.Tokens is not [var token]) return default;
-        if (DateTimeOffset.TryParse(token.Value, CultureInfo.InvariantCulture, out var time)) return time;
+        if (DateTimeOffset.TryParseExact(token.Value, TimeFormats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)) return time;
         result.AddError($"--valid-until must be a date such as 2030-12-31 or a time such as 2030-12-31T18:00:00Z, not {Numbers.Quote(token.Value)}.");
         return default;
     }

@@ -10,10 +10,17 @@ internal static class Terminal
     /// <summary>Width of output that is not a terminal, in characters; a table that needs more is wider.</summary>
     private const int RedirectedWidth = 140;
 
-    /// <summary>Adapts to a redirected output. Before the first output.</summary>
+    /// <summary>Every id fits into it. A narrower terminal wraps lines by itself, and what is copied from it is whole.</summary>
+    private const int WidthMin = 80;
+
+    /// <summary>Adapts to a redirected output and to a narrow terminal. Before the first output.</summary>
     public static void Initialize()
     {
-        if (!Console.IsOutputRedirected) return;
+        if (!Console.IsOutputRedirected)
+        {
+            if (AnsiConsole.Profile.Width < WidthMin) AnsiConsole.Profile.Width = WidthMin;
+            return;
+        }
         AnsiConsole.Profile.Width = RedirectedWidth;
         AnsiConsole.Profile.Capabilities.Ansi = false;
     }
@@ -88,11 +95,11 @@ internal static class Terminal
         var table = new Table();
         for (var at = 0; at < columns.Length; at++)
         {
-            var column = new TableColumn(new Text(columns[at]));
+            var column = new TableColumn(((Cell)columns[at]).ToText());
             // Without a width a table may cut a column that it must not wrap.
             if (!prose.Contains(columns[at]))
             {
-                column.Width(cells.Select(row => row[at]).Prepend(new(columns[at])).Max(text => ((IRenderable)text).Measure(options, int.MaxValue).Max)).NoWrap();
+                column.Width(cells.Select(row => row[at]).Prepend(((Cell)columns[at]).ToText()).Max(text => ((IRenderable)text).Measure(options, int.MaxValue).Max)).NoWrap();
             }
             table.AddColumn(column);
         }

@@ -80,7 +80,7 @@ internal static class TokenCommand
             pem.Write(key.ExportPkcs8PrivateKeyPem());
         }
         var point = key.ExportParameters(includePrivateParameters: false).Q;
-        File.WriteAllText(jwks, JsonSerializer.Serialize(new
+        var published = JsonSerializer.Serialize(new
         {
             keys = new[]
             {
@@ -90,7 +90,14 @@ internal static class TokenCommand
                     y = Base64UrlEncoder.Encode(point.Y),
                 },
             },
-        }));
+        });
+        // Services read it again when it changes, and must not meet half a file.
+        if (!File.Exists(jwks) || File.ReadAllText(jwks) != published)
+        {
+            var next = $"{jwks}.{Environment.ProcessId}";
+            File.WriteAllText(next, published);
+            File.Move(next, jwks, overwrite: true);
+        }
         return key;
     }
 

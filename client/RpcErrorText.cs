@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Google.Protobuf;
 using Google.Rpc;
 using Grpc.Core;
 
@@ -11,9 +12,18 @@ public static class RpcErrorText
     /// <returns>Such as "NOT_FOUND: product lamp does not exist (PRODUCT_NOT_FOUND)".</returns>
     public static string Describe(RpcException fault)
     {
-        var details = fault.Trailers.GetValueBytes("grpc-status-details-bin") is { } bytes
-            ? Google.Rpc.Status.Parser.ParseFrom(bytes).Details.SelectMany(ToTexts).ToArray()
-            : [];
+        string[] details = [];
+        try
+        {
+            if (fault.Trailers.GetValueBytes("grpc-status-details-bin") is { } bytes)
+            {
+                details = [.. Google.Rpc.Status.Parser.ParseFrom(bytes).Details.SelectMany(ToTexts)];
+            }
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            // What answers there sends something else by that name.
+        }
         var text = details.Length > 0 ? string.Join("; ", details) : fault.Status.Detail;
         return $"{JsonNamingPolicy.SnakeCaseUpper.ConvertName(fault.StatusCode.ToString())}: {text.ReplaceLineEndings(" ")}";
 

@@ -45,6 +45,7 @@ internal sealed class SnapshotReader(ShopClients shop, ShopSnapshot? previous, A
         }
         catch (RpcException fault) when (!cancellationToken.IsCancellationRequested)
         {
+            if (fault.StatusCode == StatusCode.DataLoss) unreadable.TryAdd($"a list of {service}", service);
             unavailable.TryAdd(service, fault);
         }
     }

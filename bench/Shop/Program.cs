@@ -70,8 +70,21 @@ var compare = new Command("compare", "Compares choreography and orchestration in
 };
 compare.SetAction(async parsed =>
 {
-    await using var run = await BenchRun.StartAsync(TimeSpan.FromSeconds(parsed.GetValue(seconds) ?? 10), traces: false, overload: true, slowPayments: true);
-    return await run.CompareAsync(parsed.GetValue(json)) ? 0 : 1;
+    Option[] others = [inFlight, quick, growth, orders, overload, traces, instances, peer, daprd];
+    if (others.FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false }) is { } other)
+    {
+        return await FailAsync($"{other.Name} is not for compare, which has --seconds and --json.");
+    }
+    try
+    {
+        await using var run = await BenchRun.StartAsync(
+            TimeSpan.FromSeconds(parsed.GetValue(seconds) ?? 10), traces: false, overload: true, slowPayments: true);
+        return await run.CompareAsync(parsed.GetValue(json)) ? 0 : 1;
+    }
+    catch (Exception problem) when (problem is InvalidOperationException or TimeoutException)
+    {
+        return await FailAsync($"The shop did not start. {problem.Message}");
+    }
 });
 bench.Add(compare);
 

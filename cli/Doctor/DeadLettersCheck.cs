@@ -22,7 +22,9 @@ internal static class DeadLettersCheck
             return
             [
                 CheckResult.Warning(service, "dead letters", $"They cannot be read: {RpcErrorText.Describe(fault)}",
-                    "Check its sidecar and the state store, and run this again."),
+                    fault.StatusCode is StatusCode.Unauthenticated or StatusCode.PermissionDenied
+                        ? "Put the token of an operator into SHOP_TOKEN, and run this again."
+                        : "Check its sidecar and the state store, and run this again."),
             ];
         }
     }

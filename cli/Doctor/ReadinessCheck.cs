@@ -1,3 +1,4 @@
+using System.Text;
 using Dapr.Client.Autogen.Grpc.v1;
 
 namespace Shop.Doctor;
@@ -80,7 +81,8 @@ internal static class ReadinessCheck
         try
         {
             using var answer = await Http.GetAsync(new Uri(new(address), path), ct);
-            return ((int)answer.StatusCode, (await answer.Content.ReadAsStringAsync(ct)).Trim());
+            // Whatever charset it says: another program may answer there.
+            return ((int)answer.StatusCode, Encoding.UTF8.GetString(await answer.Content.ReadAsByteArrayAsync(ct)).Trim());
         }
         catch (Exception fault) when (fault is HttpRequestException or OperationCanceledException && !ct.IsCancellationRequested)
         {

@@ -31,8 +31,11 @@ internal static class RedisCheck
         catch (RedisServerException refused) when (refused.Message.StartsWith("NOAUTH", StringComparison.Ordinal)
             || refused.Message.StartsWith("NOPERM", StringComparison.Ordinal))
         {
-            return [CheckResult.Warning(subject, "reach", $"It refuses INFO: {refused.Message}",
-                "Put the password into components/, or check it with redis-cli info")];
+            return [Refuses(refused.Message)];
+        }
+        catch (RedisConnectionException refused) when (refused.FailureType == ConnectionFailureType.AuthenticationFailure)
+        {
+            return [Refuses("it asks for another password, or for one.")];
         }
         catch (ArgumentException)
         {
@@ -43,6 +46,9 @@ internal static class RedisCheck
             return [CheckResult.Problem(subject, "reach", "It does not answer.",
                 "Start it (redis-server --appendonly yes; ./run.sh does so by itself), or correct redisHost in components/.")];
         }
+
+        CheckResult Refuses(string why) => CheckResult.Warning(subject, "reach", $"It refuses INFO: {why}",
+            "Put the password into components/, or check it with redis-cli info");
     }
 
     /// <param name="info">The fields of INFO.</param>

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 
 namespace Shop.Doctor;
 
@@ -21,7 +22,9 @@ internal static class ServicePage
         try
         {
             using var answer = await Http.GetAsync(new Uri(new(service.Address), path), ct);
-            return answer.StatusCode is HttpStatusCode.OK or HttpStatusCode.ServiceUnavailable ? await answer.Content.ReadAsStringAsync(ct) : "";
+            return answer.StatusCode is HttpStatusCode.OK or HttpStatusCode.ServiceUnavailable 
+                // Whatever charset it says: another program may answer there.
+                ? Encoding.UTF8.GetString(await answer.Content.ReadAsByteArrayAsync(ct)) : "";
         }
         catch (Exception fault) when (fault is HttpRequestException or OperationCanceledException && !ct.IsCancellationRequested)
         {

@@ -231,7 +231,7 @@ public static class Audit
     {
         // A reservation that existed when reading began either still exists or has changed since, by the clock of its service.
         var since = snapshot.StartTime - Lateness.ClockSkew;
-        var swept = $"a sweep gives back what is held for an order that Orders does not know, look again after {lateness.GetDueTime(snapshot.StartTime):u}";
+        var swept = $"a sweep releases what is held for an order that Orders does not know, look again after {lateness.GetDueTime(snapshot.StartTime):u}";
         bool MayHold(Share share) => share.State == ShareState.Reserved || !share.Order.IsClosed || share.Changed >= since;
         bool MayHoldStill(Share share) => MayHold(share) || share.Changed is { } changed && !lateness.IsOverdue(changed, snapshot.StartTime);
         Discrepancy? Find(string what, string id, long held, string unit, IEnumerable<Share> shares)
@@ -242,7 +242,7 @@ public static class Audit
             return held > possible + late.Sum(share => (decimal)share.Amount)
                 ? Broken(subject, $"{held}{unit} held, {possible} of them for an order; {swept}")
                 : new(subject,
-                    $"{subject}: {held}{unit} held; being given back or settled: {string.Join(", ", late.Select(share => GetName(share.Order)))}",
+                    $"{subject}: {held}{unit} held; being released or settled: {string.Join(", ", late.Select(share => GetName(share.Order)))}",
                     lateness.GetDueTime(late.Max(share => share.Changed!.Value)));
         }
 
@@ -289,14 +289,20 @@ public static class Audit
     private static Invariant Check(ShopSnapshot snapshot, string name, string sums, string[] needs, IEnumerable<Discrepancy> found, bool evenIfPartial = false)
     {
         string[] missing = [.. needs.Where(service => !snapshot.Has(service))];
-        return new(name, sums, missing.Length > 0 && !evenIfPartial ? [] : [.. found], missing);
+        return new(name, sums, missing.Length > 0 && !evenIfPartial ? [] : [.. found], missing) { Problems = GetProblems(snapshot, missing) };
     }
 
     /// <summary>An invariant of independent parts, each checked when its service was read.</summary>
-    private static Invariant Check(ShopSnapshot snapshot, string name, string sums, params (string Needs, IEnumerable<Discrepancy> Found)[] parts) =>
-        new(name, sums,
-            [.. parts.Where(part => snapshot.Has(part.Needs)).SelectMany(part => part.Found)],
-            [.. parts.Select(part => part.Needs).Where(service => !snapshot.Has(service))]);
+    private static Invariant Check(ShopSnapshot snapshot, string name, string sums, params (string Needs, IEnumerable<Discrepancy> Found)[] parts)
+    {
+        string[] missing = [.. parts.Select(part => part.Needs).Where(service => !snapshot.Has(service))];
+        return new(name, sums, [.. parts.Where(part => snapshot.Has(part.Needs)).SelectMany(part => part.Found)], missing)
+        {
+            Problems = GetProblems(snapshot, missing),
+        };
+    }
+
+    private static string[] GetProblems(ShopSnapshot snapshot, string[] missing) => [.. missing.Select(service => $"{service}: {snapshot.Unavailable[service]}")];
 
     private static IEnumerable<Discrepancy> IfRead(ShopSnapshot snapshot, string service, IEnumerable<Discrepancy?> found) =>
         snapshot.Has(service) ? found.OfType<Discrepancy>() : [];

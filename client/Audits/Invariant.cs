@@ -11,6 +11,9 @@ public sealed record Invariant(
     string Name, string Sums, [property: JsonIgnore] IReadOnlyList<Discrepancy> Discrepancies,
     [property: JsonPropertyName("notLookedAt")] IReadOnlyList<string> NotChecked)
 {
+    /// <summary>Why each of <see cref="NotChecked"/> could not be read, in the same order: its name, a colon, and the error.</summary>
+    public IReadOnlyList<string> Problems { get; init; } = [];
+
     /// <summary>Broken goes before under way, and that before not checked.</summary>
     public InvariantState State => Discrepancies.Any(one => one.Until is null) ? InvariantState.Broken
         : Discrepancies.Count > 0 ? InvariantState.UnderWay

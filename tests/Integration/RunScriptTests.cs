@@ -330,6 +330,9 @@ public sealed class RunScriptTests : IDisposable
         await using var run = Run("--stand-in");
         Assert.Equal(1, await GetExitCodeAsync(run));
         Assert.Contains("--standin", run.Output);
+        await using var json = Run("--json");
+        Assert.Equal(1, await GetExitCodeAsync(json));
+        Assert.Contains("./run.sh demo --json", json.Output);
         await using var help = Run("--help");
         Assert.Equal(0, await GetExitCodeAsync(help));
         Assert.All((string[])["demo", "--json", "--standin", "--embedded", "--instances", "ENGINE=rabbitmq-postgresql"], word => Assert.Contains(word, help.Output));

@@ -234,6 +234,16 @@ public sealed class DoctorCheckTests : IDisposable
         Assert.Equal((Severity.Problem, "reach"), (result.Severity, result.Check));
     }
 
+    [Theory, InlineData(""), InlineData("wrong")]
+    public async Task A_Redis_that_asks_for_another_password_is_a_warning(string password)
+    {
+        await using var redis = await RedisServer.StartAsync();
+        await redis.Database.ExecuteAsync("CONFIG", "SET", "requirepass", "secret");
+        var result = Assert.Single(await RedisCheck.RunAsync(new(redis.Address, "", password, false)));
+        Assert.Equal((Severity.Warning, "reach"), (result.Severity, result.Check));
+        Assert.Contains("password", result.Observed + result.Advice);
+    }
+
     [Theory]
     [InlineData("allkeys-lru", true)]
     [InlineData("noeviction", false)]
@@ -339,6 +349,13 @@ public sealed class DoctorCheckTests : IDisposable
         Assert.Equal("ready", found["stock sidecar"].Check);
         Assert.Contains("--coupons-sidecar-http", found["coupons sidecar"].Advice);
         Assert.False(found.ContainsKey("payments sidecar"));
+    }
+
+    [Fact]
+    public async Task Another_program_with_an_unknown_charset_is_read_all_the_same()
+    {
+        await using var other = await SidecarHttp.StartAsync(200, "{}", 204, "text/html; charset=utf8");
+        Assert.Equal("{}", (await ReadinessCheck.ReadAsync("orders", other.Address, default)).Body);
     }
 
     [Fact]

@@ -16,13 +16,13 @@ internal sealed class SidecarHttp : IAsyncDisposable
 
     /// <param name="health">The status of /v1.0/healthz, with <paramref name="body"/>.</param>
     /// <param name="outbound">The status of /v1.0/healthz/outbound.</param>
-    public static async Task<SidecarHttp> StartAsync(int health, string body, int outbound)
+    public static async Task<SidecarHttp> StartAsync(int health, string body, int outbound, string contentType = "application/json")
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Logging.ClearProviders();
         var app = builder.Build();
-        app.MapGet("/v1.0/healthz", () => body.Length == 0 ? Results.StatusCode(health) : Results.Text(body, "application/json", statusCode: health));
+        app.MapGet("/v1.0/healthz", () => body.Length == 0 ? Results.StatusCode(health) : Results.Text(body, contentType, statusCode: health));
         app.MapGet("/v1.0/healthz/outbound", () => Results.StatusCode(outbound));
         await app.StartAsync();
         return new(app);

@@ -3,6 +3,10 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Grpc.Core;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Shop;
 using Shop.V1;
 
@@ -40,6 +44,8 @@ public sealed class UsageTests
     [InlineData("orders --orders nowhere", "--orders")]
     [InlineData("account deposit mina 1000 --key ''", "--key must not be empty")]
     [InlineData("order place mina --item lamp --coupon ''", "--coupon must not be empty")]
+    [InlineData("coupon issue mina --won-off 1 --valid-until 03/04/2030", "--valid-until must be a date such as 2030-12-31")]
+    [InlineData("coupon issue mina --won-off 1 --valid-until 10:30", "--valid-until must be a date such as 2030-12-31")]
     [InlineData("load -n 100001", "--count must be 1 to 100000")]
     [InlineData("load --in-flight 201", "--in-flight")]
     [InlineData("load --stock http://192.0.2.1:5002", "on this machine")]
@@ -241,6 +247,28 @@ public sealed class UsageTests
         Assert.DoesNotContain("may have been", run.Error);
     }
 
+    [Fact]
+    public async Task An_aborted_command_says_what_may_have_happened_also_with_details_that_are_none()
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new());
+        builder.WebHost.UseKestrelCore().UseUrls("http://127.0.0.1:0")
+            .ConfigureKestrel(kestrel => kestrel.ConfigureEndpointDefaults(at => at.Protocols = HttpProtocols.Http2));
+        await using var app = builder.Build();
+        app.Run(http =>
+        {
+            http.Response.ContentType = "application/grpc";
+            http.Response.Headers["grpc-status"] = $"{(int)StatusCode.Aborted}";
+            http.Response.Headers["grpc-message"] = "busy";
+            http.Response.Headers["grpc-status-details-bin"] = Convert.ToBase64String([0xff, 0xff]);
+            return Task.CompletedTask;
+        });
+        await app.StartAsync();
+        var run = await CliRun.WithoutAddressesAsync(["product", "adjust", "lamp", "1", .. GetAddressOptions(app.Urls.Single())]);
+        Assert.Equal(1, run.Exit);
+        Assert.StartsWith("ABORTED: busy", run.Error);
+        Assert.Contains("The stock may have been adjusted; repeat the command with --key", run.Error);
+    }
+
     [Theory, MemberData(nameof(Printing))]
     public async Task Text_of_the_shop_is_neither_markup_nor_controls_the_terminal_and_JSON_is_exact(string words)
     {
@@ -299,6 +327,20 @@ public sealed class UsageTests
             Assert.Contains(id, run.Output + run.Error);
             Assert.DoesNotMatch("(?<!x)x{2,63}(?!x)", run.Output + run.Error);
         }
+    }
+
+    [Theory]
+    [InlineData("orders")]
+    [InlineData("order show x")]
+    [InlineData("order place x --item x --watch")]
+    public async Task Ids_are_whole_on_a_terminal_of_40_columns(string words)
+    {
+        var id = new string('x', 64);
+        await using var shop = await ScriptedShop.StartAsync(id);
+        var run = await CliRun.RunAsync(
+            "script", ["-qec", $"stty cols 40; dotnet '{RunningShop.ProgramOf("Shop")}' {words} {string.Join(' ', shop.Options)}", "/dev/null"]);
+        Assert.Contains(id, run.Output);
+        Assert.DoesNotMatch("(?<!x)x{2,63}(?!x)", run.Output);
     }
 
     [Fact]
