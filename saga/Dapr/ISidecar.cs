@@ -21,6 +21,7 @@ public interface ISidecar
     Task<Versioned<T>> ReadForUpdateAsync<T>(string key, CancellationToken ct) where T : class => ReadAsync<T>(key, ct);
 
     /// <summary>Reads many documents, answered in the order of the keys.</summary>
+    /// <exception cref="CorruptDocumentException">The stored bytes of one are not a <typeparamref name="T"/>; the call fails as a whole.</exception>
     Task<IReadOnlyList<Versioned<T>>> ReadManyAsync<T>(IReadOnlyList<string> keys, CancellationToken ct) where T : class;
 
     /// <summary>Compare-and-set: writes over <paramref name="read"/> unless the document has changed since.</summary>

@@ -16,7 +16,7 @@ internal static class HealthEndpoints
 
     public static void AddHealth(this IServiceCollection services)
     {
-        services.AddSingleton<SubscriptionProbe>();
+        services.AddSingleton<SubscriptionDiscovery>();
         services.AddSingleton<StoreProbe>();
         services.AddSingleton<ComponentProbe>();
         services.AddGrpcHealthChecks(health => health.Services.Map(Liveness, check => check.Name == Liveness))

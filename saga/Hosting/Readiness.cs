@@ -17,7 +17,7 @@ namespace Saga.Hosting;
 /// `dapr init --slim`.
 /// </summary>
 internal sealed class Readiness(
-    DaprClient dapr, DaprApi.DaprClient api, Subscriptions subscriptions, SubscriptionProbe probe, ComponentProbe components, StoreProbe store,
+    DaprClient dapr, DaprApi.DaprClient api, Subscriptions subscriptions, SubscriptionDiscovery probe, ComponentProbe components, StoreProbe store,
     IHostApplicationLifetime lifetime) : IHealthCheck
 {
     /// <summary>A sidecar that takes longer counts as not answering.</summary>

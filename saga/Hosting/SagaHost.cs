@@ -313,7 +313,8 @@ public static class SagaHost
     }
 
     // A container must be reachable from outside; on a developer's machine localhost is enough.
-    private static bool IsReachable => Environment.GetEnvironmentVariable("DOTNET_RUNNING_IN_CONTAINER") == "true";
+    private static bool IsReachable =>
+        Environment.GetEnvironmentVariable("DOTNET_RUNNING_IN_CONTAINER") is { } value && (value == "1" || value.Equals("true", StringComparison.OrdinalIgnoreCase));
 
     private static void Listen(KestrelServerOptions kestrel, int port, HttpProtocols protocols)
     {

@@ -1,6 +1,8 @@
 using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Net.Http.Headers;
 
 namespace Saga.Hosting;
@@ -8,7 +10,8 @@ namespace Saga.Hosting;
 /// <summary>
 /// Rejects requests that a page of another site makes in a visitor's browser. A state-changing request must not come from another origin (Origin,
 /// Sec-Fetch-Site), and must be JSON, which such a page cannot send without a CORS preflight, which is not answered. A request on a loopback address
-/// must name a loopback host, so that a foreign name that resolves to this machine (DNS rebinding) is rejected too.
+/// must name a loopback host, or one of ASP.NET Core's setting AllowedHosts, so that a foreign name that resolves to this machine (DNS rebinding) is
+/// rejected too.
 /// </summary>
 internal static class SameOrigin
 {
@@ -46,8 +49,13 @@ internal static class SameOrigin
     /// <summary>Null: it is not rejected.</summary>
     private static IResult? RejectHost(HttpRequest http) =>
         http.HttpContext.Connection.LocalIpAddress is { } local && IPAddress.IsLoopback(local) && !LoopbackHosts.Contains(http.Host.Host, StringComparer.OrdinalIgnoreCase)
+        && !IsAllowed(http)
             ? ProblemDetails.Create(StatusCodes.Status403Forbidden, "FOREIGN_HOST", $"'{http.Host}' is not this machine; use localhost.")
             : null;
+
+    /// <summary>The name under which a proxy on this machine has the service.</summary>
+    private static bool IsAllowed(HttpRequest http) => http.HttpContext.RequestServices.GetRequiredService<IConfiguration>()["AllowedHosts"] is { } hosts
+        && hosts.Split(';', StringSplitOptions.TrimEntries).Contains(http.Host.Host, StringComparer.OrdinalIgnoreCase);
 
     private static bool IsUtf8Json(HttpRequest http) => http.HasJsonContentType() && http.GetTypedHeaders().ContentType!.Parameters
         .Where(parameter => parameter.Name.Equals("charset", StringComparison.OrdinalIgnoreCase))

@@ -14,7 +14,7 @@ namespace Saga.Messaging;
 /// is serial per topic, so that one retried event delays its whole topic (docs/adr/0011-plain-subscriptions.md). Do not read
 /// ServerCallContext.RequestHeaders here: it throws on the repeated binary headers of a bulk call.
 /// </remarks>
-internal sealed class AppCallbackService(EventDispatcher dispatcher, Subscriptions subscriptions, SubscriptionProbe probe, AppId appId)
+internal sealed class AppCallbackService(EventDispatcher dispatcher, Subscriptions subscriptions, SubscriptionDiscovery probe, AppId appId)
     : AppCallback.AppCallbackBase
 {
     /// <summary>Events per bulk delivery, at most: daprd's own default of maxMessagesCount.</summary>

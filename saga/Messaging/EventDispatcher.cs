@@ -41,14 +41,14 @@ internal sealed class EventDispatcher(
         SagaMetrics.CountOperation("deliver");
         if (delivery.Topic == appId.DeadLetterTopic) return StoreDeadLetterAsync(delivery, ct);
         if (subscriptions.On(delivery.Topic) is { } handler) return DispatchAsync(delivery, handler, () => handler.Parse(delivery.Data), ct);
-        return RejectAsync(delivery, $"The topic {delivery.Topic} is not subscribed to here.", null, _ => Task.CompletedTask, ct);
+        return DeadLetterAsync(delivery, $"The topic {delivery.Topic} is not subscribed to here.", null, _ => Task.CompletedTask, ct);
     }
 
     /// <param name="parse">Returns the event, or throws the reason to reject it.</param>
     internal async Task<Status> DispatchAsync(Delivery delivery, TopicHandler handler, Func<IMessage> parse, CancellationToken ct)
     {
         var attempt = attempts.GetNext(delivery.EventId);
-        using var step = SagaTracing.StartConsume(handler.Step, delivery.Topic, delivery.EventId, attempt, delivery.TraceParent);
+        using var span = SagaTracing.StartConsume(handler.SpanName, delivery.Topic, delivery.EventId, attempt, delivery.TraceParent);
         try
         {
             await handler.HandleAsync(EventRules.Read(delivery.Topic, parse), ct);
@@ -60,34 +60,32 @@ internal sealed class EventDispatcher(
             attempts.Failed(delivery.EventId, attempt);
             var cause = Faults.GetCause(fault);
             if (faults.Begins(delivery.Topic, cause)) SagaLog.HandlerFailed(log, delivery.EventId, delivery.Topic, attempt, cause);
-            step.Fail("to be redelivered", fault.Message);
+            span.Fail("to be redelivered", fault.Message);
             return Status.Retry;
         }
         catch (Exception fault)
         {
-            step.Fail("rejected", fault.Message);
+            span.Fail("rejected", fault.Message);
             // Only a bug needs its stack trace in the log.
-            return await RejectAsync(
+            return await DeadLetterAsync(
                 delivery, fault.Message, fault is UnreadableEventException or UnprocessableEventException ? null : fault,
-                letter => AbandonAsync(letter, handler, parse, ct), ct);
+                letter => RecoverAsync(letter, handler, parse, ct), ct);
         }
     }
 
-    private async Task<Status> RejectAsync(
-        Delivery delivery, string reason, Exception? bug, Func<DeadLetter, Task> abandonAsync, CancellationToken ct)
+    private async Task<Status> DeadLetterAsync(
+        Delivery delivery, string reason, Exception? bug, Func<DeadLetter, Task> recoverAsync, CancellationToken ct)
     {
         try
         {
             var letter = await deadLetters.StoreAsync(delivery, reason, ct);
             SagaLog.EventRejected(log, bug, delivery.EventId, delivery.Topic, letter.Id, letter.Problem!);
-            await abandonAsync(letter);
+            await recoverAsync(letter);
             return Status.Success;
         }
         catch (Exception fault)
         {
-            var cause = Faults.GetCause(fault);
-            if (faults.Begins(delivery.Topic, cause)) SagaLog.DeadLetterNotStored(log, delivery.EventId, delivery.Topic, cause);
-            return Status.Retry;
+            return AnswerNotStored(delivery, fault);
         }
     }
 
@@ -100,24 +98,30 @@ internal sealed class EventDispatcher(
             SagaLog.DeadLetterStored(log, letter.EventId, letter.Topic, letter.Id);
             if (subscriptions.On(letter.Topic) is { } handler)
             {
-                await AbandonAsync(letter, handler, () => handler.Parse(ByteString.CopyFrom(letter.Data)), ct);
+                await RecoverAsync(letter, handler, () => handler.Parse(ByteString.CopyFrom(letter.Data)), ct);
             }
             return Status.Success;
         }
         catch (Exception fault)
         {
-            var cause = Faults.GetCause(fault);
-            if (faults.Begins(delivery.Topic, cause)) SagaLog.DeadLetterNotStored(log, delivery.EventId, delivery.Topic, cause);
-            return Status.Retry;
+            return AnswerNotStored(delivery, fault);
         }
     }
-    /// <summary>Undoes what the attempts at a dead letter have done. A transient fault gets the delivery repeated.</summary>
-    private async Task AbandonAsync(DeadLetter letter, TopicHandler handler, Func<IMessage> parse, CancellationToken ct)
+
+    private Status AnswerNotStored(Delivery delivery, Exception fault)
     {
-        if (handler.AbandonAsync is not { } abandonAsync) return;
+        var cause = Faults.GetCause(fault);
+        if (faults.Begins(delivery.Topic, cause)) SagaLog.DeadLetterNotStored(log, delivery.EventId, delivery.Topic, cause);
+        return Status.Retry;
+    }
+
+    /// <summary>Releases, or tracks again, what the attempts at a dead letter have left. A transient fault gets the delivery repeated.</summary>
+    private async Task RecoverAsync(DeadLetter letter, TopicHandler handler, Func<IMessage> parse, CancellationToken ct)
+    {
+        if (handler.RecoverDeadLetteredAsync is not { } recoverAsync) return;
         try
         {
-            await abandonAsync(EventRules.Read(letter.Topic, parse), ct);
+            await recoverAsync(EventRules.Read(letter.Topic, parse), ct);
         }
         catch (UnreadableEventException)
         {
@@ -125,7 +129,7 @@ internal sealed class EventDispatcher(
         }
         catch (Exception fault) when (!Faults.IsTransient(fault))
         {
-            SagaLog.AbandonFailed(log, fault, letter.EventId, letter.Topic, letter.Id);
+            SagaLog.DeadLetterNotRecovered(log, fault, letter.EventId, letter.Topic, letter.Id);
         }
     }
 }

@@ -23,23 +23,23 @@ public sealed class Subscriptions
     /// <param name="handle">
     /// A transient fault that it throws gets the event redelivered; any other exception makes it a dead letter at once.
     /// </param>
-    /// <param name="step">What the handler does, as the name of its span. Null: it only records the event.</param>
-    /// <param name="abandon">
-    /// Undoes what attempts at an event have done once it has become a dead letter; called until it succeeds. Null: nothing is left of a
-    /// failed attempt, or something else finishes it.
+    /// <param name="spanName">What the handler does. Null: it only records the event.</param>
+    /// <param name="onDeadLetter">
+    /// Releases, or tracks again, what attempts at an event have left once it has become a dead letter; called until it succeeds. Null: nothing is
+    /// left of a failed attempt, or something else finishes it.
     /// </param>
-    public Subscriptions On<T>(Func<T, CancellationToken, Task> handle, string? step = null, Func<T, CancellationToken, Task>? abandon = null)
-        where T : IMessage<T>, new() => On(OutgoingEvent.GetTopic(new T().Descriptor.Name), handle, step, abandon);
+    public Subscriptions On<T>(Func<T, CancellationToken, Task> handle, string? spanName = null, Func<T, CancellationToken, Task>? onDeadLetter = null)
+        where T : IMessage<T>, new() => On(OutgoingEvent.GetTopic(new T().Descriptor.Name), handle, spanName, onDeadLetter);
 
     /// <summary>Subscribes to an event on a topic that its name does not tell.</summary>
     internal Subscriptions On<T>(
-        string topic, Func<T, CancellationToken, Task> handle, string? step = null, Func<T, CancellationToken, Task>? abandon = null)
+        string topic, Func<T, CancellationToken, Task> handle, string? spanName = null, Func<T, CancellationToken, Task>? onDeadLetter = null)
         where T : IMessage<T>, new()
     {
         subscribed.Add(
             topic,
-            new(json => OutgoingEvent.FromJson<T>(json), (message, ct) => handle((T)message, ct), step,
-                abandon is null ? null : (message, ct) => abandon((T)message, ct)));
+            new(json => OutgoingEvent.FromJson<T>(json), (message, ct) => handle((T)message, ct), spanName,
+                onDeadLetter is null ? null : (message, ct) => onDeadLetter((T)message, ct)));
         return this;
     }
 
@@ -59,5 +59,5 @@ public sealed class Subscriptions
 /// <summary>Parses and handles the events of one topic.</summary>
 /// <param name="Parse">Throws <see cref="UnreadableEventException"/> when the bytes are not the topic's event.</param>
 internal sealed record TopicHandler(
-    Func<ByteString, IMessage> Parse, Func<IMessage, CancellationToken, Task> HandleAsync, string? Step,
-    Func<IMessage, CancellationToken, Task>? AbandonAsync = null);
+    Func<ByteString, IMessage> Parse, Func<IMessage, CancellationToken, Task> HandleAsync, string? SpanName,
+    Func<IMessage, CancellationToken, Task>? RecoverDeadLetteredAsync = null);

@@ -115,7 +115,7 @@ internal sealed class OpenOrderLog
     private readonly Func<string> newInstance;
     private readonly ILogger<OpenOrderLog> log;
     private readonly DeadLetters? deadLetters;
-    private readonly EntryBackoff reported;
+    private readonly KeyedBackoff reported;
     private readonly Batcher<(string Id, JsonElement? Detail), bool> additions;
 
     private readonly Lock ownGate = new();
@@ -124,6 +124,8 @@ internal sealed class OpenOrderLog
     /// <summary>The orders that have left this instance, until the next sweep says so.</summary>
     private readonly List<string> left = [];
     private string? instance;
+    /// <summary>The name of a log whose start has failed. The next start uses it again, so that a long outage leaves one name without a head.</summary>
+    private string? entered;
     private Versioned<OpenHead> head;
     private long next;
     private long visited;
@@ -363,12 +365,16 @@ internal sealed class OpenOrderLog
     {
         while (true)
         {
-            var started = newInstance();
+            var started = entered ??= newInstance();
             var none = new Versioned<OpenHead>(OpenHead.KeyOf(started), null, "");
             // First, so that no head is left outside of the list. An instance without a head is skipped.
             await EnterAsync(started);
             await sidecar.TrySaveAsync(none, new(clock.GetUtcNow(), next, next), null, default);
-            if (await ReadOrReportAsync(sidecar.ReadAsync<OpenHead>(none.Key, default), none.Key, default) is not { } read) continue;
+            var there = await ReadOrReportAsync(sidecar.ReadAsync<OpenHead>(none.Key, default), none.Key, default);
+            // Not there yet, or another instance has taken the log over meanwhile: its seal stops the first append.
+            if (there is { Value: null }) continue;
+            entered = null;
+            if (there is not { } read) continue;
             lock (ownGate) (instance, head, visited) = (started, read, 0);
             return started;
         }

@@ -35,7 +35,7 @@ public sealed record Holdings(long Available, long Held, long Consumed, Immutabl
     internal Holdings Reject(string orderId, FailureReason reason) => this with { Marks = Marks.Add(orderId, new(MarkState.Rejected, 0, reason)) };
 
     /// <summary>A tombstone; moves nothing. The caller has checked that the order has no mark.</summary>
-    internal Holdings Void(string orderId) => this with { Marks = Marks.Add(orderId, new(MarkState.Voided)) };
+    internal Holdings AddTombstone(string orderId) => this with { Marks = Marks.Add(orderId, new(MarkState.Voided)) };
 
     /// <summary>Held back to available. The caller has checked that the order's mark is Reserved, with this amount.</summary>
     internal Holdings Release(string orderId, long amount) => Validated(this with

@@ -12,6 +12,6 @@ public interface IOrderStep
     /// <returns>The same for every call of the order.</returns>
     Task<ReserveResponse> TryAsync(OrderCreatedEvent order, CancellationToken ct);
 
-    /// <summary>Cancel: gives back what is held. A try that comes later is refused.</summary>
+    /// <summary>Cancel: releases what is held. A try that comes later is refused.</summary>
     Task<ReleaseResponse> CancelAsync(OrderFailedEvent order, CancellationToken ct);
 }

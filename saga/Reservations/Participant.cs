@@ -46,7 +46,10 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
     internal Participant(DocumentStore documents, ISidecar sidecar, Func<string, string> keyOf, OpenOrderLog openOrders, TimeProvider clock) =>
         (this.documents, this.sidecar, this.keyOf, this.openOrders, this.clock) = (documents, sidecar, keyOf, openOrders, clock);
 
-    /// <summary>Try: reserves the lines one by one; when one is refused, those before it are released before it answers.</summary>
+    /// <summary>
+    /// Try: reserves the lines one by one; when one is refused, those before it are released before it answers. Where the document of a line is missing
+    /// they are released only when the order fails: the document may be created before the next delivery.
+    /// </summary>
     /// <param name="refuse">Why a line cannot be taken from its document (null: there is no document). Null: it can.</param>
     /// <returns>The one reservation of the order, now or from an earlier delivery: reserved, rejected, settled, or released; <c>WasReserved</c> is false if order-failed came first.</returns>
     /// <exception cref="UnprocessableEventException">
@@ -61,14 +64,17 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
         var held = lines;
         for (var at = 0; at < lines.Length; at++)
         {
-            var (mark, archived) = await ReserveLineAsync(orderId, lines[at], refuse, ct);
+            var (mark, archived, isMissing) = await ReserveLineAsync(orderId, lines[at], refuse, ct);
             if (archived is null && mark is { State: MarkState.Reserved or MarkState.Settled })
             {
                 held = held.SetItem(at, new(lines[at].ResourceId, mark.Amount));
                 continue;
             }
             await tracked;
-            return archived ?? await CancelAsync(orderId, lines, mark?.Rejection, ct);
+            if (archived is not null) return archived;
+            // Nothing remembers this rejection: another delivery may find the document, and hold. What is held is released when the order fails.
+            if (isMissing) return Reservation.ToRejection(orderId, lines, mark!.Rejection!, clock.GetUtcNow()); // mutant: missing-line-cancels
+            return await CancelAsync(orderId, lines, mark?.Rejection, ct);
         }
         await tracked;
         return new(orderId, ReservationStatus.Reserved, true, held, null, clock.GetUtcNow(), SagaTracing.TraceId);
@@ -104,16 +110,24 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
     /// Finds again what attempts at an order-created that became a dead letter have left: it is released if Orders does not know the order, and else
     /// tracked until the order is final.
     /// </summary>
-    public async Task AbandonAsync(string orderId, ImmutableArray<ReservationLine> lines, OrderOutcomeQuery getOutcome, CancellationToken ct)
+    public async Task RecoverDeadLetteredAsync(string orderId, ImmutableArray<ReservationLine> lines, OrderOutcomeQuery getOutcome, CancellationToken ct)
     {
         if (await getOutcome(orderId, ct) == OrderOutcome.Unknown) await ReleaseAsync(orderId, lines, ct);
         else await TrackAsync(orderId, lines, ct);
     }
 
     /// <summary>The reservation of an order: as it is archived, or as its marks say. Null: there is none.</summary>
-    public async Task<Reservation?> FindAsync(string orderId, CancellationToken ct)
+    /// <param name="onlyOf">
+    /// The id of a shared document that has to have a mark of the order, or the log of open orders is not searched: it is as long as many orders are open.
+    /// Null: any.
+    /// </param>
+    public async Task<Reservation?> FindAsync(string orderId, CancellationToken ct, string? onlyOf = null)
     {
         if (await FindArchivedAsync(orderId, ct) is { } archived) return archived;
+        if (onlyOf is not null && (await sidecar.ReadAsync<T>(keyOf(onlyOf), ct)).Value?.Holdings.MarkFor(orderId) is null)
+        {
+            return await FindArchivedAsync(orderId, ct);
+        }
         return await openOrders.FindAsync(orderId, ct) is { } entry && await FindHeldAsync(OpenReservation.Parse(entry.Detail, orderId), ct) is { } held
             ? held
             // It may have been archived meanwhile.
@@ -150,24 +164,25 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
     private async Task<Reservation?> FindArchivedAsync(string orderId, CancellationToken ct) =>
         (await sidecar.ReadAsync<Reservation>(Reservation.KeyOf(orderId), ct)).Value;
 
-    private async Task<(ReservationMark? Mark, Reservation? Archived)> ReserveLineAsync(
+    /// <returns>IsMissing: the line is refused because there is no document, and so no place for a mark.</returns>
+    private async Task<(ReservationMark? Mark, Reservation? Archived, bool IsMissing)> ReserveLineAsync(
         string orderId, ReservationLine line, Func<T?, ReservationLine, FailureReason?> refuse, CancellationToken ct)
     {
-        var marks = 0;
-        var result = await UpdateAsync(orderId, line, (shared, archived) =>
+        var (marks, isMissing) = (0, false);
+        var (reserved, found) = await UpdateAsync(orderId, line, (shared, archived) =>
         {
+            isMissing = shared is null;
             if (archived is not null) return new(null, (null, archived)); // mutant: archive-not-checked
             if (shared?.Holdings.MarkFor(orderId) is { } mark) return new(null, (mark, null)); // mutant: mark-not-checked
             var reason = refuse(shared, line) ?? (shared!.Holdings.Marks.Count < MarksMax ? null : new("TOO_MANY_OPEN_ORDERS",
                 $"'{line.ResourceId}' is in {MarksMax:N0} open orders, the most that it can be in at once."));
-            // Without a document the archive alone says that it was rejected.
             if (shared is null) return new(null, (new(MarkState.Rejected, 0, reason), null));
             var next = reason is null ? shared.Holdings.Reserve(orderId, line.Amount) : shared.Holdings.Reject(orderId, reason);
             marks = next.Marks.Count;
             return new(shared.With(next), (next.MarkFor(orderId), null)); // mutant: rejection-not-marked
         }, ct);
         if (marks > PruneAbove) await PruneMarksAsync(line, ct);
-        return result;
+        return (reserved, found, isMissing);
     }
 
     /// <param name="rejection">Why the order was rejected. Null: it failed, or a mark says why.</param>
@@ -208,7 +223,7 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
             var mark = shared?.Holdings.MarkFor(orderId);
             var next = shared?.Holdings;
             if (mark is { State: MarkState.Reserved }) next = next!.Release(orderId, mark.Amount); // mutant: moved-twice
-            else if (mark is null && archived is null && isTombstoned) next = next?.Void(orderId); // mutant: no-tombstone
+            else if (mark is null && archived is null && isTombstoned) next = next?.AddTombstone(orderId); // mutant: no-tombstone
             return new(ReferenceEquals(next, shared?.Holdings) ? null : shared!.With(next!), (next?.MarkFor(orderId), archived));
         }, ct);
         return (cancelled, found, isMissing);
@@ -222,7 +237,7 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
     {
         await documents.UpdateAsync<T, bool>(keyOf(line.ResourceId), shared => (shared, shared?.Holdings.MarkFor(orderId)) switch
         {
-            ({ } created, null) => new(created.With(created.Holdings.Void(orderId)), true),
+            ({ } created, null) => new(created.With(created.Holdings.AddTombstone(orderId)), true),
             ({ } created, { State: MarkState.Reserved, Amount: var amount }) => new(created.With(created.Holdings.Release(orderId, amount)), true),
             _ => new(null, false),
         }, ct);

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Saga.Commands;
 using Saga.Dapr;
 using Saga.State;
+using Saga.Telemetry;
 using Shop.V1;
 
 namespace Saga.Reservations;
@@ -38,6 +39,10 @@ public sealed record Reservation(
     string OrderId, ReservationStatus Status, bool WasReserved, ImmutableArray<ReservationLine> Lines,
     FailureReason? RejectionReason, DateTimeOffset Changed, string? TraceId = null) : IHasInvariants
 {
+    /// <summary>An answer that is not archived: nothing is reserved, and the next delivery may reserve.</summary>
+    internal static Reservation ToRejection(string orderId, ImmutableArray<ReservationLine> lines, FailureReason reason, DateTimeOffset now) =>
+        new(orderId, ReservationStatus.Rejected, WasReserved: false, lines, reason, now, SagaTracing.TraceId);
+
     /// <summary>Why nothing is reserved, for an answer to order-created.</summary>
     [JsonIgnore]
     public FailureReason Failure => RejectionReason ?? FailureReason.OrderAlreadyFailed;

@@ -48,9 +48,9 @@ internal sealed class ReservationSweep<T>(
     private async Task<bool> IsClosedAsync(OpenReservation open, Reservation? archived, CancellationToken ct)
     {
         if (archived is not null && open.Lines.All(line => archived.Covers(line.ResourceId))) return true;
-        using var step = SagaTracing.StartLinkedRoot("sweep reservation", open.OrderId, open.TraceId);
+        using var span = SagaTracing.StartLinkedRoot("sweep reservation", open.OrderId, open.TraceId);
         var outcome = await getOutcome(open.OrderId, ct);
-        if (step is not null) SagaTracing.SetOutcome($"order is {outcome}");
+        if (span is not null) SagaTracing.SetOutcome($"order is {outcome}");
         if (outcome == OrderOutcome.Unknown && clock.GetUtcNow() - open.Since > DecidableAge && await participant.FindHeldAsync(open, ct) is not null)
         {
             throw new UnprocessableEventException(

@@ -17,7 +17,7 @@ internal sealed class StepHandlers<T>(
     where T : class, IHasHoldings<T>
 {
     public Subscriptions SubscribeTo(Subscriptions events) => events
-        .On<OrderCreatedEvent>(ReserveAsync, $"reserve {appId.Name}", AbandonAsync)
+        .On<OrderCreatedEvent>(ReserveAsync, $"reserve {appId.Name}", RecoverDeadLetteredAsync)
         .On<OrderConfirmedEvent>(SettleAsync, $"settle {appId.Name}")
         .On<OrderFailedEvent>(ReleaseAsync, $"release {appId.Name}");
 
@@ -81,9 +81,9 @@ internal sealed class StepHandlers<T>(
     }
 
     /// <summary>The order-created has become a dead letter.</summary>
-    private async Task AbandonAsync(OrderCreatedEvent order, CancellationToken ct)
+    private async Task RecoverDeadLetteredAsync(OrderCreatedEvent order, CancellationToken ct)
     {
-        if (TakesPart(order.Steps) && decisions.ToLines(order) is { IsEmpty: false } lines) await participant.AbandonAsync(order.OrderId, lines, getOutcome, ct);
+        if (TakesPart(order.Steps) && decisions.ToLines(order) is { IsEmpty: false } lines) await participant.RecoverDeadLetteredAsync(order.OrderId, lines, getOutcome, ct);
     }
 
     /// <summary>Creates the documents that are missing, if they need no client for that.</summary>

@@ -7,9 +7,9 @@ namespace Saga.State;
 /// <see cref="ISidecar.ReadManyAsync"/> has just read it. All other reads are real.
 /// </summary>
 /// <param name="suspendAfterMiss">See <see cref="VersionCache"/>.</param>
-internal sealed class CachingSidecar(ISidecar behind, int suspendAfterMiss = 1_000) : ISidecar
+internal sealed class CachingSidecar(ISidecar behind, TimeProvider clock, int suspendAfterMiss = 1_000) : ISidecar
 {
-    private readonly VersionCache cache = new(suspendAfterMiss);
+    private readonly VersionCache cache = new(suspendAfterMiss, clock);
 
     public async Task<Versioned<T>> ReadForUpdateAsync<T>(string key, CancellationToken ct) where T : class =>
         cache.TryGet<T>(key, out var predicted) ? predicted with { IsPredicted = true } : await ReadAsync<T>(key, ct);

@@ -8,6 +8,8 @@ internal sealed class ConflictBackoff(TimeProvider clock, Random random)
 
     private const int MaxDelayMs = 64;
 
+    public TimeProvider Clock => clock;
+
     /// <summary>Waits a random time below 2 ms on the first attempt, doubling up to 64 ms.</summary>
     /// <param name="attempt">Conflicts in a row, from 1.</param>
     /// <exception cref="ContentionException">More than <see cref="MaxRetries"/> conflicts in a row.</exception>

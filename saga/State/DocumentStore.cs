@@ -23,7 +23,7 @@ public class DocumentStore
     /// <param name="suspendAfterMiss">See <see cref="VersionCache"/>.</param>
     internal static DocumentStore Create(ISidecar sidecar, ConflictBackoff backoff, bool combine = true, bool cache = true, int suspendAfterMiss = 1_000)
     {
-        if (cache) sidecar = new CachingSidecar(sidecar, suspendAfterMiss);
+        if (cache) sidecar = new CachingSidecar(sidecar, backoff.Clock, suspendAfterMiss);
         return combine ? new CombiningDocumentStore(sidecar, backoff) : new DocumentStore(sidecar, backoff);
     }
 
@@ -33,6 +33,7 @@ public class DocumentStore
     /// <summary>Updates one document.</summary>
     /// <param name="decide">Pure. Gets the document, null where there is none; called again with a newer one after a conflict.</param>
     /// <param name="expectMissing">The document probably does not exist: its creation is tried without a read.</param>
+    /// <exception cref="CorruptDocumentException">The stored document is not a <typeparamref name="T"/>; it stays as it is.</exception>
     /// <exception cref="ContentionException">Every retry of <see cref="ConflictBackoff.MaxRetries"/> met a conflict.</exception>
     public Task<TResult> UpdateAsync<T, TResult>(
         string key, Func<T?, Update<T, TResult>> decide, CancellationToken ct, bool expectMissing = false) where T : class =>
@@ -50,6 +51,7 @@ public class DocumentStore
 
     /// <summary>Reads documents for a caller that expects this process to update them next.</summary>
     /// <returns>In the order of the keys; null where there is no document.</returns>
+    /// <exception cref="CorruptDocumentException">One of them is not a <typeparamref name="T"/>.</exception>
     public async Task<IReadOnlyList<T?>> ReadAndCacheAsync<T>(IReadOnlyList<string> keys, CancellationToken ct) where T : class =>
         [.. (await sidecar.ReadManyAsync<T>(keys, ct)).Select(document => document.Value)];
 

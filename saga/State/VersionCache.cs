@@ -4,12 +4,12 @@ using Saga.Dapr;
 namespace Saga.State;
 
 /// <summary>
-/// Cache of documents with their predicted ETag: as this process last wrote them, or as a precheck has just read them. An update of a
-/// cached document skips its read.
+/// Cache of documents with their predicted ETag: as this process last wrote them, or as it has read them together. An update of a cached
+/// document skips its read.
 /// </summary>
 /// <remarks>
 /// An entry is a prediction. A write by another process makes it stale and costs one failed compare-and-set, after which the document is
-/// read; a stale entry is never trusted for an answer that writes nothing. An evicted entry costs a read.
+/// read; a stale entry is never trusted for an answer that writes nothing. An evicted or old entry costs a read.
 /// An ETag of an own write is predicted only where the store was seen to count: Dapr promises nothing about ETags. Redis counts the versions of a
 /// document; PostgreSQL has UUIDs, or the numbers of its transactions.
 /// </remarks>
@@ -17,14 +17,20 @@ namespace Saga.State;
 /// Updates that read before they write after a stale entry was met, at least 0: where several processes write the same documents, most
 /// predictions would be wrong.
 /// </param>
-internal sealed class VersionCache(int suspendAfterMiss)
+internal sealed class VersionCache(int suspendAfterMiss, TimeProvider clock)
 {
+    /// <summary>
+    /// Shorter than the failover of a store to a replica (Redis Sentinel waits for 30 s by default, a cluster for 15 s). That can lose the last
+    /// writes, and other writers then get their ETags: an older prediction could match another's write and undo it.
+    /// </summary>
+    public static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(5);
+
     /// <summary>Entries per generation. An entry that was not written for a whole generation is evicted.</summary>
     private const int GenerationMax = 8_000;
 
     private readonly Lock gate = new();
-    private Dictionary<string, object> current = [];
-    private Dictionary<string, object> previous = [];
+    private Dictionary<string, (object Document, long Since)> current = [];
+    private Dictionary<string, (object Document, long Since)> previous = [];
     /// <summary>A document was read with the ETag that had been predicted for it. False again after a stale entry.</summary>
     private bool counts;
     /// <summary>An ETag that is no number was read: it is neither predicted nor compared.</summary>
@@ -94,13 +100,17 @@ internal sealed class VersionCache(int suspendAfterMiss)
         lock (gate) (readsLeft, counts) = (suspendAfterMiss, false);
     }
 
+    /// <summary>Null: there is none, or it is older than <see cref="MaxAge"/>.</summary>
     private Versioned<T>? Find<T>(string key) where T : class =>
-        (current.TryGetValue(key, out var known) || previous.TryGetValue(key, out known)) && known is Versioned<T> document ? document : null;
+        (current.TryGetValue(key, out var known) || previous.TryGetValue(key, out known))
+        && known.Document is Versioned<T> document && clock.GetElapsedTime(known.Since) < MaxAge
+            ? document
+            : null;
 
     private void Add<T>(Versioned<T> document) where T : class
     {
         if (current.Count >= GenerationMax) (previous, current) = (current, []);
-        current[document.Key] = document;
+        current[document.Key] = (document, clock.GetTimestamp());
     }
 
     /// <returns>Null: ETags of this store cannot be predicted.</returns>

@@ -6,7 +6,7 @@ namespace Saga.Telemetry;
 /// Rate-limits the log of an outage: the caller logs its first fault, further ones are counted and summarized every 10 s, and the end of the
 /// outage is logged too.
 /// </summary>
-/// <param name="what">What fails, in the plural: "Calls", "Sweeps of orders".</param>
+/// <param name="what">What fails, in the plural: "Calls", "Sweeps of order".</param>
 /// <param name="overWhenQuiet">A period without a fault ends the outage. False: only <see cref="Over"/> does.</param>
 internal sealed class FaultLog(string what, TimeProvider clock, ILogger log, bool overWhenQuiet) : IDisposable
 {

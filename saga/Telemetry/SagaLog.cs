@@ -1,8 +1,5 @@
 // The order id is a structured field of every line, also where the text does not contain it.
 #pragma warning disable SYSLIB1015
-
-
-
 using Microsoft.Extensions.Logging;
 
 namespace Saga.Telemetry;
@@ -119,12 +116,12 @@ internal static partial class SagaLog
         DeadLetterNotStored(log, eventId, topic, problem, EventIds.GetOrderId(eventId));
 
     [LoggerMessage(17, LogLevel.Error,
-        "What attempts at event {EventId} on {Topic} have done could not be undone. Redrive dead letter {DeadLetterId} after the cause is removed.",
-        EventName = "AbandonFailed")]
-    private static partial void AbandonFailed(ILogger log, Exception fault, string eventId, string topic, string deadLetterId, string orderId);
+        "What attempts at event {EventId} on {Topic} have left could be neither released nor tracked. Redrive dead letter {DeadLetterId} after the cause is removed.",
+        EventName = "DeadLetterNotRecovered")]
+    private static partial void DeadLetterNotRecovered(ILogger log, Exception fault, string eventId, string topic, string deadLetterId, string orderId);
 
-    public static void AbandonFailed(ILogger log, Exception fault, string eventId, string topic, string deadLetterId) =>
-        AbandonFailed(log, fault, eventId, topic, deadLetterId, EventIds.GetOrderId(eventId));
+    public static void DeadLetterNotRecovered(ILogger log, Exception fault, string eventId, string topic, string deadLetterId) =>
+        DeadLetterNotRecovered(log, fault, eventId, topic, deadLetterId, EventIds.GetOrderId(eventId));
 
     [LoggerMessage(24, LogLevel.Information, "Reserved for order {OrderId}: {Reference}.", EventName = "StepReserved")]
     public static partial void StepReserved(ILogger log, string orderId, string reference);

@@ -21,9 +21,9 @@ internal static class SagaTracing
     {
         get
         {
-            for (var step = Activity.Current; step is not null; step = step.Parent)
+            for (var span = Activity.Current; span is not null; span = span.Parent)
             {
-                if (step.GetTagItem(OrderTag) is string order) return order;
+                if (span.GetTagItem(OrderTag) is string order) return order;
             }
             return null;
         }
@@ -39,15 +39,15 @@ internal static class SagaTracing
     }
 
     /// <summary>Starts the span of the handling of a delivered event.</summary>
-    /// <param name="step">What the handler does. Null: it only records the event.</param>
+    /// <param name="spanName">What the handler does. Null: it only records the event.</param>
     /// <param name="attempt">From 1.</param>
     /// <param name="parent">The W3C traceparent of the publisher. Null: the current span is the parent.</param>
-    internal static Activity? StartConsume(string? step, string topic, string eventId, int attempt, string? parent)
+    internal static Activity? StartConsume(string? spanName, string topic, string eventId, int attempt, string? parent)
     {
         // The current span is then the call that delivers a batch and belongs to no order.
         if (parent is not null) Activity.Current = null;
         if (!Source.HasListeners()) return null;
-        var name = step ?? $"consume {topic}";
+        var name = spanName ?? $"consume {topic}";
         var span = parent is not null && ActivityContext.TryParse(parent, null, isRemote: true, out var publisher)
             ? Source.StartActivity(name, ActivityKind.Internal, publisher)
             : Source.StartActivity(name);
@@ -72,21 +72,21 @@ internal static class SagaTracing
     public static Activity? Suppress() => Source.HasListeners() ? new Activity("untraced").Start() : null;
 
     /// <summary>Sets the order of a span.</summary>
-    public static Activity? SetOrder(this Activity? step, string orderId) => step?.SetTag(OrderTag, orderId);
+    public static Activity? SetOrder(this Activity? span, string orderId) => span?.SetTag(OrderTag, orderId);
 
-    /// <summary>Sets the outcome of the current step.</summary>
+    /// <summary>Sets the outcome of the current span.</summary>
     public static void SetOutcome(string outcome)
     {
-        if (Activity.Current is { IsAllDataRequested: true } step && ReferenceEquals(step.Source, Source)) step.SetTag(OutcomeTag, outcome);
+        if (Activity.Current is { IsAllDataRequested: true } span && ReferenceEquals(span.Source, Source)) span.SetTag(OutcomeTag, outcome);
     }
 
-    /// <summary>Marks the step as failed.</summary>
-    internal static void Fail(this Activity? step, string outcome, string why) => step?.SetTag(OutcomeTag, outcome).SetStatus(ActivityStatusCode.Error, why);
+    /// <summary>Marks the span as failed.</summary>
+    internal static void Fail(this Activity? span, string outcome, string why) => span?.SetTag(OutcomeTag, outcome).SetStatus(ActivityStatusCode.Error, why);
 
-    /// <summary>Makes <paramref name="step"/> the current span of shared work. Null or stopped: the work is not traced.</summary>
-    internal static void Resume(Activity? step)
+    /// <summary>Makes <paramref name="span"/> the current span of shared work. Null or stopped: the work is not traced.</summary>
+    internal static void Resume(Activity? span)
     {
-        Activity.Current = step is { IsStopped: false } ? step : null;
+        Activity.Current = span is { IsStopped: false } ? span : null;
         if (Activity.Current is null) Suppress();
     }
 }

@@ -10,6 +10,12 @@ internal static class SignIn
 {
     private const string Cookie = "shop-token";
 
+    /// <summary>A cookie is for all ports of a host, but only for the paths below this one: what else listens on the host does not get the token.</summary>
+    private const string CookiePath = "/api/console";
+
+    /// <summary>Characters of a token, at most: browsers drop a longer cookie.</summary>
+    private const int TokenMax = 3_800;
+
     public static void AddSignIn(this WebApplicationBuilder builder)
     {
         builder.Services.AddHttpContextAccessor();
@@ -40,9 +46,15 @@ internal static class SignIn
     {
         if (auth.IsJwt && FindToken(http) is { } token)
         {
+            if (token.Length > TokenMax)
+            {
+                return ProblemDetails.Create(StatusCodes.Status400BadRequest, "TOKEN_TOO_LONG",
+                    $"The token has {token.Length:N0} characters, and a cookie holds {TokenMax:N0}. Take one with fewer claims.");
+            }
             http.Response.Cookies.Append(Cookie, token, new()
             {
-                HttpOnly = true, SameSite = SameSiteMode.Strict, Secure = http.Request.IsHttps, Expires = (await http.AuthenticateAsync()).Properties?.ExpiresUtc,
+                Path = CookiePath, HttpOnly = true, SameSite = SameSiteMode.Strict, Secure = http.Request.IsHttps,
+                Expires = (await http.AuthenticateAsync()).Properties?.ExpiresUtc,
             });
         }
         return TypedResults.NoContent();
@@ -50,7 +62,7 @@ internal static class SignIn
 
     private static IResult Close(HttpResponse response)
     {
-        response.Cookies.Delete(Cookie);
+        response.Cookies.Delete(Cookie, new() { Path = CookiePath });
         return TypedResults.NoContent();
     }
 }

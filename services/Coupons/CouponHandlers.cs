@@ -11,13 +11,13 @@ internal sealed class CouponHandlers(Participant<Coupon> participant, ISidecar s
     private readonly ILogger log = logs.CreateLogger("Coupons");
 
     public async Task UseAsync(OrderCreatedEvent order, CancellationToken ct) => await sidecar.PublishAsync(new(order.OrderId, order.HasUserCouponId
-        ? CouponDecisions.Answer(await HoldAsync(order, ct))
+        ? CouponDecisions.Answer(await ReserveLinesAsync(order, ct))
         : CouponDecisions.AnswerWithoutCoupon(order.OrderId)), ct);
 
     public async Task<ReserveResponse> TryAsync(OrderCreatedEvent order, CancellationToken ct) =>
-        order.HasUserCouponId ? (await HoldAsync(order, ct)).ToResponse(order.UserCouponId) : new();
+        order.HasUserCouponId ? (await ReserveLinesAsync(order, ct)).ToResponse(order.UserCouponId) : new();
 
-    private async Task<Reservation> HoldAsync(OrderCreatedEvent order, CancellationToken ct)
+    private async Task<Reservation> ReserveLinesAsync(OrderCreatedEvent order, CancellationToken ct)
     {
         CouponLog.Using(log, order.UserCouponId, order.OrderId);
         var reservation = await participant.ReserveAsync(order.OrderId, CouponDecisions.ToLines(order.UserCouponId),
@@ -28,18 +28,18 @@ internal sealed class CouponHandlers(Participant<Coupon> participant, ISidecar s
     }
 
     /// <summary>The order-created has become a dead letter.</summary>
-    public Task AbandonAsync(OrderCreatedEvent order, CancellationToken ct) => order.HasUserCouponId
-        ? participant.AbandonAsync(order.OrderId, CouponDecisions.ToLines(order.UserCouponId), getOutcome, ct)
+    public Task RecoverDeadLetteredAsync(OrderCreatedEvent order, CancellationToken ct) => order.HasUserCouponId
+        ? participant.RecoverDeadLetteredAsync(order.OrderId, CouponDecisions.ToLines(order.UserCouponId), getOutcome, ct)
         : Task.CompletedTask;
 
     public async Task RestoreAsync(OrderFailedEvent order, CancellationToken ct) =>
-        await sidecar.PublishAsync(new(order.OrderId, CouponDecisions.ToCompensatedEvent(order.OrderId, await GiveBackAsync(order, ct))), ct);
+        await sidecar.PublishAsync(new(order.OrderId, CouponDecisions.ToCompensatedEvent(order.OrderId, await ReleaseLinesAsync(order, ct))), ct);
 
     public async Task<ReleaseResponse> CancelAsync(OrderFailedEvent order, CancellationToken ct) =>
-        new() { Undone = (await GiveBackAsync(order, ct))?.WasReserved ?? false };
+        new() { Undone = (await ReleaseLinesAsync(order, ct))?.WasReserved ?? false };
 
     /// <returns>Null: the order has no coupon.</returns>
-    private async Task<Reservation?> GiveBackAsync(OrderFailedEvent order, CancellationToken ct)
+    private async Task<Reservation?> ReleaseLinesAsync(OrderFailedEvent order, CancellationToken ct)
     {
         if (!order.HasUserCouponId) return null;
         CouponLog.Restoring(log, order.UserCouponId, order.OrderId, order.Reason);

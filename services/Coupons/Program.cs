@@ -9,7 +9,7 @@ return await SagaHost.RunToExitAsync(() =>
 
     // Events from the broker.
     builder.AddSubscriptions<CouponHandlers>((events, coupons) => events
-        .On<OrderCreatedEvent>(coupons.UseAsync, "use coupon", coupons.AbandonAsync)
+        .On<OrderCreatedEvent>(coupons.UseAsync, "use coupon", coupons.RecoverDeadLetteredAsync)
         .On<OrderConfirmedEvent>(coupons.SettleAsync, "settle coupon")
         .On<OrderFailedEvent>(coupons.RestoreAsync, "restore coupon"));
     var app = builder.Build();

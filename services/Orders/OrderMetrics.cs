@@ -10,7 +10,7 @@ internal sealed class OrderMetrics : IDisposable
 
     private readonly Meter meter = new(SagaMetrics.MeterName);
 
-    public OrderMetrics(OrderStore orders, OrderSweep sweep, OpenOrderGauge open)
+    public OrderMetrics(OrderStore orders, OrderSweep sweep, OpenOrderLimiter open)
     {
         var placed = meter.CreateCounter<long>("saga.orders.placed", "{order}", "Orders that were accepted.");
         var confirmed = meter.CreateCounter<long>("saga.orders.confirmed", "{order}", "Orders that became CONFIRMED.");

@@ -22,7 +22,7 @@ return await SagaHost.RunToExitAsync(() =>
 
     builder.Services.AddSingleton<OrderStore>();
     builder.Services.AddSingleton<OrderQueries>();
-    builder.Services.AddSingleton<OpenOrderGauge>();
+    builder.Services.AddSingleton<OpenOrderLimiter>();
     builder.Services.AddSingleton<OrderObserver>();
     builder.Services.AddHostedService(services => services.GetRequiredService<OrderObserver>());
     builder.Services.AddSingleton<OrderChanges>();

@@ -9,14 +9,14 @@ internal sealed class PaymentHandlers(Participant<Account> participant, ISidecar
 
     public async Task ChargeAsync(OrderCreatedEvent order, CancellationToken ct)
     {
-        var reservation = await HoldAsync(order, ct);
+        var reservation = await ReserveLinesAsync(order, ct);
         await sidecar.PublishAsync(new(order.OrderId, PaymentDecisions.Answer(reservation)), ct);
     }
 
     public async Task<ReserveResponse> TryAsync(OrderCreatedEvent order, CancellationToken ct) =>
-        (await HoldAsync(order, ct)).ToResponse(PaymentDecisions.ToPaymentId(order.OrderId));
+        (await ReserveLinesAsync(order, ct)).ToResponse(PaymentDecisions.ToPaymentId(order.OrderId));
 
-    private async Task<Reservation> HoldAsync(OrderCreatedEvent order, CancellationToken ct)
+    private async Task<Reservation> ReserveLinesAsync(OrderCreatedEvent order, CancellationToken ct)
     {
         PaymentLog.Charging(log, order.FinalAmount, order.OrderId);
         var reservation = await participant.ReserveAsync(
@@ -32,19 +32,19 @@ internal sealed class PaymentHandlers(Participant<Account> participant, ISidecar
     }
 
     /// <summary>The order-created has become a dead letter.</summary>
-    public Task AbandonAsync(OrderCreatedEvent order, CancellationToken ct) =>
-        participant.AbandonAsync(order.OrderId, PaymentDecisions.ToLines(order.UserId, order.FinalAmount), getOutcome, ct);
+    public Task RecoverDeadLetteredAsync(OrderCreatedEvent order, CancellationToken ct) =>
+        participant.RecoverDeadLetteredAsync(order.OrderId, PaymentDecisions.ToLines(order.UserId, order.FinalAmount), getOutcome, ct);
 
     public async Task RefundAsync(OrderFailedEvent order, CancellationToken ct)
     {
-        var reservation = await GiveBackAsync(order, ct);
+        var reservation = await ReleaseLinesAsync(order, ct);
         await sidecar.PublishAsync(new(order.OrderId, PaymentDecisions.ToCompensatedEvent(reservation)), ct);
     }
 
     public async Task<ReleaseResponse> CancelAsync(OrderFailedEvent order, CancellationToken ct) =>
-        new() { Undone = (await GiveBackAsync(order, ct)).WasReserved };
+        new() { Undone = (await ReleaseLinesAsync(order, ct)).WasReserved };
 
-    private async Task<Reservation> GiveBackAsync(OrderFailedEvent order, CancellationToken ct)
+    private async Task<Reservation> ReleaseLinesAsync(OrderFailedEvent order, CancellationToken ct)
     {
         PaymentLog.Refunding(log, order.OrderId, order.Reason);
         var reservation = await participant.ReleaseAsync(order.OrderId, PaymentDecisions.ToLines(order.UserId, order.FinalAmount), ct);

@@ -79,9 +79,10 @@ internal sealed class PaymentService(
     public override async Task<Wire.GetPaymentResponse> GetPayment(Wire.GetPaymentRequest request, ServerCallContext context)
     {
         new RequestCheck().OrderId(request.OrderId).ThrowIfInvalid();
-        var reservation = await participant.FindAsync(request.OrderId.ToLowerInvariant(), context.CancellationToken)
+        var caller = Caller.Of(context);
+        var reservation = await participant.FindAsync(request.OrderId.ToLowerInvariant(), context.CancellationToken, onlyOf: caller.IsOperator ? null : caller.UserId)
             ?? throw new RejectedException(Rejection.NotFound("payment", request.OrderId));
-        if (!Caller.Of(context).MaySee(reservation.Lines[0].ResourceId)) throw new RejectedException(Rejection.NotFound("payment", request.OrderId));
+        if (!caller.MaySee(reservation.Lines[0].ResourceId)) throw new RejectedException(Rejection.NotFound("payment", request.OrderId));
         return new()
         {
             Payment = new()

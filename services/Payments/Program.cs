@@ -9,7 +9,7 @@ return await SagaHost.RunToExitAsync(() =>
 
     // Events from the broker.
     builder.AddSubscriptions<PaymentHandlers>((events, payments) => events
-        .On<OrderCreatedEvent>(payments.ChargeAsync, "charge payment", payments.AbandonAsync)
+        .On<OrderCreatedEvent>(payments.ChargeAsync, "charge payment", payments.RecoverDeadLetteredAsync)
         .On<OrderConfirmedEvent>(payments.SettleAsync, "settle payment")
         .On<OrderFailedEvent>(payments.RefundAsync, "refund payment"));
     var app = builder.Build();

@@ -9,7 +9,7 @@ return await SagaHost.RunToExitAsync(() =>
 
     // Events from the broker.
     builder.AddSubscriptions<StockHandlers>((events, stock) => events
-        .On<OrderCreatedEvent>(stock.ReserveAsync, "reserve stock", stock.AbandonAsync)
+        .On<OrderCreatedEvent>(stock.ReserveAsync, "reserve stock", stock.RecoverDeadLetteredAsync)
         .On<OrderConfirmedEvent>(stock.SettleAsync, "settle stock")
         .On<OrderFailedEvent>(stock.ReleaseAsync, "release stock"));
     var app = builder.Build();

@@ -9,14 +9,14 @@ internal sealed class StockHandlers(Participant<Product> participant, ISidecar s
 
     public async Task ReserveAsync(OrderCreatedEvent order, CancellationToken ct)
     {
-        var reservation = await HoldAsync(order, ct);
+        var reservation = await ReserveLinesAsync(order, ct);
         await sidecar.PublishAsync(new(order.OrderId, StockDecisions.Answer(reservation)), ct); // mutant: acknowledged-before-answered
     }
 
     public async Task<ReserveResponse> TryAsync(OrderCreatedEvent order, CancellationToken ct) =>
-        (await HoldAsync(order, ct)).ToResponse(StockDecisions.ToReservationId(order.OrderId));
+        (await ReserveLinesAsync(order, ct)).ToResponse(StockDecisions.ToReservationId(order.OrderId));
 
-    private async Task<Reservation> HoldAsync(OrderCreatedEvent order, CancellationToken ct)
+    private async Task<Reservation> ReserveLinesAsync(OrderCreatedEvent order, CancellationToken ct)
     {
         StockLog.Reserving(log, order.OrderId, order.Items.Count);
         var reservation = await participant.ReserveAsync(order.OrderId, StockDecisions.ToLines(order.Items), StockDecisions.Refuse, ct);
@@ -30,19 +30,19 @@ internal sealed class StockHandlers(Participant<Product> participant, ISidecar s
     }
 
     /// <summary>The order-created has become a dead letter.</summary>
-    public Task AbandonAsync(OrderCreatedEvent order, CancellationToken ct) =>
-        participant.AbandonAsync(order.OrderId, StockDecisions.ToLines(order.Items), getOutcome, ct);
+    public Task RecoverDeadLetteredAsync(OrderCreatedEvent order, CancellationToken ct) =>
+        participant.RecoverDeadLetteredAsync(order.OrderId, StockDecisions.ToLines(order.Items), getOutcome, ct);
 
     public async Task ReleaseAsync(OrderFailedEvent order, CancellationToken ct)
     {
-        var reservation = await GiveBackAsync(order, ct); // mutant: only-completed-steps-released
+        var reservation = await ReleaseLinesAsync(order, ct); // mutant: only-completed-steps-released
         await sidecar.PublishAsync(new(order.OrderId, StockDecisions.ToCompensatedEvent(reservation)), ct);
     }
 
     public async Task<ReleaseResponse> CancelAsync(OrderFailedEvent order, CancellationToken ct) =>
-        new() { Undone = (await GiveBackAsync(order, ct)).WasReserved };
+        new() { Undone = (await ReleaseLinesAsync(order, ct)).WasReserved };
 
-    private async Task<Reservation> GiveBackAsync(OrderFailedEvent order, CancellationToken ct)
+    private async Task<Reservation> ReleaseLinesAsync(OrderFailedEvent order, CancellationToken ct)
     {
         StockLog.Releasing(log, order.OrderId, order.Reason);
         var reservation = await participant.ReleaseAsync(order.OrderId, StockDecisions.ToLines(order.Items), ct);

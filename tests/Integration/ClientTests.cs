@@ -107,6 +107,7 @@ public sealed class ClientTests(RunningShop shop) : IAsyncLifetime, IDisposable
         await NotFoundAsync("PRODUCT_NOT_FOUND", new() { UserId = User, Items = { Item("nothing", 1) }, SkipPrecheck = true });
         await NotFoundAsync("ACCOUNT_NOT_FOUND", new() { UserId = "nobody", Items = { Item(Product, 1) } });
         await NotFoundAsync("COUPON_NOT_FOUND", new() { UserId = User, Items = { Item(Product, 1) }, UserCouponId = "nothing" });
+        await NotFoundAsync("COUPON_NOT_FOUND", new() { UserId = User, Items = { Item(Product, 1) }, UserCouponId = "nothing", SkipPrecheck = true });
 
         async Task NotFoundAsync(string reason, PlaceOrderRequest request)
         {

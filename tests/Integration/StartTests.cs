@@ -164,6 +164,35 @@ public sealed class StartTests : IDisposable
         Assert.DoesNotContain("Exception", stock.Output);
     }
 
+    [Theory]
+    [InlineData("shop.example.com", "quantity")]
+    [InlineData("other.example.com", "Invalid Hostname")]
+    public async Task A_proxy_on_the_same_machine_has_the_console_under_an_allowed_name(string host, string problem)
+    {
+        var port = FreePort.Take();
+        await using var console = ChildProcess.Start("dotnet", [RunningShop.ProgramOf("Console")], new Dictionary<string, string>
+        {
+            ["APP_PORT"] = $"{FreePort.Take()}",
+            ["HTTP_PORT"] = $"{port}",
+            ["DAPR_GRPC_PORT"] = $"{FreePort.Take()}",
+            ["DAPR_HTTP_PORT"] = $"{FreePort.Take()}",
+            ["OTEL_TRACES_EXPORTER"] = "none",
+            ["ASPNETCORE_FORWARDEDHEADERS_ENABLED"] = "true",
+            ["AllowedHosts"] = "localhost;shop.example.com",
+        });
+        await console.LineAsync("Application started");
+        using var http = new HttpClient();
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"http://localhost:{port}/api/console/orders")
+        {
+            // An order form with nothing in it, which is looked at only when the page may send it.
+            Content = new StringContent("{}", Encoding.UTF8, "application/json"),
+            Headers = { { "Host", host }, { "Origin", $"https://{host}" }, { "X-Forwarded-Proto", "https" } },
+        };
+        using var answer = await http.SendAsync(request);
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.Contains(problem, await answer.Content.ReadAsStringAsync());
+    }
+
     /// <summary>The page is at https, and the proxy asks the console over http.</summary>
     [Theory]
     [InlineData("true", HttpStatusCode.BadRequest)]

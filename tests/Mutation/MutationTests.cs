@@ -23,6 +23,7 @@ public sealed class MutationTests(ITestOutputHelper output)
         { "rejection-not-marked", "a rejection is not marked in the document", ["return new(reason is null ? shared.With(next) : null, (next.MarkFor(orderId), null));"], 10_000 },
         { "lines-not-released", "a rejected order keeps the lines that it held", ["for (var at = rejection is null ? 0 : lines.Length; at < lines.Length; at++)"], 2_000 },
         { "no-tombstone", "an order-failed that comes first leaves no tombstone", [""], 2_000 },
+        { "missing-line-cancels", "a rejection without a document releases what another delivery has reserved meanwhile", [""], 500 },
         { "missing-line-not-cancelled", "a document that is created while its line is cancelled keeps what is reserved meanwhile", [""], 500 },
         { "moved-twice", "a release does not check whether the line was released",
             ["if (mark is { State: MarkState.Reserved or MarkState.Released }) next = next!.Release(orderId, mark.Amount);"], 2_000 },

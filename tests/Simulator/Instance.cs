@@ -59,21 +59,21 @@ internal sealed class Instance
                 var stock = new StockHandlers(Holder<Product>(Product.KeyOf), sidecar, AskAsync, logs);
                 Step = stock;
                 Subscriptions
-                    .On<OrderCreatedEvent>(stock.ReserveAsync, abandon: stock.AbandonAsync)
+                    .On<OrderCreatedEvent>(stock.ReserveAsync, onDeadLetter: stock.RecoverDeadLetteredAsync)
                     .On<OrderConfirmedEvent>(stock.SettleAsync).On<OrderFailedEvent>(stock.ReleaseAsync);
                 break;
             case "payments":
                 var payments = new PaymentHandlers(Holder<Account>(Account.KeyOf), sidecar, AskAsync, logs);
                 Step = payments;
                 Subscriptions
-                    .On<OrderCreatedEvent>(payments.ChargeAsync, abandon: payments.AbandonAsync)
+                    .On<OrderCreatedEvent>(payments.ChargeAsync, onDeadLetter: payments.RecoverDeadLetteredAsync)
                     .On<OrderConfirmedEvent>(payments.SettleAsync).On<OrderFailedEvent>(payments.RefundAsync);
                 break;
             case "coupons":
                 var coupons = new CouponHandlers(Holder<Coupon>(Coupon.KeyOf), sidecar, AskAsync, Clock, logs);
                 Step = coupons;
                 Subscriptions
-                    .On<OrderCreatedEvent>(coupons.UseAsync, abandon: coupons.AbandonAsync)
+                    .On<OrderCreatedEvent>(coupons.UseAsync, onDeadLetter: coupons.RecoverDeadLetteredAsync)
                     .On<OrderConfirmedEvent>(coupons.SettleAsync).On<OrderFailedEvent>(coupons.RestoreAsync);
                 break;
             case Member.App:

@@ -35,6 +35,7 @@ internal static class Interleavings
         new("reserved by who reserves again | release", 0, Reserve, Reserve, Release, BySleeper: true),
         new("reserved by who reserves again | settle", Quantity, Reserve, Reserve, Settle, BySleeper: true),
         new("release | product created, reserve", 0, null, Release, Reserve, CreatedMeanwhile: true),
+        new("reserve | product created, reserve", -1, null, Reserve, Reserve, CreatedMeanwhile: true),
         new("reserve | product created, release", 0, null, Reserve, Release, CreatedMeanwhile: true),
     ];
 

@@ -82,6 +82,14 @@ public sealed class SimulatedStore(bool refusesMissing = false, ETagForm etags =
 
     public void Delete(string key) => documents.Remove(key);
 
+    /// <summary>A failover to a replica that lacks the last writes.</summary>
+    /// <returns>Loses what is written to the document until it is called.</returns>
+    public Action Replicate(string key)
+    {
+        var replica = documents[key];
+        return () => documents[key] = replica;
+    }
+
     public IEnumerable<T> All<T>(string prefix) =>
         documents.Where(document => document.Key.StartsWith(prefix, StringComparison.Ordinal)).Select(document => (T)document.Value.Value);
 

@@ -303,6 +303,21 @@ public sealed class DocumentStoreTests
         public Task PublishAsync(OutgoingEvent e, CancellationToken ct) => behind.PublishAsync(e, ct);
     }
 
+    /// <summary>The ETag that the instance predicts for its lost write is then that of another's.</summary>
+    [Fact, Trait("Hazard", "H32")]
+    public void A_write_that_a_failover_has_lost_undoes_no_write_of_another_instance()
+    {
+        var (one, other) = (New(), New());
+        foreach (var number in (int[])[1, 2, 3]) world.Run(() => one.UpdateAsync("c", Adding(number), default));
+        var failOver = store.Replicate("app||c");
+        world.Run(() => one.UpdateAsync("c", Adding(4), default));
+        failOver();
+        world.Run(() => other.UpdateAsync("c", Adding(5), default));
+        world.Clock.AdvanceTo(world.Clock.GetUtcNow() + VersionCache.MaxAge);
+        world.Run(() => one.UpdateAsync("c", Adding(6), default));
+        Assert.Equal([1, 2, 3, 5, 6], Kept.Seen);
+    }
+
     /// <summary>Starts all of them before it waits for the first.</summary>
     private T[] Concurrently<T>(int count, Func<int, Task<T>> start) => world.Run(async () =>
     {

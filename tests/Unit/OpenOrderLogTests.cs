@@ -505,6 +505,33 @@ public sealed class OpenOrderLogTests
     }
 
     [Fact]
+    public void Starts_that_fail_at_the_head_leave_one_name()
+    {
+        var operations = 0;
+        var log = New(world.Clock, new Unanswered(Sidecar(), () => ++operations is 3 or 6 or 9));
+        for (var start = 0; start < 3; start++) Assert.Throws<SidecarDownException>(() => Add(log, "a"));
+        Assert.Equal(9, operations);
+        Add(log, "a");
+        Assert.Equal(["i1"], Listed);
+        TakeOver(New());
+        Assert.Equal("a", visited[0]);
+    }
+
+    [Fact]
+    public void A_start_that_failed_and_was_taken_over_meanwhile_is_found_all_the_same()
+    {
+        var operations = 0;
+        var log = New(world.Clock, new Unanswered(Sidecar(), () => ++operations is 3));
+        Assert.Throws<SidecarDownException>(() => Add(log, "a"));
+        TakeOver(New());
+        Assert.Empty(Listed);
+        Add(log, "a");
+        Assert.Equal(["a"], Read(New()));
+        TakeOver(New());
+        Assert.Equal("a", visited[0]);
+    }
+
+    [Fact]
     public void A_list_of_instances_that_cannot_be_written_fails_the_start_of_a_log_with_the_text_of_Redis()
     {
         Add(New(), "a");
@@ -557,6 +584,8 @@ public sealed class OpenOrderLogTests
         Assert.Equal("a bug", Assert.Single(fault.InnerExceptions).Message);
         Assert.Equal(["a"], visited.Distinct());
     }
+
+    private IEnumerable<string> Listed => store.Find<OpenInstances>("app||open:").SelectMany(list => list.Ids);
 
     private DeadLetter[] Letters => [.. store.All<DeadLetter>("app||dead-letter:")];
 

@@ -229,6 +229,19 @@ public sealed class OrderDecisionsTests
         Assert.Empty(OrderDecisions.StepCompensated(failed, Step.Stock, undone, At(3)).Events);
     }
 
+    [Theory]
+    [InlineData(10, "STEP_REMOVED", "order-failed")]
+    [InlineData(0, null, "order-confirmed")]
+    public void An_order_whose_discount_no_coupon_was_used_for_fails_when_Coupons_is_removed(long discount, string? reason, string published)
+    {
+        var placed = Placed() with { UserCouponId = "c", Amounts = new(100, discount, 100 - discount), Steps = SagaSteps.Default.For("c", Start) };
+        var waiting = OrderDecisions.StepSucceeded(
+            OrderDecisions.StepSucceeded(placed, Step.Stock, "rsv-1", At(1)).State!, Step.Payment, "pay-1", At(2)).State!;
+        var decision = OrderDecisions.OnSweep(waiting, SagaSteps.Of(["stock", "payments"]), SagaTimeouts, At(3));
+        Assert.Equal(reason, decision.State!.Failure?.Reason);
+        Assert.Equal(published, Assert.Single(decision.Events).Topic);
+    }
+
     [Fact]
     public void Every_open_order_explains_what_it_waits_for()
     {

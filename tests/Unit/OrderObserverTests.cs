@@ -97,10 +97,10 @@ public sealed class OrderObserverTests
     {
         var order = Place(here);
         Confirm(there, order);
-        Assert.Equal(1, here.Gauge.Count);
+        Assert.Equal(1, here.Limiter.Count);
         here.World.Clock.AdvanceTo(here.World.Clock.GetUtcNow() + TimeSpan.FromSeconds(2));
         Look();
-        Assert.Equal(0, here.Gauge.Count);
+        Assert.Equal(0, here.Limiter.Count);
         Assert.Empty(seen);
     }
 
@@ -120,7 +120,7 @@ public sealed class OrderObserverTests
 
     private void Look() => here.World.Run(async () =>
     {
-        await here.Observer.LookAsync(default);
+        await here.Observer.PollAsync(default);
         return true;
     });
 

@@ -12,8 +12,10 @@ internal sealed class OrdersAlone
     /// <param name="options">Null: the defaults.</param>
     /// <param name="beside">An instance with the same store. Null: it is alone.</param>
     /// <param name="precheck">Null: no order is placed by a request.</param>
-    public OrdersAlone(SagaOptions? options = null, OrdersAlone? beside = null, PrecheckClient? precheck = null)
+    /// <param name="steps">Null: the default ones.</param>
+    public OrdersAlone(SagaOptions? options = null, OrdersAlone? beside = null, PrecheckClient? precheck = null, SagaSteps? steps = null)
     {
+        steps ??= SagaSteps.Default;
         (World, Store) = beside is null ? (new(1), new()) : (beside.World, beside.Store);
         var sidecar = new SimulatedSidecar(World, Store, "orders", null, () => SidecarFaults.None, () => false, _ => { });
         var documents = DocumentStore.Create(sidecar, new(World.Clock, World.Chance));
@@ -22,11 +24,11 @@ internal sealed class OrdersAlone
         var openOrders = new OpenOrderLog(sidecar, World.Clock, () => World.NewId().ToString("N"), NullLogger<OpenOrderLog>.Instance);
         var deadLetters = new DeadLetters(documents, sidecar, new(documents, sidecar), new("orders"), World.Clock);
         Sweep = new(
-            Orders, null!, sidecar, openOrders, new(documents, sidecar, World.Clock), SagaSteps.Default, timeouts, deadLetters, World.Clock, NullLoggerFactory.Instance);
+            Orders, null!, sidecar, openOrders, new(documents, sidecar, World.Clock), steps, timeouts, deadLetters, World.Clock, NullLoggerFactory.Instance);
         Sweep.Visited += _ => BeforeVisit();
-        Gauge = new(Orders, Sweep, World.Clock);
-        Observer = new(Orders, Gauge, openOrders, sidecar, World.Clock, NullLoggerFactory.Instance);
-        Placing = new(Orders, sidecar, openOrders, precheck!, Gauge, options ?? Options, SagaSteps.Default, World.Clock);
+        Limiter = new(Orders, Sweep, World.Clock);
+        Observer = new(Orders, Limiter, openOrders, sidecar, World.Clock, NullLoggerFactory.Instance);
+        Placing = new(Orders, sidecar, openOrders, precheck!, Limiter, options ?? Options, steps, World.Clock);
     }
 
     public World World { get; }
@@ -37,7 +39,7 @@ internal sealed class OrdersAlone
 
     public OrderSweep Sweep { get; }
 
-    public OpenOrderGauge Gauge { get; }
+    public OpenOrderLimiter Limiter { get; }
 
     public OrderObserver Observer { get; }
 

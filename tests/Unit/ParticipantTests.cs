@@ -54,6 +54,20 @@ public sealed class ParticipantTests
         Assert.Equal(new Level(Available: 100), Of("p"));
     }
 
+    /// <summary>The answer of the one delivery may reach Orders before that of the other.</summary>
+    [Fact, Trait("Hazard", "H33")]
+    public void A_rejection_without_a_document_does_not_release_what_a_later_delivery_reserves()
+    {
+        Put("a", 10);
+        Assert.Equal("PRODUCT_NOT_FOUND", Reserve("o", ("a", 2), ("b", 1)).Failure.Reason);
+        Assert.Equal(new Level(Available: 8, Held: 2), Of("a"));
+        Put("b", 10);
+        Assert.True(Reserve("o", ("a", 2), ("b", 1)).WasReserved);
+        Assert.Equal((new Level(Available: 8, Held: 2), new Level(Available: 9, Held: 1)), (Of("a"), Of("b")));
+        Release("o", ("a", 2), ("b", 1));
+        Assert.Equal((new Level(Available: 10), new Level(Available: 10)), (Of("a"), Of("b")));
+    }
+
     [Fact]
     public void A_rejected_line_leaves_the_earlier_lines_untouched()
     {
@@ -137,6 +151,19 @@ public sealed class ParticipantTests
             Run(() => NewParticipant().SettleAsync($"o{at}", Lines(("p", 1)), default));
         }
         Assert.InRange(Read("p").Marks.Count, 1, 257);
+    }
+
+    [Fact]
+    public void A_reservation_is_looked_for_only_where_the_document_of_the_caller_has_its_mark()
+    {
+        const string Order = "0198c0de-0000-7000-8000-0000000000ab";
+        Put("p", 10);
+        Put("q", 10);
+        Reserve(Order, ("p", 1));
+        Assert.Equal(Order, Run(() => Stock.FindAsync(Order, default, onlyOf: "p"))!.OrderId);
+        Assert.Null(Run(() => Stock.FindAsync(Order, default, onlyOf: "q")));
+        Settle(Order, ("p", 1));
+        Assert.Equal(ReservationStatus.Settled, Run(() => Stock.FindAsync(Order, default, onlyOf: "q"))!.Status);
     }
 
     /// <summary>

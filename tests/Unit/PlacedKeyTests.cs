@@ -74,6 +74,41 @@ public sealed class PlacedKeyTests
         Assert.Single(Placed);
     }
 
+    /// <summary>It expires after it was read, at any later operation of the call.</summary>
+    [Fact]
+    public void A_final_order_that_expires_meanwhile_is_not_placed_a_second_time()
+    {
+        var first = Place();
+        var key = $"orders||{Order.KeyOf(first)}";
+        for (var turns = 0; turns < 20; turns++)
+        {
+            var (stored, etag) = shop.Store.Read(key);
+            var confirmed = ((Order?)stored ?? Hazards.ScriptedShop.OrderOf() with { Id = first, Content = Fingerprint.Of(Request.ToByteArray()) }) with
+            {
+                Status = OrderStatus.Confirmed,
+            };
+            Assert.True(shop.Store.TryWrite(key, confirmed, etag));
+            shop.World.Run(async () =>
+            {
+                var placing = PlaceAsync();
+                for (var turn = 0; turn < turns; turn++) await shop.World.TurnAsync(() => false);
+                shop.Store.Delete(key);
+                return await placing;
+            });
+            Assert.DoesNotContain(Placed, order => order.Status == OrderStatus.Confirmed);
+        }
+    }
+
+    [Fact]
+    public void A_coupon_is_refused_where_Coupons_is_no_step()
+    {
+        var without = new OrdersAlone(steps: SagaSteps.Of(["stock", "payments"]));
+        var refused = Assert.Throws<RejectedException>(() => without.World.Run(() => without.Placing.PlaceAsync(
+            new(Request) { UserCouponId = "c" }, Caller.Anyone, SagaPattern.Choreography, default)));
+        Assert.Equal(StatusCode.FailedPrecondition, refused.StatusCode);
+        Assert.Empty(without.Store.All<Order>("orders||order:"));
+    }
+
     [Fact]
     public void A_key_with_other_content_is_refused()
     {

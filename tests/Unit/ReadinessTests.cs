@@ -16,7 +16,7 @@ public sealed class ReadinessTests : IDisposable
 {
     private readonly HttpListener sidecar = new();
     private readonly DaprClient dapr;
-    private readonly SubscriptionProbe probe = new();
+    private readonly SubscriptionDiscovery probe = new();
     private readonly Metadata metadata = new();
     private readonly List<string> asked = [];
     private readonly ApplicationLifetime lifetime = new(NullLogger<ApplicationLifetime>.Instance);

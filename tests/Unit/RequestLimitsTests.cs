@@ -125,7 +125,7 @@ public sealed class RequestLimitsTests : IDisposable
     public void A_user_has_at_most_so_many_open_orders_and_may_place_again_when_one_is_closed()
     {
         var shop = new OrdersAlone(Options);
-        var (world, orders, gauge, placing) = (shop.World, shop.Orders, shop.Gauge, shop.Placing);
+        var (world, orders, limiter, placing) = (shop.World, shop.Orders, shop.Limiter, shop.Placing);
         Order[] placed = [.. Enumerable.Range(1, Max).Select(number => Hazards.ScriptedShop.OrderOf(number: number))];
         foreach (var order in placed) world.Run(() => placing.StoreAsync(order, default));
         var request = new PlaceOrderRequest { UserId = placed[0].UserId, Items = { new OrderItem { ProductId = "a", Quantity = 1 } } };
@@ -133,7 +133,7 @@ public sealed class RequestLimitsTests : IDisposable
         Assert.Equal(StatusCode.ResourceExhausted, rejected.StatusCode);
         Assert.Contains("2 open orders", rejected.Status.Detail);
 
-        Assert.Equal((Max, 0), (gauge.GetCount(placed[0].UserId), gauge.GetCount("another")));
+        Assert.Equal((Max, 0), (limiter.GetCount(placed[0].UserId), limiter.GetCount("another")));
         foreach (var order in placed)
         {
             world.Run(() => orders.ApplyAsync(order.Id, (kept, at) => OrderDecisions.Cancel(kept, "", at), default));
@@ -142,24 +142,24 @@ public sealed class RequestLimitsTests : IDisposable
                 world.Run(() => orders.ApplyAsync(order.Id, (kept, at) => OrderDecisions.StepCompensated(kept, step, undone: false, at), default));
             }
         }
-        Assert.Equal((0, 0), (gauge.GetCount(placed[0].UserId), gauge.Count));
+        Assert.Equal((0, 0), (limiter.GetCount(placed[0].UserId), limiter.Count));
     }
 
     [Fact]
     public void Orders_that_are_being_placed_at_the_same_time_count_too()
     {
-        var gauge = new OrdersAlone().Gauge;
-        using var first = gauge.TryEnter("u1", max: 3, userMax: 2);
-        using (var second = gauge.TryEnter("u1", max: 3, userMax: 2))
+        var limiter = new OrdersAlone().Limiter;
+        using var first = limiter.TryEnter("u1", max: 3, userMax: 2);
+        using (var second = limiter.TryEnter("u1", max: 3, userMax: 2))
         {
             Assert.True(first is not null && second is not null);
-            Assert.Null(gauge.TryEnter("u1", max: 3, userMax: 2));
-            using var other = gauge.TryEnter("u2", max: 3, userMax: 2);
+            Assert.Null(limiter.TryEnter("u1", max: 3, userMax: 2));
+            using var other = limiter.TryEnter("u2", max: 3, userMax: 2);
             Assert.NotNull(other);
-            Assert.Null(gauge.TryEnter("u3", max: 3, userMax: 2));
+            Assert.Null(limiter.TryEnter("u3", max: 3, userMax: 2));
         }
-        Assert.Equal((1, 1), (gauge.Count, gauge.GetCount("u1")));
-        using var third = gauge.TryEnter("u1", max: 3, userMax: 2);
+        Assert.Equal((1, 1), (limiter.Count, limiter.GetCount("u1")));
+        using var third = limiter.TryEnter("u1", max: 3, userMax: 2);
         Assert.NotNull(third);
     }
 
@@ -193,7 +193,7 @@ public sealed class RequestLimitsTests : IDisposable
             await shop.Sweep.RunAsync(default);
             return true;
         });
-        Assert.Equal((0, 0), (shop.Gauge.GetCount(placed.UserId), shop.Gauge.Count));
+        Assert.Equal((0, 0), (shop.Limiter.GetCount(placed.UserId), shop.Limiter.Count));
         Assert.True(((Order)shop.Store.Read(key).Value!).IsClosed);
     }
 
@@ -207,12 +207,12 @@ public sealed class RequestLimitsTests : IDisposable
         SweepOnce(heir);
         world.Clock.AdvanceTo(world.Clock.GetUtcNow() + OpenOrderLog.HeartbeatTimeout + TimeSpan.FromSeconds(1));
         SweepOnce(heir);
-        Assert.Equal((1, 1), (sleeper.Gauge.Count, heir.Gauge.Count));
+        Assert.Equal((1, 1), (sleeper.Limiter.Count, heir.Limiter.Count));
 
         // Its log is sealed, which it finds when it appends.
         Place(2);
         SweepOnce(sleeper);
-        Assert.Equal((1, 1), (sleeper.Gauge.Count, heir.Gauge.Count));
+        Assert.Equal((1, 1), (sleeper.Limiter.Count, heir.Limiter.Count));
 
         void Place(int number) => world.Run(() => sleeper.Placing.StoreAsync(Hazards.ScriptedShop.OrderOf(number: number) with
         {

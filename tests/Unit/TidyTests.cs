@@ -61,7 +61,7 @@ public sealed class TidyTests
     {
         var table = Regex.Matches(File.ReadAllText(Path.Combine(Root, "docs/hazards.md")), @"^\| ([HB]\d+) \|.*\| `(\w+)\.(\w+)` \|$", RegexOptions.Multiline)
             .ToDictionary(row => row.Groups[1].Value, row => (Class: row.Groups[2].Value, Method: row.Groups[3].Value));
-        Assert.Equal([.. Numbered("B", 14), .. Numbered("H", 31)], table.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal([.. Numbered("B", 14), .. Numbered("H", 33)], table.Keys.Order(StringComparer.Ordinal));
         Assert.Distinct(table.Values);
 
         var tests = Directory.EnumerateFiles(Path.Combine(Root, "tests"), "*.cs", SearchOption.AllDirectories).Select(File.ReadAllText).ToArray();

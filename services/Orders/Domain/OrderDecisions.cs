@@ -141,6 +141,11 @@ internal static class OrderDecisions
         if (RemovedSteps(order, steps).ToArray() is { Length: > 0 } removed)
         {
             var left = removed.Aggregate(order, (before, step) => Remove(before, step, at));
+            // Its discount is given for the coupon.
+            if (left.Status == OrderStatus.Pending && left.Amounts.Discount > 0 && removed.Contains(Step.Coupon))
+            {
+                return Fail(left, new("STEP_REMOVED", $"{Step.Coupon.Participant} is not part of the saga any more, and has not used the coupon of the discount."), at);
+            }
             return left is { Status: OrderStatus.Pending, IsComplete: true } ? Confirm(left, at) : new(left);
         }
         var isDue = IsDue(order, timeouts, at);

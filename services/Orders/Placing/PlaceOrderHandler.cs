@@ -5,7 +5,7 @@ namespace Orders;
 
 /// <summary>Places an order: validates, prechecks, tracks the id, stores the PENDING order, and publishes order-created unless it is orchestrated.</summary>
 internal sealed class PlaceOrderHandler(
-    OrderStore orders, ISidecar sidecar, OpenOrderLog openOrders, PrecheckClient precheck, OpenOrderGauge openOrderGauge, SagaOptions options,
+    OrderStore orders, ISidecar sidecar, OpenOrderLog openOrders, PrecheckClient precheck, OpenOrderLimiter openOrderLimiter, SagaOptions options,
     SagaSteps steps, TimeProvider clock)
 {
     private const int ItemsMax = 100;
@@ -14,7 +14,7 @@ internal sealed class PlaceOrderHandler(
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
     /// <summary>As many orders are open as this instance takes at once.</summary>
-    public bool IsOverLimit => openOrderGauge.Count >= options.OpenOrdersMax;
+    public bool IsOverLimit => openOrderLimiter.Count >= options.OpenOrdersMax;
 
     /// <summary>The rejection of an order while <see cref="IsOverLimit"/>.</summary>
     public Rejection OverLimit =>
@@ -27,32 +27,37 @@ internal sealed class PlaceOrderHandler(
     /// </exception>
     public async Task<Order> PlaceAsync(Wire.PlaceOrderRequest request, Caller caller, SagaPattern pattern, CancellationToken ct)
     {
-        using var step = SagaTracing.Start("place order", orderId: null);
+        using var span = SagaTracing.Start("place order", orderId: null);
         Check(request);
         caller.MustBe("user_id", request.UserId);
         var content = Fingerprint.Of(request.ToByteArray());
         Guid? key = request.IdempotencyKey.Length > 0 ? OrderNumber.Derive(request.UserId, KeyOf(request, caller, pattern)) : null;
         if (await FindPlacedAsync(key, content, request.IdempotencyKey, ct) is { } stored)
         {
-            step?.SetOrder(stored.Id);
-            return await orders.PlaceAsync(stored, null, ct);
+            span?.SetOrder(stored.Id);
+            return await ReplayAsync(stored, ct);
+        }
+        var coupon = string.IsNullOrEmpty(request.UserCouponId) ? null : request.UserCouponId;
+        if (coupon is not null && !steps.All.Contains(Step.Coupon))
+        {
+            throw new RejectedException(Rejection.Precondition(($"coupon/{coupon}", new FailureReason("COUPONS_NOT_TAKEN",
+                "This shop takes no coupons: Coupons is not among its steps (Saga:Steps)."))));
         }
 
-        using var entry = openOrderGauge.TryEnter(request.UserId, options.OpenOrdersMax, options.OpenOrdersPerUserMax)
+        using var entry = openOrderLimiter.TryEnter(request.UserId, options.OpenOrdersMax, options.OpenOrdersPerUserMax)
             ?? throw new RejectedException(IsOverLimit ? OverLimit : Rejection.Exhausted(
                 $"User '{request.UserId}' has {options.OpenOrdersPerUserMax} open orders, as many as one user may have", RetryAfter));
-        var quote = await QuoteAsync(request, ct);
+        var quote = await QuoteAsync(request, caller, ct);
         if (!request.SkipPrecheck && !quote.Problems.IsEmpty)
         {
             // A concurrent call with the same key may have placed the order meanwhile, and what is missing is what that holds.
-            return await FindPlacedAsync(key, content, request.IdempotencyKey, ct) is { } placed ? await orders.PlaceAsync(placed, null, ct)
+            return await FindPlacedAsync(key, content, request.IdempotencyKey, ct) is { } placed ? await ReplayAsync(placed, ct)
                 : throw new RejectedException(Rejection.Precondition(quote.Problems));
         }
 
         var at = orders.Now();
         var id = await ChooseIdAsync(key, at.Now, ct);
-        step?.SetOrder(id);
-        var coupon = string.IsNullOrEmpty(request.UserCouponId) ? null : request.UserCouponId;
+        span?.SetOrder(id);
         var order = await StoreAsync(new(
             id, request.UserId, OrderStatus.Pending, quote.Items, quote.Amounts, coupon,
             new(request.RecipientName, request.ShippingAddress, request.ShippingPhone), content,
@@ -77,6 +82,10 @@ internal sealed class PlaceOrderHandler(
             tombstone = order;
         }
     }
+
+    /// <summary>The order that an earlier call has placed. A final one is only read: at its expiry it would be placed a second time.</summary>
+    private Task<Order> ReplayAsync(Order stored, CancellationToken ct) =>
+        stored.Status == OrderStatus.Pending ? orders.PlaceAsync(stored, null, ct) : Task.FromResult(stored);
 
     /// <param name="key">Null: the request has no key.</param>
     /// <returns>Null: no order was placed with the key.</returns>
@@ -135,7 +144,7 @@ internal sealed class PlaceOrderHandler(
         check.ThrowIfInvalid();
     }
 
-    private async Task<Quote> QuoteAsync(Wire.PlaceOrderRequest request, CancellationToken ct)
+    private async Task<Quote> QuoteAsync(Wire.PlaceOrderRequest request, Caller caller, CancellationToken ct)
     {
         var productLookUp = Task.WhenAll(request.Items.Select(item => precheck.ProductAsync(item.ProductId, ct)));
         var accountLookUp = request.SkipPrecheck ? null : precheck.AccountAsync(request.UserId, ct);
@@ -150,7 +159,8 @@ internal sealed class PlaceOrderHandler(
             if (product is null) throw new RejectedException(Rejection.NotFound("product", item.ProductId));
         }
         if (accountLookUp is not null && account is null) throw new RejectedException(Rejection.NotFound("account", request.UserId));
-        if (couponLookUp is not null && coupon is null && !request.SkipPrecheck)
+        // Also without a precheck: a coupon that is issued after the quote would be used for no discount. Whether another user has it, a user is not told.
+        if (couponLookUp is not null && (coupon is null || !caller.MaySee(coupon.UserId)))
         {
             throw new RejectedException(Rejection.NotFound("coupon", request.UserCouponId));
         }

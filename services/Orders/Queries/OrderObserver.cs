@@ -16,14 +16,14 @@ internal sealed class OrderObserver : BackgroundService
 
     private const int MaxBatchSize = 200;
 
-    private readonly OpenOrderGauge open;
+    private readonly OpenOrderLimiter open;
     private readonly OpenOrderLog openOrders;
     private readonly ISidecar sidecar;
     private readonly TimeProvider clock;
     private readonly ILogger log;
     private readonly FaultLog outages;
 
-    private readonly SemaphoreSlim looking = new(1, 1);
+    private readonly SemaphoreSlim polling = new(1, 1);
     private readonly Lock gate = new();
     private int watchers;
 
@@ -37,10 +37,10 @@ internal sealed class OrderObserver : BackgroundService
     private DateTimeOffset begun;
 
     public OrderObserver(
-        OrderStore orders, OpenOrderGauge open, OpenOrderLog openOrders, ISidecar sidecar, TimeProvider clock, ILoggerFactory logs)
+        OrderStore orders, OpenOrderLimiter open, OpenOrderLog openOrders, ISidecar sidecar, TimeProvider clock, ILoggerFactory logs)
     {
         (this.open, this.openOrders, this.sidecar, this.clock, log) = (open, openOrders, sidecar, clock, logs.CreateLogger("Orders"));
-        outages = new("Looks at the orders of other instances", clock, log, overWhenQuiet: false);
+        outages = new("Polls of the orders of other instances", clock, log, overWhenQuiet: false);
         orders.Changed += OnChange;
     }
 
@@ -77,7 +77,7 @@ internal sealed class OrderObserver : BackgroundService
         var watch = new Watch(this, changed);
         try
         {
-            if (isFirst) await LookAsync(ct).WaitAsync(BeginTimeout, clock, ct);
+            if (isFirst) await PollAsync(ct).WaitAsync(BeginTimeout, clock, ct);
         }
         catch (Exception) when (!ct.IsCancellationRequested)
         {
@@ -94,7 +94,7 @@ internal sealed class OrderObserver : BackgroundService
     public override void Dispose()
     {
         outages.Dispose();
-        looking.Dispose();
+        polling.Dispose();
         base.Dispose();
     }
 
@@ -106,7 +106,7 @@ internal sealed class OrderObserver : BackgroundService
         {
             try
             {
-                await LookAsync(stoppingToken);
+                await PollAsync(stoppingToken);
                 outages.Over();
             }
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
@@ -118,9 +118,9 @@ internal sealed class OrderObserver : BackgroundService
     }
 
     /// <summary>Reads what other instances may have changed.</summary>
-    internal async Task LookAsync(CancellationToken ct)
+    internal async Task PollAsync(CancellationToken ct)
     {
-        await looking.WaitAsync(ct);
+        await polling.WaitAsync(ct);
         try
         {
             var closedBefore = GetClosed();
@@ -142,7 +142,7 @@ internal sealed class OrderObserver : BackgroundService
         }
         finally
         {
-            looking.Release();
+            polling.Release();
         }
     }
 

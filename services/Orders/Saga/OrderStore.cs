@@ -35,7 +35,7 @@ internal sealed class OrderStore(DocumentStore documents, ISidecar sidecar, Time
     public async Task<Order> ApplyAsync(string orderId, Func<Order?, DecisionContext, Decision<Order>> decide, CancellationToken ct)
     {
         var (before, decision) = await SaveAsync(orderId, order => decide(order, Now()), ct);
-        using var step = StartFinalStep(decision.State!, before);
+        using var span = StartFinalSpan(decision.State!, before);
         await PublishAsync(decision, ct); // mutant: acknowledged-before-published
         return decision.State!;
     }
@@ -47,7 +47,7 @@ internal sealed class OrderStore(DocumentStore documents, ISidecar sidecar, Time
     public async Task<Order> RecordAsync(string orderId, Func<Order?, DecisionContext, Decision<Order>> decide, CancellationToken ct)
     {
         var (before, decision) = await SaveAsync(orderId, order => decide(order, Now()), ct);
-        using var step = StartFinalStep(decision.State!, before);
+        using var span = StartFinalSpan(decision.State!, before);
         try
         {
             await PublishAsync(decision, ct).WaitAsync(PublishTimeout, clock, ct);
@@ -117,7 +117,7 @@ internal sealed class OrderStore(DocumentStore documents, ISidecar sidecar, Time
     }
 
     /// <summary>The span in which an order becomes final. Null: it did not just now, or there is no listener.</summary>
-    private static Activity? StartFinalStep(Order now, Order? before) => now.Status == before?.Status ? null : now.Status switch
+    private static Activity? StartFinalSpan(Order now, Order? before) => now.Status == before?.Status ? null : now.Status switch
     {
         OrderStatus.Confirmed => SagaTracing.Start("confirm order", now.Id),
         OrderStatus.Failed => SagaTracing.Start("fail order", now.Id)?.SetTag("order.failure", now.Failure!.Reason),

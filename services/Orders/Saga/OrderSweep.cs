@@ -20,8 +20,8 @@ internal sealed class OrderSweep(
     /// <summary>Time for calls in one sweep: with slow participants it must still end long before another instance takes this one for dead.</summary>
     private static readonly TimeSpan CallTimeMax = TimeSpan.FromSeconds(5);
 
-    private readonly EntryBackoff resends = new(timeouts.ResendAfter, ResendDelayMax, clock);
-    private readonly EntryBackoff calls = new(CallPause, CallPause, clock);
+    private readonly KeyedBackoff resends = new(timeouts.ResendAfter, ResendDelayMax, clock);
+    private readonly KeyedBackoff calls = new(CallPause, CallPause, clock);
     private long begun = clock.GetTimestamp();
     private readonly IsolatedVisits visits = new("orders", "Order", deadLetters, clock, logs.CreateLogger("Orders"));
 
@@ -34,7 +34,7 @@ internal sealed class OrderSweep(
     /// An order leaves this instance's log, because it is closed or another instance visits it from now on; raised at least once. Handlers must not
     /// block or throw.
     /// </summary>
-    public event Action<string>? Closed;
+    public event Action<string>? Left;
 
     /// <summary>The last event or call of an order was repeated, or its deadline had passed. Handlers must not block or throw.</summary>
     public event Action<Order>? Resent;
@@ -92,7 +92,7 @@ internal sealed class OrderSweep(
     {
         resends.Reset(orderId);
         visits.Forget(orderId);
-        Closed?.Invoke(orderId);
+        Left?.Invoke(orderId);
     }
 
     private async Task<bool> IsClosedAsync(OpenEntry entry, Versioned<Order> order, CancellationToken ct)
@@ -112,7 +112,7 @@ internal sealed class OrderSweep(
         var isResend = ReferenceEquals(due.State, order.Value);
         var isDue = isOrchestrated ? CanContinue(order.Value) && OrderDecisions.IsDue(order.Value, timeouts, orders.Now()) : due.Events.Count > 0; // mutant: orchestration-not-continued
         if (isResend && (!isDue || resends.IsDelayed(entry.OrderId))) return false;
-        using var step = SagaTracing.StartLinkedRoot("resend order", entry.OrderId, order.Value.Timeline[0].TraceId);
+        using var span = SagaTracing.StartLinkedRoot("resend order", entry.OrderId, order.Value.Timeline[0].TraceId);
         var now = await orders.ApplyAsync(entry.OrderId, (stored, at) => OrderDecisions.OnSweep(stored, steps, timeouts, at), ct);
         if (isResend) resends.Delay(entry.OrderId);
         else resends.Reset(entry.OrderId);

@@ -127,6 +127,11 @@ public sealed class AuthTests(AuthShop shop)
         await AssertAsync(StatusCode.NotFound, placed, () => shop.Clients.Payments.GetPaymentAsync(new() { OrderId = placed }, jun));
         await AssertAsync(StatusCode.PermissionDenied, "mina", () => shop.Clients.Payments.GetAccountAsync(new() { UserId = $"mina-{run}" }, jun));
         await AssertAsync(StatusCode.NotFound, "coupon", () => shop.Clients.Coupons.GetCouponAsync(new() { UserCouponId = $"mina-{run}" }, jun));
+        foreach (var skip in (bool[])[false, true])
+        {
+            await AssertAsync(StatusCode.NotFound, "coupon", () => orders.PlaceOrderAsync(
+                new(RequestOf($"jun-{run}")) { UserCouponId = $"mina-{run}", SkipPrecheck = skip }, jun));
+        }
         await AssertAsync(StatusCode.PermissionDenied, "mina", () => shop.Clients.Coupons.ListCouponsAsync(new() { UserId = $"mina-{run}" }, jun));
         Assert.Equal([$"jun-{run}"], (await shop.Clients.Coupons.ListCouponsAsync(new(), jun)).Coupons.Select(coupon => coupon.UserId));
         // A token's user that is no id of the shop is not part of a state key.

@@ -49,7 +49,8 @@ public sealed class ConsoleSignInTests(AuthShop shop, Browser browser) : IClassF
         await Expect(page.Locator("#letters")).Not.ToContainTextAsync("may not");
 
         var cookie = Assert.Single(await page.Context.CookiesAsync());
-        Assert.Equal((true, SameSiteAttribute.Strict), (cookie.HttpOnly, cookie.SameSite));
+        // A cookie is sent to all ports of the host, but not to other paths.
+        Assert.Equal((true, SameSiteAttribute.Strict, "/api/console"), (cookie.HttpOnly, cookie.SameSite, cookie.Path));
         Assert.Empty(watched.Problems);
     }
 
@@ -66,5 +67,16 @@ public sealed class ConsoleSignInTests(AuthShop shop, Browser browser) : IClassF
         Assert.Equal(HttpStatusCode.Forbidden, (await http.GetAsync("/api/console/orders")).StatusCode);
         http.DefaultRequestHeaders.Authorization = new("Bearer", shop.Issuer.Issue("ops", isOperator: true));
         Assert.Equal(HttpStatusCode.OK, (await http.GetAsync("/api/console/orders")).StatusCode);
+    }
+
+    [Fact]
+    public async Task A_token_that_no_cookie_can_hold_is_refused_with_the_reason()
+    {
+        using var http = new HttpClient { BaseAddress = new(console.Address) };
+        http.DefaultRequestHeaders.Authorization = new("Bearer", shop.Issuer.Issue("ops", isOperator: true, token => token.Claims["groups"] = new string('g', 4_000)));
+        var answer = await http.PostAsJsonAsync("/api/console/session", new { });
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.Contains("TOKEN_TOO_LONG", await answer.Content.ReadAsStringAsync());
+        Assert.False(answer.Headers.Contains("Set-Cookie"));
     }
 }

@@ -39,7 +39,7 @@ public sealed class NoListenerTests
         placed.SetOrder(OrderId);
         using var confirmed = SagaTracing.Start("confirm order", OrderId);
         using var consumed = SagaTracing.StartConsume("reserve stock", "order-created", EventId, attempt: 1, Parent);
-        using var tracked = SagaTracing.StartConsume(step: null, "stock-reserved", EventId, attempt: 2, parent: null);
+        using var tracked = SagaTracing.StartConsume(spanName: null, "stock-reserved", EventId, attempt: 2, parent: null);
         using var resent = SagaTracing.StartLinkedRoot("resend order", OrderId, Trace);
         using var suppressed = SagaTracing.Suppress();
         SagaTracing.SetOutcome("order-created");

@@ -233,7 +233,7 @@ public sealed class SagaTracingTests : IDisposable
         sidecar.Prefixes.Add(Free(out var address));
         sidecar.Start();
         using var dapr = new DaprClientBuilder().UseHttpEndpoint(address).Build();
-        var probe = new SubscriptionProbe();
+        var probe = new SubscriptionDiscovery();
         probe.SetRead();
         var asking = new Readiness(
             dapr, null!, new(), probe, new ComponentProbe(null!, new("console"), NullLogger<ComponentProbe>.Instance),

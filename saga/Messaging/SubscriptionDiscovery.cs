@@ -1,7 +1,7 @@
 namespace Saga.Messaging;
 
 /// <summary>Records that the sidecar has read the subscriptions of this process.</summary>
-internal sealed class SubscriptionProbe
+internal sealed class SubscriptionDiscovery
 {
     private volatile bool read;
 

@@ -1,8 +1,10 @@
 namespace Orders;
 
-/// <summary>The open orders of this instance: those it is placing, those it placed, and those its sweep found.</summary>
+/// <summary>
+/// Counts the open orders of this instance, and admits new ones up to the limits: those it is placing, those it placed, and those its sweep found.
+/// </summary>
 /// <remarks>An order that is closed by another instance leaves once the observer or the sweep has seen it.</remarks>
-internal sealed class OpenOrderGauge
+internal sealed class OpenOrderLimiter
 {
     private readonly Lock gate = new();
     private readonly Dictionary<string, (string UserId, DateTimeOffset Placed)> open = [];
@@ -10,7 +12,7 @@ internal sealed class OpenOrderGauge
     private readonly TimeProvider clock;
     private int count;
 
-    public OpenOrderGauge(OrderStore orders, OrderSweep sweep, TimeProvider clock)
+    public OpenOrderLimiter(OrderStore orders, OrderSweep sweep, TimeProvider clock)
     {
         this.clock = clock;
         orders.Changed += (before, order) =>
@@ -23,8 +25,8 @@ internal sealed class OpenOrderGauge
             if (order.IsClosed) Remove(order.Id);
             else Add(order);
         };
-        // The order that a sweep has read may have been closed since.
-        sweep.Closed += Remove;
+        // It may have been closed since the sweep has read it, or another instance visits it now.
+        sweep.Left += Remove;
     }
 
     public int Count => Volatile.Read(ref count);
@@ -73,7 +75,7 @@ internal sealed class OpenOrderGauge
         }
     }
 
-    /// <summary>The order is closed.</summary>
+    /// <summary>The order is closed, or another instance visits it.</summary>
     public void Remove(string orderId)
     {
         lock (gate)
@@ -90,11 +92,11 @@ internal sealed class OpenOrderGauge
         else countByUser.Remove(userId);
     }
 
-    private sealed class Entry(OpenOrderGauge gauge, string userId) : IDisposable
+    private sealed class Entry(OpenOrderLimiter limiter, string userId) : IDisposable
     {
         public void Dispose()
         {
-            lock (gauge.gate) gauge.ChangeCount(userId, -1);
+            lock (limiter.gate) limiter.ChangeCount(userId, -1);
         }
     }
 }

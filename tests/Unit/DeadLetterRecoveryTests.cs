@@ -8,7 +8,7 @@ using Status = Dapr.AppCallback.Autogen.Grpc.v1.TopicEventResponse.Types.TopicEv
 namespace Saga.Tests;
 
 /// <summary>The sidecar uses up its retries of an order-created, at any operation of the handler.</summary>
-public sealed class AbandonTests : IDisposable
+public sealed class DeadLetterRecoveryTests : IDisposable
 {
     private const string OrderId = "0198c0de-abcd-7000-8000-0000000000ef";
 
@@ -23,7 +23,7 @@ public sealed class AbandonTests : IDisposable
     private readonly ReservationSweep<Product> sweep;
     private OrderOutcome outcome = OrderOutcome.Unknown;
 
-    public AbandonTests()
+    public DeadLetterRecoveryTests()
     {
         sidecar = new(new SimulatedSidecar(world, store, "stock", null, () => SidecarFaults.None, () => false, _ => { }));
         var backoff = new ConflictBackoff(world.Clock, world.Chance);
@@ -34,7 +34,7 @@ public sealed class AbandonTests : IDisposable
         sweep = new(
             participant, sidecar, openOrders, GetOutcomeAsync, Deadline, deadLetters, world.Clock, NullLogger<ReservationSweep<Product>>.Instance);
         var stock = new StockHandlers(participant, sidecar, GetOutcomeAsync, NullLoggerFactory.Instance);
-        var subscriptions = new Subscriptions().On<OrderCreatedEvent>(stock.ReserveAsync, abandon: stock.AbandonAsync);
+        var subscriptions = new Subscriptions().On<OrderCreatedEvent>(stock.ReserveAsync, onDeadLetter: stock.RecoverDeadLetteredAsync);
         dispatcher = new(subscriptions, deadLetters, new("stock"), world.Clock, NullLogger<EventDispatcher>.Instance);
         store.TryWrite($"stock||{Product.KeyOf("p0")}", new Product("p0", "", 1, Holdings.Of(10), []), "");
 

@@ -10,20 +10,6 @@ using Saga.Telemetry;
 namespace Saga.OpenOrders;
 
 /// <summary>
-/// The entries that a sweep visits, by order. An entry that it cannot handle becomes a dead letter, which is redriven through this
-/// interface.
-/// </summary>
-internal interface ISweptEntries
-{
-    /// <summary>Takes the place of the topic in the dead letter.</summary>
-    string Kind { get; }
-
-    /// <summary>Handles one entry now, and tracks it again when it is still open.</summary>
-    /// <param name="entry">The detail of the entry as JSON, or its order id if it has none.</param>
-    Task VisitAsync(string entry, CancellationToken ct);
-}
-
-/// <summary>
 /// Visits entries of an open-order log in isolation: a transient fault postpones only its entry, with exponential backoff; an entry that can never
 /// be handled becomes a dead letter and leaves the log.
 /// </summary>
@@ -36,7 +22,7 @@ internal sealed class IsolatedVisits(string kind, string suffix, DeadLetters dea
 
     private static readonly TimeSpan DelayMin = TimeSpan.FromSeconds(2), DelayMax = TimeSpan.FromMinutes(1);
 
-    private readonly EntryBackoff postponed = new(DelayMin, DelayMax, clock);
+    private readonly KeyedBackoff postponed = new(DelayMin, DelayMax, clock);
 
     /// <summary>Forgets the delays of an order that this instance no longer visits.</summary>
     public void Forget(string orderId) => postponed.Reset(orderId);
@@ -76,7 +62,7 @@ internal sealed class IsolatedVisits(string kind, string suffix, DeadLetters dea
             }
             catch (Exception fault)
             {
-                await RejectAsync(entry, fault, open, ct);
+                await DeadLetterAsync(entry, fault, open, ct);
             }
         }
         return open;
@@ -86,7 +72,7 @@ internal sealed class IsolatedVisits(string kind, string suffix, DeadLetters dea
     private static bool IsOfOneEntry(Exception fault) => fault is RpcException { StatusCode: StatusCode.DataLoss };
 
     /// <summary>Makes an entry a dead letter. One that cannot be stored stays open, and stops no other.</summary>
-    private async Task RejectAsync(OpenEntry entry, Exception fault, HashSet<string> open, CancellationToken ct)
+    private async Task DeadLetterAsync(OpenEntry entry, Exception fault, HashSet<string> open, CancellationToken ct)
     {
         try
         {
