@@ -238,6 +238,49 @@ public sealed class UsageTests
     }
 
     [Fact]
+    public async Task Folders_are_those_of_the_caller_and_keys_that_are_there_stay()
+    {
+        var caller = Directory.CreateTempSubdirectory("caller-");
+        try
+        {
+            var command = $"cd '{caller.FullName}'; '{Path.Combine(RunningShop.Root, "shop")}' dev-token mina --folder keys";
+            Assert.Equal(0, (await CliRun.RunAsync("bash", ["-c", command])).Exit);
+            var keys = new FileInfo(Path.Combine(caller.FullName, "keys", "jwks.json"));
+            var written = keys.LastWriteTimeUtc;
+            Assert.True(keys.Exists);
+            Assert.Equal(0, (await CliRun.RunAsync("bash", ["-c", command])).Exit);
+            keys.Refresh();
+            Assert.Equal(written, keys.LastWriteTimeUtc);
+            Assert.Equal(2, keys.Directory!.GetFiles().Length);
+        }
+        finally
+        {
+            caller.Delete(recursive: true);
+        }
+    }
+
+    [Theory]
+    [InlineData(0, "-LOADING Redis is loading the dataset in memory", "+PONG")]
+    [InlineData(0, "-MISCONF Redis is configured to save RDB snapshots", "")]
+    [InlineData(1, "HTTP/1.1 400 Bad Request", "")]
+    public async Task A_Redis_that_loads_is_waited_for_and_one_that_refuses_is_there(int exit, string first, string then)
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var run = CliRun.RunAsync("bash", ["-c", $". '{Path.Combine(RunningShop.Root, "needs.sh")}'; redis_answers {((IPEndPoint)listener.LocalEndpoint).Port}"]);
+        foreach (var answer in (string[])[first, .. then.Length > 0 ? [then] : Array.Empty<string>()])
+        {
+            using var client = await listener.AcceptTcpClientAsync();
+            await client.GetStream().WriteAsync(System.Text.Encoding.ASCII.GetBytes($"{answer}\r\n"));
+            // Until it leaves.
+            while (await client.GetStream().ReadAsync(new byte[64]) > 0)
+            {
+            }
+        }
+        Assert.Equal(exit, (await run).Exit);
+    }
+
+    [Fact]
     public async Task A_call_that_could_not_be_sent_had_no_effect()
     {
         var run = await CliRun.WithoutAddressesAsync(
