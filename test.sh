@@ -61,7 +61,7 @@ if [[ " ${rings[*]} " == *" integration "* ]]; then
     npm install --prefix tests/node --no-package-lock --no-audit --no-fund --loglevel=error || exit 1
   fi
   # Without it one class of tests fails, and says why.
-  need_prometheus >/dev/null || echo "prometheus, for the tests of the alerts and of the board, could not be downloaded with apt-get."
+  need_prometheus >/dev/null || echo "prometheus, for the tests of the alerts and of the dashboard, could not be downloaded with apt-get."
   need_chromium || { echo "chromium, the browser of the tests, is needed and could not be installed; install it and try again." >&2; exit 1; }
 fi
 

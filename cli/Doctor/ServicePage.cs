@@ -22,7 +22,7 @@ internal static class ServicePage
         try
         {
             using var answer = await Http.GetAsync(new Uri(new(service.Address), path), ct);
-            return answer.StatusCode is HttpStatusCode.OK or HttpStatusCode.ServiceUnavailable 
+            return answer.StatusCode is HttpStatusCode.OK or HttpStatusCode.ServiceUnavailable
                 // Whatever charset it says: another program may answer there.
                 ? Encoding.UTF8.GetString(await answer.Content.ReadAsByteArrayAsync(ct)) : "";
         }

@@ -23,7 +23,7 @@ public sealed class SurvivalTests
     {
         await using var redis = await RedisServer.StartAsync();
         await using var app = await TestApp.StartAsync(TestApp.Subscription("pubsub", "work"));
-        await using var sidecar = await Sidecar.StartAsync("app", PubSubAndStore(redis, readTimeout: "200ms"), app.Port);
+        await using var sidecar = await Sidecar.StartAsync("app", PubSubAndStore(redis, readTimeout: "1s"), app.Port);
 
         redis.Signal("STOP");
         await EveryRequestFailsAsync(sidecar);

@@ -43,8 +43,10 @@ public sealed class BenchTests(ITestOutputHelper output)
         using var report = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(RunningShop.Root, "artifacts/bench.json")));
         var floor = report.RootElement.GetProperty("floorPerSecond").GetDouble();
         var (single, busy) = (report.RootElement.GetProperty("results")[0], report.RootElement.GetProperty("results")[1]);
-        Assert.InRange(single.GetProperty("commands").GetDouble(), 30, CommandsMax);
-        Assert.InRange(single.GetProperty("calls").GetDouble(), 30, CallsMax);
+        // Sweeps and heartbeats, which on a slow machine fewer orders share.
+        var idle = 1 / single.GetProperty("sagasPerSecond").GetDouble();
+        Assert.InRange(single.GetProperty("commands").GetDouble(), 30, CommandsMax + 50 * idle);
+        Assert.InRange(single.GetProperty("calls").GetDouble(), 30, CallsMax + 20 * idle);
         Assert.InRange(single.GetProperty("operations").GetDouble(), 25, OperationsMax);
         Assert.InRange(busy.GetProperty("operations").GetDouble(), 20, OperationsMax);
         Assert.InRange(busy.GetProperty("calls").GetDouble(), 1, single.GetProperty("calls").GetDouble() / (RunningShop.IsBatching ? 2 : 1));

@@ -45,6 +45,10 @@ public sealed class DrainTests(SupervisedShop supervised)
                 isPlacing.SetResult();
             });
             await isPlacing.Task.WaitAsync(Timeout);
+            // Its connection is there when the service takes no new ones.
+            using (await http.GetAsync("/healthz/ready"))
+            {
+            }
             var stopping = supervised.Orders.StopAsync();
             await Poll.UntilAsync(async () => (await health.CheckAsync(new())).Status == ServingStatus.NotServing);
             using var ready = await http.GetAsync("/healthz/ready");

@@ -88,26 +88,6 @@ public sealed class AuditCommandTests(TracedShop shop)
     }
 
     [Fact]
-    public async Task A_list_that_cannot_be_read_is_broken_and_named_with_the_reason()
-    {
-        var (_, product) = await PlaceConfirmedAsync();
-        var key = shop.RedisKeys().First(key => key.StartsWith("stock||stock:products:", StringComparison.Ordinal));
-        await EditAsync(key, "[", "{");
-        try
-        {
-            var audit = await CliRun.AgainstAsync(shop, "audit");
-            Assert.Equal(1, audit.Exit);
-            Assert.Contains("a list of Stock: Stock cannot read it", audit.Output);
-            Assert.StartsWith("Not read: Stock: DATA_LOSS", audit.Error);
-        }
-        finally
-        {
-            await EditAsync(key, "{", "[");
-        }
-        Assert.NotEmpty(product);
-    }
-
-    [Fact]
     public async Task With_one_service_down_commands_use_the_others_and_name_it()
     {
         var (order, _) = await PlaceConfirmedAsync();

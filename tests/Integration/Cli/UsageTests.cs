@@ -6,6 +6,7 @@ using System.Text.RegularExpressions;
 using Grpc.Core;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Shop;
 using Shop.V1;
@@ -291,21 +292,39 @@ public sealed class UsageTests
     }
 
     [Fact]
+    public async Task The_audit_names_a_list_that_cannot_be_read_with_the_reason()
+    {
+        await using var shop = await ScriptedShop.StartAsync("x");
+        await using var stock = await AnswerAllAsync(async http =>
+        {
+            if (http.Request.Path == "/grpc.health.v1.Health/Check")
+            {
+                // SERVING, after a compression flag and four bytes of length.
+                await http.Response.Body.WriteAsync(new byte[] { 0, 0, 0, 0, 2, 8, 1 });
+                http.Response.AppendTrailer("grpc-status", "0");
+                return;
+            }
+            http.Response.Headers["grpc-status"] = $"{(int)StatusCode.DataLoss}";
+            http.Response.Headers["grpc-message"] = "products:57 is corrupt";
+        });
+        var others = shop.Options.ElementAt(1);
+        var run = await CliRun.WithoutAddressesAsync(
+            ["audit", "--orders", others, "--stock", stock.Urls.Single(), "--payments", others, "--coupons", others]);
+        Assert.Equal(1, run.Exit);
+        Assert.Contains("a list of Stock: Stock cannot read it", run.Output);
+        Assert.Contains("Not read: Stock: DATA_LOSS: products:57 is corrupt", run.Error);
+    }
+
+    [Fact]
     public async Task An_aborted_command_says_what_may_have_happened_also_with_details_that_are_none()
     {
-        var builder = WebApplication.CreateEmptyBuilder(new());
-        builder.WebHost.UseKestrelCore().UseUrls("http://127.0.0.1:0")
-            .ConfigureKestrel(kestrel => kestrel.ConfigureEndpointDefaults(at => at.Protocols = HttpProtocols.Http2));
-        await using var app = builder.Build();
-        app.Run(http =>
+        await using var app = await AnswerAllAsync(http =>
         {
-            http.Response.ContentType = "application/grpc";
             http.Response.Headers["grpc-status"] = $"{(int)StatusCode.Aborted}";
             http.Response.Headers["grpc-message"] = "busy";
             http.Response.Headers["grpc-status-details-bin"] = Convert.ToBase64String([0xff, 0xff]);
             return Task.CompletedTask;
         });
-        await app.StartAsync();
         var run = await CliRun.WithoutAddressesAsync(["product", "adjust", "lamp", "1", .. GetAddressOptions(app.Urls.Single())]);
         Assert.Equal(1, run.Exit);
         Assert.StartsWith("ABORTED: busy", run.Error);
@@ -384,6 +403,22 @@ public sealed class UsageTests
             "script", ["-qec", $"stty cols 40; dotnet '{RunningShop.ProgramOf("Shop")}' {words} {string.Join(' ', shop.Options)}", "/dev/null"]);
         Assert.Contains(id, run.Output);
         Assert.DoesNotMatch("(?<!x)x{2,63}(?!x)", run.Output);
+    }
+
+    /// <summary>Answers all gRPC calls to its address.</summary>
+    private static async Task<WebApplication> AnswerAllAsync(RequestDelegate answer)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new());
+        builder.WebHost.UseKestrelCore().UseUrls("http://127.0.0.1:0")
+            .ConfigureKestrel(kestrel => kestrel.ConfigureEndpointDefaults(at => at.Protocols = HttpProtocols.Http2));
+        var app = builder.Build();
+        app.Run(http =>
+        {
+            http.Response.ContentType = "application/grpc";
+            return answer(http);
+        });
+        await app.StartAsync();
+        return app;
     }
 
     [Fact]
