@@ -17,7 +17,7 @@ namespace Saga.Hosting;
 /// `dapr init --slim`.
 /// </summary>
 internal sealed class Readiness(
-    DaprClient dapr, DaprApi.DaprClient api, Subscriptions subscriptions, SubscriptionDiscovery probe, ComponentProbe components, StoreProbe store,
+    DaprClient dapr, DaprApi.DaprClient api, Subscriptions subscriptions, SubscriptionDiscovery discovery, ComponentProbe components, StoreProbe store,
     IHostApplicationLifetime lifetime) : IHealthCheck
 {
     /// <summary>A sidecar that takes longer counts as not answering.</summary>
@@ -44,7 +44,7 @@ internal sealed class Readiness(
         {
             return $"The state store '{DaprSidecar.StateStore}' does not answer: {Faults.GetCause(fault)}";
         }
-        return probe.IsRead || await IsSubscribedAsync(ct) ? null : "The sidecar has not asked for the subscriptions yet: no event would be delivered.";
+        return discovery.IsRead || await IsSubscribedAsync(ct) ? null : "The sidecar has not asked for the subscriptions yet: no event would be delivered.";
     }
 
     private async Task<bool> IsOutboundHealthyAsync(CancellationToken ct)

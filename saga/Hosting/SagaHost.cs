@@ -8,6 +8,7 @@ using Dapr.Client;
 using Grpc.AspNetCore.HealthChecks;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.HostFiltering;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -96,6 +97,8 @@ public static class SagaHost
         services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainDelay + Drain.FinishTimeout);
         services.AddHostedService(services => new Drain(
             options, services.GetService<OpenOrderLog>(), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<Drain>>()));
+        // AllowedHosts, where it is set, refuses all others, also on the gRPC port.
+        services.PostConfigure<HostFilteringOptions>(hosts => hosts.AllowedHosts = [.. hosts.AllowedHosts, .. SameOrigin.LoopbackHosts]);
         services.AddSingleton(new AppId(appId));
         services.AddSingleton(services => new SidecarChannel(services.GetRequiredService<IConfiguration>(), services.GetRequiredService<TimeProvider>()));
         services.AddSingleton(services => new DaprApi.DaprClient(services.GetRequiredService<SidecarChannel>().Sidecar));

@@ -15,7 +15,8 @@ namespace Saga.Hosting;
 /// </summary>
 internal static class SameOrigin
 {
-    private static readonly string[] LoopbackHosts = ["localhost", "127.0.0.1", "[::1]"];
+    /// <summary>The sidecar too calls the service under one of these.</summary>
+    internal static readonly string[] LoopbackHosts = ["localhost", "127.0.0.1", "[::1]"];
 
     /// <summary>A filter for endpoints; a rejection is problem details with status 403 or 415.</summary>
     public static ValueTask<object?> FilterAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next) =>

@@ -14,7 +14,7 @@ namespace Saga.Messaging;
 /// is serial per topic, so that one retried event delays its whole topic (docs/adr/0011-plain-subscriptions.md). Do not read
 /// ServerCallContext.RequestHeaders here: it throws on the repeated binary headers of a bulk call.
 /// </remarks>
-internal sealed class AppCallbackService(EventDispatcher dispatcher, Subscriptions subscriptions, SubscriptionDiscovery probe, AppId appId)
+internal sealed class AppCallbackService(EventDispatcher dispatcher, Subscriptions subscriptions, SubscriptionDiscovery discovery, AppId appId)
     : AppCallback.AppCallbackBase
 {
     /// <summary>Events per bulk delivery, at most: daprd's own default of maxMessagesCount.</summary>
@@ -25,7 +25,7 @@ internal sealed class AppCallbackService(EventDispatcher dispatcher, Subscriptio
 
     public override Task<ListTopicSubscriptionsResponse> ListTopicSubscriptions(Empty request, ServerCallContext context)
     {
-        probe.SetRead();
+        discovery.SetRead();
         var answer = new ListTopicSubscriptionsResponse();
         answer.Subscriptions.AddRange(subscriptions.Topics.Select(topic => new TopicSubscription
         {

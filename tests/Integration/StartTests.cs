@@ -164,22 +164,36 @@ public sealed class StartTests : IDisposable
         Assert.DoesNotContain("Exception", stock.Output);
     }
 
+    /// <summary>Its sidecar calls it at 127.0.0.1.</summary>
     [Theory]
     [InlineData("shop.example.com", "quantity")]
+    [InlineData("127.0.0.1", "quantity")]
     [InlineData("other.example.com", "Invalid Hostname")]
     public async Task A_proxy_on_the_same_machine_has_the_console_under_an_allowed_name(string host, string problem)
     {
+        using var answer = await OrderThroughProxyAsync(host, ("ASPNETCORE_FORWARDEDHEADERS_ENABLED", "true"), ("AllowedHosts", "shop.example.com"));
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.Contains(problem, await answer.Content.ReadAsStringAsync());
+    }
+
+    [Theory]
+    [InlineData("true", HttpStatusCode.BadRequest)]
+    [InlineData("false", HttpStatusCode.Forbidden)]
+    public async Task A_console_behind_a_proxy_that_ends_TLS_knows_its_own_page(string forwardedHeaders, HttpStatusCode status)
+    {
+        using var answer = await OrderThroughProxyAsync("localhost", ("ASPNETCORE_FORWARDEDHEADERS_ENABLED", forwardedHeaders));
+        Assert.Equal(status, answer.StatusCode);
+    }
+
+    /// <summary>The page is at https, and the proxy asks the console over http.</summary>
+    private static async Task<HttpResponseMessage> OrderThroughProxyAsync(string host, params (string Name, string Value)[] settings)
+    {
         var port = FreePort.Take();
-        await using var console = ChildProcess.Start("dotnet", [RunningShop.ProgramOf("Console")], new Dictionary<string, string>
-        {
-            ["APP_PORT"] = $"{FreePort.Take()}",
-            ["HTTP_PORT"] = $"{port}",
-            ["DAPR_GRPC_PORT"] = $"{FreePort.Take()}",
-            ["DAPR_HTTP_PORT"] = $"{FreePort.Take()}",
-            ["OTEL_TRACES_EXPORTER"] = "none",
-            ["ASPNETCORE_FORWARDEDHEADERS_ENABLED"] = "true",
-            ["AllowedHosts"] = "localhost;shop.example.com",
-        });
+        var environment = settings.ToDictionary(setting => setting.Name, setting => setting.Value);
+        environment["HTTP_PORT"] = $"{port}";
+        environment["OTEL_TRACES_EXPORTER"] = "none";
+        foreach (var variable in (string[])["APP_PORT", "DAPR_GRPC_PORT", "DAPR_HTTP_PORT"]) environment[variable] = $"{FreePort.Take()}";
+        await using var console = ChildProcess.Start("dotnet", [RunningShop.ProgramOf("Console")], environment);
         await console.LineAsync("Application started");
         using var http = new HttpClient();
         using var request = new HttpRequestMessage(HttpMethod.Post, $"http://localhost:{port}/api/console/orders")
@@ -188,37 +202,7 @@ public sealed class StartTests : IDisposable
             Content = new StringContent("{}", Encoding.UTF8, "application/json"),
             Headers = { { "Host", host }, { "Origin", $"https://{host}" }, { "X-Forwarded-Proto", "https" } },
         };
-        using var answer = await http.SendAsync(request);
-        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
-        Assert.Contains(problem, await answer.Content.ReadAsStringAsync());
-    }
-
-    /// <summary>The page is at https, and the proxy asks the console over http.</summary>
-    [Theory]
-    [InlineData("true", HttpStatusCode.BadRequest)]
-    [InlineData("false", HttpStatusCode.Forbidden)]
-    public async Task A_console_behind_a_proxy_that_ends_TLS_knows_its_own_page(string forwardedHeaders, HttpStatusCode status)
-    {
-        var port = FreePort.Take();
-        await using var console = ChildProcess.Start("dotnet", [RunningShop.ProgramOf("Console")], new Dictionary<string, string>
-        {
-            ["APP_PORT"] = $"{FreePort.Take()}",
-            ["HTTP_PORT"] = $"{port}",
-            ["DAPR_GRPC_PORT"] = $"{FreePort.Take()}",
-            ["DAPR_HTTP_PORT"] = $"{FreePort.Take()}",
-            ["OTEL_TRACES_EXPORTER"] = "none",
-            ["ASPNETCORE_FORWARDEDHEADERS_ENABLED"] = forwardedHeaders,
-        });
-        await console.LineAsync("Application started");
-        using var http = new HttpClient();
-        using var request = new HttpRequestMessage(HttpMethod.Post, $"http://localhost:{port}/api/console/orders")
-        {
-            // An order form with nothing in it, which is looked at only when the page may send it.
-            Content = new StringContent("{}", Encoding.UTF8, "application/json"),
-            Headers = { { "Origin", $"https://localhost:{port}" }, { "X-Forwarded-Proto", "https" } },
-        };
-        using var answer = await http.SendAsync(request);
-        Assert.Equal(status, answer.StatusCode);
+        return await http.SendAsync(request);
     }
 
     private static async Task<bool> IsOpenAsync(int port)
