@@ -121,7 +121,7 @@ public sealed class BatchTests : IAsyncLifetime
     public async Task A_batch_has_at_most_one_message_per_worker_and_still_waits_for_the_full_await_duration()
     {
         await PublishAsync("work", 5);
-        await using var app = await TestApp.StartAsync(TestApp.BulkSubscription("pubsub", "work", maxMessages: 100, maxAwaitMs: 500));
+        await using var app = await TestApp.StartAsync(TestApp.BulkSubscription("pubsub", "work", maxMessages: 100, maxAwaitMs: 3_000));
         await using var sidecar = await Sidecar.StartAsync("bulk", Yaml.Redis("pubsub", "pubsub.redis", redis, ("concurrency", "3")), app.Port);
         Assert.Equal(["0", "1", "2"], (await app.NextBatchAsync()).Texts.Order());
         Assert.Equal(["3", "4"], (await app.NextBatchAsync()).Texts.Order());

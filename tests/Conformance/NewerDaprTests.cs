@@ -47,11 +47,11 @@ public sealed class NewerDaprTests : OnOwnRedis
         var cured = false;
         app.OnBatch = batch => TestApp.AnswerEach(batch, _ => cured ? TopicEventResponseStatus.Success : TopicEventResponseStatus.Retry);
         await using var sidecar = await StartAsync(
-            version, PubSub(("processingTimeout", "1000"), ("redeliverInterval", "100"), ("entryKeepAliveInterval", keepAlive)) + Yaml.Retries("pubsub", -1), app.Port);
+            version, PubSub(("processingTimeout", "5000"), ("redeliverInterval", "100"), ("entryKeepAliveInterval", keepAlive)) + Yaml.Retries("pubsub", -1), app.Port);
         await sidecar.Dapr.PublishAsync("work", "1");
         await app.NextBatchAsync();
-        // Twenty keep-alives of 100 ms take two processing timeouts.
-        await Poll.UntilAsync(async () => isKept ? await Redis.Database.CallsAsync("xclaim") >= 20 : await DeliveriesAsync() >= 2);
+        // Sixty keep-alives of 100 ms take longer than the processing timeout.
+        await Poll.UntilAsync(async () => isKept ? await Redis.Database.CallsAsync("xclaim") >= 60 : await DeliveriesAsync() >= 2);
         if (isKept) Assert.Equal(1, await DeliveriesAsync());
         cured = true;
         await Redis.Database.AllAcknowledgedAsync("work", "app");
@@ -76,7 +76,7 @@ public sealed class NewerDaprTests : OnOwnRedis
         var never = new TaskCompletionSource<TopicEventResponse>();
         if (hangs) app.OnTopic("work", _ => never.Task);
         else app.OnTopic("work", TopicEventResponseStatus.Retry);
-        await using var sidecar = await StartAsync("1.19.0", PubSub(("processingTimeout", "1s")) + Yaml.Retries("pubsub", -1), app.Port);
+        await using var sidecar = await StartAsync("1.19.0", PubSub(("processingTimeout", "3s")) + Yaml.Retries("pubsub", -1), app.Port);
         await sidecar.Dapr.PublishAsync("work", "1", metadata: ("cloudevent.id", "poison"));
         Assert.Equal("poison", (await app.NextAsync("work")).Event.Id);
         Assert.Equal("poison", (await app.NextAsync("dead")).Event.Id);

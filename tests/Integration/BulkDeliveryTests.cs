@@ -40,8 +40,11 @@ public sealed class BulkDeliveryTests(BulkShop shop) : IClassFixture<BulkShop>
 
         var answer = await DeliverAsync(shop.Ports["5002"], batch);
         Assert.Equal(orders, answer.Statuses.Select(status => status.EntryId));
-        // Without batching a hundred writers of one document conflict more often than an update is tried again, and the sidecar redelivers.
-        if (!RunningShop.IsBatching) answer = await DeliverAsync(shop.Ports["5002"], batch);
+        // A hundred writers of one document may conflict more often than an update is tried again; the sidecar redelivers then.
+        for (var again = 0; again < 3 && answer.Statuses.Any(status => status.Status == TopicEventResponse.Types.TopicEventResponseStatus.Retry); again++)
+        {
+            answer = await DeliverAsync(shop.Ports["5002"], batch);
+        }
         Assert.All(answer.Statuses, status => Assert.Equal(TopicEventResponse.Types.TopicEventResponseStatus.Success, status.Status));
         var product = (await shop.Clients.Stock.GetProductAsync(new() { ProductId = "lamp" })).Product;
         Assert.Equal(new StockLevel(Available: 1, Held: 99), StockLevel.From(product));

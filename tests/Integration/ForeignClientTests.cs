@@ -165,8 +165,9 @@ public sealed class ForeignClientTests(RunningShop shop)
 
         foreach (var topic in (string[])["order-created", "stock-reserved", "payment-completed", "coupon-used", "order-confirmed"])
         {
-            var events = (await shop.Redis.StreamRangeAsync(topic)).Select(entry => JsonDocument.Parse(entry["data"].ToString()).RootElement);
-            var own = events.Where(e => e.GetProperty("data").GetProperty("orderId").ToString() == order.OrderId).ToArray();
+            // Other tests add malformed events.
+            var own = (await shop.Redis.StreamRangeAsync(topic)).Select(entry => entry["data"].ToString()).Where(e => e.Contains(order.OrderId, StringComparison.Ordinal))
+                .Select(e => JsonDocument.Parse(e).RootElement).ToArray();
             // Publishing is at least once: a resend adds an entry with the same id.
             Assert.NotEmpty(own);
             Assert.Single(own.Select(e => e.GetProperty("id").GetString()).Distinct());

@@ -24,7 +24,7 @@ public sealed class LogTests(RunningShop shop)
             Assert.True(DateTime.UtcNow < until, $"Order {order} has only logged:\n{string.Join('\n', lines)}");
             lines = [.. shop.Output.Split('\n').Where(line => line.Contains(order))];
         }
-        var services = lines.Select(line => Regex.Match(line, @"^== APP - (\w+) == \d\d:\d\d:\d\d\.\d\d\d info: (?i:\1)\[\d+\] ").Groups[1].Value);
+        var services = lines.Select(line => Regex.Match(line, @"^== APP - (\w+) == \d\d:\d\d:\d\d\.\d\d\d (?:info|warn): (?i:\1)\[\d+\] ").Groups[1].Value);
         Assert.Equal(["coupons", "orders", "payments", "stock"], services.Distinct().Order());
         Assert.All(lines, line => Assert.EndsWith($" trace={trace}", line));
 

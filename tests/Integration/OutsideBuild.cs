@@ -8,9 +8,22 @@ internal static class OutsideBuild
 {
     private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(5);
 
+    /// <summary>Packing writes into the folder of the build, too.</summary>
+    private static readonly SemaphoreSlim Packing = new(1);
+
     /// <summary>Packs the library into a folder.</summary>
-    public static Task PackAsync(string configuration, string folder) =>
-        RunAsync("pack", Path.Combine(RunningShop.Root, "saga"), "-c", configuration, "--no-build", "-o", folder, "--nologo", "-v", "q");
+    public static async Task PackAsync(string configuration, string folder)
+    {
+        await Packing.WaitAsync();
+        try
+        {
+            await RunAsync("pack", Path.Combine(RunningShop.Root, "saga"), "-c", configuration, "--no-build", "-o", folder, "--nologo", "-v", "q");
+        }
+        finally
+        {
+            Packing.Release();
+        }
+    }
 
     /// <param name="packed">The folder with the packed library.</param>
     public static void WriteNuGetConfig(string project, string packed)

@@ -36,15 +36,22 @@ public sealed class PoisonUnderLoadTests(NewerDaprShop shop) : IDisposable
     {
         await LoadAsync(3);
         var before = await LoadAsync(6);
-        using var end = new CancellationTokenSource();
-        var poisoning = PoisonEverySecondAsync(end.Token);
-        var during = await LoadAsync(12);
-        await end.CancelAsync();
-        var published = await poisoning;
-        Assert.True(published >= 6, $"Only {published} poison events were published.");
-        var after = await LoadAsync(6);
-        // An order behind a blocked topic waits for seconds; other load on the machine adds less.
-        Assert.True(during <= 2 * Math.Max(before, after) + NoiseMs, $"p99 with poison {during:0} ms, without {before:0} and {after:0} ms.");
+        List<string> slow = [];
+        // An order behind a blocked topic waits for seconds, each time; a machine that stands still for a moment does so once.
+        for (var attempt = 0; attempt < 3; attempt++)
+        {
+            using var end = new CancellationTokenSource();
+            var poisoning = PoisonEverySecondAsync(end.Token);
+            var during = await LoadAsync(12);
+            await end.CancelAsync();
+            var published = await poisoning;
+            Assert.True(published >= 6, $"Only {published} poison events were published.");
+            var after = await LoadAsync(6);
+            if (during <= 2 * Math.Max(before, after) + NoiseMs) return;
+            slow.Add($"p99 with poison {during:0} ms, without {before:0} and {after:0} ms");
+            before = after;
+        }
+        Assert.Fail(string.Join("; ", slow));
     }
 
     [Fact]

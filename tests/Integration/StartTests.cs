@@ -73,7 +73,7 @@ public sealed class StartTests : IDisposable
         using var taken = new TcpListener(IPAddress.Loopback, 0);
         taken.Start();
         var port = ((IPEndPoint)taken.LocalEndpoint).Port;
-        await using var stock = ChildProcess.Start("dotnet", [RunningShop.ProgramOf("Stock")], new Dictionary<string, string> { ["APP_PORT"] = $"{port}" });
+        await using var stock = ChildProcess.Start("dotnet", [RunningShop.ProgramOf("Stock")], new Dictionary<string, string> { ["APP_PORT"] = $"{port}", ["HTTP_PORT"] = $"{FreePort.Take()}" });
         Assert.Equal(1, await stock.ExitAsync());
         Assert.Contains($"{port}", stock.Output);
         Assert.Contains("APP_PORT", stock.Output);

@@ -12,8 +12,12 @@ public class TracedShop() : RunningShop(embedded: false)
         Collector = await Collector.StartAsync();
         Zipkin = Collector.Endpoint;
         Environment["Logging__Console__FormatterName"] = "json";
+        // A resend or a redelivery on a machine that stands still for seconds would add spans.
+        Environment["Saga__ResendAfter"] = "60s";
         await base.InitializeAsync();
     }
+
+    protected override string EditComponent(string text) => text.Replace("delivery: 4s", "delivery: 30s");
 
     public override async Task DisposeAsync()
     {

@@ -34,6 +34,8 @@ public sealed class ProcessFuzzTests(EmbeddedShop shop)
     private static readonly StatusCode[] Refusals =
         [StatusCode.OK, StatusCode.InvalidArgument, StatusCode.NotFound, StatusCode.AlreadyExists, StatusCode.FailedPrecondition];
 
+    private static readonly StatusCode[] Transient = [StatusCode.Aborted, StatusCode.DeadlineExceeded, StatusCode.Unavailable];
+
     /// <summary>The ports of Orders and the participants in the run file.</summary>
     private static readonly string[] Services = ["5001", "5002", "5003", "5004"];
 
@@ -42,7 +44,7 @@ public sealed class ProcessFuzzTests(EmbeddedShop shop)
     private static readonly JsonParser Lenient = new(JsonParser.Settings.Default.WithIgnoreUnknownFields(true));
 
     /// <summary>Longer than two sweeps of a participant.</summary>
-    private static readonly TimeSpan AuditTimeout = TimeSpan.FromSeconds(30), AuditInterval = TimeSpan.FromMilliseconds(200), Deadline = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan AuditTimeout = TimeSpan.FromSeconds(30), AuditInterval = TimeSpan.FromMilliseconds(200), Deadline = TimeSpan.FromSeconds(60), HttpTimeout = TimeSpan.FromSeconds(60);
 
     private readonly List<string> orders = [];
     private ShopSnapshot? snapshot;
@@ -116,8 +118,8 @@ public sealed class ProcessFuzzTests(EmbeddedShop shop)
     private async Task<List<string>> RunAsync(Random random, int cases, string console)
     {
         var mutator = new Mutator(random);
-        using var http = new HttpClient { BaseAddress = new(shop.AddressOf("8080")), Timeout = TimeSpan.FromSeconds(15) };
-        using var page = new HttpClient { BaseAddress = new(console), Timeout = TimeSpan.FromSeconds(15) };
+        using var http = new HttpClient { BaseAddress = new(shop.AddressOf("8080")), Timeout = HttpTimeout };
+        using var page = new HttpClient { BaseAddress = new(console), Timeout = HttpTimeout };
         List<string> answers = [];
         for (var at = 0; at < cases; at++)
         {
@@ -165,7 +167,15 @@ public sealed class ProcessFuzzTests(EmbeddedShop shop)
         var status = StatusCode.OK;
         try
         {
-            await shop.CallRawAsync(port, method.Service.FullName, method.Name, request);
+            try
+            {
+                await shop.CallRawAsync(port, method.Service.FullName, method.Name, request);
+            }
+            catch (RpcException fault) when (Transient.Contains(fault.StatusCode))
+            {
+                // A machine that stands still for a moment; a request that causes it does so again.
+                await shop.CallRawAsync(port, method.Service.FullName, method.Name, request);
+            }
         }
         catch (RpcException refused)
         {
