@@ -21,7 +21,7 @@ internal static class OrderPrint
         if (order.HasUserCouponId) Row("coupon", order.UserCouponId);
         foreach (var step in order.Steps)
         {
-            Row(NameOf(step),
+            Row(GetName(step),
                 string.Join(' ', new[] { step.State.ToString().ToUpperInvariant(), step.Reference, step.Reason, step.Detail }.Where(text => text.Length > 0)));
         }
         if (order.Compensation.Length > 0) Row("compensation", order.Compensation);
@@ -30,9 +30,9 @@ internal static class OrderPrint
     }
 
     /// <summary>The name of a step, which is also how its events begin.</summary>
-    private static string NameOf(StepProgress step) => step.Step == Step.Unspecified ? step.Name : step.Step.ToString().ToLowerInvariant();
+    private static string GetName(StepProgress step) => step.Step == Step.Unspecified ? step.Name : step.Step.ToString().ToLowerInvariant();
 
-    private static string TitleOf(StepProgress step) => step.Step switch
+    private static string GetTitle(StepProgress step) => step.Step switch
     {
         Step.Stock => "Stock",
         Step.Payment => "Payments",
@@ -51,8 +51,8 @@ internal static class OrderPrint
     {
         string Show(TimelineEntry entry) => Compensations.Contains(entry.Event) || entry.Event.EndsWith("-compensated", StringComparison.Ordinal)
             ? $"< {entry.Event}" : entry.Event;
-        string[] lanes = ["order", .. order.Steps.Select(NameOf)];
-        string[] titles = ["Orders", .. order.Steps.Select(TitleOf)];
+        string[] lanes = ["order", .. order.Steps.Select(GetName)];
+        string[] titles = ["Orders", .. order.Steps.Select(GetTitle)];
         var isWritten = Terminal.TryWriteTable(["ms", .. titles, "detail"], timeline.Select(entry =>
         {
             var own = lanes.Where(lane => entry.Event.StartsWith($"{lane}-", StringComparison.Ordinal)).MaxBy(lane => lane.Length) ?? lanes[0];

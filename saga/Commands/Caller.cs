@@ -42,11 +42,11 @@ public sealed record Caller(string? UserId, bool IsOperator, string? AppId)
     /// <summary>The roles of the caller: see <see cref="Role"/>.</summary>
     internal ClaimsPrincipal ToPrincipal(string scheme) => new(new CallerIdentity(this, scheme));
 
-    private sealed class CallerIdentity(Caller caller, string scheme) : ClaimsIdentity(RolesOf(caller), scheme, "sub", Role.ClaimType)
+    private sealed class CallerIdentity(Caller caller, string scheme) : ClaimsIdentity(GetRoles(caller), scheme, "sub", Role.ClaimType)
     {
         public Caller Caller { get; } = caller;
 
-        private static IEnumerable<Claim> RolesOf(Caller caller)
+        private static IEnumerable<Claim> GetRoles(Caller caller)
         {
             if (caller.AppId is not null)
             {

@@ -107,11 +107,11 @@ public sealed record Rejection(StatusCode Code, string Message, params IReadOnly
 
 /// <summary>A rejection on its way to the client.</summary>
 public sealed class RejectedException(Rejection rejection)
-    : RpcException(new Status(rejection.Code, rejection.Message), TrailersOf(rejection), rejection.Message)
+    : RpcException(new Status(rejection.Code, rejection.Message), ToTrailers(rejection), rejection.Message)
 {
     public Rejection Rejection { get; } = rejection;
 
-    private static Metadata TrailersOf(Rejection rejection)
+    private static Metadata ToTrailers(Rejection rejection)
     {
         var status = new Google.Rpc.Status { Code = (int)rejection.Code, Message = rejection.Message };
         status.Details.AddRange(rejection.Details.Select(Any.Pack));

@@ -51,7 +51,7 @@ internal sealed class BatchingSidecar : DaprSidecar
             // A key that is asked for twice would be answered twice.
             var all = await Dapr.GetBulkStateAsync(new() { StoreName = StateStore, Keys = { keys.Distinct() } });
             var byKey = all.Items.ToDictionary(item => item.Key);
-            return [.. keys.Select(key => ResultOf(byKey[key]))];
+            return [.. keys.Select(key => ToResult(byKey[key]))];
         }
         catch (RpcException)
         {
@@ -61,7 +61,7 @@ internal sealed class BatchingSidecar : DaprSidecar
     }
 
     /// <summary>An item that could not be read must not look like a missing document.</summary>
-    private static Task<GetStateResponse> ResultOf(BulkStateItem item) => item.Error.Length > 0
+    private static Task<GetStateResponse> ToResult(BulkStateItem item) => item.Error.Length > 0
         ? Task.FromException<GetStateResponse>(new DaprException($"{item.Key} could not be read: {item.Error}"))
         : Task.FromResult(new GetStateResponse { Data = item.Data, Etag = item.Etag });
 

@@ -15,11 +15,11 @@ internal sealed record CloudEvent(string Id, string Topic, byte[] Data, DateTime
         {
             using var json = JsonDocument.Parse(bytes);
             var envelope = json.RootElement;
-            if (TextOf(envelope, "id") is not { } id || TextOf(envelope, "topic") is not { } topic || DataOf(envelope) is not { } data) return null;
-            var publishedAt = DateTimeOffset.TryParse(TextOf(envelope, "time"), null, System.Globalization.DateTimeStyles.AssumeUniversal, out var time)
+            if (GetText(envelope, "id") is not { } id || GetText(envelope, "topic") is not { } topic || GetData(envelope) is not { } data) return null;
+            var publishedAt = DateTimeOffset.TryParse(GetText(envelope, "time"), null, System.Globalization.DateTimeStyles.AssumeUniversal, out var time)
                 ? time : default(DateTimeOffset?);
             return new(id, topic, data, publishedAt,
-                TextOf(envelope, "traceparent")?.Split('-') is [_, { Length: 32 } trace, ..] && trace.All(char.IsAsciiHexDigitLower) ? trace : null);
+                GetText(envelope, "traceparent")?.Split('-') is [_, { Length: 32 } trace, ..] && trace.All(char.IsAsciiHexDigitLower) ? trace : null);
         }
         catch (Exception other) when (other is JsonException or FormatException or InvalidOperationException)
         {
@@ -27,10 +27,10 @@ internal sealed record CloudEvent(string Id, string Topic, byte[] Data, DateTime
         }
     }
 
-    private static string? TextOf(JsonElement envelope, string name) =>
+    private static string? GetText(JsonElement envelope, string name) =>
         envelope.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
-    private static byte[]? DataOf(JsonElement envelope)
+    private static byte[]? GetData(JsonElement envelope)
     {
         if (envelope.TryGetProperty("data_base64", out var binary)) return binary.GetBytesFromBase64();
         if (!envelope.TryGetProperty("data", out var data)) return null;

@@ -20,7 +20,7 @@ public sealed class SidecarChannel : IDisposable
 
     internal SidecarChannel(IConfiguration configuration, TimeProvider clock)
     {
-        var address = SettingOf("DAPR_GRPC_ENDPOINT") ?? $"http://127.0.0.1:{SettingOf("DAPR_GRPC_PORT") ?? "50001"}";
+        var address = GetSetting("DAPR_GRPC_ENDPOINT") ?? $"http://127.0.0.1:{GetSetting("DAPR_GRPC_PORT") ?? "50001"}";
         channel = GrpcChannel.ForAddress(address, new()
         {
             InitialReconnectBackoff = FirstPause,
@@ -36,9 +36,9 @@ public sealed class SidecarChannel : IDisposable
             },
         });
         var calls = channel.Intercept(new DefaultDeadline(clock));
-        Sidecar = SettingOf("DAPR_API_TOKEN") is { } token ? calls.Intercept(headers => With(headers, "dapr-api-token", token)) : calls;
+        Sidecar = GetSetting("DAPR_API_TOKEN") is { } token ? calls.Intercept(headers => With(headers, "dapr-api-token", token)) : calls;
 
-        string? SettingOf(string name) => configuration[name]?.Trim() is { Length: > 0 } value ? value : null;
+        string? GetSetting(string name) => configuration[name]?.Trim() is { Length: > 0 } value ? value : null;
     }
 
     /// <summary>For calls to the sidecar itself.</summary>

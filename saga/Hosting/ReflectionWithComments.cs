@@ -25,10 +25,10 @@ internal static class ReflectionWithComments
         services.AddGrpcReflection();
         services.Replace(Registration.Singleton(mapped => new ReflectionServiceImpl(
             GetServiceNames(mapped.GetRequiredService<EndpointDataSource>().Endpoints),
-            SymbolRegistry.FromFiles(FilesOf(mapped.GetRequiredService<EndpointDataSource>().Endpoints)))));
+            SymbolRegistry.FromFiles(GetFiles(mapped.GetRequiredService<EndpointDataSource>().Endpoints)))));
         services.Replace(Registration.Singleton(mapped => new ReflectionV1ServiceImpl(
             GetServiceNames(mapped.GetRequiredService<EndpointDataSource>().Endpoints),
-            SymbolRegistry.FromFiles(FilesOf(mapped.GetRequiredService<EndpointDataSource>().Endpoints)))));
+            SymbolRegistry.FromFiles(GetFiles(mapped.GetRequiredService<EndpointDataSource>().Endpoints)))));
     }
 
     /// <summary>The names of the gRPC services behind endpoints, such as grpc.health.v1.Health.</summary>
@@ -41,7 +41,7 @@ internal static class ReflectionWithComments
         Files().SelectMany(file => file.MessageTypes).Single(other => other.FullName == message.FullName);
 
     /// <summary>With the files of services that are not in the contracts; those have no comments.</summary>
-    private static IEnumerable<FileDescriptor> FilesOf(IEnumerable<Endpoint> mapped)
+    private static IEnumerable<FileDescriptor> GetFiles(IEnumerable<Endpoint> mapped)
     {
         FileDescriptor[] known = [.. Files()];
         var own = mapped

@@ -17,7 +17,7 @@ internal sealed partial class SettingReader(IConfiguration configuration)
     /// <param name="key">Such as Saga:Deadline.</param>
     public TimeSpan Duration(string key, TimeSpan byDefault, TimeSpan min, TimeSpan max)
     {
-        if (TextOf(key) is not { } text) return byDefault;
+        if (GetText(key) is not { } text) return byDefault;
         if (TryParse(text) is { } duration && duration >= min && duration <= max) return duration;
         Add(key, text, $"must be a duration with a unit, {Format(min)} to {Format(max)}", $"{Format(byDefault)} or {byDefault:c}");
         return byDefault;
@@ -26,7 +26,7 @@ internal sealed partial class SettingReader(IConfiguration configuration)
     /// <summary>A whole number in digits.</summary>
     public int Number(string key, int byDefault, int min, int max)
     {
-        if (TextOf(key) is not { } text) return byDefault;
+        if (GetText(key) is not { } text) return byDefault;
         if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= min && number <= max) return number;
         Add(key, text, $"must be a whole number, {min} to {max}", $"{byDefault}");
         return byDefault;
@@ -35,7 +35,7 @@ internal sealed partial class SettingReader(IConfiguration configuration)
     /// <summary>true or false.</summary>
     public bool Flag(string key, bool byDefault)
     {
-        if (TextOf(key) is not { } text) return byDefault;
+        if (GetText(key) is not { } text) return byDefault;
         if (bool.TryParse(text, out var value)) return value;
         Add(key, text, "must be true or false", "true");
         return byDefault;
@@ -46,7 +46,7 @@ internal sealed partial class SettingReader(IConfiguration configuration)
     /// <param name="example">For the sentence about wrong ones.</param>
     public IReadOnlyList<string>? AppIds(string key, IReadOnlyList<string> taken, string example)
     {
-        if (TextOf(key) is not { } text) return null;
+        if (GetText(key) is not { } text) return null;
         var ids = text.Split(',', StringSplitOptions.TrimEntries);
         if (ids.Length <= AppIdsMax && ids.Distinct().Count() == ids.Length && ids.All(id => AppId().IsMatch(id) && !taken.Contains(id))) return ids;
         Add(key, text, $"must be 1 to {AppIdsMax} app ids of participants with commas between them, each once and 1 to 32 characters of a-z 0-9 -, and none "
@@ -57,7 +57,7 @@ internal sealed partial class SettingReader(IConfiguration configuration)
     /// <summary>A TCP port, 1 to 65535.</summary>
     public int Port(string key, int byDefault)
     {
-        if (TextOf(key) is not { } text) return byDefault;
+        if (GetText(key) is not { } text) return byDefault;
         if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port is > 0 and <= ushort.MaxValue) return port;
         Add(key, text, "must be a port, 1 to 65535", $"{byDefault}");
         return byDefault;
@@ -67,23 +67,23 @@ internal sealed partial class SettingReader(IConfiguration configuration)
     /// <param name="example">For the sentence about a wrong one.</param>
     public Uri? Url(string key, string example)
     {
-        if (TextOf(key) is not { } text) return null;
+        if (GetText(key) is not { } text) return null;
         if (Uri.TryCreate(text, UriKind.Absolute, out var url) && (url.Scheme == Uri.UriSchemeHttp || url.Scheme == Uri.UriSchemeHttps)) return url;
         Add(key, text, "must be an absolute http or https URL", example);
         return null;
     }
 
     /// <summary>Any text. Null: it is not set.</summary>
-    public string? Text(string key) => TextOf(key);
+    public string? Text(string key) => GetText(key);
 
     /// <summary>A secret that is sent in a header: printable ASCII. Its value is in no sentence.</summary>
     public void Token(string key) =>
-        Must(TextOf(key) is not { } text || text.All(letter => letter is >= ' ' and <= '~'), key, "must be printable ASCII characters, such as letters and digits.");
+        Must(GetText(key) is not { } text || text.All(letter => letter is >= ' ' and <= '~'), key, "must be printable ASCII characters, such as letters and digits.");
 
     /// <summary>One of a few words, in any case. Null: it is not set, or not one of them.</summary>
     public string? Choice(string key, params string[] words)
     {
-        if (TextOf(key) is not { } text) return null;
+        if (GetText(key) is not { } text) return null;
         if (words.FirstOrDefault(word => word.Equals(text, StringComparison.OrdinalIgnoreCase)) is { } known) return known;
         Add(key, text, $"must be {string.Join(" or ", words)}", words[^1]);
         return null;
@@ -92,7 +92,7 @@ internal sealed partial class SettingReader(IConfiguration configuration)
     /// <param name="problem">The rest of a sentence that begins with the name of the setting.</param>
     public void Must(bool holds, string key, string problem)
     {
-        if (!holds) problems.Add($"{NameOf(key)} {problem}");
+        if (!holds) problems.Add($"{GetName(key)} {problem}");
     }
 
     /// <summary>
@@ -101,14 +101,14 @@ internal sealed partial class SettingReader(IConfiguration configuration)
     /// </summary>
     public SettingReader OnlyKnown(string section, params IReadOnlyList<string> known)
     {
-        var names = string.Join(", ", known.Select(key => NameOf($"{section}:{key}")));
+        var names = string.Join(", ", known.Select(key => GetName($"{section}:{key}")));
         var root = configuration.GetSection(section);
         IEnumerable<IConfigurationSection> unknown =
         [
             .. root.Value is null ? [] : (IConfigurationSection[])[root],
             .. root.GetChildren().SelectMany(child => known.Contains(child.Key, StringComparer.OrdinalIgnoreCase) ? child.GetChildren() : [child]),
         ];
-        foreach (var one in unknown) problems.Add($"{NameOf(one.Path)} is not a setting; {section} has {names}.");
+        foreach (var one in unknown) problems.Add($"{GetName(one.Path)} is not a setting; {section} has {names}.");
         return this;
     }
 
@@ -139,13 +139,13 @@ internal sealed partial class SettingReader(IConfiguration configuration)
         _ => $"{duration.TotalMilliseconds:0}ms",
     };
 
-    private void Add(string key, string text, string rule, string example) => problems.Add($"{NameOf(key)} {rule}, such as {example}, not '{text}'.");
+    private void Add(string key, string text, string rule, string example) => problems.Add($"{GetName(key)} {rule}, such as {example}, not '{text}'.");
 
     /// <summary>The name of the environment variable.</summary>
-    private static string NameOf(string key) => key.Replace(":", "__", StringComparison.Ordinal);
+    private static string GetName(string key) => key.Replace(":", "__", StringComparison.Ordinal);
 
     /// <summary>Null: it is not set, or blank.</summary>
-    private string? TextOf(string key) => configuration[key]?.Trim() is { Length: > 0 } text ? text : null;
+    private string? GetText(string key) => configuration[key]?.Trim() is { Length: > 0 } text ? text : null;
 
     [GeneratedRegex(@"^[a-z][a-z0-9-]{0,31}\z")]
     private static partial Regex AppId();

@@ -42,7 +42,7 @@ internal sealed class AppCallbackService(EventDispatcher dispatcher, Subscriptio
 
     public override async Task<TopicEventResponse> OnTopicEvent(TopicEventRequest request, ServerCallContext context) => new()
     {
-        Status = await dispatcher.DispatchAsync(new(request.Topic, request.Id, request.Data, TimeOf(request.Extensions)), context.CancellationToken),
+        Status = await dispatcher.DispatchAsync(new(request.Topic, request.Id, request.Data, GetTime(request.Extensions)), context.CancellationToken),
     };
 
     public override Task<TopicEventBulkResponse> OnBulkTopicEvent(TopicEventBulkRequest request, ServerCallContext context) =>
@@ -60,15 +60,15 @@ internal sealed class AppCallbackService(EventDispatcher dispatcher, Subscriptio
             Status = await dispatcher.DispatchAsync(
                 // The delivering call is not traced; each envelope has its own trace.
                 new(request.Topic, entry.CloudEvent?.Id ?? "", entry.CloudEvent?.Data ?? entry.Bytes,
-                    TimeOf(entry.CloudEvent?.Extensions), TextOf(entry.CloudEvent?.Extensions, "traceparent")), ct),
+                    GetTime(entry.CloudEvent?.Extensions), GetText(entry.CloudEvent?.Extensions, "traceparent")), ct),
         }));
         return new TopicEventBulkResponse { Statuses = { answers } };
     }
 
-    private static DateTimeOffset? TimeOf(Struct? extensions) =>
-        DateTimeOffset.TryParse(TextOf(extensions, "time"), null, System.Globalization.DateTimeStyles.AssumeUniversal, out var time) ? time : null;
+    private static DateTimeOffset? GetTime(Struct? extensions) =>
+        DateTimeOffset.TryParse(GetText(extensions, "time"), null, System.Globalization.DateTimeStyles.AssumeUniversal, out var time) ? time : null;
 
-    private static string? TextOf(Struct? extensions, string name) =>
+    private static string? GetText(Struct? extensions, string name) =>
         extensions?.Fields.GetValueOrDefault(name)?.StringValue is { Length: > 0 } text ? text : null;
 }
 

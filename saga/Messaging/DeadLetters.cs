@@ -65,7 +65,7 @@ internal sealed class DeadLetters(DocumentStore documents, ISidecar sidecar, IdI
     {
         var e = CloudEvent.Parse(payload);
         return AddAsync(new(
-            IdOf(e?.Topic ?? "", e?.Id ?? "", e?.Data ?? payload), e?.Topic ?? "", e?.Id ?? "", e?.Data ?? payload, e?.PublishedAt, clock.GetUtcNow(),
+            GetId(e?.Topic ?? "", e?.Id ?? "", e?.Data ?? payload), e?.Topic ?? "", e?.Id ?? "", e?.Data ?? payload, e?.PublishedAt, clock.GetUtcNow(),
             e?.TraceId, DeadLetterState.Waiting), ct);
     }
 
@@ -76,7 +76,7 @@ internal sealed class DeadLetters(DocumentStore documents, ISidecar sidecar, IdI
     {
         var data = delivery.Data.ToByteArray();
         return AddAsync(new(
-            IdOf(delivery.Topic, delivery.EventId, data), delivery.Topic, delivery.EventId, data, delivery.PublishedAt, clock.GetUtcNow(),
+            GetId(delivery.Topic, delivery.EventId, data), delivery.Topic, delivery.EventId, data, delivery.PublishedAt, clock.GetUtcNow(),
             SagaTracing.TraceId, DeadLetterState.Waiting,
             Shortened.To(ReasonMax, reason)), ct, expires);
     }
@@ -85,7 +85,7 @@ internal sealed class DeadLetters(DocumentStore documents, ISidecar sidecar, IdI
     /// Deterministic per service, topic, event id and payload, so that a redelivered event is the same dead letter. The payload is part of it because
     /// the publisher chooses the event id: another payload under that id must not replace a dead letter that waits.
     /// </summary>
-    private string IdOf(string topic, string eventId, byte[] data) => Fingerprint.Of($"{appId.Name}\n{topic}\n{eventId}\n{Fingerprint.Of(data)}");
+    private string GetId(string topic, string eventId, byte[] data) => Fingerprint.Of($"{appId.Name}\n{topic}\n{eventId}\n{Fingerprint.Of(data)}");
 
     private async Task<DeadLetter> AddAsync(DeadLetter letter, CancellationToken ct, bool expires = true)
     {

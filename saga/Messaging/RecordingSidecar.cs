@@ -24,7 +24,7 @@ internal sealed class RecordingSidecar(ISidecar real, Func<string, bool> isBookk
                 var changes =
                     from document in after
                     where !isBookkeeping(document.Key)
-                    let differences = string.Join(", ", Differences("", before.GetValueOrDefault(document.Key), NodeOf(document.Value.Value)))
+                    let differences = string.Join(", ", Differences("", before.GetValueOrDefault(document.Key), ToNode(document.Value.Value)))
                     where differences.Length > 0
                     select $"{document.Key}: {differences}";
                 return [.. changes, .. published.Select(e => $"publishes {e.Topic}: {JsonFormatter.Default.Format(e.Message)}")];
@@ -39,7 +39,7 @@ internal sealed class RecordingSidecar(ISidecar real, Func<string, bool> isBookk
             if (after.TryGetValue(key, out var written)) return new(key, (T?)written.Value, written.ETag);
         }
         var read = await real.ReadAsync<T>(key, ct);
-        lock (gate) before[key] = NodeOf(read.Value);
+        lock (gate) before[key] = ToNode(read.Value);
         return read;
     }
 
@@ -74,7 +74,7 @@ internal sealed class RecordingSidecar(ISidecar real, Func<string, bool> isBookk
         return Task.CompletedTask;
     }
 
-    private JsonNode? NodeOf(object? value) => value is null ? null : JsonSerializer.SerializeToNode(value, json.GetTypeInfo(value.GetType()));
+    private JsonNode? ToNode(object? value) => value is null ? null : JsonSerializer.SerializeToNode(value, json.GetTypeInfo(value.GetType()));
 
     /// <summary>Each field that differs: holdings.available 5 → 4, holdings.held 0 → 1.</summary>
     private static IEnumerable<string> Differences(string path, JsonNode? from, JsonNode? to)

@@ -259,7 +259,7 @@ internal sealed class OpenOrderLog
     {
         lock (ownGate)
         {
-            if (own.Values.Reverse().SelectMany(mine => EntriesOf(mine.Segment)).FirstOrDefault(entry => entry.OrderId == orderId) is { } found) return found;
+            if (own.Values.Reverse().SelectMany(mine => GetEntries(mine.Segment)).FirstOrDefault(entry => entry.OrderId == orderId) is { } found) return found;
         }
         return (await ReadAllAsync(ct)).LastOrDefault(entry => entry.OrderId == orderId);
     }
@@ -268,7 +268,7 @@ internal sealed class OpenOrderLog
     public async Task<IReadOnlyList<OpenEntry>> ReadAllAsync(CancellationToken ct)
     {
         List<OpenEntry> all = [];
-        lock (ownGate) all.AddRange(own.Values.SelectMany(mine => EntriesOf(mine.Segment)));
+        lock (ownGate) all.AddRange(own.Values.SelectMany(mine => GetEntries(mine.Segment)));
         foreach (var (other, heartbeat) in await ReadOtherLogsAsync(ct)) all.AddRange(await ReadEntriesAsync(other, heartbeat, ct));
         return all;
     }
@@ -282,7 +282,7 @@ internal sealed class OpenOrderLog
             await foreach (var (sequence, segment) in ReadSegmentsAsync(other, heartbeat.Value, seal: false, ct))
             {
                 end = Math.Max(end, sequence + 1);
-                if (segment is not null) entries.AddRange(EntriesOf(segment));
+                if (segment is not null) entries.AddRange(GetEntries(segment));
             }
             // A take-over since the head was read may have left gaps, and what seemed to be the end was one.
             if (await ReadOrReportAsync(sidecar.ReadAsync<OpenHead>(heartbeat.Key, ct), heartbeat.Key, ct) is not { Value: not null } now
@@ -350,7 +350,7 @@ internal sealed class OpenOrderLog
                     foreach (var (sequence, lost) in own.Where(one => one.Value.Instance == mine).ToArray())
                     {
                         open += lost.Segment.Orders.Length;
-                        Leave(IdsOf(lost.Segment));
+                        Leave(GetIds(lost.Segment));
                         own.Remove(sequence);
                     }
                     if (instance == mine) instance = null;
@@ -417,7 +417,7 @@ internal sealed class OpenOrderLog
         }
         foreach (var (sequence, mine) in again)
         {
-            Task[] tracked = [.. EntriesOf(mine.Segment).Select(entry => additions.SubmitAsync((entry.OrderId, entry.Detail), ct))];
+            Task[] tracked = [.. GetEntries(mine.Segment).Select(entry => additions.SubmitAsync((entry.OrderId, entry.Detail), ct))];
             foreach (var one in tracked) await one;
             lock (ownGate) own.Remove(sequence);
             if (mine.Instance == writer) await sidecar.DeleteAsync(OpenSegment.KeyOf(writer, sequence), ct);
@@ -448,7 +448,7 @@ internal sealed class OpenOrderLog
         else if (await ReadOrReportAsync(sidecar.ReadAsync<OpenHead>(heartbeat.Key, ct), heartbeat.Key, ct) is not { } now || now.ETag != heartbeat.ETag) return;
 
         var taken = otherLogs[other];
-        string[] orders = [.. segments.SelectMany(one => IdsOf(one.Segment))];
+        string[] orders = [.. segments.SelectMany(one => GetIds(one.Segment))];
         // Another instance that takes it over too has dropped them.
         Leave(taken.Orders.Except(orders));
         taken.Orders = orders;
@@ -508,11 +508,11 @@ internal sealed class OpenOrderLog
         for (var from = 0; from < segments.Count;)
         {
             // Small segments are visited in one batch.
-            List<OpenEntry> entries = [.. EntriesOf(segments[from].Segment)];
+            List<OpenEntry> entries = [.. GetEntries(segments[from].Segment)];
             var end = from + 1;
             for (; end < segments.Count && entries.Count + segments[end].Segment.Orders.Length <= SegmentMax; end++)
             {
-                entries.AddRange(EntriesOf(segments[end].Segment));
+                entries.AddRange(GetEntries(segments[end].Segment));
             }
             HashSet<string> open = [];
             foreach (var visit in entries.Chunk(VisitMax))
@@ -524,7 +524,7 @@ internal sealed class OpenOrderLog
             {
                 if (segment.Orders.Any(open.Contains)) continue;
                 closed.Add(sequence);
-                ended.AddRange(EntriesOf(segment));
+                ended.AddRange(GetEntries(segment));
             }
             from = end;
         }
@@ -546,11 +546,11 @@ internal sealed class OpenOrderLog
         }
     }
 
-    private static IEnumerable<OpenEntry> EntriesOf(OpenSegment segment) =>
+    private static IEnumerable<OpenEntry> GetEntries(OpenSegment segment) =>
         // A stored id may be null, which no order has.
         segment.Orders.Select((id, at) => new OpenEntry(id ?? "", segment.Written, segment.Details?[at]));
 
-    private static IEnumerable<string> IdsOf(OpenSegment segment) => EntriesOf(segment).Select(entry => entry.OrderId);
+    private static IEnumerable<string> GetIds(OpenSegment segment) => GetEntries(segment).Select(entry => entry.OrderId);
 
     private async Task<IReadOnlyList<(string Instance, Versioned<OpenHead> Head)>> ReadOtherLogsAsync(CancellationToken ct)
     {

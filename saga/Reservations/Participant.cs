@@ -12,7 +12,7 @@ namespace Saga.Reservations;
 
 /// <summary>
 /// A TCC participant (try / confirm / cancel): reserves from shared documents for an order, and then releases or settles. Each has its effect at
-/// most once while the reservation is archived, whatever is delivered twice, late or out of order, and wherever a process dies.
+/// most once as long as the order has marks or an archived reservation, whatever is delivered twice, late or out of order, and wherever a process dies.
 /// </summary>
 /// <remarks>
 /// A line with "mutant: name" is broken on purpose by the mutation test of that name (tests/README.md).

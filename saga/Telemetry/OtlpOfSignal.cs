@@ -24,19 +24,19 @@ internal sealed class OtlpOfSignal
     {
         (this.configuration, prefix) = (configuration, $"OTEL_EXPORTER_OTLP_{signal}_");
         List<string> problems = [];
-        protocol = SettingOf("PROTOCOL") switch
+        protocol = GetSetting("PROTOCOL") switch
         {
             "grpc" => OtlpExportProtocol.Grpc,
             "http/protobuf" => OtlpExportProtocol.HttpProtobuf,
             var other => Ignore<OtlpExportProtocol>("PROTOCOL", other, "it is grpc or http/protobuf"),
         };
-        compression = SettingOf("COMPRESSION") switch
+        compression = GetSetting("COMPRESSION") switch
         {
             "gzip" => OtlpExportCompression.GZip,
             "none" => OtlpExportCompression.None,
             var other => Ignore<OtlpExportCompression>("COMPRESSION", other, "it is gzip or none"),
         };
-        var timeout = SettingOf("TIMEOUT");
+        var timeout = GetSetting("TIMEOUT");
         milliseconds = int.TryParse(timeout, NumberStyles.None, CultureInfo.InvariantCulture, out var parsed) && parsed > 0
             ? parsed
             : Ignore<int>("TIMEOUT", timeout, "it is a number of milliseconds from 1, such as 10000");
@@ -58,9 +58,9 @@ internal sealed class OtlpOfSignal
         options.Compression = compression ?? options.Compression;
         options.TimeoutMilliseconds = milliseconds ?? options.TimeoutMilliseconds;
         // Unchanged: unlike OTEL_EXPORTER_OTLP_ENDPOINT it has the whole path.
-        if (Uri.TryCreate(SettingOf("ENDPOINT"), UriKind.Absolute, out var endpoint)) options.Endpoint = endpoint;
-        if (SettingOf("HEADERS") is { } headers) options.Headers = headers;
+        if (Uri.TryCreate(GetSetting("ENDPOINT"), UriKind.Absolute, out var endpoint)) options.Endpoint = endpoint;
+        if (GetSetting("HEADERS") is { } headers) options.Headers = headers;
     }
 
-    private string? SettingOf(string what) => configuration[prefix + what] is { Length: > 0 } value ? value : null;
+    private string? GetSetting(string what) => configuration[prefix + what] is { Length: > 0 } value ? value : null;
 }

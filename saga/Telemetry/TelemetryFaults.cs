@@ -46,8 +46,8 @@ internal sealed class TelemetryFaults(IReadOnlyList<string> problems, TimeProvid
         var name = eventData.EventName ?? "";
         var isError = eventData.Level is EventLevel.Critical or EventLevel.Error;
         if (!source.StartsWith(Sources, StringComparison.Ordinal)) return;
-        if (source.StartsWith(ExporterSources, StringComparison.Ordinal) && (isError || Losses.Contains(name))) Lose(source, TextOf(eventData));
-        else if (isError || IsAboutSettings(name)) Warn(TextOf(eventData));
+        if (source.StartsWith(ExporterSources, StringComparison.Ordinal) && (isError || Losses.Contains(name))) Lose(source, GetText(eventData));
+        else if (isError || IsAboutSettings(name)) Warn(GetText(eventData));
     }
 
     /// <summary>Most other warnings report something intended, such as a view that drops an instrument.</summary>
@@ -71,7 +71,7 @@ internal sealed class TelemetryFaults(IReadOnlyList<string> problems, TimeProvid
     }
 
     /// <summary>The first line; a stack trace follows.</summary>
-    private static string TextOf(EventWrittenEventArgs e)
+    private static string GetText(EventWrittenEventArgs e)
     {
         var text = e.Message is { } format
             ? string.Format(CultureInfo.InvariantCulture, format, [.. e.Payload ?? Enumerable.Empty<object?>()])

@@ -31,7 +31,7 @@ internal sealed class ConsoleEvents(
     /// </summary>
     public async IAsyncEnumerable<SseItem<string>> StreamAll([EnumeratorCancellation] CancellationToken aborted)
     {
-        using var end = EndOf(aborted);
+        using var end = LinkToShutdown(aborted);
         var changed = new ConcurrentDictionary<string, Order>();
         void Add(WatchOrdersResponse batch)
         {
@@ -76,7 +76,7 @@ internal sealed class ConsoleEvents(
     /// <param name="explained">The order as it is now.</param>
     public async IAsyncEnumerable<SseItem<string>> StreamOrder(ExplainOrderResponse explained, [EnumeratorCancellation] CancellationToken aborted)
     {
-        using var end = EndOf(aborted);
+        using var end = LinkToShutdown(aborted);
         var order = explained.Order.OrderId;
         using var watch = orders.WatchOrder(new() { Order = order, AfterRevision = explained.Order.Revision }, cancellationToken: end.Token);
         var change = watch.ResponseStream.MoveNext(end.Token);
@@ -110,7 +110,7 @@ internal sealed class ConsoleEvents(
     private static SseItem<string> Item(string json, string type) => new(json, type) { ReconnectionInterval = ReconnectionInterval };
 
     // An open stream would delay the stop of the process.
-    private CancellationTokenSource EndOf(CancellationToken aborted) => CancellationTokenSource.CreateLinkedTokenSource(aborted, lifetime.ApplicationStopping);
+    private CancellationTokenSource LinkToShutdown(CancellationToken aborted) => CancellationTokenSource.CreateLinkedTokenSource(aborted, lifetime.ApplicationStopping);
 
     private static async Task<bool> WaitAsync(PeriodicTimer timer, CancellationToken end)
     {

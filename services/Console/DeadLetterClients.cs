@@ -29,11 +29,11 @@ internal sealed class DeadLetterClients(Shop.ShopClients shop, TimeProvider cloc
     })));
 
     public async Task<RedriveDeadLetterResponse> RedriveAsync(string appId, string id, bool dryRun, CancellationToken ct) =>
-        await ClientOf(appId).RedriveDeadLetterAsync(new() { DeadLetterId = id, DryRun = dryRun }, Calls.Options(clock, ct));
+        await GetClient(appId).RedriveDeadLetterAsync(new() { DeadLetterId = id, DryRun = dryRun }, Calls.Options(clock, ct));
 
     public async Task<DiscardDeadLetterResponse> DiscardAsync(string appId, string id, CancellationToken ct) =>
-        await ClientOf(appId).DiscardDeadLetterAsync(new() { DeadLetterId = id }, Calls.Options(clock, ct));
+        await GetClient(appId).DiscardDeadLetterAsync(new() { DeadLetterId = id }, Calls.Options(clock, ct));
 
-    private DeadLetterService.DeadLetterServiceClient ClientOf(string appId) =>
+    private DeadLetterService.DeadLetterServiceClient GetClient(string appId) =>
         services.FirstOrDefault(service => service.AppId == appId).Client ?? throw new RejectedException(Rejection.NotFound("service", appId));
 }

@@ -27,13 +27,13 @@ internal sealed class OrderMetrics : IDisposable
         resends.Add(0);
         foreach (var counter in (Counter<long>[])[placed, confirmed])
         {
-            foreach (var pattern in Enum.GetValues<SagaPattern>()) counter.Add(0, TagOf(pattern));
+            foreach (var pattern in Enum.GetValues<SagaPattern>()) counter.Add(0, GetTag(pattern));
         }
 
         sweep.Resent += _ => resends.Add(1);
         orders.Changed += (before, order) =>
         {
-            var pattern = TagOf(order.Pattern);
+            var pattern = GetTag(order.Pattern);
             if (order.IsNewSince(before)) placed.Add(1, pattern);
             if (!order.IsFinalSince(before)) return;
             duration.Record((order.FinalAt!.Value - order.Placed).TotalSeconds, pattern);
@@ -44,5 +44,5 @@ internal sealed class OrderMetrics : IDisposable
 
     public void Dispose() => meter.Dispose();
 
-    private static KeyValuePair<string, object?> TagOf(SagaPattern pattern) => new("pattern", pattern.ToString().ToLowerInvariant());
+    private static KeyValuePair<string, object?> GetTag(SagaPattern pattern) => new("pattern", pattern.ToString().ToLowerInvariant());
 }

@@ -75,7 +75,7 @@ internal sealed class Components : IAsyncDisposable
         catch (RedisException unreachable)
         {
             throw new ConfigurationException(
-                $"Redis, which the component {component.Name} needs, does not answer at {RedisConnection.AddressOf(component)}; "
+                $"Redis, which the component {component.Name} needs, does not answer at {RedisConnection.GetAddress(component)}; "
                 + $"start one with 'redis-server', or run without Redis by adding --embedded. {unreachable.Message}");
         }
     }

@@ -35,7 +35,7 @@ public sealed class EmbeddedShop() : RunningShop(embedded: true)
             {
                 ["OTEL_TRACES_EXPORTER"] = exporters,
                 ["OTEL_EXPORTER_OTLP_PROTOCOL"] = protocol,
-                ["OTEL_EXPORTER_OTLP_ENDPOINT"] = Otlp.EndpointOf(protocol),
+                ["OTEL_EXPORTER_OTLP_ENDPOINT"] = Otlp.GetEndpoint(protocol),
             };
         }
         await base.InitializeAsync();

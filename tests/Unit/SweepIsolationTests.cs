@@ -40,14 +40,14 @@ public sealed class SweepIsolationTests
 
     private DeadLetter[] Letters => [.. store.All<DeadLetter>("stock||dead-letter:")];
 
-    private static string IdOf(int number) => new Guid(number, 0, 0, new byte[8]).ToString();
+    private static string GetId(int number) => new Guid(number, 0, 0, new byte[8]).ToString();
 
     public static TheoryData<string> Corruptions => ["no lines", "another order", "a negative amount", "no product", "an earlier version", "nothing tracked"];
 
     [Theory, MemberData(nameof(Corruptions)), Trait("Hazard", "H27")]
     public void A_reservation_that_can_be_neither_released_nor_settled_becomes_a_dead_letter_and_the_others_are_settled(string corruption)
     {
-        var (bad, good) = (IdOf(1), IdOf(2));
+        var (bad, good) = (GetId(1), GetId(2));
         var reservation = new Reservation(bad, ReservationStatus.Settled, true, [new("p", 1)], null, world.Clock.GetUtcNow());
         var detail = new OpenReservation(bad, corruption == "nothing tracked" ? [] : reservation.Lines, world.Clock.GetUtcNow()).ToDetail();
         if (corruption != "nothing tracked")
@@ -90,7 +90,7 @@ public sealed class SweepIsolationTests
     [Theory, MemberData(nameof(WrongEntries)), Trait("Hazard", "H27")]
     public void A_tracked_entry_that_is_not_of_its_order_becomes_a_dead_letter_and_moves_nothing(string wrong)
     {
-        var (sold, other, good) = (IdOf(1), new Guid(2, 0, 0, [0xAB, 0, 0, 0, 0, 0, 0, 0]).ToString(), IdOf(3));
+        var (sold, other, good) = (GetId(1), new Guid(2, 0, 0, [0xAB, 0, 0, 0, 0, 0, 0, 0]).ToString(), GetId(3));
         store.TryWrite($"stock||{Product.KeyOf("q")}", new Product("q", "", 1, Holdings.Of(60), []), "");
         // Both have ended alike, and the mark of the other is not pruned.
         Hold(sold, OrderOutcome.Confirmed);
@@ -127,7 +127,7 @@ public sealed class SweepIsolationTests
     [Theory, InlineData(""), InlineData("evil||1"), InlineData("order-7"), InlineData("0000000A-0000-0000-0000-000000000000")]
     public void An_entry_with_an_id_of_no_order_becomes_a_dead_letter_and_the_others_are_settled(string id)
     {
-        var good = IdOf(2);
+        var good = GetId(2);
         Hold(good, OrderOutcome.Confirmed);
         Run(() => openOrders.AddAsync(id, new OpenReservation(id, [new("p", 1)], world.Clock.GetUtcNow()).ToDetail(), default));
         Sweep();
@@ -140,7 +140,7 @@ public sealed class SweepIsolationTests
     [Fact]
     public void An_entry_that_cannot_be_made_a_dead_letter_stays_tracked_and_stops_no_other()
     {
-        var (bad, good) = (IdOf(1), IdOf(2));
+        var (bad, good) = (GetId(1), GetId(2));
         Run(() => openOrders.AddAsync(bad, new OpenReservation(bad, [], world.Clock.GetUtcNow()).ToDetail(), default));
         Hold(good, OrderOutcome.Confirmed);
         // The index is no index: the dead letter cannot be listed.
@@ -161,7 +161,7 @@ public sealed class SweepIsolationTests
     [InlineData(7.1, false)]
     public void A_reservation_of_an_unknown_order_is_released_only_while_Orders_would_know_a_confirmed_one(double days, bool isReleased)
     {
-        var order = IdOf(1);
+        var order = GetId(1);
         Hold(order, OrderOutcome.Unknown);
         Sweep(TimeSpan.FromDays(days));
         Assert.Equal(isReleased ? (60, 0, 0) : (59, 1, 0), (Pieces.Available, Pieces.Held, Pieces.Consumed));
@@ -172,7 +172,7 @@ public sealed class SweepIsolationTests
     [Fact]
     public void An_entry_whose_id_Orders_rejects_becomes_a_dead_letter()
     {
-        var (bad, good) = (IdOf(1), IdOf(2));
+        var (bad, good) = (GetId(1), GetId(2));
         Hold(bad, () => throw new RpcException(new Status(StatusCode.InvalidArgument, "'' is neither an order id nor an order number")));
         Hold(good, OrderOutcome.Closed);
         Sweep();
@@ -183,7 +183,7 @@ public sealed class SweepIsolationTests
     [Fact]
     public void A_transient_fault_postpones_only_its_entry_with_exponential_backoff()
     {
-        var (slow, good) = (IdOf(1), IdOf(2));
+        var (slow, good) = (GetId(1), GetId(2));
         var isAway = true;
         Hold(slow, () => isAway ? throw new RpcException(new Status(StatusCode.Unavailable, "away")) : OrderOutcome.Confirmed);
         Hold(good, OrderOutcome.Confirmed);
@@ -207,7 +207,7 @@ public sealed class SweepIsolationTests
         var isAway = true;
         for (var number = 1; number <= 20; number++)
         {
-            Hold(IdOf(number), () => isAway ? throw new RpcException(new Status(StatusCode.Unavailable, "away")) : OrderOutcome.Confirmed);
+            Hold(GetId(number), () => isAway ? throw new RpcException(new Status(StatusCode.Unavailable, "away")) : OrderOutcome.Confirmed);
         }
         Assert.Throws<RpcException>(() => Sweep());
         Assert.Equal(3, asked.Count);
@@ -222,7 +222,7 @@ public sealed class SweepIsolationTests
     [Fact]
     public void A_redriven_entry_that_is_still_open_is_tracked_again()
     {
-        var order = IdOf(1);
+        var order = GetId(1);
         var outcome = OrderOutcome.Pending;
         Hold(order, () => outcome, isLogged: false);
         Run(() => sweep.VisitAsync(new OpenReservation(order, [new("p", 1)], world.Clock.GetUtcNow()).ToDetail().GetRawText(), default));

@@ -58,7 +58,7 @@ internal sealed class OrderGrpcService(
         new RequestCheck().Range("after_revision", request.AfterRevision, 0, int.MaxValue).ThrowIfInvalid();
         var ct = context.CancellationToken;
         var (seen, found) = ((int)request.AfterRevision, await queries.FindAsync(request.Order, Caller.Of(context), ct));
-        using var end = EndOf(context);
+        using var end = LinkToShutdown(context);
         try
         {
             await foreach (var order in queries.WatchAsync(found.Id, end.Token))
@@ -76,7 +76,7 @@ internal sealed class OrderGrpcService(
     public override async Task WatchOrders(
         Wire.WatchOrdersRequest request, IServerStreamWriter<Wire.WatchOrdersResponse> responseStream, ServerCallContext context)
     {
-        using var end = EndOf(context);
+        using var end = LinkToShutdown(context);
         try
         {
             await foreach (var batch in changes.WatchAsync(end.Token)) await responseStream.WriteAsync(batch, context.CancellationToken);
@@ -111,6 +111,6 @@ internal sealed class OrderGrpcService(
     }
 
     /// <summary>Cancelled by the caller, or when the service stops: an open stream would delay that.</summary>
-    private CancellationTokenSource EndOf(ServerCallContext context) =>
+    private CancellationTokenSource LinkToShutdown(ServerCallContext context) =>
         CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
 }

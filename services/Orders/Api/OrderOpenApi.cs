@@ -13,7 +13,7 @@ internal static class OrderOpenApi
     private const string Bearer = "bearer";
 
     /// <summary>The problems that any operation can answer, and when.</summary>
-    private static readonly ProblemOf[] Problems =
+    private static readonly ProblemResponse[] Problems =
     [
         new(StatusCodes.Status400BadRequest, "A field is wrong; errors names each."),
         new(StatusCodes.Status401Unauthorized, "The bearer token is missing or not valid. Only with Auth__Mode=jwt."),
@@ -32,7 +32,7 @@ internal static class OrderOpenApi
         options.AddOperationTransformer(async (operation, context, ct) =>
         {
             context.Document!.AddComponent("Problem", await context.GetOrCreateSchemaAsync(typeof(ProblemJson), cancellationToken: ct));
-            foreach (var problem in context.Description.ActionDescriptor.EndpointMetadata.OfType<ProblemOf>().Concat(Problems).OrderBy(one => one.Status))
+            foreach (var problem in context.Description.ActionDescriptor.EndpointMetadata.OfType<ProblemResponse>().Concat(Problems).OrderBy(one => one.Status))
             {
                 operation.Responses!.Add($"{problem.Status}", new OpenApiResponse
                 {
@@ -64,17 +64,17 @@ internal static class OrderOpenApi
     private static void DescribePlacing(this RouteHandlerBuilder place, string idempotencyKeyHeader, string unprocessable) => place
         .Produces<OrderJson>(StatusCodes.Status201Created)
         .WithMetadata(
-            new ProblemOf(StatusCodes.Status404NotFound, "There is no such product, account or coupon."),
-            new ProblemOf(StatusCodes.Status409Conflict, "The idempotency key was used with other content."),
-            new ProblemOf(StatusCodes.Status413PayloadTooLarge, "The body has more than 256 KiB."),
-            new ProblemOf(StatusCodes.Status415UnsupportedMediaType, "The body is not JSON in UTF-8, or its content type does not say so."),
-            new ProblemOf(StatusCodes.Status422UnprocessableEntity, unprocessable))
+            new ProblemResponse(StatusCodes.Status404NotFound, "There is no such product, account or coupon."),
+            new ProblemResponse(StatusCodes.Status409Conflict, "The idempotency key was used with other content."),
+            new ProblemResponse(StatusCodes.Status413PayloadTooLarge, "The body has more than 256 KiB."),
+            new ProblemResponse(StatusCodes.Status415UnsupportedMediaType, "The body is not JSON in UTF-8, or its content type does not say so."),
+            new ProblemResponse(StatusCodes.Status422UnprocessableEntity, unprocessable))
         .AddOpenApiOperationTransformer((operation, _, _) =>
         {
             operation.RequestBody = new OpenApiRequestBody
             {
                 Required = true,
-                Content = Content(MediaTypeNames.Application.Json, SchemaOf(ReflectionWithComments.Find(Wire.PlaceOrderRequest.Descriptor))),
+                Content = Content(MediaTypeNames.Application.Json, ToSchema(ReflectionWithComments.Find(Wire.PlaceOrderRequest.Descriptor))),
             };
             operation.Parameters!.Add(new OpenApiParameter
             {
@@ -89,10 +89,10 @@ internal static class OrderOpenApi
     public static void DescribeGetOrder(this RouteHandlerBuilder get) => get
         .WithName("GetOrder")
         .Produces<OrderJson>()
-        .WithMetadata(new ProblemOf(StatusCodes.Status404NotFound, "There is no such order."));
+        .WithMetadata(new ProblemResponse(StatusCodes.Status404NotFound, "There is no such order."));
 
     /// <summary>A problem that an operation answers, and when.</summary>
-    private sealed record ProblemOf(int Status, string When);
+    private sealed record ProblemResponse(int Status, string When);
 
     private static void Describe(OpenApiDocument document)
     {
@@ -118,21 +118,21 @@ internal static class OrderOpenApi
     private static Dictionary<string, OpenApiMediaType> Content(string type, IOpenApiSchema schema) => new() { [type] = new() { Schema = schema } };
 
     /// <summary>The JSON form of a protobuf message, in which 64-bit numbers are numbers or strings, and ids strings or whole numbers.</summary>
-    private static OpenApiSchema SchemaOf(MessageDescriptor message) => new()
+    private static OpenApiSchema ToSchema(MessageDescriptor message) => new()
     {
         Type = JsonSchemaType.Object,
         AdditionalPropertiesAllowed = false,
         Properties = message.Fields.InDeclarationOrder().ToDictionary(field => field.JsonName, IOpenApiSchema (field) =>
         {
-            var schema = field.IsRepeated ? new() { Type = JsonSchemaType.Array, Items = SchemaOf(field) } : SchemaOf(field);
+            var schema = field.IsRepeated ? new() { Type = JsonSchemaType.Array, Items = ToSchema(field) } : ToSchema(field);
             schema.Description = string.Join(' ', field.Declaration!.LeadingComments.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
             return schema;
         }),
     };
 
-    private static OpenApiSchema SchemaOf(FieldDescriptor field) => field.FieldType switch
+    private static OpenApiSchema ToSchema(FieldDescriptor field) => field.FieldType switch
     {
-        FieldType.Message => SchemaOf(field.MessageType),
+        FieldType.Message => ToSchema(field.MessageType),
         FieldType.String when JsonIds.IsId(field) => new() { Type = JsonSchemaType.String | JsonSchemaType.Integer },
         FieldType.String => new() { Type = JsonSchemaType.String },
         FieldType.Bool => new() { Type = JsonSchemaType.Boolean },

@@ -47,7 +47,7 @@ internal static class OrderDecisions
         return order.Status switch
         {
             OrderStatus.Pending => done.IsComplete ? Confirm(done, at) : new(done),
-            // A late success does not revive the order: the participant compensates it on the order-failed that was published.
+            // A late success does not revive the order: the participant compensates it on order-failed, which is resent until it has.
             OrderStatus.Failed => new(done), // mutant: late-success-revives
             OrderStatus.Confirmed or OrderStatus.Abandoned => throw Contradiction(order, step, "done"),
         };
@@ -151,7 +151,7 @@ internal static class OrderDecisions
         var isDue = IsDue(order, timeouts, at);
         return order.Status switch
         {
-            OrderStatus.Pending when at.GetAge(order.Placed) >= timeouts.DeadlineOf(order.Pattern) => Expire(order, timeouts, at),
+            OrderStatus.Pending when at.GetAge(order.Placed) >= timeouts.GetDeadline(order.Pattern) => Expire(order, timeouts, at),
             OrderStatus.Pending => isDue ? new(order, PlacingDecisions.CreatedEvent(order)) : new(order),
             OrderStatus.Failed when !order.IsClosed => isDue ? new(order, FinalEvent(order)) : new(order), // mutant: order-failed-not-resent
             OrderStatus.Confirmed or OrderStatus.Failed or OrderStatus.Abandoned => new(order),
@@ -163,7 +163,7 @@ internal static class OrderDecisions
     {
         var order = Require(stored);
         return order.Status != OrderStatus.Pending ? new(order) : Fail(order, new("DEADLINE",
-            $"Not every participant had answered {timeouts.DeadlineOf(order.Pattern).TotalSeconds:0} s after placing: "
+            $"Not every participant had answered {timeouts.GetDeadline(order.Pattern).TotalSeconds:0} s after placing: "
                 + $"{string.Join(", ", PendingSteps(order).Select(step => step.Participant))}."), at);
     }
 

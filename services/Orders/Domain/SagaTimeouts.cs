@@ -11,7 +11,7 @@ internal sealed record SagaTimeouts(TimeSpan Deadline, TimeSpan ResendAfter, Tim
     /// <summary>From tracking. No order has anything to do before it.</summary>
     public TimeSpan FirstVisit => new[] { ResendAfter, Deadline, PayDeadline }.Min();
 
-    public TimeSpan DeadlineOf(SagaPattern pattern) => pattern switch
+    public TimeSpan GetDeadline(SagaPattern pattern) => pattern switch
     {
         SagaPattern.Choreography => Deadline,
         SagaPattern.Orchestration => PayDeadline,

@@ -20,15 +20,15 @@ internal sealed class ParticipantClient(SidecarChannel sidecar, SagaOptions opti
     private readonly ConcurrentDictionary<string, ParticipantService.ParticipantServiceClient> clients = new();
 
     public async Task<ReserveResponse> ReserveAsync(Step step, OrderCreatedEvent order, CancellationToken ct) =>
-        await ClientOf(step).ReserveAsync(new() { Order = order }, deadline: Deadline, cancellationToken: ct);
+        await GetClient(step).ReserveAsync(new() { Order = order }, deadline: Deadline, cancellationToken: ct);
 
     public async Task<ReleaseResponse> ReleaseAsync(Step step, OrderFailedEvent order, CancellationToken ct) =>
-        await ClientOf(step).ReleaseAsync(new() { Order = order }, deadline: Deadline, cancellationToken: ct);
+        await GetClient(step).ReleaseAsync(new() { Order = order }, deadline: Deadline, cancellationToken: ct);
 
     private DateTime Deadline => clock.GetUtcNow().UtcDateTime + options.CallTimeout;
 
     /// <exception cref="RpcException">It is a dry run: what the participant would answer is not known.</exception>
-    private ParticipantService.ParticipantServiceClient ClientOf(Step step) =>
+    private ParticipantService.ParticipantServiceClient GetClient(Step step) =>
         dryRun.IsOn ? throw new RpcException(new(StatusCode.Unavailable, "A dry run calls no participant."))
         : clients.GetOrAdd(step.Name, name => new(sidecar.To(name)));
 }

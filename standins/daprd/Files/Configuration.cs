@@ -20,8 +20,8 @@ internal sealed record Configuration(double? SamplingRate, Uri? ZipkinEndpoint)
             WarnOfMissing(document.Field("spec"), Known, warn);
             var tracing = document.Field("spec")?.Field("tracing");
             WarnOfMissing(tracing, KnownOfTracing, warn);
-            if (tracing?.Field("samplingRate") is { } rate) found = found with { SamplingRate = RateOf(rate) };
-            if (tracing?.Field("zipkin")?.Field("endpointAddress") is { } endpoint) found = found with { ZipkinEndpoint = EndpointOf(endpoint) };
+            if (tracing?.Field("samplingRate") is { } rate) found = found with { SamplingRate = GetRate(rate) };
+            if (tracing?.Field("zipkin")?.Field("endpointAddress") is { } endpoint) found = found with { ZipkinEndpoint = GetEndpoint(endpoint) };
         }
 
         return found;
@@ -35,12 +35,12 @@ internal sealed record Configuration(double? SamplingRate, Uri? ZipkinEndpoint)
         }
     }
 
-    private static double RateOf(YamlNodeRef rate) =>
+    private static double GetRate(YamlNodeRef rate) =>
         double.TryParse(rate.Text(), NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value is >= 0 and <= 1
             ? value
             : throw rate.Error($"'{rate.Text()}' is not a sampling rate from 0 to 1");
 
-    private static Uri EndpointOf(YamlNodeRef endpoint) =>
+    private static Uri GetEndpoint(YamlNodeRef endpoint) =>
         Uri.TryCreate(endpoint.Text(), UriKind.Absolute, out var address) && address.Scheme is "http" or "https" ? address
         : throw endpoint.Error($"'{endpoint.Text()}' is not the URL of a Zipkin");
 }

@@ -17,7 +17,7 @@ internal static partial class GoDuration
         else
         {
             if (!Whole().IsMatch(text)) return false;
-            seconds = Part().Matches(text).Sum(part => double.Parse(part.Groups[1].ValueSpan, CultureInfo.InvariantCulture) * SecondsOf(part.Groups[2].Value));
+            seconds = Part().Matches(text).Sum(part => double.Parse(part.Groups[1].ValueSpan, CultureInfo.InvariantCulture) * ToSeconds(part.Groups[2].Value));
             if (text[0] == '-') seconds = -seconds;
         }
 
@@ -31,7 +31,7 @@ internal static partial class GoDuration
         ? string.Create(CultureInfo.InvariantCulture, $"{duration.TotalMilliseconds}ms")
         : string.Create(CultureInfo.InvariantCulture, $"{duration.TotalSeconds}s");
 
-    private static double SecondsOf(string unit) => unit switch { "h" => 3600, "m" => 60, "s" => 1, "ms" => 1e-3, "ns" => 1e-9, _ => 1e-6 };
+    private static double ToSeconds(string unit) => unit switch { "h" => 3600, "m" => 60, "s" => 1, "ms" => 1e-3, "ns" => 1e-9, _ => 1e-6 };
 
     [GeneratedRegex(@"^-?([0-9]+(\.[0-9]*)?(h|m|s|ms|us|µs|ns))+\z")]
     private static partial Regex Whole();

@@ -22,7 +22,7 @@ internal static class GrpcAnswer
     }
 
     /// <summary>The message of the response's status; null if it is OK or not known yet.</summary>
-    public static string? FailureOf(HttpResponse response)
+    public static string? FindFailure(HttpResponse response)
     {
         var trailers = response.HttpContext.Features.Get<IHttpResponseTrailersFeature>()?.Trailers;
         var from = trailers?.ContainsKey(Status) == true ? trailers : response.Headers;

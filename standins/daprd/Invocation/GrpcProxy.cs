@@ -46,14 +46,14 @@ internal sealed class GrpcProxy(Sidecar sidecar, IHttpForwarder forwarder) : IDi
             using var arrival = target.App is null || appId == own ? default : Start(target.App.Spans, context, ActivityKind.Server, span.Context);
             // As in daprd, the called app sees, after the caller's own context, the span of the caller's sidecar and not that of its own sidecar.
             await ForwardAsync(context, target, appId, appId == own ? null : span.Context);
-            if (GrpcAnswer.FailureOf(context.Response) is { } failure) arrival.Fail(failure);
+            if (GrpcAnswer.FindFailure(context.Response) is { } failure) arrival.Fail(failure);
         }
         else
         {
             GrpcAnswer.Write(context.Response, StatusCode.Unknown, $"failed to invoke, id: {appId}, err: couldn't find service: {appId}");
         }
 
-        if (GrpcAnswer.FailureOf(context.Response) is { } why) span.Fail(why);
+        if (GrpcAnswer.FindFailure(context.Response) is { } why) span.Fail(why);
     }
 
     public void Dispose() => toSidecars.Dispose();

@@ -17,7 +17,7 @@ internal sealed class NameResolver(string folder)
         Sweep();
         var temporary = Path.Combine(folder, $".{appId}.{Environment.ProcessId}");
         File.WriteAllText(temporary, Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
-        File.Move(temporary, FileOf(appId, grpcPort), overwrite: true);
+        File.Move(temporary, GetFile(appId, grpcPort), overwrite: true);
     }
 
     /// <summary>Removes files of killed processes that are older than an hour: a restarting sidecar may be about to replace a newer one.</summary>
@@ -26,14 +26,14 @@ internal sealed class NameResolver(string folder)
         var old = TimeProvider.System.GetUtcNow().UtcDateTime.AddHours(-1);
         foreach (var file in Directory.EnumerateFiles(folder))
         {
-            if (File.GetLastWriteTimeUtc(file) < old && ProcessOf(file) is { } process && !IsRunning(process)) File.Delete(file);
+            if (File.GetLastWriteTimeUtc(file) < old && GetProcess(file) is { } process && !IsRunning(process)) File.Delete(file);
         }
     }
 
     public void Forget(string appId, int grpcPort)
     {
-        var file = FileOf(appId, grpcPort);
-        if (ProcessOf(file) == Environment.ProcessId) File.Delete(file);
+        var file = GetFile(appId, grpcPort);
+        if (GetProcess(file) == Environment.ProcessId) File.Delete(file);
     }
 
     /// <summary>Null if no sidecar of the app id is found.</summary>
@@ -44,7 +44,7 @@ internal sealed class NameResolver(string folder)
         string[] ports =
         [
             .. from file in Directory.EnumerateFiles(folder)
-               where Path.GetFileName(file).StartsWith(prefix, StringComparison.Ordinal) && ProcessOf(file) is { } process && IsRunning(process)
+               where Path.GetFileName(file).StartsWith(prefix, StringComparison.Ordinal) && GetProcess(file) is { } process && IsRunning(process)
                select Path.GetFileName(file)[prefix.Length..] into port
                orderby port
                select port,
@@ -53,7 +53,7 @@ internal sealed class NameResolver(string folder)
     }
 
     /// <summary>Null: the file is gone or incomplete.</summary>
-    private static int? ProcessOf(string file)
+    private static int? GetProcess(string file)
     {
         try
         {
@@ -78,5 +78,5 @@ internal sealed class NameResolver(string folder)
         }
     }
 
-    private string FileOf(string appId, int grpcPort) => Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"{appId}@{grpcPort}"));
+    private string GetFile(string appId, int grpcPort) => Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"{appId}@{grpcPort}"));
 }

@@ -13,7 +13,7 @@ internal static class RedisConnection
 
     private static readonly HashSet<string> Unused = ["SUBSCRIBE"];
 
-    public static string AddressOf(Component component) => component.Value("redisHost") is { Length: > 0 } host ? host
+    public static string GetAddress(Component component) => component.Value("redisHost") is { Length: > 0 } host ? host
         : throw component.Source.Error($"redisHost of {component.Name} is missing");
 
     /// <summary>A pipelined connection for commands that do not block. Throws <see cref="RedisConnectionException"/> if Redis is not reachable.</summary>
@@ -27,7 +27,7 @@ internal static class RedisConnection
     private static async Task<IConnectionMultiplexer> OpenAsync(Component component, TimeSpan timeout) =>
         await ConnectionMultiplexer.ConnectAsync(new ConfigurationOptions
         {
-            EndPoints = { AddressOf(component) },
+            EndPoints = { GetAddress(component) },
             User = component.Value("redisUsername") is { Length: > 0 } user ? user : null,
             Password = component.Value("redisPassword"),
             DefaultDatabase = component.Integer("redisDB", 0),

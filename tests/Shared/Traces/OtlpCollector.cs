@@ -24,7 +24,7 @@ internal sealed class OtlpCollector : IAsyncDisposable
     private OtlpCollector(WebApplication app, Collector spans) => (this.app, this.spans) = (app, spans);
 
     /// <summary>The value for OTEL_EXPORTER_OTLP_ENDPOINT. The protocol is grpc or http/protobuf, as in OTEL_EXPORTER_OTLP_PROTOCOL.</summary>
-    public string EndpointOf(string protocol) => app.Urls.ElementAt(protocol == "grpc" ? 0 : 1);
+    public string GetEndpoint(string protocol) => app.Urls.ElementAt(protocol == "grpc" ? 0 : 1);
 
     /// <summary>The latest sum of the data points of each metric, by service and name; 0 for a metric that is not a sum.</summary>
     public ConcurrentDictionary<(string Service, string Name), double> Metrics { get; } = [];
@@ -108,7 +108,7 @@ internal sealed class OtlpCollector : IAsyncDisposable
     {
         foreach (var resource in request.ResourceSpans)
         {
-            foreach (var attribute in resource.Resource.Attributes) Resources[(attribute.Key, TextOf(attribute.Value))] = true;
+            foreach (var attribute in resource.Resource.Attributes) Resources[(attribute.Key, GetText(attribute.Value))] = true;
         }
         spans.Take(request.ResourceSpans.SelectMany(
             resource => resource.ScopeSpans.SelectMany(scope => scope.Spans.Select(span => Read(span, scope.Scope.Name, ServiceOf(resource.Resource))))));
@@ -129,16 +129,16 @@ internal sealed class OtlpCollector : IAsyncDisposable
         Hex(span.TraceId)!, Hex(span.ParentSpanId), Hex(span.SpanId)!, span.Name,
         span.Kind is SpanData.Types.Kind.Internal ? null : span.Kind.ToString().ToUpperInvariant(),
         service, null,
-        new Dictionary<string, string>(span.Attributes.Select(attribute => KeyValuePair.Create(attribute.Key, TextOf(attribute.Value))))
+        new Dictionary<string, string>(span.Attributes.Select(attribute => KeyValuePair.Create(attribute.Key, GetText(attribute.Value))))
         {
             ["otel.scope.name"] = scope,
         });
 
-    private static string ServiceOf(Resource resource) => TextOf(resource.Attributes.Single(attribute => attribute.Key == "service.name").Value);
+    private static string ServiceOf(Resource resource) => GetText(resource.Attributes.Single(attribute => attribute.Key == "service.name").Value);
 
     private static string? Hex(ByteString id) => id.IsEmpty ? null : Convert.ToHexStringLower(id.Span);
 
-    private static string TextOf(AnyValue value) => value.ValueCase switch
+    private static string GetText(AnyValue value) => value.ValueCase switch
     {
         AnyValue.ValueOneofCase.BoolValue => value.BoolValue ? "true" : "false",
         AnyValue.ValueOneofCase.IntValue => value.IntValue.ToString(CultureInfo.InvariantCulture),

@@ -19,15 +19,15 @@ internal static class Kustomize
 
     /// <summary>The files that it is built from, by their paths from the root.</summary>
     /// <inheritdoc cref="Build"/>
-    public static IEnumerable<string> FilesOf(string folder, params string[] components)
+    public static IEnumerable<string> GetFiles(string folder, params string[] components)
     {
         var kustomization = ReadFile(folder, components);
         return
         [
-            Repository.NameOf($"{folder}/kustomization.yaml"),
-            .. (kustomization.Patches ?? []).Select(patch => Repository.NameOf($"{folder}/{patch.Path}")),
+            Repository.GetName($"{folder}/kustomization.yaml"),
+            .. (kustomization.Patches ?? []).Select(patch => Repository.GetName($"{folder}/{patch.Path}")),
             .. (kustomization.Resources ?? []).Concat(kustomization.Components ?? []).Select(part => $"{folder}/{part}")
-                .SelectMany(path => Directory.Exists(Repository.PathOf(path)) ? FilesOf(path) : [Repository.NameOf(path)]),
+                .SelectMany(path => Directory.Exists(Repository.PathOf(path)) ? GetFiles(path) : [Repository.GetName(path)]),
         ];
     }
 

@@ -30,7 +30,7 @@ internal sealed class Overlay
     public static TheoryData<string> Names => [.. All.Keys];
 
     /// <summary>The files that any of them is built from, by their paths from the root.</summary>
-    public static IReadOnlySet<string> Files => Sources.Values.SelectMany(source => Kustomize.FilesOf(source.Folder, source.Components)).ToHashSet();
+    public static IReadOnlySet<string> Files => Sources.Values.SelectMany(source => Kustomize.GetFiles(source.Folder, source.Components)).ToHashSet();
 
     public IReadOnlyList<JsonObject> Nodes { get; }
 

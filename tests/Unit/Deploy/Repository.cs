@@ -10,11 +10,11 @@ internal static class Repository
     public static string PathOf(string path) => Path.Combine(Root, path);
 
     /// <summary>The path from the root, without any '..'.</summary>
-    public static string NameOf(string path) => Path.GetRelativePath(Root, PathOf(path));
+    public static string GetName(string path) => Path.GetRelativePath(Root, PathOf(path));
 
     /// <summary>The files below a folder, by their paths from the root.</summary>
     public static IEnumerable<string> FilesBelow(string folder) =>
-        Directory.EnumerateFiles(PathOf(folder), "*", SearchOption.AllDirectories).Select(NameOf);
+        Directory.EnumerateFiles(PathOf(folder), "*", SearchOption.AllDirectories).Select(GetName);
 
     public static string Read(string path) => File.ReadAllText(PathOf(path));
 

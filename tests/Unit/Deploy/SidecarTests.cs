@@ -22,7 +22,7 @@ public sealed class SidecarTests
         Assert.Equal(["pubsub", "statestore"], applied.Of<Component>().Select(component => component.Metadata.Name).Order());
         foreach (var after in applied.Of<Component>())
         {
-            string[] folders = ["components", .. Directory.EnumerateDirectories(Repository.PathOf("deploy/engines")).Select(Repository.NameOf).Order()];
+            string[] folders = ["components", .. Directory.EnumerateDirectories(Repository.PathOf("deploy/engines")).Select(Repository.GetName).Order()];
             var before = folders.Select(folder => Manifest.Parse<Component>(Yaml.Read($"{folder}/{after.Metadata.Name}.yaml").Single()))
                 .First(one => one.Spec.Type == after.Spec.Type);
             Assert.Equal(before.Spec.Version, after.Spec.Version);

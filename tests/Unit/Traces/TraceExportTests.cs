@@ -71,7 +71,7 @@ public sealed class TraceExportTests : IAsyncLifetime
     {
         await using var host = await StartAsync(
             "otlp", "grpc", "OTEL_METRICS_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_HEADERS=x-of=all",
-            "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf", $"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT={otlp.EndpointOf("http/protobuf")}/v1/traces",
+            "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf", $"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT={otlp.GetEndpoint("http/protobuf")}/v1/traces",
             "OTEL_EXPORTER_OTLP_TRACES_HEADERS=x-of=traces", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION=gzip");
         await host.AskAsync(TracedHost.Path);
         await UntilAsync(2);
@@ -251,6 +251,6 @@ public sealed class TraceExportTests : IAsyncLifetime
     private Task<TracedHost> StartAsync(string exporters, string protocol, params string[] settings) => TracedHost.StartAsync(
     [
         $"OTEL_TRACES_EXPORTER={exporters}", $"OTEL_EXPORTER_ZIPKIN_ENDPOINT={collector.Endpoint}",
-        $"OTEL_EXPORTER_OTLP_ENDPOINT={otlp.EndpointOf(protocol)}", $"OTEL_EXPORTER_OTLP_PROTOCOL={protocol}", .. settings,
+        $"OTEL_EXPORTER_OTLP_ENDPOINT={otlp.GetEndpoint(protocol)}", $"OTEL_EXPORTER_OTLP_PROTOCOL={protocol}", .. settings,
     ]);
 }
