@@ -54,7 +54,7 @@ daprd_path() {
 
 # redis_answers PORT: true when a Redis answers there; waits while it loads its data.
 redis_answers() {
-  while { exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'PING\r\n' >&3 && IFS= read -r -t 5 answer <&3 && exec 3>&-; } 2>/dev/null; do
+  while { exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'PING\r\n' >&3 && IFS= read -r -t 15 answer <&3 && exec 3>&-; } 2>/dev/null; do
     case "$answer" in
       -LOADING*) sleep 0.2 ;;
       # Also one that asks for a password or cannot write: a second one could not listen there.

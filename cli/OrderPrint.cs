@@ -3,7 +3,6 @@ using Shop.V1;
 
 namespace Shop;
 
-/// <summary>Prints orders.</summary>
 internal static class OrderPrint
 {
     private static readonly string[] Compensations = ["order-failed", "stock-released", "payment-refunded", "coupon-restored"];

@@ -3,7 +3,7 @@ using StackExchange.Redis;
 namespace Bench;
 
 /// <summary>Memory that finished orders use in Redis.</summary>
-/// <param name="BytesPerOrder">Order, claims and list entry, mean of a sample. Without the streams, whose length is bounded.</param>
+/// <param name="BytesPerOrder">Order, reservations and list entry, mean of a sample. Without the streams, whose length is bounded.</param>
 /// <param name="StreamMegabytes">All streams.</param>
 internal sealed record RedisSize(double BytesPerOrder, double StreamMegabytes)
 {

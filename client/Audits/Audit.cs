@@ -25,10 +25,10 @@ public static class Audit
             Readable(snapshot),
             StockAddsUp(snapshot),
             MoneyAddsUp(snapshot),
-            Gone(
+            Consumed(
                 snapshot, lateness, "sold is what settled orders took", Stock, "pieces", pieces, snapshot.Before.Products, snapshot.After.Products,
                 product => product.Sold, "product"),
-            Gone(
+            Consumed(
                 snapshot, lateness, "spent is what settled orders cost", Payments, "won", won, snapshot.Before.Accounts, snapshot.After.Accounts,
                 account => account.Spent, "account"),
             CouponsUsed(snapshot),
@@ -74,19 +74,19 @@ public static class Audit
     }
 
     /// <summary>
-    /// The sum over settled orders is at least what was gone before the orders were read, unless orders have expired, and at most what was
-    /// gone after.
+    /// The sum over settled orders is at least what was consumed before the orders were read, unless orders have expired, and at most what was
+    /// consumed after.
     /// </summary>
-    private static Invariant Gone<T>(ShopSnapshot snapshot, Lateness lateness, string name, string service, string unit, ILookup<string, Share> shares,
-        IReadOnlyDictionary<string, T> before, IReadOnlyDictionary<string, T> after, Func<T, long> gone, string what)
+    private static Invariant Consumed<T>(ShopSnapshot snapshot, Lateness lateness, string name, string service, string unit, ILookup<string, Share> shares,
+        IReadOnlyDictionary<string, T> before, IReadOnlyDictionary<string, T> after, Func<T, long> consumed, string what)
     {
         Discrepancy? Find(string id)
         {
-            var least = snapshot.CompleteSince is null && before.TryGetValue(id, out var first) ? gone(first) : 0;
-            var most = after.TryGetValue(id, out var last) ? gone(last) : 0;
+            var least = snapshot.CompleteSince is null && before.TryGetValue(id, out var first) ? consumed(first) : 0;
+            var most = after.TryGetValue(id, out var last) ? consumed(last) : 0;
             var settled = shares[id].Where(share => share.State == ShareState.Settled).ToArray();
             var (sum, subject) = (settled.Sum(share => (decimal)share.Amount), $"{what} {id}");
-            var text = $"{(least == most ? $"{most}" : $"{least} to {most}")} {unit} gone, {sum} by settled orders";
+            var text = $"{(least == most ? $"{most}" : $"{least} to {most}")} {unit} consumed, {sum} by settled orders";
             // The document may be ahead of records that are not settled yet, or may have been read before records that just were.
             var (missing, explain) = sum < least
                 ? (least - sum, shares[id].Where(share => share.IsSettling).Select(share => (share, Cause: GetFinalTime(share.Order))))
@@ -99,9 +99,9 @@ public static class Audit
                     lateness.GetDueTime(fresh.Max(one => one.Cause)));
         }
 
-        var forgotten = snapshot.CompleteSince is { } since ? $"; orders before {since:u} are forgotten, so there may be more gone than orders show" : "";
+        var forgotten = snapshot.CompleteSince is { } since ? $"; orders before {since:u} are forgotten, so there may be more consumed than orders show" : "";
         var taken = shares.SelectMany(of => of).Where(share => share.State == ShareState.Settled).Sum(share => (decimal)share.Amount);
-        return Check(snapshot, name, $"{after.Values.Sum(one => (decimal)gone(one)):N0} {unit} gone, {taken:N0} by settled orders{forgotten}", [service, Orders],
+        return Check(snapshot, name, $"{after.Values.Sum(one => (decimal)consumed(one)):N0} {unit} consumed, {taken:N0} by settled orders{forgotten}", [service, Orders],
             before.Keys.Union(after.Keys).Union(shares.Select(of => of.Key)).Where(id => snapshot.CanRead($"{what} {id}")).Select(Find)
                 .OfType<Discrepancy>());
     }

@@ -26,9 +26,6 @@ public sealed class LoadStats
     /// <summary>Since this was created, until <see cref="Stop"/>.</summary>
     public TimeSpan Elapsed => watch.Elapsed;
 
-    /// <summary>Number of orders begun, including those that were not placed.</summary>
-    public int Begun => begun;
-
     /// <summary>Number of placed orders that had no final status in time.</summary>
     public int NotEnded => notEnded;
 
@@ -41,7 +38,6 @@ public sealed class LoadStats
     /// <summary>All orders were placed, and each that has ended has the intended outcome.</summary>
     public bool IsAsItShouldBe => notPlaced.IsEmpty && notEnded == 0 && unexpected == 0;
 
-    /// <summary>Counts a new order.</summary>
     /// <param name="limit">Maximum number of orders.</param>
     /// <returns>Its number, from 0. Null: the limit is reached.</returns>
     public int? Begin(int limit) => Interlocked.Increment(ref begun) is var number && number <= limit ? number - 1 : null;
@@ -63,6 +59,5 @@ public sealed class LoadStats
         if (reason != intended) Interlocked.Increment(ref unexpected);
     }
 
-    /// <summary>Stops the clock.</summary>
     public void Stop() => watch.Stop();
 }

@@ -69,7 +69,7 @@ internal sealed class AuthOptions
         };
         settings.Must(options.Audience.Length > 0, "Auth:Audience", "must be set with Auth__Mode=jwt: the audience of the tokens, such as shop.");
         settings.Must(options.Authority is null || options.Authority.Scheme == Uri.UriSchemeHttps || options.Authority.IsLoopback, AuthorityKey,
-            "must be https unless it is on this machine, such as https://login.example.com/realms/shop: over http anybody on the way could give out keys.");
+            "must be https unless it is on this machine, such as https://login.example.com/realms/shop: over http an attacker on the network could replace the keys.");
         settings.Must((settings.Text(AuthorityKey) is null) != (options.JwksFile is null), AuthorityKey,
             "or Auth__JwksFile must be set with Auth__Mode=jwt, and not both: where the keys of the issuer are, such as https://login.example.com or keys/jwks.json.");
         settings.Must(options.JwksFile is null || options.Issuer is not null, "Auth:Issuer",

@@ -64,7 +64,7 @@ internal sealed class RequestLimits(SagaOptions options) : IDisposable
         var lease = limiter.AttemptAcquire();
         if (lease.IsAcquired) return lease;
         lease.Dispose();
-        throw new RejectedException(Rejection.Exhausted($"{problem}, as many as this service takes at once", RetryAfter));
+        throw new RejectedException(Rejection.Exhausted($"{problem}, the limit of this instance", RetryAfter));
     }
 }
 

@@ -50,13 +50,13 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
     /// Try: reserves the lines one by one; when one is refused, those before it are released before it answers. Where the document of a line is missing
     /// they are released only when the order fails: the document may be created before the next delivery.
     /// </summary>
-    /// <param name="refuse">Why a line cannot be taken from its document (null: there is no document). Null: it can.</param>
+    /// <param name="reject">Why a line cannot be taken from its document (null: there is no document). Null: it can.</param>
     /// <returns>The one reservation of the order, now or from an earlier delivery: reserved, rejected, settled, or released; <c>WasReserved</c> is false if order-failed came first.</returns>
     /// <exception cref="UnprocessableEventException">
     /// There are no lines, or a line has no valid id, a negative amount, or the id of another, so that they could not be released or settled.
     /// </exception>
     public async Task<Reservation> ReserveAsync(
-        string orderId, ImmutableArray<ReservationLine> lines, Func<T?, ReservationLine, FailureReason?> refuse, CancellationToken ct)
+        string orderId, ImmutableArray<ReservationLine> lines, Func<T?, ReservationLine, FailureReason?> reject, CancellationToken ct)
     {
         if (Reservation.FindProblem(lines) is { } problem) throw new UnprocessableEventException($"Order {orderId} cannot reserve: {problem}.");
         // It must be tracked before it is answered, and costs no time beside the lines.
@@ -64,7 +64,7 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
         var held = lines;
         for (var at = 0; at < lines.Length; at++)
         {
-            var (mark, archived, isMissing) = await ReserveLineAsync(orderId, lines[at], refuse, ct);
+            var (mark, archived, isMissing) = await ReserveLineAsync(orderId, lines[at], reject, ct);
             if (archived is null && mark is { State: MarkState.Reserved or MarkState.Settled })
             {
                 held = held.SetItem(at, new(lines[at].ResourceId, mark.Amount));
@@ -166,7 +166,7 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
 
     /// <returns>IsMissing: the line is refused because there is no document, and so no place for a mark.</returns>
     private async Task<(ReservationMark? Mark, Reservation? Archived, bool IsMissing)> ReserveLineAsync(
-        string orderId, ReservationLine line, Func<T?, ReservationLine, FailureReason?> refuse, CancellationToken ct)
+        string orderId, ReservationLine line, Func<T?, ReservationLine, FailureReason?> reject, CancellationToken ct)
     {
         var (marks, isMissing) = (0, false);
         var (reserved, found) = await UpdateAsync(orderId, line, (shared, archived) =>
@@ -174,7 +174,7 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
             isMissing = shared is null;
             if (archived is not null) return new(null, (null, archived)); // mutant: archive-not-checked
             if (shared?.Holdings.MarkFor(orderId) is { } mark) return new(null, (mark, null)); // mutant: mark-not-checked
-            var reason = refuse(shared, line) ?? (shared!.Holdings.Marks.Count < MarksMax ? null : new("TOO_MANY_OPEN_ORDERS",
+            var reason = reject(shared, line) ?? (shared!.Holdings.Marks.Count < MarksMax ? null : new("TOO_MANY_OPEN_ORDERS",
                 $"'{line.ResourceId}' is in {MarksMax:N0} open orders, the most that it can be in at once."));
             if (shared is null) return new(null, (new(MarkState.Rejected, 0, reason), null));
             var next = reason is null ? shared.Holdings.Reserve(orderId, line.Amount) : shared.Holdings.Reject(orderId, reason);
@@ -259,7 +259,7 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
     /// <exception cref="UnprocessableEventException">The line is not settled, and the order is not archived as settled either.</exception>
     private async Task<Reservation> MustBeArchivedAsync(string orderId, ReservationLine line, ReservationMark? mark, CancellationToken ct) =>
         mark is null && await FindArchivedAsync(orderId, ct) is { } archived ? MustBeSettled(archived) : throw new UnprocessableEventException(
-            $"Order {orderId} is said to be confirmed, but its reservation of '{line.ResourceId}' is {mark?.State.ToString() ?? "absent"}.");
+            $"order-confirmed names order {orderId}, but its reservation of '{line.ResourceId}' is {mark?.State.ToString() ?? "absent"}.");
 
     /// <returns>Null: the order has no mark.</returns>
     private Task<ReservationMark?> SettleLineAsync(string orderId, ReservationLine line, CancellationToken ct)
@@ -323,8 +323,8 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
         openOrders.AddAsync(orderId, new OpenReservation(orderId, lines, clock.GetUtcNow(), SagaTracing.TraceId).ToDetail(), ct);
 
     private static Reservation MustBeSettled(Reservation archived) => archived.Status == ReservationStatus.Settled ? archived
-        : throw new UnprocessableEventException($"Order {archived.OrderId} is said to be confirmed, but its reservation is {archived.Status}.");
+        : throw new UnprocessableEventException($"order-confirmed names order {archived.OrderId}, but its reservation is {archived.Status}.");
 
     private static UnprocessableEventException SaysFailed(string orderId) =>
-        new($"Order {orderId} is said to have failed, but its reservation is Settled.");
+        new($"order-failed names order {orderId}, but its reservation is Settled.");
 }

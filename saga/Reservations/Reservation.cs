@@ -51,7 +51,7 @@ public sealed record Reservation(
     /// <param name="reference">The participant's own id of what it holds.</param>
     public ReserveResponse ToResponse(string reference) => WasReserved
         ? new() { Reference = reference }
-        : new() { Refusal = new() { Reason = Failure.Reason, Detail = Failure.Detail } };
+        : new() { Rejection = new() { Reason = Failure.Reason, Detail = Failure.Detail } };
 
     /// <summary>True: a line is of this shared document.</summary>
     internal bool Covers(string resourceId) => Lines.Any(line => line.ResourceId == resourceId);

@@ -26,8 +26,8 @@ internal sealed class StepHandlers<T>(
         var lines = decisions.ToLines(order);
         if (lines.IsEmpty) return new();
         await CreateAsync(lines, ct);
-        var answer = (await participant.ReserveAsync(order.OrderId, lines, decisions.Refuse, ct)).ToResponse($"{appId.Name}-{order.OrderId}");
-        if (answer.Refusal is { } why) SagaLog.StepRefused(log, order.OrderId, why.Reason, why.Detail);
+        var answer = (await participant.ReserveAsync(order.OrderId, lines, decisions.Reject, ct)).ToResponse($"{appId.Name}-{order.OrderId}");
+        if (answer.Rejection is { } why) SagaLog.StepRejected(log, order.OrderId, why.Reason, why.Detail);
         else SagaLog.StepReserved(log, order.OrderId, answer.Reference);
         return answer;
     }
@@ -53,7 +53,7 @@ internal sealed class StepHandlers<T>(
     {
         if (!TakesPart(order.Steps)) return;
         var answer = await TryAsync(order, ct);
-        await PublishAsync(order.OrderId, answer.Refusal is { } why
+        await PublishAsync(order.OrderId, answer.Rejection is { } why
             ? new StepFailedEvent { OrderId = order.OrderId, Step = appId.Name, Reason = why.Reason, Detail = why.Detail }
             : new StepSucceededEvent { OrderId = order.OrderId, Step = appId.Name, Reference = answer.Reference }, ct);
     }
@@ -99,20 +99,20 @@ internal sealed class StepHandlers<T>(
 
     private Task PublishAsync(string orderId, IMessage answer, CancellationToken ct) => sidecar.PublishAsync(new(orderId, answer), ct);
 
-    private static OrderCreatedEvent Facts(OrderConfirmedEvent order) => WithCoupon(new()
-    {
-        OrderId = order.OrderId, UserId = order.UserId, Items = { order.Items }, TotalAmount = order.TotalAmount, DiscountAmount = order.DiscountAmount,
-        FinalAmount = order.FinalAmount,
-    }, order.HasUserCouponId ? order.UserCouponId : null);
+    private static OrderCreatedEvent Facts(OrderConfirmedEvent order) =>
+        Facts(order.OrderId, order.UserId, order.Items, order.TotalAmount, order.DiscountAmount, order.FinalAmount, order.HasUserCouponId ? order.UserCouponId : null);
 
-    private static OrderCreatedEvent Facts(OrderFailedEvent order) => WithCoupon(new()
-    {
-        OrderId = order.OrderId, UserId = order.UserId, Items = { order.Items }, TotalAmount = order.TotalAmount, DiscountAmount = order.DiscountAmount,
-        FinalAmount = order.FinalAmount,
-    }, order.HasUserCouponId ? order.UserCouponId : null);
+    private static OrderCreatedEvent Facts(OrderFailedEvent order) =>
+        Facts(order.OrderId, order.UserId, order.Items, order.TotalAmount, order.DiscountAmount, order.FinalAmount, order.HasUserCouponId ? order.UserCouponId : null);
 
-    private static OrderCreatedEvent WithCoupon(OrderCreatedEvent facts, string? coupon)
+    /// <summary>What order-created had, and the other two events repeat.</summary>
+    private static OrderCreatedEvent Facts(
+        string orderId, string userId, IEnumerable<OrderLine> items, long total, long discount, long final, string? coupon)
     {
+        var facts = new OrderCreatedEvent
+        {
+            OrderId = orderId, UserId = userId, Items = { items }, TotalAmount = total, DiscountAmount = discount, FinalAmount = final,
+        };
         if (coupon is not null) facts.UserCouponId = coupon;
         return facts;
     }

@@ -126,8 +126,8 @@ internal static partial class SagaLog
     [LoggerMessage(24, LogLevel.Information, "Reserved for order {OrderId}: {Reference}.", EventName = "StepReserved")]
     public static partial void StepReserved(ILogger log, string orderId, string reference);
 
-    [LoggerMessage(25, LogLevel.Information, "Refused order {OrderId}: {Reason}: {Detail}", EventName = "StepRefused")]
-    public static partial void StepRefused(ILogger log, string orderId, string reason, string detail);
+    [LoggerMessage(25, LogLevel.Information, "Rejected order {OrderId}: {Reason}: {Detail}", EventName = "StepRejected")]
+    public static partial void StepRejected(ILogger log, string orderId, string reason, string detail);
 
     [LoggerMessage(26, LogLevel.Information, "Released what was held for order {OrderId}, which failed: {Reason} (something was held: {Undone}).",
         EventName = "StepReleased")]

@@ -15,7 +15,7 @@ internal static class PointsDecisions
     public static ImmutableArray<ReservationLine> ToLines(OrderCreatedEvent order) =>
         order.FinalAmount >= 100 ? [new(order.UserId, order.FinalAmount / 100)] : [];
 
-    public static FailureReason? Refuse(Member? member, ReservationLine line) => member is { Holdings.Available: var left } && left < line.Amount
+    public static FailureReason? Reject(Member? member, ReservationLine line) => member is { Holdings.Available: var left } && left < line.Amount
         ? new("TOO_MANY_POINTS", $"User '{line.ResourceId}' may earn {left:N0} more points, and the order has {line.Amount:N0}.")
         : null;
 

@@ -71,7 +71,7 @@ internal sealed class ConsoleEvents(
 
     /// <summary>
     /// Streams "order" (the order explained: at once, at every change, and at least twice a second) until nothing more will happen, then
-    /// "settled". Ends without that when Orders does not answer; the page reconnects.
+    /// "closed". Ends without that when Orders does not answer; the page reconnects.
     /// </summary>
     /// <param name="explained">The order as it is now.</param>
     public async IAsyncEnumerable<SseItem<string>> StreamOrder(ExplainOrderResponse explained, [EnumeratorCancellation] CancellationToken aborted)
@@ -85,7 +85,7 @@ internal sealed class ConsoleEvents(
             yield return Item(Json.Format(now), "order");
             if (now.Order.IsClosed)
             {
-                yield return Item("{}", "settled");
+                yield return Item("{}", "closed");
                 yield break;
             }
 

@@ -10,7 +10,7 @@ internal static class CouponDecisions
     public static ImmutableArray<ReservationLine> ToLines(string userCouponId) => [new(userCouponId, 1)];
 
     /// <param name="now">A coupon is valid up to and including its last moment.</param>
-    public static FailureReason? Refuse(Coupon? coupon, ReservationLine line, string userId, DateTimeOffset now) => coupon switch
+    public static FailureReason? Reject(Coupon? coupon, ReservationLine line, string userId, DateTimeOffset now) => coupon switch
     {
         null => new("COUPON_NOT_FOUND", $"There is no coupon '{line.ResourceId}'."),
         _ when coupon.UserId != userId => new("COUPON_OF_ANOTHER_USER", $"Coupon '{line.ResourceId}' was not issued to user '{userId}'."),

@@ -21,7 +21,7 @@ internal sealed class CouponHandlers(Participant<Coupon> participant, ISidecar s
     {
         CouponLog.Using(log, order.UserCouponId, order.OrderId);
         var reservation = await participant.ReserveAsync(order.OrderId, CouponDecisions.ToLines(order.UserCouponId),
-            (coupon, line) => CouponDecisions.Refuse(coupon, line, order.UserId, clock.GetUtcNow()), ct);
+            (coupon, line) => CouponDecisions.Reject(coupon, line, order.UserId, clock.GetUtcNow()), ct);
         if (reservation.WasReserved) CouponLog.Used(log, order.UserCouponId, order.OrderId);
         else CouponLog.NotUsed(log, order.UserCouponId, order.OrderId, reservation.Failure.Detail);
         return reservation;

@@ -4,7 +4,6 @@ using Wire = Shop.V1;
 
 namespace Coupons;
 
-/// <summary>The gRPC API of Coupons.</summary>
 internal sealed class CouponService(ISidecar sidecar, DocumentStore documents, IdempotentCommands commands, IdIndex index, DocumentList list)
     : Wire.CouponService.CouponServiceBase
 {

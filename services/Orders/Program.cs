@@ -12,7 +12,7 @@ return await SagaHost.RunToExitAsync(() =>
     // The answers have numbers as numbers, and are described so.
     builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict);
 
-    builder.Services.AddSingleton(SagaSteps.Read(new(builder.Configuration)));
+    builder.Services.AddSingleton(SagaStepsSetting.Read(new(builder.Configuration)));
     builder.Services.AddSingleton(services => SagaTimeouts.Of(services.GetRequiredService<SagaOptions>()));
     builder.Services.AddSingleton<OrderHistory>();
     builder.Services.AddSingleton<OrderListing>();

@@ -11,7 +11,7 @@ internal static class PaymentDecisions
 
     public static ImmutableArray<ReservationLine> ToLines(string userId, long finalAmount) => [new(userId, finalAmount)];
 
-    public static FailureReason? Refuse(Account? account, ReservationLine line) => account switch
+    public static FailureReason? Reject(Account? account, ReservationLine line) => account switch
     {
         null => new("ACCOUNT_NOT_FOUND", $"User '{line.ResourceId}' has no account."),
         { Holdings.Available: var balance } when balance < line.Amount =>

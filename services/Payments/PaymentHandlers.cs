@@ -20,7 +20,7 @@ internal sealed class PaymentHandlers(Participant<Account> participant, ISidecar
     {
         PaymentLog.Charging(log, order.FinalAmount, order.OrderId);
         var reservation = await participant.ReserveAsync(
-            order.OrderId, PaymentDecisions.ToLines(order.UserId, order.FinalAmount), PaymentDecisions.Refuse, ct);
+            order.OrderId, PaymentDecisions.ToLines(order.UserId, order.FinalAmount), PaymentDecisions.Reject, ct);
         if (reservation.WasReserved)
         {
             PaymentLog.BalanceTaken(log, order.FinalAmount, order.UserId, order.OrderId);

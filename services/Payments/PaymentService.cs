@@ -4,7 +4,6 @@ using Wire = Shop.V1;
 
 namespace Payments;
 
-/// <summary>The gRPC API of Payments.</summary>
 internal sealed class PaymentService(
     ISidecar sidecar, DocumentStore documents, IdempotentCommands commands, IdIndex index, DocumentList list, Participant<Account> participant)
     : Wire.PaymentService.PaymentServiceBase

@@ -13,7 +13,7 @@ internal static class StockDecisions
     public static ImmutableArray<ReservationLine> ToLines(IEnumerable<OrderLine> items) =>
         [.. items.OrderBy(item => item.ProductId, StringComparer.Ordinal).Select(item => new ReservationLine(item.ProductId, item.Quantity))];
 
-    public static FailureReason? Refuse(Product? product, ReservationLine line) => product switch
+    public static FailureReason? Reject(Product? product, ReservationLine line) => product switch
     {
         null => new("PRODUCT_NOT_FOUND", $"There is no product '{line.ResourceId}'."),
         { Holdings.Available: var available } when available < line.Amount =>

@@ -19,7 +19,7 @@ internal sealed class StockHandlers(Participant<Product> participant, ISidecar s
     private async Task<Reservation> ReserveLinesAsync(OrderCreatedEvent order, CancellationToken ct)
     {
         StockLog.Reserving(log, order.OrderId, order.Items.Count);
-        var reservation = await participant.ReserveAsync(order.OrderId, StockDecisions.ToLines(order.Items), StockDecisions.Refuse, ct);
+        var reservation = await participant.ReserveAsync(order.OrderId, StockDecisions.ToLines(order.Items), StockDecisions.Reject, ct);
         if (reservation.WasReserved)
         {
             foreach (var line in reservation.Lines) StockLog.Held(log, line.Amount, line.ResourceId, order.OrderId);

@@ -5,7 +5,6 @@ using Wire = Shop.V1;
 
 namespace Stock;
 
-/// <summary>The gRPC API of Stock.</summary>
 internal sealed class StockService(
     ISidecar sidecar, DocumentStore documents, IdempotentCommands commands, IdIndex index, DocumentList list, Participant<Product> participant)
     : Wire.StockService.StockServiceBase

@@ -15,6 +15,6 @@ internal static class TicketsDecisions
 
     /// <summary>Why the order cannot have it, which fails the order. Null: it can.</summary>
     /// <param name="pool">Null: there is none yet.</param>
-    public static FailureReason? Refuse(TicketsPool? pool, ReservationLine line) =>
+    public static FailureReason? Reject(TicketsPool? pool, ReservationLine line) =>
         pool is null || pool.Holdings.Available < line.Amount ? new("NONE_LEFT", "There is no ticket-noun left.") : null;
 }

@@ -76,7 +76,7 @@ public abstract class InvocationTests(Sidecar caller, Sidecar callee, TestApp ap
     {
         // The first call of a connection can take longer than the deadline, and would not arrive.
         await Echo.SayAsync(new EchoMessage(), ToCallee);
-        var failure = await Failure.OfAsync(Echo.HangAsync(new EchoMessage(), ToCallee, deadline: DateTime.UtcNow.AddSeconds(1)));
+        var failure = await Failure.OfAsync(Echo.HangAsync(new EchoMessage(), ToCallee, deadline: DateTime.UtcNow.AddSeconds(4)));
         Assert.Equal(StatusCode.DeadlineExceeded, failure.StatusCode);
         await app.Cancelled.Task.WaitAsync(TimeSpan.FromSeconds(30));
     }

@@ -22,7 +22,7 @@ public sealed class RedeliveryIntervalTests : OnOwnRedis
         for (var i = 0; i < 2; i++)
         {
             await app.NextAsync();
-            Assert.True(since.Elapsed > TimeSpan.FromSeconds(10), $"{since.Elapsed}");
+            Assert.True(since.Elapsed > TimeSpan.FromSeconds(3), $"{since.Elapsed}");
         }
     }
 }

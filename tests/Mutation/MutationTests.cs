@@ -72,7 +72,7 @@ public sealed class MutationTests(ITestOutputHelper output)
     [Fact]
     public void Every_mark_in_the_product_has_a_mutant() => Assert.Equal(
         Mutants.Select(mutant => (string)mutant[0]).Order(StringComparer.Ordinal),
-        Sources.SelectMany(File.ReadLines).Select(MarkOf).OfType<string>().Distinct().Order(StringComparer.Ordinal));
+        Sources.SelectMany(File.ReadLines).Select(GetMutantName).OfType<string>().Distinct().Order(StringComparer.Ordinal));
 
     [Fact]
     public void The_unmutated_product_survives() => Assert.Null(Mutant.Search(null, "", 500));
@@ -81,9 +81,9 @@ public sealed class MutationTests(ITestOutputHelper output)
     [Theory, MemberData(nameof(Mutants))]
     public void A_mutant_is_found(string mark, string bug, string[] lines, int seeds)
     {
-        var file = Assert.Single(Sources, source => File.ReadLines(source).Any(line => MarkOf(line) == mark));
+        var file = Assert.Single(Sources, source => File.ReadLines(source).Any(line => GetMutantName(line) == mark));
         var text = File.ReadAllLines(file);
-        var marked = Enumerable.Range(0, text.Length).Where(at => MarkOf(text[at]) == mark).ToArray();
+        var marked = Enumerable.Range(0, text.Length).Where(at => GetMutantName(text[at]) == mark).ToArray();
         Assert.Equal(lines.Length, marked.Length);
         var original = marked.Select(at => text[at][..text[at].IndexOf(Mark, StringComparison.Ordinal)]).ToArray();
         for (var at = 0; at < marked.Length; at++) text[marked[at]] = lines[at].Replace("{line}", original[at]).Replace("{other}", original[^(at + 1)]);
@@ -93,5 +93,5 @@ public sealed class MutationTests(ITestOutputHelper output)
     }
 
     /// <summary>Null: the line has no mark.</summary>
-    private static string? MarkOf(string line) => line.IndexOf(Mark, StringComparison.Ordinal) is var at and >= 0 ? line[(at + Mark.Length)..] : null;
+    private static string? GetMutantName(string line) => line.IndexOf(Mark, StringComparison.Ordinal) is var at and >= 0 ? line[(at + Mark.Length)..] : null;
 }

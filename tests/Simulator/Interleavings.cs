@@ -30,10 +30,10 @@ internal static class Interleavings
         new("release | reserve", 0, null, Release, async stock => { await Reserve(stock); await Release(stock); }),
         new("release | release", 0, Reserve, Release, Release),
         new("settle | settle", Quantity, Reserve, Settle, Settle),
-        new("reserved by who releases | release", 0, Reserve, Release, Release, BySleeper: true),
-        new("reserved by who settles | settle", Quantity, Reserve, Settle, Settle, BySleeper: true),
-        new("reserved by who reserves again | release", 0, Reserve, Reserve, Release, BySleeper: true),
-        new("reserved by who reserves again | settle", Quantity, Reserve, Reserve, Settle, BySleeper: true),
+        new("reserve, release | release", 0, Reserve, Release, Release, BySleeper: true),
+        new("reserve, settle | settle", Quantity, Reserve, Settle, Settle, BySleeper: true),
+        new("reserve, reserve | release", 0, Reserve, Reserve, Release, BySleeper: true),
+        new("reserve, reserve | settle", Quantity, Reserve, Reserve, Settle, BySleeper: true),
         new("release | product created, reserve", 0, null, Release, Reserve, CreatedMeanwhile: true),
         new("reserve | product created, reserve", -1, null, Reserve, Reserve, CreatedMeanwhile: true),
         new("reserve | product created, release", 0, null, Reserve, Release, CreatedMeanwhile: true),
@@ -146,7 +146,7 @@ internal static class Interleavings
         return true;
     };
 
-    private static Task Reserve(Participant<Product> stock) => stock.ReserveAsync("o", Lines, StockDecisions.Refuse, default);
+    private static Task Reserve(Participant<Product> stock) => stock.ReserveAsync("o", Lines, StockDecisions.Reject, default);
 
     private static Task Release(Participant<Product> stock) => stock.ReleaseAsync("o", Lines, default);
 

@@ -119,7 +119,7 @@ internal static class Audit
         }
         foreach (var order in orders)
         {
-            if (!order.IsClosed) yield return $"Order {order.Id} is {order.Status} and not settled.";
+            if (!order.IsClosed) yield return $"Order {order.Id} is {order.Status} and not closed.";
             var ends = order.Timeline.Count(entry => entry.Event is "order-confirmed" or "order-failed");
             if (ends != 1) yield return $"Order {order.Id} ended {ends} times.";
         }
@@ -181,10 +181,10 @@ internal static class Audit
     public static bool IsArchived(SimulatedStore store, Order order) => order.Steps.Select(step => step.Name).All(app =>
         app == "coupons" && order.UserCouponId is null || store.Read($"{app}||{Reservation.KeyOf(order.Id)}").Value is Reservation);
 
-    private static IEnumerable<string> Check(string what, Holdings holdings, long total, long gone)
+    private static IEnumerable<string> Check(string what, Holdings holdings, long total, long consumed)
     {
         if (holdings.Total != total) yield return $"Of {what} there were {total}, and there are {holdings.Total}: {holdings}";
         if (holdings.Held != 0) yield return $"Of {what} {holdings.Held} are still held.";
-        if (holdings.Consumed != gone) yield return $"Of {what} {holdings.Consumed} are gone, but confirmed orders took {gone}.";
+        if (holdings.Consumed != consumed) yield return $"Of {what} {holdings.Consumed} are consumed, but confirmed orders took {consumed}.";
     }
 }

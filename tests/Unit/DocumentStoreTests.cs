@@ -79,7 +79,7 @@ public sealed class DocumentStoreTests
         var openOrders = new OpenOrderLog(sidecar, world.Clock, () => "i", NullLogger<OpenOrderLog>.Instance);
         var participant = new Participant<Product>(New(sidecar), sidecar, Product.KeyOf, openOrders, world.Clock);
         store.TryWrite($"app||{Product.KeyOf("p")}", new Product("p", "", 1, Holdings.Of(60), []), "");
-        var reservations = Concurrently(100, at => participant.ReserveAsync($"o{at}", [new("p", 1)], StockDecisions.Refuse, default));
+        var reservations = Concurrently(100, at => participant.ReserveAsync($"o{at}", [new("p", 1)], StockDecisions.Reject, default));
         Assert.Equal(60, reservations.Count(reservation => reservation.Status == ReservationStatus.Reserved));
         Assert.Equal(40, reservations.Count(reservation => reservation.Status == ReservationStatus.Rejected));
         var (value, version) = store.Read($"app||{Product.KeyOf("p")}");

@@ -93,7 +93,7 @@ public sealed class ForgedLinesTests
 
     private Level Of(string product) => Level.From(((Product)store.Read($"stock||{Product.KeyOf(product)}").Value!).Holdings);
 
-    private Reservation Reserve(ImmutableArray<ReservationLine> lines) => world.Run(() => participant.ReserveAsync(OrderId, lines, StockDecisions.Refuse, default));
+    private Reservation Reserve(ImmutableArray<ReservationLine> lines) => world.Run(() => participant.ReserveAsync(OrderId, lines, StockDecisions.Reject, default));
 
     private void Release(ImmutableArray<ReservationLine> lines) => world.Run(() => participant.ReleaseAsync(OrderId, lines, default));
 

@@ -38,7 +38,7 @@ public sealed class JoiningParticipantTests
     }
 
     [Theory, InlineData(true), InlineData(false)]
-    public void It_takes_part_in_an_order_that_names_it_and_in_one_that_names_nobody(bool named)
+    public void It_takes_part_in_an_order_that_names_it_and_in_one_that_names_no_step(bool named)
     {
         var steps = named ? Four : [];
         Handle("order-created", Created(steps));
@@ -49,7 +49,7 @@ public sealed class JoiningParticipantTests
     }
 
     [Theory, InlineData(true), InlineData(false)]
-    public void It_settles_what_it_holds_of_an_order_that_names_it_or_nobody(bool named)
+    public void It_settles_what_it_holds_of_an_order_that_names_it_or_no_step(bool named)
     {
         var steps = named ? Four : [];
         Handle("order-created", Created(steps));

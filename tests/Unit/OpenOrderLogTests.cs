@@ -342,12 +342,12 @@ public sealed class OpenOrderLogTests
         over.Add("a");
         Sweep(heirs[0]);
         left.Clear();
-        foreach (var _ in (int[])[1, 2]) Sweep(heirs[1]);
+        for (var times = 0; times < 2; times++) Sweep(heirs[1]);
         Assert.Equal(["a"], left);
         over.Add("b");
         Sweep(heirs[0]);
         left.Clear();
-        foreach (var _ in (int[])[1, 2]) Sweep(heirs[1]);
+        for (var times = 0; times < 2; times++) Sweep(heirs[1]);
         Assert.Equal(["b"], left);
     }
 

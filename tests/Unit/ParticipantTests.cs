@@ -147,7 +147,7 @@ public sealed class ParticipantTests
         Put("p", 1_000);
         for (var at = 0; at < 300; at++)
         {
-            Run(() => NewParticipant().ReserveAsync($"o{at}", Lines(("p", 1)), StockDecisions.Refuse, default));
+            Run(() => NewParticipant().ReserveAsync($"o{at}", Lines(("p", 1)), StockDecisions.Reject, default));
             Run(() => NewParticipant().SettleAsync($"o{at}", Lines(("p", 1)), default));
         }
         Assert.InRange(Read("p").Marks.Count, 1, 257);
@@ -239,7 +239,7 @@ public sealed class ParticipantTests
     }
 
     private Reservation Reserve(string order, params (string Product, long Quantity)[] lines) =>
-        Run(() => Stock.ReserveAsync(order, Lines(lines), StockDecisions.Refuse, default));
+        Run(() => Stock.ReserveAsync(order, Lines(lines), StockDecisions.Reject, default));
 
     private Reservation Release(string order, params (string Product, long Quantity)[] lines) => Run(() => Stock.ReleaseAsync(order, Lines(lines), default));
 

@@ -89,7 +89,7 @@ public sealed class SettingReaderTests
     [InlineData("order"), InlineData("payment"), InlineData("stock,stock-reservation"), InlineData("coupon-usage")]
     public void Steps_that_are_no_participants_are_refused(string text)
     {
-        var problem = Assert.Single(Assert.Throws<OptionsValidationException>(() => SagaSteps.Read(new(Configure(("Saga:Steps", text))))).Failures);
+        var problem = Assert.Single(Assert.Throws<OptionsValidationException>(() => SagaStepsSetting.Read(new(Configure(("Saga:Steps", text))))).Failures);
         Assert.Equal("Saga__Steps must be 1 to 20 app ids of participants with commas between them, each once and 1 to 32 characters of a-z 0-9 -, and none "
             + $"of them stock-reservation or payment or coupon-usage or order or step, such as stock,payments,coupons, not '{text}'.", problem);
     }

@@ -164,7 +164,7 @@ public sealed class SweepIsolationTests
         var order = GetId(1);
         Hold(order, OrderOutcome.Unknown);
         Sweep(TimeSpan.FromDays(days));
-        Assert.Equal(isReleased ? (60, 0, 0) : (59, 1, 0), (Pieces.Available, Pieces.Held, Pieces.Consumed));
+        Assert.Equal(isReleased ? new Level(Available: 60) : new Level(Available: 59, Held: 1), Pieces);
         Assert.Equal(isReleased ? [] : [order], Letters.Select(letter => letter.OrderId));
         if (!isReleased) Assert.Contains("Orders no longer knows", Letters[0].Problem);
     }
@@ -239,7 +239,7 @@ public sealed class SweepIsolationTests
         var made = isLogged ? participant : new Participant<Product>(
             new(Sidecar(store), new(world.Clock, world.Chance)), Sidecar(store), Product.KeyOf,
             new(Sidecar(new()), world.Clock, () => "lost", NullLogger<OpenOrderLog>.Instance), world.Clock);
-        Run(() => made.ReserveAsync(order, [new(product, 1)], StockDecisions.Refuse, default));
+        Run(() => made.ReserveAsync(order, [new(product, 1)], StockDecisions.Reject, default));
 
         SimulatedSidecar Sidecar(SimulatedStore at) => new(world, at, "stock", null, () => SidecarFaults.None, () => false, _ => { });
     }

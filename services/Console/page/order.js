@@ -77,7 +77,7 @@ export class OrderPane {
       }
     }
     if (id !== this.#id) return;
-    const close = follow(`orders/${encodeURIComponent(id)}/events`, { order: answer => draw(this, () => this.#draw(id, answer)), settled: () => close() });
+    const close = follow(`orders/${encodeURIComponent(id)}/events`, { order: answer => draw(this, () => this.#draw(id, answer)), closed: () => close() });
     this.#close = close;
   }
 
@@ -129,7 +129,7 @@ export class OrderPane {
 }
 
 function outlookOf({ order, waitsFor, next }) {
-  return el('div', { class: `outlook ${order.isClosed ? 'settled' : ''}`, id: 'outlook' },
+  return el('div', { class: `outlook ${order.isClosed ? 'closed' : ''}`, id: 'outlook' },
     waitsFor.length > 0 ? el('div', {}, el('h3', {}, 'Waits for'), el('ul', {}, ...waitsFor.map(words => el('li', {}, words)))) : null,
     el('div', {}, el('h3', {}, 'What comes next'), el('p', {}, next)));
 }

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Microsoft.Extensions.Options;
 using Shop.V1;
 
 namespace Orders;
@@ -37,27 +36,7 @@ internal sealed record SagaSteps(ImmutableArray<Step> All)
 {
     public static readonly SagaSteps Default = new([Step.Stock, Step.Payment, Step.Coupon]);
 
-    /// <summary>With an ending, the topics of other events: a participant of this name would have the same.</summary>
-    private static readonly string[] Taken =
-    [
-        .. from message in EventsReflection.Descriptor.MessageTypes
-           where message.Name.EndsWith("Event", StringComparison.Ordinal)
-           let topic = OutgoingEvent.GetTopic(message.Name)
-           from ending in (string[])[OutgoingEvent.GetSuccessTopic(""), OutgoingEvent.GetFailureTopic(""), OutgoingEvent.GetCompensationTopic("")]
-           where topic.EndsWith(ending, StringComparison.Ordinal)
-           select topic[..^ending.Length],
-    ];
-
     public static SagaSteps Of(IReadOnlyList<string> names) => new([.. names.Select(Step.Of)]);
-
-    /// <summary>Saga:Steps: the app ids of the participants that a new order waits for, 1 to 20, each once.</summary>
-    /// <exception cref="OptionsValidationException">It is something else.</exception>
-    public static SagaSteps Read(SettingReader settings)
-    {
-        var names = settings.AppIds("Saga:Steps", [.. Taken.Distinct()], string.Join(',', Default.All.Select(step => step.Name)));
-        settings.ThrowIfInvalid();
-        return names is null ? Default : Of(names);
-    }
 
     /// <summary>True: the app is a participant now, or one with events of its own, which goes on holding for orders that do not name its step.</summary>
     public bool Has(string appId) => All.Any(step => step.Name == appId) || !Step.Of(appId).HasSharedEvents;

@@ -51,8 +51,8 @@ internal sealed class Orchestrator(OrderStore orders, IParticipantCalls particip
     private async Task<Order?> ReserveAsync(Order order, Step step, CancellationToken ct)
     {
         if (await TryCallAsync("Reserve", order, step, () => participants.ReserveAsync(step, PlacingDecisions.ToCreatedEvent(order), ct)) is not { } answer) return null;
-        OrderLog.Answered(log, step.Participant, "Reserve", order.Id, answer.Refusal?.Reason ?? "held");
-        return await TryRecordAsync("Reserve", order, step, ToEvent(order, step, answer), (stored, at) => answer.Refusal is { } why
+        OrderLog.Answered(log, step.Participant, "Reserve", order.Id, answer.Rejection?.Reason ?? "held");
+        return await TryRecordAsync("Reserve", order, step, ToEvent(order, step, answer), (stored, at) => answer.Rejection is { } why
             ? OrderDecisions.StepFailed(stored, step, new(why.Reason, why.Detail), at)
             : OrderDecisions.StepSucceeded(stored, step, answer.Reference, at), ct);
     }
@@ -102,7 +102,7 @@ internal sealed class Orchestrator(OrderStore orders, IParticipantCalls particip
     }
 
     /// <summary>The event that would say the same, whose rules an answer has to keep.</summary>
-    private static IMessage ToEvent(Order order, Step step, ReserveResponse answer) => answer.Refusal is { } why
+    private static IMessage ToEvent(Order order, Step step, ReserveResponse answer) => answer.Rejection is { } why
         ? new StepFailedEvent { OrderId = order.Id, Step = step.Name, Reason = why.Reason, Detail = why.Detail }
         : new StepSucceededEvent { OrderId = order.Id, Step = step.Name, Reference = answer.Reference };
 

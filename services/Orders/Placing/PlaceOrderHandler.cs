@@ -18,7 +18,7 @@ internal sealed class PlaceOrderHandler(
 
     /// <summary>The rejection of an order while <see cref="IsOverLimit"/>.</summary>
     public Rejection OverLimit =>
-        Rejection.Exhausted($"{options.OpenOrdersMax} orders are open, as many as this service takes at once", RetryAfter);
+        Rejection.Exhausted($"{options.OpenOrdersMax} orders are open, the limit of this instance", RetryAfter);
 
     /// <param name="caller">A user places it for itself; an operator for any user.</param>
     /// <returns>The order, or with a used idempotency key the one that it placed.</returns>

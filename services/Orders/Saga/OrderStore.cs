@@ -41,7 +41,7 @@ internal sealed class OrderStore(DocumentStore documents, ISidecar sidecar, Time
     }
 
     /// <summary>
-    /// As <see cref="ApplyAsync"/>, for an orchestrated order, which goes on without a broker: a participant that does not hear of the end of an order
+    /// As <see cref="ApplyAsync"/>, for an orchestrated order, which goes on without a broker: a participant that does not receive the last event of an order
     /// asks for it.
     /// </summary>
     public async Task<Order> RecordAsync(string orderId, Func<Order?, DecisionContext, Decision<Order>> decide, CancellationToken ct)

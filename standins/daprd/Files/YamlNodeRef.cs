@@ -1,4 +1,5 @@
 using System.Globalization;
+using Shop.Doctor;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 

@@ -8,6 +8,9 @@ internal static class RedisConnection
 {
     private static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(3);
 
+    /// <summary>As go-redis waits for the reply of a command that blocks longer than it blocks.</summary>
+    private static readonly TimeSpan BlockingAllowance = TimeSpan.FromSeconds(10);
+
     /// <summary>How often the client looks for overdue replies and lost connections.</summary>
     private static readonly TimeSpan HeartbeatInterval = TimeSpan.FromMilliseconds(200);
 
@@ -22,7 +25,7 @@ internal static class RedisConnection
 
     /// <summary>A blocking command holds up all others of its connection, so it has one of its own.</summary>
     /// <param name="longest">The time for which the command blocks.</param>
-    public static Task<IConnectionMultiplexer> OpenBlockingAsync(Component component, TimeSpan longest) => OpenAsync(component, longest + DefaultTimeout);
+    public static Task<IConnectionMultiplexer> OpenBlockingAsync(Component component, TimeSpan longest) => OpenAsync(component, longest + BlockingAllowance);
 
     private static async Task<IConnectionMultiplexer> OpenAsync(Component component, TimeSpan timeout) =>
         await ConnectionMultiplexer.ConnectAsync(new ConfigurationOptions

@@ -13,8 +13,8 @@ public sealed class TicketsDecisionsTests
     [Fact]
     public void ItIsTakenWhileThereAreSome()
     {
-        Assert.Null(TicketsDecisions.Refuse(new(Holdings.Of(1)), One));
-        Assert.Equal("NONE_LEFT", TicketsDecisions.Refuse(new(Holdings.Of(0)), One)?.Reason);
-        Assert.Equal("NONE_LEFT", TicketsDecisions.Refuse(null, One)?.Reason);
+        Assert.Null(TicketsDecisions.Reject(new(Holdings.Of(1)), One));
+        Assert.Equal("NONE_LEFT", TicketsDecisions.Reject(new(Holdings.Of(0)), One)?.Reason);
+        Assert.Equal("NONE_LEFT", TicketsDecisions.Reject(null, One)?.Reason);
     }
 }

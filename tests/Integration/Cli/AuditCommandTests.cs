@@ -40,7 +40,7 @@ public sealed class AuditCommandTests(TracedShop shop)
         audit = await AuditAsync(1);
         Assert.Equal("broken", audit["sold is what settled orders took"].GetProperty("state").GetString());
         Assert.Contains(
-            $"product {product}: 3 pieces gone, 2 by settled orders",
+            $"product {product}: 3 pieces consumed, 2 by settled orders",
             audit["sold is what settled orders took"].GetProperty("breaches")[0].GetString());
         await EditAsync($"stock||stock:product:{product}", "\"consumed\":3", "\"consumed\":2");
         await AuditAsync(0);

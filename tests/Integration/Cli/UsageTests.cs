@@ -271,7 +271,7 @@ public sealed class UsageTests
         var run = CliRun.RunAsync("bash", ["-c", $". '{Path.Combine(RunningShop.Root, "needs.sh")}'; redis_answers {((IPEndPoint)listener.LocalEndpoint).Port}"]);
         foreach (var answer in (string[])[first, .. then.Length > 0 ? [then] : Array.Empty<string>()])
         {
-            using var client = await listener.AcceptTcpClientAsync();
+            using var client = await listener.AcceptTcpClientAsync().WaitAsync(TimeSpan.FromMinutes(1));
             await client.GetStream().WriteAsync(System.Text.Encoding.ASCII.GetBytes($"{answer}\r\n"));
             // Until it leaves.
             while (await client.GetStream().ReadAsync(new byte[64]) > 0)

@@ -8,7 +8,7 @@ public sealed class Browser : IAsyncLifetime
     private const string Program = "/usr/bin/chromium";
 
     // Long, because the machine may be busy.
-    private const float TimeoutMilliseconds = 20_000;
+    private const float TimeoutMilliseconds = 60_000;
 
     private IPlaywright? playwright;
     private IBrowser? chromium;
@@ -17,7 +17,7 @@ public sealed class Browser : IAsyncLifetime
     {
         Assertions.SetDefaultExpectTimeout(TimeoutMilliseconds);
         playwright = await Playwright.CreateAsync();
-        chromium = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = Program, Args = ["--disable-dev-shm-usage"] });
+        chromium = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = Program, Args = ["--disable-dev-shm-usage"], Timeout = 2 * TimeoutMilliseconds });
     }
 
     public async Task DisposeAsync()

@@ -174,9 +174,9 @@ public sealed class ConsoleHttpTests(RunningShop shop, RunningConsole console) :
         var order = placed.Order.OrderId;
 
         var listUpdate = "";
-        while (!listUpdate.Contains(order)) listUpdate = (await events.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20)))!;
+        while (!listUpdate.Contains(order)) listUpdate = (await events.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(60)))!;
         var watched = await http.GetStringAsync($"/api/console/orders/{order}/events");
-        Assert.Contains("event: settled", watched);
+        Assert.Contains("event: closed", watched);
         var explained = await http.GetStringAsync($"/api/console/orders/{order}");
         var listed = await http.GetStringAsync("/api/console/orders?pageSize=1000");
         foreach (var text in (string[])[listUpdate, watched, explained, listed])

@@ -57,7 +57,7 @@ public sealed class ConsoleOutageTests(SupervisedShop supervised, Browser browse
         await Expect(page.Locator("#link-state")).ToHaveTextAsync("Live");
         await Expect(page.GetByRole(AriaRole.Link, new() { Name = order })).ToBeVisibleAsync();
 
-        await shop.Clients.WaitUntilReadyAsync(TimeSpan.FromSeconds(30), default);
+        await shop.Clients.WaitUntilReadyAsync(TimeSpan.FromSeconds(90), default);
         await page.GetByRole(AriaRole.Button, new() { Name = "Place order" }).ClickAsync();
         await Expect(page.Locator("#order h2")).Not.ToHaveTextAsync(order);
         await Expect(page.Locator("#order-status")).ToHaveTextAsync("CONFIRMED");

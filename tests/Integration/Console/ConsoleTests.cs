@@ -197,7 +197,7 @@ public sealed class ConsoleTests(RunningShop shop, RunningConsole console, Brows
         await FitsAsync(page);
         await watched.SaveScreenshotAsync($"narrow-{scheme}-list".ToLowerInvariant());
         await page.GetByRole(AriaRole.Button, new() { Name = "Out of stock" }).ClickAsync();
-        await Expect(page.Locator("#outlook.settled")).ToBeVisibleAsync();
+        await Expect(page.Locator("#outlook.closed")).ToBeVisibleAsync();
         await Expect(page.Locator("#orders")).ToBeHiddenAsync();
         await FitsAsync(page);
         await watched.SaveScreenshotAsync($"narrow-{scheme}-order".ToLowerInvariant());
@@ -213,7 +213,7 @@ public sealed class ConsoleTests(RunningShop shop, RunningConsole console, Brows
     {
         await using var watched = await OpenAsync();
         await watched.Page.GetByRole(AriaRole.Button, new() { Name = "Out of stock" }).ClickAsync();
-        await Expect(watched.Page.Locator("#outlook.settled")).ToBeVisibleAsync();
+        await Expect(watched.Page.Locator("#outlook.closed")).ToBeVisibleAsync();
         var nameless = await watched.Page.EvaluateAsync<string[]>("""
             () => [...document.querySelectorAll('a, button, input, select, [role=img]')]
               .filter(one => !(one.textContent.trim() || one.getAttribute('aria-label') || [...(one.labels ?? [])].some(label => label.textContent.trim())))

@@ -5,7 +5,7 @@ namespace Shared;
 /// <summary>A process started by a test. Its output is captured line by line; disposing kills it.</summary>
 internal sealed class ChildProcess : IAsyncDisposable
 {
-    private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan WaitTimeout = TimeSpan.FromMinutes(3);
 
     private readonly Process process;
     private readonly List<string> lines = [];

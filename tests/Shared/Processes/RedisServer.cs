@@ -65,5 +65,5 @@ public sealed class RedisServer : IAsyncDisposable
         return process;
     }
 
-    private Lazy<ConnectionMultiplexer> Connection() => new(() => ConnectionMultiplexer.Connect($"{Address},allowAdmin=true"));
+    private Lazy<ConnectionMultiplexer> Connection() => new(() => ConnectionMultiplexer.Connect($"{Address},allowAdmin=true,connectTimeout=60000,syncTimeout=60000,asyncTimeout=60000"));
 }

@@ -15,7 +15,7 @@ public sealed class EventsTwice
     {
         if (fails) shop.Poor(100);
         var order = shop.Place(ScriptedShop.OrderOf());
-        foreach (var app in (string[])["stock", "payments", "coupons"]) foreach (var _ in (int[])[1, 2]) shop.DeliverAgain(app, "order-created");
+        foreach (var app in (string[])["stock", "payments", "coupons"]) for (var times = 0; times < 2; times++) shop.DeliverAgain(app, "order-created");
         shop.DeliverAll();
         shop.Replay(2);
         shop.CloseAll();

@@ -21,7 +21,7 @@ public sealed class Orchestrated
         Assert.Equal(["order-confirmed"], shop.Published.Select(e => e.Topic));
         Assert.Equal(["order-created", "stock-reserved", "payment-completed", "coupon-used", "order-confirmed"], paid.Timeline.Select(entry => entry.Event));
         shop.CloseAll();
-        Assert.Equal((8, 0, 2), (shop.Pieces("a").Available, shop.Pieces("a").Held, shop.Pieces("a").Consumed));
+        Assert.Equal(new Level(Available: 8, Consumed: 2), shop.Pieces("a"));
     }
 
     [Fact]
@@ -157,7 +157,7 @@ public sealed class Orchestrated
     {
         var shop = new ScriptedShop
         {
-            FakeAnswer = call => call == Reserves[2] ? new() { Refusal = new() { Reason = reason, Detail = detail ?? new string('x', 2_000) } } : null,
+            FakeAnswer = call => call == Reserves[2] ? new() { Rejection = new() { Reason = reason, Detail = detail ?? new string('x', 2_000) } } : null,
         };
         var failed = shop.Pay(ScriptedShop.OrderOf())!;
         Assert.Equal((OrderStatus.Failed, "DEADLINE", true), (failed.Status, failed.Failure!.Reason, failed.IsClosed));

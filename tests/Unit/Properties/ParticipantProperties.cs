@@ -48,7 +48,7 @@ public sealed class ParticipantProperties
         {
             return world.Run(() => operation.Kind switch
             {
-                0 or 1 => process.ReserveAsync(orderId, lines, StockDecisions.Refuse, default),
+                0 or 1 => process.ReserveAsync(orderId, lines, StockDecisions.Reject, default),
                 2 => process.ReleaseAsync(orderId, lines, default),
                 _ => process.SettleAsync(orderId, lines, default),
             });

@@ -127,7 +127,7 @@ public sealed class SagaTracingTests : IDisposable
         var participant = new Participant<Product>(
             DocumentStore.Create(sidecar, ConflictBackoff()), sidecar, Product.KeyOf, openOrders, world.Clock);
         store.TryWrite($"app||{Product.KeyOf("p")}", new Product("p", "", 1, Holdings.Of(60), []), "");
-        Within("reserve stock", () => participant.ReserveAsync(OrderId, [new("p", 1)], StockDecisions.Refuse, default), First);
+        Within("reserve stock", () => participant.ReserveAsync(OrderId, [new("p", 1)], StockDecisions.Reject, default), First);
         world.Clock.AdvanceTo(world.Clock.GetUtcNow() + SagaTimeouts.Deadline);
         var sweep = new ReservationSweep<Product>(
             participant, sidecar, openOrders, (_, _) => Task.FromResult(OrderOutcome.Confirmed),
