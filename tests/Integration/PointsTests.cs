@@ -17,7 +17,7 @@ public sealed class PointsShop : ShopWithParticipant
     protected override Task<string> BuildAsync() => Task.FromResult(ProgramOf("Points"));
 }
 
-/// <summary>A fifth participant joins by its own folder and by configuration.</summary>
+/// <summary>A fourth participant joins by its own folder and by configuration.</summary>
 public sealed class PointsTests(PointsShop shop) : IClassFixture<PointsShop>
 {
     /// <summary>Done and undone, or not done when the order failed.</summary>

@@ -3,7 +3,7 @@ using Shop.V1;
 
 namespace Saga.Tests;
 
-/// <summary>The state of a fifth participant, which has no events of its own: points of a user, as in samples/Points but soon too many.</summary>
+/// <summary>The state of a fourth participant, which has no events of its own: points of a user, as in samples/Points but soon too many.</summary>
 internal sealed record Member(string UserId, Holdings Holdings) : IHasHoldings<Member>
 {
     /// <summary>The step of the participant.</summary>

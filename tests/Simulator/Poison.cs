@@ -49,8 +49,8 @@ internal static class Poison
         ("a refusal whose reason is no code", () => new StockReservationFailedEvent { OrderId = known, Reason = "because", Detail = "x" }),
         ("a payment of another amount than the order costs", () => new PaymentCompletedEvent { OrderId = known, PaymentId = $"pay-{known}", Amount = 1 }),
         ("a coupon that the order does not have", () => new CouponUsedEvent { OrderId = known, UserCouponId = "not-of-this-order" }),
-        ("a success of a fifth participant for an order that does not exist", () => new StepSucceededEvent { OrderId = unknown, Step = Member.App }),
-        ("a compensation of a fifth participant without an order", () => new StepCompensatedEvent { Step = Member.App, Undone = true }),
+        ("a success of a fourth participant for an order that does not exist", () => new StepSucceededEvent { OrderId = unknown, Step = Member.App }),
+        ("a compensation of a fourth participant without an order", () => new StepCompensatedEvent { Step = Member.App, Undone = true }),
         ("a reservation without an id", () => new StockReservedEvent { OrderId = known }),
     ];
 

@@ -22,7 +22,7 @@ internal sealed record Simulation(int Seed, IReadOnlyList<string> Violations, Wo
         // Four consecutive seeds have the plain path alone, each of its decorators, and both.
         var (batching, caching) = (seed % 2 == 1, seed / 2 % 2 == 1);
         var throughDapr = seed / 4 % 4 == 0;
-        // A third of the runs have a fifth participant.
+        // A third of the runs have a fourth participant.
         var steps = seed % 3 == 0 ? SagaSteps.Of([.. SagaSteps.Default.All.Select(step => step.Name), Member.App]) : SagaSteps.Default;
         // Half of the runs mix both patterns. Without a sweep a crash leaves an orchestrated order where it is.
         var isMixed = seed / 16 % 2 == 0 && !faults.Unswept;

@@ -32,7 +32,9 @@ internal static class ZipkinSchema
         "id" or "parentId" => IsText(value, "^[0-9a-f]{16}$") && !IsText(value, "^0+$"),
         "name" => IsText(value, "."),
         "kind" => value.ValueKind == JsonValueKind.String && Kinds.Contains(value.GetString()),
-        "timestamp" or "duration" => IsWhole(value, 1, long.MaxValue),
+        "timestamp" => IsWhole(value, 1, long.MaxValue),
+        // The exporter of .NET rounds down to whole microseconds, and to 0 when the clock was set back meanwhile. Zipkin takes 0 for unknown.
+        "duration" => IsWhole(value, 0, long.MaxValue),
         "debug" or "shared" => value.ValueKind is JsonValueKind.True or JsonValueKind.False,
         "localEndpoint" or "remoteEndpoint" => value.ValueKind == JsonValueKind.Object && value.EnumerateObject().All(IsSoundInEndpoint),
         "annotations" => value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(IsAnnotation),
