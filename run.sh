@@ -164,7 +164,10 @@ run_file() {
           if (line ~ /([pP]ort|_PORT): / && match(line, /[0-9]+/)) {
             line = substr(line, 1, RSTART - 1) (substr(line, RSTART, RLENGTH) + 100 * (number - 1)) substr(line, RSTART + RLENGTH)
           }
-          if (line ~ /appDirPath: /) sub(/services/, number == 1 ? "../../services" : number, line)
+          if (line ~ /appDirPath: /) {
+            if (number == 1) sub(/appDirPath: /, "&../../", line)
+            else sub(/appDirPath: .*\//, "appDirPath: " number "/", line)
+          }
           if (number > 1) sub(/\.\.\/\.\.\/artifacts/, "../../../../artifacts", line)
           print line
         }
@@ -179,7 +182,7 @@ run_file() {
   ' dapr.yaml >"$to/dapr.yaml"
   local number service
   for ((number = 2; number <= instances; number++)); do
-    for service in Orders Stock Payments Coupons; do mkdir -p "$to/$number/$service"; done
+    for service in $(sed -n 's|^ *appDirPath: .*/||p' dapr.yaml); do mkdir -p "$to/$number/$service"; done
   done
   echo "$to/dapr.yaml"
 }

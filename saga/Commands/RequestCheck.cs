@@ -51,6 +51,8 @@ public sealed class RequestCheck
     /// <summary>Text of a client. Its length counts code points, not UTF-16 units; control characters and half surrogate pairs are refused.</summary>
     public RequestCheck Text(string field, string value, int min, int max)
     {
+        // A body in JSON may have null.
+        if (value is null) return Must(false, field, "must be set.");
         Length(field, value, min, max);
         for (var at = 0; at < value.Length; at++)
         {
@@ -112,9 +114,9 @@ public sealed class RequestCheck
     internal static bool IsUuid(string value) =>
         value.Length == 36 && value.All(letter => char.IsAsciiHexDigit(letter) || letter == '-') && Guid.TryParseExact(value, "D", out _);
 
-    private static string Seen(string value) => value.Length switch
+    private static string Seen(string? value) => value?.Length switch
     {
-        0 => "and it is empty",
+        null or 0 => "and it is empty",
         > 64 => $"and it has {value.Length}",
         _ => $"not '{value}'",
     };

@@ -7,7 +7,7 @@ using DaprApi = Dapr.Client.Autogen.Grpc.v1.Dapr;
 
 namespace Saga.Hosting;
 
-/// <summary>Asks the sidecar which components it has loaded, and names the file and the field of one that is missing or unfit.</summary>
+/// <summary>Asks the sidecar whose it is and which components it has loaded, and names the file and the field of one that is missing or unfit.</summary>
 internal sealed class ComponentProbe(DaprApi.DaprClient api, AppId app, ILogger<ComponentProbe> log)
 {
     private bool hasPassed;
@@ -27,7 +27,10 @@ internal sealed class ComponentProbe(DaprApi.DaprClient api, AppId app, ILogger<
         {
             return $"The sidecar does not say which components it has: {fault.Status.Detail}";
         }
-        var problem = Check(metadata, DaprSidecar.StateStore, "state.") ?? Check(metadata, DaprSidecar.PubSub, "pubsub.");
+        var problem = metadata.Id != app.Name
+            ? $"The sidecar is that of '{metadata.Id}', and this service is '{app.Name}' (SagaHost.CreateBuilder): give both the same app id, or let DAPR_GRPC_PORT "
+                + $"name the sidecar of '{app.Name}'."
+            : Check(metadata, DaprSidecar.StateStore, "state.") ?? Check(metadata, DaprSidecar.PubSub, "pubsub.");
         hasPassed = problem is null;
         if (problem is not null && problem != reported) SagaLog.StoreUnfit(log, problem);
         reported = problem;

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Grpc.AspNetCore.Server;
 using Grpc.Core;
 using Microsoft.AspNetCore.Builder;
@@ -16,9 +15,6 @@ internal static class GrpcPaths
     {
         var method = http.GetEndpoint()?.Metadata.GetMetadata<GrpcMethodMetadata>()?.Method.FullName;
         if (method is null || http.Request.Path.Value == method) return next(http);
-        http.Response.ContentType = "application/grpc";
-        http.Response.Headers["grpc-status"] = ((int)StatusCode.Unimplemented).ToString(CultureInfo.InvariantCulture);
-        http.Response.Headers["grpc-message"] = GrpcMessage.Encode($"There is no method {http.Request.Path}, but {method}.");
-        return Task.CompletedTask;
+        return GrpcMessage.AnswerAsync(http, new(StatusCode.Unimplemented, $"There is no method {http.Request.Path}, but {method}."));
     });
 }

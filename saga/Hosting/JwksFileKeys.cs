@@ -15,7 +15,9 @@ internal sealed class JwksFileKeys(string path)
         {
             try
             {
-                var changed = File.GetLastWriteTimeUtc(path);
+                // Of the file itself: the time of a link, as Kubernetes mounts a secret, does not change with what it leads to.
+                var file = new FileInfo(path);
+                var changed = (file.ResolveLinkTarget(returnFinalTarget: true) ?? file).LastWriteTimeUtc;
                 if (read is not { } known || known.Changed != changed) read = (changed, Read(path));
                 return read.Value.Keys;
             }

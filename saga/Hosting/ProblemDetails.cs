@@ -33,15 +33,17 @@ internal static class ProblemDetails
         refused.StatusCode == StatusCodes.Status413PayloadTooLarge ? "BODY_TOO_LARGE" : "MALFORMED_REQUEST", refused.Message);
 
     /// <summary>
-    /// Gives every error over HTTP/1 a body, also that of an unknown path or method; an unhandled exception is a 500 that tells nothing of it, unless a
-    /// document is corrupt.
+    /// Gives every error over HTTP/1 a body, also that of an unknown path or method. What an endpoint throws is answered as gRPC does: a bug is a 500 that
+    /// tells nothing of it.
     /// </summary>
     internal static void UseProblemDetails(this WebApplication app)
     {
-        app.UseExceptionHandler(handler => handler.Run(http => (http.Features.Get<IExceptionHandlerFeature>()?.Error is { } fault && IsCorrupt(fault)
-            ? Create(StatusCodes.Status500InternalServerError, "DATA_LOSS", ExceptionInterceptor.DescribeCorrupt(fault, http.User))
-            : Create(StatusCodes.Status500InternalServerError, "INTERNAL",
-                "This is a bug in the service; its log has the details under this path and time.")).ExecuteAsync(http)));
+        app.UseExceptionHandler(new ExceptionHandlerOptions
+        {
+            ExceptionHandler = async http => await (await AnswerAsync(http, http.Features.Get<IExceptionHandlerFeature>()?.Error)).ExecuteAsync(http),
+            // A rejection is an answer, and no fault for the log.
+            SuppressDiagnosticsCallback = context => context.Exception is RejectedException,
+        });
         app.UseStatusCodePages(async context =>
         {
             var http = context.HttpContext;
@@ -55,6 +57,19 @@ internal static class ProblemDetails
                 _ => $"The request could not be read: {ReasonPhrases.GetReasonPhrase(status)}.",
             }).ExecuteAsync(http);
         });
+    }
+
+    private static async Task<IResult> AnswerAsync(HttpContext http, Exception? fault)
+    {
+        if (fault is not null && IsCorrupt(fault)) return Create(StatusCodes.Status500InternalServerError, "DATA_LOSS", ExceptionInterceptor.DescribeCorrupt(fault, http.User));
+        try
+        {
+            if (fault is not null) return await AnswerAsync(() => Task.FromException<IResult>(fault));
+        }
+        catch (Exception bug) when (bug == fault)
+        {
+        }
+        return Create(StatusCodes.Status500InternalServerError, "INTERNAL", "This is a bug in the service; its log has the details under this path and time.");
     }
 
     /// <summary>Runs a request. A rejection and an unreadable body have their own status; a transient fault is 503.</summary>

@@ -3,6 +3,7 @@ using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Saga.Commands;
 using Saga.Reservations;
 
@@ -17,12 +18,17 @@ internal sealed class RequestLimits(SagaOptions options) : IDisposable
     /// <summary>A hint: the work of one full set of requests takes about this long.</summary>
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
-    private readonly ConcurrencyLimiter requests = New(options.RequestsMax), streams = New(options.StreamsMax);
+    /// <summary>Streams of reflection and health, which need no token, do not end by themselves, and must not take the places of others.</summary>
+    private const int ToolsMax = 100;
+
+    private readonly ConcurrencyLimiter requests = New(options.RequestsMax), streams = New(options.StreamsMax),
+        tools = New(Math.Min(ToolsMax, options.StreamsMax));
 
     public void Dispose()
     {
         requests.Dispose();
         streams.Dispose();
+        tools.Dispose();
     }
 
     /// <summary>Enters a request. Dispose the result at its end.</summary>
@@ -32,6 +38,10 @@ internal sealed class RequestLimits(SagaOptions options) : IDisposable
     /// <summary>Enters a stream. Dispose the result at its end.</summary>
     /// <exception cref="RejectedException">There are Saga:StreamsMax open.</exception>
     internal IDisposable EnterStream() => Enter(streams, $"{options.StreamsMax} streams are open");
+
+    /// <summary>Enters a stream of reflection or health. Dispose the result at its end.</summary>
+    /// <exception cref="RejectedException">There are 100 open, or Saga:StreamsMax if that is less.</exception>
+    internal IDisposable EnterTool() => Enter(tools, $"{Math.Min(ToolsMax, options.StreamsMax)} streams of reflection and health are open");
 
     /// <summary>A filter for HTTP endpoints. A rejection is problem details with status 429 and Retry-After.</summary>
     public static ValueTask<object?> FilterRequestAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next) =>
@@ -70,15 +80,15 @@ internal sealed class RequestLimits(SagaOptions options) : IDisposable
 
 /// <summary>
 /// Applies <see cref="RequestLimits"/> to the calls of clients: to all but those of the sidecar, health checks, and those that carry an accepted order on.
-/// Reflection and the watching of health are streams as others are.
+/// Reflection and the watching of health are streams with a limit of their own.
 /// </summary>
-internal sealed class RequestLimitInterceptor(RequestLimits limits) : Interceptor
+internal sealed class RequestLimitInterceptor(RequestLimits limits, IHostApplicationLifetime lifetime) : Interceptor
 {
     public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
         TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
     {
         // Health checks.
-        if (!IsLimited(context.Method) || context.Method.StartsWith("/grpc.", StringComparison.Ordinal)) return await continuation(request, context);
+        if (!IsLimited(context.Method) || IsTool(context.Method)) return await continuation(request, context);
         using var entered = limits.EnterRequest();
         return await continuation(request, context);
     }
@@ -92,7 +102,7 @@ internal sealed class RequestLimitInterceptor(RequestLimits limits) : Intercepto
             await continuation(request, responseStream, context);
             return;
         }
-        using var entered = limits.EnterStream();
+        using var entered = IsTool(context.Method) ? limits.EnterTool() : limits.EnterStream();
         await continuation(request, responseStream, context);
     }
 
@@ -100,11 +110,32 @@ internal sealed class RequestLimitInterceptor(RequestLimits limits) : Intercepto
         IAsyncStreamReader<TRequest> requestStream, IServerStreamWriter<TResponse> responseStream, ServerCallContext context,
         DuplexStreamingServerMethod<TRequest, TResponse> continuation)
     {
-        using var entered = limits.EnterStream();
-        await continuation(requestStream, responseStream, context);
+        using var entered = IsTool(context.Method) ? limits.EnterTool() : limits.EnterStream();
+        await continuation(new UntilStop<TRequest>(requestStream, lifetime.ApplicationStopping), responseStream, context);
     }
 
     private static bool IsLimited(string method) =>
         !method.StartsWith("/dapr.", StringComparison.Ordinal)
         && !method.StartsWith(ParticipantGrpcService.Path, StringComparison.Ordinal);
+
+    private static bool IsTool(string method) => method.StartsWith("/grpc.", StringComparison.Ordinal);
+
+    /// <summary>The requests of a client, which end when the service is stopped: reflection waits for the next one as long as its client is there.</summary>
+    private sealed class UntilStop<T>(IAsyncStreamReader<T> requests, CancellationToken stopping) : IAsyncStreamReader<T>
+    {
+        public T Current => requests.Current;
+
+        public async Task<bool> MoveNext(CancellationToken ct)
+        {
+            using var end = CancellationTokenSource.CreateLinkedTokenSource(ct, stopping);
+            try
+            {
+                return await requests.MoveNext(end.Token);
+            }
+            catch (Exception) when (stopping.IsCancellationRequested)
+            {
+                return false;
+            }
+        }
+    }
 }

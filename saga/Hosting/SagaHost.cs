@@ -39,12 +39,19 @@ public static class SagaHost
     /// </summary>
     private const int DeliveryMax = 28 * 1024 * 1024;
 
+    /// <summary>
+    /// Bytes of any other request, at most, as over HTTP: an order of 100 items with the longest texts has a fifth of it. A request is parsed before any limit
+    /// counts it, into objects that may take a hundred times as much.
+    /// </summary>
+    private const int RequestMax = 256 * 1024;
+
     /// <summary>Creates the builder of a service that listens on its gRPC port.</summary>
-    /// <param name="appId">Its Dapr app id.</param>
+    /// <param name="appId">Its Dapr app id: 1 to 32 characters of a-z 0-9 -, the first a letter. The sidecar must have the same.</param>
     /// <param name="grpcPort">APP_PORT overrides it.</param>
     /// <param name="documents">The JSON serialization of its documents. Null: it has none.</param>
     public static WebApplicationBuilder CreateBuilder(string[] args, string appId, int grpcPort, IJsonTypeInfoResolver? documents = null)
     {
+        if (!SettingReader.IsAppId(appId)) throw new ArgumentException($"An app id is 1 to 32 characters of a-z 0-9 -, the first a letter, and not '{appId}'.", nameof(appId));
         // HTTP clients of this process would call the sidecar and local collectors through the proxy of the environment.
         Environment.SetEnvironmentVariable("no_proxy",
             $"{Environment.GetEnvironmentVariable("no_proxy") ?? Environment.GetEnvironmentVariable("NO_PROXY")},localhost,127.0.0.1,[::1]");
@@ -77,14 +84,13 @@ public static class SagaHost
         var services = builder.Services;
         services.AddGrpc(grpc =>
         {
-            grpc.Interceptors.Add<AppTokenInterceptor>();
+            grpc.MaxReceiveMessageSize = RequestMax;
             grpc.Interceptors.Add<RequestLimitInterceptor>();
             grpc.Interceptors.Add<ExceptionInterceptor>();
         })
             .AddServiceOptions<AppCallbackService>(callback => callback.MaxReceiveMessageSize = DeliveryMax)
             .AddServiceOptions<AppCallbackAlphaService>(callback => callback.MaxReceiveMessageSize = DeliveryMax);
         builder.AddAuthentication(auth);
-        services.AddSingleton<AppTokenInterceptor>();
         services.AddSingleton<RequestLimits>();
         services.AddSingleton<RequestLimitInterceptor>();
         services.AddSingleton<ExceptionInterceptor>();
@@ -132,14 +138,22 @@ public static class SagaHost
     }
 
     /// <summary>Makes the service a participant that reserves from documents of type <typeparamref name="T"/>.</summary>
-    /// <param name="keyOf">The state key of such a document, from its id.</param>
+    /// <param name="keyOf">The state key of such a document, from its id: a prefix of its own, and the id.</param>
     /// <param name="getOutcome">
     /// The sweep asks it about reservations older than Saga:Deadline. Null: the app orders is asked, by shop.v1.OrderService/GetOrder.
     /// </param>
+    /// <exception cref="InvalidOperationException">It was called before, or keyOf or the JSON of the documents is unfit.</exception>
     public static void AddParticipant<T>(
         this WebApplicationBuilder builder, Func<string, string> keyOf, Func<IServiceProvider, OrderOutcomeQuery>? getOutcome = null)
         where T : class, IHasHoldings<T>
     {
+        if (builder.Services.Any(one => one.ServiceType == typeof(OpenOrderLog))) throw new InvalidOperationException(
+            "AddParticipant, which AddStep calls, can be called once: an order has one reservation in a service.");
+        if (keyOf("a") == keyOf("b") || Array.Find(OwnKeys, keyOf("a").StartsWith) is not null) throw new InvalidOperationException(
+            $"keyOf must give each id a key of its own, with a prefix that is not the library's, such as pool:, and not '{keyOf("a")}'.");
+        if (builder.Services.FirstOrDefault(one => one.ServiceType == typeof(JsonSerializerOptions))?.ImplementationInstance is not JsonSerializerOptions json
+            || !json.TryGetTypeInfo(typeof(T), out _)) throw new InvalidOperationException(
+            $"SagaHost.CreateBuilder needs the JSON of {typeof(T).Name}: a JsonSerializerContext with [JsonSerializable(typeof({typeof(T).Name}))] as its last argument.");
         builder.Services.AddSingleton(getOutcome ?? (services =>
             new OrderStatusClient(services.GetRequiredService<SidecarChannel>(), services.GetRequiredService<TimeProvider>()).GetOutcomeAsync));
         builder.AddOpenOrderLog();
@@ -172,6 +186,9 @@ public static class SagaHost
         builder.AddSubscriptions<StepHandlers<T>>((events, handlers) => handlers.SubscribeTo(events));
     }
 
+    /// <summary>Prefixes of the library's own keys.</summary>
+    private static readonly string[] OwnKeys = ["reservation:", "open:", "dead-letter", "command:", "used-key:", "probe:"];
+
     /// <summary>Adds the log of open orders.</summary>
     internal static void AddOpenOrderLog(this WebApplicationBuilder builder) => builder.Services.AddSingleton(services => new OpenOrderLog(
         services.GetRequiredService<ISidecar>(), services.GetRequiredService<TimeProvider>(),
@@ -186,8 +203,11 @@ public static class SagaHost
     /// <summary>Subscribes the service to events.</summary>
     /// <param name="subscribe">Maps each event to a method of <typeparamref name="THandlers"/>. Handlers that are an <see cref="IOrderStep"/> also answer
     /// the calls of Orders for orchestrated orders.</param>
+    /// <exception cref="InvalidOperationException">It was called before.</exception>
     public static void AddSubscriptions<THandlers>(this WebApplicationBuilder builder, Action<Subscriptions, THandlers> subscribe) where THandlers : class
     {
+        if (builder.Services.Any(one => one.ServiceType == typeof(EventDispatcher))) throw new InvalidOperationException(
+            "A service subscribes once, and AddStep does it: call AddParticipant instead of AddStep, and subscribe to everything in one AddSubscriptions.");
         Subscriptions CreateSubscriptions(IServiceProvider services)
         {
             var subscriptions = new Subscriptions { InBulk = services.GetRequiredService<SagaOptions>().BulkSubscribe };
@@ -209,8 +229,13 @@ public static class SagaHost
     }
 
     /// <summary>Maps the app callbacks of the sidecar, the calls of Orders, dead letters, health, reflection and metrics. Call it last.</summary>
+    /// <exception cref="InvalidOperationException">There are no subscriptions, or something that the handlers need is not registered.</exception>
     public static void MapSaga(this WebApplication app)
     {
+        if (!app.Services.GetRequiredService<IServiceProviderIsService>().IsService(typeof(EventDispatcher))) throw new InvalidOperationException(
+            "MapSaga needs AddStep or AddSubscriptions before it: no event would be delivered.");
+        // What the handlers lack is said now, and not at the first delivery.
+        app.Services.GetRequiredService<EventDispatcher>();
         app.MapGrpcService<AppCallbackService>().AllowAnonymous();
         app.MapGrpcService<AppCallbackAlphaService>().AllowAnonymous();
         app.MapGrpcService<DeadLetterService>();
@@ -224,6 +249,7 @@ public static class SagaHost
         app.UseProblemDetails();
         app.UseLoopbackHosts();
         app.UseExactGrpcPaths();
+        app.UseSidecarCalls();
         app.UseUnreadableRequests();
         app.MapGrpcService<AppHealthService>().AllowAnonymous();
         app.MapGrpcReflectionService().AllowAnonymous();

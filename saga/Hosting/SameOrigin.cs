@@ -22,15 +22,30 @@ internal static class SameOrigin
     public static ValueTask<object?> FilterAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next) =>
         Reject(context.HttpContext.Request) is { } rejection ? ValueTask.FromResult<object?>(rejection) : next(context);
 
-    /// <summary>Rejects a foreign host for all other paths over HTTP/1: health, metrics, the files of the console.</summary>
+    /// <summary>Rejects a foreign host and a foreign origin for all other paths over HTTP/1: health, metrics, the files of the console, endpoints of participants.</summary>
     public static void UseLoopbackHosts(this WebApplication app) => app.Use((http, next) =>
-        !HttpProtocol.IsHttp2(http.Request.Protocol) && RejectHost(http.Request) is { } rejection ? rejection.ExecuteAsync(http) : next(http));
+        !HttpProtocol.IsHttp2(http.Request.Protocol) && (RejectHost(http.Request) ?? RejectOrigin(http.Request)) is { } rejection
+            ? rejection.ExecuteAsync(http)
+            : next(http));
 
     /// <summary>Null: it is not rejected.</summary>
     private static IResult? Reject(HttpRequest http)
     {
         if (RejectHost(http) is { } foreign) return foreign;
         if (HttpMethods.IsGet(http.Method) || HttpMethods.IsHead(http.Method)) return null;
+        if (RejectOrigin(http) is { } rejection) return rejection;
+        if (http.Headers.ContentEncoding is { Count: > 0 } encoding && encoding != "identity")
+        {
+            return ProblemDetails.Create(StatusCodes.Status415UnsupportedMediaType, "COMPRESSED", $"Content-Encoding '{encoding}' is not supported: send the body as it is.");
+        }
+        return IsUtf8Json(http) ? null : ProblemDetails.Create(StatusCodes.Status415UnsupportedMediaType, "NOT_JSON",
+            "The body must be JSON in UTF-8, and its content type say so: Content-Type: application/json.");
+    }
+
+    /// <summary>Null: it is not rejected.</summary>
+    private static IResult? RejectOrigin(HttpRequest http)
+    {
+        if (HttpMethods.IsGet(http.Method) || HttpMethods.IsHead(http.Method) || HttpMethods.IsOptions(http.Method)) return null;
         if (http.Headers.Origin is { Count: > 0 } origin && origin != $"{http.Scheme}://{http.Host}")
         {
             return ProblemDetails.Create(StatusCodes.Status403Forbidden, "FOREIGN_ORIGIN", $"A page of '{origin}' may not do this.");
@@ -39,12 +54,7 @@ internal static class SameOrigin
         {
             return ProblemDetails.Create(StatusCodes.Status403Forbidden, "FOREIGN_ORIGIN", "A page of another site may not do this.");
         }
-        if (http.Headers.ContentEncoding is { Count: > 0 } encoding && encoding != "identity")
-        {
-            return ProblemDetails.Create(StatusCodes.Status415UnsupportedMediaType, "COMPRESSED", $"Content-Encoding '{encoding}' is not supported: send the body as it is.");
-        }
-        return IsUtf8Json(http) ? null : ProblemDetails.Create(StatusCodes.Status415UnsupportedMediaType, "NOT_JSON",
-            "The body must be JSON in UTF-8, and its content type say so: Content-Type: application/json.");
+        return null;
     }
 
     /// <summary>Null: it is not rejected.</summary>

@@ -147,6 +147,8 @@ internal sealed partial class SettingReader(IConfiguration configuration)
     /// <summary>Null: it is not set, or blank.</summary>
     private string? GetText(string key) => configuration[key]?.Trim() is { Length: > 0 } text ? text : null;
 
+    internal static bool IsAppId(string id) => AppId().IsMatch(id);
+
     [GeneratedRegex(@"^[a-z][a-z0-9-]{0,31}\z")]
     private static partial Regex AppId();
 

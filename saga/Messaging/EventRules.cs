@@ -86,9 +86,7 @@ internal static class EventRules
                 check.Id(path, (string)value);
                 break;
             case FieldType.String when field.Name == "reason":
-                check.Must(((string)value) is { Length: >= 1 and <= 64 } reason
-                        && reason.All(letter => char.IsAsciiLetterUpper(letter) || char.IsAsciiDigit(letter) || letter == '_'),
-                    path, "must be 1 to 64 characters of A-Z 0-9 _.");
+                check.Must(FailureReason.IsReason((string)value), path, "must be 1 to 64 characters of A-Z 0-9 _.");
                 break;
             case FieldType.String:
                 check.Length(path, (string)value, 0, DetailMax);

@@ -19,17 +19,25 @@ public sealed class Subscriptions
 
     internal IReadOnlyCollection<string> Topics => subscribed.Keys;
 
-    /// <summary>Subscribes to the topic of an event.</summary>
+    /// <summary>Subscribes to the topic of an event, once: SlotBookedEvent is on slot-booked.</summary>
     /// <param name="handle">
-    /// A transient fault that it throws gets the event redelivered; any other exception makes it a dead letter at once.
+    /// A transient fault that it throws gets the event redelivered: RpcException other than INVALID_ARGUMENT, DaprException, HttpRequestException, IOException,
+    /// SocketException, TimeoutException, OperationCanceledException. Any other exception makes it a dead letter at once.
     /// </param>
     /// <param name="spanName">What the handler does. Null: it only records the event.</param>
     /// <param name="onDeadLetter">
     /// Releases, or tracks again, what attempts at an event have left once it has become a dead letter; called until it succeeds. Null: nothing is
     /// left of a failed attempt, or something else finishes it.
     /// </param>
+    /// <exception cref="ArgumentException">The name of the message does not end in Event, or it is subscribed to already.</exception>
     public Subscriptions On<T>(Func<T, CancellationToken, Task> handle, string? spanName = null, Func<T, CancellationToken, Task>? onDeadLetter = null)
-        where T : IMessage<T>, new() => On(OutgoingEvent.GetTopic(new T().Descriptor.Name), handle, spanName, onDeadLetter);
+        where T : IMessage<T>, new()
+    {
+        var name = new T().Descriptor.Name;
+        return name.EndsWith("Event", StringComparison.Ordinal)
+            ? On(OutgoingEvent.GetTopic(name), handle, spanName, onDeadLetter)
+            : throw new ArgumentException($"The name of the message {name} must end in Event: its topic is the rest.");
+    }
 
     /// <summary>Subscribes to an event on a topic that its name does not tell.</summary>
     internal Subscriptions On<T>(

@@ -55,7 +55,12 @@ internal sealed class PeriodicSweep(
             outages.Over();
             bugs.Over();
         }
-        catch (Exception fault) when (!ct.IsCancellationRequested)
+        catch (Exception) when (ct.IsCancellationRequested)
+        {
+            // A call that was cancelled ends as an RpcException, which the host would take for a failure.
+            throw new OperationCanceledException(ct);
+        }
+        catch (Exception fault)
         {
             SagaMetrics.CountFailure(name);
             var problem = Faults.GetCause(fault);

@@ -62,6 +62,7 @@ public sealed record Holdings(long Available, long Held, long Consumed, Immutabl
     });
 
     /// <summary>More is available, or with a negative amount less.</summary>
+    /// <exception cref="CorruptDocumentException">Less than nothing would be available, or more than <see cref="long.MaxValue"/> held altogether: check it first.</exception>
     public Holdings Add(long amount) => Validated(this with { Available = unchecked(Available + amount) });
 
     /// <summary>Removes the final marks of orders that are archived.</summary>

@@ -58,7 +58,7 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
     public async Task<Reservation> ReserveAsync(
         string orderId, ImmutableArray<ReservationLine> lines, Func<T?, ReservationLine, FailureReason?> reject, CancellationToken ct)
     {
-        if (Reservation.FindProblem(lines) is { } problem) throw new UnprocessableEventException($"Order {orderId} cannot reserve: {problem}.");
+        Check(orderId, lines);
         // It must be tracked before it is answered, and costs no time beside the lines.
         var tracked = TrackAsync(orderId, lines, ct); // mutant: not-tracked
         var held = lines;
@@ -84,14 +84,22 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
     /// Cancel: releases what the order holds. A line that it does not hold gets a tombstone, so that a late order-created reserves nothing.
     /// </summary>
     /// <returns>The archived reservation: released, rejected, or a tombstone.</returns>
-    /// <exception cref="UnprocessableEventException">The reservation is settled: a confirmed order cannot have failed.</exception>
-    public Task<Reservation> ReleaseAsync(string orderId, ImmutableArray<ReservationLine> lines, CancellationToken ct) =>
-        CancelAsync(orderId, lines, null, ct);
+    /// <exception cref="UnprocessableEventException">
+    /// The reservation is settled: a confirmed order cannot have failed. Or the lines are such as <see cref="ReserveAsync"/> does not take.
+    /// </exception>
+    public Task<Reservation> ReleaseAsync(string orderId, ImmutableArray<ReservationLine> lines, CancellationToken ct)
+    {
+        Check(orderId, lines);
+        return CancelAsync(orderId, lines, null, ct);
+    }
 
     /// <summary>Confirm: makes final what the order holds.</summary>
-    /// <exception cref="UnprocessableEventException">There is no reservation that could be settled.</exception>
+    /// <exception cref="UnprocessableEventException">
+    /// There is no reservation that could be settled, or the lines are such as <see cref="ReserveAsync"/> does not take.
+    /// </exception>
     public async Task<Reservation> SettleAsync(string orderId, ImmutableArray<ReservationLine> lines, CancellationToken ct)
     {
+        Check(orderId, lines);
         // All lines or none: an event that names a line that the order does not hold must not settle the others.
         if (lines.Length > 1 && await FindUnsettledAsync(orderId, lines, ct) is { } other) return other;
         var settled = lines;
@@ -108,10 +116,11 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
 
     /// <summary>
     /// Finds again what attempts at an order-created that became a dead letter have left: it is released if Orders does not know the order, and else
-    /// tracked until the order is final.
+    /// tracked until the order is final. Lines that <see cref="ReserveAsync"/> does not take have left nothing.
     /// </summary>
     public async Task RecoverDeadLetteredAsync(string orderId, ImmutableArray<ReservationLine> lines, OrderOutcomeQuery getOutcome, CancellationToken ct)
     {
+        if (Reservation.FindProblem(lines) is not null) return;
         if (await getOutcome(orderId, ct) == OrderOutcome.Unknown) await ReleaseAsync(orderId, lines, ct);
         else await TrackAsync(orderId, lines, ct);
     }
@@ -160,6 +169,11 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
             : null;
     }
 
+    private static void Check(string orderId, ImmutableArray<ReservationLine> lines)
+    {
+        if (Reservation.FindProblem(lines) is { } problem) throw new UnprocessableEventException($"The lines of order {orderId} are wrong: {problem}.");
+    }
+
     /// <summary>Null: it is not archived.</summary>
     private async Task<Reservation?> FindArchivedAsync(string orderId, CancellationToken ct) =>
         (await sidecar.ReadAsync<Reservation>(Reservation.KeyOf(orderId), ct)).Value;
@@ -174,8 +188,10 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
             isMissing = shared is null;
             if (archived is not null) return new(null, (null, archived)); // mutant: archive-not-checked
             if (shared?.Holdings.MarkFor(orderId) is { } mark) return new(null, (mark, null)); // mutant: mark-not-checked
-            var reason = reject(shared, line) ?? (shared!.Holdings.Marks.Count < MarksMax ? null : new("TOO_MANY_OPEN_ORDERS",
-                $"'{line.ResourceId}' is in {MarksMax:N0} open orders, the most that it can be in at once."));
+            var reason = reject(shared, line);
+            if (FindWrong(shared, line, reason) is { } wrong) throw new UnprocessableEventException($"Order {orderId} needs {line.Amount} of '{line.ResourceId}': {wrong}.");
+            reason ??= shared!.Holdings.Marks.Count < MarksMax ? null : new("TOO_MANY_OPEN_ORDERS",
+                $"'{line.ResourceId}' is in {MarksMax:N0} open orders, the most that it can be in at once.");
             if (shared is null) return new(null, (new(MarkState.Rejected, 0, reason), null));
             var next = reason is null ? shared.Holdings.Reserve(orderId, line.Amount) : shared.Holdings.Reject(orderId, reason);
             marks = next.Marks.Count;
@@ -184,6 +200,14 @@ public sealed class Participant<T> where T : class, IHasHoldings<T>
         if (marks > PruneAbove) await PruneMarksAsync(line, ct);
         return (reserved, found, isMissing);
     }
+
+    /// <summary>A decision that could be neither carried out nor answered.</summary>
+    /// <returns>What is wrong, as the rest of a sentence. Null: nothing.</returns>
+    private static string? FindWrong(T? shared, ReservationLine line, FailureReason? reason) =>
+        reason is not null ? reason.FindProblem()
+        : shared is null ? "there is no such document, and the decision does not reject it"
+        : shared.Holdings.Available < line.Amount ? $"{shared.Holdings.Available} are available, and the decision does not reject it"
+        : null;
 
     /// <param name="rejection">Why the order was rejected. Null: it failed, or a mark says why.</param>
     /// <returns>The archived reservation.</returns>

@@ -56,6 +56,8 @@ public sealed record Reservation(
     /// <summary>True: a line is of this shared document.</summary>
     internal bool Covers(string resourceId) => Lines.Any(line => line.ResourceId == resourceId);
 
+    private const int IdShownMax = 64;
+
     internal static string KeyOf(string orderId) => $"reservation:{orderId}";
 
     public string? FindProblem(string key) =>
@@ -67,9 +69,19 @@ public sealed record Reservation(
         : null;
 
     /// <returns>What is wrong, as the rest of a sentence. Null: nothing.</returns>
-    internal static string? FindProblem(ImmutableArray<ReservationLine> lines) =>
-        lines.IsDefaultOrEmpty ? "it has no lines"
-        : lines.Any(line => line is null || !DocumentId.IsValid(line.ResourceId) || line.Amount < 0) ? "a line lacks a valid id or has a negative amount"
-        : lines.DistinctBy(line => line.ResourceId).Count() < lines.Length ? "two lines have the same id"
-        : null;
+    internal static string? FindProblem(ImmutableArray<ReservationLine> lines)
+    {
+        if (lines.IsDefaultOrEmpty) return "it has no lines";
+        HashSet<string> ids = [];
+        foreach (var line in lines)
+        {
+            if (!DocumentId.IsValid(line?.ResourceId))
+            {
+                return $"'{Shortened.To(IdShownMax, line?.ResourceId ?? "")}' in a line is no id: 1 to 64 characters of A-Z a-z 0-9 - _ . : @";
+            }
+            if (line!.Amount < 0) return $"'{line.ResourceId}' has the negative amount {line.Amount}";
+            if (!ids.Add(line.ResourceId)) return $"'{line.ResourceId}' is in two lines, instead of in one with their sum";
+        }
+        return null;
+    }
 }

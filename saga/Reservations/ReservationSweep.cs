@@ -1,4 +1,6 @@
 using System.Text.Json;
+using Dapr;
+using Grpc.Core;
 using Microsoft.Extensions.Logging;
 using Saga.Dapr;
 using Saga.Messaging;
@@ -49,7 +51,7 @@ internal sealed class ReservationSweep<T>(
     {
         if (archived is not null && open.Lines.All(line => archived.Covers(line.ResourceId))) return true;
         using var span = SagaTracing.StartLinkedRoot("sweep reservation", open.OrderId, open.TraceId);
-        var outcome = await getOutcome(open.OrderId, ct);
+        var outcome = await GetOutcomeAsync(open.OrderId, ct);
         if (span is not null) SagaTracing.SetOutcome($"order is {outcome}");
         if (outcome == OrderOutcome.Unknown && clock.GetUtcNow() - open.Since > DecidableAge && await participant.FindHeldAsync(open, ct) is not null)
         {
@@ -66,5 +68,18 @@ internal sealed class ReservationSweep<T>(
         if (outcome == OrderOutcome.Confirmed) await participant.SettleAsync(open.OrderId, open.Lines, ct); // mutant: sweep-does-not-settle
         else await participant.ReleaseAsync(open.OrderId, open.Lines, ct);
         return true;
+    }
+
+    /// <summary>Whatever the query of an application throws, Orders has not answered: the reservation stays tracked.</summary>
+    private async Task<OrderOutcome> GetOutcomeAsync(string orderId, CancellationToken ct)
+    {
+        try
+        {
+            return await getOutcome(orderId, ct);
+        }
+        catch (Exception fault) when (!Faults.IsTransient(fault) && fault is not RpcException)
+        {
+            throw new DaprException($"The outcome of order {orderId} could not be asked for: {fault.Message}", fault);
+        }
     }
 }

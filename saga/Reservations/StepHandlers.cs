@@ -23,8 +23,9 @@ internal sealed class StepHandlers<T>(
 
     public async Task<ReserveResponse> TryAsync(OrderCreatedEvent order, CancellationToken ct)
     {
-        var lines = decisions.ToLines(order);
+        var lines = GetLines(order);
         if (lines.IsEmpty) return new();
+        if (Reservation.FindProblem(lines) is { } problem) throw new UnprocessableEventException($"ToLines of {appId.Name} is wrong for order {order.OrderId}: {problem}.");
         await CreateAsync(lines, ct);
         var answer = (await participant.ReserveAsync(order.OrderId, lines, decisions.Reject, ct)).ToResponse($"{appId.Name}-{order.OrderId}");
         if (answer.Rejection is { } why) SagaLog.StepRejected(log, order.OrderId, why.Reason, why.Detail);
@@ -34,8 +35,9 @@ internal sealed class StepHandlers<T>(
 
     public async Task<ReleaseResponse> CancelAsync(OrderFailedEvent order, CancellationToken ct)
     {
-        var lines = decisions.ToLines(Facts(order));
-        if (lines.IsEmpty) return new();
+        var lines = GetLines(Facts(order));
+        // With wrong lines nothing was reserved. What another version of ToLines has reserved is tracked, and released by the sweep.
+        if (Reservation.FindProblem(lines) is not null) return new();
         // There must be a place for the tombstone.
         await CreateAsync(lines, ct);
         var released = await participant.ReleaseAsync(order.OrderId, lines, ct);
@@ -60,7 +62,7 @@ internal sealed class StepHandlers<T>(
 
     private async Task SettleAsync(OrderConfirmedEvent order, CancellationToken ct)
     {
-        if (decisions.ToLines(Facts(order)) is not { IsEmpty: false } lines) return;
+        if (GetLines(Facts(order)) is not { IsEmpty: false } lines) return;
         try
         {
             await participant.SettleAsync(order.OrderId, lines, ct);
@@ -83,8 +85,11 @@ internal sealed class StepHandlers<T>(
     /// <summary>The order-created has become a dead letter.</summary>
     private async Task RecoverDeadLetteredAsync(OrderCreatedEvent order, CancellationToken ct)
     {
-        if (TakesPart(order.Steps) && decisions.ToLines(order) is { IsEmpty: false } lines) await participant.RecoverDeadLetteredAsync(order.OrderId, lines, getOutcome, ct);
+        if (TakesPart(order.Steps) && GetLines(order) is { IsEmpty: false } lines) await participant.RecoverDeadLetteredAsync(order.OrderId, lines, getOutcome, ct);
     }
+
+    /// <summary>None also where ToLines returns the default of the array.</summary>
+    private ImmutableArray<ReservationLine> GetLines(OrderCreatedEvent order) => decisions.ToLines(order) is { IsDefault: false } lines ? lines : [];
 
     /// <summary>Creates the documents that are missing, if they need no client for that.</summary>
     private async Task CreateAsync(ImmutableArray<ReservationLine> lines, CancellationToken ct)

@@ -54,7 +54,17 @@ internal sealed class CombiningDocumentStore(ISidecar sidecar, ConflictBackoff b
     private async Task<IReadOnlyList<Task<bool>>> ApplyAsync<T>(string key, Batch<PendingUpdate<T>> updates) where T : class
     {
         // Without a write nothing confirms what a late arrival saw, which was read before it was submitted: it decides again.
-        for (var confirmed = 0; confirmed < updates.Count;) confirmed = await DecideAsync(key, updates, confirmed);
+        for (var confirmed = 0; confirmed < updates.Count;)
+        {
+            try
+            {
+                confirmed = await DecideAsync(key, updates, confirmed);
+            }
+            catch (Exception fault) when (confirmed > 0)
+            {
+                return [.. updates.Select((update, at) => at < confirmed ? update.Outcome : Task.FromException<bool>(fault))];
+            }
+        }
         return [.. updates.Select(update => update.Outcome)];
     }
 

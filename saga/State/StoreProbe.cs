@@ -30,15 +30,20 @@ internal sealed class StoreProbe(ISidecar sidecar, ILogger<StoreProbe> log)
     private async Task<string?> TryAsync(string key, CancellationToken ct)
     {
         var missing = await sidecar.ReadAsync<ProbeDocument>(key, ct);
-        if (!await sidecar.TrySaveAsync(missing, new ProbeDocument(1), TimeToLive, ct)) return Sentence("refuses a new document");
+        if (!await SaveAsync(missing, 1, ct)) return Sentence("refuses a new document");
         if (await sidecar.TrySaveAsync(missing, new ProbeDocument(2), TimeToLive, ct)) return Sentence("lets two writers create the same document");
         var first = await sidecar.ReadAsync<ProbeDocument>(key, ct);
         if (first is not { Value.Number: 1, ETag.Length: > 0 }) return Sentence("returns no ETag, or not what was written");
-        if (!await sidecar.TrySaveAsync(first, new ProbeDocument(3), TimeToLive, ct)) return Sentence("refuses a write with the current ETag");
+        if (!await SaveAsync(first, 3, ct)) return Sentence("refuses a write with the current ETag");
         if (await sidecar.TrySaveAsync(first, new ProbeDocument(4), TimeToLive, ct)) return Sentence("accepts a write with an old ETag");
         await sidecar.DeleteAsync(key, ct);
         return null;
     }
+
+    /// <summary>A write that is reported as a conflict may be its own, whose answer was lost: there is no other writer.</summary>
+    private async Task<bool> SaveAsync(Versioned<ProbeDocument> read, int number, CancellationToken ct) =>
+        await sidecar.TrySaveAsync(read, new ProbeDocument(number), TimeToLive, ct)
+        || (await sidecar.ReadAsync<ProbeDocument>(read.Key, ct)).Value?.Number == number;
 
     private static string Sentence(string fault) =>
         $"The state store {fault}, so that orders could be lost: give the component '{DaprSidecar.StateStore}' (spec.type) a store with ETags and "

@@ -64,7 +64,7 @@ public sealed class DocumentInvariantsTests
 
     [Theory]
     [InlineData("traceId", "\"x\"", "'x' in it is no trace")]
-    [InlineData("lines.0.amount", "-1", "a line lacks a valid id or has a negative amount")]
+    [InlineData("lines.0.amount", "-1", "'p' has the negative amount -1")]
     public void A_reservation(string member, string value, string problem) => AssertRefused(
         $"reservation:{OrderId}", new Reservation(OrderId, ReservationStatus.Settled, true, [new("p", 1)], null, DateTimeOffset.UnixEpoch), member, value, problem);
 

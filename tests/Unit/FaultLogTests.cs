@@ -69,6 +69,26 @@ public sealed class FaultLogTests
         sweep.Dispose();
     }
 
+    /// <summary>gRPC reports a cancelled call as an RpcException, which is no end of a background service for the host.</summary>
+    [Fact]
+    public async Task A_sweep_that_is_stopped_within_a_call_ends_cancelled()
+    {
+        var calls = new TaskCompletionSource();
+        var sweep = new PeriodicSweep($"test-{Guid.NewGuid()}", async ct =>
+        {
+            calls.TrySetResult();
+            var ended = new TaskCompletionSource();
+            using var stopped = ct.Register(ended.SetResult);
+            await ended.Task;
+            throw new RpcException(new(StatusCode.Cancelled, "cancelled"));
+        }, TimeSpan.FromMilliseconds(1), TimeProvider.System, lines);
+        await sweep.StartAsync(default);
+        await calls.Task;
+        await sweep.StopAsync(default);
+        Assert.True(sweep.ExecuteTask!.IsCanceled, $"{sweep.ExecuteTask.Status}");
+        sweep.Dispose();
+    }
+
     [Fact]
     public async Task A_bug_in_a_sweep_is_logged_with_its_stack_once()
     {

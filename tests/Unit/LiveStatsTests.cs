@@ -24,7 +24,8 @@ public sealed class LiveStatsTests : IDisposable
         stats.Add(new() { Placed = 3, Confirmed = 2, Failed = 1, Open = 5, OldestOpenAge = Duration.FromTimeSpan(TimeSpan.FromSeconds(7)) });
         stats.Add(new() { Placed = 1, Open = 6, OldestOpenAge = Duration.FromTimeSpan(TimeSpan.FromSeconds(8)) });
         Assert.Equal(new(clock.GetUtcNow().ToUnixTimeSeconds(), 4, 2, 1, null, null, 6, 8), stats.Take());
-        Assert.Equal(new(clock.GetUtcNow().ToUnixTimeSeconds(), 0, 0, 0, null, null, 6, 8), stats.Take());
+        // Another within the same second, as the phase of a timer has it: a chart shows each.
+        Assert.Equal(new(clock.GetUtcNow().ToUnixTimeSeconds() + 1, 0, 0, 0, null, null, 6, 8), stats.Take());
     }
 
     [Fact]

@@ -138,6 +138,16 @@ public sealed class ReadinessTests : IDisposable
         else Assert.Contains(problem, seen.Description);
     }
 
+    [Fact]
+    public async Task The_sidecar_of_another_app_is_named()
+    {
+        probe.SetRead();
+        metadata.AppId = "orders";
+        var seen = await CheckAsync();
+        Assert.Equal(HealthStatus.Unhealthy, seen.Status);
+        Assert.Contains("that of 'orders', and this service is 'stock'", seen.Description);
+    }
+
     private Task<HealthCheckResult> CheckAsync()
     {
         var subscriptions = new Subscriptions().On<OrderCreatedEvent>((_, _) => Task.CompletedTask).On<OrderFailedEvent>((_, _) => Task.CompletedTask);
@@ -214,6 +224,8 @@ public sealed class ReadinessTests : IDisposable
 
     private sealed class Metadata : DaprApi.DaprClient
     {
+        public string AppId { get; set; } = "stock";
+
         public string[] Topics { get; set; } = [];
 
         public List<RegisteredComponents> Components { get; } =
@@ -231,6 +243,7 @@ public sealed class ReadinessTests : IDisposable
                 ? Task.FromException<GetMetadataResponse>(new RpcException(new Status(StatusCode.Unavailable, "away")))
                 : Task.FromResult(new GetMetadataResponse
                 {
+                    Id = AppId,
                     RegisteredComponents = { Components },
                     Subscriptions = { Topics.Select(topic => new PubsubSubscription { PubsubName = "pubsub", Topic = topic }) },
                 });

@@ -3,6 +3,7 @@ using Grpc.Core;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
 using Orders;
 using Shop.V1;
@@ -19,6 +20,7 @@ public sealed class RequestLimitsTests : IDisposable
     private static readonly SagaOptions Options = Read("RequestsMax", "StreamsMax", "OpenOrdersPerUserMax");
 
     private readonly RequestLimits limits = new(Options);
+    private readonly ApplicationLifetime lifetime = new(NullLogger<ApplicationLifetime>.Instance);
 
     public void Dispose() => limits.Dispose();
 
@@ -42,7 +44,7 @@ public sealed class RequestLimitsTests : IDisposable
     [Fact]
     public async Task A_call_holds_its_place_until_it_ends_however_it_ends()
     {
-        var interceptor = new RequestLimitInterceptor(limits);
+        var interceptor = new RequestLimitInterceptor(limits, lifetime);
         var gate = new TaskCompletionSource<string>();
         Task<string>[] calls = [.. Enumerable.Range(0, Max).Select(_ => CallAsync("/shop.v1.OrderService/GetOrder", gate.Task))];
         await Assert.ThrowsAsync<RejectedException>(() => CallAsync("/shop.v1.OrderService/GetOrder", gate.Task));
@@ -62,15 +64,16 @@ public sealed class RequestLimitsTests : IDisposable
     [Fact]
     public async Task Streams_are_limited_too()
     {
-        var interceptor = new RequestLimitInterceptor(limits);
+        var interceptor = new RequestLimitInterceptor(limits, lifetime);
         var gate = new TaskCompletionSource();
         Task[] streams = [.. Enumerable.Range(0, Max).Select(_ => StreamAsync(gate.Task))];
         await Assert.ThrowsAsync<RejectedException>(() => StreamAsync(gate.Task));
         gate.SetResult();
         await Task.WhenAll(streams);
         await StreamAsync(Task.CompletedTask);
-        // Reflection and the watching of health are streams too, and what the sidecar asks is not limited.
-        for (var at = 0; at < Max; at++) limits.EnterStream();
+        // Reflection and the watching of health are streams too, which take no place of the others.
+        for (var at = 0; at < Max; at++) limits.EnterTool();
+        await StreamAsync(Task.CompletedTask);
         await Assert.ThrowsAsync<RejectedException>(() => interceptor.DuplexStreamingServerHandler<string, string>(
             null!, null!, new Call("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"), (_, _, _) => Task.CompletedTask));
         await Assert.ThrowsAsync<RejectedException>(() => interceptor.ServerStreamingServerHandler<string, string>(
@@ -78,6 +81,31 @@ public sealed class RequestLimitsTests : IDisposable
 
         Task StreamAsync(Task work) => interceptor.ServerStreamingServerHandler<string, string>(
             "", null!, new Call("/shop.v1.OrderService/WatchOrder"), (_, _, _) => work);
+    }
+
+    /// <summary>Reflection waits for the next request of a client that may never come.</summary>
+    [Fact]
+    public async Task A_stream_of_requests_ends_when_the_service_is_stopped()
+    {
+        var interceptor = new RequestLimitInterceptor(limits, lifetime);
+        var isEnded = false;
+        var stream = interceptor.DuplexStreamingServerHandler<string, string>(new Silent(), null!, new Call("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"),
+            async (requests, _, _) => isEnded = !await requests.MoveNext(default));
+        Assert.False(stream.IsCompleted);
+        lifetime.StopApplication();
+        await stream;
+        Assert.True(isEnded);
+    }
+
+    private sealed class Silent : IAsyncStreamReader<string>
+    {
+        public string Current => "";
+
+        public async Task<bool> MoveNext(CancellationToken ct)
+        {
+            await Task.Delay(Timeout.Infinite, ct);
+            return true;
+        }
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Google.Protobuf;
 using Microsoft.Extensions.Logging.Abstractions;
 using Shop.V1;
@@ -14,6 +15,11 @@ public sealed class StepHandlersTests : IDisposable
     private readonly SimulatedStore store = new();
     private readonly EventDispatcher dispatcher;
 
+    /// <summary>Instead of those of the decisions. Null: these.</summary>
+    private ImmutableArray<ReservationLine>? lines;
+
+    private Func<Member?, ReservationLine, FailureReason?>? reject;
+
     public StepHandlersTests()
     {
         var sidecar = new SimulatedSidecar(world, store, Member.App, null, () => SidecarFaults.None, () => false, _ => { });
@@ -21,7 +27,8 @@ public sealed class StepHandlersTests : IDisposable
         var openOrders = new OpenOrderLog(sidecar, world.Clock, () => world.NewId().ToString("N"), NullLogger<OpenOrderLog>.Instance);
         var participant = new Participant<Member>(documents, sidecar, Member.KeyOf, openOrders, world.Clock);
         var step = new StepHandlers<Member>(
-            participant, documents, sidecar, Member.KeyOf, (_, _) => Task.FromResult(OrderOutcome.Confirmed), new(Member.App), Member.Decisions,
+            participant, documents, sidecar, Member.KeyOf, (_, _) => Task.FromResult(OrderOutcome.Confirmed), new(Member.App),
+            Member.Decisions with { ToLines = order => lines is { } other ? other : Member.Decisions.ToLines(order), Reject = (member, line) => (reject ?? Member.Decisions.Reject)(member, line) },
             NullLogger.Instance);
         dispatcher = new(step.SubscribeTo(new()), new(documents, sidecar, new(documents, sidecar), new(Member.App), world.Clock), new(Member.App), world.Clock,
             NullLogger<EventDispatcher>.Instance);
@@ -54,6 +61,37 @@ public sealed class StepHandlersTests : IDisposable
     {
         Dispatch(Confirmed(500, "stock", Member.App));
         Assert.Equal(1, DeadLetters);
+    }
+
+    [Theory]
+    [InlineData("default"), InlineData("twice"), InlineData("no id"), InlineData("null")]
+    public void Wrong_lines_hold_nothing_and_keep_no_order_open(string fault)
+    {
+        lines = fault switch
+        {
+            "default" => default(ImmutableArray<ReservationLine>),
+            "twice" => [new("u", 1), new("u", 2)],
+            "no id" => [new("Köln", 1)],
+            _ => [null!],
+        };
+        Dispatch(new OrderCreatedEvent { OrderId = OrderId, UserId = "u", Items = { Line(500) }, TotalAmount = 500, FinalAmount = 500 });
+        Assert.Equal(fault == "default" ? 0 : 1, DeadLetters);
+        Dispatch(new OrderFailedEvent { OrderId = OrderId, UserId = "u", Items = { Line(500) }, TotalAmount = 500, FinalAmount = 500, Reason = "CANCELLED" });
+        Assert.Equal(fault == "default" ? 0 : 1, DeadLetters);
+        Assert.Equal(0, Points?.Held ?? 0);
+        Assert.Empty(store.All<Reservation>($"{Member.App}||reservation:"));
+    }
+
+    [Theory]
+    [InlineData("none", "the decision does not reject it")]
+    [InlineData("OUT OF STOCK", "'OUT OF STOCK' is no reason")]
+    public void A_decision_that_cannot_be_carried_out_is_a_dead_letter_with_the_reason(string reason, string problem)
+    {
+        // 13,000 won are 130 points, more than a member may have.
+        reject = (_, _) => reason == "none" ? null : new(reason, "So it is.");
+        Dispatch(new OrderCreatedEvent { OrderId = OrderId, UserId = "u", Items = { Line(13_000) }, TotalAmount = 13_000, FinalAmount = 13_000 });
+        Assert.Contains(problem, Assert.Single(store.All<DeadLetter>($"{Member.App}||dead-letter:")).Problem);
+        Assert.Equal(0, Points?.Held ?? 0);
     }
 
     private Holdings? Points => ((Member?)store.Read($"{Member.App}||{Member.KeyOf("u")}").Value)?.Holdings;

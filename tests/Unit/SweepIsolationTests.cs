@@ -155,6 +155,20 @@ public sealed class SweepIsolationTests
         Assert.Empty(store.Find<OpenSegment>("stock||open:"));
     }
 
+    /// <summary>An application asks for outcomes in its own way, and what that throws in an outage is no type of the library.</summary>
+    [Fact]
+    public void Whatever_asking_for_the_outcome_throws_the_reservation_stays_tracked()
+    {
+        var order = GetId(1);
+        var isAway = true;
+        Hold(order, () => isAway ? throw new InvalidOperationException("the database is away") : OrderOutcome.Confirmed);
+        Sweep(Deadline);
+        Assert.Empty(Letters);
+        isAway = false;
+        Sweep(TimeSpan.FromMinutes(2));
+        Assert.Equal(new Level(Available: 59, Consumed: 1), Pieces);
+    }
+
     [Theory]
     [InlineData(1, true)]
     [InlineData(6.9, true)]

@@ -13,7 +13,7 @@ internal sealed class RetryingClient(CancellationToken ct)
     /// <summary>Number of retries of all calls.</summary>
     public int Retries => retries;
 
-    /// <summary>Retries on UNAVAILABLE, ABORTED and DEADLINE_EXCEEDED, with backoff and jitter.</summary>
+    /// <summary>Retries on UNAVAILABLE, ABORTED, DEADLINE_EXCEEDED and a lost connection, with backoff and jitter.</summary>
     /// <exception cref="RpcException">Any other status.</exception>
     public async Task<T> CallAsync<T>(Func<CallOptions, AsyncUnaryCall<T>> call)
     {
@@ -23,7 +23,9 @@ internal sealed class RetryingClient(CancellationToken ct)
             {
                 return await call(new(deadline: DateTime.UtcNow + CallTimeout, cancellationToken: ct));
             }
-            catch (RpcException unknown) when (unknown.StatusCode is StatusCode.Unavailable or StatusCode.Aborted or StatusCode.DeadlineExceeded)
+            // INTERNAL with an exception is the client of .NET itself, when the server closes the connection (GOAWAY) as a call begins.
+            catch (RpcException unknown) when (unknown.StatusCode is StatusCode.Unavailable or StatusCode.Aborted or StatusCode.DeadlineExceeded
+                || unknown is { StatusCode: StatusCode.Internal, Status.DebugException: HttpRequestException })
             {
                 Interlocked.Increment(ref retries);
                 await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.NextDouble() * Math.Min(50 << Math.Min(tries, 4), 500)), ct);
