@@ -42,6 +42,12 @@ internal sealed class SimulatedShop
     /// <summary>Attempts at a delivery before it becomes a dead letter, as in components/resiliency.yaml.</summary>
     private const int AttemptsMax = 8;
 
+    /// <summary>
+    /// Deliveries in progress at one app, at most, as a sidecar bounds them. Without a limit deliveries that time out because all are slow are delivered
+    /// again, which makes all slower: a world that never becomes quiet.
+    /// </summary>
+    private const int InProgressMax = 64;
+
     /// <summary>Timeout of a handler.</summary>
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(4);
 
@@ -58,6 +64,10 @@ internal sealed class SimulatedShop
     private readonly World world;
     private readonly WorldFaults faults;
     private readonly List<(string App, OutgoingEvent Event)> published = [];
+    private readonly Dictionary<string, int> inProgress = [];
+
+    /// <summary>Deliveries over <see cref="InProgressMax"/>, by app.</summary>
+    private readonly Dictionary<string, Queue<Action>> waiting = [];
     private readonly Dictionary<string, List<Instance>> apps = [];
     private readonly Dictionary<string, IReadOnlyCollection<string>> topics = [];
     private readonly List<string> accepted = [];
@@ -264,9 +274,16 @@ internal sealed class SimulatedShop
             DeliverLater(app, e, attempt, TimeSpan.FromSeconds(1), isDeadLetter);
             return;
         }
+        if (inProgress.GetValueOrDefault(app) >= InProgressMax)
+        {
+            if (!waiting.TryGetValue(app, out var queue)) waiting[app] = queue = new();
+            queue.Enqueue(() => DeliverLater(app, e, attempt, TimeSpan.Zero, isDeadLetter));
+            return;
+        }
         Deliveries++;
+        inProgress[app] = inProgress.GetValueOrDefault(app) + 1;
         world.Note(() => $"{app} receives {e.Id}{(isDeadLetter ? ", a dead letter" : "")}");
-        var isOver = false;
+        var (isOver, hasLeft) = (false, false);
         // Redelivered when its consumer crashed. After a timeout redelivered while the first handler goes on.
         instance.OnCrash += Redeliver;
         world.Later(Timeout, TryAgain);
@@ -281,10 +298,20 @@ internal sealed class SimulatedShop
         finally
         {
             instance.OnCrash -= Redeliver;
+            Leave();
+        }
+
+        void Leave()
+        {
+            if (hasLeft) return;
+            hasLeft = true;
+            inProgress[app]--;
+            if (waiting.TryGetValue(app, out var queue) && queue.TryDequeue(out var next)) next();
         }
 
         void Redeliver()
         {
+            Leave();
             if (!isOver) DeliverLater(app, e, attempt, TimeSpan.FromSeconds(world.Chance.Next(1, 60)), isDeadLetter);
             isOver = true;
         }
@@ -292,6 +319,7 @@ internal sealed class SimulatedShop
         void TryAgain()
         {
             if (isOver) return;
+            Leave();
             isOver = true;
             if (attempt < AttemptsMax || isDeadLetter || faults.Unswept)
             {

@@ -17,6 +17,9 @@ public sealed class World(int seed, bool traced = false) : SynchronizationContex
 
     private readonly record struct Waiting(Action Go, Func<bool>? Gone);
 
+    /// <summary>A run takes a few thousand. One that never becomes quiet is reported, and does not hang.</summary>
+    private const int OperationsMax = 2_000_000;
+
     public Random Chance { get; } = new(seed);
 
     public VirtualClock Clock { get; } = new();
@@ -83,7 +86,7 @@ public sealed class World(int seed, bool traced = false) : SynchronizationContex
                 ready[at] = ready[^1];
                 ready.RemoveAt(ready.Count - 1);
                 if (chosen.Gone?.Invoke() == true) continue;
-                Operations++;
+                if (++Operations > OperationsMax) throw new InvalidOperationException($"The world is not quiet after {OperationsMax:N0} operations.");
                 Clock.AdvanceTo(Clock.GetUtcNow() + TimeSpan.FromTicks(Chance.Next(10_000)));
                 MoveReady();
                 chosen.Go();

@@ -25,6 +25,28 @@ public sealed class AuthOptionsTests : IDisposable
     public void A_service_that_other_machines_reach_must_have_a_mode_of_authentication() =>
         Assert.Contains("Auth__Mode must be set", Assert.Single(ProblemsOf(isReachable: true)));
 
+    /// <summary>As Kubernetes mounts a secret: the file is a link through a link to a folder, and an update replaces the latter.</summary>
+    [Fact]
+    public void Keys_behind_a_link_are_read_again_when_it_leads_elsewhere()
+    {
+        var folder = Directory.CreateTempSubdirectory("keys-");
+        string At(string path) => Path.Combine(folder.FullName, path);
+        foreach (var (version, keys) in new[] { ("1", Keys), ("2", """{"keys":[]}""") })
+        {
+            folder.CreateSubdirectory(version);
+            File.WriteAllText(At($"{version}/jwks.json"), keys);
+            File.SetLastWriteTimeUtc(At($"{version}/jwks.json"), DateTime.UnixEpoch.AddDays(int.Parse(version)));
+        }
+        Directory.CreateSymbolicLink(At("data"), "1");
+        File.CreateSymbolicLink(At("jwks.json"), "data/jwks.json");
+        var read = new JwksFileKeys(At("jwks.json"));
+        Assert.Single(read.Get());
+        Directory.Delete(At("data"));
+        Directory.CreateSymbolicLink(At("data"), "2");
+        Assert.Empty(read.Get());
+        folder.Delete(recursive: true);
+    }
+
     [Fact]
     public void Keys_in_a_file_and_an_authority_are_complete()
     {

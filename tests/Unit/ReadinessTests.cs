@@ -123,6 +123,7 @@ public sealed class ReadinessTests : IDisposable
 
     [Theory]
     [InlineData(StoreFault.None, null)]
+    [InlineData(StoreFault.LosesAnswers, null)]
     [InlineData(StoreFault.LastWriteWins, "lets two writers create the same document")]
     [InlineData(StoreFault.IgnoresETags, "accepts a write with an old ETag")]
     [InlineData(StoreFault.HasNoETags, "returns no ETag")]
@@ -182,6 +183,8 @@ public sealed class ReadinessTests : IDisposable
         IgnoresETags,
         HasNoETags,
         RefusesWrites,
+        /// <summary>A write takes effect, and is reported as a conflict.</summary>
+        LosesAnswers,
         IsAway,
     }
 
@@ -208,7 +211,7 @@ public sealed class ReadinessTests : IDisposable
             var isCurrent = read.ETag == (exists ? $"{kept.Version}" : "") || Fault == StoreFault.LastWriteWins || (Fault == StoreFault.IgnoresETags && read.ETag.Length > 0);
             if (!isCurrent || Fault == StoreFault.RefusesWrites) return Task.FromResult(false);
             documents[read.Key] = (value, kept.Version + 1);
-            return Task.FromResult(true);
+            return Task.FromResult(Fault != StoreFault.LosesAnswers);
         }
 
         public Task DeleteAsync(string key, CancellationToken ct)
