@@ -196,14 +196,14 @@ public static class Audit
     {
         var closed = snapshot.Orders.Where(order => order.Order.IsClosed).ToArray();
         var others = closed.SelectMany(order => order.Order.Steps).Where(step => step.Step == Step.Unspecified).Select(step => step.Name).Distinct().Order().ToArray();
-        static bool Agrees(StepProgress step, OrderStatus end) => end == OrderStatus.Confirmed
+        static bool EndedAs(StepProgress step, OrderStatus end) => end == OrderStatus.Confirmed
             ? step.State is StepState.Done or StepState.Skipped
             // One with a reference held something.
             : step.Compensated && (step.State != StepState.Done || step.Reference.Length == 0);
 
         return Check(snapshot, "each step of a closed order ended as the order did",
             $"{closed.Length:N0} orders{(others.Length > 0 ? $", with steps of {string.Join(", ", others)}" : "")}", [Orders],
-            closed.SelectMany(order => order.Order.Steps.Where(step => !Agrees(step, order.Order.Status)).Select(step => Broken(
+            closed.SelectMany(order => order.Order.Steps.Where(step => !EndedAs(step, order.Order.Status)).Select(step => Broken(
                 $"{GetSubject(order)} at {step.Name}",
                 $"{order.Order.Status.ToString().ToUpperInvariant()}, and the step is {step.State.ToString().ToUpperInvariant()}"
                     + $"{(step.Compensated ? ", without anything to undo" : "")}"))));

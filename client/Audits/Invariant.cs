@@ -24,7 +24,8 @@ public sealed record Invariant(
     public bool Holds => State == InvariantState.Holds;
 
     /// <summary>The sentences of the differences that no order in progress explains.</summary>
-    public IReadOnlyList<string> Breaches => [.. Discrepancies.Where(one => one.Until is null).Select(one => one.What)];
+    [JsonPropertyName("breaches")]
+    public IReadOnlyList<string> Violations => [.. Discrepancies.Where(one => one.Until is null).Select(one => one.What)];
 
     /// <summary>The differences that an order in progress explains.</summary>
     public IReadOnlyList<Discrepancy> UnderWay => [.. Discrepancies.Where(one => one.Until is not null)];

@@ -40,7 +40,14 @@ internal static class ProblemDetails
     {
         app.UseExceptionHandler(new ExceptionHandlerOptions
         {
-            ExceptionHandler = async http => await (await AnswerAsync(http, http.Features.Get<IExceptionHandlerFeature>()?.Error)).ExecuteAsync(http),
+            ExceptionHandler = http =>
+            {
+                var fault = http.Features.Get<IExceptionHandlerFeature>()?.Error;
+                return (Describe(fault)
+                    ?? (fault is not null && IsCorrupt(fault)
+                        ? Create(StatusCodes.Status500InternalServerError, "DATA_LOSS", ExceptionInterceptor.DescribeCorrupt(fault, http.User))
+                        : Create(StatusCodes.Status500InternalServerError, "INTERNAL", "This is a bug in the service; its log has the details under this path and time."))).ExecuteAsync(http);
+            },
             // A rejection is an answer, and no fault for the log.
             SuppressDiagnosticsCallback = context => context.Exception is RejectedException,
         });
@@ -59,19 +66,6 @@ internal static class ProblemDetails
         });
     }
 
-    private static async Task<IResult> AnswerAsync(HttpContext http, Exception? fault)
-    {
-        if (fault is not null && IsCorrupt(fault)) return Create(StatusCodes.Status500InternalServerError, "DATA_LOSS", ExceptionInterceptor.DescribeCorrupt(fault, http.User));
-        try
-        {
-            if (fault is not null) return await AnswerAsync(() => Task.FromException<IResult>(fault));
-        }
-        catch (Exception bug) when (bug == fault)
-        {
-        }
-        return Create(StatusCodes.Status500InternalServerError, "INTERNAL", "This is a bug in the service; its log has the details under this path and time.");
-    }
-
     /// <summary>Runs a request. A rejection and an unreadable body have their own status; a transient fault is 503.</summary>
     public static async Task<IResult> AnswerAsync(Func<Task<IResult>> answer)
     {
@@ -79,32 +73,26 @@ internal static class ProblemDetails
         {
             return await answer();
         }
-        catch (RejectedException rejected)
+        catch (Exception fault) when (Describe(fault) is { } described)
         {
-            return Create(rejected.Rejection);
-        }
-        catch (BadHttpRequestException unreadable)
-        {
-            return Create(unreadable);
-        }
-        catch (Exception corrupt) when (IsCorrupt(corrupt))
-        {
-            // UseProblemDetails knows who asks.
-            throw;
-        }
-        catch (RpcException refused)
-            when (refused.StatusCode is not (StatusCode.Unauthenticated or StatusCode.PermissionDenied or StatusCode.Unavailable)
-                && ToHttpStatus(refused.StatusCode) is not null)
-        {
-            // Another service rejected the call. That it does not know this service is a fault, and not the client's.
-            return Create(Rejection.Of(refused));
-        }
-        catch (Exception fault) when (fault is DaprException or RpcException or ContentionException)
-        {
-            return Create(StatusCodes.Status503ServiceUnavailable, "UNAVAILABLE",
-                $"The sidecar, or what is behind it, did not answer. {Faults.MayHaveHappened}");
+            return described;
         }
     }
+
+    /// <summary>Null: it is a bug, or a document is corrupt, which <see cref="UseProblemDetails"/> answers by the role of the caller.</summary>
+    private static IResult? Describe(Exception? fault) => fault switch
+    {
+        RejectedException rejected => Create(rejected.Rejection),
+        BadHttpRequestException unreadable => Create(unreadable),
+        { } corrupt when IsCorrupt(corrupt) => null,
+        // Another service rejected the call. That it does not know this service is a fault, and not the client's.
+        RpcException refused
+            when refused.StatusCode is not (StatusCode.Unauthenticated or StatusCode.PermissionDenied or StatusCode.Unavailable)
+                && ToHttpStatus(refused.StatusCode) is not null => Create(Rejection.Of(refused)),
+        DaprException or RpcException or ContentionException => Create(StatusCodes.Status503ServiceUnavailable, "UNAVAILABLE",
+            $"The sidecar, or what is behind it, did not answer. {Faults.MayHaveHappened}"),
+        _ => null,
+    };
 
     private static IResult Create(int status, string title, string detail, IEnumerable<ErrorJson> errors) => TypedResults.Json(
         new ProblemJson("about:blank", title, status, detail, [.. errors]), ProblemJsonContext.Readable.ProblemJson, "application/problem+json", status);

@@ -19,16 +19,16 @@ internal sealed class RequestLimits(SagaOptions options) : IDisposable
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
     /// <summary>Streams of reflection and health, which need no token, do not end by themselves, and must not take the places of others.</summary>
-    private const int ToolsMax = 100;
+    private const int AnonymousStreamsMax = 100;
 
     private readonly ConcurrencyLimiter requests = New(options.RequestsMax), streams = New(options.StreamsMax),
-        tools = New(Math.Min(ToolsMax, options.StreamsMax));
+        anonymousStreams = New(Math.Min(AnonymousStreamsMax, options.StreamsMax));
 
     public void Dispose()
     {
         requests.Dispose();
         streams.Dispose();
-        tools.Dispose();
+        anonymousStreams.Dispose();
     }
 
     /// <summary>Enters a request. Dispose the result at its end.</summary>
@@ -41,7 +41,7 @@ internal sealed class RequestLimits(SagaOptions options) : IDisposable
 
     /// <summary>Enters a stream of reflection or health. Dispose the result at its end.</summary>
     /// <exception cref="RejectedException">There are 100 open, or Saga:StreamsMax if that is less.</exception>
-    internal IDisposable EnterTool() => Enter(tools, $"{Math.Min(ToolsMax, options.StreamsMax)} streams of reflection and health are open");
+    internal IDisposable EnterAnonymousStream() => Enter(anonymousStreams, $"{Math.Min(AnonymousStreamsMax, options.StreamsMax)} streams of reflection and health are open");
 
     /// <summary>A filter for HTTP endpoints. A rejection is problem details with status 429 and Retry-After.</summary>
     public static ValueTask<object?> FilterRequestAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next) =>
@@ -88,7 +88,7 @@ internal sealed class RequestLimitInterceptor(RequestLimits limits, IHostApplica
         TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
     {
         // Health checks.
-        if (!IsLimited(context.Method) || IsTool(context.Method)) return await continuation(request, context);
+        if (!IsLimited(context.Method) || IsAnonymous(context.Method)) return await continuation(request, context);
         using var entered = limits.EnterRequest();
         return await continuation(request, context);
     }
@@ -102,7 +102,7 @@ internal sealed class RequestLimitInterceptor(RequestLimits limits, IHostApplica
             await continuation(request, responseStream, context);
             return;
         }
-        using var entered = IsTool(context.Method) ? limits.EnterTool() : limits.EnterStream();
+        using var entered = IsAnonymous(context.Method) ? limits.EnterAnonymousStream() : limits.EnterStream();
         await continuation(request, responseStream, context);
     }
 
@@ -110,7 +110,7 @@ internal sealed class RequestLimitInterceptor(RequestLimits limits, IHostApplica
         IAsyncStreamReader<TRequest> requestStream, IServerStreamWriter<TResponse> responseStream, ServerCallContext context,
         DuplexStreamingServerMethod<TRequest, TResponse> continuation)
     {
-        using var entered = IsTool(context.Method) ? limits.EnterTool() : limits.EnterStream();
+        using var entered = IsAnonymous(context.Method) ? limits.EnterAnonymousStream() : limits.EnterStream();
         await continuation(new UntilStop<TRequest>(requestStream, lifetime.ApplicationStopping), responseStream, context);
     }
 
@@ -118,7 +118,8 @@ internal sealed class RequestLimitInterceptor(RequestLimits limits, IHostApplica
         !method.StartsWith("/dapr.", StringComparison.Ordinal)
         && !method.StartsWith(ParticipantGrpcService.Path, StringComparison.Ordinal);
 
-    private static bool IsTool(string method) => method.StartsWith("/grpc.", StringComparison.Ordinal);
+    /// <summary>Reflection and health, which need no token.</summary>
+    private static bool IsAnonymous(string method) => method.StartsWith("/grpc.", StringComparison.Ordinal);
 
     /// <summary>The requests of a client, which end when the service is stopped: reflection waits for the next one as long as its client is there.</summary>
     private sealed class UntilStop<T>(IAsyncStreamReader<T> requests, CancellationToken stopping) : IAsyncStreamReader<T>

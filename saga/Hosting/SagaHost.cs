@@ -45,6 +45,9 @@ public static class SagaHost
     /// </summary>
     private const int RequestMax = 256 * 1024;
 
+    /// <summary>Prefixes of the library's own state keys.</summary>
+    private static readonly string[] OwnKeys = ["reservation:", "open:", "dead-letter", "command:", "used-key:", "probe:"];
+
     /// <summary>Creates the builder of a service that listens on its gRPC port.</summary>
     /// <param name="appId">Its Dapr app id: 1 to 32 characters of a-z 0-9 -, the first a letter. The sidecar must have the same.</param>
     /// <param name="grpcPort">APP_PORT overrides it.</param>
@@ -149,7 +152,8 @@ public static class SagaHost
     {
         if (builder.Services.Any(one => one.ServiceType == typeof(OpenOrderLog))) throw new InvalidOperationException(
             "AddParticipant, which AddStep calls, can be called once: an order has one reservation in a service.");
-        if (keyOf("a") == keyOf("b") || Array.Find(OwnKeys, keyOf("a").StartsWith) is not null) throw new InvalidOperationException(
+        // Also with an id that begins as a key of the library does.
+        if (keyOf("a") == keyOf("b") || Array.Exists(OwnKeys, own => keyOf($"{own}a").StartsWith(own, StringComparison.Ordinal))) throw new InvalidOperationException(
             $"keyOf must give each id a key of its own, with a prefix that is not the library's, such as pool:, and not '{keyOf("a")}'.");
         if (builder.Services.FirstOrDefault(one => one.ServiceType == typeof(JsonSerializerOptions))?.ImplementationInstance is not JsonSerializerOptions json
             || !json.TryGetTypeInfo(typeof(T), out _)) throw new InvalidOperationException(
@@ -185,9 +189,6 @@ public static class SagaHost
             services.GetRequiredService<ILoggerFactory>().CreateLogger(builder.Environment.ApplicationName)));
         builder.AddSubscriptions<StepHandlers<T>>((events, handlers) => handlers.SubscribeTo(events));
     }
-
-    /// <summary>Prefixes of the library's own keys.</summary>
-    private static readonly string[] OwnKeys = ["reservation:", "open:", "dead-letter", "command:", "used-key:", "probe:"];
 
     /// <summary>Adds the log of open orders.</summary>
     internal static void AddOpenOrderLog(this WebApplicationBuilder builder) => builder.Services.AddSingleton(services => new OpenOrderLog(
@@ -234,7 +235,7 @@ public static class SagaHost
     {
         if (!app.Services.GetRequiredService<IServiceProviderIsService>().IsService(typeof(EventDispatcher))) throw new InvalidOperationException(
             "MapSaga needs AddStep or AddSubscriptions before it: no event would be delivered.");
-        // What the handlers lack is said now, and not at the first delivery.
+        // A handler whose dependency is not registered fails here, and not at the first delivery.
         app.Services.GetRequiredService<EventDispatcher>();
         app.MapGrpcService<AppCallbackService>().AllowAnonymous();
         app.MapGrpcService<AppCallbackAlphaService>().AllowAnonymous();
@@ -247,7 +248,7 @@ public static class SagaHost
     internal static void MapHost(this WebApplication app)
     {
         app.UseProblemDetails();
-        app.UseLoopbackHosts();
+        app.UseSameOrigin();
         app.UseExactGrpcPaths();
         app.UseSidecarCalls();
         app.UseUnreadableRequests();

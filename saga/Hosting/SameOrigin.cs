@@ -18,22 +18,20 @@ internal static class SameOrigin
     /// <summary>The sidecar too calls the service under one of these.</summary>
     internal static readonly string[] LoopbackHosts = ["localhost", "127.0.0.1", "[::1]"];
 
-    /// <summary>A filter for endpoints; a rejection is problem details with status 403 or 415.</summary>
-    public static ValueTask<object?> FilterAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next) =>
-        Reject(context.HttpContext.Request) is { } rejection ? ValueTask.FromResult<object?>(rejection) : next(context);
+    /// <summary>Rejects a foreign host and a foreign origin for all paths but those of gRPC, which no page can call.</summary>
+    public static void UseSameOrigin(this WebApplication app) => app.Use((http, next) =>
+        !IsGrpc(http.Request) && (RejectHost(http.Request) ?? RejectOrigin(http.Request)) is { } rejection ? rejection.ExecuteAsync(http) : next(http));
 
-    /// <summary>Rejects a foreign host and a foreign origin for all other paths over HTTP/1: health, metrics, the files of the console, endpoints of participants.</summary>
-    public static void UseLoopbackHosts(this WebApplication app) => app.Use((http, next) =>
-        !HttpProtocol.IsHttp2(http.Request.Protocol) && (RejectHost(http.Request) ?? RejectOrigin(http.Request)) is { } rejection
-            ? rejection.ExecuteAsync(http)
-            : next(http));
+    /// <summary>A filter for endpoints with a body; a rejection is problem details with status 415.</summary>
+    public static ValueTask<object?> FilterBodyAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next) =>
+        RejectBody(context.HttpContext.Request) is { } rejection ? ValueTask.FromResult<object?>(rejection) : next(context);
+
+    private static bool IsGrpc(HttpRequest http) => http.ContentType?.StartsWith("application/grpc", StringComparison.Ordinal) == true;
 
     /// <summary>Null: it is not rejected.</summary>
-    private static IResult? Reject(HttpRequest http)
+    private static IResult? RejectBody(HttpRequest http)
     {
-        if (RejectHost(http) is { } foreign) return foreign;
         if (HttpMethods.IsGet(http.Method) || HttpMethods.IsHead(http.Method)) return null;
-        if (RejectOrigin(http) is { } rejection) return rejection;
         if (http.Headers.ContentEncoding is { Count: > 0 } encoding && encoding != "identity")
         {
             return ProblemDetails.Create(StatusCodes.Status415UnsupportedMediaType, "COMPRESSED", $"Content-Encoding '{encoding}' is not supported: send the body as it is.");

@@ -7,32 +7,31 @@ using Saga.Commands;
 using Saga.Dapr;
 using Saga.State;
 using Saga.Telemetry;
-using Wire = Shop.V1;
 
 namespace Saga.Messaging;
 
 /// <summary>The API for operators to list, redrive and discard the dead letters of this service.</summary>
 internal sealed class DeadLetterService(
     DeadLetters letters, Subscriptions subscriptions, DryRun dryRun, AppId appId, TimeProvider clock, ILogger<DeadLetterService> log)
-    : Wire.DeadLetterService.DeadLetterServiceBase
+    : Shop.V1.DeadLetterService.DeadLetterServiceBase
 {
     /// <summary>Bytes of an answer: gRPC clients refuse more than 4 MiB by default.</summary>
     private const int MaxResponseSize = 3 * 1024 * 1024;
 
-    public override async Task<Wire.ListDeadLettersResponse> ListDeadLetters(Wire.ListDeadLettersRequest request, ServerCallContext context)
+    public override async Task<Shop.V1.ListDeadLettersResponse> ListDeadLetters(Shop.V1.ListDeadLettersRequest request, ServerCallContext context)
     {
         new RequestCheck().Page(request.PageSize, "").ThrowIfInvalid();
         var size = RequestCheck.GetPageSize(request.PageSize);
         var waiting = 0;
         // Without their payloads, and the latest is dequeued first.
-        var oldest = new PriorityQueue<Wire.DeadLetter, DateTimeOffset>(Comparer<DateTimeOffset>.Create((one, other) => other.CompareTo(one)));
+        var oldest = new PriorityQueue<Shop.V1.DeadLetter, DateTimeOffset>(Comparer<DateTimeOffset>.Create((one, other) => other.CompareTo(one)));
         await foreach (var letter in letters.ReadWaitingAsync(context.CancellationToken))
         {
             waiting++;
             if (oldest.Count < size) oldest.Enqueue(ToWire(letter), letter.DeadLetteredAt);
             else if (oldest.TryPeek(out _, out var latest) && letter.DeadLetteredAt < latest) oldest.EnqueueDequeue(ToWire(letter), letter.DeadLetteredAt);
         }
-        var response = new Wire.ListDeadLettersResponse();
+        var response = new Shop.V1.ListDeadLettersResponse();
         var bytes = 0;
         foreach (var (letter, _) in oldest.UnorderedItems.OrderBy(one => one.Priority))
         {
@@ -43,7 +42,7 @@ internal sealed class DeadLetterService(
         return response;
     }
 
-    public override async Task<Wire.GetDeadLetterResponse> GetDeadLetter(Wire.GetDeadLetterRequest request, ServerCallContext context)
+    public override async Task<Shop.V1.GetDeadLetterResponse> GetDeadLetter(Shop.V1.GetDeadLetterRequest request, ServerCallContext context)
     {
         var letter = await FindAsync(request.DeadLetterId, context.CancellationToken);
         var wire = ToWire(letter);
@@ -51,7 +50,7 @@ internal sealed class DeadLetterService(
         return new() { DeadLetter = wire };
     }
 
-    public override async Task<Wire.RedriveDeadLetterResponse> RedriveDeadLetter(Wire.RedriveDeadLetterRequest request, ServerCallContext context)
+    public override async Task<Shop.V1.RedriveDeadLetterResponse> RedriveDeadLetter(Shop.V1.RedriveDeadLetterRequest request, ServerCallContext context)
     {
         var ct = context.CancellationToken;
         var letter = await FindAsync(request.DeadLetterId, ct);
@@ -82,7 +81,7 @@ internal sealed class DeadLetterService(
         return new() { DeadLetter = ToWire(await letters.ResolveAsync(letter, DeadLetterState.Redriven, ct)) };
     }
 
-    public override async Task<Wire.DiscardDeadLetterResponse> DiscardDeadLetter(Wire.DiscardDeadLetterRequest request, ServerCallContext context)
+    public override async Task<Shop.V1.DiscardDeadLetterResponse> DiscardDeadLetter(Shop.V1.DiscardDeadLetterRequest request, ServerCallContext context)
     {
         var letter = await FindAsync(request.DeadLetterId, context.CancellationToken);
         if (letter.State != DeadLetterState.Discarded)
@@ -136,7 +135,7 @@ internal sealed class DeadLetterService(
     private static RejectedException Rejected(DeadLetter letter, string reason, string detail) =>
         new(Rejection.Precondition(($"dead_letter/{letter.Id}", new FailureReason(reason, detail))));
 
-    private Wire.DeadLetter ToWire(DeadLetter letter)
+    private Shop.V1.DeadLetter ToWire(DeadLetter letter)
     {
         var canBeRedriven = Parse(letter, out var problem) is not null;
         return new()
@@ -149,9 +148,9 @@ internal sealed class DeadLetterService(
             OrderId = letter.OrderId ?? "",
             State = letter.State switch
             {
-                DeadLetterState.Waiting => Wire.DeadLetterState.Waiting,
-                DeadLetterState.Redriven => Wire.DeadLetterState.Redriven,
-                DeadLetterState.Discarded => Wire.DeadLetterState.Discarded,
+                DeadLetterState.Waiting => Shop.V1.DeadLetterState.Waiting,
+                DeadLetterState.Redriven => Shop.V1.DeadLetterState.Redriven,
+                DeadLetterState.Discarded => Shop.V1.DeadLetterState.Discarded,
             },
             Problem = Shortened.To(DeadLetters.ReasonMax, letter.Problem ?? problem),
             CanBeRedriven = canBeRedriven,

@@ -13,7 +13,7 @@ namespace Saga.Messaging;
 /// </summary>
 internal static class EventRules
 {
-    private const int QuantityMax = 1_000, ItemsMax = 100, DetailMax = 1_000;
+    private const int QuantityMax = 1_000, ItemsMax = 100, DetailMax = FailureReason.DetailMax;
     private const long UnitPriceMax = 1_000_000_000;
 
     /// <summary>Parses and validates the event of a topic.</summary>

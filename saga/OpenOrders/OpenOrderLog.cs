@@ -529,7 +529,7 @@ internal sealed class OpenOrderLog
             from = end;
         }
         if (ended.Count > 0) await callbacks.OnClosedAsync(ended, ct); // mutant: dropped-before-history
-        foreach (var sequence in closed) await DropAsync(OpenSegment.KeyOf(writer, sequence), isSealed: sequence == sealAt, ct); // mutant: dropped-before-history
+        foreach (var sequence in closed) await DeleteSegmentAsync(OpenSegment.KeyOf(writer, sequence), isSealed: sequence == sealAt, ct); // mutant: dropped-before-history
         return closed;
     }
 
@@ -537,7 +537,7 @@ internal sealed class OpenOrderLog
     /// A seal takes its place. A writer whose write of its last segment was reported as failed, and who was suspended since, would append there again,
     /// before the seal at the end, where no instance reads any more.
     /// </param>
-    private async Task DropAsync(string key, bool isSealed, CancellationToken ct)
+    private async Task DeleteSegmentAsync(string key, bool isSealed, CancellationToken ct)
     {
         if (!isSealed) await sidecar.DeleteAsync(key, ct);
         else if (await ReadOrReportAsync(sidecar.ReadAsync<OpenSegment>(key, ct), key, ct) is { Value.Sealed: false } last)

@@ -27,13 +27,13 @@ internal static class ConsoleHttp
         var page = new FileServerOptions { FileProvider = new PhysicalFileProvider(Path.Combine(AppContext.BaseDirectory, "page")) };
         page.StaticFileOptions.OnPrepareResponse = file => SetHeaders(file.Context.Response.Headers);
         app.UseProblemDetails();
-        app.UseLoopbackHosts();
+        app.UseSameOrigin();
         // The page itself needs no token: it asks for one.
         app.UseFileServer(page);
         app.UseAuthentication();
         app.UseAuthorization();
 
-        var api = app.MapGroup("/api/console").AddEndpointFilter(SameOrigin.FilterAsync).WithMetadata(new RequestSizeLimitAttribute(BodyMax));
+        var api = app.MapGroup("/api/console").AddEndpointFilter(SameOrigin.FilterBodyAsync).WithMetadata(new RequestSizeLimitAttribute(BodyMax));
         api.MapGet("/events", (HttpRequest http, ConsoleEvents events, CancellationToken aborted) => Stream(http, events.StreamAll(aborted)))
             .WithHead().AddEndpointFilter(RequestLimits.FilterStreamAsync);
         api.MapGet("/orders/{order}/events", WatchAsync).WithHead().AddEndpointFilter(RequestLimits.FilterStreamAsync);

@@ -1,17 +1,16 @@
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
-using Wire = Shop.V1;
 
 namespace Payments;
 
 internal sealed class PaymentService(
     ISidecar sidecar, DocumentStore documents, IdempotentCommands commands, IdIndex index, DocumentList list, Participant<Account> participant)
-    : Wire.PaymentService.PaymentServiceBase
+    : Shop.V1.PaymentService.PaymentServiceBase
 {
     private static readonly IdGroup Index = new("accounts", Shards: 64);
     private const long DepositMax = 1_000_000_000_000;
 
-    public override async Task<Wire.OpenAccountResponse> OpenAccount(Wire.OpenAccountRequest request, ServerCallContext context)
+    public override async Task<Shop.V1.OpenAccountResponse> OpenAccount(Shop.V1.OpenAccountRequest request, ServerCallContext context)
     {
         new RequestCheck()
             .Id("user_id", request.UserId)
@@ -19,7 +18,7 @@ internal sealed class PaymentService(
             .IdempotencyKey(request.IdempotencyKey)
             .ThrowIfInvalid();
         await index.AddAsync(Index, request.UserId, context.CancellationToken);
-        return await commands.RunAsync<Account, Wire.OpenAccountResponse>(Account.KeyOf(request.UserId), request.IdempotencyKey, request, Caller.Of(context), kept =>
+        return await commands.RunAsync<Account, Shop.V1.OpenAccountResponse>(Account.KeyOf(request.UserId), request.IdempotencyKey, request, Caller.Of(context), kept =>
         {
             if (kept is not null) return Rejection.AlreadyExists("account", request.UserId);
             var account = new Account(request.UserId, Holdings.Of(request.InitialDeposit), []);
@@ -27,14 +26,14 @@ internal sealed class PaymentService(
         }, context.CancellationToken);
     }
 
-    public override async Task<Wire.DepositResponse> Deposit(Wire.DepositRequest request, ServerCallContext context)
+    public override async Task<Shop.V1.DepositResponse> Deposit(Shop.V1.DepositRequest request, ServerCallContext context)
     {
         new RequestCheck()
             .Id("user_id", request.UserId)
             .Range("amount", request.Amount, 1, DepositMax)
             .IdempotencyKey(request.IdempotencyKey)
             .ThrowIfInvalid();
-        return await commands.RunAsync<Account, Wire.DepositResponse>(Account.KeyOf(request.UserId), request.IdempotencyKey, request, Caller.Of(context), kept =>
+        return await commands.RunAsync<Account, Shop.V1.DepositResponse>(Account.KeyOf(request.UserId), request.IdempotencyKey, request, Caller.Of(context), kept =>
         {
             if (kept is null) return Rejection.NotFound("account", request.UserId);
             var account = kept.With(kept.Holdings.Add(request.Amount));
@@ -43,7 +42,7 @@ internal sealed class PaymentService(
     }
 
     [Allow(Role.User)]
-    public override async Task<Wire.GetAccountResponse> GetAccount(Wire.GetAccountRequest request, ServerCallContext context)
+    public override async Task<Shop.V1.GetAccountResponse> GetAccount(Shop.V1.GetAccountRequest request, ServerCallContext context)
     {
         new RequestCheck().Id("user_id", request.UserId).ThrowIfInvalid();
         Caller.Of(context).MustBe("user_id", request.UserId);
@@ -53,11 +52,11 @@ internal sealed class PaymentService(
     }
 
     [Allow(Role.Operator, Role.App + "orders")]
-    public override async Task<Wire.BatchGetAccountsResponse> BatchGetAccounts(Wire.BatchGetAccountsRequest request, ServerCallContext context)
+    public override async Task<Shop.V1.BatchGetAccountsResponse> BatchGetAccounts(Shop.V1.BatchGetAccountsRequest request, ServerCallContext context)
     {
         new RequestCheck().Ids("user_ids", request.UserIds).ThrowIfInvalid();
         var found = await documents.ReadAndCacheAsync<Account>([.. request.UserIds.Select(Account.KeyOf)], context.CancellationToken);
-        var response = new Wire.BatchGetAccountsResponse();
+        var response = new Shop.V1.BatchGetAccountsResponse();
         foreach (var (id, account) in request.UserIds.Zip(found))
         {
             if (account is null) response.MissingUserIds.Add(id);
@@ -66,7 +65,7 @@ internal sealed class PaymentService(
         return response;
     }
 
-    public override async Task<Wire.ListAccountsResponse> ListAccounts(Wire.ListAccountsRequest request, ServerCallContext context)
+    public override async Task<Shop.V1.ListAccountsResponse> ListAccounts(Shop.V1.ListAccountsRequest request, ServerCallContext context)
     {
         new RequestCheck().Page(request.PageSize, request.PageToken).ThrowIfInvalid();
         var (ids, next) = await index.ReadPageAsync(Index, request.PageToken, RequestCheck.GetPageSize(request.PageSize), context.CancellationToken);
@@ -75,7 +74,7 @@ internal sealed class PaymentService(
     }
 
     [Allow(Role.User)]
-    public override async Task<Wire.GetPaymentResponse> GetPayment(Wire.GetPaymentRequest request, ServerCallContext context)
+    public override async Task<Shop.V1.GetPaymentResponse> GetPayment(Shop.V1.GetPaymentRequest request, ServerCallContext context)
     {
         new RequestCheck().OrderId(request.OrderId).ThrowIfInvalid();
         var caller = Caller.Of(context);
@@ -92,10 +91,10 @@ internal sealed class PaymentService(
                 Amount = reservation.Lines[0].Amount,
                 Status = reservation.Status switch
                 {
-                    ReservationStatus.Reserved => Wire.PaymentStatus.Charged,
-                    ReservationStatus.Rejected => Wire.PaymentStatus.Declined,
-                    ReservationStatus.Released => Wire.PaymentStatus.Refunded,
-                    ReservationStatus.Settled => Wire.PaymentStatus.Settled,
+                    ReservationStatus.Reserved => Shop.V1.PaymentStatus.Charged,
+                    ReservationStatus.Rejected => Shop.V1.PaymentStatus.Declined,
+                    ReservationStatus.Released => Shop.V1.PaymentStatus.Refunded,
+                    ReservationStatus.Settled => Shop.V1.PaymentStatus.Settled,
                 },
                 Reason = reservation.RejectionReason?.Reason ?? "",
                 Detail = reservation.RejectionReason?.Detail ?? "",
@@ -104,7 +103,7 @@ internal sealed class PaymentService(
         };
     }
 
-    private static Wire.Account ToWire(Account account) => new()
+    private static Shop.V1.Account ToWire(Account account) => new()
     {
         UserId = account.UserId,
         Balance = account.Holdings.Available,

@@ -1,17 +1,16 @@
 using System.Collections.Immutable;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
-using Wire = Shop.V1;
 
 namespace Stock;
 
 internal sealed class StockService(
     ISidecar sidecar, DocumentStore documents, IdempotentCommands commands, IdIndex index, DocumentList list, Participant<Product> participant)
-    : Wire.StockService.StockServiceBase
+    : Shop.V1.StockService.StockServiceBase
 {
     private static readonly IdGroup Index = new("products", Shards: 64);
 
-    public override async Task<Wire.PutProductResponse> PutProduct(Wire.PutProductRequest request, ServerCallContext context)
+    public override async Task<Shop.V1.PutProductResponse> PutProduct(Shop.V1.PutProductRequest request, ServerCallContext context)
     {
         new RequestCheck()
             .Id("product_id", request.ProductId)
@@ -21,7 +20,7 @@ internal sealed class StockService(
             .IdempotencyKey(request.IdempotencyKey)
             .ThrowIfInvalid();
         await index.AddAsync(Index, request.ProductId, context.CancellationToken);
-        return await commands.RunAsync<Product, Wire.PutProductResponse>(Product.KeyOf(request.ProductId), request.IdempotencyKey, request, Caller.Of(context), kept =>
+        return await commands.RunAsync<Product, Shop.V1.PutProductResponse>(Product.KeyOf(request.ProductId), request.IdempotencyKey, request, Caller.Of(context), kept =>
         {
             var product = kept is null
                 ? new Product(request.ProductId, request.Name, request.Price, Holdings.Of(request.InitialStock), [])
@@ -30,7 +29,7 @@ internal sealed class StockService(
         }, context.CancellationToken);
     }
 
-    public override async Task<Wire.AdjustStockResponse> AdjustStock(Wire.AdjustStockRequest request, ServerCallContext context)
+    public override async Task<Shop.V1.AdjustStockResponse> AdjustStock(Shop.V1.AdjustStockRequest request, ServerCallContext context)
     {
         new RequestCheck()
             .Id("product_id", request.ProductId)
@@ -38,7 +37,7 @@ internal sealed class StockService(
             .Must(request.Delta != 0, "delta", "must not be 0.")
             .IdempotencyKey(request.IdempotencyKey)
             .ThrowIfInvalid();
-        return await commands.RunAsync<Product, Wire.AdjustStockResponse>(Product.KeyOf(request.ProductId), request.IdempotencyKey, request, Caller.Of(context), kept =>
+        return await commands.RunAsync<Product, Shop.V1.AdjustStockResponse>(Product.KeyOf(request.ProductId), request.IdempotencyKey, request, Caller.Of(context), kept =>
         {
             if (kept is null) return Rejection.NotFound("product", request.ProductId);
             if (kept.Holdings.Available + request.Delta < 0)
@@ -52,7 +51,7 @@ internal sealed class StockService(
     }
 
     [Allow(Role.User)]
-    public override async Task<Wire.GetProductResponse> GetProduct(Wire.GetProductRequest request, ServerCallContext context)
+    public override async Task<Shop.V1.GetProductResponse> GetProduct(Shop.V1.GetProductRequest request, ServerCallContext context)
     {
         new RequestCheck().Id("product_id", request.ProductId).ThrowIfInvalid();
         var product = (await sidecar.ReadAsync<Product>(Product.KeyOf(request.ProductId), context.CancellationToken)).Value
@@ -61,11 +60,11 @@ internal sealed class StockService(
     }
 
     [Allow(Role.User, Role.App + "orders")]
-    public override async Task<Wire.BatchGetProductsResponse> BatchGetProducts(Wire.BatchGetProductsRequest request, ServerCallContext context)
+    public override async Task<Shop.V1.BatchGetProductsResponse> BatchGetProducts(Shop.V1.BatchGetProductsRequest request, ServerCallContext context)
     {
         new RequestCheck().Ids("product_ids", request.ProductIds).ThrowIfInvalid();
         var found = await documents.ReadAndCacheAsync<Product>([.. request.ProductIds.Select(Product.KeyOf)], context.CancellationToken);
-        var response = new Wire.BatchGetProductsResponse();
+        var response = new Shop.V1.BatchGetProductsResponse();
         foreach (var (id, product) in request.ProductIds.Zip(found))
         {
             if (product is null) response.MissingProductIds.Add(id);
@@ -75,7 +74,7 @@ internal sealed class StockService(
     }
 
     [Allow(Role.User)]
-    public override async Task<Wire.ListProductsResponse> ListProducts(Wire.ListProductsRequest request, ServerCallContext context)
+    public override async Task<Shop.V1.ListProductsResponse> ListProducts(Shop.V1.ListProductsRequest request, ServerCallContext context)
     {
         new RequestCheck().Page(request.PageSize, request.PageToken).ThrowIfInvalid();
         var (ids, next) = await index.ReadPageAsync(Index, request.PageToken, RequestCheck.GetPageSize(request.PageSize), context.CancellationToken);
@@ -83,27 +82,27 @@ internal sealed class StockService(
         return new() { Products = { products.Select(ToWire) }, UnreadableProductIds = { unreadable }, NextPageToken = next };
     }
 
-    public override async Task<Wire.GetReservationResponse> GetReservation(Wire.GetReservationRequest request, ServerCallContext context)
+    public override async Task<Shop.V1.GetReservationResponse> GetReservation(Shop.V1.GetReservationRequest request, ServerCallContext context)
     {
         new RequestCheck().OrderId(request.OrderId).ThrowIfInvalid();
         var reservation = await participant.FindAsync(request.OrderId.ToLowerInvariant(), context.CancellationToken)
             ?? throw new RejectedException(Rejection.NotFound("reservation", request.OrderId));
-        var answer = new Wire.Reservation
+        var answer = new Shop.V1.Reservation
         {
             OrderId = reservation.OrderId,
             ReservationId = StockDecisions.ToReservationId(reservation.OrderId),
             Status = reservation.Status switch
             {
-                ReservationStatus.Reserved => Wire.ReservationStatus.Reserved,
-                ReservationStatus.Rejected => Wire.ReservationStatus.Rejected,
-                ReservationStatus.Released => Wire.ReservationStatus.Released,
-                ReservationStatus.Settled => Wire.ReservationStatus.Settled,
+                ReservationStatus.Reserved => Shop.V1.ReservationStatus.Reserved,
+                ReservationStatus.Rejected => Shop.V1.ReservationStatus.Rejected,
+                ReservationStatus.Released => Shop.V1.ReservationStatus.Released,
+                ReservationStatus.Settled => Shop.V1.ReservationStatus.Settled,
             },
             Reason = reservation.RejectionReason?.Reason ?? "",
             Detail = reservation.RejectionReason?.Detail ?? "",
             UpdateTime = Timestamp.FromDateTimeOffset(reservation.Changed),
         };
-        answer.Items.AddRange(reservation.Lines.Select(line => new Wire.OrderLine
+        answer.Items.AddRange(reservation.Lines.Select(line => new Shop.V1.OrderLine
         {
             ProductId = line.ResourceId,
             Quantity = line.Amount <= int.MaxValue ? (int)line.Amount
@@ -112,7 +111,7 @@ internal sealed class StockService(
         return new() { Reservation = answer };
     }
 
-    private static Wire.Product ToWire(Product product) => new()
+    private static Shop.V1.Product ToWire(Product product) => new()
     {
         ProductId = product.Id,
         Name = product.Name,

@@ -52,7 +52,7 @@ public sealed class AuditInterleavingTests
                             null, history[after].Catalog);
                         Assert.All(Audit.Evaluate(snapshot, Deadline),
                             one => Assert.True(
-                                one.State != InvariantState.Broken, $"{before} {order} {reservation} {after}: {string.Join("; ", one.Breaches)}"));
+                                one.State != InvariantState.Broken, $"{before} {order} {reservation} {after}: {string.Join("; ", one.Violations)}"));
                     }
                 }
             }
@@ -84,7 +84,7 @@ public sealed class AuditInterleavingTests
         Assert.Equal(["order ORD-1 at Stock", "order ORD-1 at Payments"], settled.UnderWay.Select(one => one.Subject));
         Assert.Matches(@"^order ORD-1 was confirmed 3 s ago and Stock has not settled yet; it will by \S+ \S+Z, look again then$", settled.UnderWay[0].What);
         Assert.InRange(settled.UnderWay[0].Until!.Value, now.AddSeconds(75), now.AddSeconds(120));
-        Assert.Empty(settled.Breaches);
+        Assert.Empty(settled.Violations);
     }
 
     private static InvariantState Worst(ShopSnapshot snapshot) => Audit.Evaluate(snapshot, Deadline).Select(one => one.State).MaxBy(state => state switch

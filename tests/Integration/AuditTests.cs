@@ -30,7 +30,7 @@ public sealed class AuditTests
 
     [Fact]
     public void A_consistent_snapshot_breaks_no_invariant() =>
-        Assert.All(Invariants(), invariant => Assert.True(invariant.Holds, string.Join("\n", invariant.Breaches)));
+        Assert.All(Invariants(), invariant => Assert.True(invariant.Holds, string.Join("\n", invariant.Violations)));
 
     [Fact]
     public void Stock_that_does_not_add_up() => Breaks("stock adds up", () => product.Available = 8);
@@ -52,7 +52,7 @@ public sealed class AuditTests
         (product.Stocked, product.Available) = (long.MaxValue, long.MaxValue - 3);
         (account.Deposited, account.Balance) = (long.MaxValue, long.MaxValue - 3_500);
         others.Add(new() { ProductId = "q", Stocked = long.MaxValue, Available = long.MaxValue });
-        Assert.All(Invariants(), invariant => Assert.True(invariant.Holds, string.Join("\n", invariant.Breaches)));
+        Assert.All(Invariants(), invariant => Assert.True(invariant.Holds, string.Join("\n", invariant.Violations)));
     }
 
     [Fact]
@@ -72,7 +72,7 @@ public sealed class AuditTests
     {
         completeSince = now.AddDays(-7);
         (product.Sold, product.Available) = (4, 5);
-        Assert.All(Invariants(), invariant => Assert.True(invariant.Holds, string.Join("\n", invariant.Breaches)));
+        Assert.All(Invariants(), invariant => Assert.True(invariant.Holds, string.Join("\n", invariant.Violations)));
         Breaks("sold is what settled orders took", () => (product.Sold, product.Available) = (1, 8));
     }
 
@@ -132,7 +132,7 @@ public sealed class AuditTests
             new Dictionary<string, Account> { ["u"] = new() { UserId = "u", Deposited = 10_000, Balance = 6_500, Held = 2_500, Spent = 1_000 } },
             new Dictionary<string, Coupon>());
         orders[0].Reservation!.UpdateTime = orders[0].Payment!.UpdateTime = At(0);
-        Assert.All(Audit.Evaluate(Read() with { Before = before }, Deadline), invariant => Assert.True(invariant.Holds, string.Join("\n", invariant.Breaches)));
+        Assert.All(Audit.Evaluate(Read() with { Before = before }, Deadline), invariant => Assert.True(invariant.Holds, string.Join("\n", invariant.Violations)));
     }
 
     [Fact]
@@ -168,7 +168,7 @@ public sealed class AuditTests
             Problem = "product p is gone.",
         });
         var invariant = Invariants().Single(one => one.Name == "every reservation can be brought to its end");
-        Assert.Equal("order pending: stock cannot handle its reservation: product p is gone. ./shop dead-letters show 0123", Assert.Single(invariant.Breaches));
+        Assert.Equal("order pending: stock cannot handle its reservation: product p is gone. ./shop dead-letters show 0123", Assert.Single(invariant.Violations));
         orders[2].Reservation!.Status = ReservationStatus.Released;
         Assert.True(Invariants().Single(one => one.Name == invariant.Name).Holds);
     }
@@ -240,7 +240,7 @@ public sealed class AuditTests
         unreadable["product lamp"] = "Stock";
         var invariant = Invariants().Single(one => !one.Holds);
         Assert.Equal("every document can be read", invariant.Name);
-        Assert.Equal("product lamp: Stock cannot read it, and its log says why", Assert.Single(invariant.Breaches));
+        Assert.Equal("product lamp: Stock cannot read it, and its log says why", Assert.Single(invariant.Violations));
         Assert.Equal(1, AuditCommand.GetExitCode(Invariants()));
         unavailable["Payments"] = "UNAVAILABLE";
         Assert.Equal(1, AuditCommand.GetExitCode(Invariants()));

@@ -27,7 +27,7 @@ public sealed class AuditUnderKillsTests(SupervisedShop supervised)
             await WaitForPlacedAsync(stats, stats.Placed.Percentiles.Count + OrdersBetweenKills);
             await shop.Sidecars.Single(sidecar => shop.GetAppId(sidecar) == appId).KillAsync(TimeSpan.Zero);
             await shop.WaitUntilReadyAsync();
-            Assert.Empty((await AuditAsync(shop)).SelectMany(one => one.Breaches));
+            Assert.Empty((await AuditAsync(shop)).SelectMany(one => one.Violations));
         }
         await cts.CancelAsync();
         await load;
@@ -35,7 +35,7 @@ public sealed class AuditUnderKillsTests(SupervisedShop supervised)
         for (var until = DateTime.UtcNow + Timeout; ;)
         {
             var audit = await AuditAsync(shop);
-            Assert.Empty(audit.SelectMany(one => one.Breaches));
+            Assert.Empty(audit.SelectMany(one => one.Violations));
             if (audit.All(one => one.Holds)) break;
             Assert.True(DateTime.UtcNow < until, string.Join('\n', audit.SelectMany(one => one.Discrepancies.Select(two => two.What))));
         }

@@ -30,23 +30,6 @@ public sealed class BenchTests(ITestOutputHelper output)
     [Fact]
     public async Task An_order_stays_cheap_and_the_throughput_keeps_its_share_of_the_floor()
     {
-        // A machine that stands still for seconds spoils a measurement; an order that has become expensive spoils each.
-        for (var attempt = 1; ; attempt++)
-        {
-            try
-            {
-                await MeasureAsync();
-                return;
-            }
-            catch (Xunit.Sdk.XunitException spoilt) when (attempt < 3)
-            {
-                output.WriteLine($"{spoilt}");
-            }
-        }
-    }
-
-    private async Task MeasureAsync()
-    {
         var start = new ProcessStartInfo("dotnet", [RunningShop.ProgramOf("Bench.Shop"), "--quick", "--seconds", "4"])
         {
             WorkingDirectory = RunningShop.Root, RedirectStandardOutput = true, RedirectStandardError = true,
@@ -64,7 +47,7 @@ public sealed class BenchTests(ITestOutputHelper output)
         var idle = 1 / single.GetProperty("sagasPerSecond").GetDouble();
         Assert.InRange(single.GetProperty("commands").GetDouble(), 30, CommandsMax + 50 * idle);
         Assert.InRange(single.GetProperty("calls").GetDouble(), 30, CallsMax + 20 * idle);
-        Assert.InRange(single.GetProperty("operations").GetDouble(), 25, OperationsMax);
+        Assert.InRange(single.GetProperty("operations").GetDouble(), 25, OperationsMax + 20 * idle);
         Assert.InRange(busy.GetProperty("operations").GetDouble(), 20, OperationsMax);
         Assert.InRange(busy.GetProperty("calls").GetDouble(), 1, single.GetProperty("calls").GetDouble() / (RunningShop.IsBatching ? 2 : 1));
         Assert.InRange(busy.GetProperty("commands").GetDouble(), 20, single.GetProperty("commands").GetDouble());

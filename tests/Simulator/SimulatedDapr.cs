@@ -21,7 +21,7 @@ internal sealed class SimulatedDapr(
     Action<OutgoingEvent> publish) : DaprApi.DaprClient
 {
     /// <summary>What Redis says when it refuses a write.</summary>
-    public const string Refusal = "possible etag mismatch: OOM command not allowed when used memory > 'maxmemory'.";
+    public const string OutOfMemory = "possible etag mismatch: OOM command not allowed when used memory > 'maxmemory'.";
 
     /// <summary>Serializes a document as its number in <see cref="World.Documents"/>.</summary>
     public static readonly JsonSerializerOptions Json = new() { Converters = { new ByNumber() }, TypeInfoResolver = new DefaultJsonTypeInfoResolver() };
@@ -69,7 +69,7 @@ internal sealed class SimulatedDapr(
                 if (!isWritten || world.Happens(faults().FailsAfter))
                 {
                     failure = new(new Status(
-                        item.Etag.Value.Length == 0 ? StatusCode.Internal : StatusCode.Aborted, isRefused ? Refusal : "possible etag mismatch"));
+                        item.Etag.Value.Length == 0 ? StatusCode.Internal : StatusCode.Aborted, isRefused ? OutOfMemory : "possible etag mismatch"));
                 }
             }
             return failure is null ? new Empty() : throw failure;

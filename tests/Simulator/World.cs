@@ -15,7 +15,7 @@ public sealed class World(int seed, bool traced = false) : SynchronizationContex
     private readonly StringBuilder trace = new();
     private long number;
 
-    private readonly record struct Waiting(Action Go, Func<bool>? Gone);
+    private readonly record struct Waiting(Action Go, Func<bool>? HasCrashed);
 
     /// <summary>A run takes a few thousand. One that never becomes quiet is reported, and does not hang.</summary>
     private const int OperationsMax = 2_000_000;
@@ -85,7 +85,7 @@ public sealed class World(int seed, bool traced = false) : SynchronizationContex
                 var chosen = ready[at];
                 ready[at] = ready[^1];
                 ready.RemoveAt(ready.Count - 1);
-                if (chosen.Gone?.Invoke() == true) continue;
+                if (chosen.HasCrashed?.Invoke() == true) continue;
                 if (++Operations > OperationsMax) throw new InvalidOperationException($"The world is not quiet after {OperationsMax:N0} operations.");
                 Clock.AdvanceTo(Clock.GetUtcNow() + TimeSpan.FromTicks(Chance.Next(10_000)));
                 MoveReady();

@@ -229,7 +229,7 @@ public sealed class DocumentStoreTests
         var fault = Assert.ThrowsAny<global::Dapr.DaprException>(
             () => Concurrently(1, _ => documents.UpdateAsync<Counter, bool>("c", Adding(3), default)));
         Assert.True(Faults.IsTransient(fault));
-        Assert.Equal(SimulatedDapr.Refusal, Faults.GetCause(fault));
+        Assert.Equal(SimulatedDapr.OutOfMemory, Faults.GetCause(fault));
         Assert.InRange(world.Operations - before, 1, 10);
         Assert.ThrowsAny<global::Dapr.DaprException>(() => Concurrently(2, at => documents.UpdateAsync<Counter, bool>($"d{at}", Adding(3), default)));
 

@@ -540,7 +540,7 @@ public sealed class OpenOrderLogTests
         var log = New(world.Clock, DaprSidecar.Create(dapr, new("app"), SimulatedDapr.Json, batching: true));
         faults = faults with { Refuses = 1 };
         var fault = Assert.ThrowsAny<global::Dapr.DaprException>(() => Add(log, "b"));
-        Assert.Equal(SimulatedDapr.Refusal, Faults.GetCause(fault));
+        Assert.Equal(SimulatedDapr.OutOfMemory, Faults.GetCause(fault));
         faults = SidecarFaults.None;
         Add(log, "b");
         Assert.Equal(["a", "b"], Read(log).Order());

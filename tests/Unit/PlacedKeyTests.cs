@@ -2,7 +2,6 @@ using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.Extensions.Configuration;
 using Orders;
-using Wire = Shop.V1;
 
 namespace Saga.Tests;
 
@@ -113,18 +112,18 @@ public sealed class PlacedKeyTests
     public void A_key_with_other_content_is_refused()
     {
         Place();
-        var other = new Wire.PlaceOrderRequest(Request) { RecipientName = "Mina" };
+        var other = new Shop.V1.PlaceOrderRequest(Request) { RecipientName = "Mina" };
         Assert.Equal(StatusCode.AlreadyExists, Assert.Throws<RejectedException>(() => shop.World.Run(() => PlaceAsync(other))).StatusCode);
     }
 
-    private static Wire.PlaceOrderRequest Request => new()
+    private static Shop.V1.PlaceOrderRequest Request => new()
     {
-        UserId = "u", IdempotencyKey = "k", SkipPrecheck = true, Items = { new Wire.OrderItem { ProductId = "p", Quantity = 1 } },
+        UserId = "u", IdempotencyKey = "k", SkipPrecheck = true, Items = { new Shop.V1.OrderItem { ProductId = "p", Quantity = 1 } },
     };
 
     private string Place() => shop.World.Run(() => PlaceAsync()).Id;
 
-    private Task<Order> PlaceAsync(Wire.PlaceOrderRequest? request = null) =>
+    private Task<Order> PlaceAsync(Shop.V1.PlaceOrderRequest? request = null) =>
         shop.Placing.PlaceAsync(request ?? Request, Caller.Anyone, SagaPattern.Choreography, default);
 
     private void Pass(TimeSpan time) => shop.World.Clock.AdvanceTo(shop.World.Clock.GetUtcNow() + time);

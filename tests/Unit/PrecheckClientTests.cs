@@ -2,7 +2,6 @@ using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.Extensions.Configuration;
 using Orders;
-using Wire = Shop.V1;
 
 namespace Saga.Tests;
 
@@ -39,7 +38,7 @@ public sealed class PrecheckClientTests
     [Theory, InlineData(true), InlineData(false)]
     public void A_retry_is_not_rejected_for_what_its_own_order_holds(bool sameContent)
     {
-        var request = new Wire.PlaceOrderRequest { UserId = "u", IdempotencyKey = "k", Items = { new Wire.OrderItem { ProductId = "good", Quantity = 1 } } };
+        var request = new Shop.V1.PlaceOrderRequest { UserId = "u", IdempotencyKey = "k", Items = { new Shop.V1.OrderItem { ProductId = "good", Quantity = 1 } } };
         var id = $"{Guid.CreateVersion7()}";
         OrdersAlone? alone = null;
         // The first call has placed the order, and Stock holds its last piece, after this one had looked for the order.
@@ -57,39 +56,39 @@ public sealed class PrecheckClientTests
         else Assert.Equal(StatusCode.AlreadyExists, Assert.Throws<RejectedException>(() => alone.World.Run(PlaceAsync)).StatusCode);
     }
 
-    private static Task<Task<Wire.Product?>[]> LookUpAsync(Stock stock)
+    private static Task<Task<Shop.V1.Product?>[]> LookUpAsync(Stock stock)
     {
         var client = new PrecheckClient(SagaOptions.Read(new(new ConfigurationBuilder().Build())), TimeProvider.System, stock, null!, null!);
         return SingleThread.RunAsync(async () =>
         {
-            Task<Wire.Product?>[] all = [.. Ids.Select(id => client.ProductAsync(id, default))];
+            Task<Shop.V1.Product?>[] all = [.. Ids.Select(id => client.ProductAsync(id, default))];
             await Task.WhenAny(Task.WhenAll(all));
             return all;
         });
     }
 
     /// <summary>Every user has 1,000,000 won.</summary>
-    internal sealed class Payments : Wire.PaymentService.PaymentServiceClient
+    internal sealed class Payments : Shop.V1.PaymentService.PaymentServiceClient
     {
-        public override AsyncUnaryCall<Wire.BatchGetAccountsResponse> BatchGetAccountsAsync(Wire.BatchGetAccountsRequest request, CallOptions options) => new(
-            Task.FromResult(new Wire.BatchGetAccountsResponse { Accounts = { request.UserIds.Select(id => new Wire.Account { UserId = id, Balance = 1_000_000 }) } }),
+        public override AsyncUnaryCall<Shop.V1.BatchGetAccountsResponse> BatchGetAccountsAsync(Shop.V1.BatchGetAccountsRequest request, CallOptions options) => new(
+            Task.FromResult(new Shop.V1.BatchGetAccountsResponse { Accounts = { request.UserIds.Select(id => new Shop.V1.Account { UserId = id, Balance = 1_000_000 }) } }),
             Task.FromResult(Metadata.Empty), () => Status.DefaultSuccess, () => Metadata.Empty, () => { });
     }
 
     /// <summary>Knows every product but "absent".</summary>
-    internal sealed class Stock(Func<IReadOnlyList<string>, StatusCode> answer) : Wire.StockService.StockServiceClient
+    internal sealed class Stock(Func<IReadOnlyList<string>, StatusCode> answer) : Shop.V1.StockService.StockServiceClient
     {
         /// <summary>The number of ids of each call.</summary>
         public List<int> Calls { get; } = [];
 
-        public override AsyncUnaryCall<Wire.BatchGetProductsResponse> BatchGetProductsAsync(Wire.BatchGetProductsRequest request, CallOptions options)
+        public override AsyncUnaryCall<Shop.V1.BatchGetProductsResponse> BatchGetProductsAsync(Shop.V1.BatchGetProductsRequest request, CallOptions options)
         {
             Calls.Add(request.ProductIds.Count);
             var response = answer(request.ProductIds) is not StatusCode.OK and var status
-                ? Task.FromException<Wire.BatchGetProductsResponse>(new RpcException(new(status, "")))
-                : Task.FromResult(new Wire.BatchGetProductsResponse
+                ? Task.FromException<Shop.V1.BatchGetProductsResponse>(new RpcException(new(status, "")))
+                : Task.FromResult(new Shop.V1.BatchGetProductsResponse
                 {
-                    Products = { request.ProductIds.Where(id => id != "absent").Select(id => new Wire.Product { ProductId = id }) },
+                    Products = { request.ProductIds.Where(id => id != "absent").Select(id => new Shop.V1.Product { ProductId = id }) },
                 });
             return new(response, Task.FromResult(Metadata.Empty), () => Status.DefaultSuccess, () => Metadata.Empty, () => { });
         }

@@ -72,7 +72,7 @@ public sealed class RequestLimitsTests : IDisposable
         await Task.WhenAll(streams);
         await StreamAsync(Task.CompletedTask);
         // Reflection and the watching of health are streams too, which take no place of the others.
-        for (var at = 0; at < Max; at++) limits.EnterTool();
+        for (var at = 0; at < Max; at++) limits.EnterAnonymousStream();
         await StreamAsync(Task.CompletedTask);
         await Assert.ThrowsAsync<RejectedException>(() => interceptor.DuplexStreamingServerHandler<string, string>(
             null!, null!, new Call("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"), (_, _, _) => Task.CompletedTask));

@@ -1,33 +1,32 @@
 using Grpc.Core;
-using Wire = Shop.V1;
 
 namespace Orders;
 
 /// <summary>The gRPC API of Orders.</summary>
 internal sealed class OrderGrpcService(
     PlaceOrderHandler placing, PayOrderHandler paying, OrderStore orders, OrderListing listing, OrderQueries queries, OrderChanges changes, SagaSteps steps, IHostApplicationLifetime lifetime)
-    : Wire.OrderService.OrderServiceBase
+    : Shop.V1.OrderService.OrderServiceBase
 {
     private const int StatusesMax = 10;
 
     [Allow(Role.User)]
-    public override async Task<Wire.PlaceOrderResponse> PlaceOrder(Wire.PlaceOrderRequest request, ServerCallContext context) =>
+    public override async Task<Shop.V1.PlaceOrderResponse> PlaceOrder(Shop.V1.PlaceOrderRequest request, ServerCallContext context) =>
         new() { Order = OrderMapping.From(await placing.PlaceAsync(request, Caller.Of(context), SagaPattern.Choreography, context.CancellationToken)) };
 
     [Allow(Role.User)]
-    public override async Task<Wire.PayOrderResponse> PayOrder(Wire.PayOrderRequest request, ServerCallContext context)
+    public override async Task<Shop.V1.PayOrderResponse> PayOrder(Shop.V1.PayOrderRequest request, ServerCallContext context)
     {
         new RequestCheck().Must(request.Order is not null, "order", "must be set.").ThrowIfInvalid();
         var order = await paying.PayAsync(request.Order!, Caller.Of(context), context.CancellationToken);
         return new()
         {
-            Result = order.Status == OrderStatus.Confirmed ? Wire.PayResult.Paid : Wire.PayResult.Refused,
+            Result = order.Status == OrderStatus.Confirmed ? Shop.V1.PayResult.Paid : Shop.V1.PayResult.Refused,
             Order = OrderMapping.From(order),
         };
     }
 
     [Allow(Role.User, Role.AnyApp)]
-    public override async Task<Wire.GetOrderResponse> GetOrder(Wire.GetOrderRequest request, ServerCallContext context)
+    public override async Task<Shop.V1.GetOrderResponse> GetOrder(Shop.V1.GetOrderRequest request, ServerCallContext context)
     {
         var caller = Caller.Of(context);
         var order = await queries.FindAsync(request.Order, caller, context.CancellationToken);
@@ -40,7 +39,7 @@ internal sealed class OrderGrpcService(
     }
 
     [Allow(Role.User)]
-    public override async Task<Wire.CancelOrderResponse> CancelOrder(Wire.CancelOrderRequest request, ServerCallContext context)
+    public override async Task<Shop.V1.CancelOrderResponse> CancelOrder(Shop.V1.CancelOrderRequest request, ServerCallContext context)
     {
         new RequestCheck().Text("comment", request.Comment, 0, 200).ThrowIfInvalid();
         var stored = await queries.FindAsync(request.Order, Caller.Of(context), context.CancellationToken);
@@ -53,7 +52,7 @@ internal sealed class OrderGrpcService(
 
     [Allow(Role.User)]
     public override async Task WatchOrder(
-        Wire.WatchOrderRequest request, IServerStreamWriter<Wire.WatchOrderResponse> responseStream, ServerCallContext context)
+        Shop.V1.WatchOrderRequest request, IServerStreamWriter<Shop.V1.WatchOrderResponse> responseStream, ServerCallContext context)
     {
         new RequestCheck().Range("after_revision", request.AfterRevision, 0, int.MaxValue).ThrowIfInvalid();
         var ct = context.CancellationToken;
@@ -74,7 +73,7 @@ internal sealed class OrderGrpcService(
 
     [Allow(Role.Operator, Role.App + "console")]
     public override async Task WatchOrders(
-        Wire.WatchOrdersRequest request, IServerStreamWriter<Wire.WatchOrdersResponse> responseStream, ServerCallContext context)
+        Shop.V1.WatchOrdersRequest request, IServerStreamWriter<Shop.V1.WatchOrdersResponse> responseStream, ServerCallContext context)
     {
         using var end = LinkToShutdown(context);
         try
@@ -88,17 +87,17 @@ internal sealed class OrderGrpcService(
     }
 
     [Allow(Role.User)]
-    public override async Task<Wire.ExplainOrderResponse> ExplainOrder(Wire.ExplainOrderRequest request, ServerCallContext context) =>
+    public override async Task<Shop.V1.ExplainOrderResponse> ExplainOrder(Shop.V1.ExplainOrderRequest request, ServerCallContext context) =>
         queries.Explain(await queries.FindAsync(request.Order, Caller.Of(context), context.CancellationToken));
 
-    public override async Task<Wire.ListOpenOrdersResponse> ListOpenOrders(Wire.ListOpenOrdersRequest request, ServerCallContext context)
+    public override async Task<Shop.V1.ListOpenOrdersResponse> ListOpenOrders(Shop.V1.ListOpenOrdersRequest request, ServerCallContext context)
     {
         new RequestCheck().Page(request.PageSize, "").ThrowIfInvalid();
         return await listing.ListOpenAsync(RequestCheck.GetPageSize(request.PageSize), context.CancellationToken);
     }
 
     [Allow(Role.User)]
-    public override async Task<Wire.ListOrdersResponse> ListOrders(Wire.ListOrdersRequest request, ServerCallContext context)
+    public override async Task<Shop.V1.ListOrdersResponse> ListOrders(Shop.V1.ListOrdersRequest request, ServerCallContext context)
     {
         PageCursor cursor = default;
         var check = new RequestCheck().Range("statuses", request.Statuses.Count, 0, StatusesMax);

@@ -6,7 +6,6 @@ using Google.Protobuf;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Primitives;
 using ProblemDetails = Saga.Hosting.ProblemDetails;
-using Wire = Shop.V1;
 
 namespace Orders;
 
@@ -23,7 +22,7 @@ internal static class OrderHttp
 
     public static void MapOrderHttp(this WebApplication app)
     {
-        var api = app.MapGroup("/api/orders").AddEndpointFilter(SameOrigin.FilterAsync).AddEndpointFilter(RequestLimits.FilterRequestAsync)
+        var api = app.MapGroup("/api/orders").AddEndpointFilter(SameOrigin.FilterBodyAsync).AddEndpointFilter(RequestLimits.FilterRequestAsync)
             .RequireAuthorization(new AllowAttribute(Role.User)).WithTags("Orders");
         api.MapPost($"/{Choreography}/{{publicId}}", PlaceAsync).WithMetadata(new RequestSizeLimitAttribute(BodyMax)).DescribePlaceOrder(IdempotencyKeyHeader);
         api.MapPost("/{publicId}", PayAsync).WithMetadata(new RequestSizeLimitAttribute(BodyMax)).DescribePayOrder(IdempotencyKeyHeader);
@@ -58,12 +57,12 @@ internal static class OrderHttp
 
     /// <summary>Reads the body of an order strictly, and answers.</summary>
     private static async Task<IResult> AnswerAsync(
-        string publicId, HttpRequest http, Func<Wire.PlaceOrderRequest, Caller, Task<IResult>> answer, CancellationToken ct)
+        string publicId, HttpRequest http, Func<Shop.V1.PlaceOrderRequest, Caller, Task<IResult>> answer, CancellationToken ct)
     {
-        Wire.PlaceOrderRequest request;
+        Shop.V1.PlaceOrderRequest request;
         try
         {
-            request = JsonParser.Default.Parse<Wire.PlaceOrderRequest>(JsonIds.QuoteNumbers(await http.ReadTextAsync(ct), Wire.PlaceOrderRequest.Descriptor));
+            request = JsonParser.Default.Parse<Shop.V1.PlaceOrderRequest>(JsonIds.QuoteNumbers(await http.ReadTextAsync(ct), Shop.V1.PlaceOrderRequest.Descriptor));
             SetIdempotencyKey(request, http.Headers[IdempotencyKeyHeader]);
         }
         catch (RejectedException rejected)
@@ -92,7 +91,7 @@ internal static class OrderHttp
     }
 
     /// <exception cref="RejectedException">There are several keys, an empty one, or another one in the body.</exception>
-    private static void SetIdempotencyKey(Wire.PlaceOrderRequest request, StringValues header)
+    private static void SetIdempotencyKey(Shop.V1.PlaceOrderRequest request, StringValues header)
     {
         if (header.Count == 0) return;
         var problem = header.Count > 1 ? $"must be one value, not {header.Count}."

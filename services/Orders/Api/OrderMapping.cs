@@ -1,14 +1,13 @@
 using Google.Protobuf.WellKnownTypes;
-using Wire = Shop.V1;
 
 namespace Orders;
 
 /// <summary>Maps orders to their protobuf messages.</summary>
 internal static class OrderMapping
 {
-    public static Wire.Order From(Order order)
+    public static Shop.V1.Order From(Order order)
     {
-        var wire = new Wire.Order
+        var wire = new Shop.V1.Order
         {
             OrderId = order.Id,
             OrderNumber = OrderNumber.FromId(Guid.Parse(order.Id)),
@@ -36,7 +35,7 @@ internal static class OrderMapping
     }
 
     /// <summary>Without personal data.</summary>
-    public static Wire.Order WithoutRecipient(Order order)
+    public static Shop.V1.Order WithoutRecipient(Order order)
     {
         var wire = From(order);
         (wire.RecipientName, wire.ShippingAddress, wire.ShippingPhone) = ("", "", "");
@@ -44,7 +43,7 @@ internal static class OrderMapping
     }
 
     /// <param name="revision">From 1.</param>
-    public static Wire.TimelineEntry From(Order order, int revision)
+    public static Shop.V1.TimelineEntry From(Order order, int revision)
     {
         var entry = order.Timeline[revision - 1];
         return new()
@@ -59,31 +58,31 @@ internal static class OrderMapping
         };
     }
 
-    public static Wire.OrderStatus From(OrderStatus status) => status switch
+    public static Shop.V1.OrderStatus From(OrderStatus status) => status switch
     {
-        OrderStatus.Pending => Wire.OrderStatus.Pending,
-        OrderStatus.Confirmed => Wire.OrderStatus.Confirmed,
-        OrderStatus.Failed => Wire.OrderStatus.Failed,
-        OrderStatus.Abandoned => Wire.OrderStatus.Unspecified,
+        OrderStatus.Pending => Shop.V1.OrderStatus.Pending,
+        OrderStatus.Confirmed => Shop.V1.OrderStatus.Confirmed,
+        OrderStatus.Failed => Shop.V1.OrderStatus.Failed,
+        OrderStatus.Abandoned => Shop.V1.OrderStatus.Unspecified,
     };
 
-    private static Wire.SagaPattern From(SagaPattern pattern) => pattern switch
+    private static Shop.V1.SagaPattern From(SagaPattern pattern) => pattern switch
     {
-        SagaPattern.Choreography => Wire.SagaPattern.Choreography,
-        SagaPattern.Orchestration => Wire.SagaPattern.Orchestration,
+        SagaPattern.Choreography => Shop.V1.SagaPattern.Choreography,
+        SagaPattern.Orchestration => Shop.V1.SagaPattern.Orchestration,
     };
 
-    private static Wire.StepProgress From(StepRecord record) => new()
+    private static Shop.V1.StepProgress From(StepRecord record) => new()
     {
-        Step = record.Step.Wire,
+        Step = record.Step.Contract,
         Name = record.Name,
         State = record.State switch
         {
-            StepState.Waiting => Wire.StepState.Waiting,
-            StepState.Done => Wire.StepState.Done,
-            StepState.Refused => Wire.StepState.Refused,
-            StepState.Undone => Wire.StepState.Undone,
-            StepState.Skipped => Wire.StepState.Skipped,
+            StepState.Waiting => Shop.V1.StepState.Waiting,
+            StepState.Done => Shop.V1.StepState.Done,
+            StepState.Refused => Shop.V1.StepState.Refused,
+            StepState.Undone => Shop.V1.StepState.Undone,
+            StepState.Skipped => Shop.V1.StepState.Skipped,
         },
         Reason = record.Rejection?.Reason ?? "",
         Detail = record.Rejection?.Detail ?? "",

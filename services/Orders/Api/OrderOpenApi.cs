@@ -3,7 +3,6 @@ using System.Text.Json.Serialization;
 using Google.Protobuf.Reflection;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
-using Wire = Shop.V1;
 
 namespace Orders;
 
@@ -74,7 +73,7 @@ internal static class OrderOpenApi
             operation.RequestBody = new OpenApiRequestBody
             {
                 Required = true,
-                Content = Content(MediaTypeNames.Application.Json, ToSchema(ReflectionWithComments.Find(Wire.PlaceOrderRequest.Descriptor))),
+                Content = Content(MediaTypeNames.Application.Json, ToSchema(ReflectionWithComments.Find(Shop.V1.PlaceOrderRequest.Descriptor))),
             };
             operation.Parameters!.Add(new OpenApiParameter
             {

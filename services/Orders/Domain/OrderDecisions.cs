@@ -191,7 +191,7 @@ internal static class OrderDecisions
             FinalAmount = order.Amounts.Final,
             Reason = order.Failure!.Reason,
             Detail = order.Failure.Detail,
-            CompletedSteps = { completed.Where(step => !step.HasSharedEvents).Select(step => step.Wire) },
+            CompletedSteps = { completed.Where(step => !step.HasSharedEvents).Select(step => step.Contract) },
             CompletedStepNames = { completed.Select(step => step.Name) },
             Steps = { order.Steps.Select(step => step.Step.Name) },
         };
@@ -255,7 +255,7 @@ internal static class OrderDecisions
     private static StepStatus ToStatus(StepRecord record, DateTimeOffset placed)
     {
         var status = new StepStatus { Name = record.Name, AfterMs = (long)(record.AnsweredAt!.Value - placed).TotalMilliseconds };
-        if (!record.Step.HasSharedEvents) status.Step = record.Step.Wire;
+        if (!record.Step.HasSharedEvents) status.Step = record.Step.Contract;
         return status;
     }
 

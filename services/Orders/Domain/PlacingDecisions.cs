@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Wire = Shop.V1;
 
 namespace Orders;
 
@@ -15,7 +14,7 @@ internal static class PlacingDecisions
     /// <param name="account">Null: there is none, or the precheck is skipped.</param>
     /// <param name="coupon">Null: there is none, or the order has none.</param>
     public static Quote GetQuote(
-        Wire.PlaceOrderRequest request, IReadOnlyDictionary<string, Wire.Product> products, Wire.Account? account, Wire.Coupon? coupon, DateTimeOffset now)
+        Shop.V1.PlaceOrderRequest request, IReadOnlyDictionary<string, Shop.V1.Product> products, Shop.V1.Account? account, Shop.V1.Coupon? coupon, DateTimeOffset now)
     {
         var items = request.Items.Select(item => new Item(item.ProductId, item.Quantity, products[item.ProductId].Price)).ToImmutableArray();
         var total = items.Sum(item => item.Quantity * item.UnitPrice);
@@ -57,9 +56,9 @@ internal static class PlacingDecisions
     public static OutgoingEvent[] CreatedEvent(Order order) =>
         order.Pattern == SagaPattern.Orchestration ? [] : [new(order.Id, ToCreatedEvent(order))]; // mutant: orchestrated-order-published
 
-    public static Wire.OrderCreatedEvent ToCreatedEvent(Order order)
+    public static Shop.V1.OrderCreatedEvent ToCreatedEvent(Order order)
     {
-        var created = new Wire.OrderCreatedEvent
+        var created = new Shop.V1.OrderCreatedEvent
         {
             OrderId = order.Id,
             UserId = order.UserId,
@@ -73,23 +72,23 @@ internal static class PlacingDecisions
         return created;
     }
 
-    private static long GetDiscount(Wire.Coupon coupon, long total) => coupon.DiscountCase switch
+    private static long GetDiscount(Shop.V1.Coupon coupon, long total) => coupon.DiscountCase switch
     {
-        Wire.Coupon.DiscountOneofCase.AmountOff => Math.Min(coupon.AmountOff, total),
-        Wire.Coupon.DiscountOneofCase.PercentOff => coupon.PercentOff switch
+        Shop.V1.Coupon.DiscountOneofCase.AmountOff => Math.Min(coupon.AmountOff, total),
+        Shop.V1.Coupon.DiscountOneofCase.PercentOff => coupon.PercentOff switch
         {
             { MaxAmount: 0, Percent: var percent } => total * percent / 100,
             { MaxAmount: var max, Percent: var percent } => Math.Min(total * percent / 100, max),
         },
-        Wire.Coupon.DiscountOneofCase.None => 0,
+        Shop.V1.Coupon.DiscountOneofCase.None => 0,
     };
 
-    private static FailureReason? CheckCoupon(Wire.Coupon coupon, string userId, DateTimeOffset now) => coupon switch
+    private static FailureReason? CheckCoupon(Shop.V1.Coupon coupon, string userId, DateTimeOffset now) => coupon switch
     {
         _ when coupon.UserId != userId => new("COUPON_OF_ANOTHER_USER", $"Coupon '{coupon.UserCouponId}' was not issued to user '{userId}'."),
         _ when coupon.ValidUntil.ToDateTimeOffset() < now =>
             new("COUPON_EXPIRED", $"Coupon '{coupon.UserCouponId}' was valid until {coupon.ValidUntil.ToDateTimeOffset():u}."),
-        { Status: not Wire.CouponStatus.Available } => new("COUPON_ALREADY_USED", $"Coupon '{coupon.UserCouponId}' is used, or held by another order."),
+        { Status: not Shop.V1.CouponStatus.Available } => new("COUPON_ALREADY_USED", $"Coupon '{coupon.UserCouponId}' is used, or held by another order."),
         _ => null,
     };
 }

@@ -8,7 +8,7 @@ namespace Orders;
 /// <param name="Code">For programs, in upper case.</param>
 /// <param name="Participant">For people.</param>
 internal sealed record Step(
-    string Name, string Code, string Participant, string SuccessTopic, string FailureTopic, string CompensationTopic, Shop.V1.Step Wire)
+    string Name, string Code, string Participant, string SuccessTopic, string FailureTopic, string CompensationTopic, Shop.V1.Step Contract)
 {
     public static readonly Step
         Stock = Own("stock", "Stock", nameof(StockReservedEvent), nameof(StockReservationFailedEvent), nameof(StockReleasedEvent), Shop.V1.Step.Stock),
@@ -19,16 +19,16 @@ internal sealed record Step(
     private static readonly ImmutableArray<Step> WithOwnEvents = [Stock, Payment, Coupon];
 
     /// <summary>True: its answers are StepSucceededEvent, StepFailedEvent and StepCompensatedEvent.</summary>
-    public bool HasSharedEvents => Wire == Shop.V1.Step.Unspecified;
+    public bool HasSharedEvents => Contract == Shop.V1.Step.Unspecified;
 
     /// <summary>The step of a participant, whether it is configured or not.</summary>
     public static Step Of(string name) => WithOwnEvents.FirstOrDefault(step => step.Name == name) ?? new(
         name, name.ToUpperInvariant().Replace('-', '_'), $"{char.ToUpperInvariant(name[0])}{name[1..]}",
         OutgoingEvent.GetSuccessTopic(name), OutgoingEvent.GetFailureTopic(name), OutgoingEvent.GetCompensationTopic(name), Shop.V1.Step.Unspecified);
 
-    private static Step Own(string name, string participant, string success, string failure, string compensation, Shop.V1.Step wire) => new(
-        name, wire.ToString().ToUpperInvariant(), participant,
-        OutgoingEvent.GetTopic(success), OutgoingEvent.GetTopic(failure), OutgoingEvent.GetTopic(compensation), wire);
+    private static Step Own(string name, string participant, string success, string failure, string compensation, Shop.V1.Step contract) => new(
+        name, contract.ToString().ToUpperInvariant(), participant,
+        OutgoingEvent.GetTopic(success), OutgoingEvent.GetTopic(failure), OutgoingEvent.GetTopic(compensation), contract);
 }
 
 /// <summary>The steps of a new order, as Saga:Steps has them.</summary>

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Wire = Shop.V1;
 
 namespace Orders;
 
@@ -14,7 +13,7 @@ internal sealed class PayOrderHandler(PlaceOrderHandler placing, Orchestrator or
 
     /// <returns>The order, CONFIRMED or FAILED; with a used idempotency key that of the first call.</returns>
     /// <inheritdoc cref="PlaceOrderHandler.PlaceAsync"/>
-    public async Task<Order> PayAsync(Wire.PlaceOrderRequest request, Caller caller, CancellationToken ct)
+    public async Task<Order> PayAsync(Shop.V1.PlaceOrderRequest request, Caller caller, CancellationToken ct)
     {
         var placed = await placing.PlaceAsync(request, caller, SagaPattern.Orchestration, ct);
         // A caller that gives up does not stop it.

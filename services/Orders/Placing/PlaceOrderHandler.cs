@@ -1,5 +1,4 @@
 using Google.Protobuf;
-using Wire = Shop.V1;
 
 namespace Orders;
 
@@ -25,7 +24,7 @@ internal sealed class PlaceOrderHandler(
     /// <exception cref="RejectedException">
     /// The request is invalid or for another user, the precheck found that the order would fail, or too many orders are open.
     /// </exception>
-    public async Task<Order> PlaceAsync(Wire.PlaceOrderRequest request, Caller caller, SagaPattern pattern, CancellationToken ct)
+    public async Task<Order> PlaceAsync(Shop.V1.PlaceOrderRequest request, Caller caller, SagaPattern pattern, CancellationToken ct)
     {
         using var span = SagaTracing.Start("place order", orderId: null);
         Check(request);
@@ -116,13 +115,13 @@ internal sealed class PlaceOrderHandler(
     }
 
     /// <summary>A key of PlaceOrder is another one for PayOrder. No key has a line break.</summary>
-    private static string KeyOf(Wire.PlaceOrderRequest request, Caller caller, SagaPattern pattern) => pattern switch
+    private static string KeyOf(Shop.V1.PlaceOrderRequest request, Caller caller, SagaPattern pattern) => pattern switch
     {
         SagaPattern.Choreography => caller.Scope(request.IdempotencyKey),
         SagaPattern.Orchestration => $"PayOrder\n{caller.Scope(request.IdempotencyKey)}",
     };
 
-    private static void Check(Wire.PlaceOrderRequest request)
+    private static void Check(Shop.V1.PlaceOrderRequest request)
     {
         var check = new RequestCheck()
             .Id("user_id", request.UserId)
@@ -144,7 +143,7 @@ internal sealed class PlaceOrderHandler(
         check.ThrowIfInvalid();
     }
 
-    private async Task<Quote> QuoteAsync(Wire.PlaceOrderRequest request, Caller caller, CancellationToken ct)
+    private async Task<Quote> QuoteAsync(Shop.V1.PlaceOrderRequest request, Caller caller, CancellationToken ct)
     {
         var productLookUp = Task.WhenAll(request.Items.Select(item => precheck.ProductAsync(item.ProductId, ct)));
         var accountLookUp = request.SkipPrecheck ? null : precheck.AccountAsync(request.UserId, ct);

@@ -1,5 +1,4 @@
 using Grpc.Core;
-using Wire = Shop.V1;
 
 namespace Orders;
 
@@ -10,13 +9,13 @@ internal sealed class PrecheckClient
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
 
     private readonly TimeProvider clock;
-    private readonly Func<string, CancellationToken, Task<Wire.Product?>> findProduct;
-    private readonly Func<string, CancellationToken, Task<Wire.Account?>> findAccount;
-    private readonly Func<string, CancellationToken, Task<Wire.Coupon?>> findCoupon;
+    private readonly Func<string, CancellationToken, Task<Shop.V1.Product?>> findProduct;
+    private readonly Func<string, CancellationToken, Task<Shop.V1.Account?>> findAccount;
+    private readonly Func<string, CancellationToken, Task<Shop.V1.Coupon?>> findCoupon;
 
     public PrecheckClient(
-        SagaOptions options, TimeProvider clock, Wire.StockService.StockServiceClient stock, Wire.PaymentService.PaymentServiceClient payments,
-        Wire.CouponService.CouponServiceClient coupons)
+        SagaOptions options, TimeProvider clock, Shop.V1.StockService.StockServiceClient stock, Shop.V1.PaymentService.PaymentServiceClient payments,
+        Shop.V1.CouponService.CouponServiceClient coupons)
     {
         this.clock = clock;
         findProduct = By(async ids =>
@@ -32,13 +31,13 @@ internal sealed class PrecheckClient
     }
 
     /// <summary>Null: there is none.</summary>
-    public Task<Wire.Product?> ProductAsync(string productId, CancellationToken ct) => findProduct(productId, ct);
+    public Task<Shop.V1.Product?> ProductAsync(string productId, CancellationToken ct) => findProduct(productId, ct);
 
     /// <summary>Null: there is none.</summary>
-    public Task<Wire.Account?> AccountAsync(string userId, CancellationToken ct) => findAccount(userId, ct);
+    public Task<Shop.V1.Account?> AccountAsync(string userId, CancellationToken ct) => findAccount(userId, ct);
 
     /// <summary>Null: there is none.</summary>
-    public Task<Wire.Coupon?> CouponAsync(string userCouponId, CancellationToken ct) => findCoupon(userCouponId, ct);
+    public Task<Shop.V1.Coupon?> CouponAsync(string userCouponId, CancellationToken ct) => findCoupon(userCouponId, ct);
 
     private CallOptions WithDeadline => new(deadline: clock.GetUtcNow().UtcDateTime + Timeout);
 

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Google.Protobuf.WellKnownTypes;
-using Wire = Shop.V1;
 
 namespace Orders;
 
@@ -12,7 +11,7 @@ internal sealed class OrderChanges(OrderObserver orders, TimeProvider clock)
     private static readonly TimeSpan MinInterval = TimeSpan.FromMilliseconds(150), MaxInterval = TimeSpan.FromSeconds(1);
 
     /// <summary>Streams batches of changes from now on until it is cancelled.</summary>
-    public async IAsyncEnumerable<Wire.WatchOrdersResponse> WatchAsync([EnumeratorCancellation] CancellationToken ct)
+    public async IAsyncEnumerable<Shop.V1.WatchOrdersResponse> WatchAsync([EnumeratorCancellation] CancellationToken ct)
     {
         var batch = new Batch();
         using var watch = await orders.WatchAsync(batch.Add, ct);
@@ -34,7 +33,7 @@ internal sealed class OrderChanges(OrderObserver orders, TimeProvider clock)
     {
         private readonly Lock gate = new();
         private readonly Dictionary<string, Order> changed = [];
-        private Wire.WatchOrdersResponse counted = new();
+        private Shop.V1.WatchOrdersResponse counted = new();
 
         public bool IsEmpty
         {
@@ -59,7 +58,7 @@ internal sealed class OrderChanges(OrderObserver orders, TimeProvider clock)
             }
         }
 
-        public Wire.WatchOrdersResponse Take()
+        public Shop.V1.WatchOrdersResponse Take()
         {
             lock (gate)
             {

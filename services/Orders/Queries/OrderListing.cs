@@ -1,6 +1,5 @@
 using System.Globalization;
 using Google.Protobuf.WellKnownTypes;
-using Wire = Shop.V1;
 
 namespace Orders;
 
@@ -44,7 +43,7 @@ internal sealed class OrderListing(
     internal const int MaxResponseSize = 3 * 1024 * 1024;
 
     /// <summary>Lists open orders, oldest first.</summary>
-    public async Task<Wire.ListOpenOrdersResponse> ListOpenAsync(int size, CancellationToken ct)
+    public async Task<Shop.V1.ListOpenOrdersResponse> ListOpenAsync(int size, CancellationToken ct)
     {
         var (logged, unreadable) = await ReadAsync([.. (await openOrders.ReadAllAsync(ct)).Select(entry => entry.OrderId).Distinct()], ct);
         var open = logged.Where(order => !order.IsClosed).ToArray();
@@ -60,8 +59,8 @@ internal sealed class OrderListing(
     /// <summary>Lists all orders, latest first: at most <paramref name="size"/> of them, and at most <see cref="MaxResponseSize"/> bytes.</summary>
     /// <param name="statuses">Empty: all.</param>
     /// <param name="caller">Orders that it may not see are left out.</param>
-    public async Task<Wire.ListOrdersResponse> ListAsync(
-        PageCursor cursor, int size, IReadOnlyList<Wire.OrderStatus> statuses, Caller caller, CancellationToken ct)
+    public async Task<Shop.V1.ListOrdersResponse> ListAsync(
+        PageCursor cursor, int size, IReadOnlyList<Shop.V1.OrderStatus> statuses, Caller caller, CancellationToken ct)
     {
         while (true)
         {
@@ -71,8 +70,8 @@ internal sealed class OrderListing(
         }
     }
 
-    private async Task<Wire.ListOrdersResponse> ReadPageAsync(
-        PageCursor cursor, int size, IReadOnlyList<Wire.OrderStatus> statuses, Caller caller, CancellationToken ct)
+    private async Task<Shop.V1.ListOrdersResponse> ReadPageAsync(
+        PageCursor cursor, int size, IReadOnlyList<Shop.V1.OrderStatus> statuses, Caller caller, CancellationToken ct)
     {
         var (ids, next) = cursor.History is null ? await ReadLogAsync(cursor.OpenAfter, size, ct) : await ReadHistoryAsync(cursor.History, size, ct);
         var (read, unreadable) = await ReadAsync(ids, ct);
@@ -117,7 +116,7 @@ internal sealed class OrderListing(
         return (orders, unreadable);
     }
 
-    private Wire.OpenOrder ToOpen(Order order, DateTimeOffset now)
+    private Shop.V1.OpenOrder ToOpen(Order order, DateTimeOffset now)
     {
         var explanation = Explanation.Of(order, steps, timeouts, now, orchestrator.GetProblem);
         return new()

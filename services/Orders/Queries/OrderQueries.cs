@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Wire = Shop.V1;
 
 namespace Orders;
 
@@ -35,7 +34,7 @@ internal sealed class OrderQueries(OrderStore orders, Orchestrator orchestrator,
         }
     }
 
-    public Wire.ExplainOrderResponse Explain(Order order)
+    public Shop.V1.ExplainOrderResponse Explain(Order order)
     {
         var explanation = Explanation.Of(order, steps, timeouts, clock.GetUtcNow(), orchestrator.GetProblem);
         return new()
